@@ -1,0 +1,242 @@
+//! What the coordinator tells a site: a durable, numbered list that the agent polls.
+//!
+//! Applying an order is idempotent, and every order is a proposal: the site's policy decides.
+
+use serde::{Deserialize, Serialize};
+
+use crate::bytes::Bytes;
+use crate::ids::{CampaignId, Digest, ProjectName, RunId, Signature};
+use crate::project::Project;
+use crate::text::Line;
+
+/// Most orders in one answer.
+pub const ORDERS_MAX: usize = 16;
+/// Longest answer with orders, in bytes. One order alone always fits.
+pub const ORDERS_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Longest head in a round's order, in bytes.
+pub const HEAD_BYTES_MAX: usize = 1024 * 1024;
+/// Longest bundle manifest, in bytes.
+pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
+/// Most clauses of a selector.
+pub const CLAUSES_MAX: usize = 3;
+
+/// An order and its place in the site's list.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NumberedOrder {
+    /// Ascends by time, with gaps.
+    pub number: u64,
+    /// The order.
+    pub order: Order,
+}
+
+impl Eq for NumberedOrder {}
+
+/// An order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Order {
+    /// Set a project up, or bring it to a new version.
+    Project(Project),
+    /// Use a model bundle for a project.
+    Bundle(BundleOrder),
+    /// Contribute to a training round.
+    Round(RoundOrder),
+    /// Label the items that a selector matches, and say how far it got.
+    Campaign(CampaignOrder),
+}
+
+/// A signed bundle to fetch, verify and use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleOrder {
+    /// The project it serves.
+    pub project: ProjectName,
+    /// The bundle's manifest, exactly the signed bytes; names every object by digest.
+    pub manifest: Bytes,
+    /// Signature over the manifest by the federation's bundle key.
+    pub signature: Signature,
+}
+
+/// One step of federated gradient descent on a head.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoundOrder {
+    /// The run the round belongs to.
+    pub run: RunId,
+    /// 1 for the first.
+    pub round: u32,
+    /// Rounds of the run.
+    pub rounds: u32,
+    /// The project whose corrections are learned from.
+    pub project: ProjectName,
+    /// The backbone under the head: must be one the site's steward approved.
+    pub backbone: Digest,
+    /// The head at which to take the gradient, `f32` little-endian, row-major `[classes, features]`.
+    pub head: Bytes,
+    /// Rows of the head.
+    pub classes: u16,
+    /// Columns of the head.
+    pub features: u32,
+    /// L2 norm to which each subject's gradient is clipped, in thousandths.
+    pub clip_milli: u32,
+    /// Fixed-point fraction bits of a released coordinate.
+    pub fraction_bits: u8,
+    /// What the round costs, nano-ρ. The agent derives the noise from it, never the reverse.
+    pub nano_rho: u64,
+    /// The round closes at this time, Unix seconds.
+    pub closes_unix_s: i64,
+}
+
+/// A targeted request for labels.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CampaignOrder {
+    /// The campaign.
+    pub campaign: CampaignId,
+    /// The project.
+    pub project: ProjectName,
+    /// For people at the site.
+    pub title: Line,
+    /// Which items.
+    pub selector: Selector,
+    /// Most items to queue at one site.
+    pub items_max: u32,
+    /// What the progress report costs, nano-ρ.
+    pub nano_rho: u64,
+    /// When every site answers with noised progress, whether or not it matched; Unix seconds.
+    pub answers_unix_s: i64,
+}
+
+/// A conjunction over coarse metadata. It cannot name an item, a subject or a text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Clause>", into = "Vec<Clause>")]
+pub struct Selector(Vec<Clause>);
+
+/// One condition on an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Clause {
+    /// The project's feature number `feature` falls into one of the bins whose bit is set.
+    Feature {
+        /// Position in [`Project::features`].
+        feature: u16,
+        /// Bit `b` stands for bin `b`.
+        bins: u64,
+    },
+    /// The prelabel is this class.
+    Prelabel {
+        /// Position in [`Project::classes`].
+        class: u16,
+    },
+    /// The calibrated confidence of the prelabel is below this many thousandths.
+    ConfidenceBelow {
+        /// Thousandths.
+        milli: u16,
+    },
+}
+
+/// Why a selector is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SelectorError {
+    /// None, or too many clauses.
+    #[error("a selector has 1 to {CLAUSES_MAX} clauses, not {got}")]
+    Clauses {
+        /// Clauses found.
+        got: usize,
+    },
+    /// A feature, bin or class that the project does not have.
+    #[error("clause number {clause} names a feature, bin or class that the project does not have")]
+    Unknown {
+        /// Position, from 1.
+        clause: usize,
+    },
+}
+
+impl Selector {
+    /// Makes a selector.
+    ///
+    /// # Errors
+    /// [`SelectorError::Clauses`].
+    pub fn new(clauses: Vec<Clause>) -> Result<Self, SelectorError> {
+        if clauses.is_empty() || clauses.len() > CLAUSES_MAX {
+            return Err(SelectorError::Clauses { got: clauses.len() });
+        }
+        Ok(Self(clauses))
+    }
+
+    /// The clauses; an item matches when all of them hold.
+    pub fn clauses(&self) -> &[Clause] {
+        &self.0
+    }
+
+    /// Checks that the selector makes sense for `project`.
+    ///
+    /// # Errors
+    /// [`SelectorError::Unknown`].
+    pub fn check(&self, project: &Project) -> Result<(), SelectorError> {
+        let known = |clause: &Clause| match *clause {
+            Clause::Feature { feature, bins } => {
+                project.features.get(usize::from(feature)).is_some_and(|feature| {
+                    bins != 0 && bins.leading_zeros() as usize + feature.bin_count() >= 64
+                })
+            }
+            Clause::Prelabel { class } => usize::from(class) < project.classes.len(),
+            Clause::ConfidenceBelow { milli } => milli <= 1000,
+        };
+        match self.0.iter().position(|clause| !known(clause)) {
+            Some(index) => Err(SelectorError::Unknown { clause: index + 1 }),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether an item matches: `bins` holds its bin of each feature, in the project's order.
+    pub fn matches(&self, bins: &[usize], prelabel: u16, confidence_milli: u16) -> bool {
+        self.0.iter().all(|clause| match *clause {
+            Clause::Feature { feature, bins: mask } => {
+                bins.get(usize::from(feature)).is_some_and(|bin| {
+                    mask.checked_shr(u32::try_from(*bin).unwrap_or(64)).unwrap_or(0) & 1 == 1
+                })
+            }
+            Clause::Prelabel { class } => prelabel == class,
+            Clause::ConfidenceBelow { milli } => confidence_milli < milli,
+        })
+    }
+}
+
+impl TryFrom<Vec<Clause>> for Selector {
+    type Error = SelectorError;
+
+    fn try_from(clauses: Vec<Clause>) -> Result<Self, SelectorError> {
+        Self::new(clauses)
+    }
+}
+
+impl From<Selector> for Vec<Clause> {
+    fn from(selector: Selector) -> Self {
+        selector.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_clause_must_hold() {
+        let selector = Selector::new(vec![
+            Clause::Feature { feature: 1, bins: 0b101 },
+            Clause::ConfidenceBelow { milli: 900 },
+        ])
+        .unwrap();
+        assert!(selector.matches(&[7, 0], 0, 899));
+        assert!(selector.matches(&[7, 2], 0, 0));
+        assert!(!selector.matches(&[7, 1], 0, 0));
+        assert!(!selector.matches(&[7, 0], 0, 900));
+        assert!(!selector.matches(&[7], 0, 0));
+        assert!(!selector.matches(&[7, 64], 0, 0));
+    }
+
+    #[test]
+    fn a_selector_has_few_clauses_even_on_the_wire() {
+        assert_eq!(Selector::new(vec![]), Err(SelectorError::Clauses { got: 0 }));
+        let bytes = postcard::to_allocvec(&vec![Clause::Prelabel { class: 0 }; 4]).unwrap();
+        assert!(postcard::from_bytes::<Selector>(&bytes).is_err());
+    }
+}

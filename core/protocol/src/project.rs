@@ -1,0 +1,439 @@
+//! A project: its taxonomy, the fields of its items, and what is counted about them.
+//!
+//! A project is written by the central team as TOML, checked here, and sent to the sites as is.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::ProjectName;
+use crate::text::{Line, Page};
+
+/// Most classes in a taxonomy.
+pub const CLASSES_MAX: usize = 255;
+/// Most fields of an item.
+pub const FIELDS_MAX: usize = 256;
+/// Most features whose histograms are released.
+pub const FEATURES_MAX: usize = 32;
+/// Most bins of a feature, the bin of missing values included: a selector's mask has 64 bits.
+pub const BINS_MAX: usize = 64;
+/// Most calibration bins.
+pub const CALIBRATION_BINS_MAX: u8 = 64;
+
+/// A labeling project.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "ProjectWire")] // what `check` demands holds for decoded values too
+pub struct Project {
+    /// The project's name, unique in the federation.
+    pub name: ProjectName,
+    /// Grows with every change; an agent ignores an older version.
+    pub version: u32,
+    /// For people.
+    pub title: Line,
+    /// What annotators read first.
+    pub instructions: Page,
+    /// The taxonomy: at least two classes. A label is an index into this list.
+    pub classes: Vec<Class>,
+    /// The fields of an item; a source's other columns are dropped at import.
+    pub fields: Vec<Field>,
+    /// Coarse metadata whose histograms are released, and which selectors may name.
+    pub features: Vec<Feature>,
+    /// Who sees which prelabel.
+    pub routing: Routing,
+    /// What a statistics window costs.
+    pub statistics: Statistics,
+    /// How heads are trained.
+    pub training: Training,
+}
+
+/// A class of the taxonomy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// For people and exports.
+    pub name: Line,
+    /// When to choose it.
+    #[serde(default)]
+    pub description: Line,
+}
+
+/// A field of an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Field {
+    /// The source's column.
+    pub name: Line,
+    /// For people.
+    pub title: Line,
+    /// What it holds.
+    pub kind: FieldKind,
+    /// Unit of measurement, for people.
+    #[serde(default)]
+    pub unit: Line,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldKind {
+    /// A number.
+    Number,
+    /// One of few values.
+    Category,
+    /// Free text: redacted before anybody sees it.
+    Text,
+}
+
+/// A binned field. The last bin always counts missing values.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Feature {
+    /// The field it is made from: a number or a category.
+    pub field: Line,
+    /// Its bins.
+    pub bins: Bins,
+}
+
+/// How values fall into bins.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bins {
+    /// Ascending inner edges: bin `i` holds `edges[i-1] <= x < edges[i]`; then missing.
+    Edges(Vec<f64>),
+    /// A bin for each value, one for every other value, then missing.
+    Values(Vec<Line>),
+}
+
+/// Thresholds on the calibrated confidence, in thousandths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Routing {
+    /// At or above: the prelabel is accepted without a person.
+    pub accept_at: u16,
+    /// Below: an expert decides.
+    pub expert_below: u16,
+    /// Share of routed items that a second person reads blind.
+    pub overlap: u16,
+}
+
+/// What one statistics window spends, in nano-ρ of zCDP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Statistics {
+    /// Prelabel against label of record.
+    pub confusion_nano_rho: u64,
+    /// First against second reader.
+    pub coincidence_nano_rho: u64,
+    /// Confidence against correctness.
+    pub calibration_nano_rho: u64,
+    /// All feature histograms together.
+    pub drift_nano_rho: u64,
+    /// Equal-width bins of the confidence between `1/classes` and 1.
+    pub calibration_bins: u8,
+}
+
+/// How heads are trained in federated rounds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Training {
+    /// Rounds of a run.
+    pub rounds: u32,
+    /// What a whole run costs each site, in nano-ρ, spread evenly over its rounds.
+    pub run_nano_rho: u64,
+    /// L2 norm to which each subject's gradient is clipped, in thousandths.
+    pub clip_milli: u32,
+    /// Fixed-point fraction bits of a released coordinate.
+    pub fraction_bits: u8,
+    /// Server learning rate on the mean gradient.
+    pub learning_rate: f64,
+    /// Server momentum in `[0, 1)`.
+    pub momentum: f64,
+}
+
+/// Why a project is refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProjectError {
+    /// A list with too few or too many entries.
+    #[error("{what}: {got} given, {min} to {max} allowed")]
+    Count {
+        /// Which list.
+        what: &'static str,
+        /// Entries found.
+        got: usize,
+        /// Fewest allowed.
+        min: usize,
+        /// Most allowed.
+        max: usize,
+    },
+    /// Two entries of one name.
+    #[error("{what} number {second} repeats the name of an earlier one")]
+    Repeated {
+        /// Which list.
+        what: &'static str,
+        /// Position of the second one, from 1.
+        second: usize,
+    },
+    /// A feature of a field that does not exist or is free text.
+    #[error("feature number {feature} names no number or category field")]
+    FeatureField {
+        /// Position, from 1.
+        feature: usize,
+    },
+    /// Edges that do not ascend, or are not finite.
+    #[error("the edges of feature number {feature} do not ascend")]
+    Edges {
+        /// Position, from 1.
+        feature: usize,
+    },
+    /// A value outside its range.
+    #[error("{what} is {got}, allowed is {allowed}")]
+    Range {
+        /// Which setting.
+        what: &'static str,
+        /// Value found.
+        got: f64,
+        /// What is allowed, in words.
+        allowed: &'static str,
+    },
+}
+
+impl Feature {
+    /// Number of bins, the one of missing values included.
+    pub fn bin_count(&self) -> usize {
+        match &self.bins {
+            Bins::Edges(edges) => edges.len() + 2,
+            Bins::Values(values) => values.len() + 2,
+        }
+    }
+
+    /// The bin of a number; `None` is missing, as is a NaN.
+    ///
+    /// For [`Bins::Values`] a number is looked up by its shortest decimal form.
+    pub fn bin_of_number(&self, value: Option<f64>) -> usize {
+        let missing = self.bin_count() - 1;
+        let Some(value) = value.filter(|value| !value.is_nan()) else { return missing };
+        match &self.bins {
+            Bins::Edges(edges) => edges.partition_point(|edge| *edge <= value),
+            Bins::Values(_) => self.bin_of_text(Some(&value.to_string())),
+        }
+    }
+
+    /// The bin of a category; `None` is missing. For [`Bins::Edges`] the text is read as a number.
+    pub fn bin_of_text(&self, value: Option<&str>) -> usize {
+        let missing = self.bin_count() - 1;
+        let Some(value) = value else { return missing };
+        match &self.bins {
+            Bins::Edges(_) => self.bin_of_number(value.trim().parse().ok()),
+            Bins::Values(values) => {
+                values.iter().position(|known| known.as_str() == value).unwrap_or(values.len())
+            }
+        }
+    }
+
+    /// What a bin holds, for people: `<120`, `120–140`, `male`, `other`, `missing`.
+    pub fn bin_title(&self, bin: usize) -> String {
+        if bin + 1 >= self.bin_count() {
+            return "missing".to_owned();
+        }
+        match &self.bins {
+            Bins::Values(values) => {
+                values.get(bin).map_or_else(|| "other".to_owned(), ToString::to_string)
+            }
+            Bins::Edges(edges) => {
+                match (bin.checked_sub(1).and_then(|b| edges.get(b)), edges.get(bin)) {
+                    (None, None) => "any".to_owned(),
+                    (None, Some(high)) => format!("<{high}"),
+                    (Some(low), None) => format!("≥{low}"),
+                    (Some(low), Some(high)) => format!("{low}–{high}"),
+                }
+            }
+        }
+    }
+}
+
+impl Project {
+    /// Position of the field `name`.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name.as_str() == name)
+    }
+
+    /// Length of the drift vector: the bins of all features, one after another.
+    pub fn drift_bins(&self) -> usize {
+        self.features.iter().map(Feature::bin_count).sum()
+    }
+
+    fn check(&self) -> Result<(), ProjectError> {
+        count("classes", self.classes.len(), 2, CLASSES_MAX)?;
+        count("fields", self.fields.len(), 1, FIELDS_MAX)?;
+        count("features", self.features.len(), 0, FEATURES_MAX)?;
+        distinct("class", self.classes.iter().map(|class| class.name.as_str()))?;
+        distinct("field", self.fields.iter().map(|field| field.name.as_str()))?;
+        distinct("feature", self.features.iter().map(|feature| feature.field.as_str()))?;
+        for (index, feature) in self.features.iter().enumerate() {
+            self.check_feature(index + 1, feature)?;
+        }
+        self.check_routing()?;
+        self.check_plans()
+    }
+
+    fn check_feature(&self, number: usize, feature: &Feature) -> Result<(), ProjectError> {
+        let field = self.field(feature.field.as_str());
+        if field.is_none_or(|field| field.kind == FieldKind::Text) {
+            return Err(ProjectError::FeatureField { feature: number });
+        }
+        count("bins of a feature", feature.bin_count(), 3, BINS_MAX)?;
+        match &feature.bins {
+            Bins::Edges(edges) => {
+                let ascending = edges.iter().all(|edge| edge.is_finite())
+                    && edges.windows(2).all(|pair| pair[0] < pair[1]);
+                ascending.then_some(()).ok_or(ProjectError::Edges { feature: number })
+            }
+            Bins::Values(values) => distinct("value of a feature", values.iter().map(Line::as_str)),
+        }
+    }
+
+    fn check_routing(&self) -> Result<(), ProjectError> {
+        let Routing { accept_at, expert_below, overlap } = self.routing;
+        range("routing.accept_at", accept_at, accept_at <= 1001, "0 to 1001 (1001 is never)")?;
+        range("routing.expert_below", expert_below, expert_below <= accept_at, "0 to accept_at")?;
+        range("routing.overlap", overlap, overlap <= 1000, "0 to 1000")
+    }
+
+    fn check_plans(&self) -> Result<(), ProjectError> {
+        let bins = self.statistics.calibration_bins;
+        let bins_fit = (2..=CALIBRATION_BINS_MAX).contains(&bins);
+        range("statistics.calibration_bins", bins, bins_fit, "2 to 64")?;
+        for rho in [
+            self.statistics.confusion_nano_rho,
+            self.statistics.coincidence_nano_rho,
+            self.statistics.calibration_nano_rho,
+            self.statistics.drift_nano_rho,
+            self.training.run_nano_rho,
+        ] {
+            let fits = (1..=NANO_RHO_MAX).contains(&rho);
+            range("a cost in nano-ρ", u32::try_from(rho).unwrap_or(u32::MAX), fits, "1 to 4e9")?;
+        }
+        let Training { rounds, clip_milli, fraction_bits, learning_rate, momentum, .. } =
+            self.training;
+        range("training.rounds", rounds, (1..=1000).contains(&rounds), "1 to 1000")?;
+        range(
+            "training.clip_milli",
+            clip_milli,
+            (1..=1_000_000).contains(&clip_milli),
+            "1 to 1e6",
+        )?;
+        let bits_fit = (4..=20).contains(&fraction_bits);
+        range("training.fraction_bits", fraction_bits, bits_fit, "4 to 20")?;
+        let rate_fits = learning_rate.is_finite() && learning_rate > 0.0;
+        range("training.learning_rate", learning_rate, rate_fits, "above 0")?;
+        range("training.momentum", momentum, (0.0..1.0).contains(&momentum), "0 to below 1")
+    }
+}
+
+/// Most that a plan may cost: ρ = 4, far above every sane policy.
+const NANO_RHO_MAX: u64 = 4_000_000_000;
+
+/// [`Project`] before its invariants are checked. Field order is wire order.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProjectWire {
+    name: ProjectName,
+    version: u32,
+    title: Line,
+    instructions: Page,
+    classes: Vec<Class>,
+    fields: Vec<Field>,
+    features: Vec<Feature>,
+    routing: Routing,
+    statistics: Statistics,
+    training: Training,
+}
+
+impl TryFrom<ProjectWire> for Project {
+    type Error = ProjectError;
+
+    fn try_from(wire: ProjectWire) -> Result<Self, ProjectError> {
+        let ProjectWire {
+            name,
+            version,
+            title,
+            instructions,
+            classes,
+            fields,
+            features,
+            routing,
+            statistics,
+            training,
+        } = wire;
+        let project = Self {
+            name,
+            version,
+            title,
+            instructions,
+            classes,
+            fields,
+            features,
+            routing,
+            statistics,
+            training,
+        };
+        project.check()?;
+        Ok(project)
+    }
+}
+
+fn count(what: &'static str, got: usize, min: usize, max: usize) -> Result<(), ProjectError> {
+    if (min..=max).contains(&got) {
+        Ok(())
+    } else {
+        Err(ProjectError::Count { what, got, min, max })
+    }
+}
+
+fn distinct<'a>(
+    what: &'static str,
+    names: impl Iterator<Item = &'a str>,
+) -> Result<(), ProjectError> {
+    let mut seen = std::collections::BTreeSet::new();
+    for (index, name) in names.enumerate() {
+        if !seen.insert(name) {
+            return Err(ProjectError::Repeated { what, second: index + 1 });
+        }
+    }
+    Ok(())
+}
+
+fn range(
+    what: &'static str,
+    got: impl Into<f64>,
+    fits: bool,
+    allowed: &'static str,
+) -> Result<(), ProjectError> {
+    if fits { Ok(()) } else { Err(ProjectError::Range { what, got: got.into(), allowed }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feature(bins: Bins) -> Feature {
+        Feature { field: Line::new("chol").unwrap(), bins }
+    }
+
+    #[test]
+    fn edges_close_on_the_left_and_missing_is_last() {
+        let feature = feature(Bins::Edges(vec![1.0, 200.0]));
+        let bins = [Some(0.0), Some(1.0), Some(199.9), Some(200.0), None, Some(f64::NAN)];
+        let got: Vec<usize> = bins.iter().map(|value| feature.bin_of_number(*value)).collect();
+        assert_eq!(got, [0, 1, 1, 2, 3, 3]);
+        let titles: Vec<String> = (0..4).map(|bin| feature.bin_title(bin)).collect();
+        assert_eq!(titles, ["<1", "1–200", "≥200", "missing"]);
+    }
+
+    #[test]
+    fn values_have_a_bin_for_others() {
+        let feature = feature(Bins::Values(vec![Line::new("yes").unwrap()]));
+        let got = [Some("yes"), Some("no"), None].map(|value| feature.bin_of_text(value));
+        assert_eq!(got, [0, 1, 2]);
+        assert_eq!(feature.bin_title(1), "other");
+    }
+}
