@@ -1,1 +1,3 @@
-//! insitu-tests
+//! What the tests across crates share.
+
+pub mod sources;
