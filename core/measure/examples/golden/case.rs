@@ -1,0 +1,155 @@
+//! One case of a reference file: reading its input and comparing what it expects.
+
+use std::collections::BTreeSet;
+
+use insitu_measure::{InvalidInput, MeasureError};
+use serde_json::{Value, json};
+
+/// Why a case could not be computed at all.
+#[derive(Debug)]
+pub(crate) struct Problem(String);
+
+impl<E: std::error::Error> From<E> for Problem {
+    fn from(error: E) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// A case and the differences found so far.
+pub(crate) struct Case<'a> {
+    case: &'a Value,
+    compared: BTreeSet<String>,
+    failures: Vec<String>,
+    tolerance: f64,
+}
+
+/// Keys whose values are remarks, not results.
+const REMARKS: &[&str] = &["note", "kl_note", "params", "rule", "arl_guarantee"];
+
+impl<'a> Case<'a> {
+    /// Computes a case and returns its differences.
+    pub(crate) fn run(
+        case: &'a Value,
+        compute: fn(&mut Self) -> Result<(), Problem>,
+    ) -> Vec<String> {
+        let tolerance = case["tol"].as_f64().unwrap_or(0.0);
+        let mut run = Self { case, compared: BTreeSet::new(), failures: Vec::new(), tolerance };
+        if let Err(Problem(problem)) = compute(&mut run) {
+            run.failures.push(problem);
+        }
+        for key in case["expected"].as_object().into_iter().flat_map(|expected| expected.keys()) {
+            if !run.compared.contains(key) && !REMARKS.contains(&key.as_str()) {
+                run.failures.push(format!("{key} is expected but not computed"));
+            }
+        }
+        run.failures
+    }
+
+    /// A part of the input.
+    pub(crate) fn input(&self, key: &str) -> &'a Value {
+        &self.case["input"][key]
+    }
+
+    /// An expected value, `null` if there is none.
+    pub(crate) fn expected(&self, key: &str) -> &'a Value {
+        &self.case["expected"][key]
+    }
+
+    /// Compares with the case's tolerance, absolute below one and relative above, if the case
+    /// expects the key.
+    pub(crate) fn close(&mut self, key: &str, actual: impl Into<Value>) {
+        self.close_within(key, actual, self.tolerance);
+    }
+
+    /// Compares with a tolerance that the file's notes give for this value.
+    pub(crate) fn close_within(&mut self, key: &str, actual: impl Into<Value>, tolerance: f64) {
+        if let Some(expected) = self.case["expected"].get(key) {
+            self.compared.insert(key.to_owned());
+            compare(key, expected, &actual.into(), tolerance, &mut self.failures);
+        }
+    }
+
+    /// Leaves out a value that is not a result of this input.
+    pub(crate) fn skip(&mut self, key: &str) {
+        self.compared.insert(key.to_owned());
+    }
+}
+
+fn compare(at: &str, expected: &Value, actual: &Value, tolerance: f64, out: &mut Vec<String>) {
+    match (expected, actual) {
+        (Value::Number(e), Value::Number(a)) => {
+            let (e, a) = (e.as_f64().unwrap_or(f64::NAN), a.as_f64().unwrap_or(f64::NAN));
+            let difference = (e - a).abs();
+            if difference.is_nan() || difference > tolerance * e.abs().max(1.0) {
+                out.push(format!("{at} is {a}, expected {e}: difference {difference:e}"));
+            }
+        }
+        (Value::Array(e), Value::Array(a)) => {
+            if e.len() != a.len() {
+                out.push(format!("{at} has length {}, expected {}", a.len(), e.len()));
+            }
+            for (index, (e, a)) in e.iter().zip(a).enumerate() {
+                compare(&format!("{at}[{index}]"), e, a, tolerance, out);
+            }
+        }
+        (Value::Object(e), Value::Object(a)) => {
+            for (key, e) in e.iter().filter(|(key, _)| !REMARKS.contains(&key.as_str())) {
+                match a.get(key) {
+                    Some(a) => compare(&format!("{at}.{key}"), e, a, tolerance, out),
+                    None => out.push(format!("{at}.{key} is expected but not computed")),
+                }
+            }
+        }
+        (e, a) if e == a => {}
+        (e, a) => out.push(format!("{at} is {a}, expected {e}")),
+    }
+}
+
+/// A measure's value, `null` where it is undefined.
+pub(crate) fn defined(result: Result<f64, impl Into<MeasureError>>) -> Result<Value, InvalidInput> {
+    match result.map_err(Into::into) {
+        Ok(value) => Ok(json!(value)),
+        Err(MeasureError::Undefined(_)) => Ok(Value::Null),
+        Err(MeasureError::Invalid(invalid)) => Err(invalid),
+    }
+}
+
+/// The numbers of a (nested) array, in order; missing ones are skipped.
+pub(crate) fn floats(value: &Value) -> Vec<f64> {
+    match value.as_array() {
+        Some(values) => values.iter().flat_map(floats).collect(),
+        None => value.as_f64().into_iter().collect(),
+    }
+}
+
+/// The identifiers of a (nested) array, in order.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small identifiers")]
+pub(crate) fn ids(value: &Value) -> Vec<u32> {
+    floats(value).into_iter().map(|id| id as u32).collect()
+}
+
+/// The flags of an array of 0 and 1.
+pub(crate) fn flags(value: &Value) -> Vec<bool> {
+    floats(value).into_iter().map(|flag| flag > 0.5).collect()
+}
+
+/// A number of the input that is used as a size.
+#[expect(clippy::cast_possible_truncation, reason = "small sizes")]
+pub(crate) fn size(value: &Value) -> usize {
+    value.as_u64().unwrap_or(0) as usize
+}
+
+/// A row-major table as the nested array that files have.
+pub(crate) fn table<T: Clone + Into<Value>>(values: &[T], columns: usize) -> Value {
+    values.chunks(columns.max(1)).map(|row| Value::from(row.to_vec())).collect()
+}
+
+/// Length of the first row of a nested array.
+pub(crate) fn columns(value: &Value) -> usize {
+    value.get(0).and_then(Value::as_array).map_or(0, Vec::len)
+}
+
+/// Position of the greatest number, the first of equals.
+pub(crate) fn argmax(row: &[f64]) -> usize {
+    (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0)
+}

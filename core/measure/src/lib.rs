@@ -1,0 +1,16 @@
+//! The mathematics of labels.
+//!
+//! Pure functions over plain numbers: no I/O, no clock, no global state. What is random takes a
+//! seed.
+
+pub mod agreement;
+pub mod calibration;
+pub mod drift;
+mod input;
+mod probabilities;
+mod ratings;
+mod special;
+
+pub use input::{InvalidInput, MATRIX_CATEGORIES_MAX, MeasureError, Undefined};
+pub use probabilities::{Probabilities, SUM_TOLERANCE};
+pub use ratings::{RATINGS_MAX, Rating, Ratings};
