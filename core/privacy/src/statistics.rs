@@ -1,0 +1,59 @@
+//! Sensitivities of the label statistics that are released.
+//!
+//! # Proof
+//! Neighbouring data sets differ in one subject, of whom a release uses at most m items
+//! ([`crate::contribution`]; what is used of the others is the same in both). Let the released
+//! vector fall into F blocks such that an item adds 1 to at most one cell of each block and
+//! nothing to the others. The subject then changes each block by a vector v of whole numbers with
+//! vᵢ ≥ 0 and Σvᵢ ≤ m, so ‖v‖₂² ≤ ‖v‖₁² ≤ m², with equality when all m items fall into one cell.
+//! Over the F blocks D² ≤ F·m², and that is reached. Each kind below only states its F and why.
+//! `tests/sensitivity.rs` enumerates all data sets on small domains and finds exactly these values.
+
+use crate::{contribution::ItemsPerSubject, noise::SquaredSensitivity};
+
+/// A kind of released statistic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statistic {
+    /// Confusion matrix `[classes, classes]`, row = prelabel, column = label of record: an item
+    /// adds 1 to one cell. F = 1.
+    Confusion,
+    /// Matrix `[classes, classes]` of *ordered* pairs, row = first reading, column = second
+    /// reading of a doubly read item: an item adds 1 to one cell. F = 1. (Krippendorff's
+    /// symmetric coincidence matrix would add 1 to two cells, or 2 to one; it is made from this
+    /// one afterwards, at no further cost.)
+    Coincidence,
+    /// Calibration `[bins, 2]`: confidence bin × (wrong, right): an item adds 1 to one cell. F = 1.
+    Calibration,
+    /// One histogram for each of `features` features, missing values in a bin of their own: an
+    /// item adds 1 to one bin of each. F = `features`.
+    Drift {
+        /// Number of histograms in the release.
+        features: u32,
+    },
+    /// A campaign's progress: an item adds 1 to at most one cell (matched or not, answered or
+    /// not). F = 1.
+    CampaignProgress,
+    /// The short form of an agreement matrix for many classes, `[1 + 1 + classes + classes]`: how
+    /// many items, how many agree, row marginals, column marginals. Four blocks. F = 4.
+    Marginals,
+}
+
+impl Statistic {
+    /// D² when each subject contributes at most `limit` items: F·m² (proof above).
+    ///
+    /// ```
+    /// # use insitu_privacy::{contribution::ItemsPerSubject, statistics::Statistic};
+    /// assert_eq!(Statistic::Confusion.sensitivity(ItemsPerSubject::ONE).get(), 1);
+    /// assert_eq!(Statistic::Drift { features: 5 }.sensitivity(ItemsPerSubject::ONE).get(), 5);
+    /// ```
+    pub fn sensitivity(self, limit: ItemsPerSubject) -> SquaredSensitivity {
+        let blocks = match self {
+            Self::Confusion | Self::Coincidence | Self::Calibration | Self::CampaignProgress => 1,
+            Self::Drift { features } => u64::from(features),
+            Self::Marginals => 4,
+        };
+        let items = u64::from(limit.get());
+        // 2³² · 1,000² fits.
+        SquaredSensitivity::new(blocks * items * items)
+    }
+}
