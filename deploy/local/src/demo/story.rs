@@ -1,0 +1,491 @@
+//! The steps of the demonstration, in the order in which they happen.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use insitu_privacy::{Delta, Epsilon, rho_within};
+use insitu_protocol::project::Project;
+use serde_json::Value;
+
+use super::Narrator;
+use super::bundle::{self, Shipped};
+use super::clock::Stopwatch;
+use super::data::{self, Hospital};
+use super::draws::Draws;
+use super::federation::{Federation, Policy, Site};
+use super::outcome::{Drift, Left, Outcome, Redaction, RoundOutcome, SiteOutcome};
+use super::people::{self, Desk, PEOPLE, Person, Work};
+use super::process;
+
+/// The hospital that the others are compared with: its patients trained the first bundle.
+const REFERENCE: &str = "cleveland";
+/// The demonstration's project.
+const PROJECT: &str = "heart-disease";
+/// δ of every figure that people see.
+const DELTA: f64 = 1e-6;
+/// How long a campaign stays open here. Sites answer at its end, not when they are done.
+const CAMPAIGN_CLOSES_IN: &str = "8s";
+/// How long a training round waits for a hospital that does not answer.
+const ROUND_CLOSES_IN: &str = "60s";
+/// ε that everything may cost in the year, when training costs no more than 1.
+const EPSILON_YEAR: f64 = 2.0;
+/// Pieces of personal data in a note.
+const IDENTIFIERS: usize = 5;
+
+/// Everything the steps share.
+struct Stage<'a> {
+    federation: &'a Federation,
+    hospitals: &'a [Hospital],
+    project: &'a Project,
+    draws: Draws,
+    home: &'a Path,
+}
+
+/// Plays the demonstration; the federation still runs afterwards.
+///
+/// # Errors
+/// When a step fails.
+pub(crate) fn tell(
+    seed: u64,
+    epsilon: Option<f64>,
+    home: &Path,
+    narrator: Narrator,
+) -> Result<(Federation, Outcome)> {
+    let start = Stopwatch::start();
+    let hospitals = data::hospitals(seed)?;
+    let project = data::project()?;
+    let run_nano_rho = epsilon
+        .map(|epsilon| Ok::<u64, anyhow::Error>(rho_within(Epsilon::new(epsilon)?, Delta::new(DELTA)?).nano()))
+        .transpose()?;
+    let shipped = bundle::write(home, run_nano_rho)?;
+    let federation = set_up(home, &hospitals, &shipped, epsilon.unwrap_or(1.0))?;
+    narrator.say("1. A coordinator and four hospitals' agents run, joined by mutual TLS over QUIC.");
+    let draws = Draws::new(seed);
+    let stage =
+        Stage { federation: &federation, hospitals: &hospitals, project: &project, draws, home };
+
+    let first = stage.deploy(&shipped)?;
+    let items = stage.import()?;
+    narrator.say(&format!(
+        "2. {items} real patients imported, each at their own hospital; notes (synthetic) redacted; all prelabeled."
+    ));
+    let work = stage.annotate()?;
+    narrator.say(&format!(
+        "3. {} annotations by SIMULATED annotators (they know the diagnosis; slips: {}).",
+        work.annotations,
+        slips()
+    ));
+    let labeled = stage.snapshot()?;
+    stage.release_statistics()?;
+    narrator.say("4. Noised statistics released: confusion, coincidence, calibration, drift.");
+    let (run, last) = stage.train(&first)?;
+    narrator.say("5. A head trained across the hospitals under differential privacy; new bundle in use.");
+    let campaign = stage.campaign()?;
+    narrator.say("6. The slice that drifted most was relabeled, and progress reported with noise.");
+    let rounds = stage.evaluate(&first, &run, &last)?;
+    let outcome = stage.collect(Collected { seed, start, work, labeled, rounds, campaign })?;
+    Ok((federation, outcome))
+}
+
+fn slips() -> String {
+    let rate = |person: &Person| {
+        format!("{} {} %", person.name, person.slips_per_thousand / 10)
+    };
+    PEOPLE.iter().map(rate).collect::<Vec<String>>().join(", ")
+}
+
+/// Starts everything.
+fn set_up(home: &Path, hospitals: &[Hospital], shipped: &Shipped, epsilon: f64) -> Result<Federation> {
+    let mut federation = Federation::found(home)?;
+    let policy = Policy {
+        backbone: &shipped.backbone,
+        epsilon_run: epsilon,
+        epsilon_year: EPSILON_YEAR.max(EPSILON_YEAR - 1.0 + epsilon),
+    };
+    for hospital in hospitals {
+        federation.join(home, hospital, policy)?;
+    }
+    Ok(federation)
+}
+
+impl Stage<'_> {
+    /// Publishes project and first bundle, and waits until every hospital uses it; its digest.
+    fn deploy(&self, shipped: &Shipped) -> Result<String> {
+        let coordinator = &self.federation.coordinator;
+        let path = |path: &Path| path.to_str().map(str::to_owned).context("a name that is not Unicode");
+        coordinator.run(&["project", "create", &path(&shipped.project)?])?;
+        let bundle = path(&shipped.bundle)?;
+        let published = coordinator.json(&["model", "publish", &bundle, "--project", PROJECT])?;
+        let digest = text(&published, "bundle")?;
+        self.in_use(&digest)?;
+        Ok(digest)
+    }
+
+    /// Waits until every hospital uses the bundle.
+    fn in_use(&self, digest: &str) -> Result<()> {
+        self.every_site(|site| {
+            self.federation.wait(&format!("{} to use bundle {digest}", site.name), || {
+                let project = site.project(PROJECT)?;
+                Ok(project.filter(|project| project["bundle"] == digest).map(|_| ()))
+            })
+        })
+        .map(drop)
+    }
+
+    /// Imports each hospital's patients and waits for their prelabels; how many patients.
+    fn import(&self) -> Result<u64> {
+        let counts = self.every_site(|site| {
+            let hospital = self.hospital(site)?;
+            let table = site.folder.join("patients.csv");
+            process::write_private(&table, &hospital.table()?)?;
+            let table = table.to_str().context("a name that is not Unicode")?;
+            site.agent.run(&["import", table, "--project", PROJECT])?;
+            self.federation.wait(&format!("prelabels at {}", site.name), || {
+                let project = site.project(PROJECT)?.context("the project vanished")?;
+                let (items, prelabeled) = (number(&project, "items")?, number(&project, "prelabeled")?);
+                Ok((items == prelabeled && items > 0).then_some(items))
+            })
+        })?;
+        Ok(counts.iter().sum())
+    }
+
+    /// Lets each hospital's people label until nothing is left.
+    fn annotate(&self) -> Result<Work> {
+        let works = self.every_site(|site| self.annotate_at(site))?;
+        Ok(works.iter().fold(Work::default(), |sum, work| Work {
+            annotations: sum.annotations + work.annotations,
+            notes: sum.notes + work.notes,
+            leaked: sum.leaked + work.leaked,
+        }))
+    }
+
+    fn annotate_at(&self, site: &Site) -> Result<Work> {
+        let charts = self.hospital(site)?.charts(self.project);
+        let mut total = Work::default();
+        loop {
+            let before = total.annotations;
+            for person in PEOPLE {
+                let token = fs::read_to_string(site.folder.join(format!("{}.token", person.name)))?;
+                let desk = Desk {
+                    person,
+                    site: site.name,
+                    address: &site.address,
+                    project: PROJECT,
+                    token: token.trim().to_owned(),
+                    charts: &charts,
+                    classes: self.project.classes.len(),
+                    draws: self.draws,
+                    client: people::client(),
+                };
+                let work = desk.work()?;
+                total.annotations += work.annotations;
+                total.notes += work.notes;
+                total.leaked += work.leaked;
+            }
+            // A disagreement puts an item back into a queue, so look once more.
+            if total.annotations == before {
+                return Ok(total);
+            }
+        }
+    }
+
+    /// Each hospital's counts as they are now.
+    fn snapshot(&self) -> Result<Vec<Value>> {
+        self.every_site(|site| site.project(PROJECT)?.context("the project vanished"))
+    }
+
+    /// Closes each hospital's statistics window and waits until the coordinator has all four kinds.
+    fn release_statistics(&self) -> Result<()> {
+        self.every_site(|site| site.agent.run(&["release", "statistics", "--project", PROJECT]))?;
+        self.sent()
+    }
+
+    /// Waits until every release of every hospital is acknowledged.
+    fn sent(&self) -> Result<()> {
+        self.every_site(|site| {
+            self.federation.wait(&format!("{}'s releases to arrive", site.name), || {
+                let status = site.agent.json(&["status"])?;
+                let outbox = &status["outbox"];
+                let (all, acknowledged) = (number(outbox, "releases")?, number(outbox, "acknowledged")?);
+                Ok((all > 0 && all == acknowledged).then_some(()))
+            })
+        })
+        .map(drop)
+    }
+
+    /// Runs the training rounds; the run as the coordinator shows it, and the new bundle's digest.
+    fn train(&self, first: &str) -> Result<(Value, String)> {
+        let coordinator = &self.federation.coordinator;
+        let started = coordinator
+            .json(&["round", "start", "--project", PROJECT, "--closes-in", ROUND_CLOSES_IN])?;
+        let run = text(&started, "run")?;
+        let finished = self.federation.wait("the training rounds", || {
+            let shown = coordinator.json(&["round", "show", &run])?;
+            ensure!(shown["state"] != "abandoned", "the training run was abandoned: {shown}");
+            Ok((shown["state"] == "finished").then_some(shown))
+        })?;
+        let last = text(&finished, "published")?;
+        ensure!(last != first, "training published the bundle that it started from");
+        self.in_use(&last)?;
+        Ok((finished, last))
+    }
+
+    /// Relabels the slice that drifted most; the campaign as the coordinator shows it.
+    fn campaign(&self) -> Result<Value> {
+        let coordinator = &self.federation.coordinator;
+        let made = coordinator.json(&[
+            "campaign", "create", "--project", PROJECT, "--worst-slice", "--reference", REFERENCE,
+            "--closes-in", CAMPAIGN_CLOSES_IN,
+        ])?;
+        let campaign = text(&made, "campaign")?;
+        let targets: Vec<String> = made["sites"].as_array().context("the campaign's sites")?.iter()
+            .filter_map(|site| site.as_str().map(str::to_owned)).collect();
+        self.every_site(|site| {
+            if !targets.iter().any(|target| target == site.name) {
+                return Ok(());
+            }
+            self.federation.wait(&format!("the campaign to reach {}", site.name), || {
+                let status = site.agent.json(&["status"])?;
+                let campaigns = status["campaigns"].as_array().context("campaigns in the status")?;
+                let known = campaigns.iter().find(|known| known["campaign"] == campaign.as_str());
+                Ok(known.filter(|known| known["state"] != "new").map(|_| ()))
+            })?;
+            self.annotate_at(site).map(drop)
+        })?;
+        let answered = self.federation.wait("the campaign's answers", || {
+            let shown = coordinator.json(&["campaign", "show", &campaign])?;
+            let sites = shown["sites"].as_array().context("the campaign's sites")?;
+            let all = sites.iter().all(|site| site["answered"] == true);
+            Ok(all.then_some(shown))
+        })?;
+        self.sent()?;
+        Ok(answered)
+    }
+
+    /// Measures each round's bundle on the held-out patients, and attaches it for the dashboard.
+    fn evaluate(&self, first: &str, run: &Value, last: &str) -> Result<Vec<RoundOutcome>> {
+        let mut bundles = vec![(0, first.to_owned())];
+        for round in run["rounds"].as_array().context("the run's rounds")? {
+            bundles.push((number(round, "round")?, text(round, "bundle")?));
+        }
+        // The last round's candidate and the published bundle differ in version and signature only.
+        if let Some((_, bundle)) = bundles.last_mut() {
+            last.clone_into(bundle);
+        }
+        let coordinator = &self.federation.coordinator;
+        let mut rounds = Vec::new();
+        for (round, digest) in bundles {
+            let folder = self.home.join("evaluated").join(round.to_string());
+            let folder = folder.to_str().context("a name that is not Unicode")?;
+            coordinator.run(&["model", "export", &digest, "--out", folder])?;
+            let accuracy_by_site = self.every_site(|site| self.accuracy(site, folder))?;
+            let accuracy = accuracy_by_site.iter().sum::<f64>() / accuracy_by_site.len() as f64;
+            let pairs = self.federation.sites.iter().zip(&accuracy_by_site);
+            let figures: Vec<String> =
+                pairs.map(|(site, accuracy)| format!("{}={accuracy:.4}", site.name)).collect();
+            let figures = figures.join(",");
+            coordinator.run(&["model", "evaluate", &digest, "--accuracy", &figures])?;
+            rounds.push(RoundOutcome { round, accuracy, accuracy_by_site });
+        }
+        Ok(rounds)
+    }
+
+    /// Share of a hospital's held-out patients whom a bundle labels right.
+    fn accuracy(&self, site: &Site, bundle: &str) -> Result<f64> {
+        let (lines, truth) = self.hospital(site)?.held_out();
+        let file = site.folder.join("held-out.jsonl");
+        let mut out = fs::File::create(&file)?;
+        out.write_all(lines.as_bytes())?;
+        let file = file.to_str().context("a name that is not Unicode")?;
+        let answer = site.agent.run(&["prelabel", "--bundle", bundle, file])?;
+        let mut right = 0;
+        let mut seen = 0;
+        for line in String::from_utf8(answer)?.lines() {
+            let prelabel: Value = serde_json::from_str(line)?;
+            let id = text(&prelabel, "id")?;
+            let class = number(&prelabel, "class")?;
+            seen += 1;
+            right += usize::from(truth.get(&id).is_some_and(|truth| *truth as u64 == class));
+        }
+        ensure!(seen == truth.len(), "{seen} prelabels for {} held-out patients", truth.len());
+        Ok(right as f64 / truth.len() as f64)
+    }
+
+    /// Runs `step` at every hospital at once; results in the order of the sites.
+    fn every_site<T: Send>(&self, step: impl Fn(&Site) -> Result<T> + Sync) -> Result<Vec<T>> {
+        let step = &step;
+        std::thread::scope(|scope| {
+            let threads: Vec<_> = self
+                .federation
+                .sites
+                .iter()
+                .map(|site| scope.spawn(move || step(site).with_context(|| site.title)))
+                .collect();
+            let joined = threads.into_iter().map(|thread| {
+                thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            });
+            joined.collect()
+        })
+    }
+
+    fn hospital(&self, site: &Site) -> Result<&Hospital> {
+        let found = self.hospitals.iter().find(|hospital| hospital.site == site.name);
+        found.context("a site without a hospital")
+    }
+}
+
+/// What the steps found, before the last questions are asked.
+struct Collected {
+    seed: u64,
+    start: Stopwatch,
+    work: Work,
+    /// Each hospital's counts when labeling was done.
+    labeled: Vec<Value>,
+    rounds: Vec<RoundOutcome>,
+    campaign: Value,
+}
+
+impl Stage<'_> {
+    /// Asks every program for its final figures.
+    fn collect(&self, found: Collected) -> Result<Outcome> {
+        let coordinator = &self.federation.coordinator;
+        let agreement = coordinator.json(&["report", "agreement", "--project", PROJECT])?;
+        let drift_report =
+            coordinator.json(&["report", "drift", "--project", PROJECT, "--reference", REFERENCE])?;
+        let drift = drifts(&drift_report)?;
+        let last = found.rounds.last().context("no rounds")?;
+        let first = found.rounds.first().context("no rounds")?;
+        let mut sites = Vec::new();
+        let mut engine = String::new();
+        for (index, site) in self.federation.sites.iter().enumerate() {
+            let status = site.agent.json(&["status"])?;
+            engine = text(&status, "engine")?;
+            let mut outcome = self.site_outcome(site, &status, &found.labeled[index])?;
+            outcome.set_agreement(&agreement);
+            outcome.drifted = drift
+                .iter()
+                .filter(|drift| drift.drifted && drift.site == site.name)
+                .map(|drift| drift.feature.clone())
+                .collect();
+            outcome.accuracy_first = first.accuracy_by_site[index];
+            outcome.accuracy_last = last.accuracy_by_site[index];
+            sites.push(outcome);
+        }
+        let own = process::memory_bytes_peak("self");
+        Ok(Outcome {
+            seed: found.seed,
+            seconds: found.start.seconds(),
+            engine,
+            simulated_annotators: true,
+            slips_per_thousand: PEOPLE.map(|p| (p.name.to_owned(), p.slips_per_thousand)).into(),
+            sites,
+            overall: agreement["overall"].clone(),
+            drift,
+            rounds: found.rounds,
+            campaigns: vec![found.campaign],
+            redaction: Redaction {
+                notes: found.work.notes,
+                identifiers: found.work.notes * IDENTIFIERS,
+                leaked: found.work.leaked,
+            },
+            restarts: self.federation.restarts(),
+            memory_bytes_peak: own + self.federation.memory_bytes_peak(),
+        })
+    }
+
+    fn site_outcome(&self, site: &Site, status: &Value, labeled: &Value) -> Result<SiteOutcome> {
+        let outbox = site.agent.json(&["outbox", "list"])?;
+        // A failed verification is a finding, not a failure of the demonstration.
+        let verified = site.agent.json(&["outbox", "verify"]).is_ok_and(|v| v["verified"] == true);
+        let (releases, bytes_sent) = left(&outbox)?;
+        let project = site.project(PROJECT)?.context("the project vanished")?;
+        Ok(SiteOutcome {
+            site: site.name.to_owned(),
+            title: site.title.to_owned(),
+            items: number(labeled, "items")?,
+            holdout: number(labeled, "holdout")?,
+            prelabeled: number(labeled, "prelabeled")?,
+            auto_accepted: number(labeled, "auto_accepted")?,
+            corrected: number(labeled, "corrected")?,
+            annotations: number(&project, "annotations")?,
+            kappa: None,
+            kappa_low: None,
+            kappa_high: None,
+            alpha: None,
+            alpha_low: None,
+            alpha_high: None,
+            drifted: Vec::new(),
+            epsilon_spent: real(&status["budget"], "epsilon_spent")?,
+            epsilon_allowed: real(&status["budget"], "epsilon_allowed")?,
+            bytes_sent,
+            releases,
+            accuracy_first: 0.0,
+            accuracy_last: 0.0,
+            outbox_verified: verified,
+        })
+    }
+}
+
+impl SiteOutcome {
+    /// Takes the site's agreement from the coordinator's report; what is undefined stays `None`.
+    fn set_agreement(&mut self, report: &Value) {
+        let sites = report["sites"].as_array();
+        let found = sites.and_then(|sites| sites.iter().find(|s| s["site"] == self.site.as_str()));
+        let Some(found) = found else { return };
+        let kappa = &found["kappa"];
+        self.kappa = kappa["value"].as_f64();
+        self.kappa_low = kappa["low"].as_f64();
+        self.kappa_high = kappa["high"].as_f64();
+        let alpha = &found["alpha"];
+        self.alpha = alpha["value"].as_f64();
+        self.alpha_low = alpha["low"].as_f64();
+        self.alpha_high = alpha["high"].as_f64();
+    }
+}
+
+fn drifts(report: &Value) -> Result<Vec<Drift>> {
+    let tests = report["tests"].as_array().context("the drift report's tests")?;
+    tests.iter().map(|test| {
+        Ok(Drift {
+            site: text(test, "site")?,
+            feature: text(test, "feature")?,
+            effect: real(test, "effect")?,
+            effect_sd: real(test, "effect_sd")?,
+            p_value: real(test, "p_value")?,
+            drifted: test["drifted"] == true,
+            worst_bin: test["worst_bin"]["title"].as_str().unwrap_or_default().to_owned(),
+        })
+    }).collect()
+}
+
+/// What left a building, by kind, and the bytes of all of it.
+fn left(outbox: &Value) -> Result<(Vec<Left>, u64)> {
+    let mut kinds: Vec<Left> = Vec::new();
+    let mut place: HashMap<String, usize> = HashMap::new();
+    for release in outbox.as_array().context("the outbox's list")? {
+        let (kind, bytes) = (text(release, "kind")?, number(release, "bytes")?);
+        let index = *place.entry(kind.clone()).or_insert_with(|| {
+            kinds.push(Left { kind, count: 0, bytes: 0 });
+            kinds.len() - 1
+        });
+        kinds[index].count += 1;
+        kinds[index].bytes += bytes;
+    }
+    let bytes = kinds.iter().map(|left| left.bytes).sum();
+    Ok((kinds, bytes))
+}
+
+fn text(value: &Value, key: &str) -> Result<String> {
+    value[key].as_str().map(str::to_owned).with_context(|| format!("no text {key} in {value}"))
+}
+
+fn number(value: &Value, key: &str) -> Result<u64> {
+    value[key].as_u64().with_context(|| format!("no number {key} in {value}"))
+}
+
+fn real(value: &Value, key: &str) -> Result<f64> {
+    value[key].as_f64().with_context(|| format!("no number {key} in {value}"))
+}
