@@ -1,0 +1,94 @@
+// Requests to the agent that served this page. Nothing else is ever asked for anything.
+
+import type { Annotation, Card, Me, Project } from "./contract";
+
+const TIMEOUT_MS = 10_000;
+
+/** The agent answered, and said no. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    message: string,
+    readonly hint: string,
+  ) {
+    super(message);
+  }
+
+  /** Whether the same request may succeed later: the agent is overloaded or restarting. */
+  get transient(): boolean {
+    return this.status >= 500 || this.status === 408 || this.status === 429;
+  }
+}
+
+/** No answer: the network or the agent is away. */
+export class Unreachable extends Error {}
+
+export interface Leased {
+  cards: Card[];
+  /** The agent's clock minus this machine's, in milliseconds: leases end by the agent's clock. */
+  skewMs: number;
+}
+
+export class Api {
+  constructor(private readonly token: string) {}
+
+  async me(): Promise<Me> {
+    return (await this.request("GET", "/api/me")).json();
+  }
+
+  async projects(): Promise<Project[]> {
+    return (await this.request("GET", "/api/projects")).json();
+  }
+
+  async next(project: string, count: number): Promise<Leased> {
+    const path = `/api/projects/${encodeURIComponent(project)}/next?count=${count}`;
+    const response = await this.request("GET", path);
+    const date = Date.parse(response.headers.get("date") ?? "");
+    return {
+      cards: await response.json(),
+      skewMs: Number.isNaN(date) ? 0 : date - Date.now(),
+    };
+  }
+
+  async annotate(item: string, annotation: Annotation): Promise<void> {
+    await this.request("POST", `/api/items/${encodeURIComponent(item)}/annotations`, annotation);
+  }
+
+  async undo(key: string): Promise<void> {
+    await this.request("DELETE", `/api/annotations/${encodeURIComponent(key)}`);
+  }
+
+  private async request(method: string, path: string, body?: unknown): Promise<Response> {
+    const headers: Record<string, string> = { authorization: `Bearer ${this.token}` };
+    if (body !== undefined) headers["content-type"] = "application/json";
+    let response: Response;
+    try {
+      response = await fetch(path, {
+        method,
+        headers,
+        body: body === undefined ? null : JSON.stringify(body),
+        cache: "no-store",
+        credentials: "omit",
+        redirect: "error",
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+    } catch (cause) {
+      throw new Unreachable("the agent does not answer", { cause });
+    }
+    if (!response.ok) throw await refusal(response);
+    return response;
+  }
+}
+
+async function refusal(response: Response): Promise<Refused> {
+  let message = `the agent answered ${response.status}`;
+  let hint = "";
+  try {
+    const body: { error?: unknown; hint?: unknown } = await response.json();
+    if (typeof body.error === "string") message = body.error;
+    if (typeof body.hint === "string") hint = body.hint;
+  } catch {
+    // Not JSON: something between the page and the agent answered. The status says enough.
+  }
+  return new Refused(response.status, message, hint);
+}

@@ -1,0 +1,102 @@
+// Who is signed in. The token lives in sessionStorage alone: it ends with the tab.
+
+import { signal } from "@preact/signals";
+import { Api, Refused } from "./api";
+import type { Me } from "./contract";
+import * as unconfirmed from "./unconfirmed";
+
+const TOKEN = "insitu.token";
+const PERSON = "insitu.person";
+const RETRY_MS = 3_000;
+
+export type State =
+  | { at: "signed-out"; reason: string }
+  | { at: "checking"; unreachable: boolean }
+  | { at: "signed-in"; me: Me; api: Api }
+  /** The agent no longer takes the token; the page keeps everything as it was. */
+  | { at: "expired"; me: Me };
+
+export const session = signal<State>({ at: "signed-out", reason: "" });
+
+/** Whoever holds items' content forgets it here when the person changes or signs out. */
+export interface Listener {
+  opened(api: Api): void;
+  forget(): void;
+  settled: unconfirmed.Settled;
+}
+
+let listener: Listener;
+
+/** Resumes the tab's session, if there is one. */
+export function start(to: Listener): void {
+  listener = to;
+  const token = sessionStorage.getItem(TOKEN);
+  if (token !== null) void signIn(token);
+}
+
+export async function signIn(token: string): Promise<void> {
+  if (!/^[\x21-\x7e]+$/.test(token)) {
+    refuse("A token is one word of letters, digits and signs. Paste it whole, without spaces.");
+    return;
+  }
+  const api = new Api(token);
+  const before = session.value;
+  if (before.at !== "expired") session.value = { at: "checking", unreachable: false };
+  let me: Me;
+  try {
+    me = await api.me();
+  } catch (error) {
+    if (error instanceof Refused && !error.transient) {
+      sessionStorage.removeItem(TOKEN);
+      refuse(error.status === 401 ? "The agent does not know this token." : error.message);
+      return;
+    }
+    if (before.at === "expired") {
+      refuse("The agent does not answer. Try again.");
+      return;
+    }
+    session.value = { at: "checking", unreachable: true };
+    setTimeout(() => {
+      if (session.value.at === "checking") void signIn(token);
+    }, RETRY_MS);
+    return;
+  }
+  sessionStorage.setItem(TOKEN, token);
+  const name = `${me.site}/${me.name}`;
+  // What the tab still holds may be another person's: it outlives a reload and an expired session.
+  if (sessionStorage.getItem(PERSON) !== name) listener.forget();
+  sessionStorage.setItem(PERSON, name);
+  session.value = { at: "signed-in", me, api };
+  unconfirmed.open(name, api, listener.settled);
+  listener.opened(api);
+}
+
+/** Why the last sign-in over an expired session failed. */
+export const renewalProblem = signal("");
+
+function refuse(reason: string): void {
+  if (session.value.at === "expired") renewalProblem.value = reason;
+  else session.value = { at: "signed-out", reason };
+}
+
+/** The agent answered 401. */
+export function expire(): void {
+  const state = session.value;
+  if (state.at !== "signed-in") return;
+  unconfirmed.close();
+  sessionStorage.removeItem(TOKEN);
+  renewalProblem.value = "";
+  session.value = { at: "expired", me: state.me };
+}
+
+export function signOut(): void {
+  session.value = { at: "signed-out", reason: "" };
+  unconfirmed.close();
+  sessionStorage.removeItem(TOKEN);
+  sessionStorage.removeItem(PERSON);
+  listener.forget();
+}
+
+unconfirmed.link.subscribe((link) => {
+  if (link === "signed-out") expire();
+});

@@ -1,0 +1,167 @@
+// How a person answers with one class. Other kinds of label get their own component beside this one.
+
+import { useSignalEffect } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { COMMENT_CHARS_MAX, type Card, type Project } from "../contract";
+import { commentAsked, digitCap } from "../keys";
+import * as review from "../review";
+
+export function Answer({ card, project }: { card: Card; project: Project }) {
+  return (
+    <aside id="decide" class="answer" aria-label="Decision">
+      <Suggestion card={card} project={project} />
+      <Classes card={card} project={project} />
+      <Comment />
+      <Actions card={card} />
+      <Provenance card={card} />
+    </aside>
+  );
+}
+
+function Suggestion({ card, project }: { card: Card; project: Project }) {
+  if (card.blind) {
+    return (
+      <p class="suggestion">
+        <strong>Blind second read.</strong> Decide for yourself: no suggestion is shown.
+      </p>
+    );
+  }
+  if (card.prelabel === null) return <p class="suggestion">No suggestion for this item.</p>;
+  const { class: index, confidence } = card.prelabel;
+  const percent = Math.round(confidence * 100);
+  return (
+    <div class={review.rejecting.value ? "suggestion rejected" : "suggestion"}>
+      <p>
+        {review.rejecting.value ? "Rejected: " : "Suggestion: "}
+        <strong>{project.classes[index]?.name ?? `class ${index}`}</strong>
+      </p>
+      <div
+        class="confidence"
+        role="meter"
+        aria-label="Calibrated confidence"
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={percent}
+        aria-valuetext={`${percent} percent`}
+      >
+        <span class="bar">
+          <span style={{ width: `${percent}%` }} />
+        </span>
+        <span>{percent} % sure, calibrated</span>
+      </div>
+    </div>
+  );
+}
+
+function Classes({ card, project }: { card: Card; project: Project }) {
+  const suggested = review.prelabelOf(card)?.class;
+  return (
+    <fieldset class="classes">
+      <legend>{review.rejecting.value ? "Which class is it?" : "Class"}</legend>
+      {project.classes.map(({ name, description }, index) => {
+        const cap = digitCap(index);
+        const chosen = review.selection.value === index;
+        return (
+          <button
+            key={name}
+            type="button"
+            class={chosen ? "class chosen" : "class"}
+            aria-pressed={chosen}
+            title={description}
+            onClick={() => review.choose(index)}
+          >
+            {cap === null ? <span /> : <kbd>{cap}</kbd>}
+            <span>{name}</span>
+            {suggested === index && <span class="tag">suggested</span>}
+          </button>
+        );
+      })}
+    </fieldset>
+  );
+}
+
+function Comment() {
+  const area = useRef<HTMLTextAreaElement>(null);
+  const asked = useRef(commentAsked.peek());
+  useSignalEffect(() => {
+    if (commentAsked.value === asked.current) return;
+    asked.current = commentAsked.value;
+    area.current?.focus();
+  });
+  return (
+    <div class="comment">
+      <label for="comment">
+        Comment <kbd>C</kbd>
+      </label>
+      <textarea
+        id="comment"
+        ref={area}
+        rows={2}
+        maxLength={COMMENT_CHARS_MAX}
+        placeholder="Goes with your decision"
+        value={review.comment.value}
+        onInput={(event) => {
+          review.comment.value = event.currentTarget.value;
+        }}
+        onKeyDown={(event) => {
+          if (event.key === "Escape") event.currentTarget.blur();
+        }}
+      />
+    </div>
+  );
+}
+
+function Actions({ card }: { card: Card }) {
+  const suggested = review.prelabelOf(card) !== null;
+  return (
+    <div class="actions">
+      <button
+        type="button"
+        class="primary"
+        disabled={!suggested}
+        aria-keyshortcuts="a"
+        onClick={review.accept}
+      >
+        Accept <kbd>A</kbd>
+      </button>
+      <button type="button" disabled={!suggested} aria-keyshortcuts="x" onClick={review.reject}>
+        Reject <kbd>X</kbd>
+      </button>
+      <button type="button" aria-keyshortcuts="Space" onClick={review.skip}>
+        Skip <kbd>Space</kbd>
+      </button>
+      <button type="button" aria-keyshortcuts="f" onClick={review.flag}>
+        Flag <kbd>F</kbd>
+      </button>
+      <button
+        type="button"
+        disabled={review.past.value.length === 0}
+        aria-keyshortcuts="Backspace Control+Z"
+        onClick={review.undo}
+      >
+        Undo <kbd>⌫</kbd>
+      </button>
+    </div>
+  );
+}
+
+function Provenance({ card }: { card: Card }) {
+  return (
+    <dl class="provenance">
+      {card.campaign !== null && (
+        <div>
+          <dt>Campaign</dt>
+          <dd>{card.campaign}</dd>
+        </div>
+      )}
+      <div>
+        <dt>Why this item</dt>
+        <dd>{card.blind ? "second read" : card.why}</dd>
+      </div>
+      <div>
+        <dt>Model</dt>
+        <dd>{card.bundle === null ? "none yet" : <code>{card.bundle}</code>}</dd>
+      </div>
+    </dl>
+  );
+}

@@ -1,0 +1,38 @@
+import { useSignalEffect } from "@preact/signals";
+import { project } from "../deck";
+import { announcement } from "../review";
+import { session } from "../session";
+import { Guideline, Help } from "./dialogs";
+import { Header } from "./header";
+import { Banners } from "./notices";
+import { Renewal, SignIn } from "./sign-in";
+import { Table } from "./table";
+
+export function App() {
+  useSignalEffect(() => {
+    const shown = project.value;
+    document.title = shown
+      ? `${shown.done}/${shown.total} · ${shown.title} · Insitu review`
+      : "Insitu review";
+  });
+  const state = session.value;
+  if (state.at === "signed-out" || state.at === "checking") return <SignIn state={state} />;
+  return (
+    <>
+      <a class="jump" href="#decide">
+        To the decision
+      </a>
+      <Header me={state.me} />
+      <Banners />
+      <main>
+        <Table />
+      </main>
+      <p class="unseen" role="status" aria-live="polite">
+        {announcement}
+      </p>
+      <Guideline />
+      <Help />
+      {state.at === "expired" && <Renewal name={state.me.name} />}
+    </>
+  );
+}

@@ -1,0 +1,40 @@
+import type { ComponentChildren } from "preact";
+import { useEffect, useId, useRef } from "preact/hooks";
+
+interface Props {
+  title: string;
+  /** Null when the dialog cannot be closed without an answer. */
+  onClose: (() => void) | null;
+  children: ComponentChildren;
+}
+
+/** A modal dialog: the browser keeps the focus inside it and gives it back. */
+export function Modal({ title, onClose, children }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  const heading = useId();
+  useEffect(() => {
+    const element = dialog.current;
+    element?.showModal();
+    return () => element?.close();
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      aria-labelledby={heading}
+      onCancel={(event) => {
+        event.preventDefault();
+        onClose?.();
+      }}
+    >
+      <h2 id={heading}>{title}</h2>
+      {children}
+      {onClose !== null && (
+        <p class="buttons">
+          <button type="button" class="primary" onClick={onClose}>
+            Close
+          </button>
+        </p>
+      )}
+    </dialog>
+  );
+}

@@ -1,0 +1,93 @@
+import { useSignalEffect } from "@preact/signals";
+import { useRef } from "preact/hooks";
+import { current, leaseEnded, project, renew, supply } from "../deck";
+import { Answer } from "./answer";
+import { Fields } from "./fields";
+
+/** What lies on the table: an item, or why there is none. */
+export function Table() {
+  const card = current.value;
+  if (card === null || project.value === null) return <Empty />;
+  if (leaseEnded.value) return <LeaseEnded />;
+  return <Item />;
+}
+
+function Item() {
+  const article = useRef<HTMLElement>(null);
+  // Each new item takes the focus, so that keys act on it and a screen reader reads it.
+  useSignalEffect(() => {
+    if (current.value?.item !== undefined && document.querySelector("dialog[open]") === null) {
+      article.current?.focus({ preventScroll: true });
+      scrollTo({ top: 0 });
+    }
+  });
+  const card = current.value;
+  const shown = project.value;
+  if (card === null || shown === null) return null;
+  return (
+    <div class="table">
+      <article ref={article} tabIndex={-1} aria-labelledby="item-title">
+        <h2 id="item-title" class="unseen">
+          {card.blind ? "Item, second read" : "Item"}
+        </h2>
+        <Fields fields={card.fields} />
+      </article>
+      <Answer card={card} project={shown} />
+    </div>
+  );
+}
+
+function LeaseEnded() {
+  return (
+    <section class="state" role="status">
+      <h2>This item’s time has run out</h2>
+      <p>
+        It was reserved for you for ten minutes and may have gone to somebody else. Nothing you decided
+        before is lost.
+      </p>
+      <button type="button" class="primary" onClick={renew}>
+        Get fresh items <kbd>Enter</kbd>
+      </button>
+    </section>
+  );
+}
+
+function Empty() {
+  const state = supply.value;
+  switch (state.at) {
+    case "refused":
+      return (
+        <section class="state" role="alert">
+          <h2>The agent gives you no items</h2>
+          <p>
+            It says: {state.message}. {state.hint}
+          </p>
+        </section>
+      );
+    case "unreachable":
+      return (
+        <section class="state" role="status">
+          <h2>No connection to the agent</h2>
+          <p>Items appear as soon as it answers again. What you decided is kept on this machine.</p>
+        </section>
+      );
+    case "empty":
+      return (
+        <section class="state" role="status">
+          <h2>{project.value === null ? "No project yet" : "All done here"}</h2>
+          <p>
+            {project.value === null
+              ? "The agent knows no project. It gets them from the coordinator."
+              : "Nothing waits for you in this project. New items appear here by themselves."}
+          </p>
+        </section>
+      );
+    case "loading":
+    case "ready":
+      return (
+        <p class="state" role="status">
+          Fetching items…
+        </p>
+      );
+  }
+}

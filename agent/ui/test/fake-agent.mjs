@@ -1,0 +1,198 @@
+// A small agent for tests: the local API of the contract over items made up here, with its faults on a switch.
+
+import { createServer } from "node:http";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const DIST = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "dist");
+const TYPES = {
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
+};
+const CSP =
+  "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; " +
+  "require-trusted-types-for 'script'; trusted-types 'none'";
+const LEASE_MS = 600_000;
+
+export const CLASSES = [
+  { name: "No disease", description: "No vessel narrowed by more than half." },
+  { name: "Disease", description: "At least one vessel narrowed by more than half." },
+];
+
+export class FakeAgent {
+  people = new Map([
+    ["ann-token", { name: "ann", role: "annotator", site: "cleveland" }],
+    ["eve-token", { name: "eve", role: "expert", site: "cleveland" }],
+  ]);
+  classes = CLASSES;
+  items = [];
+  /** Item -> its annotation as stored. */
+  annotations = new Map();
+  /** Every annotation request that arrived, in order: `{key, item, decision, class, …}`. */
+  arrived = [];
+  undone = [];
+  /** Answers by idempotency key. */
+  answered = new Map();
+  /** Item -> person. */
+  leases = new Map();
+  /** `up`, `away` (connections break), `mute` (does the work, loses the answer). */
+  mode = "up";
+  leaseMs = LEASE_MS;
+  queues = { annotator: 0, expert: 2, campaign: 0 };
+
+  constructor(items = makeItems(30)) {
+    this.items = items;
+  }
+
+  async start() {
+    this.server = createServer((request, response) => {
+      this.handle(request, response).catch((error) => {
+        console.error(error);
+        response.destroy();
+      });
+    });
+    await new Promise((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+    this.address = `http://127.0.0.1:${this.server.address().port}`;
+    return this;
+  }
+
+  stop() {
+    this.server.closeAllConnections();
+    return new Promise((resolve) => this.server.close(resolve));
+  }
+
+  async handle(request, response) {
+    const url = new URL(request.url, this.address);
+    response.setHeader("content-security-policy", CSP);
+    response.setHeader("x-content-type-options", "nosniff");
+    if (!url.pathname.startsWith("/api/")) return serveFile(url.pathname, response);
+    if (this.mode === "away") return request.socket.destroy();
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    const person = this.people.get((request.headers.authorization ?? "").replace("Bearer ", ""));
+    const [status, answer] = person
+      ? this.answer(request.method, url, person, body === "" ? null : JSON.parse(body))
+      : [401, { error: "unknown token", hint: "ask your steward for one" }];
+    if (this.mode === "mute" && request.method !== "GET") return request.socket.destroy();
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(JSON.stringify(answer));
+  }
+
+  answer(method, url, person, body) {
+    const parts = url.pathname.split("/").slice(2).map(decodeURIComponent);
+    if (method === "GET" && parts[0] === "me") return [200, person];
+    if (method === "GET" && parts[0] === "projects" && parts.length === 1) return [200, [this.project()]];
+    if (method === "GET" && parts[2] === "next") return [200, this.next(person, url)];
+    if (method === "POST" && parts[2] === "annotations") return this.annotate(person, parts[1], body);
+    if (method === "DELETE" && parts[0] === "annotations") return this.undo(person, parts[1]);
+    return [404, { error: "no such path", hint: "" }];
+  }
+
+  project() {
+    const done = this.annotations.size;
+    return {
+      name: "heart-disease",
+      title: "Heart disease",
+      version: 3,
+      instructions: "Judge from the values and the note whether angiography showed disease.\nMissing values are missing in the source.",
+      classes: this.classes,
+      queues: { ...this.queues, annotator: this.items.length - done },
+      done,
+      total: this.items.length,
+      bundle: "b3f09c21",
+      engine: "tract 0.23",
+    };
+  }
+
+  next(person, url) {
+    const count = Number(url.searchParams.get("count"));
+    const free = this.items.filter(
+      ({ item }) =>
+        !this.annotations.has(item) && (this.leases.get(item) ?? person.name) === person.name,
+    );
+    return free.slice(0, count).map((item) => {
+      this.leases.set(item.item, person.name);
+      return { ...item, lease_until: new Date(Date.now() + this.leaseMs).toISOString() };
+    });
+  }
+
+  annotate(person, item, body) {
+    this.arrived.push({ item, person: person.name, ...body });
+    const before = this.answered.get(body.key);
+    if (before) return [200, { stored: true, replay: true }];
+    if (this.leases.get(item) !== person.name || this.annotations.has(item)) {
+      return [409, { error: "the item is not leased to you", hint: "another person has it; fetch the next one" }];
+    }
+    this.answered.set(body.key, item);
+    if (body.decision === "skip") this.items.push(...this.items.splice(this.index(item), 1));
+    else this.annotations.set(item, { ...body, person: person.name });
+    if (body.decision === "skip") this.leases.delete(item);
+    return [200, { stored: true, replay: false }];
+  }
+
+  undo(person, key) {
+    this.undone.push(key);
+    const item = this.answered.get(key);
+    if (item === undefined) return [404, { error: "no such annotation", hint: "" }];
+    this.answered.delete(key);
+    this.annotations.delete(item);
+    this.leases.set(item, person.name);
+    return [200, { undone: true }];
+  }
+
+  index(item) {
+    return this.items.findIndex((entry) => entry.item === item);
+  }
+}
+
+export function makeItems(count, change = () => ({})) {
+  return Array.from({ length: count }, (_, index) => {
+    const confidence = 0.55 + ((index * 37) % 40) / 100;
+    return {
+      item: (index + 1).toString(16).padStart(32, "0"),
+      queue: "annotator",
+      fields: [
+        { title: "Age", value: 40 + ((index * 7) % 35), unit: "years", kind: "number" },
+        { title: "Sex", value: index % 3 === 0 ? "female" : "male", unit: "", kind: "category" },
+        { title: "Chest pain", value: "asymptomatic", unit: "", kind: "category" },
+        { title: "Resting blood pressure", value: 120 + index, unit: "mmHg", kind: "number" },
+        { title: "Cholesterol", value: index % 2 === 0 ? null : 243, unit: "mg/dl", kind: "number" },
+        { title: "Highest heart rate", value: 147, unit: "per minute", kind: "number" },
+        { title: "ST depression", value: 1.8, unit: "mm", kind: "number" },
+        { title: "Vessels coloured", value: null, unit: "", kind: "number" },
+        {
+          title: "Note (synthetic)",
+          value: `Patient [NAME], record [MEDICAL_RECORD], seen on [DATE] for item ${index + 1}. Reports tightness on exertion, relieved by rest. Call back on [PHONE] or [EMAIL].`,
+          unit: "",
+          kind: "text",
+        },
+      ],
+      prelabel: { class: index % 2, confidence },
+      blind: false,
+      why: `confidence ${confidence.toFixed(2)}`,
+      bundle: "b3f09c21",
+      campaign: null,
+      ...change(index),
+    };
+  });
+}
+
+async function serveFile(pathname, response) {
+  const name = pathname === "/" ? "index.html" : pathname.slice(1);
+  try {
+    const content = await readFile(path.join(DIST, path.basename(name)));
+    response.writeHead(200, { "content-type": TYPES[path.extname(name)] ?? "text/plain" });
+    response.end(content);
+  } catch {
+    response.writeHead(404).end();
+  }
+}
+
+// `node test/fake-agent.mjs` serves the page to look at, with the token `ann-token`.
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const agent = await new FakeAgent(makeItems(200)).start();
+  console.log(`${agent.address} with the token ann-token`);
+}
