@@ -1,0 +1,208 @@
+//! From shapes to findings: check digits, and the words before and after.
+
+use super::Find;
+use super::kind::Kind;
+use super::labels::Labels;
+use super::profile::{Ages, Profile};
+use super::rules::{Check, Rule};
+use super::scan::{Candidate, Finds, Label, Scanner, char_at, char_before};
+
+/// How far before an identifier a context word counts, in bytes.
+const CONTEXT_BYTES_MAX: usize = 40;
+/// How far after a context word its value may start, in bytes.
+const GLUE_BYTES_MAX: usize = 32;
+/// How many values one context word may announce: "Tel. 956 013 059 y 956 013 060".
+const VALUES_MAX: usize = 3;
+/// What a word that denies ("lot", "version", a unit) takes from a score.
+const DENIAL: f32 = 0.5;
+/// Letters and digits of the longest identifier with a check digit, an IBAN, and some room.
+const IDENTIFIER_BYTES_MAX: usize = 48;
+
+/// Judges every candidate of `finds`, and what the labels announce.
+pub(super) fn judge(scanner: &Scanner, profile: &Profile, text: &str, finds: &Finds) -> Vec<Find> {
+    let mut found = Vec::new();
+    for candidate in &finds.candidates {
+        found.extend(free(profile, text, &finds.labels, candidate));
+    }
+    let mut values = Vec::new();
+    for label in &finds.labels {
+        announced(scanner, profile, text, label, &mut values, &mut found);
+    }
+    found
+}
+
+/// A candidate anywhere in the text: the nearest word that supports or denies it decides.
+fn free(profile: &Profile, text: &str, labels: &[Label], found: &Candidate) -> Option<Find> {
+    let Candidate { rule, start, end } = *found;
+    if !rule.holds_start(text, start) || !passes(rule, &text[start..end]) {
+        return None;
+    }
+    let next = labels.partition_point(|label| label.start < end);
+    let unit = labels.get(next).is_some_and(|label| {
+        label.labels.meets(Labels::UNIT)
+            && text[end..label.start].bytes().all(|byte| byte == b' ')
+            && label.start - end <= 1
+    });
+    let before = labels.partition_point(|label| label.start < start);
+    let (kind, score) = match nearest(text, &labels[..before], rule, start) {
+        Some(label) if label.meets(rule.labels) => (kind(rule, label), rule.labelled),
+        Some(_) => (rule.kind, rule.alone - DENIAL),
+        None if unit => (rule.kind, rule.alone - DENIAL),
+        None => (rule.kind, rule.alone),
+    };
+    finish(profile, text, rule, Find { start, end, kind, score })
+}
+
+/// The closest word before `start`, in the same sentence, that supports or denies `rule`.
+fn nearest(text: &str, before: &[Label], rule: &Rule, start: usize) -> Option<Labels> {
+    for label in before.iter().rev() {
+        if label.end > start {
+            continue;
+        }
+        if start - label.end > CONTEXT_BYTES_MAX || breaks(&text[label.end..start]) {
+            return None;
+        }
+        if label.labels.meets(rule.labels.or(Labels::DENY)) {
+            return Some(label.labels);
+        }
+    }
+    None
+}
+
+/// Whether a context word does not reach over `between`: another number, a line, a sentence end.
+fn breaks(between: &str) -> bool {
+    let mut previous = ' ';
+    for (at, c) in between.char_indices() {
+        // A full stop right after the word belongs to an abbreviation.
+        let sentence = at > 1 && matches!(previous, '.' | '!' | '?') && c.is_whitespace();
+        if c.is_ascii_digit() || matches!(c, '\n' | ']' | ';') || sentence {
+            return true;
+        }
+        previous = c;
+    }
+    false
+}
+
+/// What stands right after `label`, by the rules that are tried only there.
+fn announced(
+    scanner: &Scanner,
+    profile: &Profile,
+    text: &str,
+    label: &Label,
+    values: &mut Vec<Candidate>,
+    found: &mut Vec<Find>,
+) {
+    if !label.labels.meets(Labels::ANNOUNCING) {
+        return;
+    }
+    let mut at = label.end;
+    for _ in 0..VALUES_MAX {
+        let Some(start) = value_start(text, at) else { return };
+        values.clear();
+        scanner.announced_at(text, start, values);
+        let best = values
+            .iter()
+            .filter(|value| label.labels.meets(value.rule.labels))
+            .filter(|value| passes(value.rule, &text[start..value.end]))
+            .filter_map(|value| {
+                let (rule, end) = (value.rule, value.end);
+                let find = Find { start, end, kind: kind(rule, label.labels), score: rule.labelled };
+                finish(profile, text, rule, find)
+            })
+            .max_by(|a, b| a.score.total_cmp(&b.score).then(a.end.cmp(&b.end)));
+        let Some(find) = best else { return };
+        at = find.end;
+        found.push(find);
+        if !continues(&text[at..]) {
+            return;
+        }
+    }
+}
+
+/// Whether a list of values goes on: "y", "and", a comma.
+fn continues(rest: &str) -> bool {
+    [" y ", " and ", " und ", " / ", ", ", " or ", " oder ", " o "].iter().any(|sign| rest.starts_with(sign))
+}
+
+/// Where the value of a field that ends at `at` starts: behind punctuation and words like "is".
+fn value_start(text: &str, at: usize) -> Option<usize> {
+    const FILLERS: &[&str] = &[
+        "is", "are", "was", "no", "nr", "number", "num", "n", "of", "the", "my", "es", "ist",
+        "lautet", "number's", "a", "id", "code", "y", "and", "und", "or", "oder", "o", "für", "for", "unter", "at", "nº", "núm",
+        "número", "card", "account", "on", "the", "num", "this", "using", "your", "his", "her",
+    ];
+    let limit = at + GLUE_BYTES_MAX;
+    let (mut at, mut lines) = (at, 0);
+    while at < text.len() && at <= limit {
+        let c = char_at(text, at);
+        if c == '\n' {
+            lines += 1;
+            if lines > 1 {
+                return None;
+            }
+        } else if c.is_ascii_digit() || matches!(c, '+' | '(') {
+            return Some(at);
+        } else if c.is_alphabetic() {
+            let word = text[at..].find(|c: char| !c.is_alphanumeric() && c != 'º').map_or(&text[at..], |end| &text[at..at + end]);
+            if !FILLERS.iter().any(|filler| filler.eq_ignore_ascii_case(word)) {
+                return Some(at);
+            }
+            at += word.len();
+            continue;
+        } else if matches!(c, '[' | ']' | ';') {
+            return None;
+        }
+        at += c.len_utf8();
+    }
+    None
+}
+
+/// Whether the check that `rule` demands holds for `text`.
+fn passes(rule: &Rule, text: &str) -> bool {
+    match rule.check {
+        Check::None => true,
+        Check::Text(check) => check(text),
+        Check::Digits(check) => {
+            let mut id = [0; IDENTIFIER_BYTES_MAX];
+            let mut length = 0;
+            for byte in text.bytes().filter(u8::is_ascii_alphanumeric) {
+                if length == id.len() {
+                    return false;
+                }
+                id[length] = byte.to_ascii_uppercase();
+                length += 1;
+            }
+            check(&id[..length])
+        }
+    }
+}
+
+/// The label's kind where a rule serves several.
+fn kind(rule: &Rule, label: Labels) -> Kind {
+    label.and(rule.labels).kind().unwrap_or(rule.kind)
+}
+
+/// The last rules: the profile's, and that a word is not cut.
+fn finish(profile: &Profile, text: &str, rule: &Rule, mut find: Find) -> Option<Find> {
+    if find.score < profile.min_score || char_before(text, find.start).is_alphanumeric() {
+        return None;
+    }
+    if find.kind == Kind::Age {
+        let digits = text[find.start..find.end].bytes().take_while(u8::is_ascii_digit);
+        let years = digits.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+        let english = rule.labels.meets(Labels::AGED);
+        let hidden = match profile.ages {
+            Ages::Over89 => (90..=125).contains(&years),
+            Ages::Local => (90..=125).contains(&years) || !english,
+            Ages::All => years <= 125,
+        };
+        if !hidden {
+            return None;
+        }
+        if english {
+            // The unit is no secret, and the sentence stays readable.
+            find.end = find.start + years.to_string().len();
+        }
+    }
+    Some(find)
+}

@@ -1,0 +1,141 @@
+//! Redaction: finds personal data in a text, and replaces it.
+//!
+//! ```text
+//! text ── scan ──> candidates, context words ── judge ──┐
+//!           │                          ├── web, names, places ──> resolve ──> spans ──> clean
+//!           └── hints of the record's other fields ─────┘
+//! ```
+//! [`scan`](mod@self) runs one automaton over the text; `rules/` holds what it looks for, a file per
+//! family; `labels` the words around. `judge` verifies check digits and weighs the words; `web`,
+//! `names` and `places` read what has no fixed shape. `resolve` makes one list of them.
+//!
+//! Spans are in Unicode code points, end exclusive, as everywhere in Insitu.
+
+mod checks;
+mod clean;
+mod judge;
+mod kind;
+mod labels;
+mod lines;
+mod names;
+mod places;
+mod profile;
+mod resolve;
+mod rules;
+mod scan;
+mod web;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+pub use clean::Redacted;
+pub use kind::{Kind, KindSet};
+pub use lines::{Failure, LINE_BYTES_MAX, LineError, Options, Summary, lines};
+pub use profile::{Ages, Hints, Mode, Profile, SiteKey};
+
+/// Version of the rules: part of every report, so that a finding can be traced to what made it.
+pub const RULES_VERSION: &str = "1";
+
+/// Personal data in a text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Span {
+    /// First code point.
+    pub start: usize,
+    /// Behind the last code point.
+    pub end: usize,
+    /// What it is.
+    pub kind: Kind,
+    /// How sure the engine is, in `[0, 1]`. Not a calibrated probability.
+    pub score: f32,
+}
+
+/// A finding while it is worked on: a span in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Find {
+    start: usize,
+    end: usize,
+    kind: Kind,
+    score: f32,
+}
+
+/// Finds and replaces personal data. Immutable, shared between threads, cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    scanner: Arc<scan::Scanner>,
+    profile: Arc<Profile>,
+}
+
+impl Engine {
+    /// Compiles the rules. Takes a few milliseconds: make one and share it.
+    pub fn new(profile: Profile) -> Self {
+        Self { scanner: Arc::new(scan::Scanner::new()), profile: Arc::new(profile) }
+    }
+
+    /// The profile that was given to [`Engine::new`].
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// Personal data in `text`, in the order of its place, without overlaps.
+    pub fn find(&self, text: &str) -> Vec<Span> {
+        self.find_with(text, &Hints::default())
+    }
+
+    /// As [`Engine::find`], knowing what the fields beside the text say.
+    pub fn find_with(&self, text: &str, hints: &Hints) -> Vec<Span> {
+        to_spans(text, &self.finds(text, hints))
+    }
+
+    /// `text` with its personal data replaced.
+    pub fn clean(&self, text: &str, mode: Mode<'_>) -> Redacted {
+        self.clean_with(text, &Hints::default(), mode)
+    }
+
+    /// As [`Engine::clean`], knowing what the fields beside the text say.
+    pub fn clean_with(&self, text: &str, hints: &Hints, mode: Mode<'_>) -> Redacted {
+        let finds = clean::until_nothing_is_left(self, text, hints);
+        Redacted { text: clean::replace(text, &finds, mode), spans: to_spans(text, &finds) }
+    }
+
+    /// Findings in bytes, sorted and apart.
+    fn finds(&self, text: &str, hints: &Hints) -> Vec<Find> {
+        let scanned = self.scanner.scan(text);
+        let mut found = judge::judge(&self.scanner, &self.profile, text, &scanned);
+        found.iter_mut().for_each(|find| places::lengthen(text, find));
+        found.extend(web::find(text, &scanned));
+        found.extend(names::find(text, &scanned, hints));
+        found.extend(places::find(text, &scanned));
+        found.extend(clean::known(text, hints));
+        found.retain(|find| find.score >= self.profile.min_score && self.profile.hides(find.kind));
+        clean::keep_masks(text, &mut found);
+        resolve::resolve(text, found)
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("profile", &self.profile).finish_non_exhaustive()
+    }
+}
+
+/// Byte offsets to code points. `finds` is sorted and apart.
+fn to_spans(text: &str, finds: &[Find]) -> Vec<Span> {
+    let (mut byte, mut point) = (0, 0);
+    let mut point_at = |at: usize| {
+        point += text[byte..at].chars().count();
+        byte = at;
+        point
+    };
+    finds
+        .iter()
+        .map(|find| Span {
+            start: point_at(find.start),
+            end: point_at(find.end),
+            kind: find.kind,
+            score: find.score,
+        })
+        .collect()
+}

@@ -1,0 +1,235 @@
+//! Names of people, by what stands around them: titles, fields, roles, salutations, signatures,
+//! degrees, the record's other fields, and a name's other places in the same text.
+
+use std::collections::HashSet;
+
+use super::Find;
+use super::kind::Kind;
+use super::labels::Labels;
+use super::profile::Hints;
+use super::scan::{Finds, Label, char_at, is_mark};
+use super::words::{NO_NAMES, PARTICLES, Word, skip_spaces};
+
+/// Words of one name.
+const WORDS_MAX: usize = 6;
+/// Letters of a name's part that is looked for elsewhere in the text.
+const PART_LETTERS_MIN: usize = 3;
+/// Score of a name that stands where it was announced.
+const ANNOUNCED: f32 = 0.9;
+/// Score of a name's repetition.
+const REPEATED: f32 = 0.7;
+
+/// Every name that `labels` or `hints` give away.
+pub(super) fn find(text: &str, finds: &Finds, hints: &Hints) -> Vec<Find> {
+    let mut found: Vec<Find> =
+        finds.labels.iter().filter_map(|label| announced(text, label)).collect();
+    let parts = parts(text, &found);
+    if !parts.is_empty() {
+        found.extend(repeated(text, &parts));
+    }
+    let known = hints.names.iter().flat_map(|name| name.split_whitespace());
+    let known: HashSet<String> =
+        known.filter(|part| part.chars().count() >= PART_LETTERS_MIN).map(str::to_lowercase).collect();
+    if !known.is_empty() {
+        found.extend(words(text).filter(|word| known.contains(&word.text.to_lowercase())).map(|word| {
+            Find { start: word.start, end: word.end(), kind: Kind::Name, score: ANNOUNCED }
+        }));
+    }
+    found
+}
+
+/// The name beside one context word.
+fn announced(text: &str, label: &Label) -> Option<Find> {
+    let is = |wanted| label.labels.meets(wanted);
+    let name = |start, words| Find { start, end: words, kind: Kind::Name, score: ANNOUNCED };
+    if is(Labels::TITLE) && is_title(&text[label.start..label.end]) {
+        let dot = usize::from(char_at(text, label.end) == '.');
+        let start = skip_spaces(text, label.end + dot, 3);
+        if let Some((end, _)) = parse(text, start, false) {
+            return Some(name(start, end));
+        }
+    }
+    if is(Labels::NAME_FIELD) || is(Labels::ROLE) {
+        if let Some(start) = field_value(text, label.end)
+            && let Some((end, _)) = parse(text, start, true)
+        {
+            return Some(name(start, end));
+        }
+    }
+    if is(Labels::ROLE) {
+        let start = skip_spaces(text, label.end, 3);
+        if start > label.end
+            && let Some((end, words)) = parse(text, start, false)
+            && words >= 2
+        {
+            return Some(Find { score: 0.7, ..name(start, end) });
+        }
+    }
+    if is(Labels::CALLED) {
+        let start = skip_spaces(text, label.end, 2);
+        if start > label.end
+            && let Some((end, _)) = parse(text, start, false)
+        {
+            return Some(Find { score: 0.7, ..name(start, end) });
+        }
+    }
+    if is(Labels::GREETING) {
+        let start = skip_spaces(text, label.end, 2);
+        let (end, words) = parse(text, start, false)?;
+        let closed = matches!(char_at(text, end), ',' | '!' | ':' | '.' | '\n' | ' ');
+        return (closed && words <= 3).then_some(Find { score: 0.8, ..name(start, end) });
+    }
+    if is(Labels::CLOSING) {
+        let start = signature(text, label.end)?;
+        let (end, words) = parse(text, start, false)?;
+        let alone = end == text.len() || matches!(char_at(text, end), '\n' | '\r' | ',' | '.');
+        return (alone && words <= 4).then_some(Find { score: 0.8, ..name(start, end) });
+    }
+    if is(Labels::DEGREE) && text[label.start..].starts_with(char::is_uppercase) {
+        return before_degree(text, label.start);
+    }
+    None
+}
+
+/// Titles are written with a capital; short words in small letters need their full stop.
+fn is_title(label: &str) -> bool {
+    label.starts_with(char::is_uppercase) || matches!(label, "dr" | "dra" | "don" | "doña" | "med" | "prof")
+}
+
+/// Where a field's value starts: behind a colon (or a dash, or an equals sign), on the same line or
+/// the next.
+fn field_value(text: &str, at: usize) -> Option<usize> {
+    let at = skip_spaces(text, at, 4);
+    // "Name(s):", "Patient's name:".
+    let at = if text[at..].starts_with("(s)") { at + 3 } else { at };
+    let sign = char_at(text, at);
+    if !matches!(sign, ':' | '=') {
+        return None;
+    }
+    let at = skip_spaces(text, at + 1, 16);
+    let at = if char_at(text, at) == '\n' { skip_spaces(text, at + 1, 8) } else { at };
+    Some(text[at..].find(|c: char| !matches!(c, '"' | '*' | '>' | '_')).map_or(at, |skip| at + skip))
+}
+
+/// Where the signature after a closing formula starts: on one of the next lines.
+fn signature(text: &str, at: usize) -> Option<usize> {
+    let rest = &text[at..];
+    let start = rest.find(|c: char| !matches!(c, ',' | '!' | '.' | '-' | '\r' | '\n' | ' ' | '\t'))?;
+    let gap = &rest[..start];
+    (gap.contains('\n') || gap.contains(',')).then_some(at + start)
+}
+
+/// Reads a name from byte `start`: its end and its number of words. In a field, "Doe, Jane" is one
+/// name, and small letters are taken when everything is written so.
+fn parse(text: &str, start: usize, field: bool) -> Option<(usize, usize)> {
+    let mut end = None;
+    let mut words = 0;
+    let mut comma = false;
+    let mut small = false;
+    let mut at = start;
+    while words < WORDS_MAX {
+        let Some(word) = Word::at(text, at) else { break };
+        let letters = word.text.chars().filter(|c| c.is_alphabetic()).count();
+        let digits = word.text.contains(|c: char| c.is_ascii_digit());
+        if digits || word.is_in(NO_NAMES) {
+            break;
+        }
+        let mut next = word.end();
+        if word.is_capitalised() {
+            words += 1;
+            if word.is_initial() || letters <= 2 {
+                next += usize::from(char_at(text, next) == '.');
+            }
+            end = Some(next);
+        } else if !(word.is_in(PARTICLES) && (words > 0 || field || next_is_capital(text, next))) {
+            small = field && end.is_none() && letters >= 2 || small;
+            if !small || words >= 3 {
+                break;
+            }
+            words += 1;
+            end = Some(next);
+        }
+        // A possessive ends the name.
+        if Word::at(text, at).is_some_and(|_| text[word.end()..].starts_with("'s") || text[word.end()..].starts_with("’s")) {
+            break;
+        }
+        let gap = skip_spaces(text, next, 2);
+        if field && !comma && words > 0 && text[next..].starts_with(", ") && next_is_capital(text, next + 1) {
+            comma = true;
+            at = skip_spaces(text, next + 1, 2);
+        } else if gap > next {
+            at = gap;
+        } else {
+            break;
+        }
+    }
+    end.map(|end| (end, words))
+}
+
+fn next_is_capital(text: &str, at: usize) -> bool {
+    Word::at(text, skip_spaces(text, at, 2)).is_some_and(|word| word.is_capitalised() && !word.is_in(NO_NAMES))
+}
+
+/// The name before a degree: "Jane Q. Roe, MD".
+fn before_degree(text: &str, degree: usize) -> Option<Find> {
+    let mut end = text[..degree].trim_end_matches([' ', ',']).len();
+    if end == degree {
+        return None;
+    }
+    let whole = end;
+    let (mut start, mut words) = (end, 0);
+    while words < 4 {
+        let dotted = text[..end].ends_with('.');
+        let Some(word) = Word::before(text, end - usize::from(dotted)) else { break };
+        if !word.is_capitalised() || word.is_in(NO_NAMES) || dotted && !word.is_initial() {
+            break;
+        }
+        words += 1;
+        start = word.start;
+        let gap = text[..start].trim_end_matches(' ').len();
+        if start - gap != 1 {
+            break;
+        }
+        end = gap;
+    }
+    (words >= 2).then_some(Find { start, end: whole, kind: Kind::Name, score: 0.8 })
+}
+
+/// The parts of the names found that are worth looking for elsewhere.
+fn parts(text: &str, found: &[Find]) -> HashSet<String> {
+    let mut parts = HashSet::new();
+    for find in found.iter().filter(|find| find.score >= REPEATED) {
+        for word in words(&text[find.start..find.end]) {
+            let long = word.text.chars().filter(|c| c.is_alphabetic()).count() >= PART_LETTERS_MIN;
+            if long && word.is_capitalised() && !word.is_in(NO_NAMES) {
+                parts.insert(word.text.to_lowercase());
+            }
+        }
+    }
+    parts
+}
+
+/// Where the parts stand, written with a capital.
+fn repeated<'t>(text: &'t str, parts: &'t HashSet<String>) -> impl Iterator<Item = Find> + 't {
+    words(text)
+        .filter(|word| word.is_capitalised() && parts.contains(&word.text.to_lowercase()))
+        .map(|word| Find { start: word.start, end: word.end(), kind: Kind::Name, score: REPEATED })
+}
+
+/// All words of `text`.
+pub(super) fn words(text: &str) -> impl Iterator<Item = Word<'_>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at < text.len() {
+            if let Some(word) = Word::at(text, at) {
+                at = word.end();
+                return Some(word);
+            }
+            at += char_at(text, at).len_utf8();
+            while at < text.len() && is_mark(char_at(text, at)) {
+                at += char_at(text, at).len_utf8();
+            }
+        }
+        None
+    })
+}

@@ -1,0 +1,154 @@
+//! Street addresses and places, read word by word from what announces them.
+
+use super::Find;
+use super::kind::Kind;
+use super::labels::Labels;
+use super::scan::{Finds, Label, char_at};
+use super::words::{NO_NAMES, Word, skip_spaces};
+
+/// Bytes of the longest address.
+const ADDRESS_BYTES_MAX: usize = 160;
+/// Words of a town after a comma.
+const TOWN_WORDS_MAX: usize = 4;
+/// Lines of an address in a field.
+const LINES_MAX: usize = 4;
+
+/// Small words inside addresses.
+const INNER: &[&str] = &[
+    "am", "an", "and", "apt", "av", "avda", "avenida", "avenue", "bis", "bloque", "box", "c", "calle", "calles", "camino", "carrer", "chemin", "corner", "ctra", "da", "das", "de", "dei", "del", "della", "dem", "den", "der", "des", "di", "do", "dos", "du", "duplicado", "entre", "esc", "escalera", "esq", "et", "floor", "im", "in", "izda", "izquierda", "km", "l", "la", "las", "le", "les", "local", "los", "n", "no", "nr", "num", "nº", "número", "of", "piso", "planta", "plaza", "po", "portal", "pta", "puerta", "room", "rua", "rue", "rúa", "s", "sn", "sto", "suite", "the", "und", "unit", "up", "van", "via", "viale", "von", "y", "zu", "zum", "zur",
+];
+
+/// Every address and place that a context word announces.
+pub(super) fn find(text: &str, finds: &Finds) -> Vec<Find> {
+    let mut found = Vec::new();
+    for label in &finds.labels {
+        if label.labels.meets(Labels::STREET) {
+            found.extend(street(text, label));
+        }
+        if label.labels.meets(Labels::ADDRESS) {
+            found.extend(address(text, label));
+        }
+        if label.labels.meets(Labels::PLACE) {
+            found.extend(place(text, label));
+        }
+    }
+    found
+}
+
+/// Lengthens an address that a rule found by what follows it: postcode, town, flat.
+pub(super) fn lengthen(text: &str, find: &mut Find) {
+    if find.kind == Kind::Address {
+        let (end, _) = read(text, find.start, 1);
+        find.end = find.end.max(end);
+    }
+}
+
+/// "Calle Mayor 3, 28013 Madrid": a word for streets, then a name, then a number.
+fn street(text: &str, label: &Label) -> Option<Find> {
+    let (end, seen) = read(text, label.start, 1);
+    let word = text[label.start..].starts_with(char::is_uppercase) || label.labels.meets(Labels::ADDRESS);
+    (seen.words >= 2 && (seen.numbers > 0 || word && seen.words >= 3)).then_some(Find {
+        start: label.start,
+        end,
+        kind: Kind::Address,
+        score: if seen.numbers > 0 { 0.8 } else { 0.55 },
+    })
+}
+
+/// What follows "address:" or "lives at".
+fn address(text: &str, label: &Label) -> Option<Find> {
+    let at = skip_spaces(text, label.end, 3);
+    let field = matches!(char_at(text, at), ':' | '=');
+    let mut start = skip_spaces(text, at + usize::from(field), 8);
+    if field && char_at(text, start) == '\n' {
+        start = skip_spaces(text, start + 1, 8);
+    }
+    let (end, seen) = read(text, start, if field { LINES_MAX } else { 1 });
+    let enough = seen.numbers > 0 && seen.words > 0 || field && seen.words >= 2;
+    enough.then_some(Find { start, end, kind: Kind::Address, score: 0.85 })
+}
+
+/// A town or country after its field's name, or after "lives in".
+fn place(text: &str, label: &Label) -> Option<Find> {
+    let at = skip_spaces(text, label.end, 3);
+    let field = matches!(char_at(text, at), ':' | '=');
+    let announced = [" en", " de", " in"].iter().any(|end| text[label.start..label.end].ends_with(end));
+    if !field && !announced {
+        return None;
+    }
+    let start = skip_spaces(text, at + usize::from(field), 4);
+    let (end, seen) = read(text, start, 1);
+    (seen.words > 0 && seen.words <= 6).then_some(Find { start, end, kind: Kind::Location, score: 0.8 })
+}
+
+/// What an address was made of.
+#[derive(Default)]
+struct Seen {
+    words: usize,
+    numbers: usize,
+}
+
+/// Reads an address from byte `start` over at most `lines` lines: its end, and what it has.
+fn read(text: &str, start: usize, lines: usize) -> (usize, Seen) {
+    let mut seen = Seen::default();
+    let (mut at, mut end, mut line) = (start, start, 1);
+    // Capitalised words since the last comma: a town has few.
+    let mut run = 0;
+    let mut commas = 0;
+    while at - start < ADDRESS_BYTES_MAX {
+        let Some(word) = Word::at(text, at) else { break };
+        let number = word.is_number();
+        let capital = word.is_capitalised() || word.text.starts_with("d'") || word.text.starts_with("l'");
+        if number && word.text.len() > 8 || capital && word.is_in(NO_NAMES) {
+            break;
+        }
+        if commas > 0 && run >= TOWN_WORDS_MAX && !number {
+            break;
+        }
+        let mut next = word.end();
+        if number || capital {
+            seen.numbers += usize::from(number);
+            seen.words += usize::from(!number);
+            run = if number { 0 } else { run + 1 };
+            next += text[next..].chars().next().filter(|c| matches!(c, 'º' | 'ª' | '°')).map_or(0, char::len_utf8);
+            end = next;
+        } else if !word.is_in(INNER) {
+            break;
+        }
+        let Some(after) = separator(text, next, word, &mut line, lines) else { break };
+        if text[next..after].contains([',', '\n']) {
+            commas += 1;
+            run = 0;
+        }
+        at = after;
+    }
+    (end, seen)
+}
+
+/// Where the next word of an address starts, when what stands between may stand in one.
+fn separator(text: &str, at: usize, word: Word<'_>, line: &mut usize, lines: usize) -> Option<usize> {
+    let mut next = at;
+    let mut signs = 0;
+    while let Some(c) = text[next..].chars().next() {
+        match c {
+            ' ' | '\t' | '\u{a0}' => {}
+            // A full stop belongs to an abbreviation, not to a sentence.
+            '.' if word.text.chars().count() <= 4 && !word.is_number() => {}
+            ',' | '-' | '/' | '#' | '(' | ')' | 'º' | 'ª' | '°' | '\u{2013}' if signs < 3 => signs += 1,
+            '\n' if *line < lines && continues_line(&text[next + 1..]) => *line += 1,
+            _ => break,
+        }
+        next += c.len_utf8();
+    }
+    (next > at).then_some(next)
+}
+
+/// Whether the next line still is part of an address: short, without a field's name, and starting
+/// with a number or a capital.
+fn continues_line(rest: &str) -> bool {
+    let line = rest.lines().next().unwrap_or("").trim();
+    let first = Word::at(line, 0);
+    let starts = first.is_some_and(|word| (word.is_number() || word.is_capitalised()) && !word.is_in(NO_NAMES));
+    let small = line.split_whitespace().filter(|word| word.starts_with(char::is_lowercase)).count();
+    starts && line.len() <= 40 && !line.contains([':', '@', '.']) && small <= 2
+}

@@ -1,0 +1,144 @@
+//! Dates in the forms that people write, and ages.
+
+use super::super::kind::Kind;
+use super::super::labels::Labels;
+use super::{Edge, Rule};
+
+/// The months' names in English, German, Spanish, French, Italian and Portuguese, with short forms.
+pub(super) const MONTH: &str = r"(?i:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|januar|jänner|februar|märz|mai|juni|juli|oktober|dezember|mrz|mär|okt|dez|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre|ene|abr|ago|dic|janvier|février|fevrier|mars|avril|juin|juillet|août|aout|septembre|octobre|novembre|décembre|decembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|novembro|dezembro)";
+
+const DATES: Labels = Labels::of(Kind::Date).or(Labels::DAY);
+
+const fn date(alone: f32, pattern: &'static str) -> Rule {
+    Rule::new(Kind::Date, alone, pattern).labels(DATES).edge(Edge::Date)
+}
+
+const fn announced(labels: Labels, score: f32, pattern: &'static str) -> Rule {
+    Rule::announced(Kind::Date, score, pattern).labels(labels).edge(Edge::Date)
+}
+
+const fn age(labels: Labels, pattern: &'static str) -> Rule {
+    Rule::new(Kind::Age, 0.9, pattern).labels(labels).edge(Edge::Word)
+}
+
+pub(super) const RULES: &[Rule] = &[
+    // Year first, perhaps with a time.
+    date(
+        0.9,
+        r"(?:1[89]|20)[0-9]{2}[\-./][0-9]{1,2}[\-./][0-9]{1,2}(?:[T ][0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?:[.,][0-9]{1,9})?(?: ?(?:Z|UTC|[+\-][0-9]{2}:?[0-9]{2}))?)?",
+    )
+    .text(year_first),
+    // Year last, four digits and two.
+    date(
+        0.9,
+        r"[0-9]{1,2}[./\-][0-9]{1,2}[./\-](?:1[89]|20)[0-9]{2}(?:,? [0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?: ?(?i:am|pm|uhr|h))?)?",
+    )
+    .text(year_last),
+    date(0.9, r"[0-9]{1,2}\. ?[0-9]{1,2}\. ?(?:1[89]|20)[0-9]{2}").text(year_last),
+    date(0.65, r"[0-9]{1,2}[./\-][0-9]{1,2}[./\-]'?[0-9]{2}").text(year_last),
+    date(0.65, r"[0-9]{1,2}\. [0-9]{1,2}\. [0-9]{2}").text(year_last),
+    // A span of days: 12.-15.03.2020, 12.03.-15.03.20.
+    date(
+        0.8,
+        r"[0-9]{1,2}\.(?:[0-9]{1,2}\.)?(?:(?:1[89]|20)?[0-9]{2})? ?[\-\u{2013}/] ?[0-9]{1,2}\.[0-9]{1,2}\.(?:(?:1[89]|20)?[0-9]{2})?",
+    )
+    .text(german_span),
+    // Months by name.
+    date(
+        0.9,
+        r"[0-9]{1,2}(?:st|nd|rd|th|er|º|°|\.)?(?: of| de| di)?[ \-.]<month>\.?,?(?:(?: de| del| di)?[ \-,.]{1,2}'?(?:[0-9]{4}|[0-9]{2}))?",
+    )
+    .text(month_by_name),
+    date(
+        0.9,
+        r"<month>\.?[ \-][0-9]{1,2}(?:st|nd|rd|th)?(?:,? ?[ \-]'?[0-9]{4})?(?:,? (?:at )?[0-9]{1,2}:[0-9]{2}(?: ?(?i:am|pm))?)?",
+    )
+    .text(month_by_name),
+    date(0.8, r"<month>\.?,?(?: of| de| del| di)?[ \-/](?:1[89]|20)[0-9]{2}").text(month_by_name),
+    // No day, or no year: only where something says that it is a date.
+    date(0.6, r"(?:0?[1-9]|1[0-2])[/.](?:19|20)[0-9]{2}"),
+    announced(Labels::of(Kind::Date), 0.8, r"(?:0?[1-9]|1[0-2])/[0-9]{2}"),
+    announced(DATES, 0.7, r"[0-9]{1,2}/[0-9]{1,2}|[0-9]{1,2}\.[0-9]{1,2}\.").text(day_and_month),
+    announced(Labels::of(Kind::Date), 0.9, r"(?:19|20)[0-9]{6}|[0-9]{8}").text(compact),
+    // Ages.
+    age(
+        Labels::AGED,
+        r"[0-9]{1,3}(?:[ \-]?(?i:years?|yrs?)[ \-](?i:olds?|of age)|[ \-]?(?i:y[./]?o\.?|yo[mf]))",
+    ),
+    Rule::announced(Kind::Age, 0.9, r"[0-9]{2,3}").labels(Labels::AGED),
+    age(
+        Labels::AGED_LOCAL,
+        r"[0-9]{1,3}(?:-? ?(?i:jährig)(?i:e[rsnm]?)?| ?(?i:jahre?n? alt)| (?i:lebensjahr))",
+    ),
+    age(
+        Labels::AGED_LOCAL,
+        r"[0-9]{1,3} (?i:años|anos|meses|días|dias|semanas)(?: y medio)? de (?i:edad|vida)",
+    ),
+    Rule::announced(
+        Kind::Age,
+        0.9,
+        r"[0-9]{1,3} ?(?i:años|anos|meses|días|dias|semanas|jahre?n?|monate?n?)(?: y medio)?",
+    )
+    .labels(Labels::AGED_LOCAL)
+    .edge(Edge::Word),
+    Rule::announced(Kind::Age, 0.8, r"[0-9]{1,3}").labels(Labels::AGE_FIELD),
+];
+
+/// The numbers in `text`, at most six.
+fn numbers(text: &str) -> ([u32; 6], usize) {
+    let mut found = ([0; 6], 0);
+    for part in text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty()).take(6) {
+        found.0[found.1] = part.parse().unwrap_or(u32::MAX);
+        found.1 += 1;
+    }
+    found
+}
+
+fn day(value: u32) -> bool {
+    matches!(value, 1..=31)
+}
+
+fn month(value: u32) -> bool {
+    matches!(value, 1..=12)
+}
+
+/// Whether the first two separators between digits are the same sign.
+fn same_separators(text: &str) -> bool {
+    let mut signs = text.bytes().filter(|byte| matches!(byte, b'-' | b'.' | b'/'));
+    signs.next() == signs.next()
+}
+
+fn year_first(text: &str) -> bool {
+    let ([_, second, third, ..], _) = numbers(text);
+    same_separators(text) && month(second) && day(third)
+}
+
+/// Day and month in either order.
+fn year_last(text: &str) -> bool {
+    let ([first, second, ..], _) = numbers(text);
+    same_separators(text) && (day(first) && month(second) || month(first) && day(second))
+}
+
+fn german_span(text: &str) -> bool {
+    let (values, count) = numbers(text);
+    day(values[0]) && count >= 3
+}
+
+fn day_and_month(text: &str) -> bool {
+    let ([first, second, ..], _) = numbers(text);
+    day(first) && month(second) || month(first) && day(second) && text.contains('/')
+}
+
+fn compact(text: &str) -> bool {
+    text[4..6].parse().is_ok_and(month) && text[6..8].parse().is_ok_and(day)
+}
+
+/// A day in range; "may" and "mar" in small letters are words unless a year follows.
+fn month_by_name(text: &str) -> bool {
+    let (values, count) = numbers(text);
+    let word = text.split(|c: char| !c.is_alphabetic()).find(|word| word.len() >= 3);
+    let doubtful = matches!(word, Some("may" | "mar" | "march" | "mars" | "set" | "dec" | "ago" | "mai"));
+    let year = values[..count].iter().any(|value| (1800..=2099).contains(value));
+    values[..count].iter().any(|value| day(*value) || (1800..=2099).contains(value))
+        && (year || !doubtful)
+}

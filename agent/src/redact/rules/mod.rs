@@ -1,0 +1,145 @@
+//! Recognizers of identifiers with a fixed shape, one file per family.
+//!
+//! A rule is a pattern, what its check digits demand, and how far it is believed when nothing
+//! around it speaks. Patterns are bounded, start with what the identifier starts with, and use two
+//! signs of their own: `~` is an optional separator, `=` a required one (space, no-break space, or
+//! any hyphen). `\d`, `\w` and `\b` are not used: boundaries are checked in code.
+
+mod contact;
+mod date;
+mod finance;
+mod national;
+mod network;
+mod place;
+mod record;
+
+use super::kind::Kind;
+use super::labels::Labels;
+
+/// How a rule's shape is verified.
+#[derive(Clone, Copy)]
+pub(super) enum Check {
+    /// The shape says it all.
+    None,
+    /// A check over the letters and digits, in capitals.
+    Digits(fn(&[u8]) -> bool),
+    /// A check over the text as written.
+    Text(fn(&str) -> bool),
+}
+
+/// What must not stand beside a match.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edge {
+    /// Letters and digits.
+    Word,
+    /// As `Word`, and punctuation that continues a number: `.5`, `-12`, `/3`, `%`.
+    Number,
+    /// As `Word`, and the dots and slashes of a longer date-like number.
+    Date,
+}
+
+/// One recognizer.
+pub(super) struct Rule {
+    /// What a match is, unless the context word that supports it announces another kind.
+    pub(super) kind: Kind,
+    pub(super) pattern: &'static str,
+    pub(super) check: Check,
+    /// Score of a match that nothing around it supports or denies, in `[0, 1]`.
+    pub(super) alone: f32,
+    /// Score of a match after a context word.
+    pub(super) labelled: f32,
+    /// Context words that support this rule.
+    pub(super) labels: Labels,
+    pub(super) edge: Edge,
+    /// Whether the rule is tried only right after a context word that supports it.
+    pub(super) announced: bool,
+}
+
+impl Rule {
+    const fn new(kind: Kind, alone: f32, pattern: &'static str) -> Self {
+        Self {
+            kind,
+            pattern,
+            check: Check::None,
+            alone,
+            labelled: 0.95,
+            labels: Labels::of(kind),
+            edge: Edge::Number,
+            announced: false,
+        }
+    }
+
+    /// A rule that is tried only right after a context word.
+    const fn announced(kind: Kind, labelled: f32, pattern: &'static str) -> Self {
+        Self { announced: true, labelled, ..Self::new(kind, 0.0, pattern) }
+    }
+
+    /// Whether what stands at `end` leaves a match that ends there whole.
+    pub(super) fn holds_edge(&self, text: &str, end: usize) -> bool {
+        let mut next = text[end..].chars();
+        let (sign, after) = (next.next(), next.next());
+        let goes_on = after.is_some_and(|c| c.is_ascii_digit());
+        match (self.edge, sign) {
+            (_, None) | (Edge::Word, _) => true,
+            (Edge::Number, Some('%')) => false,
+            (Edge::Number, Some('.' | ',' | '-' | '/' | ':' | '\u{2013}')) => !goes_on,
+            (Edge::Date, Some('.' | '/')) => !goes_on,
+            (Edge::Number | Edge::Date, Some(_)) => true,
+        }
+    }
+
+    /// Whether what stands before `start` leaves a match that starts there whole.
+    pub(super) fn holds_start(&self, text: &str, start: usize) -> bool {
+        let mut before = text[..start].chars().rev();
+        let (sign, earlier) = (before.next(), before.next());
+        let goes_on = earlier.is_some_and(|c| c.is_ascii_digit() || c == ']');
+        match (self.edge, sign) {
+            (_, None) | (Edge::Word, _) => true,
+            (Edge::Number, Some('.' | ',' | '-' | '/' | ':' | '\u{2013}')) => !goes_on,
+            (Edge::Date, Some('.' | '/')) => !goes_on,
+            (Edge::Number | Edge::Date, Some(_)) => true,
+        }
+    }
+
+    const fn digits(mut self, check: fn(&[u8]) -> bool) -> Self {
+        self.check = Check::Digits(check);
+        self
+    }
+
+    const fn text(mut self, check: fn(&str) -> bool) -> Self {
+        self.check = Check::Text(check);
+        self
+    }
+
+    const fn edge(mut self, edge: Edge) -> Self {
+        self.edge = edge;
+        self
+    }
+
+    const fn labels(mut self, labels: Labels) -> Self {
+        self.labels = labels;
+        self
+    }
+
+    const fn labelled(mut self, score: f32) -> Self {
+        self.labelled = score;
+        self
+    }
+}
+
+/// Every built-in rule.
+pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
+    [contact::RULES, date::RULES, finance::RULES, national::RULES, network::RULES, place::RULES, record::RULES]
+        .into_iter()
+        .flatten()
+}
+
+/// A rule's pattern as a regular expression.
+pub(super) fn expand(pattern: &str) -> String {
+    const SEPARATOR: &str = r"[ \-\u{a0}\u{2010}-\u{2015}\u{202f}]";
+    pattern
+        .replace('~', &format!("{SEPARATOR}?"))
+        .replace('=', SEPARATOR)
+        .replace("<month>", date::MONTH)
+        .replace("<extension>", contact::EXTENSION)
+}

@@ -1,0 +1,53 @@
+//! Numbers that only a word beside them tells apart: record, account, licence, serial.
+
+use super::super::checks;
+use super::super::kind::Kind;
+use super::super::labels::Labels;
+use super::{Edge, Rule};
+
+/// Kinds whose value has no shape of its own, or whose check digit may be mistyped: the word
+/// before the value is enough.
+const ANNOUNCED: Labels = {
+    let kinds = [
+        Kind::Ssn, Kind::Itin, Kind::Npi, Kind::Dea, Kind::HealthPlan, Kind::Nhs, Kind::Nino,
+        Kind::SteuerId, Kind::Nir, Kind::Dni, Kind::Nuss, Kind::CodiceFiscale, Kind::Pesel,
+        Kind::Bsn, Kind::Aadhaar, Kind::Pan, Kind::Tfn, Kind::Medicare, Kind::Cpf, Kind::TaxId,
+        Kind::Passport, Kind::MedicalRecord, Kind::Account, Kind::License, Kind::Plate, Kind::Vin,
+        Kind::Imei, Kind::DeviceSerial, Kind::Biometric, Kind::Iban, Kind::Routing,
+        Kind::CreditCard, Kind::Id,
+    ];
+    let (mut labels, mut at) = (Labels::NONE, 0);
+    while at < kinds.len() {
+        labels = labels.or(Labels::of(kinds[at]));
+        at += 1;
+    }
+    labels
+};
+
+const fn value(pattern: &'static str) -> Rule {
+    Rule::announced(Kind::Id, 0.75, pattern).labels(ANNOUNCED)
+}
+
+pub(super) const RULES: &[Rule] = &[
+    // One unbroken value: A7699964, 988-55-475, MRN266641, FP-6986e2c4, 78467298/03.
+    value(r"(?:(?i:s/?n|no|nhc|nr)[ ./:]{0,2})?#?[0-9A-Za-z]{1,24}(?:[\-./_][0-9A-Za-z]{1,24}){0,5}")
+        .text(numbered),
+    // Digits in groups: 28 28 20943, OG 39 97 68 D.
+    value(r"(?:[A-Za-z]{1,3} )?[0-9]{1,12}(?:[ \-/][0-9]{1,12}){1,6}(?:~[A-Za-z])?").text(numbered),
+    // Account groups with letters, as a mistyped IBAN has.
+    value(r"[A-Z]{2}[0-9]{2}(?: [0-9A-Z]{4}){3,7}(?: [0-9A-Z]{1,4})?").text(numbered),
+    // Plates.
+    value(r"[A-ZÄÖÜ]{1,3}[\- ][A-Z]{1,2}[\- ]?[0-9]{1,4}[EH]?|[0-9]{4}[ \-]?[A-Z]{3}|[A-Z]{2}[0-9]{2} ?[A-Z]{3}")
+        .labels(Labels::of(Kind::Plate))
+        .edge(Edge::Word),
+    Rule::new(Kind::MedicalRecord, 0.8, r"(?i:mrn|nhc)[0-9]{4,12}").edge(Edge::Word),
+    Rule::new(Kind::Vin, 0.75, r"[0-9A-HJ-NPR-Z]{17}").digits(checks::vin).edge(Edge::Word),
+    Rule::new(Kind::Imei, 0.55, r"(?:01|3[35]|86|99)[0-9]{13}").digits(checks::luhn),
+    Rule::new(Kind::Imei, 0.7, r"[0-9]{2}=[0-9]{6}=[0-9]{6}=[0-9]").digits(checks::luhn),
+];
+
+/// A value has at least three digits, or two among letters.
+fn numbered(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    digits >= 3 || digits == 2 && text.bytes().filter(u8::is_ascii_alphabetic).count() >= 2
+}

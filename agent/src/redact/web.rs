@@ -1,0 +1,104 @@
+//! E-mail and web addresses, grown from `@`, a scheme or `www.` in both directions.
+
+use super::Find;
+use super::kind::Kind;
+use super::labels::Labels;
+use super::scan::{Finds, char_at, char_before, is_mark};
+
+/// Bytes of an address's local part (RFC 5321, 4.5.3.1.1).
+const LOCAL_BYTES_MAX: usize = 64;
+/// Bytes of a domain name (RFC 5321, 4.5.3.1.2).
+const DOMAIN_BYTES_MAX: usize = 255;
+/// Bytes of a web address: what browsers take.
+const URL_BYTES_MAX: usize = 2_048;
+
+/// Every e-mail and web address.
+pub(super) fn find(text: &str, finds: &Finds) -> Vec<Find> {
+    let mails = finds.ats.iter().filter_map(|at| mail(text, *at));
+    let urls = finds
+        .labels
+        .iter()
+        .filter(|label| label.labels.meets(Labels::URL))
+        .filter_map(|label| url(text, label.start, label.end));
+    mails.chain(urls).collect()
+}
+
+fn mail(text: &str, at: usize) -> Option<Find> {
+    let mut start = at;
+    while start > 0 && at - start < LOCAL_BYTES_MAX {
+        let c = char_before(text, start);
+        if !(c.is_alphanumeric() || is_mark(c) || "._%+-'!#$&*/=?^`{|}~".contains(c)) {
+            break;
+        }
+        start -= c.len_utf8();
+    }
+    // A quote, a bracket or "mailto=" before an address is not part of it.
+    let local = text[start..at].trim_start_matches(|c: char| !c.is_alphanumeric());
+    let start = at - local.len();
+    let end = domain_end(text, at + 1)?;
+    (!local.is_empty()).then_some(Find { start, end, kind: Kind::Email, score: 0.98 })
+}
+
+/// The end of a domain name with at least one dot (or an address in brackets) from `start`.
+fn domain_end(text: &str, start: usize) -> Option<usize> {
+    let mut end = start;
+    let mut last_dot = None;
+    while end < text.len() && end - start < DOMAIN_BYTES_MAX {
+        let c = char_at(text, end);
+        match c {
+            '.' if end > start && char_at(text, end + 1).is_alphanumeric() => last_dot = Some(end),
+            '-' if char_at(text, end + 1).is_alphanumeric() || char_at(text, end + 1) == '-' => {}
+            _ if c.is_alphanumeric() || is_mark(c) || c == '_' => {}
+            _ => break,
+        }
+        end += c.len_utf8();
+    }
+    let top = last_dot.map(|dot| &text[dot + 1..end])?;
+    (top.chars().count() >= 2 && top.chars().any(char::is_alphabetic)).then_some(end)
+}
+
+fn url(text: &str, start: usize, host: usize) -> Option<Find> {
+    let mut end = host;
+    while end < text.len() && end - start < URL_BYTES_MAX {
+        let c = char_at(text, end);
+        if c.is_whitespace() || c.is_control() || "<>\"|\\^`{}«»“”[]".contains(c) {
+            break;
+        }
+        end += c.len_utf8();
+    }
+    let address = text[start..end].trim_end_matches(['.', ',', ';', ':', '!', '?', '\'', ')', '*']);
+    // A bracket that the address opens belongs to it.
+    let closed = address.contains('(') && text[start + address.len()..].starts_with(')');
+    let end = start + address.len() + usize::from(closed);
+    let long = end > host && char_at(text, host).is_alphanumeric();
+    long.then_some(Find { start, end, kind: Kind::Url, score: 0.95 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::scan::Scanner;
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        let finds = Scanner::new().scan(text);
+        let found: Vec<_> = find(text, &finds).iter().map(|f| &text[f.start..f.end]).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn addresses_end_before_punctuation() {
+        check("Write to (jane.o'neil+x@mail.example.co.uk).", &["jane.o'neil+x@mail.example.co.uk"]);
+        check("see https://a.example/x?y=(1), or www.b.example.", &["https://a.example/x?y=(1)", "www.b.example"]);
+    }
+
+    #[test]
+    fn letters_beyond_ascii() {
+        check("jürgen@bücher.example\u{a0}x", &["jürgen@bücher.example"]);
+    }
+
+    #[test]
+    fn an_at_alone_is_no_address() {
+        check("meet @ noon, @handle, a@b, 5@10.5", &[]);
+    }
+}

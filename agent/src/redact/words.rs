@@ -1,0 +1,118 @@
+//! Words, one by one, for the recognizers that read rather than match.
+
+use super::scan::{char_at, char_before, is_mark};
+
+/// A word or number with the punctuation that belongs inside it: `O'Neil`, `Müller-Lüdenscheidt`,
+/// `3ºC`. Offsets are bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word<'t> {
+    pub(super) text: &'t str,
+    pub(super) start: usize,
+}
+
+impl<'t> Word<'t> {
+    /// The word that starts at byte `at`, if one does.
+    pub(super) fn at(text: &'t str, at: usize) -> Option<Self> {
+        let rest = text.get(at..)?;
+        let mut end = 0;
+        let mut letters = rest.char_indices().peekable();
+        while let Some((offset, c)) = letters.next() {
+            let inner = matches!(c, '\'' | '’' | '-' | '\u{2010}' | '\u{2011}')
+                && end > 0
+                && letters.peek().is_some_and(|(_, next)| next.is_alphanumeric());
+            if !(c.is_alphanumeric() || is_mark(c) || inner) {
+                break;
+            }
+            end = offset + c.len_utf8();
+        }
+        (end > 0).then(|| Self { text: &rest[..end], start: at }.without_possessive())
+    }
+
+    /// The word that ends at byte `end`, if one does.
+    pub(super) fn before(text: &'t str, end: usize) -> Option<Self> {
+        let mut start = end;
+        while start > 0 {
+            let c = char_before(text, start);
+            let inner = matches!(c, '\'' | '’' | '-')
+                && start < end
+                && char_before(text, start - c.len_utf8()).is_alphanumeric();
+            if !(c.is_alphanumeric() || is_mark(c) || inner) {
+                break;
+            }
+            start -= c.len_utf8();
+        }
+        (start < end).then_some(Self { text: &text[start..end], start })
+    }
+
+    fn without_possessive(self) -> Self {
+        let text = self.text.strip_suffix("'s").or_else(|| self.text.strip_suffix("’s"));
+        Self { text: text.filter(|text| !text.is_empty()).unwrap_or(self.text), ..self }
+    }
+
+    pub(super) fn end(self) -> usize {
+        self.start + self.text.len()
+    }
+
+    pub(super) fn is_capitalised(self) -> bool {
+        self.text.chars().next().is_some_and(char::is_uppercase)
+    }
+
+    /// One letter, as of a middle name.
+    pub(super) fn is_initial(self) -> bool {
+        let mut letters = self.text.chars();
+        letters.next().is_some_and(char::is_uppercase) && letters.all(is_mark)
+    }
+
+    pub(super) fn is_number(self) -> bool {
+        self.text.starts_with(|c: char| c.is_ascii_digit())
+    }
+
+    /// Whether the word is in a sorted list of words in small letters.
+    pub(super) fn is_in(self, list: &[&str]) -> bool {
+        let small = self.text.to_lowercase();
+        list.binary_search(&small.as_str()).is_ok()
+    }
+}
+
+/// Behind the spaces (not line ends) at byte `at`, at most `most` of them.
+pub(super) fn skip_spaces(text: &str, at: usize, most: usize) -> usize {
+    let mut at = at;
+    for _ in 0..most {
+        match char_at(text, at) {
+            ' ' | '\t' | '\u{a0}' if at < text.len() => at += char_at(text, at).len_utf8(),
+            _ => break,
+        }
+    }
+    at
+}
+
+/// Small words inside names: `van der Berg`, `de la Cruz`.
+pub(super) const PARTICLES: &[&str] = &[
+    "al", "auf", "ben", "bin", "da", "das", "de", "dei", "del", "della", "dem", "den", "der", "di",
+    "do", "dos", "du", "e", "el", "ibn", "la", "las", "le", "los", "ter", "van", "ver", "vom",
+    "von", "y", "zu", "zum", "zur",
+];
+
+/// Words that are often written with a capital where a name could stand, and are none.
+pub(super) const NO_NAMES: &[&str] = &[
+    "a", "abdomen", "abteilung", "address", "admission", "admitted", "age", "allergies", "also", "alter", "am", "an", "anamnese", "and", "andrología", "antecedentes", "apgar", "april", "apt", "assessment", "at", "aufnahme", "august", "batch", "befund", "beginning", "behandlung", "beurteilung", "bic", "blood", "bp", "but", "by", "call", "care", "case", "catalogue", "center", "centre", "chart", "clinic", "clinica", "complains", "correo", "ct", "date", "datos", "dea", "december", "denies", "department", "der", "diagnose", "diagnosis", "diagnóstico", "did", "die", "discharge", "discharged", "disease", "dl", "dni", "dob", "does", "domicilio", "down", "edad", "ein", "eine", "email", "emergency", "entlassung", "er", "es", "especialidad", "exam", "fax", "february", "fecha", "followup", "for", "free", "friday", "from", "general", "geschlecht", "had", "has", "he", "health", "her", "his", "history", "home", "hospital", "how", "höhe", "iban", "icd", "icu", "id", "if", "in", "info", "information", "informe", "insurance", "ip", "is", "it", "its", "january", "july", "june", "klinik", "klinikum", "labs", "localidad", "lot", "ma", "mac", "march", "may", "mbi", "md", "medicaid", "medical", "medicare", "medication", "medications", "monday", "motivo", "mr", "mri", "mrn", "mrs", "ms", "name", "nass", "nationality", "nhc", "nhs", "nif", "nir", "no", "not", "note", "november", "npi", "nurse", "of", "office", "on", "or", "order", "our", "paciente", "pain", "pan", "patient", "patientin", "país", "pesel", "phd", "phone", "physical", "physician", "plan", "please", "postcode", "presents", "procedure", "provider", "provincia", "pt", "reason", "record", "records", "regards", "remitido", "reports", "rn", "room", "saturday", "school", "seen", "september", "servicio", "sex", "sexo", "she", "sie", "signed", "sincerely", "sir", "ssn", "states", "station", "status", "steuer", "sunday", "surgery", "swift", "tag", "team", "tel", "test", "tfn", "thanks", "that", "the", "therapie", "there", "they", "this", "thursday", "to", "today", "tuesday", "und", "unit", "university", "universitätsklinikum", "varón", "verlauf", "vin", "visit", "was", "we", "wednesday", "were", "what", "when", "where", "who", "will", "with", "yes", "you", "your", "zip", "zustand",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_sorted() {
+        assert!(PARTICLES.is_sorted());
+        assert!(NO_NAMES.is_sorted());
+    }
+
+    #[test]
+    fn words_keep_what_is_inside_them() {
+        assert_eq!(Word::at("O'Neil's house", 0).unwrap().text, "O'Neil");
+        assert_eq!(Word::at("e\u{301}va-", 0).unwrap().text, "e\u{301}va");
+        assert_eq!(Word::at(" x", 0), None);
+        assert_eq!(Word::before("Jane Roe-Doe,", 12).unwrap().text, "Roe-Doe");
+    }
+}
