@@ -4,7 +4,7 @@ use super::Find;
 use super::kind::Kind;
 use super::labels::Labels;
 use super::profile::{Ages, Profile};
-use super::rules::{Check, Rule};
+use super::rules::{Check, Edge, Rule};
 use super::scan::{Candidate, Finds, Label, Scanner, char_at, char_before};
 
 /// How far before an identifier a context word counts, in bytes.
@@ -35,6 +35,11 @@ pub(super) fn judge(scanner: &Scanner, profile: &Profile, text: &str, finds: &Fi
 fn free(profile: &Profile, text: &str, labels: &[Label], found: &Candidate) -> Option<Find> {
     let Candidate { rule, start, end } = *found;
     if !rule.holds_start(text, start) || !passes(rule, &text[start..end]) {
+        return None;
+    }
+    // Groups of digits that go on before are another, longer number.
+    let spaced = text[start..end].contains(' ') && rule.edge == Edge::Number;
+    if spaced && text[..start].ends_with(' ') && char_before(text, start - 1).is_ascii_digit() {
         return None;
     }
     let next = labels.partition_point(|label| label.start < end);
@@ -121,7 +126,7 @@ fn announced(
 
 /// Whether a list of values goes on: "y", "and", a comma.
 fn continues(rest: &str) -> bool {
-    [" y ", " and ", " und ", " / ", ", ", " or ", " oder ", " o "].iter().any(|sign| rest.starts_with(sign))
+    [" y ", " and ", " und ", " / ", " or ", " oder ", " o "].iter().any(|sign| rest.starts_with(sign))
 }
 
 /// Where the value of a field that ends at `at` starts: behind punctuation and words like "is".

@@ -224,7 +224,7 @@ const OTHERS: &[(&str, Labels)] = &[
     (r"aged?|age of|turned|turning", Labels::AGED),
     (r"edad|alter", Labels::AGE_FIELD.or(Labels::AGED_LOCAL)),
     (
-        r"alter von|a los|(?:var[óo]n|mujer|hombre|paciente|ni[ñn][oa]|lactante|se[ñn]ora?|enfermo|enferma|femenin[oa]|masculin[oa]|feto|reci[ée]n nacid[oa]|neonato|joven|anciano|anciana|madre|padre|hij[oa]|edad)(?: [a-záéíóúñ]{4,14})? de|mit",
+        r"alter von|(?:var[óo]n|mujer|hombre|paciente|ni[ñn][oa]|lactante|se[ñn]ora?|enfermo|enferma|femenin[oa]|masculin[oa]|feto|reci[ée]n nacid[oa]|neonato|joven|anciano|anciana|madre|padre|hij[oa]|edad)(?: [a-záéíóúñ]{4,14})? de|mit",
         Labels::AGED_LOCAL,
     ),
     (r"on|am|el|d[íi]a|del|by|bis|ab|zum|den|der|until|through|from|between|and|y|und|le|il|seit|since|around|early|late|mid|hasta|desde|ca", Labels::DAY),

@@ -8,7 +8,7 @@ use super::kind::Kind;
 use super::labels::Labels;
 use super::profile::Hints;
 use super::scan::{Finds, Label, char_at, is_mark};
-use super::words::{NO_NAMES, PARTICLES, Word, skip_spaces};
+use super::words::{NO_NAMES, PARTICLES, TITLES, Word, skip_spaces};
 
 /// Words of one name.
 const WORDS_MAX: usize = 6;
@@ -43,7 +43,7 @@ fn announced(text: &str, label: &Label) -> Option<Find> {
     let is = |wanted| label.labels.meets(wanted);
     let name = |start, words| Find { start, end: words, kind: Kind::Name, score: ANNOUNCED };
     if is(Labels::TITLE) && is_title(&text[label.start..label.end]) {
-        let dot = usize::from(char_at(text, label.end) == '.');
+        let dot = usize::from(matches!(char_at(text, label.end), '.' | ':'));
         let start = skip_spaces(text, label.end + dot, 3);
         if let Some((end, _)) = parse(text, start, false) {
             return Some(name(start, end));
@@ -126,7 +126,7 @@ fn parse(text: &str, start: usize, field: bool) -> Option<(usize, usize)> {
     let mut words = 0;
     let mut comma = false;
     let mut small = false;
-    let mut at = start;
+    let mut at = behind_titles(text, start);
     while words < WORDS_MAX {
         let Some(word) = Word::at(text, at) else { break };
         let letters = word.text.chars().filter(|c| c.is_alphabetic()).count();
@@ -164,6 +164,20 @@ fn parse(text: &str, start: usize, field: bool) -> Option<(usize, usize)> {
         }
     }
     end.map(|end| (end, words))
+}
+
+/// Behind "Dr.", "Prof. Dr. med." and the like.
+fn behind_titles(text: &str, start: usize) -> usize {
+    let mut at = start;
+    while let Some(title) = Word::at(text, at).filter(|word| word.is_in(TITLES)) {
+        let sign = usize::from(matches!(char_at(text, title.end()), '.' | ':'));
+        let next = skip_spaces(text, title.end() + sign, 3);
+        if next == title.end() {
+            break;
+        }
+        at = next;
+    }
+    at
 }
 
 fn next_is_capital(text: &str, at: usize) -> bool {

@@ -15,7 +15,7 @@ const LINES_MAX: usize = 4;
 
 /// Small words inside addresses.
 const INNER: &[&str] = &[
-    "am", "an", "and", "apt", "av", "avda", "avenida", "avenue", "bis", "bloque", "box", "c", "calle", "calles", "camino", "carrer", "chemin", "corner", "ctra", "da", "das", "de", "dei", "del", "della", "dem", "den", "der", "des", "di", "do", "dos", "du", "duplicado", "entre", "esc", "escalera", "esq", "et", "floor", "im", "in", "izda", "izquierda", "km", "l", "la", "las", "le", "les", "local", "los", "n", "no", "nr", "num", "nº", "número", "of", "piso", "planta", "plaza", "po", "portal", "pta", "puerta", "room", "rua", "rue", "rúa", "s", "sn", "sto", "suite", "the", "und", "unit", "up", "van", "via", "viale", "von", "y", "zu", "zum", "zur",
+    "allée", "am", "an", "and", "apt", "av", "avda", "avenida", "avenue", "avinguda", "barrio", "bis", "bloque", "boulevard", "box", "c", "calle", "callejón", "calles", "camino", "carrer", "chemin", "corner", "corso", "ctra", "cuesta", "da", "das", "de", "dei", "del", "della", "dem", "den", "der", "des", "di", "do", "dos", "du", "duplicado", "edificio", "entre", "esc", "escalera", "esq", "et", "floor", "gasse", "glorieta", "im", "impasse", "in", "izda", "izquierda", "km", "l", "la", "las", "le", "les", "local", "los", "lugar", "n", "no", "nr", "num", "nº", "número", "of", "pasaje", "paseo", "piazza", "piso", "place", "planta", "platz", "plaza", "po", "polígono", "portal", "pta", "puerta", "quai", "rambla", "road", "ronda", "room", "rua", "rue", "rúa", "s", "sn", "sto", "strada", "straße", "street", "suite", "the", "travesía", "und", "unit", "up", "urbanización", "van", "via", "viale", "vicolo", "von", "weg", "y", "zu", "zum", "zur",
 ];
 
 /// Every address and place that a context word announces.
@@ -64,7 +64,7 @@ fn address(text: &str, label: &Label) -> Option<Find> {
         start = skip_spaces(text, start + 1, 8);
     }
     let (end, seen) = read(text, start, if field { LINES_MAX } else { 1 });
-    let enough = seen.numbers > 0 && seen.words > 0 || field && seen.words >= 2;
+    let enough = seen.numbers > 0 && seen.words > 0 || seen.words >= 2;
     enough.then_some(Find { start, end, kind: Kind::Address, score: 0.85 })
 }
 

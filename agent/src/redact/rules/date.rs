@@ -54,6 +54,7 @@ pub(super) const RULES: &[Rule] = &[
         r"<month>\.?[ \-][0-9]{1,2}(?:st|nd|rd|th)?(?:,? ?[ \-]'?[0-9]{4})?(?:,? (?:at )?[0-9]{1,2}:[0-9]{2}(?: ?(?i:am|pm))?)?",
     )
     .text(month_by_name),
+    date(0.9, r"[0-9]{1,2}[.\-]?<month>[.\-]?(?:1[89]|20)[0-9]{2}").text(month_by_name),
     date(0.8, r"<month>\.?,?(?: of| de| del| di)?[ \-/](?:1[89]|20)[0-9]{2}").text(month_by_name),
     // No day, or no year: only where something says that it is a date.
     date(0.6, r"(?:0?[1-9]|1[0-2])[/.](?:19|20)[0-9]{2}"),

@@ -22,7 +22,8 @@ pub(super) const RULES: &[Rule] = &[
     )
     .text(mac)
     .edge(Edge::Word),
-    Rule::new(Kind::Mac, 0.2, r"(?i:[0-9a-f]{12})").edge(Edge::Word),
+    // Pairs of digits alone are more often something else.
+    Rule::announced(Kind::Mac, 0.9, r"(?i:[0-9a-f]{2}(?:[:\-. ]?[0-9a-f]{2}){5})").edge(Edge::Word),
 ];
 
 fn ipv4(text: &str) -> bool {
@@ -37,7 +38,6 @@ fn ipv6(text: &str) -> bool {
     groups >= 2 && address.parse::<Ipv6Addr>().is_ok()
 }
 
-/// Six pairs of decimal digits are more often a number than an address.
 fn mac(text: &str) -> bool {
     text.bytes().any(|byte| byte.is_ascii_alphabetic()) || text.contains(':')
 }

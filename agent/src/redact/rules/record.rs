@@ -49,5 +49,10 @@ pub(super) const RULES: &[Rule] = &[
 /// A value has at least three digits, or two among letters.
 fn numbered(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    // "104-year-old" is no value, though it may follow one.
+    let word = |part: &str| part.len() >= 3 && part.bytes().all(|byte| byte.is_ascii_lowercase());
+    if text.split('-').skip(1).any(word) {
+        return false;
+    }
     digits >= 3 || digits == 2 && text.bytes().filter(u8::is_ascii_alphabetic).count() >= 2
 }
