@@ -1,0 +1,163 @@
+//! An item's content, before and after redaction: the first two types of the privacy boundary.
+//!
+//! A [`RawItem`] is made by `source` alone and goes into the store sealed. A [`CleanItem`] is made
+//! from a raw one by redacting every text; everything after this module sees clean items only.
+//! Neither shows its content in `Debug`.
+
+use insitu_protocol::project::{Field, FieldKind, Project};
+use serde::{Deserialize, Serialize};
+
+use crate::store::items::{ItemRow, NewItem, Stage};
+use crate::store::{StoreError, Tx};
+
+/// A field's value.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub enum Value {
+    /// Of a number field; finite.
+    Number(f64),
+    /// Of a category or text field.
+    Text(String),
+}
+
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Number(_) => "Number(..)",
+            Self::Text(_) => "Text(..)",
+        })
+    }
+}
+
+/// Fields by name; missing ones are absent.
+type Fields = Vec<(String, Value)>;
+
+/// An item as its source has it. Not redacted: it goes into the store and nowhere else.
+pub struct RawItem {
+    id: String,
+    subject: String,
+    holdout: bool,
+    fields: Fields,
+}
+
+impl std::fmt::Debug for RawItem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RawItem({} fields)", self.fields.len())
+    }
+}
+
+impl RawItem {
+    /// The one maker, for `source`. `subject` is the item's own id where the site names none.
+    pub(crate) fn new(id: String, subject: String, holdout: bool, fields: Fields) -> Self {
+        Self { id, subject, holdout, fields }
+    }
+
+    /// Adds the item to the store, unless its id is there. Says whether it did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn add(&self, tx: &Tx<'_>, project: i64, name: &str) -> Result<bool, StoreError> {
+        tx.add_item(&NewItem {
+            project,
+            source: tx.source_hash(name, &self.id),
+            subject: tx.subject_hash(&self.subject),
+            holdout: self.holdout,
+            content: &encode(&self.fields)?,
+        })
+    }
+}
+
+/// An item whose texts are redacted.
+#[derive(Clone, PartialEq)]
+pub struct CleanItem {
+    fields: Fields,
+}
+
+impl std::fmt::Debug for CleanItem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CleanItem({} fields)", self.fields.len())
+    }
+}
+
+impl CleanItem {
+    /// The one maker: redacts each text field of a stored, unredacted item.
+    ///
+    /// Text fields of a newer version of the project that a store's item does not name as such
+    /// were imported under the older one, as what they were then.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when the content does not decode.
+    pub(crate) fn redact(
+        row: &ItemRow,
+        project: &Project,
+        mut redact: impl FnMut(&str) -> String,
+    ) -> Result<Self, StoreError> {
+        let mut fields = decode(&row.content)?;
+        for (name, value) in &mut fields {
+            let kind = project.field(name).map(|field| field.kind);
+            if let (Value::Text(text), Some(FieldKind::Text) | None) = (value, kind) {
+                *text = redact(text);
+            }
+        }
+        Ok(Self { fields })
+    }
+
+    /// Reads back what [`CleanItem::store`] wrote.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when it is not redacted yet, or does not decode.
+    pub fn load(row: &ItemRow) -> Result<Self, StoreError> {
+        if row.stage == Stage::New {
+            return Err(StoreError::Corrupt { table: "items", column: "clean" });
+        }
+        Ok(Self { fields: decode(&row.content)? })
+    }
+
+    /// Replaces the raw content in the store.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn store(&self, tx: &Tx<'_>, row: &ItemRow) -> Result<(), StoreError> {
+        tx.set_clean(row.item, row.opaque, &encode(&self.fields)?)
+    }
+
+    /// The value of a field, if it has one.
+    pub fn value(&self, field: &str) -> Option<&Value> {
+        self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
+    }
+
+    /// A field as people read it.
+    pub fn shown(&self, field: &Field) -> Option<String> {
+        self.value(field.name.as_str()).map(|value| match value {
+            Value::Number(number) => number.to_string(),
+            Value::Text(text) => text.clone(),
+        })
+    }
+
+    /// The bin of each of the project's features, in their order.
+    pub fn bins(&self, project: &Project) -> Vec<usize> {
+        project
+            .features
+            .iter()
+            .map(|feature| match self.value(feature.field.as_str()) {
+                Some(Value::Number(number)) => feature.bin_of_number(Some(*number)),
+                Some(Value::Text(text)) => feature.bin_of_text(Some(text)),
+                None => feature.bin_of_text(None),
+            })
+            .collect()
+    }
+
+    /// An item from fields that are not personal data: for `prelabel` on files and for tests.
+    pub(crate) fn from_fields(fields: Fields) -> Self {
+        Self { fields }
+    }
+}
+
+fn encode(fields: &Fields) -> Result<Vec<u8>, StoreError> {
+    postcard::to_allocvec(fields)
+        .map_err(|_| StoreError::Corrupt { table: "items", column: "content" })
+}
+
+fn decode(bytes: &[u8]) -> Result<Fields, StoreError> {
+    postcard::from_bytes(bytes)
+        .map_err(|_| StoreError::Corrupt { table: "items", column: "content" })
+}

@@ -1,0 +1,170 @@
+//! Comma-separated values after RFC 4180, with semicolons and tabs as well.
+
+use std::io::BufRead;
+
+use crate::config::Source;
+use crate::source::{Cell, ImportError, LINE_BYTES_MAX, LineError, Record, next_line, trimmed};
+
+/// Reads a header and records, and gives each record to `take`.
+pub(super) fn read(
+    reader: impl BufRead,
+    source: &Source,
+    take: &mut impl FnMut(Record) -> Result<(), ImportError>,
+) -> Result<(), ImportError> {
+    let mut records = Records { reader, line: 0, text: Vec::new(), backlog: Vec::new() };
+    let Some((_, header)) = records.next()? else { return Ok(()) };
+    let header = header.map_err(ImportError::Header)?;
+    let header = header.strip_prefix('\u{feff}').unwrap_or(&header);
+    let separator = separator(header);
+    let columns = split(header, separator).map_err(ImportError::Header)?;
+    let columns: Vec<String> = columns.into_iter().map(|name| name.trim().to_owned()).collect();
+    let needed = [(Some(&source.id), "item"), (source.subject.as_ref(), "subject")];
+    for (column, what) in needed {
+        if let Some(column) = column.filter(|column| !columns.contains(column)) {
+            return Err(ImportError::NoColumn { column: column.clone(), what });
+        }
+    }
+    while let Some((line, text)) = records.next()? {
+        if text.as_ref().is_ok_and(|text| text.trim().is_empty()) {
+            continue;
+        }
+        let cells = text.and_then(|text| split(&text, separator)).and_then(|values| {
+            if values.len() != columns.len() {
+                return Err(LineError::Columns { got: values.len(), want: columns.len() });
+            }
+            Ok(columns.iter().cloned().zip(values.into_iter().map(Cell::Text)).collect())
+        });
+        take(Record { line, cells })?;
+    }
+    Ok(())
+}
+
+/// Lines, joined where a quotation spans several.
+struct Records<R> {
+    reader: R,
+    line: u64,
+    text: Vec<u8>,
+    /// Lines read in search of a closing quotation mark that was not found; oldest last.
+    backlog: Vec<(u64, Vec<u8>)>,
+}
+
+impl<R: BufRead> Records<R> {
+    /// The next record's first line number and text.
+    #[expect(clippy::type_complexity, reason = "two kinds of failure: of the file, of the record")]
+    fn next(&mut self) -> Result<Option<(u64, Result<String, LineError>)>, ImportError> {
+        let Some((first, line)) = self.line()? else { return Ok(None) };
+        let Some(mut record) = line else { return Ok(Some((first, Err(LineError::TooLong)))) };
+        let mut joined = Vec::new();
+        while !closed(&record) {
+            let next = self.line()?;
+            let Some((number, Some(more))) =
+                next.filter(|(_, more)| {
+                    more.as_ref().is_some_and(|more| record.len() + more.len() <= LINE_BYTES_MAX)
+                })
+            else {
+                // The quotation never ends: only the line that opened it is bad.
+                self.backlog.extend(joined.into_iter().rev());
+                return Ok(Some((first, Err(LineError::Quotation))));
+            };
+            record.extend_from_slice(&more);
+            joined.push((number, more));
+        }
+        let text = String::from_utf8(trimmed(&record).to_vec()).map_err(|_| LineError::Encoding);
+        Ok(Some((first, text)))
+    }
+
+    /// The next line and its number; its content is `None` when it is too long.
+    #[expect(clippy::type_complexity, reason = "the end of the file, and a line over the limit")]
+    fn line(&mut self) -> Result<Option<(u64, Option<Vec<u8>>)>, ImportError> {
+        if let Some((number, line)) = self.backlog.pop() {
+            return Ok(Some((number, Some(line))));
+        }
+        let fits = next_line(&mut self.reader, &mut self.text).map_err(ImportError::Read)?;
+        let Some(fits) = fits else { return Ok(None) };
+        self.line += 1;
+        Ok(Some((self.line, fits.then(|| std::mem::take(&mut self.text)))))
+    }
+}
+
+/// Whether every quotation is closed: a doubled mark counts twice, as it should.
+fn closed(record: &[u8]) -> bool {
+    record.iter().filter(|byte| **byte == b'"').count() % 2 == 0
+}
+
+/// The likeliest of the three, by the header.
+fn separator(header: &str) -> char {
+    [',', ';', '\t']
+        .into_iter()
+        .max_by_key(|separator| (header.matches(*separator).count(), *separator == ','))
+        .unwrap_or(',')
+}
+
+fn split(record: &str, separator: char) -> Result<Vec<String>, LineError> {
+    let mut values = Vec::new();
+    let mut rest = record;
+    loop {
+        let (value, after) = match rest.strip_prefix('"') {
+            Some(quoted) => quotation(quoted)?,
+            None => {
+                let end = rest.find(separator).unwrap_or(rest.len());
+                let (value, after) = rest.split_at(end);
+                if value.contains('"') {
+                    return Err(LineError::Quotation);
+                }
+                (value.to_owned(), after)
+            }
+        };
+        values.push(value);
+        if after.is_empty() {
+            return Ok(values);
+        }
+        rest = after.strip_prefix(separator).ok_or(LineError::Quotation)?;
+    }
+}
+
+/// The text up to the closing mark, and what follows it.
+fn quotation(quoted: &str) -> Result<(String, &str), LineError> {
+    let mut value = String::new();
+    let mut rest = quoted;
+    loop {
+        let end = rest.find('"').ok_or(LineError::Quotation)?;
+        value.push_str(&rest[..end]);
+        rest = &rest[end + 1..];
+        match rest.strip_prefix('"') {
+            Some(after) => {
+                value.push('"');
+                rest = after;
+            }
+            None => return Ok((value, rest)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_split_as_the_standard_says() {
+        for (record, expected) in [
+            ("a,b", Ok(vec!["a", "b"])),
+            (",", Ok(vec!["", ""])),
+            ("\"a,b\",c", Ok(vec!["a,b", "c"])),
+            ("\"a\"\"b\"", Ok(vec!["a\"b"])),
+            ("\"\",\"\"", Ok(vec!["", ""])),
+            ("\"a\"b,c", Err(LineError::Quotation)),
+            ("a\"b", Err(LineError::Quotation)),
+            ("\"a", Err(LineError::Quotation)),
+        ] {
+            let expected = expected.map(|v| v.into_iter().map(str::to_owned).collect::<Vec<_>>());
+            assert_eq!(split(record, ','), expected, "{record}");
+        }
+    }
+
+    #[test]
+    fn the_separator_is_found_in_the_header() {
+        assert_eq!(separator("a;b;c,d"), ';');
+        assert_eq!(separator("a\tb"), '\t');
+        assert_eq!(separator("a"), ',');
+    }
+}

@@ -1,0 +1,441 @@
+//! Import: the site's own files become items. Streamed, bounded, and safe to repeat.
+//!
+//! A bad line is reported by number and reason, and the rest is imported. A reason names fields,
+//! never values. Only the fields that the project names are kept.
+
+mod csv;
+mod json;
+
+use std::io::{self, BufRead};
+use std::path::Path;
+
+use insitu_protocol::project::{FieldKind, Project};
+
+use crate::config::Source;
+use crate::item::{RawItem, Value};
+use crate::store::orders::ProjectRow;
+use crate::store::{Store, StoreError};
+
+/// Longest line or record, in bytes.
+pub const LINE_BYTES_MAX: usize = 1024 * 1024;
+/// Items in one transaction.
+const BATCH_ITEMS: usize = 500;
+/// Bad lines that a report lists; all are counted.
+pub const BAD_LINES_MAX: usize = 100;
+
+/// The format of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Comma, semicolon or tab separated, with a header line.
+    Csv,
+    /// One JSON object a line.
+    JsonLines,
+}
+
+impl Format {
+    /// By the file's name; CSV unless it says otherwise.
+    pub fn of(path: &Path) -> Self {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            Some("jsonl" | "ndjson" | "json") => Self::JsonLines,
+            Some(_) | None => Self::Csv,
+        }
+    }
+}
+
+/// What became of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Records read, good and bad.
+    pub read: u64,
+    /// Items added.
+    pub added: u64,
+    /// Items that were there already, unchanged.
+    pub known: u64,
+    /// Bad records.
+    pub bad: u64,
+    /// The first [`BAD_LINES_MAX`] of them.
+    pub bad_lines: Vec<BadLine>,
+}
+
+/// A record that was not imported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadLine {
+    /// Its first line, from 1.
+    pub line: u64,
+    /// What is wrong with it.
+    pub reason: LineError,
+}
+
+/// What is wrong with a record. Names fields, never values.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LineError {
+    /// Over [`LINE_BYTES_MAX`].
+    #[error("longer than {LINE_BYTES_MAX} bytes")]
+    TooLong,
+    /// Not UTF-8.
+    #[error("not UTF-8")]
+    Encoding,
+    /// A quotation mark that is not closed, or text after a closed one.
+    #[error("a quotation mark out of place")]
+    Quotation,
+    /// A record of another length than the header.
+    #[error("{got} columns where the header has {want}")]
+    Columns {
+        /// Columns found.
+        got: usize,
+        /// Columns of the header.
+        want: usize,
+    },
+    /// Not a JSON object.
+    #[error("not a JSON object")]
+    NotAnObject,
+    /// A list or an object where a plain value belongs.
+    #[error("field {field:?} holds a list or an object")]
+    Nested {
+        /// The field.
+        field: String,
+    },
+    /// The item or its subject has no identifier.
+    #[error("no value in column {column:?}, which identifies the {what}")]
+    Unidentified {
+        /// The column.
+        column: String,
+        /// Item or subject.
+        what: &'static str,
+    },
+    /// A number field that holds none.
+    #[error("field {field:?} is not a number")]
+    NotANumber {
+        /// The field.
+        field: String,
+    },
+}
+
+/// Why an import stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The file cannot be read.
+    #[error("the file cannot be read")]
+    Read(#[source] io::Error),
+    /// The header lacks a column that identifies items or subjects.
+    #[error("the file has no column {column:?}, which identifies the {what}")]
+    NoColumn {
+        /// The column.
+        column: String,
+        /// Item or subject.
+        what: &'static str,
+    },
+    /// The header cannot be read.
+    #[error("the header cannot be read: {0}")]
+    Header(LineError),
+    /// The store failed.
+    #[error("the items cannot be stored")]
+    Store(#[from] StoreError),
+}
+
+/// One record: a value for each column that has one.
+pub(crate) struct Record {
+    line: u64,
+    cells: Result<Vec<(String, Cell)>, LineError>,
+}
+
+/// A value as a file has it.
+pub(crate) enum Cell {
+    Number(f64),
+    Text(String),
+    /// A list or an object: an error only in a field that is kept.
+    Nested,
+}
+
+/// Imports `reader` into `project`. `name` and ids tie items to what was imported before.
+///
+/// # Errors
+/// [`ImportError`]; what was committed before stays, and importing again goes on from there.
+pub fn import(
+    store: &Store,
+    project: &ProjectRow,
+    source: &Source,
+    format: Format,
+    reader: impl BufRead,
+) -> Result<Report, ImportError> {
+    let mut report = Report::default();
+    let mut batch = Vec::with_capacity(BATCH_ITEMS);
+    let mut take = |record: Record| {
+        report.read += 1;
+        let item = record.cells.and_then(|cells| raw_item(&project.definition, source, cells));
+        match item {
+            Ok(item) => batch.push(item),
+            Err(reason) => {
+                report.bad += 1;
+                if report.bad_lines.len() < BAD_LINES_MAX {
+                    report.bad_lines.push(BadLine { line: record.line, reason });
+                }
+            }
+        }
+        if batch.len() == BATCH_ITEMS {
+            add(store, project, &mut batch, &mut report)?;
+        }
+        Ok(())
+    };
+    match format {
+        Format::Csv => csv::read(reader, source, &mut take),
+        Format::JsonLines => json::read(reader, &mut take),
+    }?;
+    add(store, project, &mut batch, &mut report)?;
+    Ok(report)
+}
+
+fn add(
+    store: &Store,
+    project: &ProjectRow,
+    batch: &mut Vec<RawItem>,
+    report: &mut Report,
+) -> Result<(), StoreError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let name = project.definition.name.as_str();
+    let added = store.tx("import", |tx| {
+        let mut added = 0;
+        for item in &*batch {
+            added += u64::from(item.add(tx, project.project, name)?);
+        }
+        Ok::<_, StoreError>(added)
+    })?;
+    report.added += added;
+    report.known += u64::try_from(batch.len()).unwrap_or(u64::MAX) - added;
+    metrics::counter!("insitu_agent_items_imported_total").increment(added);
+    batch.clear();
+    Ok(())
+}
+
+fn raw_item(
+    project: &Project,
+    source: &Source,
+    cells: Vec<(String, Cell)>,
+) -> Result<RawItem, LineError> {
+    let text = |column: &str| {
+        cells.iter().find(|(name, _)| name == column).map(|(_, cell)| match cell {
+            Cell::Number(number) => number.to_string(),
+            Cell::Text(text) => text.trim().to_owned(),
+            Cell::Nested => String::new(),
+        })
+    };
+    let identify = |column: &str, what| {
+        text(column)
+            .filter(|id| !id.is_empty())
+            .ok_or_else(|| LineError::Unidentified { column: column.to_owned(), what })
+    };
+    let id = identify(&source.id, "item")?;
+    let subject = match &source.subject {
+        Some(column) => identify(column, "subject")?,
+        // Apart from every named subject, or two projects' equal ids would be one person.
+        None => format!("item\u{0}{}\u{0}{id}", project.name),
+    };
+    let holdout =
+        source.holdout.as_ref().is_some_and(|h| text(&h.column).as_ref() == Some(&h.value));
+    let mut fields = Vec::with_capacity(project.fields.len());
+    for (name, cell) in cells {
+        let Some(field) = project.field(&name) else { continue };
+        if let Some(value) = value(field.kind, &name, cell)? {
+            fields.push((name, value));
+        }
+    }
+    Ok(RawItem::new(id, subject, holdout, fields))
+}
+
+fn value(kind: FieldKind, name: &str, cell: Cell) -> Result<Option<Value>, LineError> {
+    let number = |number: Option<f64>| {
+        number
+            .filter(|number| number.is_finite())
+            .map(|number| Some(Value::Number(number)))
+            .ok_or_else(|| LineError::NotANumber { field: name.to_owned() })
+    };
+    match (kind, cell) {
+        (FieldKind::Number, Cell::Number(given)) => number(Some(given)),
+        (_, Cell::Nested) => Err(LineError::Nested { field: name.to_owned() }),
+        (_, Cell::Text(text)) if text.trim().is_empty() => Ok(None),
+        (FieldKind::Number, Cell::Text(text)) => number(text.trim().parse().ok()),
+        (FieldKind::Category, Cell::Text(text)) => Ok(Some(Value::Text(text.trim().to_owned()))),
+        (FieldKind::Text, Cell::Text(text)) => Ok(Some(Value::Text(text))),
+        (FieldKind::Category | FieldKind::Text, Cell::Number(given)) => {
+            Ok(Some(Value::Text(given.to_string())))
+        }
+    }
+}
+
+/// Reads up to and including the next line feed into `line`, which is cleared first.
+///
+/// `Ok(None)` at the end; `Ok(Some(false))` when the line was too long and has been passed over.
+fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
+    line.clear();
+    let mut fits = true;
+    let mut any = false;
+    loop {
+        let buffer = reader.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(any.then_some(fits));
+        }
+        any = true;
+        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let take = end.map_or(buffer.len(), |end| end + 1);
+        fits &= line.len() + take <= LINE_BYTES_MAX;
+        if fits {
+            line.extend_from_slice(&buffer[..take]);
+        }
+        reader.consume(take);
+        if end.is_some() {
+            return Ok(Some(fits));
+        }
+    }
+}
+
+/// Without its line end.
+fn trimmed(line: &[u8]) -> &[u8] {
+    let line = line.strip_suffix(b"\n").unwrap_or(line);
+    line.strip_suffix(b"\r").unwrap_or(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Holdout;
+    use crate::item::CleanItem;
+    use crate::store::items::Stage;
+    use crate::store::tests::{Scratch, scratch};
+    use crate::testing;
+
+    fn source() -> Source {
+        Source {
+            name: "heart".parse().unwrap(),
+            id: "id".to_owned(),
+            subject: Some("patient".to_owned()),
+            holdout: Some(Holdout { column: "split".to_owned(), value: "test".to_owned() }),
+        }
+    }
+
+    fn project(scratch: &Scratch) -> ProjectRow {
+        let project = testing::project();
+        scratch
+            .store
+            .tx("test", |tx| {
+                tx.put_project(&project, 0)?;
+                tx.project(&project.name)
+            })
+            .unwrap()
+            .unwrap()
+    }
+
+    fn run(scratch: &Scratch, format: Format, text: &str) -> Report {
+        import(&scratch.store, &project(scratch), &source(), format, text.as_bytes()).unwrap()
+    }
+
+    fn bad(report: &Report) -> Vec<(u64, String)> {
+        report.bad_lines.iter().map(|bad| (bad.line, bad.reason.to_string())).collect()
+    }
+
+    #[test]
+    fn csv_is_imported_and_bad_lines_are_reported() {
+        let scratch = scratch();
+        let text = "\u{feff}id,patient,age,sex,note,extra,split\r\n\
+            1,p1,63,male,\"fell, \"\"twice\"\"\nat home\",x,train\n\
+            2,p2,old,male,,x,train\n\
+            3,p3,41\n\
+            ,p4,41,male,,x,train\n\
+            5,,41,male,,x,train\n\
+            6,p6,,,ok,x,test\n\
+            7,p7,1,a\"b,,x,\n";
+        let report = run(&scratch, Format::Csv, text);
+        assert_eq!((report.read, report.added, report.known, report.bad), (7, 2, 0, 5));
+        assert_eq!(
+            bad(&report),
+            [
+                (4, "field \"age\" is not a number".to_owned()),
+                (5, "3 columns where the header has 7".to_owned()),
+                (6, "no value in column \"id\", which identifies the item".to_owned()),
+                (7, "no value in column \"patient\", which identifies the subject".to_owned()),
+                (9, "a quotation mark out of place".to_owned()),
+            ]
+        );
+        let items = scratch
+            .store
+            .read("test", |tx| tx.items_in_stage(1, Stage::New, 0, 10))
+            .unwrap();
+        assert_eq!(items.iter().map(|item| item.holdout).collect::<Vec<_>>(), [false, true]);
+        let clean =
+            CleanItem::redact(&items[0], &testing::project(), |text| format!("<{text}>")).unwrap();
+        assert_eq!(clean.value("age"), Some(&Value::Number(63.0)));
+        assert_eq!(clean.value("sex"), Some(&Value::Text("male".to_owned())));
+        assert_eq!(clean.value("note"), Some(&Value::Text("<fell, \"twice\"\nat home>".to_owned())));
+        assert_eq!(clean.value("extra"), None);
+        assert_eq!(clean.value("split"), None);
+    }
+
+    #[test]
+    fn importing_again_changes_nothing() {
+        let scratch = scratch();
+        let text = "id;patient;age\n1;p1;63\n2;p2;4\n2;p2;5\n";
+        let first = run(&scratch, Format::Csv, text);
+        assert_eq!((first.added, first.known), (2, 1));
+        let again = run(&scratch, Format::Csv, text);
+        assert_eq!((again.added, again.known, again.bad), (0, 3, 0));
+    }
+
+    #[test]
+    fn json_lines_are_imported_and_bad_lines_are_reported() {
+        let scratch = scratch();
+        let text = "{\"id\": 1, \"patient\": \"p1\", \"age\": 63, \"sex\": null}\n\
+            \n\
+            [1]\n\
+            {\"id\": 2, \"patient\": \"p2\", \"age\": \"44\", \"note\": {\"a\": 1}}\n\
+            {\"id\": 3, \"patient\": \"p3\", \"age\": \"44\", \"other\": [1]}\n\
+            {\"id\": 4,";
+        let report = run(&scratch, Format::JsonLines, text);
+        assert_eq!((report.read, report.added, report.bad), (5, 2, 3));
+        assert_eq!(
+            bad(&report),
+            [
+                (3, "not a JSON object".to_owned()),
+                (4, "field \"note\" holds a list or an object".to_owned()),
+                (6, "not a JSON object".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_line_beyond_the_limit_is_passed_over() {
+        let scratch = scratch();
+        let text = format!(
+            "id,patient,note\n1,p1,{}\n2,p2,ok\n3,p3,\"open {}\n4,p4,ok\n",
+            "x".repeat(LINE_BYTES_MAX),
+            "y".repeat(100)
+        );
+        let report = run(&scratch, Format::Csv, &text);
+        assert_eq!((report.added, report.bad), (2, 2));
+        assert_eq!(
+            bad(&report),
+            [
+                (2, format!("longer than {LINE_BYTES_MAX} bytes")),
+                (4, "a quotation mark out of place".to_owned())
+            ]
+        );
+    }
+
+    #[test]
+    fn a_header_without_the_identifier_is_refused() {
+        let scratch = scratch();
+        let project = project(&scratch);
+        let failed = import(&scratch.store, &project, &source(), Format::Csv, &b"a,b\n1,2\n"[..]);
+        assert!(matches!(failed, Err(ImportError::NoColumn { what: "item", .. })));
+    }
+
+    #[test]
+    fn many_items_cross_batches() {
+        let scratch = scratch();
+        let rows: String = (0..1203).map(|i| format!("{i},p{i},{i}\n")).collect();
+        let report = run(&scratch, Format::Csv, &format!("id,patient,age\n{rows}"));
+        assert_eq!((report.read, report.added), (1203, 1203));
+    }
+}

@@ -1,0 +1,475 @@
+//! Items and where they stand.
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use crate::store::{Cell, StoreError, Tx, fixed, unsigned};
+
+const TABLE: &str = "items";
+
+/// How far an item has come, and whom it waits for. Stored as its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stage {
+    /// Imported, not redacted yet.
+    New = 0,
+    /// Redacted, waits for a prelabel.
+    Clean = 1,
+    /// The prelabel was accepted without a person.
+    Accepted = 2,
+    /// Waits for its first reader.
+    First = 3,
+    /// Waits for a second reader, who sees neither the prelabel nor the first label.
+    Second = 4,
+    /// Waits for an expert.
+    Expert = 5,
+    /// Has all the labels it needs.
+    Done = 6,
+}
+
+impl Stage {
+    /// All of them, in order.
+    pub const ALL: [Self; 7] = [
+        Self::New,
+        Self::Clean,
+        Self::Accepted,
+        Self::First,
+        Self::Second,
+        Self::Expert,
+        Self::Done,
+    ];
+
+    fn read(number: i64) -> Result<Self, StoreError> {
+        usize::try_from(number)
+            .ok()
+            .and_then(|index| Self::ALL.get(index).copied())
+            .ok_or(StoreError::Corrupt { table: TABLE, column: "stage" })
+    }
+}
+
+/// Who is to look at an item, as its confidence decided. Stored as its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Route {
+    /// Nobody.
+    Accepted = 0,
+    /// An annotator, and perhaps a second one.
+    Annotator = 1,
+    /// An expert.
+    Expert = 2,
+}
+
+impl Route {
+    fn read(number: i64) -> Result<Self, StoreError> {
+        match number {
+            0 => Ok(Self::Accepted),
+            1 => Ok(Self::Annotator),
+            2 => Ok(Self::Expert),
+            _ => Err(StoreError::Corrupt { table: TABLE, column: "route" }),
+        }
+    }
+}
+
+/// An item to add.
+#[derive(Debug)]
+pub struct NewItem<'a> {
+    /// Key of its project.
+    pub project: i64,
+    /// Stands for the site's own id; adding the same one again changes nothing.
+    pub source: [u8; 32],
+    /// Stands for the subject.
+    pub subject: [u8; 32],
+    /// Never learned from.
+    pub holdout: bool,
+    /// What it holds, encoded, not redacted.
+    pub content: &'a [u8],
+}
+
+/// An item as stored, its sealed columns opened.
+#[derive(Clone)]
+pub struct ItemRow {
+    /// Key in this store.
+    pub item: i64,
+    /// Name outside the store.
+    pub opaque: [u8; 16],
+    /// Key of the project.
+    pub project: i64,
+    /// Stands for the subject.
+    pub subject: [u8; 32],
+    /// Never learned from.
+    pub holdout: bool,
+    /// Whom it waits for.
+    pub stage: Stage,
+    /// Who was to look at it; with the prelabel.
+    pub route: Option<Route>,
+    /// A second person reads it blind.
+    pub second: bool,
+    /// Encoded content: redacted, unless the stage is [`Stage::New`].
+    pub content: Vec<u8>,
+    /// Encoded prelabel.
+    pub prelabel: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for ItemRow {
+    /// Without anything that came from the item.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ItemRow({}, {:?})", self.item, self.stage)
+    }
+}
+
+/// A prelabel to store, with where it sends the item.
+#[derive(Clone, Debug)]
+pub struct Placement<'a> {
+    /// The item's key.
+    pub item: i64,
+    /// Its name outside the store.
+    pub opaque: [u8; 16],
+    /// Encoded prelabel.
+    pub prelabel: &'a [u8],
+    /// The bundle that made it.
+    pub bundle: [u8; 32],
+    /// Who is to look at it.
+    pub route: Route,
+    /// Whether a second person reads it.
+    pub second: bool,
+    /// Whom it waits for now.
+    pub stage: Stage,
+}
+
+/// An item of a window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowItem {
+    /// Key in this store.
+    pub item: i64,
+    /// Name outside the store.
+    pub opaque: [u8; 16],
+    /// Stands for the subject.
+    pub subject: [u8; 32],
+}
+
+const COLUMNS: &str =
+    "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel";
+
+impl Tx<'_> {
+    /// Adds an item, unless its project has one with the same source. Says whether it did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn add_item(&self, new: &NewItem<'_>) -> Result<bool, StoreError> {
+        let mut opaque = [0; 16];
+        getrandom::fill(&mut opaque)
+            .map_err(|_| StoreError::Corrupt { table: TABLE, column: "opaque" })?;
+        let raw = self.seal(cell(&opaque, "raw"), new.content)?;
+        let changed = self
+            .sql
+            .prepare_cached(
+                "INSERT INTO items (opaque, project, source, subject, holdout, stage, raw)
+                 VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (project, source) DO NOTHING",
+            )?
+            .execute(params![opaque, new.project, new.source, new.subject, new.holdout, raw])?;
+        Ok(changed == 1)
+    }
+
+    /// Whether the project has an item of this source.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_item(&self, project: i64, source: &[u8; 32]) -> Result<bool, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached("SELECT 1 FROM items WHERE project = $1 AND source = $2")?
+            .exists(params![project, source])?)
+    }
+
+    /// The item of this name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn item_by_name(&self, opaque: &[u8; 16]) -> Result<Option<ItemRow>, StoreError> {
+        let key: Option<i64> = self
+            .sql
+            .prepare_cached("SELECT item FROM items WHERE opaque = $1")?
+            .query_row([opaque], |row| row.get(0))
+            .optional()?;
+        key.map_or(Ok(None), |item| self.item(item))
+    }
+
+    /// The item of this key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn item(&self, item: i64) -> Result<Option<ItemRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM items i WHERE i.item = $1");
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query([item])?;
+        match rows.next()? {
+            Some(row) => self.item_row(row).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Up to `limit` items of a stage with keys above `after`, in order of their keys.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn items_in_stage(
+        &self,
+        project: i64,
+        stage: Stage,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<ItemRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM items i
+             WHERE i.project = $1 AND i.stage = $2 AND i.item > $3 ORDER BY i.item LIMIT $4"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![project, stage as i64, after, limit])?;
+        self.collect_items(&mut rows)
+    }
+
+    /// Up to `limit` items above `after` that nobody has labeled or is about to, and whose prelabel
+    /// is not of `bundle`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn items_of_other_bundle(
+        &self,
+        project: i64,
+        bundle: &[u8; 32],
+        after: i64,
+        limit: u32,
+        now: i64,
+    ) -> Result<Vec<ItemRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM items i
+             WHERE i.project = $1 AND i.stage IN (2, 3, 5) AND i.bundle <> $2 AND i.item > $3
+               AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = i.item)
+               AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.item = i.item AND l.until > $4)
+             ORDER BY i.item LIMIT $5"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![project, bundle, after, now, limit])?;
+        self.collect_items(&mut rows)
+    }
+
+    /// Up to `limit` items above `after` that have a prelabel.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn prelabeled_items(
+        &self,
+        project: i64,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<ItemRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM items i
+             WHERE i.project = $1 AND i.item > $2 AND i.prelabel IS NOT NULL
+             ORDER BY i.item LIMIT $3"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![project, after, limit])?;
+        self.collect_items(&mut rows)
+    }
+
+    /// Replaces what was imported by its redacted form, and forgets the former.
+    ///
+    /// Does nothing when the item was redacted meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_clean(&self, item: i64, opaque: [u8; 16], clean: &[u8]) -> Result<(), StoreError> {
+        let sealed = self.seal(cell(&opaque, "clean"), clean)?;
+        self.sql
+            .prepare_cached(
+                "UPDATE items SET clean = $1, raw = NULL, stage = 1 WHERE item = $2 AND stage = 0",
+            )?
+            .execute(params![sealed, item])?;
+        Ok(())
+    }
+
+    /// Stores a prelabel, unless a person has labeled or is about to label the item.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn place(&self, placement: &Placement<'_>, now: i64) -> Result<bool, StoreError> {
+        let sealed = self.seal(cell(&placement.opaque, "prelabel"), placement.prelabel)?;
+        let changed = self
+            .sql
+            .prepare_cached(
+                "UPDATE items SET prelabel = $1, bundle = $2, route = $3, second = $4, stage = $5
+                 WHERE item = $6 AND stage IN (1, 2, 3, 5)
+                   AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)
+                   AND NOT EXISTS
+                     (SELECT 1 FROM leases l WHERE l.item = items.item AND l.until > $7)",
+            )?
+            .execute(params![
+                sealed,
+                placement.bundle,
+                placement.route as i64,
+                placement.second,
+                placement.stage as i64,
+                placement.item,
+                now
+            ])?;
+        Ok(changed == 1)
+    }
+
+    /// Moves an item.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_stage(&self, item: i64, stage: Stage) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE items SET stage = $1 WHERE item = $2")?
+            .execute(params![stage as i64, item])?;
+        Ok(())
+    }
+
+    /// Items of a project by stage, in the order of [`Stage::ALL`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn stage_counts(&self, project: i64) -> Result<[u64; 7], StoreError> {
+        let mut statement = self
+            .sql
+            .prepare_cached("SELECT stage, count(*) FROM items WHERE project = $1 GROUP BY stage")?;
+        let mut counts = [0; 7];
+        let mut rows = statement.query([project])?;
+        while let Some(row) = rows.next()? {
+            let stage = Stage::read(row.get(0)?)?;
+            counts[stage as usize] = unsigned(row.get(1)?, TABLE, "count")?;
+        }
+        Ok(counts)
+    }
+
+    /// Items of the hold-out set.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn holdout_count(&self, project: i64) -> Result<u64, StoreError> {
+        self.count("SELECT count(*) FROM items WHERE project = $1 AND holdout = 1", project)
+    }
+
+    /// Distinct subjects of a project.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn subject_count(&self, project: i64) -> Result<u64, StoreError> {
+        self.count("SELECT count(DISTINCT subject) FROM items WHERE project = $1", project)
+    }
+
+    /// Items that no window has counted as imported.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn items_for_drift(&self, project: i64) -> Result<Vec<WindowItem>, StoreError> {
+        self.window_items(
+            "SELECT item, opaque, subject FROM items
+             WHERE project = $1 AND drift_window IS NULL AND clean IS NOT NULL ORDER BY item",
+            project,
+        )
+    }
+
+    /// Items with all their labels that no window has counted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn items_for_labels(&self, project: i64) -> Result<Vec<WindowItem>, StoreError> {
+        self.window_items(
+            "SELECT item, opaque, subject FROM items
+             WHERE project = $1 AND stage = 6 AND label_window IS NULL ORDER BY item",
+            project,
+        )
+    }
+
+    /// Puts an item into the window that counts it as imported. An item enters one window only.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn enter_drift_window(&self, item: i64, window: u32) -> Result<bool, StoreError> {
+        let changed = self
+            .sql
+            .prepare_cached(
+                "UPDATE items SET drift_window = $1 WHERE item = $2 AND drift_window IS NULL",
+            )?
+            .execute(params![window, item])?;
+        Ok(changed == 1)
+    }
+
+    /// Puts an item into the window that counts its labels. An item enters one window only.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn enter_label_window(&self, item: i64, window: u32) -> Result<bool, StoreError> {
+        let changed = self
+            .sql
+            .prepare_cached(
+                "UPDATE items SET label_window = $1
+                 WHERE item = $2 AND label_window IS NULL AND stage = 6",
+            )?
+            .execute(params![window, item])?;
+        Ok(changed == 1)
+    }
+
+    /// The window that counted the item's labels.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn label_window(&self, item: i64) -> Result<Option<u32>, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached("SELECT label_window FROM items WHERE item = $1")?
+            .query_row([item], |row| row.get(0))?)
+    }
+
+    pub(super) fn count(&self, sql: &str, project: i64) -> Result<u64, StoreError> {
+        let count = self.sql.prepare_cached(sql)?.query_row([project], |row| row.get(0))?;
+        unsigned(count, TABLE, "count")
+    }
+
+    pub(super) fn item_row(&self, row: &Row<'_>) -> Result<ItemRow, StoreError> {
+        let opaque: [u8; 16] = row.get(1)?;
+        let raw: Option<Vec<u8>> = row.get(8)?;
+        let clean: Option<Vec<u8>> = row.get(9)?;
+        let prelabel: Option<Vec<u8>> = row.get(10)?;
+        let route: Option<i64> = row.get(6)?;
+        let content = match (&clean, &raw) {
+            (Some(clean), _) => self.open(cell(&opaque, "clean"), clean)?,
+            (None, Some(raw)) => self.open(cell(&opaque, "raw"), raw)?,
+            (None, None) => return Err(StoreError::Corrupt { table: TABLE, column: "clean" }),
+        };
+        Ok(ItemRow {
+            item: row.get(0)?,
+            opaque,
+            project: row.get(2)?,
+            subject: fixed(&row.get::<_, Vec<u8>>(3)?, TABLE, "subject")?,
+            holdout: row.get(4)?,
+            stage: Stage::read(row.get(5)?)?,
+            route: route.map(Route::read).transpose()?,
+            second: row.get(7)?,
+            content,
+            prelabel: prelabel
+                .map(|sealed| self.open(cell(&opaque, "prelabel"), &sealed))
+                .transpose()?,
+        })
+    }
+
+    fn collect_items(&self, rows: &mut rusqlite::Rows<'_>) -> Result<Vec<ItemRow>, StoreError> {
+        let mut items = Vec::new();
+        while let Some(row) = rows.next()? {
+            items.push(self.item_row(row)?);
+        }
+        Ok(items)
+    }
+
+    fn window_items(&self, sql: &str, project: i64) -> Result<Vec<WindowItem>, StoreError> {
+        let mut statement = self.sql.prepare_cached(sql)?;
+        let rows = statement.query_map([project], |row| {
+            Ok(WindowItem { item: row.get(0)?, opaque: row.get(1)?, subject: row.get(2)? })
+        })?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+}
+
+fn cell<'a>(opaque: &'a [u8; 16], column: &'static str) -> Cell<'a> {
+    Cell { table: TABLE, row: opaque, column }
+}

@@ -1,0 +1,482 @@
+//! People, their leases, and their annotations.
+
+use rusqlite::{Row, params};
+
+use crate::store::items::{ItemRow, Stage};
+use crate::store::{Cell, StoreError, Tx, fixed};
+
+/// A person's role at the site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Role {
+    /// Labels.
+    Annotator,
+    /// Decides what annotators cannot.
+    Expert,
+    /// An expert who leads the others.
+    Lead,
+    /// Guards the subjects' privacy; does not label.
+    Steward,
+}
+
+impl Role {
+    /// The role's name in commands and answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Annotator => "annotator",
+            Self::Expert => "expert",
+            Self::Lead => "lead",
+            Self::Steward => "steward",
+        }
+    }
+
+    /// The role of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Annotator, Self::Expert, Self::Lead, Self::Steward]
+            .into_iter()
+            .find(|role| role.name() == name)
+    }
+
+    /// Whether this person's label settles an item.
+    pub fn is_expert(self) -> bool {
+        match self {
+            Self::Expert | Self::Lead => true,
+            Self::Annotator | Self::Steward => false,
+        }
+    }
+}
+
+/// A person who labels or watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    /// Key in this store.
+    pub person: i64,
+    /// Name, known at the site only.
+    pub name: String,
+    /// What the person may do.
+    pub role: Role,
+}
+
+/// For what an item is read. Stored as its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reading {
+    /// The first label.
+    First = 0,
+    /// A second label, blind.
+    Second = 1,
+    /// The deciding label.
+    Expert = 2,
+    /// A label that a campaign asked for.
+    Campaign = 3,
+}
+
+impl Reading {
+    fn read(number: i64) -> Result<Self, StoreError> {
+        match number {
+            0 => Ok(Self::First),
+            1 => Ok(Self::Second),
+            2 => Ok(Self::Expert),
+            3 => Ok(Self::Campaign),
+            _ => Err(StoreError::Corrupt { table: "annotations", column: "reading" }),
+        }
+    }
+}
+
+/// What a person decided. Stored as its number; the label itself is sealed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// A label.
+    Label = 0,
+    /// Not this person, not now.
+    Skip = 1,
+    /// Something is wrong or unclear: an expert must look.
+    Flag = 2,
+}
+
+impl Verdict {
+    fn read(number: i64) -> Result<Self, StoreError> {
+        match number {
+            0 => Ok(Self::Label),
+            1 => Ok(Self::Skip),
+            2 => Ok(Self::Flag),
+            _ => Err(StoreError::Corrupt { table: "annotations", column: "verdict" }),
+        }
+    }
+}
+
+/// The right to annotate one item, for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The item's key.
+    pub item: i64,
+    /// Who has it.
+    pub person: i64,
+    /// For what.
+    pub reading: Reading,
+    /// The campaign, for [`Reading::Campaign`].
+    pub campaign: Option<[u8; 16]>,
+    /// Until when, Unix seconds.
+    pub until: i64,
+}
+
+/// An annotation as stored, its label opened.
+#[derive(Clone)]
+pub struct AnnotationRow {
+    /// Key in this store; ascends by time.
+    pub annotation: i64,
+    /// Who made it.
+    pub person: i64,
+    /// The client's own name for it.
+    pub key: String,
+    /// The item's key.
+    pub item: i64,
+    /// For what the item was read.
+    pub reading: Reading,
+    /// The campaign it answers.
+    pub campaign: Option<[u8; 16]>,
+    /// When, Unix seconds.
+    pub made_at: i64,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// Encoded label.
+    pub label: Vec<u8>,
+}
+
+impl std::fmt::Debug for AnnotationRow {
+    /// Without the label.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "AnnotationRow({}, item {}, {:?})", self.annotation, self.item, self.reading)
+    }
+}
+
+/// Which items to offer a person.
+#[derive(Clone, Copy, Debug)]
+pub struct Offer {
+    /// Key of the project.
+    pub project: i64,
+    /// The person.
+    pub person: i64,
+    /// For what.
+    pub reading: Reading,
+    /// Now, Unix seconds.
+    pub now: i64,
+    /// Most items.
+    pub limit: u32,
+}
+
+const COLUMNS: &str =
+    "annotation, person, key, item, reading, campaign, made_at, verdict, label";
+
+impl Tx<'_> {
+    /// Adds a person; `None` when the name is taken.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn add_person(
+        &self,
+        name: &str,
+        role: Role,
+        token_hash: &[u8; 32],
+        now: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        let changed = self.sql.execute(
+            "INSERT INTO people (name, role, token, added_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (name) DO NOTHING",
+            params![name, role.name(), token_hash, now],
+        )?;
+        Ok((changed == 1).then(|| self.sql.last_insert_rowid()))
+    }
+
+    /// Everybody, by name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn people(&self) -> Result<Vec<Person>, StoreError> {
+        let mut statement =
+            self.sql.prepare_cached("SELECT person, name, role FROM people ORDER BY name")?;
+        let mut rows = statement.query([])?;
+        let mut people = Vec::new();
+        while let Some(row) = rows.next()? {
+            people.push(person(row)?);
+        }
+        Ok(people)
+    }
+
+    /// Who has the token of this hash.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn person_by_token(&self, token_hash: &[u8; 32]) -> Result<Option<Person>, StoreError> {
+        let mut statement =
+            self.sql.prepare_cached("SELECT person, name, role FROM people WHERE token = $1")?;
+        let mut rows = statement.query([token_hash])?;
+        rows.next()?.map(person).transpose()
+    }
+
+    /// Items that may be leased for this reading, in the order of import; those the person has
+    /// skipped come last.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn offer(&self, offer: &Offer) -> Result<Vec<(ItemRow, Option<[u8; 16]>)>, StoreError> {
+        let mut keys = self.offered(offer, false)?;
+        let found = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+        if found < offer.limit {
+            let rest = Offer { limit: offer.limit - found, ..*offer };
+            keys.extend(self.offered(&rest, true)?);
+        }
+        let mut items = Vec::with_capacity(keys.len());
+        for (key, campaign) in keys {
+            let item = self.item(key)?;
+            items.push((item.ok_or(StoreError::Corrupt { table: "items", column: "item" })?, campaign));
+        }
+        Ok(items)
+    }
+
+    fn offered(
+        &self,
+        offer: &Offer,
+        skipped: bool,
+    ) -> Result<Vec<(i64, Option<[u8; 16]>)>, StoreError> {
+        let stage = match offer.reading {
+            Reading::First => Stage::First,
+            Reading::Second => Stage::Second,
+            Reading::Expert => Stage::Expert,
+            Reading::Campaign => Stage::Done, // not used: campaigns have their own list
+        };
+        let not = if skipped { "" } else { "NOT" };
+        let (from, own) = match offer.reading {
+            Reading::First | Reading::Expert => ("items i WHERE i.project = $1 AND i.stage = $2", ""),
+            // Whoever gave the first label cannot be the second reader.
+            Reading::Second => (
+                "items i WHERE i.project = $1 AND i.stage = $2",
+                "AND NOT EXISTS (SELECT 1 FROM annotations a
+                   WHERE a.item = i.item AND a.person = $3 AND a.verdict = 0)",
+            ),
+            Reading::Campaign => (
+                "campaigns c JOIN campaign_items i ON i.campaign = c.campaign
+                 WHERE c.project = $1 AND c.state = 'open' AND $2 = $2",
+                "AND NOT EXISTS (SELECT 1 FROM annotations a
+                   WHERE a.item = i.item AND a.campaign = c.campaign AND a.verdict = 0)",
+            ),
+        };
+        let campaign = if offer.reading == Reading::Campaign { "c.campaign" } else { "NULL" };
+        let sql = format!(
+            "SELECT i.item, {campaign} FROM {from} {own}
+               AND NOT EXISTS (SELECT 1 FROM leases l
+                 WHERE l.item = i.item AND l.until > $4
+                   AND (l.person <> $3 OR l.reading <> $5))
+               AND {not} EXISTS (SELECT 1 FROM annotations s
+                 WHERE s.item = i.item AND s.person = $3 AND s.verdict = 1)
+             ORDER BY i.item LIMIT $6"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let rows = statement.query_map(
+            params![
+                offer.project,
+                stage as i64,
+                offer.person,
+                offer.now,
+                offer.reading as i64,
+                offer.limit
+            ],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// Gives or prolongs a lease. The caller has checked that nobody else has it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_lease(&self, lease: &Lease) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "INSERT INTO leases (item, person, reading, campaign, until)
+                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (item) DO UPDATE SET
+                   person = excluded.person, reading = excluded.reading,
+                   campaign = excluded.campaign, until = excluded.until",
+            )?
+            .execute(params![
+                lease.item,
+                lease.person,
+                lease.reading as i64,
+                lease.campaign,
+                lease.until
+            ])?;
+        Ok(())
+    }
+
+    /// The item's lease, live or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn lease(&self, item: i64) -> Result<Option<Lease>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT item, person, reading, campaign, until FROM leases WHERE item = $1",
+        )?;
+        let mut rows = statement.query([item])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        Ok(Some(Lease {
+            item: row.get(0)?,
+            person: row.get(1)?,
+            reading: Reading::read(row.get(2)?)?,
+            campaign: row.get(3)?,
+            until: row.get(4)?,
+        }))
+    }
+
+    /// Ends a lease.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn end_lease(&self, item: i64) -> Result<(), StoreError> {
+        self.sql.prepare_cached("DELETE FROM leases WHERE item = $1")?.execute([item])?;
+        Ok(())
+    }
+
+    /// Removes leases that ended at or before `now`, and says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn drop_expired_leases(&self, now: i64) -> Result<usize, StoreError> {
+        Ok(self.sql.prepare_cached("DELETE FROM leases WHERE until <= $1")?.execute([now])?)
+    }
+
+    /// Adds an annotation; its `annotation` key is assigned here. The caller has checked that
+    /// the person has not used the key before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn add_annotation(&self, row: &AnnotationRow) -> Result<(), StoreError> {
+        let sealed = self.seal(cell(&name(row.person, &row.key)), &row.label)?;
+        self.sql
+            .prepare_cached(
+                "INSERT INTO annotations
+                   (person, key, item, reading, campaign, made_at, verdict, label)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+            )?
+            .execute(params![
+                row.person,
+                row.key,
+                row.item,
+                row.reading as i64,
+                row.campaign,
+                row.made_at,
+                row.verdict as i64,
+                sealed
+            ])?;
+        Ok(())
+    }
+
+    /// The person's annotation of this key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn annotation(
+        &self,
+        person: i64,
+        key: &str,
+    ) -> Result<Option<AnnotationRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM annotations WHERE person = $1 AND key = $2");
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![person, key])?;
+        rows.next()?.map(|row| self.annotation_row(row)).transpose()
+    }
+
+    /// All annotations of an item, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn annotations_of(&self, item: i64) -> Result<Vec<AnnotationRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM annotations WHERE item = $1 ORDER BY annotation");
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query([item])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(self.annotation_row(row)?);
+        }
+        Ok(all)
+    }
+
+    /// Takes an annotation back.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn remove_annotation(&self, annotation: i64) -> Result<(), StoreError> {
+        self.sql.execute("DELETE FROM annotations WHERE annotation = $1", [annotation])?;
+        Ok(())
+    }
+
+    /// Keys above `after` of items that have a label and are not held out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn labeled_items(
+        &self,
+        project: i64,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<i64>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT DISTINCT i.item FROM items i JOIN annotations a ON a.item = i.item
+             WHERE i.project = $1 AND i.item > $2 AND i.holdout = 0 AND a.verdict = 0
+             ORDER BY i.item LIMIT $3",
+        )?;
+        let rows = statement.query_map(params![project, after, limit], |row| row.get(0))?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// Annotations of a project, and items with at least one label.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn annotation_counts(&self, project: i64) -> Result<(u64, u64), StoreError> {
+        let all = self.count(
+            "SELECT count(*) FROM annotations a JOIN items i ON i.item = a.item
+             WHERE i.project = $1 AND a.verdict = 0",
+            project,
+        )?;
+        let items = self.count(
+            "SELECT count(DISTINCT a.item) FROM annotations a JOIN items i ON i.item = a.item
+             WHERE i.project = $1 AND a.verdict = 0",
+            project,
+        )?;
+        Ok((all, items))
+    }
+
+    fn annotation_row(&self, row: &Row<'_>) -> Result<AnnotationRow, StoreError> {
+        let (person, key): (i64, String) = (row.get(1)?, row.get(2)?);
+        let sealed: Vec<u8> = row.get(8)?;
+        let label = self.open(cell(&name(person, &key)), &sealed)?;
+        let campaign: Option<Vec<u8>> = row.get(5)?;
+        Ok(AnnotationRow {
+            annotation: row.get(0)?,
+            person,
+            key,
+            item: row.get(3)?,
+            reading: Reading::read(row.get(4)?)?,
+            campaign: campaign.map(|c| fixed(&c, "annotations", "campaign")).transpose()?,
+            made_at: row.get(6)?,
+            verdict: Verdict::read(row.get(7)?)?,
+            label,
+        })
+    }
+}
+
+fn person(row: &Row<'_>) -> Result<Person, StoreError> {
+    let role: String = row.get(2)?;
+    Ok(Person {
+        person: row.get(0)?,
+        name: row.get(1)?,
+        role: Role::named(&role).ok_or(StoreError::Corrupt { table: "people", column: "role" })?,
+    })
+}
+
+/// An annotation's own name: its person and key, which never change.
+fn name(person: i64, key: &str) -> Vec<u8> {
+    [&person.to_le_bytes(), key.as_bytes()].concat()
+}
+
+fn cell(name: &[u8]) -> Cell<'_> {
+    Cell { table: "annotations", row: name, column: "label" }
+}

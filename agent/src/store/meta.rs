@@ -1,0 +1,184 @@
+//! Single values, and the keys of the hashes that stand for subjects and items.
+
+use insitu_daemon::seal::Sealer;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use crate::store::{Cell, StoreError, Tx};
+
+/// Meta name of the sealed hash key.
+const KEY: &str = "hash-key";
+
+/// The key of this store's hashes. It never leaves the store, so nobody can recompute a hash from
+/// a known patient number.
+pub(crate) struct Keys([u8; 32]);
+
+impl Keys {
+    pub(super) fn open_or_create(
+        connection: &mut Connection,
+        sealer: &Sealer,
+    ) -> Result<Self, StoreError> {
+        let cell = Cell { table: "meta", row: KEY.as_bytes(), column: "value" };
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Deferred)?;
+        if let Some(sealed) = value(&tx, KEY)? {
+            return Self::open(sealer, cell, &sealed);
+        }
+        drop(tx);
+        let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|_| StoreError::Corrupt { table: "meta", column: KEY })?;
+        let sealed = super::seal(sealer, cell, &key)?;
+        tx.execute("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", params![
+            KEY, sealed
+        ])?;
+        let stored = value(&tx, KEY)?.unwrap_or(sealed);
+        tx.commit()?;
+        Self::open(sealer, cell, &stored)
+    }
+
+    fn open(sealer: &Sealer, cell: Cell<'_>, sealed: &[u8]) -> Result<Self, StoreError> {
+        let plain = super::open(sealer, cell, sealed)?;
+        super::fixed(&plain, "meta", "value").map(Self)
+    }
+
+    fn hash(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.0);
+        for part in std::iter::once(&domain.as_bytes()).chain(parts) {
+            // With its length before it, no part can be mistaken for the end of another.
+            hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            hasher.update(part);
+        }
+        *hasher.finalize().as_bytes()
+    }
+}
+
+impl Tx<'_> {
+    /// What stands for a subject, the same in every project of the site.
+    pub fn subject_hash(&self, subject: &str) -> [u8; 32] {
+        self.keys.hash("subject", &[subject.as_bytes()])
+    }
+
+    /// What stands for the site's own id of an item.
+    pub fn source_hash(&self, project: &str, id: &str) -> [u8; 32] {
+        self.keys.hash("source", &[project.as_bytes(), id.as_bytes()])
+    }
+
+    /// A stable pseudo-random choice: the first of `out_of` equal shares holds `share` of it.
+    pub fn chosen(&self, purpose: &str, name: &[u8], share: u16, out_of: u16) -> bool {
+        let hash = self.keys.hash(purpose, &[name]);
+        let draw = u64::from_le_bytes(hash[..8].try_into().expect("8 of 32 bytes"));
+        // The bias of the remainder is below out_of / 2^64.
+        draw % u64::from(out_of.max(1)) < u64::from(share)
+    }
+
+    /// A key of 32 bytes for one purpose, derived from the store's own.
+    pub fn derived_key(&self, purpose: &str) -> [u8; 32] {
+        self.keys.hash("derived", &[purpose.as_bytes()])
+    }
+
+    /// A single value.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        value(&self.sql, name)
+    }
+
+    /// Sets a single value.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_meta(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "INSERT INTO meta (name, value) VALUES ($1, $2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            )?
+            .execute(params![name, value])?;
+        Ok(())
+    }
+
+    /// Removes a single value.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn clear_meta(&self, name: &str) -> Result<(), StoreError> {
+        self.sql.execute("DELETE FROM meta WHERE name = $1", [name])?;
+        Ok(())
+    }
+
+    /// Number of the last order applied; 0 for none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn last_order(&self) -> Result<u64, StoreError> {
+        let Some(bytes) = self.meta("last-order")? else { return Ok(0) };
+        super::fixed(&bytes, "meta", "last-order").map(u64::from_le_bytes)
+    }
+
+    /// Records that the order is applied.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_last_order(&self, number: u64) -> Result<(), StoreError> {
+        self.set_meta("last-order", &number.to_le_bytes())
+    }
+}
+
+fn value(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    Ok(connection
+        .prepare_cached("SELECT value FROM meta WHERE name = $1")?
+        .query_row([name], |row| row.get(0))
+        .optional()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::StoreError;
+    use crate::store::tests::scratch;
+
+    #[test]
+    fn hashes_differ_by_domain_project_and_store() {
+        let (one, two) = (scratch(), scratch());
+        let hashes = |store: &crate::store::Store| {
+            store
+                .read("test", |tx| {
+                    Ok::<_, StoreError>([
+                        tx.subject_hash("a"),
+                        tx.source_hash("", "a"),
+                        tx.source_hash("a", ""),
+                    ])
+                })
+                .unwrap()
+        };
+        let mut all: Vec<[u8; 32]> = hashes(&one.store).into();
+        all.extend(hashes(&two.store));
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 6);
+    }
+
+    #[test]
+    fn a_share_is_stable_and_about_right() {
+        let scratch = scratch();
+        scratch
+            .store
+            .read("test", |tx| {
+                let chosen = |i: u32| tx.chosen("overlap", &i.to_le_bytes(), 200, 1000);
+                let count = (0..5000).filter(|i| chosen(*i)).count();
+                assert!((800..1200).contains(&count), "{count} of 5000 at one fifth");
+                assert!((0..5000).all(|i| chosen(i) == chosen(i)));
+                assert!((0..50).all(|i: u32| !tx.chosen("x", &i.to_le_bytes(), 0, 1000)));
+                assert!((0..50).all(|i: u32| tx.chosen("x", &i.to_le_bytes(), 1000, 1000)));
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
+
+    #[test]
+    fn the_last_order_is_remembered() {
+        let scratch = scratch();
+        assert_eq!(scratch.store.read("test", |tx| tx.last_order()).unwrap(), 0);
+        scratch.store.tx("test", |tx| tx.set_last_order(7)).unwrap();
+        assert_eq!(scratch.store.read("test", |tx| tx.last_order()).unwrap(), 7);
+    }
+}

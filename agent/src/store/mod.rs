@@ -1,0 +1,359 @@
+//! The agent's store: one SQLite file, named transactions, sealed columns.
+//!
+//! Every change goes through [`Store::tx`], which holds the write lock from its first statement
+//! (`BEGIN IMMEDIATE`) and is durable when it returns (`synchronous=FULL`). Queries live beside
+//! their tables: [`items`], [`labels`], [`orders`], [`ledger`].
+//!
+//! Invariant: nothing here knows what the sealed bytes mean, and nothing outside this module
+//! writes SQL.
+
+pub mod campaigns;
+pub mod items;
+pub mod labels;
+pub mod ledger;
+pub mod meta;
+pub mod orders;
+
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use insitu_daemon::seal::{SealError, Sealer};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+use tokio::time::Instant;
+
+use crate::store::meta::Keys;
+
+/// The store's file in the data folder.
+pub const FILE: &str = "agent.db";
+/// The sealing key's file in the data folder.
+pub const KEY_FILE: &str = "seal.key";
+/// How long a transaction waits for another process's.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
+/// One step for each `user_version`; appended, never changed.
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+
+/// Why the store could not do something.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// SQLite failed: a full disk, a lock held too long, a damaged file.
+    #[error("the store failed in {during:?}")]
+    Sql {
+        /// Name of the transaction.
+        during: &'static str,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The store was made by a newer version of the program.
+    #[error("the store has version {found}, this program knows up to {known}")]
+    Newer {
+        /// Version of the file.
+        found: u32,
+        /// Last version known.
+        known: u32,
+    },
+    /// A sealed value does not open: another key, or another row's value.
+    #[error("a sealed value of {table}.{column} does not open: is {KEY_FILE} the right one?")]
+    Seal {
+        /// Its table.
+        table: &'static str,
+        /// Its column.
+        column: &'static str,
+        /// What the cipher says.
+        source: SealError,
+    },
+    /// The key file cannot be used.
+    #[error("the sealing key cannot be used")]
+    Key(#[source] SealError),
+    /// A stored value is not what this program writes.
+    #[error("{table}.{column} holds a value that this program never writes")]
+    Corrupt {
+        /// Its table.
+        table: &'static str,
+        /// Its column.
+        column: &'static str,
+    },
+}
+
+impl From<rusqlite::Error> for StoreError {
+    /// [`Store::tx`] fills the name in.
+    fn from(source: rusqlite::Error) -> Self {
+        Self::Sql { during: "", source }
+    }
+}
+
+impl StoreError {
+    fn during(self, name: &'static str) -> Self {
+        match self {
+            Self::Sql { during: "", source } => Self::Sql { during: name, source },
+            other @ (Self::Sql { .. }
+            | Self::Newer { .. }
+            | Self::Seal { .. }
+            | Self::Key(_)
+            | Self::Corrupt { .. }) => other,
+        }
+    }
+}
+
+/// A handle on the store. Several processes may have one at the same time.
+pub struct Store {
+    connection: Mutex<Connection>,
+    sealer: Sealer,
+    keys: Keys,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+/// A running transaction.
+pub struct Tx<'a> {
+    sql: Transaction<'a>,
+    sealer: &'a Sealer,
+    keys: &'a Keys,
+}
+
+impl std::fmt::Debug for Tx<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tx")
+    }
+}
+
+impl Store {
+    /// Opens the store in `data`, and makes what is missing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open(data: &Path) -> Result<Self, StoreError> {
+        let sealer = Sealer::open_or_create(&data.join(KEY_FILE)).map_err(StoreError::Key)?;
+        let opened = || -> Result<Connection, rusqlite::Error> {
+            let connection = Connection::open(data.join(FILE))?;
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            connection.pragma_update(None, "journal_mode", "WAL")?;
+            connection.pragma_update(None, "synchronous", "FULL")?;
+            connection.pragma_update(None, "foreign_keys", "ON")?;
+            connection.pragma_update(None, "secure_delete", "ON")?;
+            connection.pragma_update(None, "cache_size", -2048)?; // KiB: memory is bounded
+            connection.set_prepared_statement_cache_capacity(64);
+            Ok(connection)
+        };
+        let mut connection = opened().map_err(|source| StoreError::from(source).during("open"))?;
+        migrate(&mut connection).map_err(|error| error.during("migrate"))?;
+        let keys = Keys::open_or_create(&mut connection, &sealer)
+            .map_err(|error| error.during("keys"))?;
+        Ok(Self { connection: Mutex::new(connection), sealer, keys })
+    }
+
+    /// Runs `f` in a transaction that may write. All of it happens, or nothing does.
+    ///
+    /// # Errors
+    /// What `f` returns, which also rolls back; [`StoreError`] when the commit fails.
+    pub fn tx<T, E: From<StoreError>>(
+        &self,
+        name: &'static str,
+        f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.run(name, TransactionBehavior::Immediate, f)
+    }
+
+    /// Runs `f` on a consistent snapshot.
+    ///
+    /// # Errors
+    /// What `f` returns.
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        name: &'static str,
+        f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.run(name, TransactionBehavior::Deferred, f)
+    }
+
+    fn run<T, E: From<StoreError>>(
+        &self,
+        name: &'static str,
+        behavior: TransactionBehavior,
+        f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let failed = |source| E::from(StoreError::Sql { during: name, source });
+        let mut connection = self.lock();
+        let started = Instant::now();
+        let sql = connection.transaction_with_behavior(behavior).map_err(failed)?;
+        let tx = Tx { sql, sealer: &self.sealer, keys: &self.keys };
+        let outcome = match f(&tx) {
+            Ok(value) => tx.sql.commit().map_err(failed).map(|()| value),
+            Err(error) => Err(error), // dropping the transaction rolls it back
+        };
+        let result = if outcome.is_ok() { "committed" } else { "rolled_back" };
+        let seconds = started.elapsed().as_secs_f64();
+        metrics::histogram!("insitu_agent_transaction_seconds", "name" => name, "result" => result)
+            .record(seconds);
+        tracing::trace!(name, result, seconds, "transaction");
+        outcome
+    }
+
+    /// A panic inside a transaction rolls it back, so the connection behind a poisoned lock is
+    /// sound.
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place for a sealed value; part of what is authenticated, so that values cannot be moved.
+#[derive(Clone, Copy, Debug)]
+pub struct Cell<'a> {
+    /// Table.
+    pub table: &'static str,
+    /// The row's own name, which never changes.
+    pub row: &'a [u8],
+    /// Column.
+    pub column: &'static str,
+}
+
+impl Tx<'_> {
+    /// Seals a value for its place.
+    ///
+    /// # Errors
+    /// [`StoreError::Seal`] when the operating system gives no randomness.
+    pub fn seal(&self, cell: Cell<'_>, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+        seal(self.sealer, cell, plain)
+    }
+
+    /// Opens a value from its place.
+    ///
+    /// # Errors
+    /// [`StoreError::Seal`] when it was sealed under another key or for another place.
+    pub fn open(&self, cell: Cell<'_>, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+        open(self.sealer, cell, sealed)
+    }
+}
+
+fn seal(sealer: &Sealer, cell: Cell<'_>, plain: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let Cell { table, row, column } = cell;
+    sealer.seal(table, row, column, plain).map_err(|source| StoreError::Seal {
+        table,
+        column,
+        source,
+    })
+}
+
+fn open(sealer: &Sealer, cell: Cell<'_>, sealed: &[u8]) -> Result<Vec<u8>, StoreError> {
+    let Cell { table, row, column } = cell;
+    sealer.open(table, row, column, sealed).map_err(|source| StoreError::Seal {
+        table,
+        column,
+        source,
+    })
+}
+
+fn migrate(connection: &mut Connection) -> Result<(), StoreError> {
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    let version = |connection: &Connection| {
+        connection.pragma_query_value(None, "user_version", |row| row.get::<_, u32>(0))
+    };
+    // The common case takes no write lock.
+    let found = version(connection)?;
+    if found > known {
+        return Err(StoreError::Newer { found, known });
+    }
+    if found == known {
+        return Ok(());
+    }
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found = version(&tx)?; // another process may have been faster
+    for (version, step) in (1_u32..).zip(MIGRATIONS) {
+        if version > found {
+            tx.execute_batch(step)?;
+            tx.pragma_update(None, "user_version", version)?;
+        }
+    }
+    tx.commit()?;
+    Ok(())
+}
+
+/// A blob of fixed length.
+fn fixed<const N: usize>(
+    bytes: &[u8],
+    table: &'static str,
+    column: &'static str,
+) -> Result<[u8; N], StoreError> {
+    bytes.try_into().map_err(|_| StoreError::Corrupt { table, column })
+}
+
+/// A count or index that SQLite holds as a signed integer.
+fn unsigned(value: i64, table: &'static str, column: &'static str) -> Result<u64, StoreError> {
+    u64::try_from(value).map_err(|_| StoreError::Corrupt { table, column })
+}
+
+/// The signed form of a count, which is far below 2^63.
+fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A store in a folder of its own, which goes with it.
+    pub(crate) struct Scratch {
+        pub(crate) store: Store,
+        pub(crate) folder: tempfile::TempDir,
+    }
+
+    pub(crate) fn scratch() -> Scratch {
+        let folder = tempfile::tempdir().unwrap();
+        Scratch { store: Store::open(folder.path()).unwrap(), folder }
+    }
+
+    #[test]
+    fn a_failed_transaction_leaves_nothing() {
+        let scratch = scratch();
+        let failed: Result<(), StoreError> = scratch.store.tx("test", |tx| {
+            tx.set_meta("a", b"1")?;
+            Err(StoreError::Corrupt { table: "t", column: "c" })
+        });
+        assert!(failed.is_err());
+        let read = scratch.store.read("test", |tx| tx.meta("a")).unwrap();
+        assert_eq!(read, None);
+    }
+
+    #[test]
+    fn a_newer_store_is_refused() {
+        let scratch = scratch();
+        scratch.store.lock().pragma_update(None, "user_version", 99).unwrap();
+        drop(scratch.store);
+        let again = Store::open(scratch.folder.path());
+        assert!(matches!(again, Err(StoreError::Newer { found: 99, .. })));
+    }
+
+    #[test]
+    fn two_handles_share_one_store_and_its_keys() {
+        let scratch = scratch();
+        let other = Store::open(scratch.folder.path()).unwrap();
+        scratch.store.tx("test", |tx| tx.set_meta("a", b"1")).unwrap();
+        assert_eq!(other.read("test", |tx| tx.meta("a")).unwrap(), Some(b"1".to_vec()));
+        let hash = |store: &Store| {
+            store.read("test", |tx| Ok::<_, StoreError>(tx.subject_hash("p-1"))).unwrap()
+        };
+        assert_eq!(hash(&scratch.store), hash(&other));
+    }
+
+    #[test]
+    fn a_sealed_value_opens_only_in_its_place() {
+        let scratch = scratch();
+        let cell = Cell { table: "items", row: b"1", column: "raw" };
+        scratch
+            .store
+            .read("test", |tx| {
+                let sealed = tx.seal(cell, b"secret")?;
+                assert!(!sealed.windows(6).any(|window| window == b"secret"));
+                assert_eq!(tx.open(cell, &sealed)?, b"secret");
+                let elsewhere = Cell { row: b"2", ..cell };
+                assert!(matches!(tx.open(elsewhere, &sealed), Err(StoreError::Seal { .. })));
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
+}
