@@ -51,6 +51,8 @@ fn free(profile: &Profile, text: &str, labels: &[Label], found: &Candidate) -> O
     let before = labels.partition_point(|label| label.start < start);
     let (kind, score) = match nearest(text, &labels[..before], rule, start) {
         Some(label) if label.meets(rule.labels) => (kind(rule, label), rule.labelled),
+        // No lot is 90 years old.
+        Some(_) | None if rule.kind == Kind::Age => (rule.kind, rule.alone),
         Some(_) => (rule.kind, rule.alone - DENIAL),
         None if unit => (rule.kind, rule.alone - DENIAL),
         None => (rule.kind, rule.alone),
@@ -64,14 +66,24 @@ fn nearest(text: &str, before: &[Label], rule: &Rule, start: usize) -> Option<La
         if label.end > start {
             continue;
         }
-        if start - label.end > CONTEXT_BYTES_MAX || breaks(&text[label.end..start]) {
+        let between = &text[label.end..start];
+        if between.len() > CONTEXT_BYTES_MAX {
             return None;
         }
-        if label.labels.meets(rule.labels.or(Labels::DENY)) {
+        let denies = label.labels.meets(Labels::DENY);
+        if breaks(between) && !(denies && one_value(between)) {
+            return None;
+        }
+        if denies || label.labels.meets(rule.labels) {
             return Some(label.labels);
         }
     }
     None
+}
+
+/// Whether `between` is the first part of the value that a context word announces.
+fn one_value(between: &str) -> bool {
+    between.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b' ' | b'-' | b'.' | b':' | b'#'))
 }
 
 /// Whether a context word does not reach over `between`: another number, a line, a sentence end.

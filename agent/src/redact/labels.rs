@@ -176,7 +176,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
 /// Words with another meaning than announcing a kind.
 const OTHERS: &[(&str, Labels)] = &[
     (
-        r"lot(?: number| no)?|batch(?: reference| number| no)?|catalogue?(?: item| number| no)?|item(?: number| no)?|order(?: number| no)?|ref(?:erence)?|version|ver|v|rev(?:ision)?|release|build|ratio|model|part(?: number| no)?|sku|charge(?:n-?(?:nr|nummer))?|ch\.-b|lote|art\.-?nr|artikel(?:nummer|nr)?|bestell(?:nummer|nr)|pzn|ref\.|referencia|n[º°] de lote|icd(?:-?(?:9|10|11))?(?:-?(?:cm|gm|pcs))?|cpt|loinc|snomed(?:[- ]ct)?|atc|ndc|hcpcs|drg|ops|doi|pmid|isbn|issn|rfc|grant|trial|protocol|nct|page|pages|p|pp|figure|fig|table|chapter|section|§|seite|tabelle|abb|kapitel|p[áa]gina|tabla|step|score|stage|grade|class|type|level|room|bed|zimmer|bett|port|visits?|bp|rr|hr|spo2|hb|temp|weight|gewicht|peso|dose|dosis",
+        r"lot(?: number| no)?|batch(?: reference| number| no)?|catalogue?(?: item| number| no)?|item(?: number| no)?|order(?: number| no)?|ref(?:erence)?|version|ver\.?|v\.|rev(?:ision)?|release|build|ratio|model|part(?: number| no)?|sku|charge(?:n-?(?:nr|nummer))?|ch\.-b|lote|art\.-?nr|artikel(?:nummer|nr)?|bestell(?:nummer|nr)|pzn|ref\.|referencia|n[º°] de lote|icd(?:-?(?:9|10|11))?(?:-?(?:cm|gm|pcs))?|cpt|loinc|snomed(?:[- ]ct)?|atc|ndc|hcpcs|drg|ops|doi|pmid|isbn|issn|rfc|grant|trial|protocol|nct|page|pages|pp?\.|figure|fig|table|chapter|section|§|seite|tabelle|abb|kapitel|p[áa]gina|tabla|step|score|stage|grade|class|type|level|room|bed|zimmer|bett|port|visits?|bp|rr|hr|spo2|hb|temp|weight|gewicht|peso|dose|dosis",
         Labels::DENY,
     ),
     (

@@ -7,7 +7,7 @@ use super::Find;
 use super::kind::Kind;
 use super::labels::Labels;
 use super::profile::Hints;
-use super::scan::{Finds, Label, char_at, is_mark};
+use super::scan::{Finds, Label, char_at, char_before, is_mark};
 use super::words::{NO_NAMES, PARTICLES, TITLES, Word, skip_spaces};
 
 /// Words of one name.
@@ -25,23 +25,23 @@ pub(super) fn find(text: &str, finds: &Finds, hints: &Hints) -> Vec<Find> {
         finds.labels.iter().filter_map(|label| announced(text, label)).collect();
     let parts = parts(text, &found);
     if !parts.is_empty() {
-        found.extend(repeated(text, &parts));
+        found.extend(occurrences(text, &parts, true).map(|word| name(word, REPEATED)));
     }
     let known = hints.names.iter().flat_map(|name| name.split_whitespace());
     let known: HashSet<String> =
         known.filter(|part| part.chars().count() >= PART_LETTERS_MIN).map(str::to_lowercase).collect();
-    if !known.is_empty() {
-        found.extend(words(text).filter(|word| known.contains(&word.text.to_lowercase())).map(|word| {
-            Find { start: word.start, end: word.end(), kind: Kind::Name, score: ANNOUNCED }
-        }));
-    }
+    found.extend(occurrences(text, &known, false).map(|word| name(word, ANNOUNCED)));
     found
+}
+
+fn name(word: Word<'_>, score: f32) -> Find {
+    Find { start: word.start, end: word.end(), kind: Kind::Name, score }
 }
 
 /// The name beside one context word.
 fn announced(text: &str, label: &Label) -> Option<Find> {
     let is = |wanted| label.labels.meets(wanted);
-    let name = |start, words| Find { start, end: words, kind: Kind::Name, score: ANNOUNCED };
+    let name = |start, end| Find { start, end, kind: Kind::Name, score: ANNOUNCED };
     if is(Labels::TITLE) && is_title(&text[label.start..label.end]) {
         let dot = usize::from(matches!(char_at(text, label.end), '.' | ':'));
         let start = skip_spaces(text, label.end + dot, 3);
@@ -223,11 +223,26 @@ fn parts(text: &str, found: &[Find]) -> HashSet<String> {
     parts
 }
 
-/// Where the parts stand, written with a capital.
-fn repeated<'t>(text: &'t str, parts: &'t HashSet<String>) -> impl Iterator<Item = Find> + 't {
-    words(text)
-        .filter(|word| word.is_capitalised() && parts.contains(&word.text.to_lowercase()))
-        .map(|word| Find { start: word.start, end: word.end(), kind: Kind::Name, score: REPEATED })
+/// Where words of `wanted` (in small letters) stand; with a capital only, if `capitals`.
+fn occurrences<'t>(
+    text: &'t str,
+    wanted: &'t HashSet<String>,
+    capitals: bool,
+) -> impl Iterator<Item = Word<'t>> + 't {
+    let mut first = [false; 256];
+    for c in wanted.iter().filter_map(|word| word.chars().next()) {
+        let small = if capitals { None } else { Some(c) };
+        for form in c.to_uppercase().chain(small) {
+            first[usize::from(form.encode_utf8(&mut [0; 4]).as_bytes()[0])] = true;
+        }
+    }
+    let bytes = text.as_bytes();
+    let starts = (0..bytes.len()).filter(move |at| first[usize::from(bytes[*at])]);
+    starts
+        .filter(|at| text.is_char_boundary(*at) && !char_before(text, *at).is_alphanumeric())
+        .filter_map(|at| Word::at(text, at))
+        .filter(move |word| !capitals || word.is_capitalised())
+        .filter(|word| wanted.contains(&word.text.to_lowercase()))
 }
 
 /// All words of `text`.

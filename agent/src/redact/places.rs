@@ -99,7 +99,7 @@ fn read(text: &str, start: usize, lines: usize) -> (usize, Seen) {
         let Some(word) = Word::at(text, at) else { break };
         let number = word.is_number();
         let capital = word.is_capitalised() || word.text.starts_with("d'") || word.text.starts_with("l'");
-        if number && word.text.len() > 8 || capital && word.is_in(NO_NAMES) {
+        if number && word.text.len() > 8 || capital && word.is_in(NO_NAMES) && !word.is_in(INNER) {
             break;
         }
         if commas > 0 && run >= TOWN_WORDS_MAX && !number {
@@ -133,7 +133,7 @@ fn separator(text: &str, at: usize, word: Word<'_>, line: &mut usize, lines: usi
         match c {
             ' ' | '\t' | '\u{a0}' => {}
             // A full stop belongs to an abbreviation, not to a sentence.
-            '.' if word.text.chars().count() <= 4 && !word.is_number() => {}
+            '.' if abbreviated(word) => {}
             ',' | '-' | '/' | '#' | '(' | ')' | 'º' | 'ª' | '°' | '\u{2013}' if signs < 3 => signs += 1,
             '\n' if *line < lines && continues_line(&text[next + 1..]) => *line += 1,
             _ => break,
@@ -141,6 +141,12 @@ fn separator(text: &str, at: usize, word: Word<'_>, line: &mut usize, lines: usi
         next += c.len_utf8();
     }
     (next > at).then_some(next)
+}
+
+/// Whether a full stop after `word` is no sentence's end.
+fn abbreviated(word: Word<'_>) -> bool {
+    let short = word.text.chars().count() <= 4 || word.text.ends_with("str");
+    short && !word.is_number()
 }
 
 /// Whether the next line still is part of an address: short, without a field's name, and starting

@@ -79,6 +79,10 @@ impl Rule {
         let mut next = text[end..].chars();
         let (sign, after) = (next.next(), next.next());
         let goes_on = after.is_some_and(|c| c.is_ascii_digit());
+        // "67-year-old" after a number is not its last group.
+        if self.edge == Edge::Number && sign == Some('-') && after.is_some_and(char::is_lowercase) {
+            return false;
+        }
         match (self.edge, sign) {
             (_, None) | (Edge::Word, _) => true,
             (Edge::Number, Some('%')) => false,
