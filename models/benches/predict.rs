@@ -1,0 +1,78 @@
+//! Rows per second of the predictor, beside the bare engine on the same batches.
+//!
+//!     cargo bench -p insitu-models
+//!     ORT_DYLIB_PATH=/path/to/libonnxruntime.so cargo bench -p insitu-models
+#![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
+
+#[cfg(feature = "runtime")]
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    use std::path::Path;
+
+    use insitu_models::bundle::Bundle;
+    use insitu_models::engine::{Engine, Library};
+    use insitu_models::predict::{BATCH_ROWS, Predictor};
+
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundles/heart-disease");
+    let bundle = Bundle::open(&dir)?;
+    let (columns, features) = (bundle.manifest().columns.len(), bundle.manifest().features);
+    let started = clock::now();
+    let engine = Engine::start(&Library::Search)?;
+    let mut predictor = Predictor::load(&engine, &bundle)?;
+    println!("engine {}, started and loaded in {:.1} ms", engine.name(), started.millis());
+
+    let golden = bundle.golden().input();
+    let rows: Vec<f32> = golden.iter().copied().cycle().take(920 * columns).collect();
+    let mut bare = engine.load(bundle.backbone(), columns, features)?;
+    for batch in [1, 32, BATCH_ROWS] {
+        let rate = clock::rows_per_second(920, || {
+            rows.chunks(batch * columns).try_for_each(|rows| bare.run(rows).map(drop))
+        })?;
+        println!("bare engine, batches of {batch:3}: {rate:9.0} rows/s");
+        let rate = clock::rows_per_second(920, || {
+            rows.chunks(batch * columns).try_for_each(|rows| predictor.predict(rows).map(drop))
+        })?;
+        println!("predictor,   batches of {batch:3}: {rate:9.0} rows/s");
+    }
+    Ok(())
+}
+
+#[cfg(not(feature = "runtime"))]
+fn main() {
+    println!("built without the feature `runtime`: nothing to measure");
+}
+
+#[cfg(feature = "runtime")]
+mod clock {
+    use std::time::Instant;
+
+    pub(crate) struct Started(Instant);
+
+    #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
+    pub(crate) fn now() -> Started {
+        Started(Instant::now())
+    }
+
+    impl Started {
+        pub(crate) fn millis(&self) -> f64 {
+            self.0.elapsed().as_secs_f64() * 1e3
+        }
+    }
+
+    /// The best of five passes that each take at least 100 ms.
+    pub(crate) fn rows_per_second<E>(
+        rows: u32,
+        mut pass: impl FnMut() -> Result<(), E>,
+    ) -> Result<f64, E> {
+        pass()?;
+        let mut best = 0.0_f64;
+        for _ in 0..5 {
+            let (started, mut passes) = (now(), 0);
+            while started.millis() < 100.0 {
+                pass()?;
+                passes += 1;
+            }
+            best = best.max(f64::from(rows * passes) / started.millis() * 1e3);
+        }
+        Ok(best)
+    }
+}

@@ -1,0 +1,355 @@
+//! A whole bundle, verified: what is in memory is what the manifest names.
+
+use std::fs::{self, File};
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use insitu_protocol::ids::{self, Digest};
+
+use crate::golden::{Golden, GoldenError};
+use crate::head::{Head, HeadError};
+use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, ManifestError, Object, Sentence};
+
+/// File of the manifest in a bundle's folder.
+pub const MANIFEST_FILE: &str = "manifest.json";
+const BACKBONE_FILE: &str = "backbone.onnx";
+const HEAD_FILE: &str = "head.bin";
+const GOLDEN_FILE: &str = "golden.json";
+
+/// A verified bundle.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bundle {
+    manifest: Manifest,
+    manifest_bytes: Vec<u8>,
+    backbone: Vec<u8>,
+    head: Head,
+    golden: Golden,
+    golden_bytes: Vec<u8>,
+}
+
+/// Why a bundle is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// A file cannot be read or written.
+    #[error("{}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The manifest.
+    #[error("the manifest is refused")]
+    Manifest {
+        /// What is wrong with it.
+        source: ManifestError,
+    },
+    /// An object that nobody has.
+    #[error("the {what} is missing")]
+    Missing {
+        /// Which object.
+        what: &'static str,
+    },
+    /// An object of another length than the manifest says.
+    #[error("{what} of {got} bytes where the manifest says {want}")]
+    Length {
+        /// Which object.
+        what: &'static str,
+        /// Bytes found.
+        got: u64,
+        /// Bytes promised.
+        want: u64,
+    },
+    /// An object of another content than the manifest says.
+    #[error("the {what}'s digest is {got} where the manifest says {want}")]
+    Digest {
+        /// Which object.
+        what: &'static str,
+        /// Digest found.
+        got: Digest,
+        /// Digest promised.
+        want: Digest,
+    },
+    /// The head.
+    #[error("the head is refused")]
+    Head {
+        /// What is wrong with it.
+        source: HeadError,
+    },
+    /// The golden outputs do not belong to the head, or are malformed.
+    #[error("the golden outputs are refused")]
+    Golden {
+        /// What is wrong with them.
+        source: GoldenError,
+    },
+    /// A bundle is there already.
+    #[error("{} is a bundle already", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A bundle cannot have another successor: its version or lineage is at its limit.
+    #[error("version {version} with {lineage} lines of lineage has no successor")]
+    Last {
+        /// Its version.
+        version: u32,
+        /// Its lines of lineage.
+        lineage: usize,
+    },
+}
+
+impl Bundle {
+    /// Reads and verifies the bundle in the folder `dir`.
+    ///
+    /// # Errors
+    /// [`BundleError`]; no file is read beyond the length that the manifest gives.
+    pub fn open(dir: &Path) -> Result<Self, BundleError> {
+        let manifest = read(&dir.join(MANIFEST_FILE), MANIFEST_BYTES_MAX as u64)?;
+        let names = [BACKBONE_FILE, HEAD_FILE, GOLDEN_FILE];
+        let objects = decode(&manifest)?.objects();
+        let mut files = Vec::with_capacity(names.len());
+        for (name, object) in names.iter().zip(objects) {
+            files.push((object, read(&dir.join(name), object.bytes)?));
+        }
+        Self::from_objects(manifest, |object| {
+            let index = files.iter().position(|(known, _)| known == object)?;
+            Some(std::mem::take(&mut files[index].1))
+        })
+    }
+
+    /// Assembles and verifies a bundle from a manifest's bytes and its objects.
+    ///
+    /// `fetch` gives an object's bytes, in the order of [`Manifest::objects`]. A signature over the
+    /// manifest is checked before this, with [`crate::sign::PublicKey::verify`].
+    ///
+    /// # Errors
+    /// [`BundleError`] for anything that is not exactly what the manifest names.
+    pub fn from_objects(
+        manifest_bytes: Vec<u8>,
+        mut fetch: impl FnMut(&Object) -> Option<Vec<u8>>,
+    ) -> Result<Self, BundleError> {
+        let manifest = decode(&manifest_bytes)?;
+        let mut take = |what, object: &Object| {
+            let bytes = fetch(object).ok_or(BundleError::Missing { what })?;
+            verify(what, object, &bytes)?;
+            Ok(bytes)
+        };
+        let backbone = take("backbone", &manifest.backbone)?;
+        let head = take("head", &manifest.head)?;
+        let golden_bytes = take("golden outputs", &manifest.golden)?;
+
+        let (classes, features) = (manifest.classes.len(), manifest.features);
+        let head = Head::decode(classes, features, &head)
+            .map_err(|source| BundleError::Head { source })?;
+        let golden = |source| BundleError::Golden { source };
+        let outputs = Golden::decode(&golden_bytes, manifest.columns.len(), features, classes)
+            .map_err(golden)?;
+        let computed = outputs.under(&head, &manifest.calibration).map_err(golden)?;
+        outputs.check_outputs(&computed).map_err(golden)?;
+        Ok(Self { manifest, manifest_bytes, backbone, head, golden: outputs, golden_bytes })
+    }
+
+    /// The next version: the same backbone and calibration under another head.
+    ///
+    /// # Errors
+    /// [`BundleError`] when the head does not fit or the version is the last.
+    pub fn successor(&self, head: Head, lineage: Sentence) -> Result<Self, BundleError> {
+        let last = || BundleError::Last {
+            version: self.manifest.version,
+            lineage: self.manifest.lineage.len(),
+        };
+        let mut manifest = self.manifest.clone();
+        manifest.version = manifest.version.checked_add(1).ok_or_else(last)?;
+        if manifest.lineage.len() >= crate::manifest::LINES_MAX {
+            return Err(last());
+        }
+        manifest.lineage.push(lineage);
+        manifest.parent = Some(self.id());
+        let golden = |source| BundleError::Golden { source };
+        let outputs = self.golden.under(&head, &manifest.calibration).map_err(golden)?;
+        let golden_bytes = outputs.encode().map_err(golden)?;
+        let head_bytes = head.encode();
+        manifest.head = object(&head_bytes);
+        manifest.golden = object(&golden_bytes);
+        let bytes = manifest.encode().map_err(|source| BundleError::Manifest { source })?;
+        // Through the same door as any other bundle: what cannot be opened is not published.
+        let mut objects = [Some(self.backbone.clone()), Some(head_bytes), Some(golden_bytes)];
+        let mut given = objects.iter_mut();
+        Self::from_objects(bytes, |_| given.next().and_then(Option::take))
+    }
+
+    /// BLAKE3 of the manifest's bytes.
+    pub fn id(&self) -> Digest {
+        ids::digest(&self.manifest_bytes)
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The manifest's exact bytes: what is signed.
+    pub fn manifest_bytes(&self) -> &[u8] {
+        &self.manifest_bytes
+    }
+
+    /// The frozen network, ONNX.
+    pub fn backbone(&self) -> &[u8] {
+        &self.backbone
+    }
+
+    /// The head.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// The golden outputs.
+    pub fn golden(&self) -> &Golden {
+        &self.golden
+    }
+
+    /// Every object with its bytes, in the order of [`Manifest::objects`].
+    pub fn objects(&self) -> [(Object, Vec<u8>); 3] {
+        [
+            (self.manifest.backbone, self.backbone.clone()),
+            (self.manifest.head, self.head.encode()),
+            (self.manifest.golden, self.golden_bytes.clone()),
+        ]
+    }
+
+    /// Writes the bundle into the folder `dir`, which is made when it is missing.
+    ///
+    /// The manifest is written last: a folder without one is not a bundle.
+    ///
+    /// # Errors
+    /// [`BundleError::Exists`] or [`BundleError::File`].
+    pub fn write_to(&self, dir: &Path) -> Result<(), BundleError> {
+        let manifest = dir.join(MANIFEST_FILE);
+        if manifest.exists() {
+            return Err(BundleError::Exists { path: dir.to_owned() });
+        }
+        fs::create_dir_all(dir)
+            .map_err(|source| BundleError::File { path: dir.to_owned(), source })?;
+        let head = self.head.encode();
+        for (path, bytes) in [
+            (dir.join(BACKBONE_FILE), self.backbone.as_slice()),
+            (dir.join(HEAD_FILE), &head),
+            (dir.join(GOLDEN_FILE), &self.golden_bytes),
+            (manifest, &self.manifest_bytes),
+        ] {
+            fs::write(&path, bytes).map_err(|source| BundleError::File { path, source })?;
+        }
+        Ok(())
+    }
+}
+
+fn decode(manifest: &[u8]) -> Result<Manifest, BundleError> {
+    Manifest::decode(manifest).map_err(|source| BundleError::Manifest { source })
+}
+
+/// The object that `bytes` are.
+fn object(bytes: &[u8]) -> Object {
+    Object { digest: ids::digest(bytes), bytes: bytes.len() as u64 }
+}
+
+fn verify(what: &'static str, want: &Object, bytes: &[u8]) -> Result<(), BundleError> {
+    let got = bytes.len() as u64;
+    if got != want.bytes {
+        return Err(BundleError::Length { what, got, want: want.bytes });
+    }
+    let got = ids::digest(bytes);
+    if got != want.digest {
+        return Err(BundleError::Digest { what, got, want: want.digest });
+    }
+    Ok(())
+}
+
+/// Reads at most one byte more than `limit`, which is enough to see that a file is too long.
+fn read(path: &Path, limit: u64) -> Result<Vec<u8>, BundleError> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(limit.saturating_add(1)).read_to_end(&mut bytes))
+        .map_err(|source| BundleError::File { path: path.to_owned(), source })?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shipped() -> Bundle {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundles/heart-disease");
+        Bundle::open(&dir).unwrap()
+    }
+
+    #[test]
+    fn a_written_bundle_reads_back_and_is_never_overwritten() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("bundle");
+        shipped().write_to(&at).unwrap();
+        assert_eq!(Bundle::open(&at).unwrap(), shipped());
+        assert!(matches!(shipped().write_to(&at), Err(BundleError::Exists { .. })));
+    }
+
+    #[test]
+    fn a_bent_object_is_refused_by_name() {
+        for (index, name) in ["backbone", "head", "golden outputs"].into_iter().enumerate() {
+            let bundle = shipped();
+            let with = |bend: &dyn Fn(&mut Vec<u8>)| {
+                let mut objects = bundle.objects();
+                bend(&mut objects[index].1);
+                Bundle::from_objects(bundle.manifest_bytes.clone(), |object| {
+                    objects.iter().find(|(known, _)| known == object).map(|(_, b)| b.clone())
+                })
+            };
+            let flipped = with(&|bytes| bytes[0] ^= 1);
+            assert!(matches!(flipped, Err(BundleError::Digest { what, .. }) if what == name));
+            let longer = with(&|bytes| bytes.push(0));
+            assert!(matches!(longer, Err(BundleError::Length { what, .. }) if what == name));
+        }
+        let nothing = Bundle::from_objects(shipped().manifest_bytes, |_| None);
+        assert!(matches!(nothing, Err(BundleError::Missing { what: "backbone" })));
+    }
+
+    #[test]
+    fn a_head_without_its_golden_outputs_is_refused() {
+        let bundle = shipped();
+        let mut weights = bundle.head().weights().to_vec();
+        weights[0] += 1.0;
+        let head = Head::new(2, 34, weights).unwrap().encode();
+        let mut manifest = bundle.manifest().clone();
+        manifest.head = object(&head);
+        let [(_, backbone), _, (_, golden)] = bundle.objects();
+        let mut given = [backbone, head, golden].into_iter();
+        let mixed = Bundle::from_objects(manifest.encode().unwrap(), |_| given.next());
+        assert!(matches!(mixed, Err(BundleError::Golden { source: GoldenError::Differs { .. } })));
+    }
+
+    #[test]
+    fn a_successor_names_its_parent_and_keeps_the_backbone() {
+        let first = shipped();
+        let head = Head::new(2, 34, vec![0.0; 68]).unwrap();
+        let next = first.successor(head.clone(), Sentence::new("for a test").unwrap()).unwrap();
+        assert_eq!(next.manifest().parent, Some(first.id()));
+        assert_eq!(next.manifest().version, 2);
+        assert_eq!(next.head(), &head);
+        assert_eq!(next.manifest().backbone, first.manifest().backbone);
+        assert!(next.golden().probabilities.iter().flatten().all(|p| (p - 0.5).abs() < 1e-6));
+        let wrong = first.successor(Head::new(2, 33, vec![0.0; 66]).unwrap(), Sentence::default());
+        assert!(matches!(wrong, Err(BundleError::Golden { .. })));
+    }
+
+    #[test]
+    fn a_file_longer_than_promised_is_not_read_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        shipped().write_to(dir.path()).unwrap();
+        let path = dir.path().join(HEAD_FILE);
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_len(1 << 40).unwrap(); // sparse
+        let got = Bundle::open(dir.path());
+        assert!(matches!(got, Err(BundleError::Length { what: "head", got: 273, want: 272 })));
+        fs::remove_file(&path).unwrap();
+        assert!(matches!(Bundle::open(dir.path()), Err(BundleError::File { .. })));
+    }
+}

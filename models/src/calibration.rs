@@ -1,0 +1,139 @@
+//! From a head's probabilities to a confidence that is right as often as it says.
+//!
+//! Temperature first, then a monotone piecewise-linear map of the best probability, both fitted when
+//! the bundle was made (temperature scaling: Guo, Pleiss, Sun, Weinberger, *On calibration of modern
+//! neural networks*, 2017; isotonic regression: Zadrozny, Elkan, 2002).
+
+use serde::{Deserialize, Serialize};
+
+/// Most knots of the map.
+pub const KNOTS_MAX: usize = 64;
+
+/// Temperature and monotone map.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Calibration {
+    /// Logits are divided by it before the softmax.
+    pub temperature: f64,
+    /// `[best probability, confidence]`, both ascending; empty is the identity.
+    pub knots: Vec<[f64; 2]>,
+}
+
+/// Why a calibration is refused.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CalibrationError {
+    /// Not a positive, finite temperature.
+    #[error("temperature {got} where 0.001 to 1000 is allowed")]
+    Temperature {
+        /// Value found.
+        got: f64,
+    },
+    /// More than [`KNOTS_MAX`].
+    #[error("{got} knots where {KNOTS_MAX} are allowed")]
+    Knots {
+        /// Knots found.
+        got: usize,
+    },
+    /// A knot that is no probability, or does not rise from the one before.
+    #[error("knot number {position} is out of range or does not rise")]
+    Falls {
+        /// Position, from 1.
+        position: usize,
+    },
+}
+
+impl Calibration {
+    /// The calibration that changes nothing.
+    pub fn identity() -> Self {
+        Self { temperature: 1.0, knots: Vec::new() }
+    }
+
+    /// Confidence, in `[1/classes, 1]`, of the class with probability `best` among `classes`.
+    ///
+    /// Linear between knots, constant beyond them.
+    pub fn confidence(&self, best: f64, classes: usize) -> f64 {
+        let chance = 1.0 / classes.max(1) as f64;
+        let above = self.knots.partition_point(|[from, _]| *from < best);
+        let value = match (above.checked_sub(1).map(|i| self.knots[i]), self.knots.get(above)) {
+            (None, None) => best,
+            (None, Some([_, to])) => *to,
+            (Some([_, to]), None) => to,
+            (Some([x0, y0]), Some([x1, y1])) => y0 + (y1 - y0) * (best - x0) / (x1 - x0),
+        };
+        value.clamp(chance, 1.0)
+    }
+
+    /// Checks temperature and knots for a head of `classes` classes.
+    pub(crate) fn check(&self, classes: usize) -> Result<(), CalibrationError> {
+        if !(0.001..=1000.0).contains(&self.temperature) {
+            return Err(CalibrationError::Temperature { got: self.temperature });
+        }
+        if self.knots.len() > KNOTS_MAX {
+            return Err(CalibrationError::Knots { got: self.knots.len() });
+        }
+        let chance = 1.0 / classes.max(1) as f64;
+        let mut before = [f64::NEG_INFINITY, chance];
+        for (index, knot) in self.knots.iter().enumerate() {
+            let in_range = knot.iter().all(|value| (0.0..=1.0).contains(value));
+            if !in_range || knot[0] <= before[0] || knot[1] < before[1] {
+                return Err(CalibrationError::Falls { position: index + 1 });
+            }
+            before = *knot;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn calibration() -> Calibration {
+        Calibration { temperature: 1.0, knots: vec![[0.5, 0.5], [0.75, 0.5], [0.9, 0.8]] }
+    }
+
+    #[test]
+    fn knots_are_joined_by_lines_and_held_at_the_ends() {
+        for (best, expected) in
+            [(0.5, 0.5), (0.6, 0.5), (0.75, 0.5), (0.825, 0.65), (0.9, 0.8), (1.0, 0.8)]
+        {
+            let got = calibration().confidence(best, 2);
+            assert!((got - expected).abs() < 1e-12, "{best}: {got}");
+        }
+        assert!((Calibration::identity().confidence(0.7, 2) - 0.7).abs() < 1e-12);
+    }
+
+    #[test]
+    fn what_does_not_rise_is_refused() {
+        let check = |temperature, knots: &[[f64; 2]]| {
+            Calibration { temperature, knots: knots.to_vec() }.check(2)
+        };
+        assert_eq!(check(1.0, &[[0.5, 0.6], [0.7, 0.6]]), Ok(()));
+        assert_eq!(
+            check(1.0, &[[0.5, 0.6], [0.7, 0.5]]),
+            Err(CalibrationError::Falls { position: 2 })
+        );
+        assert_eq!(
+            check(1.0, &[[0.5, 0.6], [0.5, 0.7]]),
+            Err(CalibrationError::Falls { position: 2 })
+        );
+        assert_eq!(check(1.0, &[[0.5, 0.4]]), Err(CalibrationError::Falls { position: 1 }));
+        assert_eq!(check(1.0, &[[0.5, f64::NAN]]), Err(CalibrationError::Falls { position: 1 }));
+        assert_eq!(check(0.0, &[]), Err(CalibrationError::Temperature { got: 0.0 }));
+        assert!(check(f64::NAN, &[]).is_err());
+        let many: Vec<[f64; 2]> = (0..=KNOTS_MAX).map(|i| [i as f64 / 100.0, 1.0]).collect();
+        assert_eq!(check(1.0, &many), Err(CalibrationError::Knots { got: KNOTS_MAX + 1 }));
+    }
+
+    proptest! {
+        #[test]
+        fn more_probable_is_never_less_confident(a in 0.5..=1.0, b in 0.5..=1.0) {
+            let (low, high) = if a < b { (a, b) } else { (b, a) };
+            let calibration = calibration();
+            prop_assert!(calibration.confidence(low, 2) <= calibration.confidence(high, 2));
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The inference engine: ONNX Runtime when there is one, else the engine inside this program.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use ort::environment::Environment;
+use ort::session::Session;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::value::TensorRef;
+
+use crate::check::{CheckError, check};
+
+/// Names the library to load, unless the configuration does.
+pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
+/// The embedded engine's name, as [`Engine::name`] gives it.
+const EMBEDDED: &str = "tract 0.23";
+/// Most threads of one run. Backbones are small, and the site has other work to do.
+const THREADS_MAX: usize = 4;
+
+/// Where to look for ONNX Runtime.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Library {
+    /// [`LIBRARY_VARIABLE`], beside the program, where the system looks; else the embedded engine.
+    #[default]
+    Search,
+    /// This file, or fail.
+    At(PathBuf),
+    /// The embedded engine.
+    Embedded,
+}
+
+/// The process's one engine.
+#[derive(Clone)]
+pub struct Engine {
+    environment: Environment,
+    name: String,
+    embedded: bool,
+}
+
+/// A backbone that is ready to run. Sessions run one batch at a time.
+pub struct Backbone {
+    session: Session,
+    columns: usize,
+    features: usize,
+}
+
+/// Why inference fails.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The library that was named does not load.
+    #[error("inference library {} does not load", path.display())]
+    Library {
+        /// The library.
+        path: PathBuf,
+        /// What the loader says.
+        source: ort::LoadDynamicError,
+    },
+    /// The engine does not start.
+    #[error("the inference engine does not start")]
+    Start {
+        /// What it says.
+        source: ort::Error,
+    },
+    /// The backbone must not be loaded.
+    #[error("the backbone is refused")]
+    Refused {
+        /// What is wrong with it.
+        source: CheckError,
+    },
+    /// The engine cannot load the backbone.
+    #[error("{engine} cannot load the backbone")]
+    Load {
+        /// The engine.
+        engine: String,
+        /// What it says.
+        source: ort::Error,
+    },
+    /// A run failed.
+    #[error("the backbone does not run")]
+    Run {
+        /// What the engine says.
+        source: ort::Error,
+    },
+    /// Rows that are not a whole number of rows.
+    #[error("{got} numbers are not rows of {columns}")]
+    Rows {
+        /// Numbers given.
+        got: usize,
+        /// Columns of the backbone.
+        columns: usize,
+    },
+    /// An output of another shape than the bundle says.
+    #[error("the backbone gave {got} numbers where {want} were wanted")]
+    Output {
+        /// Numbers found.
+        got: usize,
+        /// Numbers wanted.
+        want: usize,
+    },
+}
+
+impl Engine {
+    /// Starts the engine, or gives the one that runs: there is one per process, for good.
+    ///
+    /// `library` counts for the first call only. Call it when the first model is needed: a loaded
+    /// library takes some 20 MB.
+    ///
+    /// # Errors
+    /// [`EngineError::Library`] or [`EngineError::Start`]. A failure is not remembered, but a
+    /// library that loaded cannot be exchanged for another one.
+    pub fn start(library: &Library) -> Result<Self, EngineError> {
+        static ENGINE: OnceLock<Engine> = OnceLock::new();
+        static STARTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        let _one_at_a_time = STARTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(engine) = ENGINE.get() {
+            return Ok(engine.clone());
+        }
+        let engine = Self::begin(library)?;
+        Ok(ENGINE.get_or_init(|| engine).clone())
+    }
+
+    /// Which engine it is, for people: `onnxruntime 1.24.1`, `tract 0.23`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Checks and loads a backbone that maps `[batch, columns]` to `[batch, features]`.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] or [`EngineError::Load`].
+    pub fn load(
+        &self,
+        model: &[u8],
+        columns: usize,
+        features: usize,
+    ) -> Result<Backbone, EngineError> {
+        check(model, columns, features).map_err(|source| EngineError::Refused { source })?;
+        let session = self
+            .session(model)
+            .map_err(|source| EngineError::Load { engine: self.name.clone(), source })?;
+        Ok(Backbone { session, columns, features })
+    }
+
+    fn begin(library: &Library) -> Result<Self, EngineError> {
+        for candidate in candidates(library) {
+            match ort::init_from(&candidate) {
+                Ok(environment) => return Self::with(environment, runtime_name(), false),
+                Err(source) if matches!(library, Library::At(_)) => {
+                    return Err(EngineError::Library { path: candidate, source });
+                }
+                Err(error) => {
+                    tracing::debug!(path = %candidate.display(), %error, "no inference library");
+                }
+            }
+        }
+        ort::set_api(ort_tract::api());
+        Self::with(ort::init(), EMBEDDED.to_owned(), true)
+    }
+
+    fn with(
+        environment: ort::environment::EnvironmentBuilder,
+        name: String,
+        embedded: bool,
+    ) -> Result<Self, EngineError> {
+        let environment = environment
+            .with_name("insitu")
+            .with_telemetry(false)
+            .build()
+            .map_err(|source| EngineError::Start { source })?;
+        tracing::info!(engine = name, "inference engine started");
+        Ok(Self { environment, name, embedded })
+    }
+
+    fn session(&self, model: &[u8]) -> ort::Result<Session> {
+        let mut builder = Session::builder(&self.environment)?
+            .with_optimization_level(GraphOptimizationLevel::Level3)?;
+        if !self.embedded {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from);
+            builder = builder
+                .with_intra_threads(threads.min(THREADS_MAX))?
+                // Idle threads that spin would take the processor from the site's own work.
+                .with_config_entry("session.intra_op.allow_spinning", "0")?;
+        }
+        builder.commit_from_memory(model)
+    }
+}
+
+impl Backbone {
+    /// Columns of an input row.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Numbers of an output row.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// Runs one batch: row-major `[n, columns]` to row-major `[n, features]`.
+    ///
+    /// # Errors
+    /// [`EngineError`]; no rows give no features.
+    pub fn run(&mut self, rows: &[f32]) -> Result<Vec<f32>, EngineError> {
+        if !rows.len().is_multiple_of(self.columns) {
+            return Err(EngineError::Rows { got: rows.len(), columns: self.columns });
+        }
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let count = rows.len() / self.columns;
+        let run = |source| EngineError::Run { source };
+        let input = TensorRef::from_array_view(([count, self.columns], rows)).map_err(run)?;
+        let outputs = self.session.run(ort::inputs![input]).map_err(run)?;
+        let (_, features) = outputs[0].try_extract_tensor::<f32>().map_err(run)?;
+        let want = count * self.features;
+        if features.len() != want {
+            return Err(EngineError::Output { got: features.len(), want });
+        }
+        Ok(features.to_vec())
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Backbone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backbone")
+            .field("columns", &self.columns)
+            .field("features", &self.features)
+            .finish_non_exhaustive()
+    }
+}
+
+fn candidates(library: &Library) -> Vec<PathBuf> {
+    match library {
+        Library::Embedded => Vec::new(),
+        Library::At(path) => vec![path.clone()],
+        Library::Search => {
+            let named = std::env::var_os(LIBRARY_VARIABLE).filter(|value| !value.is_empty());
+            // A bare name is looked up beside the program first, then where the system looks.
+            let usual = format!(
+                "{}onnxruntime{}",
+                std::env::consts::DLL_PREFIX,
+                std::env::consts::DLL_SUFFIX
+            );
+            named.into_iter().map(PathBuf::from).chain([PathBuf::from(usual)]).collect()
+        }
+    }
+}
+
+/// ONNX Runtime tells its version only as the branch that it was built from.
+fn runtime_name() -> String {
+    let version = ort::info()
+        .split_once("git-branch=rel-")
+        .and_then(|(_, rest)| rest.split([',', ' ']).next())
+        .unwrap_or("of unknown version");
+    format!("onnxruntime {version}")
+}

@@ -1,0 +1,288 @@
+//! What a bundle is: the JSON document whose exact bytes are signed and whose digest is its id.
+
+use insitu_protocol::ids::Digest;
+pub use insitu_protocol::order::{HEAD_BYTES_MAX, MANIFEST_BYTES_MAX};
+use insitu_protocol::project::{CLASSES_MAX, FIELDS_MAX};
+use insitu_protocol::text::{Line, Text};
+use serde::{Deserialize, Serialize};
+
+use crate::calibration::{Calibration, CalibrationError};
+
+/// The manifest format this crate reads and writes.
+pub const FORMAT: u32 = 1;
+/// Largest backbone, in bytes.
+pub const BACKBONE_BYTES_MAX: u64 = 512 * 1024 * 1024;
+/// Largest golden file, in bytes.
+pub const GOLDEN_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Most features of a backbone.
+pub const FEATURES_MAX: usize = 4096;
+/// Most values of a category.
+pub const VALUES_MAX: usize = 1024;
+/// Most lines of lineage, and of licences.
+pub const LINES_MAX: usize = 256;
+
+/// A sentence of lineage or licence.
+pub type Sentence = Text<512>;
+
+/// A bundle's description.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The bundle's name; versions of one name succeed one another.
+    pub name: Line,
+    /// From 1.
+    pub version: u32,
+    /// Id of the bundle that this one was trained from.
+    pub parent: Option<Digest>,
+    /// The taxonomy's classes, in the order of the head's rows.
+    pub classes: Vec<Line>,
+    /// The backbone's input columns, in order.
+    pub columns: Vec<Column>,
+    /// Length of the backbone's output row, and of the head's rows.
+    pub features: usize,
+    /// The frozen network, ONNX.
+    pub backbone: Object,
+    /// The head, as [`crate::head::Head::encode`] writes it.
+    pub head: Object,
+    /// Expected outputs, JSON ([`crate::golden::Golden`]).
+    pub golden: Object,
+    /// From probabilities to a confidence.
+    pub calibration: Calibration,
+    /// Where the weights come from, one sentence for each training run.
+    pub lineage: Vec<Sentence>,
+    /// Of data and weights.
+    pub licences: Vec<Sentence>,
+}
+
+/// A file of the bundle, by content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Object {
+    /// BLAKE3 of its bytes.
+    pub digest: Digest,
+    /// Their number.
+    pub bytes: u64,
+}
+
+/// One input column of the backbone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Column {
+    /// The project's field that feeds it.
+    pub name: Line,
+    /// How a field's value becomes a number.
+    pub kind: ColumnKind,
+}
+
+/// How a field's value becomes a number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnKind {
+    /// As it is.
+    Number,
+    /// Its position in this list.
+    Category(Vec<Line>),
+}
+
+/// Why a manifest is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// Over [`MANIFEST_BYTES_MAX`].
+    #[error("manifest of {got_bytes} bytes where {MANIFEST_BYTES_MAX} are allowed")]
+    TooLong {
+        /// Bytes found.
+        got_bytes: usize,
+    },
+    /// Not the JSON of a manifest: a missing, unknown or mistyped field.
+    #[error("malformed manifest")]
+    Malformed {
+        /// What the parser says.
+        source: serde_json::Error,
+    },
+    /// A format of another release.
+    #[error("manifest format {got}, this program reads {FORMAT}")]
+    Format {
+        /// Format found.
+        got: u32,
+    },
+    /// A number outside its range.
+    #[error("{what}: {got}, allowed is {min} to {max}")]
+    Range {
+        /// Which number.
+        what: &'static str,
+        /// Value found.
+        got: u64,
+        /// Smallest allowed.
+        min: u64,
+        /// Largest allowed.
+        max: u64,
+    },
+    /// Two entries of one name.
+    #[error("{what} number {second} repeats an earlier one")]
+    Repeated {
+        /// Which list.
+        what: &'static str,
+        /// Position of the second, from 1.
+        second: usize,
+    },
+    /// A calibration that is not a rising function.
+    #[error("bad calibration")]
+    Calibration {
+        /// What is wrong.
+        source: CalibrationError,
+    },
+}
+
+impl Manifest {
+    /// Reads and checks a manifest.
+    ///
+    /// # Errors
+    /// [`ManifestError`] for anything that [`Manifest::encode`] does not write.
+    pub fn decode(bytes: &[u8]) -> Result<Self, ManifestError> {
+        if bytes.len() > MANIFEST_BYTES_MAX {
+            return Err(ManifestError::TooLong { got_bytes: bytes.len() });
+        }
+        let manifest: Self =
+            serde_json::from_slice(bytes).map_err(|source| ManifestError::Malformed { source })?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// The manifest's bytes, for signing and storing.
+    ///
+    /// # Errors
+    /// [`ManifestError`] when the manifest breaks a limit.
+    pub fn encode(&self) -> Result<Vec<u8>, ManifestError> {
+        self.check()?;
+        let mut bytes = serde_json::to_vec_pretty(self)
+            .map_err(|source| ManifestError::Malformed { source })?;
+        bytes.push(b'\n');
+        if bytes.len() > MANIFEST_BYTES_MAX {
+            return Err(ManifestError::TooLong { got_bytes: bytes.len() });
+        }
+        Ok(bytes)
+    }
+
+    /// The bundle's files: backbone, head, golden outputs.
+    pub fn objects(&self) -> [Object; 3] {
+        [self.backbone, self.head, self.golden]
+    }
+
+    fn check(&self) -> Result<(), ManifestError> {
+        if self.format != FORMAT {
+            return Err(ManifestError::Format { got: self.format });
+        }
+        range("version", u64::from(self.version), 1, u64::from(u32::MAX))?;
+        length("classes", self.classes.len(), 2, CLASSES_MAX)?;
+        length("columns", self.columns.len(), 1, FIELDS_MAX)?;
+        length("features", self.features, 1, FEATURES_MAX)?;
+        length("lineage", self.lineage.len(), 0, LINES_MAX)?;
+        length("licences", self.licences.len(), 0, LINES_MAX)?;
+        distinct("class", &self.classes)?;
+        distinct("column", self.columns.iter().map(|column| &column.name))?;
+        for column in &self.columns {
+            if let ColumnKind::Category(values) = &column.kind {
+                length("values of a category", values.len(), 1, VALUES_MAX)?;
+                distinct("value of a category", values)?;
+            }
+        }
+        let head_bytes = 4 * self.classes.len() as u64 * self.features as u64;
+        range("head bytes", head_bytes, 1, HEAD_BYTES_MAX as u64)?;
+        range("head bytes", self.head.bytes, head_bytes, head_bytes)?;
+        range("backbone bytes", self.backbone.bytes, 1, BACKBONE_BYTES_MAX)?;
+        range("golden bytes", self.golden.bytes, 1, GOLDEN_BYTES_MAX)?;
+        self.calibration
+            .check(self.classes.len())
+            .map_err(|source| ManifestError::Calibration { source })
+    }
+}
+
+fn range(what: &'static str, got: u64, min: u64, max: u64) -> Result<(), ManifestError> {
+    if (min..=max).contains(&got) {
+        Ok(())
+    } else {
+        Err(ManifestError::Range { what, got, min, max })
+    }
+}
+
+fn length(what: &'static str, got: usize, min: usize, max: usize) -> Result<(), ManifestError> {
+    range(what, got as u64, min as u64, max as u64)
+}
+
+fn distinct<'a>(
+    what: &'static str,
+    names: impl IntoIterator<Item = &'a Line>,
+) -> Result<(), ManifestError> {
+    let mut seen = std::collections::BTreeSet::new();
+    match names.into_iter().position(|name| !seen.insert(name)) {
+        Some(index) => Err(ManifestError::Repeated { what, second: index + 1 }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SHIPPED: &[u8] = include_bytes!("../bundles/heart-disease/manifest.json");
+
+    /// The shipped manifest with one JSON pointer replaced.
+    fn with(pointer: &str, value: serde_json::Value) -> Result<Manifest, ManifestError> {
+        let mut json: serde_json::Value = serde_json::from_slice(SHIPPED).unwrap();
+        *json.pointer_mut(pointer).unwrap() = value;
+        Manifest::decode(&serde_json::to_vec(&json).unwrap())
+    }
+
+    #[test]
+    fn the_shipped_manifest_survives_a_round_trip() {
+        let manifest = Manifest::decode(SHIPPED).unwrap();
+        assert_eq!(Manifest::decode(&manifest.encode().unwrap()).unwrap(), manifest);
+        assert_eq!((manifest.columns.len(), manifest.features), (13, 34));
+    }
+
+    #[test]
+    fn absurd_sizes_are_refused_by_name() {
+        for (pointer, value) in [
+            ("/version", 0_u64),
+            ("/features", 0),
+            ("/features", 1 << 40),
+            ("/features", 33), // no longer what the head's bytes say
+            ("/head/bytes", 1 << 50),
+            ("/backbone/bytes", BACKBONE_BYTES_MAX + 1),
+            ("/backbone/bytes", 0),
+            ("/golden/bytes", GOLDEN_BYTES_MAX + 1),
+        ] {
+            let error = with(pointer, value.into()).unwrap_err();
+            assert!(matches!(error, ManifestError::Range { .. }), "{pointer} = {value}: {error}");
+        }
+        assert!(matches!(with("/format", 2.into()), Err(ManifestError::Format { got: 2 })));
+    }
+
+    #[test]
+    fn unknown_fields_and_other_shapes_are_refused() {
+        let mut json: serde_json::Value = serde_json::from_slice(SHIPPED).unwrap();
+        json["script"] = "rm".into();
+        let unknown = Manifest::decode(&serde_json::to_vec(&json).unwrap());
+        assert!(matches!(unknown, Err(ManifestError::Malformed { .. })));
+        for (pointer, value) in [
+            ("/backbone/digest", serde_json::json!("ab")),
+            ("/columns/0/kind", serde_json::json!("shell")),
+            ("/classes/0", serde_json::json!("a\u{1b}[2J")),
+        ] {
+            assert!(matches!(with(pointer, value), Err(ManifestError::Malformed { .. })));
+        }
+        let long = vec![b' '; MANIFEST_BYTES_MAX + 1];
+        assert!(matches!(Manifest::decode(&long), Err(ManifestError::TooLong { .. })));
+    }
+
+    #[test]
+    fn repeated_names_are_refused() {
+        let classes = with("/classes", serde_json::json!(["disease", "disease"]));
+        assert!(matches!(classes, Err(ManifestError::Repeated { what: "class", second: 2 })));
+        let columns = with("/columns/1/name", "age".into());
+        assert!(matches!(columns, Err(ManifestError::Repeated { what: "column", second: 2 })));
+    }
+}

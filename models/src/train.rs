@@ -1,0 +1,208 @@
+//! The coordinator's side of federated training: gradient descent on a head.
+//!
+//! `V ← m·V + g`, `W ← W − η·V`; the result is the mean of the last half of the iterates, which
+//! averages much of the privacy noise away (Polyak, Juditsky 1992; the schedule is the full-batch
+//! descent of the design's section on training heads). `g` is the mean over sites of what each
+//! released: its own sum over subjects, clipped and noised. It is not divided by a number of
+//! subjects, because that number is private too.
+//!
+//! Everything is `f64` in a fixed order: the same rounds give the same bytes, so a restarted
+//! coordinator replays the rounds that it stored.
+
+use crate::head::{Head, HeadError, narrow};
+
+/// A training run in progress.
+#[derive(Clone, Debug)]
+pub struct Descent {
+    classes: usize,
+    features: usize,
+    weights: Vec<f64>,
+    velocity: Vec<f64>,
+    learning_rate: f64,
+    momentum: f64,
+    rounds: u32,
+    done: u32,
+    /// Sum of the iterates of the last half, and their number.
+    tail: Vec<f64>,
+    tail_iterates: u32,
+}
+
+/// Why a run is refused a step.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// More steps than rounds.
+    #[error("all {rounds} rounds are done")]
+    Finished {
+        /// Rounds of the run.
+        rounds: u32,
+    },
+    /// No site contributed.
+    #[error("no site's sum to step along")]
+    NoSites,
+    /// A gradient that does not fit the head, or weights that left the range of `f32`.
+    #[error("round {round} does not give a head")]
+    Head {
+        /// The round, from 1.
+        round: u32,
+        /// What does not fit.
+        source: HeadError,
+    },
+}
+
+impl Descent {
+    /// Starts at `head`, for `rounds` steps of `learning_rate` with `momentum`.
+    pub fn new(head: &Head, rounds: u32, learning_rate: f64, momentum: f64) -> Self {
+        let weights: Vec<f64> = head.weights().iter().map(|weight| f64::from(*weight)).collect();
+        Self {
+            classes: head.classes(),
+            features: head.features(),
+            velocity: vec![0.0; weights.len()],
+            tail: vec![0.0; weights.len()],
+            weights,
+            learning_rate,
+            momentum,
+            rounds,
+            done: 0,
+            tail_iterates: 0,
+        }
+    }
+
+    /// One round: `sums` holds each site's released sum in fixed point, row-major
+    /// `[classes, features]`, with `fraction_bits` bits after the point.
+    ///
+    /// # Errors
+    /// [`TrainError`]; the run is then unchanged.
+    pub fn step(&mut self, sums: &[&[i32]], fraction_bits: u8) -> Result<(), TrainError> {
+        if self.done >= self.rounds {
+            return Err(TrainError::Finished { rounds: self.rounds });
+        }
+        if sums.is_empty() {
+            return Err(TrainError::NoSites);
+        }
+        let round = self.done + 1;
+        let head = |source| TrainError::Head { round, source };
+        if let Some(bad) = sums.iter().find(|sum| sum.len() != self.weights.len()) {
+            let (got, want) = (bad.len(), self.weights.len());
+            return Err(head(HeadError::Length { what: "a site's sum", got, want }));
+        }
+        let unit = sums.len() as f64 * 2.0_f64.powi(i32::from(fraction_bits));
+        let mut next = self.clone();
+        for cell in 0..next.weights.len() {
+            // Integers add without rounding, so the order of the sites does not matter.
+            let total: i64 = sums.iter().map(|sum| i64::from(sum[cell])).sum();
+            next.velocity[cell] = next.momentum * next.velocity[cell] + total as f64 / unit;
+            next.weights[cell] -= next.learning_rate * next.velocity[cell];
+        }
+        next.done = round;
+        if round > next.rounds / 2 {
+            next.tail_iterates += 1;
+            for (sum, weight) in next.tail.iter_mut().zip(&next.weights) {
+                *sum += weight;
+            }
+        }
+        next.head().map_err(head)?;
+        *self = next;
+        Ok(())
+    }
+
+    /// Rounds done.
+    pub fn done(&self) -> u32 {
+        self.done
+    }
+
+    /// Where the next gradient is taken.
+    ///
+    /// # Errors
+    /// [`HeadError::NotFinite`] when the start was so already; [`Descent::step`] refuses to go there.
+    pub fn head(&self) -> Result<Head, HeadError> {
+        self.rounded(self.weights.iter().copied())
+    }
+
+    /// The run's result so far: the mean of the iterates after the first `rounds / 2`, or the latest
+    /// iterate while there is none.
+    ///
+    /// # Errors
+    /// As [`Descent::head`].
+    pub fn result(&self) -> Result<Head, HeadError> {
+        if self.tail_iterates == 0 {
+            return self.head();
+        }
+        let count = f64::from(self.tail_iterates);
+        self.rounded(self.tail.iter().map(|sum| sum / count))
+    }
+
+    fn rounded(&self, weights: impl Iterator<Item = f64>) -> Result<Head, HeadError> {
+        Head::new(self.classes, self.features, weights.map(narrow).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn start() -> Head {
+        Head::new(2, 1, vec![0.0, 1.0]).unwrap()
+    }
+
+    #[test]
+    fn momentum_and_average_are_those_of_the_formula() {
+        // One bit after the point: a sum of 2 is 1.0; two sites, so g = (1 + 3) / 2 = 2.
+        let mut run = Descent::new(&start(), 3, 0.5, 0.5);
+        run.step(&[&[2, 0], &[6, 0]], 1).unwrap();
+        assert_eq!(run.head().unwrap().weights(), [-1.0, 1.0]); // V = 2
+        assert_eq!(run.result().unwrap(), run.head().unwrap());
+        run.step(&[&[2, 0]], 1).unwrap();
+        assert_eq!(run.head().unwrap().weights(), [-2.0, 1.0]); // V = 1 + 1
+        run.step(&[&[0, 8]], 1).unwrap();
+        assert_eq!(run.head().unwrap().weights(), [-2.5, -1.0]); // V = (1, 4)
+        assert_eq!(run.result().unwrap().weights(), [-2.25, 0.0]); // of rounds 2 and 3
+        assert_eq!(run.step(&[&[0, 0]], 1), Err(TrainError::Finished { rounds: 3 }));
+        assert_eq!(run.done(), 3);
+    }
+
+    #[test]
+    fn the_order_of_the_sites_is_of_no_account() {
+        let sums: [&[i32]; 3] = [&[i32::MAX, -3], &[5, i32::MIN], &[-7, 11]];
+        let result = |order: [usize; 3]| {
+            let mut run = Descent::new(&start(), 2, 0.1, 0.9);
+            for _ in 0..2 {
+                run.step(&order.map(|site| sums[site]), 12).unwrap();
+            }
+            run.result().unwrap().encode()
+        };
+        assert_eq!(result([0, 1, 2]), result([2, 0, 1]));
+    }
+
+    #[test]
+    fn a_refused_step_changes_nothing() {
+        let mut run = Descent::new(&start(), 2, 1e38, 0.0);
+        assert!(matches!(run.step(&[&[1]], 4), Err(TrainError::Head { round: 1, .. })));
+        assert!(matches!(run.step(&[], 4), Err(TrainError::NoSites)));
+        let overflow = run.step(&[&[i32::MAX, 0]], 4);
+        assert!(matches!(
+            overflow,
+            Err(TrainError::Head { round: 1, source: HeadError::NotFinite { .. } })
+        ));
+        assert_eq!((run.done(), run.head().unwrap()), (0, start()));
+    }
+
+    #[test]
+    fn exact_gradients_descend() {
+        let head = Head::new(2, 2, vec![0.0; 4]).unwrap();
+        let items: [([f32; 2], usize); 4] =
+            [([0.6, 0.8], 1), ([0.6, -0.8], 0), ([0.8, 0.6], 1), ([0.8, -0.6], 0)];
+        let mut run = Descent::new(&head, 20, 1.0, 0.5);
+        for _ in 0..20 {
+            let at = run.head().unwrap();
+            let gradient = at.subject_gradient(items.iter().map(|(x, y)| (&x[..], *y))).unwrap();
+            #[expect(clippy::cast_possible_truncation, reason = "small values, in fixed point")]
+            let sum: Vec<i32> = gradient.iter().map(|g| (g * 4096.0) as i32).collect();
+            run.step(&[&sum], 12).unwrap();
+        }
+        let result = run.result().unwrap();
+        for (x, y) in items {
+            assert!(result.probabilities(&x, 1.0).unwrap()[y] > 0.9);
+        }
+    }
+}

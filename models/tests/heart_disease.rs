@@ -1,0 +1,134 @@
+//! The shipped heart-disease bundle, on the engine that this machine has and on the embedded one.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![cfg(feature = "runtime")]
+
+use std::path::PathBuf;
+
+use insitu_models::bundle::Bundle;
+use insitu_models::columns::{self, FieldValue};
+use insitu_models::engine::{Engine, EngineError, Library};
+use insitu_models::manifest::ColumnKind;
+use insitu_models::predict::{PredictError, Predictor};
+use insitu_protocol::project::{FieldKind, Project};
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("bundles/heart-disease")
+}
+
+fn bundle() -> Bundle {
+    Bundle::open(&folder()).unwrap()
+}
+
+/// The patients as `(hospital, input row, class)`. No field of this file is quoted.
+fn patients(bundle: &Bundle) -> Vec<(String, Vec<f32>, usize)> {
+    let text = std::fs::read_to_string(folder().join("patients.csv")).unwrap();
+    let mut lines = text.lines();
+    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
+    lines
+        .map(|line| {
+            let cells: Vec<&str> = line.split(',').collect();
+            let cell = |name: &str| cells[header.iter().position(|h| *h == name).unwrap()];
+            let row =
+                columns::row(&bundle.manifest().columns, |name| Some(FieldValue::Text(cell(name))));
+            let classes = &bundle.manifest().classes;
+            let class = classes.iter().position(|c| c.as_str() == cell("label")).unwrap();
+            (cell("hospital").to_owned(), row.unwrap(), class)
+        })
+        .collect()
+}
+
+#[test]
+fn every_patient_is_prelabeled_as_the_model_card_says() {
+    let bundle = bundle();
+    let patients = patients(&bundle);
+    let rows: Vec<f32> = patients.iter().flat_map(|(_, row, _)| row.clone()).collect();
+    let mut predictor =
+        Predictor::load(&Engine::start(&Library::Search).unwrap(), &bundle).unwrap();
+    let predictions = predictor.predict(&rows).unwrap();
+    assert_eq!(predictions.len(), 920);
+    for (hospital, count, right) in [
+        ("cleveland", 303, CLEVELAND_RIGHT),
+        ("hungary", 294, HUNGARY_RIGHT),
+        ("switzerland", 123, SWITZERLAND_RIGHT),
+        ("va-long-beach", 200, VA_RIGHT),
+    ] {
+        let of: Vec<_> =
+            patients.iter().zip(&predictions).filter(|(p, _)| p.0 == hospital).collect();
+        assert_eq!(of.len(), count, "{hospital}");
+        let hits = of.iter().filter(|(patient, found)| patient.2 == found.class).count();
+        assert_eq!(hits, right, "{hospital}");
+    }
+    for prediction in &predictions {
+        assert!((0.5..=1.0).contains(&prediction.confidence));
+        assert!((prediction.probabilities.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+    }
+}
+
+// Of the first bundle on all patients of a hospital, its training half included; README.md.
+const CLEVELAND_RIGHT: usize = 264;
+const HUNGARY_RIGHT: usize = 240;
+const SWITZERLAND_RIGHT: usize = 94;
+const VA_RIGHT: usize = 147;
+
+#[test]
+fn features_have_unit_length_and_do_not_depend_on_the_batch() {
+    let bundle = bundle();
+    let rows: Vec<f32> = patients(&bundle).into_iter().flat_map(|(_, row, _)| row).collect();
+    let mut predictor =
+        Predictor::load(&Engine::start(&Library::Search).unwrap(), &bundle).unwrap();
+    let together = predictor.features(&rows).unwrap();
+    let width = bundle.manifest().features;
+    for (row, features) in rows.chunks(13).zip(together.chunks(width)).step_by(37) {
+        let alone = predictor.features(row).unwrap();
+        assert!(alone.iter().zip(features).all(|(a, b)| (a - b).abs() < 1e-6));
+    }
+    for features in together.chunks(width) {
+        let length = features.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        assert!((length - 1.0).abs() < 1e-5);
+        assert!(features[0] > 0.0, "the component that carries the head's bias");
+    }
+}
+
+#[test]
+fn an_engine_that_computes_something_else_is_refused() {
+    let engine = Engine::start(&Library::Search).unwrap();
+    let bundle = bundle();
+    // Another network of the same interface under the same head: the last bias of the hidden layer.
+    let mut objects = bundle.objects().map(|(_, bytes)| bytes);
+    let offset = 0.5_f32.to_le_bytes(); // the constant component, in the tensor `offset`
+    let at = objects[0].windows(4).rposition(|four| four == offset).unwrap();
+    objects[0][at..at + 4].copy_from_slice(&0.7_f32.to_le_bytes());
+    let mut manifest = bundle.manifest().clone();
+    manifest.backbone.digest = insitu_protocol::ids::digest(&objects[0]);
+    let mut given = objects.into_iter();
+    let other = Bundle::from_objects(manifest.encode().unwrap(), |_| given.next()).unwrap();
+    let error = Predictor::load(&engine, &other).unwrap_err();
+    assert!(matches!(error, PredictError::Golden { .. }), "{error}");
+}
+
+#[test]
+fn rows_and_models_that_do_not_fit_are_refused() {
+    let engine = Engine::start(&Library::Search).unwrap();
+    let mut backbone = engine.load(bundle().backbone(), 13, 34).unwrap();
+    assert!(matches!(backbone.run(&[0.0; 14]), Err(EngineError::Rows { got: 14, columns: 13 })));
+    assert_eq!(backbone.run(&[]).unwrap(), Vec::<f32>::new());
+    assert!(matches!(engine.load(b"not a model", 13, 34), Err(EngineError::Refused { .. })));
+}
+
+#[test]
+fn the_project_and_the_bundle_belong_together() {
+    let text = std::fs::read_to_string(folder().join("project.toml")).unwrap();
+    let project: Project = toml::from_str(&text).unwrap();
+    let bundle = bundle();
+    let manifest = bundle.manifest();
+    let classes: Vec<_> = project.classes.iter().map(|class| &class.name).collect();
+    assert_eq!(classes, manifest.classes.iter().collect::<Vec<_>>());
+    for column in &manifest.columns {
+        let kind = match column.kind {
+            ColumnKind::Number => FieldKind::Number,
+            ColumnKind::Category(_) => FieldKind::Category,
+        };
+        assert_eq!(project.field(column.name.as_str()).unwrap().kind, kind, "{}", column.name);
+    }
+    assert!(project.features.len() <= 6);
+}
