@@ -67,7 +67,7 @@ export const COMMANDS = {
   },
   undo: {
     keys: ["backspace"],
-    caps: ["⌫"],
+    caps: ["Backspace"],
     title: "Undo, up to 20 decisions back",
     run: review.undo,
   },

@@ -86,11 +86,9 @@ function ProjectPart({ project }: { project: Project }) {
       <div class="row">
         <RoundsSection runs={project.runs} />
       </div>
-      <div class="row two">
+      <div class="row">
         <AgreementSection agreement={project.agreement} />
         <CalibrationSection calibration={project.calibration} />
-      </div>
-      <div class="row">
         <DriftSection drift={project.drift} />
       </div>
       <div class="row two">

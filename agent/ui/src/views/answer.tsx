@@ -139,7 +139,7 @@ function Actions({ card }: { card: Card }) {
         aria-keyshortcuts="Backspace Control+Z"
         onClick={review.undo}
       >
-        Undo <kbd>⌫</kbd>
+        Undo <kbd>Bksp</kbd>
       </button>
     </div>
   );

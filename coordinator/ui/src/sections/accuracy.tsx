@@ -24,14 +24,15 @@ export function AccuracyChart({ rounds }: { rounds: Round[] }) {
     LEFT + (last === first ? 0.5 : (round - first) / (last - first)) * (WIDTH - LEFT - RIGHT);
   const y = (accuracy: number) =>
     TOP + (1 - (accuracy - low) / (high - low || 1)) * (HEIGHT - TOP - BOTTOM);
-  const series = sites.map((site, index) => ({
+  const bySite = sites.map((site, index) => ({
     site,
-    style: index % SERIES_MAX,
+    style: `s${index % SERIES_MAX}`,
     points: rounds.flatMap(({ round, evaluation }) => {
       const accuracy = evaluation?.accuracy[site];
       return accuracy === undefined ? [] : [{ round, accuracy }];
     }),
   }));
+  const series = sites.length > 1 ? [...bySite, mean(rounds)] : bySite;
   const notes = [...new Set(rounds.map(({ evaluation }) => evaluation?.note ?? ""))].filter(Boolean);
   return (
     <figure class="accuracy">
@@ -57,7 +58,7 @@ export function AccuracyChart({ rounds }: { rounds: Round[] }) {
           </text>
         ))}
         {series.map(({ site, style, points }) => (
-          <g key={site} class={`series s${style}`}>
+          <g key={site} class={`series ${style}`}>
             <polyline points={points.map((p) => `${x(p.round)},${y(p.accuracy)}`).join(" ")} />
             {points.map(({ round, accuracy }) => (
               <circle key={round} cx={x(round)} cy={y(accuracy)} r={3.2}>
@@ -67,7 +68,7 @@ export function AccuracyChart({ rounds }: { rounds: Round[] }) {
           </g>
         ))}
         {names(series, y).map(({ site, style, top }) => (
-          <text key={site} class={`name s${style}`} x={WIDTH - RIGHT + 10} y={top + 4}>
+          <text key={site} class={`name ${style}`} x={WIDTH - RIGHT + 10} y={top + 4}>
             {site}
           </text>
         ))}
@@ -78,8 +79,19 @@ export function AccuracyChart({ rounds }: { rounds: Round[] }) {
 
 interface Series {
   site: string;
-  style: number;
+  /** Class in the style sheet. */
+  style: string;
   points: { round: number; accuracy: number }[];
+}
+
+/** Every site counts alike, however many items it has. */
+function mean(rounds: Round[]): Series {
+  const points = rounds.flatMap(({ round, evaluation }) => {
+    const values = Object.values(evaluation?.accuracy ?? {});
+    if (values.length === 0) return [];
+    return [{ round, accuracy: values.reduce((sum, value) => sum + value, 0) / values.length }];
+  });
+  return { site: "mean of sites", style: "mean", points };
 }
 
 /** Names beside the ends of their lines, moved down where two would touch. */

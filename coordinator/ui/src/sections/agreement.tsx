@@ -1,12 +1,12 @@
 import type { Agreement, Estimate, SiteAgreement } from "../contract";
-import { figure, integer, isKnown, range } from "../words";
+import { figure, integer, isKnown, percent, range } from "../words";
 import { Scroll, Section } from "./section";
 
 /** κ below −0.2 is drawn at the edge: no agreement is no agreement. */
 const AXIS_LOW = -0.2;
 const AXIS_HIGH = 1;
 const TICKS = [0, 0.25, 0.5, 0.75, 1];
-const WIDTH = 240;
+const WIDTH = 440;
 const HEIGHT = 28;
 const MARGIN = 12;
 
@@ -15,7 +15,7 @@ export function AgreementSection({ agreement }: { agreement: Agreement | null })
   return (
     <Section
       title="Agreement with people"
-      lead="Cohen’s κ between prelabel and person, with its 95 % interval: sampling and privacy noise together. 0 is chance, 1 is perfect."
+      lead="Cohen’s κ between prelabel and person, with its 95 % interval: sampling and privacy noise together. 0 is chance, 1 is perfect. Krippendorff’s α is between two people who read the same items."
       empty={sites.length === 0 && "No site has released a window of statistics yet."}
     >
       <Scroll label="Agreement by site">
@@ -34,6 +34,9 @@ export function AgreementSection({ agreement }: { agreement: Agreement | null })
                 α
               </th>
               <th scope="col" class="number">
+                Same label
+              </th>
+              <th scope="col" class="number">
                 Items ≈
               </th>
             </tr>
@@ -47,7 +50,7 @@ export function AgreementSection({ agreement }: { agreement: Agreement | null })
             <tfoot>
               {agreement.overall !== null && <Row name="all items together" row={agreement.overall} />}
               {agreement.pooled !== null && (
-                <Row name="a typical site" row={{ ...agreement.pooled, n: null }} />
+                <Row name="a typical site" row={{ ...agreement.pooled, agreement: null, n: null }} />
               )}
             </tfoot>
           )}
@@ -57,7 +60,10 @@ export function AgreementSection({ agreement }: { agreement: Agreement | null })
   );
 }
 
-type Figures = Pick<SiteAgreement, "kappa" | "alpha"> & { n: number | null };
+type Figures = Pick<SiteAgreement, "kappa" | "alpha"> & {
+  agreement: Estimate | null;
+  n: number | null;
+};
 
 function Row({ name, row }: { name: string; row: Figures }) {
   return (
@@ -80,6 +86,9 @@ function Row({ name, row }: { name: string; row: Figures }) {
       )}
       <td class="number">
         <Short estimate={row.alpha} />
+      </td>
+      <td class="number">
+        {row.agreement !== null && isKnown(row.agreement) && percent(row.agreement.value)}
       </td>
       <td class="number">{row.n === null ? "" : integer(row.n)}</td>
     </tr>

@@ -2,7 +2,7 @@ import type { Calibration, SiteCalibration } from "../contract";
 import { figure, percent } from "../words";
 import { Section } from "./section";
 
-const SIZE = 168;
+const SIZE = 220;
 const LEFT = 30;
 const BOTTOM = 24;
 const TOP = 8;
@@ -33,7 +33,8 @@ function Reliability({ site }: { site: SiteCalibration }) {
   return (
     <figure>
       <figcaption>
-        <strong>{site.site}</strong>{" "}
+        <strong>{site.site}</strong>
+        <br />
         <span class="soft">
           {site.error === null
             ? "not enough data"

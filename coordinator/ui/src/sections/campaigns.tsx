@@ -8,8 +8,12 @@ export function CampaignsSection({ campaigns }: { campaigns: Campaign[] }) {
       title="Campaigns"
       lead="Targeted requests for labels. Sites match locally and answer once, at the closing time, whether or not anything matched; counts are noised, ± one deviation."
       empty={
-        campaigns.length === 0 &&
-        "No campaign yet. `insitu-coordinator campaign create --worst-slice` proposes the most useful one."
+        campaigns.length === 0 && (
+          <>
+            No campaign yet. <code>insitu-coordinator campaign create --worst-slice</code> asks for the
+            labels that would help most.
+          </>
+        )
       }
     >
       {campaigns.map((campaign) => (
@@ -33,7 +37,7 @@ function CampaignPart({ campaign }: { campaign: Campaign }) {
             <tr>
               <th scope="col">Site</th>
               <th scope="col">
-                <span class="unseen">Kept and changed of matched</span>
+                <span class="swatch" /> kept <span class="swatch second" /> changed
               </th>
               <th scope="col" class="number">
                 Matched

@@ -14,8 +14,12 @@ export function FleetSection({ sites, now }: { sites: Site[]; now: Date }) {
       title="Sites"
       lead="Agents dial in. Device facts are coarse buckets that no item can influence."
       empty={
-        sites.length === 0 &&
-        "No site yet. Add one with `insitu-coordinator site add NAME`, then give it a token."
+        sites.length === 0 && (
+          <>
+            No site yet. <code>insitu-coordinator site add NAME</code> adds one,{" "}
+            <code>insitu-coordinator token --site NAME</code> lets it enroll.
+          </>
+        )
       }
     >
       <Scroll label="Sites">

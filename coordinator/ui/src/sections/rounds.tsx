@@ -11,7 +11,13 @@ export function RoundsSection({ runs }: { runs: Run[] }) {
     <Section
       title="Training rounds"
       lead="Each site sends one clipped, noised update of the head per round; the coordinator averages them and sees none of the data behind them."
-      empty={runs.length === 0 && "No round yet. `insitu-coordinator round start --project P` begins one."}
+      empty={
+        runs.length === 0 && (
+          <>
+            No round yet. <code>insitu-coordinator round start --project P</code> begins one.
+          </>
+        )
+      }
     >
       {runs.slice(0, RUNS_SHOWN).map((run) => (
         <RunPart key={run.run} run={run} />

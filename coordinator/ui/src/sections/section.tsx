@@ -6,7 +6,7 @@ interface Props {
   /** One sentence: how to read what follows. */
   lead?: string;
   /** What to say instead, while there is nothing to show. */
-  empty?: string | false;
+  empty?: ComponentChildren;
   children?: ComponentChildren;
 }
 
