@@ -254,11 +254,41 @@ fn candidates(library: &Library) -> Vec<PathBuf> {
     }
 }
 
-/// ONNX Runtime tells its version only as the branch that it was built from.
+/// ONNX Runtime tells its version only as the branch that it was built from, and its official
+/// builds not even that. The file that was loaded usually has it in its name.
 fn runtime_name() -> String {
-    let version = ort::info()
-        .split_once("git-branch=rel-")
-        .and_then(|(_, rest)| rest.split([',', ' ']).next())
-        .unwrap_or("of unknown version");
+    let info = ort::info();
+    let told = |key: &str| info.split_once(key).and_then(|(_, rest)| rest.split([',', ' ']).next());
+    let version = std::fs::read_to_string("/proc/self/maps")
+        .ok()
+        .and_then(|maps| version_of_loaded(&maps))
+        .or_else(|| told("git-branch=rel-").map(str::to_owned))
+        .or_else(|| told("git-commit-id=").map(|commit| format!("commit {commit}")))
+        .unwrap_or_else(|| "of unknown version".to_owned());
     format!("onnxruntime {version}")
+}
+
+/// `1.24.1` when a process's memory map has `libonnxruntime.so.1.24.1`.
+fn version_of_loaded(maps: &str) -> Option<String> {
+    let (_, rest) = maps.split_once("/libonnxruntime.so.")?;
+    let version = rest.lines().next()?;
+    let is_version = version.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    is_version.then(|| version.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::version_of_loaded;
+
+    #[test]
+    fn the_version_is_that_of_the_loaded_file() {
+        let map = |path| {
+            format!("7f-8f r-xp 0 08:01 77   /lib/libc.so.6\n8f-9f r-xp 0 08:01 78   {path}\n")
+        };
+        let check = |path, expected| assert_eq!(version_of_loaded(&map(path)).as_deref(), expected);
+        check("/opt/libonnxruntime.so.1.31.1", Some("1.31.1"));
+        check("/opt/libonnxruntime.so", None);
+        check("/opt/libonnxruntime.so.1 (deleted)", None);
+        check("/opt/libonnxruntime_providers_shared.so", None);
+    }
 }

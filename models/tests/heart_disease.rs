@@ -65,7 +65,7 @@ fn every_patient_is_prelabeled_as_the_model_card_says() {
 }
 
 // Of the first bundle on all patients of a hospital, its training half included; README.md.
-const CLEVELAND_RIGHT: usize = 264;
+const CLEVELAND_RIGHT: usize = 260;
 const HUNGARY_RIGHT: usize = 240;
 const SWITZERLAND_RIGHT: usize = 94;
 const VA_RIGHT: usize = 147;
