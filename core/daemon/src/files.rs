@@ -4,6 +4,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
@@ -41,6 +42,12 @@ pub enum FileError {
         /// Its permission bits.
         mode: u32,
     },
+    /// There is such a file already.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// More than a reader expects.
     #[error("{} has more than {limit_bytes} bytes", path.display())]
     TooLong {
@@ -76,12 +83,24 @@ pub fn write_atomic(path: &Path, bytes: &[u8], access: Access) -> Result<(), Fil
     sync_folder(path)
 }
 
-/// Makes the file `path` with `bytes`, unless it exists.
+/// Makes the file `path` with `bytes`, unless it exists. A crash leaves the whole file or none.
 ///
 /// # Errors
-/// [`FileError::Io`], of kind `AlreadyExists` when there is such a file already.
+/// [`FileError::Exists`]; [`FileError::Io`].
 pub fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
-    write_new(path, bytes, access)?;
+    let beside = beside(path);
+    // Unlike a rename, a link never replaces: of two processes that create, one wins.
+    let created = write_new(&beside, bytes, access).and_then(|()| {
+        fs::hard_link(&beside, path).map_err(|source| {
+            if source.kind() == io::ErrorKind::AlreadyExists {
+                FileError::Exists { path: path.to_owned() }
+            } else {
+                failed("create", path)(source)
+            }
+        })
+    });
+    drop(fs::remove_file(&beside));
+    created?;
     sync_folder(path)
 }
 
@@ -147,10 +166,11 @@ pub fn lock(path: &Path) -> Result<Lock, FileError> {
     }
 }
 
-/// A name in the same folder that no other writer uses.
+/// A name in the same folder that no other writer uses, in this process or another.
 fn beside(path: &Path) -> PathBuf {
+    static WRITES: AtomicU64 = AtomicU64::new(0);
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.new", std::process::id()));
+    name.push(format!(".{}-{}.new", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
     path.with_file_name(name)
 }
 
@@ -231,11 +251,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         create(&path, b"first", Access::Secret).unwrap();
-        let Err(FileError::Io { source, .. }) = create(&path, b"second", Access::Secret) else {
-            panic!("created twice");
-        };
-        assert_eq!(source.kind(), io::ErrorKind::AlreadyExists);
+        let again = create(&path, b"second", Access::Secret);
+        assert!(matches!(again, Err(FileError::Exists { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"first");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -178,13 +178,7 @@ impl Subject {
     /// # Errors
     /// [`IdentityError`].
     pub fn of(certificate_der: &[u8]) -> Result<Self, IdentityError> {
-        let broken = IdentityError::Certificate { got_bytes: certificate_der.len() };
-        let Ok((rest, certificate)) = X509Certificate::from_der(certificate_der) else {
-            return Err(broken);
-        };
-        if !rest.is_empty() {
-            return Err(broken);
-        }
+        let certificate = parse(certificate_der)?;
         let validity = certificate.validity();
         let time = |seconds| Timestamp::from_second(seconds).map_err(|_| IdentityError::Validity);
         Ok(Self {
@@ -193,6 +187,31 @@ impl Subject {
             not_before: time(validity.not_before.timestamp())?,
             not_after: time(validity.not_after.timestamp())?,
         })
+    }
+}
+
+/// The bytes of a certificate's public key.
+pub(crate) fn public_key(certificate_der: &[u8]) -> Result<Vec<u8>, IdentityError> {
+    let certificate = parse(certificate_der)?;
+    Ok(certificate.public_key().subject_public_key.data.to_vec())
+}
+
+/// The URI of an authority's own certificate: its trust domain.
+pub(crate) fn domain_uri(federation: &FederationName) -> String {
+    format!("spiffe://{federation}")
+}
+
+/// The trust domain that an authority's certificate names.
+pub(crate) fn domain(certificate_der: &[u8]) -> Result<FederationName, IdentityError> {
+    let certificate = parse(certificate_der)?;
+    let federation = uri(&certificate)?.strip_prefix("spiffe://").ok_or(IdentityError::Form)?;
+    name("federation", federation)
+}
+
+fn parse(der: &[u8]) -> Result<X509Certificate<'_>, IdentityError> {
+    match X509Certificate::from_der(der) {
+        Ok(([], certificate)) => Ok(certificate),
+        Ok(_) | Err(_) => Err(IdentityError::Certificate { got_bytes: der.len() }),
     }
 }
 

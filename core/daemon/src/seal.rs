@@ -83,8 +83,11 @@ impl Sealer {
         if !key_file.exists() {
             let mut key = Zeroizing::new([0; KEY_BYTES]);
             getrandom::fill(key.as_mut()).map_err(|source| SealError::Random { source })?;
-            files::create(key_file, key.as_ref(), Access::Secret)
-                .map_err(|source| SealError::Key { source })?;
+            match files::create(key_file, key.as_ref(), Access::Secret) {
+                // Another process was faster: its key is the key.
+                Ok(()) | Err(FileError::Exists { .. }) => {}
+                Err(source) => return Err(SealError::Key { source }),
+            }
         }
         Self::open_key(key_file)
     }

@@ -1,5 +1,6 @@
 //! The coordinator's side of the link.
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +9,20 @@ use insitu_protocol::enroll::Welcome;
 use insitu_protocol::request::Request;
 use insitu_protocol::response::{Refusal, Response};
 use jiff::Timestamp;
-use quinn::Endpoint;
+use quinn::{Endpoint, ServerConfig};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
+use super::connection::{Shared, connection, note_panic};
+use super::{Close, tls, transport};
 use crate::clock::Clock;
 use crate::credentials::Credentials;
 use crate::enroll::Redemption;
 use crate::identity::{AgentIdentity, Serial};
 use crate::shutdown::Shutdown;
+
+/// How long the server waits for its last packets to leave.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Who asks, as its certificate says. Only a verified certificate makes one.
 #[derive(Clone, Debug)]
@@ -34,6 +42,8 @@ pub struct Peer {
 ///
 /// Requests of one peer run side by side, and a peer may send any request twice: answering the
 /// second time is the handler's business. A panic costs the stream it happened on, nothing else.
+/// A future is dropped at an `await` when its connection goes or its time is up, so what must
+/// happen together happens between two of them, or on a blocking thread.
 pub trait Handler: Send + Sync + 'static {
     /// Answers a request.
     fn handle(&self, peer: &Peer, request: Request) -> impl Future<Output = Response> + Send;
@@ -61,7 +71,7 @@ pub struct Limits {
     pub joining_max: usize,
     /// Requests in flight on one connection.
     pub streams_max: u32,
-    /// Bytes of requests in memory, in all.
+    /// Bytes of requests in memory, in all; at least one of the longest.
     pub buffer_bytes_max: usize,
     /// For the handshake.
     pub handshake: Duration,
@@ -108,19 +118,13 @@ pub enum ServerError {
         /// The address.
         address: SocketAddr,
         /// Why not.
-        source: std::io::Error,
+        source: io::Error,
     },
     /// The coordinator's own credentials cannot be used for TLS.
     #[error("the coordinator's credentials cannot be used")]
     Credentials {
         /// Why not.
         source: rustls::Error,
-    },
-    /// A limit that QUIC cannot express.
-    #[error("the limit {name} is out of range")]
-    Limit {
-        /// Its name.
-        name: &'static str,
     },
 }
 
@@ -129,11 +133,12 @@ pub enum ServerError {
 /// # Errors
 /// [`ServerError::Bind`].
 pub fn endpoint(address: SocketAddr) -> Result<Endpoint, ServerError> {
-    todo!()
+    // Bound as a client: the server's configuration needs the credentials, and comes with them.
+    Endpoint::client(address).map_err(|source| ServerError::Bind { address, source })
 }
 
-/// A server, ready to serve.
-#[derive(Debug)]
+/// A server, ready to serve. Clones share one endpoint: keep one to renew the credentials.
+#[derive(Clone, Debug)]
 pub struct Server {
     endpoint: Endpoint,
     limits: Limits,
@@ -144,26 +149,68 @@ impl Server {
     /// Prepares `endpoint` to answer with the coordinator's `credentials`.
     ///
     /// # Errors
-    /// [`ServerError::Credentials`], [`ServerError::Limit`].
+    /// [`ServerError::Credentials`].
     pub fn new(
         endpoint: Endpoint,
         credentials: &Credentials,
         limits: Limits,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ServerError> {
-        todo!()
+        let server = Self { endpoint, limits, clock };
+        server.use_credentials(credentials)?;
+        Ok(server)
+    }
+
+    /// Answers new connections with other credentials: for a coordinator that renews its own.
+    ///
+    /// # Errors
+    /// [`ServerError::Credentials`].
+    pub fn use_credentials(&self, credentials: &Credentials) -> Result<(), ServerError> {
+        let tls = tls::server(credentials, Arc::clone(&self.clock))
+            .map_err(|source| ServerError::Credentials { source })?;
+        let mut config = ServerConfig::with_crypto(Arc::new(tls));
+        config.transport_config(Arc::new(transport(self.limits.streams_max)));
+        self.endpoint.set_server_config(Some(config));
+        Ok(())
     }
 
     /// Where it listens.
     ///
     /// # Errors
     /// When the operating system does not tell.
-    pub fn local_address(&self) -> std::io::Result<SocketAddr> {
+    pub fn local_address(&self) -> io::Result<SocketAddr> {
         self.endpoint.local_addr()
     }
 
     /// Serves until `shutdown`, then lets requests in flight finish within [`Limits::drain`].
     pub async fn serve<H: Handler>(self, handler: Arc<H>, shutdown: Shutdown) {
-        todo!()
+        let shared = Arc::new(Shared::new(handler, self.limits, self.clock, shutdown));
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                biased;
+                () = shared.shutdown.requested() => break,
+                Some(ended) = connections.join_next() => note_panic(ended, "connection"),
+                incoming = self.endpoint.accept() => {
+                    let Some(incoming) = incoming else { break };
+                    if let Some(handshake) = shared.welcome(incoming, connections.len()) {
+                        connections.spawn(connection(Arc::clone(&shared), handshake));
+                    }
+                }
+            }
+        }
+        self.endpoint.set_server_config(None);
+        let drained = timeout(self.limits.drain, async {
+            while let Some(ended) = connections.join_next().await {
+                note_panic(ended, "connection");
+            }
+        });
+        if drained.await.is_err() {
+            tracing::warn!(connections = connections.len(), "not drained in time");
+        }
+        connections.shutdown().await;
+        self.endpoint.close(Close::Stopping.code(), Close::Stopping.name().as_bytes());
+        // The farewell is sent within a few round trips, or not at all.
+        drop(timeout(FAREWELL, self.endpoint.wait_idle()).await);
     }
 }
