@@ -142,7 +142,8 @@ pub struct Training {
     pub clip_milli: u32,
     /// Fixed-point fraction bits of a released coordinate.
     pub fraction_bits: u8,
-    /// Server learning rate on the mean gradient.
+    /// Server learning rate on the mean over sites of their released sums. Not divided by a number
+    /// of subjects: how many a site has is private too.
     pub learning_rate: f64,
     /// Server momentum in `[0, 1)`.
     pub momentum: f64,
