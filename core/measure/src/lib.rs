@@ -5,9 +5,12 @@
 
 pub mod agreement;
 pub mod calibration;
+pub mod consensus;
 pub mod drift;
 mod input;
+pub mod label_errors;
 mod probabilities;
+mod random;
 mod ratings;
 mod special;
 

@@ -170,6 +170,30 @@ pub(crate) fn student_quantile(p: f64, degrees: f64) -> f64 {
     if p < 0.5 { -t } else { t }
 }
 
+/// Derivative of ln Γ at `x` > 0.
+///
+/// Source: J. M. Bernardo, *Psi (digamma) function*, Appl. Stat. 25 (1976): recurrence up to 6,
+/// then the asymptotic series.
+pub(crate) fn digamma(mut x: f64) -> f64 {
+    let mut below = 0.0;
+    while x < 6.0 {
+        below -= x.recip();
+        x += 1.0;
+    }
+    let square = (x * x).recip();
+    let series = [
+        1.0 / 12.0,
+        -1.0 / 120.0,
+        1.0 / 252.0,
+        -1.0 / 240.0,
+        1.0 / 132.0,
+        -691.0 / 32760.0,
+        1.0 / 12.0,
+    ];
+    let tail = series.iter().rev().fold(0.0, |sum, term| (sum + term) * square);
+    below + x.ln() - 0.5 / x - tail
+}
+
 /// The point between `low` and `high` where `below` turns false, to the last bit or so.
 pub(crate) fn bisect(mut low: f64, mut high: f64, below: impl Fn(f64) -> bool) -> f64 {
     for _ in 0..200 {
@@ -204,6 +228,8 @@ mod tests {
         check(chi_square_sf(7.289_519_187_545_09, 9.0), 0.607_004_182_282_277_7);
         check(chi_square_sf(100.0, 3.0), 1.554_159_431_389_604e-21);
         check(student_quantile(0.975, 7.0), 2.364_624_251_592_784_6);
+        check(digamma(0.5), -1.963_510_026_021_423_5);
+        check(digamma(10.5), 2.303_001_034_297_669);
         check(binomial_cdf(8, 1783, 0.01), 0.007_574_756_632_975_567);
     }
 }

@@ -50,6 +50,11 @@ impl<'a> Case<'a> {
         &self.case["input"][key]
     }
 
+    /// A part of the case beside input and expected values.
+    pub(crate) fn beside(&self, key: &str) -> &'a Value {
+        &self.case[key]
+    }
+
     /// An expected value, `null` if there is none.
     pub(crate) fn expected(&self, key: &str) -> &'a Value {
         &self.case["expected"][key]
@@ -72,6 +77,16 @@ impl<'a> Case<'a> {
     /// Leaves out a value that is not a result of this input.
     pub(crate) fn skip(&mut self, key: &str) {
         self.compared.insert(key.to_owned());
+    }
+
+    /// Counts the key as compared and, unless `holds`, records a failure.
+    pub(crate) fn require(&mut self, key: &str, holds: bool, failure: impl FnOnce() -> String) {
+        if self.case["expected"].get(key).is_some() {
+            self.compared.insert(key.to_owned());
+            if !holds {
+                self.failures.push(format!("{key}: {}", failure()));
+            }
+        }
     }
 }
 
@@ -152,4 +167,26 @@ pub(crate) fn columns(value: &Value) -> usize {
 /// Position of the greatest number, the first of equals.
 pub(crate) fn argmax(row: &[f64]) -> usize {
     (0..row.len()).rev().max_by(|&a, &b| row[a].total_cmp(&row[b])).unwrap_or(0)
+}
+
+/// Share of positions at which two sequences are equal.
+#[expect(clippy::cast_precision_loss, reason = "small cases")]
+pub(crate) fn share_equal<T: PartialEq>(a: &[T], b: &[T]) -> f64 {
+    let equal = a.iter().zip(b).filter(|(a, b)| a == b).count();
+    equal as f64 / a.len().max(b.len()).max(1) as f64
+}
+
+/// Spearman's rank correlation.
+#[expect(clippy::cast_precision_loss, reason = "small cases")]
+pub(crate) fn rank_correlation(a: &[f64], b: &[f64]) -> f64 {
+    let rank = |values: &[f64], x: f64| values.iter().filter(|v| **v < x).count() as f64;
+    let centre = (a.len() as f64 - 1.0) / 2.0;
+    let pairs = a.iter().zip(b).map(|(x, y)| (rank(a, *x) - centre, rank(b, *y) - centre));
+    let (mut xy, mut xx, mut yy) = (0.0, 0.0, 0.0);
+    pairs.for_each(|(x, y)| {
+        xy += x * y;
+        xx += x * x;
+        yy += y * y;
+    });
+    xy / (xx * yy).sqrt()
 }

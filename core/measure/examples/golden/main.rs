@@ -9,7 +9,9 @@
 mod agreement;
 mod calibration;
 mod case;
+mod consensus;
 mod drift;
+mod label_errors;
 
 use std::{env, fs, process::ExitCode};
 
@@ -23,6 +25,9 @@ const ORACLES: &[(&str, Oracle)] = &[
     ("cohen_kappa_score", agreement::cohen),
     ("krippendorff.alpha", agreement::krippendorff),
     ("statsmodels combine_effects", agreement::pooled),
+    ("crowd-kit", consensus::models),
+    ("cleanlab.multiannotator", consensus::crowdlab),
+    ("cleanlab 2", label_errors::cleanlab),
     ("scipy bounded NLL temperature", calibration::calibration),
     ("Learn-then-Test", calibration::auto_accept),
     ("NannyML CBPE", calibration::without_labels),

@@ -10,11 +10,13 @@
 //! | spans, boxes, segments of time | [`SpanAgreement`], [`match_boxes`], [`segment_f1`] |
 //! | an interval for anything | [`bootstrap`] |
 
+mod bootstrap;
 mod confusion;
 mod krippendorff;
 mod pooled;
 mod weights;
 
+pub use bootstrap::{RESAMPLES_MAX, bootstrap};
 pub use confusion::{Confusion, Interval, Kappa};
 pub use krippendorff::{Coincidences, Scale, alpha};
 pub use pooled::{

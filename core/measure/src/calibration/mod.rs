@@ -9,6 +9,7 @@ mod accept;
 mod conformal;
 mod isotonic;
 mod reliability;
+mod shares;
 mod temperature;
 mod unlabelled;
 
@@ -18,6 +19,7 @@ pub use accept::{
 pub use conformal::LabelSets;
 pub use isotonic::Isotonic;
 pub use reliability::{BINS_MAX, Bin, Reliability, brier};
+pub use shares::temperature_for_shares;
 pub use temperature::{Logits, Temperature, fit_temperature};
 pub use unlabelled::{
     Expected, expected_accuracy, expected_accuracy_of_bins, expected_performance,
