@@ -231,9 +231,8 @@ mod tests {
         let kappa_value = kappa(&exact(&[20, 5, 10, 15]), 2).unwrap();
         assert!((kappa_value.value - 0.4).abs() < 1e-12);
         assert!(kappa_value.noise_deviation.abs() < 1e-12);
-        // Fleiss, Cohen, Everitt 1969: the standard error, computed by their formula by hand:
-        // sqrt(0.4²-free terms) = 0.1297 for this table (R: psych::cohen.kappa gives 0.13).
-        assert!((kappa_value.deviation - 0.1278).abs() < 0.004, "{}", kappa_value.deviation);
+        // Fleiss, Cohen, Everitt 1969, formula 13, by hand: variance (.10972 + .10188 − .01)/12.5.
+        assert!((kappa_value.deviation.powi(2) - 0.2016 / 12.5).abs() < 1e-12);
         // Krippendorff's two-coder nominal example with the same margins: m = (55, 45), n = 100.
         let expected = 1.0 - 0.3 / (1.0 - (55.0 * 54.0 + 45.0 * 44.0) / (100.0 * 99.0));
         assert!((alpha(&exact(&[20, 5, 10, 15]), 2).unwrap().value - expected).abs() < 1e-12);

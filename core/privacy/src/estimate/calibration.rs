@@ -12,7 +12,7 @@ pub struct Calibration {
     /// Expected calibration error Σ|right − confidence·n|/N, less the part that noise and
     /// sampling are estimated to have added. At least zero.
     pub error: f64,
-    /// An upper bound of the standard deviation of `error`.
+    /// Standard deviation of `error`, bins taken as independent: within a fifth in simulation.
     pub error_deviation: f64,
     /// The uncorrected error that perfect confidences would show at this noise and size: an
     /// `error` far above this and `error_deviation` is real.

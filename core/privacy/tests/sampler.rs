@@ -1,0 +1,97 @@
+//! The noise against the distribution it claims. The generator is the real one, so each test can
+//! raise a false alarm: with probability at most 10⁻⁹ for each of the statistics checked, some
+//! fifty in this file, so below 10⁻⁷ for a run. Planted faults must be caught by the same checks.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use insitu_privacy::{GaussianScale, add_noise};
+
+/// Negative logarithm of the false-alarm probability of each check: ln 10⁹.
+const ALARM: f64 = 20.73;
+/// Two-sided normal quantile for the same probability.
+const ALARM_Z: f64 = 6.11;
+const DRAWS: usize = 40_000;
+
+fn draw(steps: u64, count: usize) -> Vec<i64> {
+    add_noise(&vec![0; count], GaussianScale::from_steps(steps).unwrap()).unwrap()
+}
+
+/// χ² of the draws against the discrete Gaussian of this scale, over bins of about equal
+/// probability, and the value it exceeds with probability at most 10⁻⁹: k + 2√(kx) + 2x (Laurent,
+/// Massart 2000, lemma 1). Bins expect at least 50 draws, so χ² is close to its limit.
+fn chi_square(draws: &[i64], scale: f64) -> (f64, f64) {
+    #[expect(clippy::cast_possible_truncation, reason = "scales of this test are small")]
+    let reach = (12.0 * scale).ceil() as i64 + 2;
+    let weight = |x: i64| (-((x * x) as f64) / (2.0 * scale * scale)).exp();
+    let mass: f64 = (-reach..=reach).map(weight).sum();
+    let n = draws.len() as f64;
+    let (mut bins, mut edges, mut sum) = (Vec::new(), Vec::new(), 0.0);
+    for x in -reach..=reach {
+        sum += weight(x) / mass * n;
+        if sum >= n / 60.0 {
+            bins.push(sum);
+            edges.push(x);
+            sum = 0.0;
+        }
+    }
+    *bins.last_mut().unwrap() += sum;
+    *edges.last_mut().unwrap() = i64::MAX;
+    let mut seen = vec![0.0; bins.len()];
+    for value in draws {
+        seen[edges.partition_point(|edge| edge < value)] += 1.0;
+    }
+    let statistic = seen.iter().zip(&bins).map(|(o, e): (&f64, &f64)| (o - e).powi(2) / e).sum();
+    let k = bins.len() as f64 - 1.0;
+    (statistic, k + 2.0 * (k * ALARM).sqrt() + 2.0 * ALARM)
+}
+
+const SCALES: [u64; 6] = [724, 1024, 4639, 40_448, 1_585_299, 4_194_304];
+
+#[test]
+fn the_noise_is_the_discrete_gaussian_of_its_scale() {
+    for steps in SCALES {
+        let draws = draw(steps, DRAWS);
+        let scale = GaussianScale::from_steps(steps).unwrap();
+        let (statistic, limit) = chi_square(&draws, scale.as_f64());
+        assert!(statistic < limit, "scale {}: chi-square {statistic} over {limit}", scale.as_f64());
+
+        let n = DRAWS as f64;
+        let mean = draws.iter().sum::<i64>() as f64 / n;
+        let variance = draws.iter().map(|x| (*x as f64 - mean).powi(2)).sum::<f64>() / n;
+        assert!(mean.abs() < ALARM_Z * (scale.variance() / n).sqrt(), "mean {mean}");
+        // A normal's sample variance has deviation σ²·√(2/n); a discrete one's kurtosis is near 3.
+        let ratio = variance / scale.variance();
+        assert!((ratio - 1.0).abs() < ALARM_Z * 1.1 * (2.0 / n).sqrt(), "variance ratio {ratio}");
+
+        for lag in [1, 2, DRAWS / 2] {
+            let products: f64 =
+                draws.iter().zip(&draws[lag..]).map(|(a, b)| (*a as f64) * (*b as f64)).sum();
+            let correlation = products / (scale.variance() * (DRAWS - lag) as f64);
+            assert!(correlation.abs() < ALARM_Z * 1.1 / ((DRAWS - lag) as f64).sqrt(), "lag {lag}");
+        }
+    }
+}
+
+#[test]
+fn planted_faults_are_caught_by_the_same_check() {
+    for steps in SCALES {
+        let scale = steps as f64 / 1024.0;
+        // Drawn 10 % too narrow.
+        let (statistic, limit) = chi_square(&draw(steps * 9 / 10, DRAWS), scale);
+        assert!(statistic > limit, "scale {scale}: {statistic} of {limit}");
+        // Every draw twice, as if two threads shared a generator's state.
+        let half = draw(steps, DRAWS / 2);
+        let products: f64 = half.iter().map(|x| (*x as f64).powi(2)).sum();
+        let variance = GaussianScale::from_steps(steps).unwrap().variance();
+        assert!(products / (variance * half.len() as f64) > ALARM_Z / (half.len() as f64).sqrt());
+    }
+}
+
+#[test]
+fn calls_and_threads_do_not_share_their_noise() {
+    let first = draw(4_194_304, 5_000);
+    let second = draw(4_194_304, 5_000);
+    // At scale 4,096 two independent draws agree with probability 7·10⁻⁵.
+    let same = |a: &[i64], b: &[i64]| a.iter().zip(b).filter(|(x, y)| x == y).count();
+    assert!(same(&first, &second) < 30, "two calls");
+    assert!(same(&first[..2_500], &first[2_500..]) < 30, "two threads of one call");
+}
