@@ -11,8 +11,6 @@ export type Dialog = "help" | "guideline";
 export const dialog = signal<Dialog | null>(null);
 /** Whether single keys act. Speech input and some screen readers need them off. */
 export const singleKeys = signal(localStorage.getItem(LETTERS) !== "off");
-/** Raised to move the focus into the comment. */
-export const commentAsked = signal(0);
 
 export interface Command {
   /** As `KeyboardEvent.key`, lower case; with `ctrl+` where it is held. */
@@ -61,9 +59,7 @@ export const COMMANDS = {
     keys: ["c"],
     caps: ["C"],
     title: "Comment",
-    run: () => {
-      commentAsked.value += 1;
-    },
+    run: () => document.getElementById("comment")?.focus(),
   },
   undo: {
     keys: ["backspace"],

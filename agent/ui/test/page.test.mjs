@@ -250,11 +250,14 @@ describe("review page", { skip }, () => {
     agent.mode = "up";
     const second = await context.newPage();
     await second.goto(agent.address);
-    await Promise.all([signIn(second), page.getByRole("button", { name: "Try now" }).click()]);
+    // The first tab tries again by itself, at the same time.
+    await signIn(second);
     await saved(second);
     await saved(page);
-    assert.equal(agent.arrived.length, 5 + repeats(agent.arrived));
-    assert.equal(agent.annotations.size, 5);
+    assert.deepEqual(
+      agent.arrived.map(({ item }) => Number.parseInt(item, 16)),
+      [1, 2, 3, 4, 5],
+    );
   });
 
   check("an expired session keeps the work and goes on", async ({ agent, page }) => {
@@ -396,9 +399,7 @@ async function signIn(page, token = TOKEN) {
 }
 
 function cardShows(page, number, timeout = 5_000) {
-  return page.locator("article", { hasText: `for item ${number}.` }).or(
-    page.locator("article", { hasText: "<script>" }),
-  ).waitFor({ timeout });
+  return page.locator("article", { hasText: `for item ${number}.` }).waitFor({ timeout });
 }
 
 /** Nothing is unconfirmed any more, in this person's name or another's. */
@@ -406,11 +407,6 @@ function saved(page) {
   return page.waitForFunction(
     () => !Object.keys(localStorage).some((name) => name.startsWith("insitu.unconfirmed/")),
   );
-}
-
-/** Requests that repeated one which a broken connection had cut off. */
-function repeats(arrived) {
-  return arrived.length - new Set(arrived.map(({ key }) => key)).size;
 }
 
 function focused(page) {

@@ -1,9 +1,7 @@
 // How a person answers with one class. Other kinds of label get their own component beside this one.
 
-import { useSignalEffect } from "@preact/signals";
-import { useRef } from "preact/hooks";
 import { COMMENT_CHARS_MAX, type Card, type Project } from "../contract";
-import { commentAsked, digitCap } from "../keys";
+import { digitCap } from "../keys";
 import * as review from "../review";
 
 export function Answer({ card, project }: { card: Card; project: Project }) {
@@ -81,13 +79,6 @@ function Classes({ card, project }: { card: Card; project: Project }) {
 }
 
 function Comment() {
-  const area = useRef<HTMLTextAreaElement>(null);
-  const asked = useRef(commentAsked.peek());
-  useSignalEffect(() => {
-    if (commentAsked.value === asked.current) return;
-    asked.current = commentAsked.value;
-    area.current?.focus();
-  });
   return (
     <div class="comment">
       <label for="comment">
@@ -95,7 +86,6 @@ function Comment() {
       </label>
       <textarea
         id="comment"
-        ref={area}
         rows={2}
         maxLength={COMMENT_CHARS_MAX}
         placeholder="Goes with your decision"

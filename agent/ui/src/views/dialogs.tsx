@@ -23,7 +23,7 @@ export function Guideline() {
           </div>
         ))}
       </dl>
-      <p class="note">Version {shown.version} of the taxonomy.</p>
+      <p class="note after">Version {shown.version} of the taxonomy.</p>
     </Modal>
   );
 }

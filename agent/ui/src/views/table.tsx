@@ -1,5 +1,4 @@
-import { useSignalEffect } from "@preact/signals";
-import { useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { current, leaseEnded, project, renew, supply } from "../deck";
 import { Answer } from "./answer";
 import { Fields } from "./fields";
@@ -14,14 +13,14 @@ export function Table() {
 
 function Item() {
   const article = useRef<HTMLElement>(null);
-  // Each new item takes the focus, so that keys act on it and a screen reader reads it.
-  useSignalEffect(() => {
-    if (current.value?.item !== undefined && document.querySelector("dialog[open]") === null) {
-      article.current?.focus({ preventScroll: true });
-      scrollTo({ top: 0 });
-    }
-  });
   const card = current.value;
+  // Each new item takes the focus, so that keys act on it and a screen reader reads it. Before the
+  // paint: later it would pull the focus out of a comment that a quick hand has begun.
+  useLayoutEffect(() => {
+    if (document.querySelector("dialog[open]") !== null) return;
+    article.current?.focus({ preventScroll: true });
+    scrollTo({ top: 0 });
+  }, [card?.item]);
   const shown = project.value;
   if (card === null || shown === null) return null;
   return (
