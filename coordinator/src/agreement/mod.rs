@@ -1,0 +1,239 @@
+//! How far labels agree: prelabel against label of record (Cohen's κ), reader against reader
+//! (Krippendorff's α), for each site, over all, and pooled; calibration; labels by class.
+//!
+//! Noised counts are summed before anything is estimated, and every interval contains the noise.
+
+pub mod calibration;
+pub mod counts;
+pub mod labels;
+
+use insitu_measure::agreement::{Heterogeneity, random_effects};
+use insitu_privacy::estimate::{self, Agreement, EstimateError, NoisedCounts};
+use insitu_protocol::ids::{ProjectName, SiteName};
+use insitu_protocol::project::Project;
+use serde::Serialize;
+
+use crate::store::{Store, StoreError};
+use counts::{CountsError, SiteCounts};
+
+/// Confidence of the pooled interval.
+const LEVEL: f64 = 0.95;
+
+/// Why there is no report.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReportError {
+    /// No such project.
+    #[error("there is no project {project}")]
+    UnknownProject {
+        /// Its name.
+        project: ProjectName,
+    },
+    /// The counts.
+    #[error("the released counts cannot be used")]
+    Counts {
+        /// Why not.
+        #[from]
+        source: CountsError,
+    },
+    /// The store.
+    #[error("the report cannot be read")]
+    Store {
+        /// Why not.
+        #[from]
+        source: StoreError,
+    },
+}
+
+/// Agreement in a project.
+#[derive(Clone, Debug, Serialize)]
+pub struct AgreementReport {
+    /// The project.
+    pub project: ProjectName,
+    /// By name; the sites that released something.
+    pub sites: Vec<SiteAgreement>,
+    /// From the sums over all sites.
+    pub overall: AgreementFigures,
+    /// Random-effects means of the sites' figures, with what differs between sites in the interval.
+    pub pooled: PooledFigures,
+}
+
+/// Agreement at a site.
+#[derive(Clone, Debug, Serialize)]
+pub struct SiteAgreement {
+    /// The site.
+    pub site: SiteName,
+    /// Its figures.
+    #[serde(flatten)]
+    pub figures: AgreementFigures,
+}
+
+/// Agreement at a site, or over all.
+#[derive(Clone, Debug, Serialize)]
+pub struct AgreementFigures {
+    /// Confusion releases summed.
+    pub windows: u32,
+    /// Items in them, as far as the noise lets one know.
+    pub n: Option<f64>,
+    /// Cohen's κ of prelabel and label of record.
+    pub kappa: Estimate,
+    /// Krippendorff's nominal α of first and second reader.
+    pub alpha: Estimate,
+    /// Share of prelabels that the label of record kept.
+    pub agreement: Option<f64>,
+}
+
+/// Means over sites.
+#[derive(Clone, Debug, Serialize)]
+pub struct PooledFigures {
+    /// Of κ.
+    pub kappa: PooledEstimate,
+    /// Of α.
+    pub alpha: PooledEstimate,
+}
+
+/// A figure with its 95 % interval, or why there is none.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Estimate {
+    /// It is known.
+    Known {
+        /// The estimate.
+        value: f64,
+        /// Lower end, sampling and noise included.
+        low: f64,
+        /// Upper end.
+        high: f64,
+        /// Standard deviation of the estimate.
+        deviation: f64,
+    },
+    /// It is not.
+    Undefined {
+        /// Why, in words.
+        undefined: String,
+    },
+}
+
+/// A mean over sites, or why there is none.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum PooledEstimate {
+    /// It is known.
+    Known {
+        /// The mean.
+        value: f64,
+        /// Lower end of Hartung and Knapp's 95 % interval.
+        low: f64,
+        /// Upper end.
+        high: f64,
+        /// Variance between sites.
+        tau2: f64,
+        /// Sites in it.
+        sites: usize,
+    },
+    /// It is not.
+    Undefined {
+        /// Why, in words.
+        undefined: String,
+    },
+}
+
+/// Reads the agreement in a project.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn report(store: &Store, project: &ProjectName) -> Result<AgreementReport, ReportError> {
+    let (project, confusion, coincidence) = store.read("agreement", |tx| {
+        let unknown = || ReportError::UnknownProject { project: project.clone() };
+        let project = tx.project(project)?.ok_or_else(unknown)?;
+        let confusion = counts::confusion(tx, &project)?;
+        let coincidence = counts::coincidence(tx, &project)?;
+        Ok::<_, ReportError>((project, confusion, coincidence))
+    })?;
+    let mut names: Vec<&SiteName> =
+        confusion.iter().chain(&coincidence).map(|site| &site.site).collect();
+    names.sort();
+    names.dedup();
+    let sites: Vec<SiteAgreement> = names
+        .into_iter()
+        .map(|name| SiteAgreement {
+            site: name.clone(),
+            figures: figures(&project, of(&confusion, name), of(&coincidence, name)),
+        })
+        .collect();
+    let total = |sites| counts::total(sites).map_err(CountsError::from);
+    let overall = figures(&project, total(&confusion)?.as_ref(), total(&coincidence)?.as_ref());
+    let pooled = PooledFigures {
+        kappa: pool(sites.iter().map(|site| &site.figures.kappa)),
+        alpha: pool(sites.iter().map(|site| &site.figures.alpha)),
+    };
+    Ok(AgreementReport { project: project.name, sites, overall, pooled })
+}
+
+fn of<'a>(sites: &'a [SiteCounts], name: &SiteName) -> Option<&'a SiteCounts> {
+    sites.iter().find(|site| site.site == *name)
+}
+
+fn figures(
+    project: &Project,
+    confusion: Option<&SiteCounts>,
+    coincidence: Option<&SiteCounts>,
+) -> AgreementFigures {
+    let classes = project.classes.len();
+    let kappa = confusion.map(|site| estimate::kappa(&site.counts, classes));
+    let alpha = coincidence.map(|site| estimate::alpha(&site.counts, classes));
+    let known = kappa.as_ref().and_then(|kappa| kappa.as_ref().ok());
+    AgreementFigures {
+        windows: confusion.map_or(0, |site| site.windows),
+        n: known.map(|kappa| kappa.n),
+        agreement: known
+            .zip(confusion)
+            .map(|(kappa, site)| diagonal(&site.counts, classes) / kappa.n),
+        kappa: Estimate::of(kappa),
+        alpha: Estimate::of(alpha),
+    }
+}
+
+fn diagonal(counts: &NoisedCounts, classes: usize) -> f64 {
+    counts.counts().iter().step_by(classes + 1).sum::<i64>() as f64
+}
+
+impl Estimate {
+    /// What is known of a coefficient; `None` when nothing was released.
+    fn of(result: Option<Result<Agreement, EstimateError>>) -> Self {
+        match result {
+            Some(Ok(Agreement { value, low, high, deviation, .. })) => {
+                Self::Known { value, low, high, deviation }
+            }
+            Some(Err(error)) => Self::Undefined { undefined: error.to_string() },
+            None => Self::Undefined { undefined: "nothing was released yet".to_owned() },
+        }
+    }
+}
+
+fn pool<'a>(estimates: impl Iterator<Item = &'a Estimate>) -> PooledEstimate {
+    let (mut values, mut variances) = (Vec::new(), Vec::new());
+    for estimate in estimates {
+        if let Estimate::Known { value, deviation, .. } = estimate {
+            values.push(*value);
+            variances.push(deviation * deviation);
+        }
+    }
+    let undefined = |undefined: String| PooledEstimate::Undefined { undefined };
+    match random_effects(&values, &variances, Heterogeneity::PauleMandel) {
+        Ok(pooled) => match pooled.interval(LEVEL) {
+            Some(interval) => PooledEstimate::Known {
+                value: pooled.mean,
+                low: interval.low,
+                high: interval.high,
+                tau2: pooled.tau2,
+                sites: pooled.sites,
+            },
+            None => undefined("a mean over sites needs two of them".to_owned()),
+        },
+        Err(error) => undefined(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

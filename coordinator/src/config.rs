@@ -1,0 +1,223 @@
+//! The coordinator's configuration, and where it keeps its files.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use insitu_daemon::config::{self, ConfigError};
+use insitu_daemon::telemetry::LogFormat;
+use insitu_protocol::ids::FederationName;
+use serde::Deserialize;
+
+/// The configuration's file in the folder that `init` makes.
+pub const FILE: &str = "coordinator.toml";
+
+/// `coordinator.toml`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Folder of everything the coordinator keeps; a relative path starts at the file's folder.
+    pub data: PathBuf,
+    /// Where agents connect.
+    pub link: Link,
+    /// Where people look.
+    pub http: Http,
+    /// Training rounds.
+    #[serde(default)]
+    pub rounds: Rounds,
+    /// Agents' certificates.
+    #[serde(default)]
+    pub certificates: Certificates,
+    /// The log.
+    #[serde(default)]
+    pub log: Log,
+}
+
+/// Where agents connect.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Link {
+    /// UDP address for QUIC.
+    pub listen: SocketAddr,
+}
+
+/// Where people look.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Http {
+    /// TCP address of the dashboard, the API and the metrics. Without accounts it must be
+    /// loopback.
+    pub listen: SocketAddr,
+    /// Names under which a reverse proxy may call it.
+    #[serde(default)]
+    pub hosts: Vec<String>,
+}
+
+/// Training rounds.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rounds {
+    /// How long a round waits for updates, unless the command says otherwise.
+    #[serde(with = "humantime_serde")]
+    pub closes_in: Duration,
+    /// How often deadlines are looked at.
+    #[serde(with = "humantime_serde")]
+    pub tick: Duration,
+}
+
+/// Agents' certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Certificates {
+    /// Life of an agent's certificate; agents renew it at two thirds.
+    #[serde(with = "humantime_serde")]
+    pub agent_life: Duration,
+}
+
+/// The log, on standard error.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `text` or `json`.
+    pub format: LogFormat,
+    /// `info`, or `info,insitu_coordinator=debug`.
+    pub filter: String,
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Self { closes_in: Duration::from_secs(3600), tick: Duration::from_millis(200) }
+    }
+}
+
+impl Default for Certificates {
+    fn default() -> Self {
+        Self { agent_life: insitu_daemon::authority::AGENT_LIFE }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Text, filter: "info".to_owned() }
+    }
+}
+
+impl Config {
+    /// Reads the configuration file `path`.
+    ///
+    /// # Errors
+    /// [`ConfigError`], with the file and the line.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self = config::read(path)?;
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        config.data = folder.join(&config.data);
+        if !config.http.listen.ip().is_loopback() {
+            return Err(ConfigError::Invalid {
+                path: path.to_owned(),
+                line: 1,
+                reason: format!(
+                    "http.listen is {}: the dashboard has no accounts, so it listens on loopback \
+                     only; put a reverse proxy with accounts before it",
+                    config.http.listen
+                ),
+            });
+        }
+        Ok(config)
+    }
+
+    /// The database.
+    pub fn store_file(&self) -> PathBuf {
+        self.data.join("coordinator.db")
+    }
+
+    /// The folder of bundles' objects.
+    pub fn objects_folder(&self) -> PathBuf {
+        self.data.join("objects")
+    }
+
+    /// The folder of the certificate authority.
+    pub fn authority_folder(&self) -> PathBuf {
+        self.data.join("authority")
+    }
+
+    /// The key that signs bundles.
+    pub fn bundle_key_file(&self) -> PathBuf {
+        self.data.join("bundle.key")
+    }
+
+    /// Held while `serve` runs.
+    pub fn lock_file(&self) -> PathBuf {
+        self.data.join("lock")
+    }
+}
+
+/// The file that `init` writes.
+pub fn example(federation: &FederationName, link: SocketAddr, http: SocketAddr) -> String {
+    format!(
+        r#"# Coordinator of the federation "{federation}". Unknown keys are refused.
+
+# Everything the coordinator keeps: the database, models, and the keys that members trust.
+# Back this folder up as a whole, and keep it closed to others.
+data = "data"
+
+[link]
+# Where agents connect: QUIC over UDP, with certificates on both sides.
+listen = "{link}"
+
+[http]
+# The dashboard, /api/overview, /metrics, /healthz and /readyz. Loopback only.
+listen = "{http}"
+# Names under which a reverse proxy may call it:
+# hosts = ["insitu.example.org"]
+
+[rounds]
+# How long a training round waits for the sites that have not answered,
+# unless `round start --closes-in` says otherwise.
+closes_in = "1h"
+
+[certificates]
+# Life of an agent's certificate. Agents renew it by themselves at two thirds of it.
+agent_life = "30days"
+
+[log]
+format = "text"     # or "json"
+filter = "info"
+"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(FILE);
+        std::fs::write(&path, text).unwrap();
+        let config = Config::read(&path)?;
+        assert!(config.data.starts_with(dir.path()));
+        Ok(config)
+    }
+
+    fn written() -> String {
+        let federation = "heart".parse().unwrap();
+        let (link, http) = ("[::]:7443".parse().unwrap(), "127.0.0.1:7480".parse().unwrap());
+        example(&federation, link, http)
+    }
+
+    #[test]
+    fn what_init_writes_is_the_default_spelt_out() {
+        let config = read(&written()).unwrap();
+        assert_eq!(config.rounds, Rounds::default());
+        assert_eq!(config.certificates, Certificates::default());
+        assert_eq!(config.log, Log::default());
+    }
+
+    #[test]
+    fn unknown_keys_and_open_dashboards_are_refused() {
+        let typo = written().replace("closes_in", "close_in");
+        assert!(read(&typo).unwrap_err().to_string().contains("close_in"));
+        let open = written().replace("127.0.0.1:7480", "0.0.0.0:7480");
+        assert!(read(&open).unwrap_err().to_string().contains("loopback"));
+    }
+}

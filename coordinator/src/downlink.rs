@@ -1,0 +1,146 @@
+//! What each site polls: its list of orders, built from what they refer to.
+//!
+//! What is no longer worth doing is left out: an older version of a project, a bundle that
+//! another one replaced, a round that closed, a campaign that ended.
+
+use insitu_protocol::bytes::Bytes;
+use insitu_protocol::frame::{PREFIX_BYTES, encode};
+use insitu_protocol::ids::SiteName;
+use insitu_protocol::order::{
+    BundleOrder, NumberedOrder, ORDERS_BYTES_MAX, ORDERS_MAX, Order, RoundOrder,
+};
+use insitu_protocol::response::Response;
+
+use insitu_models::manifest::Manifest;
+
+use crate::store::{CampaignState, OrderKind, RoundState, Store, StoreError, Tx};
+
+/// Why the orders cannot be told.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DownlinkError {
+    /// A stored manifest does not decode.
+    #[error("a stored manifest is refused")]
+    Manifest {
+        /// What is wrong with it.
+        #[from]
+        source: insitu_models::manifest::ManifestError,
+    },
+    /// The store.
+    #[error("the orders cannot be read")]
+    Store {
+        /// Why not.
+        #[from]
+        source: StoreError,
+    },
+}
+
+/// A site's orders above `after`: at most [`ORDERS_MAX`], as many as fit into one answer.
+///
+/// # Errors
+/// [`DownlinkError`].
+pub fn poll(
+    store: &Store,
+    site: &SiteName,
+    after: u64,
+    now_unix_s: i64,
+) -> Result<Vec<NumberedOrder>, DownlinkError> {
+    store.read("poll", |tx| {
+        let mut orders = Vec::new();
+        let mut after = after;
+        loop {
+            let rows = tx.orders_after(site, after, ORDERS_MAX)?;
+            let Some(last) = rows.last() else { return Ok(orders) };
+            after = last.number;
+            for row in rows {
+                let Some(order) = build(tx, &row.kind, now_unix_s)? else { continue };
+                orders.push(NumberedOrder { number: row.number, order });
+                if !fits(&orders) {
+                    orders.pop();
+                    return Ok(orders);
+                }
+                if orders.len() == ORDERS_MAX {
+                    return Ok(orders);
+                }
+            }
+        }
+    })
+}
+
+/// Gives a new site what the others were told before it came: every project and its bundle.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn welcome(tx: &Tx<'_>, site: &SiteName) -> Result<(), StoreError> {
+    for project in tx.projects()? {
+        let name = project.name;
+        tx.add_order(
+            site,
+            &OrderKind::Project { project: name.clone(), version: project.version },
+        )?;
+        if let Some(active) = tx.active_publication(&name)? {
+            let order = OrderKind::Bundle { bundle: active.bundle, publication: active.number };
+            tx.add_order(site, &order)?;
+        }
+    }
+    Ok(())
+}
+
+/// The order that a row refers to; `None` when it is no longer worth doing.
+fn build(tx: &Tx<'_>, kind: &OrderKind, now_unix_s: i64) -> Result<Option<Order>, DownlinkError> {
+    match kind {
+        OrderKind::Project { project, version } => {
+            let current = tx.project(project)?.filter(|current| current.version == *version);
+            Ok(current.map(Order::Project))
+        }
+        OrderKind::Bundle { bundle, publication } => {
+            let Some(row) = tx.bundle(*bundle)? else { return Ok(None) };
+            let active = tx.active_publication(&row.project)?;
+            let current = active.is_some_and(|active| active.number == *publication);
+            Ok(row.signature.filter(|_| current).map(|signature| {
+                let manifest = Bytes(row.manifest);
+                Order::Bundle(BundleOrder { project: row.project, manifest, signature })
+            }))
+        }
+        OrderKind::Round { run, round } => {
+            let (Some(run), Some(round)) = (tx.run(*run)?, tx.round(*run, *round)?) else {
+                return Ok(None);
+            };
+            if round.state != RoundState::Open || now_unix_s >= round.closes_unix_s {
+                return Ok(None);
+            }
+            let project = tx.project_version(&run.project, run.project_version)?;
+            let bundle = tx.bundle(run.bundle)?;
+            let (Some(project), Some(bundle)) = (project, bundle) else { return Ok(None) };
+            let manifest = Manifest::decode(&bundle.manifest)?;
+            Ok(Some(Order::Round(RoundOrder {
+                run: run.id,
+                round: round.number,
+                rounds: run.rounds,
+                project: run.project,
+                backbone: manifest.backbone.digest,
+                head: Bytes(round.head),
+                classes: u16::try_from(project.classes.len()).unwrap_or(u16::MAX),
+                features: run.features,
+                clip_milli: project.training.clip_milli,
+                fraction_bits: project.training.fraction_bits,
+                nano_rho: run.round_nano_rho,
+                closes_unix_s: round.closes_unix_s,
+            })))
+        }
+        OrderKind::Campaign { campaign } => {
+            let row = tx.campaign(*campaign)?;
+            let open = row.filter(|row| {
+                row.state == CampaignState::Open && now_unix_s < row.order.answers_unix_s
+            });
+            Ok(open.map(|row| Order::Campaign(row.order)))
+        }
+    }
+}
+
+/// Whether an answer with these orders can be sent. One order alone always can.
+fn fits(orders: &[NumberedOrder]) -> bool {
+    orders.len() == 1
+        || encode(&Response::Orders(orders.to_vec()))
+            .is_ok_and(|frame| frame.len() - PREFIX_BYTES <= ORDERS_BYTES_MAX)
+}

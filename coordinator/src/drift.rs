@@ -1,0 +1,209 @@
+//! Where sites differ from a reference site: one test for each site and feature.
+//!
+//! Both sides are noised histograms. The level is divided by the number of tests (Bonferroni).
+
+use insitu_privacy::estimate::{self, NoisedCounts, Reference};
+use insitu_protocol::ids::{ProjectName, SiteName};
+use insitu_protocol::project::{Feature, Project};
+use serde::Serialize;
+
+use crate::agreement::ReportError;
+use crate::agreement::counts::{self, CountsError, SiteCounts};
+use crate::store::Store;
+
+/// Chance of calling any difference drift when there is none, over all tests of a report.
+pub const LEVEL: f64 = 0.01;
+
+/// Makes simulated p-values the same each time a report is read. Nothing secret depends on it.
+const SEED: u64 = 0x1451_7400;
+
+/// Drift in a project.
+#[derive(Clone, Debug, Serialize)]
+pub struct DriftReport {
+    /// The project.
+    pub project: ProjectName,
+    /// The site that the others are compared with.
+    pub reference: SiteName,
+    /// The level of the whole report.
+    pub level: f64,
+    /// Every other site and feature with enough data.
+    pub tests: Vec<DriftTest>,
+    /// Those without.
+    pub undefined: Vec<NoTest>,
+}
+
+/// One comparison.
+#[derive(Clone, Debug, Serialize)]
+pub struct DriftTest {
+    /// The site.
+    pub site: SiteName,
+    /// The feature's field.
+    pub feature: String,
+    /// Its position in the project.
+    pub feature_index: u16,
+    /// The noise-corrected χ².
+    pub statistic: f64,
+    /// Simulated, noise included.
+    pub p_value: f64,
+    /// Times the number of tests, at most 1.
+    pub p_adjusted: f64,
+    /// Squared relative difference of the shares, unbiased: around 0 without drift.
+    pub effect: f64,
+    /// Its standard deviation.
+    pub effect_sd: f64,
+    /// Whether `p_adjusted` is below the report's level.
+    pub drifted: bool,
+    /// The bin that holds most more of the site's items than of the reference's.
+    pub worst_bin: WorstBin,
+}
+
+/// A bin that one site fills more than the other.
+#[derive(Clone, Debug, Serialize)]
+pub struct WorstBin {
+    /// Its position.
+    pub bin: usize,
+    /// What it holds, for people.
+    pub title: String,
+    /// Share at the site less share at the reference.
+    pub excess: f64,
+    /// Its standard deviation, sampling and noise included.
+    pub sd: f64,
+}
+
+/// A comparison that cannot be made.
+#[derive(Clone, Debug, Serialize)]
+pub struct NoTest {
+    /// The site.
+    pub site: SiteName,
+    /// The feature's field.
+    pub feature: String,
+    /// Why, in words.
+    pub reason: String,
+}
+
+/// Compares every site with `reference`.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn report(
+    store: &Store,
+    project: &ProjectName,
+    reference: &SiteName,
+) -> Result<DriftReport, ReportError> {
+    let (project, sites) = store.read("drift", |tx| {
+        let unknown = || ReportError::UnknownProject { project: project.clone() };
+        let project = tx.project(project)?.ok_or_else(unknown)?;
+        let sites = counts::drift(tx, &project)?;
+        Ok::<_, ReportError>((project, sites))
+    })?;
+    let (mut tests, mut undefined) = (Vec::new(), Vec::new());
+    let known = sites.iter().find(|site| site.site == *reference);
+    for site in sites.iter().filter(|site| site.site != *reference) {
+        for (index, feature) in project.features.iter().enumerate() {
+            match known.map(|known| compare(&project, index, site, known)) {
+                Some(Ok(test)) => tests.push(test),
+                Some(Err(CountsError::Shape { source })) => {
+                    undefined.push(no_test(site, feature, &source.to_string()));
+                }
+                Some(Err(error @ CountsError::Store { .. })) => return Err(error.into()),
+                None => {
+                    let reason = format!("{reference} has released no histograms yet");
+                    undefined.push(no_test(site, feature, &reason));
+                }
+            }
+        }
+    }
+    let number = tests.len() as f64;
+    for test in &mut tests {
+        test.p_adjusted = (test.p_value * number).min(1.0);
+        test.drifted = test.p_adjusted < LEVEL;
+    }
+    let (reference, project) = (reference.clone(), project.name);
+    Ok(DriftReport { project, reference, level: LEVEL, tests, undefined })
+}
+
+fn no_test(site: &SiteCounts, feature: &Feature, reason: &str) -> NoTest {
+    NoTest {
+        site: site.site.clone(),
+        feature: feature.field.to_string(),
+        reason: reason.to_owned(),
+    }
+}
+
+fn compare(
+    project: &Project,
+    index: usize,
+    site: &SiteCounts,
+    reference: &SiteCounts,
+) -> Result<DriftTest, CountsError> {
+    let feature = &project.features[index];
+    let (here, there) = (slice(project, index, site)?, slice(project, index, reference)?);
+    let drift = estimate::drift(&here, Reference::Noised(&there), SEED)?;
+    Ok(DriftTest {
+        site: site.site.clone(),
+        feature: feature.field.to_string(),
+        feature_index: u16::try_from(index).unwrap_or(u16::MAX),
+        statistic: drift.statistic,
+        p_value: drift.p_value,
+        p_adjusted: drift.p_value,
+        effect: drift.effect,
+        effect_sd: drift.effect_deviation,
+        drifted: false,
+        worst_bin: worst_bin(feature, &here, &there),
+    })
+}
+
+/// One feature's histogram out of a drift release.
+fn slice(
+    project: &Project,
+    index: usize,
+    site: &SiteCounts,
+) -> Result<NoisedCounts, CountsError> {
+    let start: usize = project.features[..index].iter().map(Feature::bin_count).sum();
+    let bins = project.features[index].bin_count();
+    let counts = site.counts.counts().get(start..start + bins).unwrap_or_default().to_vec();
+    Ok(NoisedCounts::with_variance(counts, site.counts.variance())?)
+}
+
+fn worst_bin(feature: &Feature, here: &NoisedCounts, there: &NoisedCounts) -> WorstBin {
+    let excess = |bin: usize| share(here, bin).0 - share(there, bin).0;
+    let bins = 0..here.counts().len();
+    let bin = bins.max_by(|a, b| excess(*a).total_cmp(&excess(*b))).unwrap_or(0);
+    WorstBin {
+        bin,
+        title: feature.bin_title(bin),
+        excess: excess(bin),
+        sd: (share(here, bin).1 + share(there, bin).1).sqrt(),
+    }
+}
+
+/// A bin's share of the items, and its variance by sampling and noise.
+fn share(counts: &NoisedCounts, bin: usize) -> (f64, f64) {
+    let n = counts.counts().iter().sum::<i64>() as f64;
+    let share = counts.counts().get(bin).map_or(0.0, |count| *count as f64 / n);
+    let (bins, noise) = (counts.counts().len() as f64, counts.variance() / (n * n));
+    let sampling = (share * (1.0 - share)).max(0.0) / n;
+    (share, sampling + noise * (1.0 - 2.0 * share + bins * share * share))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts(values: &[i64], variance: f64) -> NoisedCounts {
+        NoisedCounts::with_variance(values.to_vec(), variance).unwrap()
+    }
+
+    #[test]
+    fn the_worst_bin_is_the_one_with_the_largest_excess() {
+        let feature: Feature = toml::from_str("field = \"chol\"\nbins = { edges = [1.0, 200.0] }")
+            .unwrap();
+        let (here, there) = (counts(&[80, 10, 5, 5], 4.0), counts(&[10, 40, 40, 10], 4.0));
+        let worst = worst_bin(&feature, &here, &there);
+        assert_eq!((worst.bin, worst.title.as_str()), (0, "<1"));
+        assert!((worst.excess - 0.7).abs() < 1e-12);
+        // Noise 4 on each of 4 bins: by hand for p = .8 and p = .1.
+        let by_hand = (0.16 + 0.04 * (1.0 - 1.6 + 2.56) + 0.09 + 0.04 * (1.0 - 0.2 + 0.04)) / 100.0;
+        assert!((worst.sd - f64::sqrt(by_hand)).abs() < 1e-3, "{}", worst.sd);
+    }
+}

@@ -1,0 +1,163 @@
+//! What comes in: agents that join, their hellos, and their releases.
+//!
+//! A release is checked against its project and its agent's chain, committed, and only then
+//! acknowledged. Nothing here looks at what the values say.
+
+pub mod enrollment;
+pub mod fleet;
+mod shape;
+
+use insitu_protocol::facts::DeviceFacts;
+use insitu_protocol::ids::{AgentName, SiteName};
+use insitu_protocol::release::{Body, CHAIN_START, Release, chain};
+use insitu_protocol::response::{HelloAnswer, Receipt, Refusal};
+
+use crate::store::{AlertKind, NewRelease, RoundState, Store, StoreError, Tx};
+
+/// Who sends: from the certificate, never from a message.
+#[derive(Clone, Copy, Debug)]
+pub struct Sender<'a> {
+    /// The site.
+    pub site: &'a SiteName,
+    /// The agent there.
+    pub agent: &'a AgentName,
+}
+
+/// An agent says that it is there.
+///
+/// # Errors
+/// [`StoreError`]; the inner refusal is for the agent.
+pub fn hello(
+    store: &Store,
+    sender: Sender<'_>,
+    facts: &DeviceFacts,
+    now_unix_s: i64,
+) -> Result<Result<HelloAnswer, Refusal>, StoreError> {
+    store.write("hello", |tx| {
+        if !tx.is_member(sender.site)? {
+            return Ok(Err(Refusal::NotMember));
+        }
+        tx.agent_seen(sender.site, sender.agent, facts, now_unix_s)?;
+        let acknowledged = tx.chain_end(sender.site, sender.agent)?;
+        Ok(Ok(HelloAnswer { now_unix_s, acknowledged }))
+    })
+}
+
+/// Takes a release; the receipt may be sent once this returns.
+///
+/// The same release again gets the same receipt. Another one in its place is refused and raises
+/// an alert: the disk was cloned, a backup restored, or somebody lies.
+///
+/// # Errors
+/// [`StoreError`]; the inner refusal is for the agent.
+pub fn submit(
+    store: &Store,
+    sender: Sender<'_>,
+    bytes: &[u8],
+    now_unix_s: i64,
+) -> Result<Result<Receipt, Refusal>, StoreError> {
+    let decoded = Release::decode(bytes);
+    let verdict = store.write("submit", |tx| {
+        if !tx.is_member(sender.site)? {
+            return Ok::<_, StoreError>(Err(Suspect { refusal: Refusal::NotMember, alert: None }));
+        }
+        let verdict = match &decoded {
+            Ok(release) => accept(tx, sender, release, bytes, now_unix_s)?,
+            Err(_) => Err(Suspect::malformed(Refusal::Malformed)),
+        };
+        if let Err(Suspect { alert: Some(kind), .. }) = &verdict {
+            tx.raise_alert(sender.site, sender.agent, *kind, now_unix_s)?;
+        }
+        Ok(verdict)
+    })?;
+    let kind = decoded.as_ref().map_or("unknown", |release| release.body.name());
+    let outcome = match &verdict {
+        Ok(_) => "accepted",
+        Err(Suspect { alert: Some(kind), .. }) => kind.name(),
+        Err(Suspect { alert: None, .. }) => "refused",
+    };
+    metrics::counter!("insitu_releases_total", "kind" => kind, "outcome" => outcome).increment(1);
+    if let Err(suspect) = &verdict {
+        let Sender { site, agent } = sender;
+        tracing::warn!(%site, %agent, kind, outcome, refusal = %suspect.refusal, "release refused");
+    }
+    Ok(verdict.map_err(|suspect| suspect.refusal))
+}
+
+/// A refusal, and whether it is worth an alert.
+struct Suspect {
+    refusal: Refusal,
+    alert: Option<AlertKind>,
+}
+
+impl Suspect {
+    fn malformed(refusal: Refusal) -> Self {
+        Self { refusal, alert: Some(AlertKind::Malformed) }
+    }
+}
+
+fn accept(
+    tx: &Tx<'_>,
+    sender: Sender<'_>,
+    release: &Release,
+    bytes: &[u8],
+    now_unix_s: i64,
+) -> Result<Result<Receipt, Suspect>, StoreError> {
+    let Sender { site, agent } = sender;
+    let chain = chain(bytes);
+    let end = tx.chain_end(site, agent)?;
+    let expected = end.as_ref().map_or(1, |end| end.sequence + 1);
+    let broken = |alert| {
+        let refusal = Refusal::Chain { expected, got: release.sequence };
+        Ok(Err(Suspect { refusal, alert: Some(alert) }))
+    };
+    if let Some(known) = tx.chain_at(site, agent, release.sequence)? {
+        let same = known.chain == chain;
+        return if same { Ok(Ok(known)) } else { broken(AlertKind::Equivocation) };
+    }
+    if release.sequence != expected {
+        return broken(AlertKind::Gap);
+    }
+    if release.previous != end.map_or(CHAIN_START, |end| end.chain) {
+        return broken(AlertKind::Equivocation);
+    }
+    if let Err(refusal) = shape::check(tx, site, release)? {
+        return Ok(Err(Suspect::malformed(refusal)));
+    }
+    let counted = counts(tx, sender, release, now_unix_s)?;
+    let new =
+        NewRelease { site, agent, release, bytes, chain, counted, received_unix_s: now_unix_s };
+    if !tx.add_release(&new)? {
+        return Ok(Err(Suspect::malformed(Refusal::Malformed)));
+    }
+    Ok(Ok(Receipt { id: release.id, sequence: release.sequence, chain }))
+}
+
+/// Whether a release enters sums. One that does not is kept all the same: the agent was charged
+/// for it, and its chain must not break.
+fn counts(
+    tx: &Tx<'_>,
+    sender: Sender<'_>,
+    release: &Release,
+    now_unix_s: i64,
+) -> Result<bool, StoreError> {
+    if tx.has_counted(sender.site, sender.agent, &release.project, &release.body)? {
+        return Ok(false);
+    }
+    match release.body {
+        Body::Confusion { .. }
+        | Body::Coincidence { .. }
+        | Body::Calibration { .. }
+        | Body::Drift { .. } => Ok(true),
+        Body::Campaign { campaign } => Ok(tx.campaign_sites(campaign)?.contains(sender.site)),
+        Body::Update { run, round } => {
+            let open = tx.round(run, round)?.is_some_and(|round| {
+                round.state == RoundState::Open && now_unix_s < round.closes_unix_s
+            });
+            Ok(open && tx.run_sites(run)?.contains(sender.site))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

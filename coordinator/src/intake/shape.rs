@@ -1,0 +1,71 @@
+//! Whether a release has the form that its project fixes.
+
+use insitu_privacy::GaussianScale;
+use insitu_protocol::ids::SiteName;
+use insitu_protocol::project::Project;
+use insitu_protocol::release::{Body, Release};
+use insitu_protocol::response::Refusal;
+
+use crate::store::{StoreError, Tx};
+
+/// Most that one release may say it cost, nano-ρ: ρ = 4, the most that a project can ask for.
+const NANO_RHO_MAX: u64 = 4_000_000_000;
+
+/// Numbers in one campaign's answer.
+const CAMPAIGN_VALUES: usize = 3;
+
+/// Checks everything about a release but its place in the chain.
+pub(super) fn check(
+    tx: &Tx<'_>,
+    site: &SiteName,
+    release: &Release,
+) -> Result<Result<(), Refusal>, StoreError> {
+    let Some(project) = tx.project_version(&release.project, release.project_version)? else {
+        return Ok(Err(Refusal::UnknownProject));
+    };
+    let values = match expected_values(tx, site, release, &project)? {
+        Ok(values) => values,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let fits = release.values.0.len() == values
+        && (1..=NANO_RHO_MAX).contains(&release.nano_rho)
+        && GaussianScale::from_steps(release.scale_1024).is_ok();
+    Ok(if fits { Ok(()) } else { Err(Refusal::Malformed) })
+}
+
+fn expected_values(
+    tx: &Tx<'_>,
+    site: &SiteName,
+    release: &Release,
+    project: &Project,
+) -> Result<Result<usize, Refusal>, StoreError> {
+    let classes = project.classes.len();
+    let windowed = |window: u32, values: usize| {
+        if window == 0 { Err(Refusal::Malformed) } else { Ok(values) }
+    };
+    Ok(match release.body {
+        Body::Confusion { window } | Body::Coincidence { window } => {
+            windowed(window, classes * classes)
+        }
+        Body::Calibration { window } => {
+            windowed(window, 2 * usize::from(project.statistics.calibration_bins))
+        }
+        Body::Drift { window } => windowed(window, project.drift_bins()),
+        Body::Campaign { campaign } => match tx.campaign(campaign)? {
+            Some(row)
+                if row.order.project == release.project
+                    && tx.campaign_sites(campaign)?.contains(site) =>
+            {
+                Ok(CAMPAIGN_VALUES)
+            }
+            Some(_) | None => Err(Refusal::UnknownObject),
+        },
+        Body::Update { run, round } => match tx.run(run)? {
+            Some(row) if row.project == release.project && (1..=row.rounds).contains(&round) => {
+                let features = usize::try_from(row.features).unwrap_or(usize::MAX);
+                Ok(classes.saturating_mul(features))
+            }
+            Some(_) | None => Err(Refusal::UnknownObject),
+        },
+    })
+}

@@ -1,0 +1,415 @@
+//! Training runs: start one, and close its rounds one after another.
+//!
+//! Closing a round is one transaction: the sum's candidate, the round's end, and the next round's
+//! orders (or the publication of the result) are durable together or not at all.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use insitu_models::bundle::{Bundle, BundleError};
+use insitu_models::manifest::Sentence;
+use insitu_models::train::TrainError;
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::ids::{ProjectName, RunId, SiteName};
+use insitu_protocol::order::HEAD_BYTES_MAX;
+use insitu_protocol::project::Project;
+use insitu_protocol::release::Body;
+
+use super::Bench;
+use crate::aggregate;
+use crate::ledger::{DELTA, shown_epsilon};
+use crate::publish::{self, PublishError};
+use crate::registry::RegistryError;
+use crate::round::{Event, IllegalTransition, Phase, Round};
+use crate::store::{
+    OrderKind, ReleaseRow, RoundRow, RoundState, RunRow, RunState, StoreError, Tx,
+};
+
+/// Most rounds of a run.
+const ROUNDS_MAX: u32 = 1000;
+
+/// What a run is to be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The project.
+    pub project: ProjectName,
+    /// Rounds, instead of the project's.
+    pub rounds: Option<u32>,
+    /// The sites to invite, instead of all members.
+    pub sites: Option<Vec<SiteName>>,
+    /// Fewest updates at a deadline, instead of more than half of the sites.
+    pub quorum: Option<u32>,
+    /// How long each round stays open.
+    pub closes_in: Duration,
+}
+
+/// Why a run cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainingError {
+    /// No such project.
+    #[error("there is no project {project}: `insitu-coordinator project create FILE.toml` first")]
+    UnknownProject {
+        /// Its name.
+        project: ProjectName,
+    },
+    /// The project has no bundle whose head could be trained.
+    #[error("project {project} has no bundle: `insitu-coordinator model publish DIR --project {project}` first")]
+    NoBundle {
+        /// The project.
+        project: ProjectName,
+    },
+    /// Another run of the project goes on.
+    #[error("run {run} of the project is still open")]
+    StillOpen {
+        /// That run.
+        run: RunId,
+    },
+    /// Nobody to invite.
+    #[error("there is no site to invite: `insitu-coordinator site add NAME` first")]
+    NoSites,
+    /// A site that is not a member.
+    #[error("{site} is not a member of the federation")]
+    NotMember {
+        /// The site.
+        site: SiteName,
+    },
+    /// A number outside its range.
+    #[error("{what} is {got}, allowed is {min} to {max}")]
+    Range {
+        /// Which.
+        what: &'static str,
+        /// Value found.
+        got: u64,
+        /// Lowest allowed.
+        min: u64,
+        /// Highest allowed.
+        max: u64,
+    },
+    /// No random bytes for an id.
+    #[error("no random bytes from the operating system")]
+    Random {
+        /// Why not.
+        source: getrandom::Error,
+    },
+    /// Stored rows contradict each other.
+    #[error("the rows of run {run} contradict each other")]
+    Rows {
+        /// The run.
+        run: RunId,
+        /// How, when the round says so.
+        source: Option<IllegalTransition>,
+    },
+    /// The registry.
+    #[error("the candidate is not registered")]
+    Registry {
+        /// Why not.
+        #[from]
+        source: RegistryError,
+    },
+    /// The publication.
+    #[error("the result is not published")]
+    Publish {
+        /// Why not.
+        #[from]
+        source: PublishError,
+    },
+    /// The store.
+    #[error("the run is not stored")]
+    Store {
+        /// Why not.
+        #[from]
+        source: StoreError,
+    },
+}
+
+/// Starts a run: its first round is open, and in the lists of its sites, when this returns.
+///
+/// # Errors
+/// [`TrainingError`].
+pub fn start(bench: Bench<'_>, plan: &Plan, now_unix_s: i64) -> Result<RunId, TrainingError> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|source| TrainingError::Random { source })?;
+    bench.store.write("start_run", |tx| {
+        let unknown = || TrainingError::UnknownProject { project: plan.project.clone() };
+        let project = tx.project(&plan.project)?.ok_or_else(unknown)?;
+        let no_bundle = || TrainingError::NoBundle { project: plan.project.clone() };
+        let active = tx.active_publication(&plan.project)?.ok_or_else(no_bundle)?;
+        if let Some(run) = tx.open_runs()?.into_iter().find(|run| run.project == plan.project) {
+            return Err(TrainingError::StillOpen { run: run.id });
+        }
+        let sites = invited(tx, plan)?;
+        let bundle = bench.registry.open(tx, active.bundle)?;
+        let run = planned(plan, &project, &bundle, &sites, Fixed(id), now_unix_s)?;
+        tx.add_run(&run, &sites)?;
+        let head = head_bytes(bundle.head().weights());
+        range("the head's bytes", head.len() as u64, 1, HEAD_BYTES_MAX as u64)?;
+        open_round(tx, &run, &sites, 1, head, now_unix_s)?;
+        Ok(run.id)
+    })
+}
+
+/// Closes every round that is due.
+///
+/// # Errors
+/// [`TrainingError`]; the round that could not be closed stays as it is.
+pub fn advance(bench: Bench<'_>, now_unix_s: i64) -> Result<(), TrainingError> {
+    let due = bench.store.read("due_rounds", |tx| {
+        let mut due = Vec::new();
+        for run in tx.open_runs()? {
+            let (_, round) = current(tx, &run, now_unix_s)?;
+            if round.phase() != Phase::Open {
+                due.push(run.id);
+            }
+        }
+        Ok::<_, TrainingError>(due)
+    })?;
+    for run in due {
+        bench.store.write("close_round", |tx| close(tx, bench, run, now_unix_s))?;
+    }
+    Ok(())
+}
+
+fn invited(tx: &Tx<'_>, plan: &Plan) -> Result<Vec<SiteName>, TrainingError> {
+    let members = tx.members()?;
+    let mut sites = plan.sites.clone().unwrap_or_else(|| members.clone());
+    sites.sort();
+    sites.dedup();
+    match sites.iter().find(|site| !members.contains(site)) {
+        Some(site) => Err(TrainingError::NotMember { site: site.clone() }),
+        None if sites.is_empty() => Err(TrainingError::NoSites),
+        None => Ok(sites),
+    }
+}
+
+fn planned(
+    plan: &Plan,
+    project: &Project,
+    bundle: &Bundle,
+    sites: &[SiteName],
+    id: RunId,
+    now_unix_s: i64,
+) -> Result<RunRow, TrainingError> {
+    let rounds = plan.rounds.unwrap_or(project.training.rounds);
+    range("--rounds", rounds.into(), 1, ROUNDS_MAX.into())?;
+    let most = sites.len() as u64;
+    let quorum = plan.quorum.map_or(most / 2 + 1, u64::from);
+    range("--quorum", quorum, 1, most)?;
+    let round_nano_rho = project.training.run_nano_rho / u64::from(rounds);
+    range("a round's cost in nano-ρ", round_nano_rho, 1, u64::MAX)?;
+    let closes_in_s = i64::try_from(plan.closes_in.as_secs()).unwrap_or(i64::MAX);
+    range("--closes-in in seconds", closes_in_s.unsigned_abs(), 1, 366 * 86_400)?;
+    Ok(RunRow {
+        id,
+        project: project.name.clone(),
+        project_version: project.version,
+        bundle: bundle.id(),
+        features: u32::try_from(bundle.manifest().features).unwrap_or(u32::MAX),
+        rounds,
+        quorum: u32::try_from(quorum).unwrap_or(u32::MAX),
+        closes_in_s,
+        round_nano_rho,
+        started_unix_s: now_unix_s,
+        state: RunState::Open,
+        reason: String::new(),
+    })
+}
+
+fn range(what: &'static str, got: u64, min: u64, max: u64) -> Result<(), TrainingError> {
+    if (min..=max).contains(&got) {
+        Ok(())
+    } else {
+        Err(TrainingError::Range { what, got, min, max })
+    }
+}
+
+fn open_round(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    sites: &[SiteName],
+    number: u32,
+    head: Vec<u8>,
+    now_unix_s: i64,
+) -> Result<(), StoreError> {
+    let round = RoundRow {
+        number,
+        closes_unix_s: now_unix_s.saturating_add(run.closes_in_s),
+        state: RoundState::Open,
+        head,
+        bundle: None,
+        norm: None,
+    };
+    tx.add_round(run.id, &round, now_unix_s)?;
+    let order = OrderKind::Round { run: run.id, round: number };
+    sites.iter().try_for_each(|site| tx.add_order(site, &order))
+}
+
+/// The newest round of a run, and what its rows make of it.
+fn current(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    now_unix_s: i64,
+) -> Result<(RoundRow, Round), TrainingError> {
+    let rows = TrainingError::Rows { run: run.id, source: None };
+    let row = tx.rounds(run.id)?.pop().ok_or(rows)?;
+    let members: BTreeSet<SiteName> = tx.members()?.into_iter().collect();
+    let mut invited = tx.run_sites(run.id)?;
+    invited.retain(|site| members.contains(site));
+    let body = Body::Update { run: run.id, round: row.number };
+    let mut answered = tx.counted_sites(&run.project, &body)?;
+    answered.retain(|site| invited.contains(site));
+    let mut round = Round::open(invited, run.quorum, row.closes_unix_s);
+    let events = answered.into_iter().map(Event::Update).chain([Event::Time(now_unix_s)]);
+    for event in events {
+        let illegal = |source| TrainingError::Rows { run: run.id, source: Some(source) };
+        round = round.step(event).map_err(illegal)?;
+    }
+    Ok((row, round))
+}
+
+/// Closes the newest round of a run if it is due. The transaction may have waited for another
+/// one, so everything is looked at again.
+fn close(
+    tx: &Tx<'_>,
+    bench: Bench<'_>,
+    run: RunId,
+    now_unix_s: i64,
+) -> Result<(), TrainingError> {
+    let Some(run) = tx.run(run)?.filter(|run| run.state == RunState::Open) else {
+        return Ok(());
+    };
+    let (row, round) = current(tx, &run, now_unix_s)?;
+    match round.phase() {
+        Phase::Open | Phase::Closed => Ok(()),
+        Phase::Abandoned => {
+            let reason = format!(
+                "round {}: {} update(s) at the deadline, {} needed",
+                row.number,
+                round.answered().len(),
+                round.quorum()
+            );
+            abandon(tx, &run, row, &reason, now_unix_s)
+        }
+        Phase::Closing => sum(tx, bench, &run, row, round, now_unix_s),
+    }
+}
+
+fn abandon(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    row: RoundRow,
+    reason: &str,
+    now_unix_s: i64,
+) -> Result<(), TrainingError> {
+    tracing::warn!(run = %run.id, reason, "training run abandoned");
+    metrics::counter!("insitu_rounds_total", "outcome" => "abandoned").increment(1);
+    tx.close_round(run.id, &RoundRow { state: RoundState::Abandoned, ..row }, &[])?;
+    Ok(tx.end_run(run.id, RunState::Abandoned, reason, now_unix_s)?)
+}
+
+fn sum(
+    tx: &Tx<'_>,
+    bench: Bench<'_>,
+    run: &RunRow,
+    row: RoundRow,
+    round: Round,
+    now_unix_s: i64,
+) -> Result<(), TrainingError> {
+    let rows = || TrainingError::Rows { run: run.id, source: None };
+    let project = tx.project_version(&run.project, run.project_version)?.ok_or_else(rows)?;
+    let start = bench.registry.open(tx, run.bundle)?;
+    let sites: Vec<SiteName> = round.answered().iter().cloned().collect();
+    let updates = updates_until(tx, run, row.number, &sites)?;
+    let norm = updates
+        .last()
+        .map(|latest| aggregate::norm(latest, project.training.fraction_bits));
+    let descended = candidate(&start, &project, run, row.number, sites.len(), &updates);
+    let (candidate, next_head) = match descended {
+        Ok(made) => made,
+        Err(unusable) => {
+            let reason = format!("round {}: {unusable}", row.number);
+            return abandon(tx, run, row, &reason, now_unix_s);
+        }
+    };
+    let digest = bench.registry.register(tx, &candidate, &project, now_unix_s)?;
+    let number = row.number;
+    let closed = RoundRow { state: RoundState::Closed, bundle: Some(digest), norm, ..row };
+    tx.close_round(run.id, &closed, &sites)?;
+    round.step(Event::Summed).map_err(|source| TrainingError::Rows {
+        run: run.id,
+        source: Some(source),
+    })?;
+    metrics::counter!("insitu_rounds_total", "outcome" => "closed").increment(1);
+    tracing::info!(run = %run.id, round = number, sites = sites.len(), "round closed");
+    if number < run.rounds {
+        let members = tx.members()?;
+        let mut invited = tx.run_sites(run.id)?;
+        invited.retain(|site| members.contains(site));
+        return Ok(open_round(tx, run, &invited, number + 1, next_head, now_unix_s)?);
+    }
+    publish::bundle_in(tx, bench.key, digest, now_unix_s)?;
+    tracing::info!(run = %run.id, bundle = %digest, "training run finished");
+    Ok(tx.end_run(run.id, RunState::Finished, "", now_unix_s)?)
+}
+
+/// The updates summed in each round up to `number`, whose sites are `sites`.
+fn updates_until(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    number: u32,
+    sites: &[SiteName],
+) -> Result<Vec<Vec<ReleaseRow>>, StoreError> {
+    (1..=number)
+        .map(|round| {
+            let earlier = if round < number { tx.round_sites(run.id, round)? } else { Vec::new() };
+            let summed = if round < number { &earlier } else { sites };
+            let body = Body::Update { run: run.id, round };
+            let mut updates = tx.counted(&run.project, &body)?;
+            updates.retain(|update| summed.contains(&update.site));
+            Ok(updates)
+        })
+        .collect()
+}
+
+/// Why a round's updates give no usable head: this does not go away by trying again.
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("{0}")]
+    Train(#[from] TrainError),
+    #[error("{0}")]
+    Head(#[from] insitu_models::head::HeadError),
+    #[error("{0}")]
+    Bundle(#[from] BundleError),
+}
+
+/// The candidate after so many rounds, and the head at which the next gradient is taken.
+fn candidate(
+    start: &Bundle,
+    project: &Project,
+    run: &RunRow,
+    number: u32,
+    sites: usize,
+    updates: &[Vec<ReleaseRow>],
+) -> Result<(Bundle, Vec<u8>), Unusable> {
+    let descent = aggregate::descend(start.head(), &project.training, run.rounds, updates)?;
+    let nano_rho = run.round_nano_rho * u64::from(number);
+    let lineage = Sentence::new(format!(
+        "Federated run {}: {number} of {} rounds, {sites} sites in the last; each site's subjects \
+         were charged rho {:.9} of zCDP, epsilon {:.4} at delta {DELTA:e}",
+        run.id,
+        run.rounds,
+        nano_rho as f64 * 1e-9,
+        shown_epsilon(nano_rho)
+    ))
+    .unwrap_or_default();
+    let next = head_bytes(descent.head()?.weights());
+    Ok((start.successor(descent.result()?, lineage)?, next))
+}
+
+/// A head as a round's order carries it: `f32` little-endian, row-major.
+fn head_bytes(weights: &[f32]) -> Vec<u8> {
+    weights.iter().flat_map(|weight| weight.to_le_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,2 @@
+//! The coordinator: everything is in the library.
+fn main() {}

@@ -1,0 +1,161 @@
+//! What the sites are told to use: projects, and signed bundles.
+
+use insitu_models::bundle::Bundle;
+use insitu_models::sign::SigningKey;
+use insitu_protocol::ids::{Digest, ProjectName};
+use insitu_protocol::project::Project;
+
+use crate::registry::{Registry, RegistryError};
+use crate::store::{OrderKind, Store, StoreError, Tx};
+
+/// Why nothing was published.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// No such project.
+    #[error("there is no project {project}: `insitu-coordinator project create FILE.toml` first")]
+    UnknownProject {
+        /// Its name.
+        project: ProjectName,
+    },
+    /// A version that is not newer.
+    #[error("project {project} is at version {current}; a change needs a higher one than {got}")]
+    Version {
+        /// The project.
+        project: ProjectName,
+        /// Version in force.
+        current: u32,
+        /// Version given.
+        got: u32,
+    },
+    /// Nothing to go back to.
+    #[error("project {project} has {published} bundle(s) in force: there is none to go back to")]
+    NoEarlier {
+        /// The project.
+        project: ProjectName,
+        /// Publications not withdrawn.
+        published: usize,
+    },
+    /// The registry.
+    #[error("the bundle is not published")]
+    Registry {
+        /// Why not.
+        #[from]
+        source: RegistryError,
+    },
+    /// The store.
+    #[error("the publication is not stored")]
+    Store {
+        /// Why not.
+        #[from]
+        source: StoreError,
+    },
+}
+
+/// Creates a project, or brings it to a new version, and tells every member.
+///
+/// # Errors
+/// [`PublishError::Version`] unless the version is higher than the present one. The same content
+/// again changes nothing.
+pub fn project(store: &Store, project: &Project, now_unix_s: i64) -> Result<(), PublishError> {
+    store.write("project", |tx| {
+        if let Some(current) = tx.project(&project.name)? {
+            if current == *project {
+                return Ok(());
+            }
+            if project.version <= current.version {
+                return Err(PublishError::Version {
+                    project: project.name.clone(),
+                    current: current.version,
+                    got: project.version,
+                });
+            }
+        }
+        tx.add_project(project, now_unix_s)?;
+        let order =
+            OrderKind::Project { project: project.name.clone(), version: project.version };
+        Ok(tell_members(tx, &order)?)
+    })
+}
+
+/// Registers a bundle that was made elsewhere and publishes it.
+///
+/// # Errors
+/// [`PublishError`].
+pub fn import(
+    store: &Store,
+    registry: &Registry,
+    key: &SigningKey,
+    project: &ProjectName,
+    bundle: &Bundle,
+    now_unix_s: i64,
+) -> Result<Digest, PublishError> {
+    store.write("publish", |tx| {
+        let unknown = || PublishError::UnknownProject { project: project.clone() };
+        let definition = tx.project(project)?.ok_or_else(unknown)?;
+        let digest = registry.register(tx, bundle, &definition, now_unix_s)?;
+        bundle_in(tx, key, digest, now_unix_s)?;
+        Ok(digest)
+    })
+}
+
+/// Publishes a registered bundle: a candidate of a run, or an older one again.
+///
+/// # Errors
+/// [`PublishError`].
+pub fn promote(
+    store: &Store,
+    key: &SigningKey,
+    digest: Digest,
+    now_unix_s: i64,
+) -> Result<(), PublishError> {
+    store.write("promote", |tx| bundle_in(tx, key, digest, now_unix_s))
+}
+
+/// Withdraws a project's bundle in force and goes back to the one before; returns that.
+///
+/// # Errors
+/// [`PublishError::NoEarlier`].
+pub fn rollback(
+    store: &Store,
+    project: &ProjectName,
+    now_unix_s: i64,
+) -> Result<Digest, PublishError> {
+    store.write("rollback", |tx| {
+        let mut in_force = tx.publications(project)?;
+        in_force.retain(|publication| publication.withdrawn_unix_s.is_none());
+        let [newest, before, ..] = in_force.as_slice() else {
+            let published = in_force.len();
+            return Err(PublishError::NoEarlier { project: project.clone(), published });
+        };
+        tx.withdraw(project, newest.number, now_unix_s)?;
+        let order = OrderKind::Bundle { bundle: before.bundle, publication: before.number };
+        tell_members(tx, &order)?;
+        Ok(before.bundle)
+    })
+}
+
+/// Signs and publishes a registered bundle inside a transaction; a bundle that is in force
+/// already stays so.
+///
+/// # Errors
+/// [`PublishError`].
+pub fn bundle_in(
+    tx: &Tx<'_>,
+    key: &SigningKey,
+    digest: Digest,
+    now_unix_s: i64,
+) -> Result<(), PublishError> {
+    let bundle = tx.bundle(digest)?.ok_or(RegistryError::Unknown { digest })?;
+    let active = tx.active_publication(&bundle.project)?;
+    if active.is_some_and(|publication| publication.bundle == digest) {
+        return Ok(());
+    }
+    tx.sign_bundle(digest, key.sign(&bundle.manifest))?;
+    let publication = tx.add_publication(&bundle.project, digest, now_unix_s)?;
+    Ok(tell_members(tx, &OrderKind::Bundle { bundle: digest, publication })?)
+}
+
+fn tell_members(tx: &Tx<'_>, order: &OrderKind) -> Result<(), StoreError> {
+    tx.members()?.iter().try_for_each(|site| tx.add_order(site, order))
+}

@@ -1,0 +1,340 @@
+//! Every bundle there is: objects on disk by content, rows for what they are.
+//!
+//! An object is written before the row that names it, under its own digest: a crash in between
+//! leaves a file that the same work writes again.
+
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use insitu_daemon::files::{self, Access, FileError};
+use insitu_models::bundle::{Bundle, BundleError};
+use insitu_models::manifest::{Manifest, ManifestError, Object};
+use insitu_protocol::ids::{Digest, ProjectName, SiteName};
+use insitu_protocol::project::Project;
+use insitu_protocol::request::CHUNK_BYTES_MAX;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::store::{BundleRow, EvaluationRow, Store, StoreError, Tx};
+
+/// The folder of objects.
+#[derive(Clone, Debug)]
+pub struct Registry {
+    objects: PathBuf,
+}
+
+/// Why the registry does not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// No such bundle.
+    #[error("there is no bundle {digest}")]
+    Unknown {
+        /// Digest asked for.
+        digest: Digest,
+    },
+    /// No bundle, or more than one, whose digest starts so.
+    #[error("{found} bundles have a digest that starts with {prefix:?}")]
+    Prefix {
+        /// What was asked for.
+        prefix: String,
+        /// How many there are.
+        found: usize,
+    },
+    /// The bundle's classes are not the project's.
+    #[error("the bundle's {bundle} classes are not those of project {project}, in its order")]
+    Taxonomy {
+        /// The project.
+        project: ProjectName,
+        /// Number of classes in the bundle.
+        bundle: usize,
+    },
+    /// The bundle reads a column that no field of the project feeds.
+    #[error("project {project} has no field for the bundle's column {column:?}")]
+    Column {
+        /// The project.
+        project: ProjectName,
+        /// The column.
+        column: String,
+    },
+    /// A figure that is no accuracy.
+    #[error("an accuracy lies between 0 and 1, not at {got}")]
+    Accuracy {
+        /// The figure.
+        got: f64,
+    },
+    /// A file cannot be read or written.
+    #[error("an object of the registry cannot be used")]
+    File {
+        /// Why not.
+        #[from]
+        source: FileError,
+    },
+    /// The bundle itself.
+    #[error("the bundle is refused")]
+    Bundle {
+        /// What is wrong with it.
+        #[from]
+        source: BundleError,
+    },
+    /// A stored manifest.
+    #[error("the stored manifest is refused")]
+    Manifest {
+        /// What is wrong with it.
+        #[from]
+        source: ManifestError,
+    },
+    /// The store.
+    #[error("the registry's rows cannot be used")]
+    Store {
+        /// Why not.
+        #[from]
+        source: StoreError,
+    },
+}
+
+/// The bundles of a project, for people.
+#[derive(Clone, Debug, Serialize)]
+pub struct BundleReport {
+    /// Digest of the manifest.
+    pub bundle: Digest,
+    /// The project.
+    pub project: ProjectName,
+    /// The bundle's name.
+    pub name: String,
+    /// Its version.
+    pub version: u32,
+    /// The bundle it was trained from.
+    pub parent: Option<Digest>,
+    /// `active`, `published` before, or `candidate`.
+    pub state: &'static str,
+    /// When it was registered.
+    pub created: Timestamp,
+    /// Where the weights come from.
+    pub lineage: Vec<String>,
+    /// Attached by hand, by site.
+    pub evaluations: Vec<Evaluation>,
+}
+
+/// An evaluation attached by hand.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evaluation {
+    /// The site.
+    pub site: SiteName,
+    /// Share of right answers.
+    pub accuracy: f64,
+    /// Where the figure comes from.
+    pub note: String,
+}
+
+impl Registry {
+    /// The registry whose objects are in the folder `objects`.
+    pub fn new(objects: PathBuf) -> Self {
+        Self { objects }
+    }
+
+    /// Keeps a bundle for a project, unpublished; keeping it again changes nothing.
+    ///
+    /// # Errors
+    /// [`RegistryError`], when it does not belong to the project or cannot be written.
+    pub fn register(
+        &self,
+        tx: &Tx<'_>,
+        bundle: &Bundle,
+        project: &Project,
+        now_unix_s: i64,
+    ) -> Result<Digest, RegistryError> {
+        check_fit(bundle.manifest(), project)?;
+        files::create_folder(&self.objects)?;
+        for (object, bytes) in bundle.objects() {
+            let path = self.path(object.digest);
+            if !path.exists() {
+                files::write_atomic(&path, &bytes, Access::Secret)?;
+            }
+            tx.add_object(object.digest, object.bytes)?;
+        }
+        let row = BundleRow {
+            digest: bundle.id(),
+            project: project.name.clone(),
+            parent: bundle.manifest().parent,
+            created_unix_s: now_unix_s,
+            manifest: bundle.manifest_bytes().to_vec(),
+            signature: None,
+        };
+        tx.add_bundle(&row)?;
+        Ok(row.digest)
+    }
+
+    /// Reads a bundle back, verified.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn open(&self, tx: &Tx<'_>, digest: Digest) -> Result<Bundle, RegistryError> {
+        let row = tx.bundle(digest)?.ok_or(RegistryError::Unknown { digest })?;
+        let mut failed = None;
+        let bundle = Bundle::from_objects(row.manifest, |object| {
+            self.read(object).map_err(|error| failed = Some(error)).ok()
+        });
+        match failed {
+            Some(error) => Err(error.into()),
+            None => Ok(bundle?),
+        }
+    }
+
+    /// A piece of an object from `offset` on, and the object's length; `None` when there is no
+    /// such object.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn chunk(
+        &self,
+        store: &Store,
+        object: Digest,
+        offset: u64,
+    ) -> Result<Option<(u64, Vec<u8>)>, RegistryError> {
+        let Some(total) = store.read("chunk", |tx| tx.object_bytes(object))? else {
+            return Ok(None);
+        };
+        let path = self.path(object);
+        let failed =
+            |source| FileError::Io { action: "read", path: path.clone(), source };
+        let mut bytes = Vec::new();
+        if offset < total {
+            let mut file = File::open(&path).map_err(failed)?;
+            file.seek(SeekFrom::Start(offset)).map_err(failed)?;
+            file.take(CHUNK_BYTES_MAX as u64).read_to_end(&mut bytes).map_err(failed)?;
+        }
+        Ok(Some((total, bytes)))
+    }
+
+    fn read(&self, object: &Object) -> Result<Vec<u8>, FileError> {
+        let limit = usize::try_from(object.bytes).unwrap_or(usize::MAX);
+        files::read(&self.path(object.digest), limit)
+    }
+
+    fn path(&self, digest: Digest) -> PathBuf {
+        self.objects.join(digest.to_hex())
+    }
+}
+
+/// Writes a bundle to a new folder, from which any `Bundle::open` reads it.
+///
+/// # Errors
+/// [`RegistryError`].
+pub fn export(
+    store: &Store,
+    registry: &Registry,
+    digest: Digest,
+    folder: &Path,
+) -> Result<(), RegistryError> {
+    let bundle = store.read("export", |tx| registry.open(tx, digest))?;
+    Ok(bundle.write_to(folder)?)
+}
+
+/// The bundle that a digest, or the unique beginning of one, names.
+///
+/// # Errors
+/// [`RegistryError::Prefix`].
+pub fn find(store: &Store, prefix: &str) -> Result<Digest, RegistryError> {
+    let mut found: Vec<Digest> = store
+        .read("find", |tx| tx.bundles())?
+        .into_iter()
+        .map(|bundle| bundle.digest)
+        .filter(|digest| digest.to_hex().starts_with(prefix))
+        .collect();
+    match (found.pop(), found.len()) {
+        (Some(digest), 0) => Ok(digest),
+        (last, others) => Err(RegistryError::Prefix {
+            prefix: prefix.to_owned(),
+            found: others + usize::from(last.is_some()),
+        }),
+    }
+}
+
+/// Attaches figures that an operator measured elsewhere.
+///
+/// # Errors
+/// [`RegistryError::Unknown`], [`RegistryError::Accuracy`].
+pub fn evaluate(
+    store: &Store,
+    digest: Digest,
+    figures: &[(SiteName, f64)],
+    note: &str,
+    now_unix_s: i64,
+) -> Result<(), RegistryError> {
+    store.write("evaluate", |tx| {
+        tx.bundle(digest)?.ok_or(RegistryError::Unknown { digest })?;
+        for (site, accuracy) in figures {
+            if !(0.0..=1.0).contains(accuracy) {
+                return Err(RegistryError::Accuracy { got: *accuracy });
+            }
+            let row = EvaluationRow {
+                bundle: digest,
+                site: site.clone(),
+                accuracy: *accuracy,
+                note: note.to_owned(),
+            };
+            tx.add_evaluation(&row, now_unix_s)?;
+        }
+        Ok(())
+    })
+}
+
+/// The bundles of a project, or of all, oldest first.
+///
+/// # Errors
+/// [`RegistryError`].
+pub fn report(
+    store: &Store,
+    project: Option<&ProjectName>,
+) -> Result<Vec<BundleReport>, RegistryError> {
+    store.read("bundles", |tx| {
+        let mut rows = tx.bundles()?;
+        rows.retain(|row| project.is_none_or(|project| *project == row.project));
+        rows.into_iter().map(|row| describe(tx, row)).collect()
+    })
+}
+
+fn describe(tx: &Tx<'_>, row: BundleRow) -> Result<BundleReport, RegistryError> {
+    let manifest = Manifest::decode(&row.manifest)?;
+    let active = tx.active_publication(&row.project)?.map(|publication| publication.bundle);
+    let state = match row.signature {
+        _ if active == Some(row.digest) => "active",
+        Some(_) => "published",
+        None => "candidate",
+    };
+    let evaluations = tx.evaluations(row.digest)?.into_iter().map(|row| Evaluation {
+        site: row.site,
+        accuracy: row.accuracy,
+        note: row.note,
+    });
+    Ok(BundleReport {
+        bundle: row.digest,
+        project: row.project,
+        name: manifest.name.to_string(),
+        version: manifest.version,
+        parent: row.parent,
+        state,
+        created: Timestamp::from_second(row.created_unix_s).unwrap_or(Timestamp::MAX),
+        lineage: manifest.lineage.iter().map(ToString::to_string).collect(),
+        evaluations: evaluations.collect(),
+    })
+}
+
+fn check_fit(manifest: &Manifest, project: &Project) -> Result<(), RegistryError> {
+    let same = manifest.classes.iter().eq(project.classes.iter().map(|class| &class.name));
+    if !same {
+        return Err(RegistryError::Taxonomy {
+            project: project.name.clone(),
+            bundle: manifest.classes.len(),
+        });
+    }
+    match manifest.columns.iter().find(|column| project.field(column.name.as_str()).is_none()) {
+        Some(column) => Err(RegistryError::Column {
+            project: project.name.clone(),
+            column: column.name.to_string(),
+        }),
+        None => Ok(()),
+    }
+}

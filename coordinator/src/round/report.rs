@@ -1,0 +1,140 @@
+//! Training runs, for people and programs.
+
+use insitu_protocol::ids::{Digest, ProjectName, RunId, SiteName};
+use insitu_protocol::release::Body;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::store::{RoundRow, RoundState, RunRow, RunState, Store, StoreError, Tx};
+
+/// A training run.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunReport {
+    /// Its id.
+    pub run: RunId,
+    /// The project.
+    pub project: ProjectName,
+    /// `open`, `finished` or `abandoned`.
+    pub state: &'static str,
+    /// Why it was abandoned.
+    pub reason: Option<String>,
+    /// When it started.
+    pub started: Timestamp,
+    /// Rounds it is to have.
+    pub planned: u32,
+    /// Fewest updates with which a round closes at its deadline.
+    pub quorum: u32,
+    /// What a round costs each site, nano-ρ.
+    pub round_nano_rho: u64,
+    /// The bundle it starts from.
+    pub start: Digest,
+    /// The bundle it ended with, once finished.
+    pub published: Option<Digest>,
+    /// The rounds so far.
+    pub rounds: Vec<RoundReport>,
+}
+
+/// A round.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoundReport {
+    /// From 1.
+    pub round: u32,
+    /// `open`, `closed` or `abandoned`.
+    pub state: &'static str,
+    /// When it closes, or would have.
+    pub closes: Timestamp,
+    /// By name.
+    pub sites: Vec<RoundSite>,
+    /// The candidate it gave.
+    pub bundle: Option<Digest>,
+    /// L2 norm of the mean gradient.
+    pub norm: Option<f64>,
+}
+
+/// A site in a round.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoundSite {
+    /// The site.
+    pub site: SiteName,
+    /// `waiting`, `answered`, `summed` or `missed`.
+    pub state: &'static str,
+}
+
+/// Reads one run; `None` when there is no such run.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn run(store: &Store, run: RunId) -> Result<Option<RunReport>, StoreError> {
+    store.read("run", |tx| tx.run(run)?.map(|run| describe(tx, run)).transpose())
+}
+
+/// Reads the runs of a project, or of all, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn runs(store: &Store, project: Option<&ProjectName>) -> Result<Vec<RunReport>, StoreError> {
+    store.read("runs", |tx| {
+        let mut runs = tx.runs()?;
+        runs.retain(|run| project.is_none_or(|project| *project == run.project));
+        runs.into_iter().map(|run| describe(tx, run)).collect()
+    })
+}
+
+fn describe(tx: &Tx<'_>, run: RunRow) -> Result<RunReport, StoreError> {
+    let invited = tx.run_sites(run.id)?;
+    let rounds = tx.rounds(run.id)?;
+    let published = match run.state {
+        RunState::Finished => rounds.last().and_then(|round| round.bundle),
+        RunState::Open | RunState::Abandoned => None,
+    };
+    let rounds: Result<Vec<RoundReport>, StoreError> =
+        rounds.into_iter().map(|round| describe_round(tx, &run, &invited, round)).collect();
+    Ok(RunReport {
+        run: run.id,
+        project: run.project,
+        state: run.state.name(),
+        reason: Some(run.reason).filter(|reason| !reason.is_empty()),
+        started: time(run.started_unix_s),
+        planned: run.rounds,
+        quorum: run.quorum,
+        round_nano_rho: run.round_nano_rho,
+        start: run.bundle,
+        published,
+        rounds: rounds?,
+    })
+}
+
+fn describe_round(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    invited: &[SiteName],
+    round: RoundRow,
+) -> Result<RoundReport, StoreError> {
+    let (there, yes, no) = match round.state {
+        RoundState::Open => {
+            let body = Body::Update { run: run.id, round: round.number };
+            (tx.counted_sites(&run.project, &body)?, "answered", "waiting")
+        }
+        RoundState::Closed | RoundState::Abandoned => {
+            (tx.round_sites(run.id, round.number)?, "summed", "missed")
+        }
+    };
+    Ok(RoundReport {
+        round: round.number,
+        state: round.state.name(),
+        closes: time(round.closes_unix_s),
+        sites: invited
+            .iter()
+            .map(|site| RoundSite {
+                site: site.clone(),
+                state: if there.contains(site) { yes } else { no },
+            })
+            .collect(),
+        bundle: round.bundle,
+        norm: round.norm,
+    })
+}
+
+fn time(unix_s: i64) -> Timestamp {
+    Timestamp::from_second(unix_s).unwrap_or(Timestamp::MAX)
+}

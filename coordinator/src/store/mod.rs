@@ -1,0 +1,251 @@
+//! The coordinator's only state: one SQLite file, in named transactions.
+//!
+//! A coordinator keeps nothing else between two transactions, so it may be killed at any moment.
+//! The commands open the same file while `serve` runs: every writer takes the write lock at its
+//! start and waits for others up to [`BUSY_WAIT`].
+//!
+//! The queries stay in the subset of SQL that PostgreSQL shares (`$1`, 64-bit truth values,
+//! `ON CONFLICT`, `RETURNING`); one file here for each family of tables.
+
+mod bundles;
+mod campaigns;
+mod members;
+mod projects;
+mod releases;
+mod row;
+mod runs;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, TransactionBehavior};
+
+pub use bundles::{BundleRow, EvaluationRow, PublicationRow};
+pub use campaigns::{CampaignRow, CampaignState};
+pub use members::{AgentRow, AlertKind, AlertRow, SiteRow, TokenRow};
+pub use projects::{OrderKind, OrderRow};
+pub use releases::{ChargeRow, NewRelease, ReleaseRow};
+pub use runs::{RoundRow, RoundState, RunRow, RunState};
+
+/// How long a transaction waits for another process that writes.
+pub const BUSY_WAIT: Duration = Duration::from_secs(20);
+
+/// The layout this program reads and writes.
+const SCHEMA_VERSION: i64 = 1;
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The file cannot be opened or created.
+    #[error("database {} cannot be opened", path.display())]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// The file was written by a newer program.
+    #[error("database {} has layout {found}; this program knows up to {SCHEMA_VERSION}", path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its layout.
+        found: i64,
+    },
+    /// A transaction failed as a whole: a full disk, a lock held too long, a corrupt row.
+    #[error("transaction {name} failed")]
+    Transaction {
+        /// Its name.
+        name: &'static str,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+}
+
+/// An open database.
+#[derive(Debug)]
+pub struct Store {
+    connection: Mutex<Connection>,
+}
+
+/// A transaction under way. The families of tables add their queries to it.
+#[derive(Debug)]
+pub struct Tx<'a> {
+    name: &'static str,
+    inner: Transaction<'a>,
+}
+
+impl Store {
+    /// Opens the database at `path`, and makes it when it is not there yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`], [`StoreError::Newer`].
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let failed = |source| StoreError::Open { path: path.to_owned(), source };
+        let mut connection = Connection::open_with_flags(path, flags).map_err(failed)?;
+        configure(&connection).map_err(failed)?;
+        let found = migrate(&mut connection).map_err(failed)?;
+        if found > SCHEMA_VERSION {
+            return Err(StoreError::Newer { path: path.to_owned(), found });
+        }
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// Runs `work` on one consistent state of the database.
+    ///
+    /// # Errors
+    /// What `work` returns, and [`StoreError::Transaction`].
+    pub fn read<T, E: From<StoreError>>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.run(name, TransactionBehavior::Deferred, work)
+    }
+
+    /// Runs `work` alone among writers; its changes are durable when this returns `Ok`, and gone
+    /// when it returns `Err`.
+    ///
+    /// # Errors
+    /// What `work` returns, and [`StoreError::Transaction`].
+    pub fn write<T, E: From<StoreError>>(
+        &self,
+        name: &'static str,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.run(name, TransactionBehavior::Immediate, work)
+    }
+
+    fn run<T, E: From<StoreError>>(
+        &self,
+        name: &'static str,
+        behavior: TransactionBehavior,
+        work: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let failed = |source| E::from(StoreError::Transaction { name, source });
+        // A panic in an earlier transaction rolled that one back: the connection is still sound.
+        let mut connection = self.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let inner = connection.transaction_with_behavior(behavior).map_err(failed)?;
+        let tx = Tx { name, inner };
+        let result = work(&tx);
+        let outcome = if result.is_ok() { "done" } else { "rolled_back" };
+        metrics::counter!("insitu_transactions_total", "name" => name, "outcome" => outcome)
+            .increment(1);
+        match result {
+            Ok(value) => tx.inner.commit().map(|()| value).map_err(failed),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl Tx<'_> {
+    /// Changes rows; says how many.
+    fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
+        let run = || self.inner.prepare_cached(sql)?.execute(params);
+        run().map_err(|source| self.failed(source))
+    }
+
+    /// All rows of a query.
+    fn rows<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let run = || -> rusqlite::Result<Vec<T>> {
+            self.inner.prepare_cached(sql)?.query_map(params, map)?.collect()
+        };
+        run().map_err(|source| self.failed(source))
+    }
+
+    /// The first row of a query, if there is one.
+    fn row<T>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        let run = || {
+            let mut statement = self.inner.prepare_cached(sql)?;
+            let mut rows = statement.query(params)?;
+            rows.next()?.map(map).transpose()
+        };
+        run().map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: rusqlite::Error) -> StoreError {
+        StoreError::Transaction { name: self.name, source }
+    }
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_WAIT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    // FULL: a receipt promises that the release survives a power cut.
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "foreign_keys", 1)?;
+    connection.pragma_update(None, "cache_size", -2048) // KiB
+}
+
+/// Brings an older database up to date; returns the layout it has afterwards.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
+    let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let found: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found == 0 {
+        tx.execute_batch(include_str!("schema.sql"))?;
+        tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    tx.commit()?;
+    Ok(if found == 0 { SCHEMA_VERSION } else { found })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site_names(store: &Store) -> Vec<String> {
+        store
+            .read::<_, StoreError>("sites", |tx| {
+                Ok(tx.sites()?.iter().map(|site| site.name.to_string()).collect())
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn what_was_committed_is_there_after_reopening_and_the_rest_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        let store = Store::open(&path).unwrap();
+        store.write("add", |tx| tx.add_site(&"kept".parse().unwrap(), 1)).unwrap();
+        let failed: Result<(), StoreError> = store.write("fail", |tx| {
+            tx.add_site(&"lost".parse().unwrap(), 1)?;
+            Err(StoreError::Newer { path: path.clone(), found: 9 })
+        });
+        assert!(failed.is_err());
+        drop(store);
+        assert_eq!(site_names(&Store::open(&path).unwrap()), ["kept"]);
+    }
+
+    #[test]
+    fn two_processes_may_have_it_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        let (serve, command) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
+        command.write("add", |tx| tx.add_site(&"a".parse().unwrap(), 1)).unwrap();
+        assert_eq!(site_names(&serve), ["a"]);
+    }
+
+    #[test]
+    fn a_newer_layout_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        drop(Store::open(&path).unwrap());
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
+        assert!(matches!(Store::open(&path), Err(StoreError::Newer { found: 7, .. })));
+    }
+}

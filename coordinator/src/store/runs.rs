@@ -1,0 +1,266 @@
+//! Training runs and their rounds.
+
+use insitu_protocol::ids::{Digest, ProjectName, RunId, SiteName};
+use rusqlite::{Row, params};
+
+use super::row::{fixed, fixed_or_null, name, word};
+use super::{StoreError, Tx};
+
+/// Where a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RunState {
+    /// A round is open.
+    Open,
+    /// All rounds closed and the result published.
+    Finished,
+    /// A round ended below its quorum, or the operator gave up.
+    Abandoned,
+}
+
+impl RunState {
+    /// The state in the store and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Finished => "finished",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Open, Self::Finished, Self::Abandoned].into_iter().find(|s| s.name() == name)
+    }
+}
+
+/// Where a round is, durably.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoundState {
+    /// Updates count.
+    Open,
+    /// Summed; the next head is known.
+    Closed,
+    /// Below quorum.
+    Abandoned,
+}
+
+impl RoundState {
+    /// The state in the store and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Abandoned => "abandoned",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Open, Self::Closed, Self::Abandoned].into_iter().find(|s| s.name() == name)
+    }
+}
+
+/// A training run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunRow {
+    /// Its id.
+    pub id: RunId,
+    /// The project.
+    pub project: ProjectName,
+    /// The version whose training plan holds for the whole run.
+    pub project_version: u32,
+    /// The bundle whose head it starts from.
+    pub bundle: Digest,
+    /// Columns of the head.
+    pub features: u32,
+    /// How many rounds.
+    pub rounds: u32,
+    /// Fewest updates with which a round closes at its deadline.
+    pub quorum: u32,
+    /// How long a round stays open, seconds.
+    pub closes_in_s: i64,
+    /// What a round costs each site, nano-ρ.
+    pub round_nano_rho: u64,
+    /// When it started.
+    pub started_unix_s: i64,
+    /// Where it is.
+    pub state: RunState,
+    /// Why it was abandoned, for people.
+    pub reason: String,
+}
+
+/// A round of a run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoundRow {
+    /// From 1.
+    pub number: u32,
+    /// Updates received before this time count.
+    pub closes_unix_s: i64,
+    /// Where it is.
+    pub state: RoundState,
+    /// The head at which sites take the gradient, `f32` little-endian.
+    pub head: Vec<u8>,
+    /// The candidate, once closed.
+    pub bundle: Option<Digest>,
+    /// L2 norm of the mean gradient, once closed.
+    pub norm: Option<f64>,
+}
+
+impl Tx<'_> {
+    /// Adds a run with the sites it invites.
+    pub fn add_run(&self, run: &RunRow, sites: &[SiteName]) -> Result<(), StoreError> {
+        let sql = "INSERT INTO run (id, project, project_version, bundle, features, rounds, \
+                   quorum, closes_in_s, round_nano_rho, started_unix_s, state, reason) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+        self.execute(
+            sql,
+            params![
+                run.id.0,
+                run.project.as_str(),
+                run.project_version,
+                run.bundle.0,
+                run.features,
+                run.rounds,
+                run.quorum,
+                run.closes_in_s,
+                run.round_nano_rho,
+                run.started_unix_s,
+                run.state.name(),
+                run.reason
+            ],
+        )?;
+        for site in sites {
+            let sql = "INSERT INTO run_site (run, site) VALUES ($1, $2)";
+            self.execute(sql, params![run.id.0, site.as_str()])?;
+        }
+        Ok(())
+    }
+
+    /// A run.
+    pub fn run(&self, run: RunId) -> Result<Option<RunRow>, StoreError> {
+        let sql = format!("SELECT {RUN_COLUMNS} FROM run WHERE id = $1");
+        self.row(&sql, [run.0], run_row)
+    }
+
+    /// Every run, oldest first.
+    pub fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        self.rows(&format!("SELECT {RUN_COLUMNS} FROM run ORDER BY started_unix_s, id"), [], run_row)
+    }
+
+    /// The runs that are open.
+    pub fn open_runs(&self) -> Result<Vec<RunRow>, StoreError> {
+        let sql =
+            format!("SELECT {RUN_COLUMNS} FROM run WHERE state = 'open' ORDER BY started_unix_s, id");
+        self.rows(&sql, [], run_row)
+    }
+
+    /// The sites a run invited.
+    pub fn run_sites(&self, run: RunId) -> Result<Vec<SiteName>, StoreError> {
+        let sql = "SELECT site FROM run_site WHERE run = $1 ORDER BY site";
+        self.rows(sql, [run.0], |row| name(row, 0))
+    }
+
+    /// Ends a run.
+    pub fn end_run(
+        &self,
+        run: RunId,
+        state: RunState,
+        reason: &str,
+        now_unix_s: i64,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE run SET state = $2, reason = $3, ended_unix_s = $4 WHERE id = $1";
+        self.execute(sql, params![run.0, state.name(), reason, now_unix_s]).map(drop)
+    }
+
+    /// Opens a round.
+    pub fn add_round(
+        &self,
+        run: RunId,
+        round: &RoundRow,
+        now_unix_s: i64,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO round (run, number, opened_unix_s, closes_unix_s, state, head) \
+                   VALUES ($1, $2, $3, $4, $5, $6)";
+        self.execute(
+            sql,
+            params![
+                run.0,
+                round.number,
+                now_unix_s,
+                round.closes_unix_s,
+                round.state.name(),
+                round.head
+            ],
+        )
+        .map(drop)
+    }
+
+    /// One round.
+    pub fn round(&self, run: RunId, number: u32) -> Result<Option<RoundRow>, StoreError> {
+        let sql = format!("SELECT {ROUND_COLUMNS} FROM round WHERE run = $1 AND number = $2");
+        self.row(&sql, params![run.0, number], round_row)
+    }
+
+    /// The rounds of a run, in order.
+    pub fn rounds(&self, run: RunId) -> Result<Vec<RoundRow>, StoreError> {
+        let sql = format!("SELECT {ROUND_COLUMNS} FROM round WHERE run = $1 ORDER BY number");
+        self.rows(&sql, [run.0], round_row)
+    }
+
+    /// Records what a closed round came to, and whose updates went into it.
+    pub fn close_round(
+        &self,
+        run: RunId,
+        closed: &RoundRow,
+        sites: &[SiteName],
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE round SET state = $3, bundle = $4, norm = $5 \
+                   WHERE run = $1 AND number = $2";
+        let bundle = closed.bundle.map(|digest| digest.0);
+        let params =
+            params![run.0, closed.number, closed.state.name(), bundle, closed.norm];
+        self.execute(sql, params)?;
+        for site in sites {
+            let sql = "INSERT INTO round_site (run, number, site) VALUES ($1, $2, $3)";
+            self.execute(sql, params![run.0, closed.number, site.as_str()])?;
+        }
+        Ok(())
+    }
+
+    /// The sites whose updates were summed in a closed round.
+    pub fn round_sites(&self, run: RunId, number: u32) -> Result<Vec<SiteName>, StoreError> {
+        let sql = "SELECT site FROM round_site WHERE run = $1 AND number = $2 ORDER BY site";
+        self.rows(sql, params![run.0, number], |row| name(row, 0))
+    }
+}
+
+const RUN_COLUMNS: &str = "id, project, project_version, bundle, features, rounds, quorum, \
+                           closes_in_s, round_nano_rho, started_unix_s, state, reason";
+
+fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+    Ok(RunRow {
+        id: fixed(row, 0)?,
+        project: name(row, 1)?,
+        project_version: row.get(2)?,
+        bundle: fixed(row, 3)?,
+        features: row.get(4)?,
+        rounds: row.get(5)?,
+        quorum: row.get(6)?,
+        closes_in_s: row.get(7)?,
+        round_nano_rho: row.get(8)?,
+        started_unix_s: row.get(9)?,
+        state: word(row, 10, RunState::from_name)?,
+        reason: row.get(11)?,
+    })
+}
+
+const ROUND_COLUMNS: &str = "number, closes_unix_s, state, head, bundle, norm";
+
+fn round_row(row: &Row<'_>) -> rusqlite::Result<RoundRow> {
+    Ok(RoundRow {
+        number: row.get(0)?,
+        closes_unix_s: row.get(1)?,
+        state: word(row, 2, RoundState::from_name)?,
+        head: row.get(3)?,
+        bundle: fixed_or_null(row, 4)?,
+        norm: row.get(5)?,
+    })
+}
