@@ -12,8 +12,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// The site's name in the federation.
-    pub site: SiteName,
+    /// The site's name in the federation; the certificate's once enrolled.
+    pub site: Option<SiteName>,
     /// Folder of the store, the keys and the bundles; relative to the configuration file.
     #[serde(default = "default_data")]
     pub data: PathBuf,
@@ -61,10 +61,13 @@ pub struct Api {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Uplink {
-    /// Releases are sent, and orders fetched, at every multiple of this: when something leaves
-    /// tells nothing about when it was made.
+    /// Releases are sent at every multiple of this: when something leaves tells nothing about when
+    /// it was made.
     #[serde(with = "humantime_serde")]
     pub slot: Duration,
+    /// How often orders are asked for.
+    #[serde(with = "humantime_serde")]
+    pub poll: Duration,
     /// How often the agent reports the state of its machine.
     #[serde(with = "humantime_serde")]
     pub heartbeat: Duration,
@@ -235,9 +238,11 @@ impl Config {
                 return Err(ConfigError::Repeated { project: source.name.clone() });
             }
         }
-        for (key, duration) in
-            [("uplink.slot", self.uplink.slot), ("uplink.heartbeat", self.uplink.heartbeat)]
-        {
+        for (key, duration) in [
+            ("uplink.slot", self.uplink.slot),
+            ("uplink.poll", self.uplink.poll),
+            ("uplink.heartbeat", self.uplink.heartbeat),
+        ] {
             if duration.is_zero() {
                 return Err(ConfigError::Zero { key });
             }
@@ -294,7 +299,11 @@ impl Default for Api {
 
 impl Default for Uplink {
     fn default() -> Self {
-        Self { slot: Duration::from_secs(10), heartbeat: Duration::from_secs(60) }
+        Self {
+            slot: Duration::from_secs(10),
+            poll: Duration::from_secs(10),
+            heartbeat: Duration::from_secs(60),
+        }
     }
 }
 
@@ -318,14 +327,18 @@ fn default_data() -> PathBuf {
     PathBuf::from("data")
 }
 
-/// The commented configuration that `init` writes. `site`, `address` and `listen` are filled in.
-pub fn template(site: &SiteName, address: Option<&str>, listen: SocketAddr) -> String {
+/// The commented configuration that `init` writes, with what is known filled in.
+pub fn template(site: Option<&SiteName>, address: Option<&str>, listen: SocketAddr) -> String {
+    let site = site.map_or_else(
+        || "# site = \"my-hospital\"".to_owned(),
+        |site| format!("site = \"{site}\""),
+    );
     let address = address.map_or_else(
         || "# address = \"coordinator.example.org:7443\"".to_owned(),
         |address| format!("address = {}", toml::Value::from(address)),
     );
     TEMPLATE
-        .replace("{site}", site.as_str())
+        .replace("{site}", &site)
         .replace("{address}", &address)
         .replace("{listen}", &listen.to_string())
 }
@@ -343,11 +356,12 @@ mod tests {
     #[test]
     fn the_template_is_a_valid_configuration_with_the_defaults() {
         let listen = SocketAddr::from(([127, 0, 0, 1], 7080));
-        let site = "cleveland".parse().unwrap();
+        let site: SiteName = "cleveland".parse().unwrap();
+        assert_eq!(parse(&template(None, None, listen)).unwrap().site, None);
         for address in [None, Some("127.0.0.1:7443")] {
-            let config = parse(&template(&site, address, listen)).unwrap();
+            let config = parse(&template(Some(&site), address, listen)).unwrap();
             config.check().unwrap();
-            assert_eq!(config.site, site);
+            assert_eq!(config.site.as_ref(), Some(&site));
             assert_eq!(config.coordinator.address.as_deref(), address);
             let defaults = Policy::default();
             assert!((config.policy.epsilon_year - defaults.epsilon_year).abs() < 1e-12);
@@ -360,7 +374,7 @@ mod tests {
     #[test]
     fn commented_examples_are_valid_too() {
         let uncommented: String = TEMPLATE
-            .replace("{site}", "cleveland")
+            .replace("{site}", "")
             .replace("{address}", "")
             .replace("{listen}", "127.0.0.1:7080")
             .lines()

@@ -40,7 +40,7 @@ impl CampaignState {
     pub fn name(self) -> &'static str {
         match self {
             Self::Proposed => "proposed",
-            Self::Approved => "approved",
+            Self::Approved => "new",
             Self::Open => "open",
             Self::Declined => "declined",
             Self::Answered => "answered",

@@ -1,0 +1,222 @@
+//! Releases: tallies with noise, priced, ready to be charged. The only thing that leaves.
+//!
+//! A [`Release`] is made from a [`Tally`] by [`Release::make`] and by nothing else; the outbox takes
+//! a `Release` and nothing else:
+//!
+//! ```compile_fail
+//! fn leak(tx: &insitu_agent::store::Tx<'_>, tally: insitu_agent::tally::Tally) {
+//!     // A tally is exact: it has no way out.
+//!     insitu_agent::outbox::commit(tx, vec![tally], todo!(), 0);
+//! }
+//! ```
+//!
+//! ```compile_fail
+//! // Nor can a release be put together by hand: its fields are private.
+//! let _ = insitu_agent::release::Release { counts: vec![1] };
+//! ```
+
+use insitu_privacy::{GaussianScale, NoiseError, Rho, add_noise, budget};
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::ids::{ProjectName, ReleaseId};
+use insitu_protocol::release::{Body, Values};
+use jiff::Timestamp;
+
+use crate::config::Limits;
+use crate::store::{StoreError, Tx};
+use crate::tally::Tally;
+
+/// Seconds of the rolling year.
+pub const YEAR_SECONDS: i64 = 365 * 86_400;
+
+/// A noised tally. Nothing of the exact counts is left in it.
+#[derive(Clone, Debug)]
+pub struct Release {
+    id: ReleaseId,
+    project: ProjectName,
+    project_version: u32,
+    body: Body,
+    nano_rho: u64,
+    scale: GaussianScale,
+    values: Values,
+    origin: String,
+}
+
+/// Why a tally cannot be released.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReleaseError {
+    /// The noise.
+    #[error("no noise for a {kind} release")]
+    Noise {
+        /// Kind of the release.
+        kind: &'static str,
+        /// Why.
+        source: NoiseError,
+    },
+    /// The policy's limit would be passed.
+    #[error("{what} would cost ε {wanted:.3} of {allowed:.3} allowed")]
+    Budget {
+        /// Which limit: the year's, a window's, a run's, a campaign's.
+        what: &'static str,
+        /// ε after the charge.
+        wanted: f64,
+        /// ε allowed.
+        allowed: f64,
+        /// When something of the year's budget is free again.
+        renews: Option<Timestamp>,
+    },
+    /// Too few subjects.
+    #[error("the project has fewer than {minimum} subjects: nothing is released")]
+    Cohort {
+        /// Fewest subjects.
+        minimum: u64,
+    },
+    /// δ is too large for so many subjects.
+    #[error("policy.delta is too large for the project's subjects")]
+    Delta(#[source] insitu_privacy::LossError),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl Release {
+    /// Adds the noise that makes the tally's price true. Blocks while it draws.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Noise`].
+    pub fn make(tally: &Tally) -> Result<Self, ReleaseError> {
+        let body = tally.body();
+        let noise = |source| ReleaseError::Noise { kind: body.name(), source };
+        let scale =
+            GaussianScale::for_budget(tally.sensitivity(), Rho::from_nano(tally.nano_rho()))
+                .map_err(noise)?;
+        let noised = add_noise(tally.counts(), scale).map_err(noise)?;
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(|_| noise(NoiseError::Randomness))?;
+        Ok(Self {
+            id: Fixed(id),
+            project: tally.project().clone(),
+            project_version: tally.project_version(),
+            body,
+            nano_rho: tally.nano_rho(),
+            scale,
+            // Saturating a noised value is post-processing: it costs nothing.
+            values: Values(noised.into_iter().map(saturate).collect()),
+            origin: tally.origin().to_owned(),
+        })
+    }
+
+    /// Random id.
+    pub fn id(&self) -> ReleaseId {
+        self.id
+    }
+
+    /// The project.
+    pub fn project(&self) -> &ProjectName {
+        &self.project
+    }
+
+    /// What its values are.
+    pub fn body(&self) -> Body {
+        self.body
+    }
+
+    /// Its price.
+    pub fn rho(&self) -> Rho {
+        Rho::from_nano(self.nano_rho)
+    }
+
+    /// What it was computed from, for the steward.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// What may be released once only.
+    pub fn occasion(&self) -> String {
+        let kind = self.body.name();
+        format!("{}{kind}", self.group())
+    }
+
+    /// The occasions that share a limit start with this.
+    pub fn group(&self) -> String {
+        let project = &self.project;
+        match self.body {
+            Body::Confusion { window }
+            | Body::Coincidence { window }
+            | Body::Calibration { window }
+            | Body::Drift { window } => format!("statistics/{project}/{window}/"),
+            Body::Campaign { campaign } => format!("campaign/{campaign}/"),
+            Body::Update { run, round } => format!("run/{run}/{round}/"),
+        }
+    }
+
+    /// The wire form, at its place in the chain.
+    pub fn at(
+        &self,
+        sequence: u64,
+        previous: insitu_protocol::ids::Digest,
+    ) -> insitu_protocol::release::Release {
+        insitu_protocol::release::Release {
+            id: self.id,
+            sequence,
+            previous,
+            project: self.project.clone(),
+            project_version: self.project_version,
+            body: self.body,
+            nano_rho: self.nano_rho,
+            scale_1024: self.scale.steps(),
+            values: self.values.clone(),
+        }
+    }
+
+    /// Refuses before the charge would pass a limit of the policy.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Budget`], [`ReleaseError::Cohort`], [`ReleaseError::Delta`].
+    pub fn admit(&self, tx: &Tx<'_>, limits: &Limits, now: i64) -> Result<(), ReleaseError> {
+        self.check_cohort(tx, limits)?;
+        let over = |what, over: budget::OverBudget, renews| ReleaseError::Budget {
+            what,
+            wanted: epsilon(over.spent.checked_add(over.charge).unwrap_or(Rho::MAX), limits),
+            allowed: epsilon(over.limit, limits),
+            renews,
+        };
+        let (what, limit, group) = match self.body {
+            Body::Confusion { .. }
+            | Body::Coincidence { .. }
+            | Body::Calibration { .. }
+            | Body::Drift { .. } => ("a statistics window", limits.window, self.group()),
+            Body::Campaign { .. } => ("a campaign", limits.campaign, self.group()),
+            Body::Update { run, .. } => ("a training run", limits.run, format!("run/{run}/")),
+        };
+        let spent = Rho::from_nano(tx.charged_on(&group)?);
+        budget::admit(spent, self.rho(), limit).map_err(|error| over(what, error, None))?;
+        let year_ago = now.saturating_sub(YEAR_SECONDS);
+        let spent = Rho::from_nano(tx.charged_since(year_ago)?);
+        let Err(error) = budget::admit(spent, self.rho(), limits.year) else { return Ok(()) };
+        let renews = tx
+            .oldest_charge_since(year_ago)?
+            .and_then(|charged| Timestamp::from_second(charged + YEAR_SECONDS).ok());
+        Err(over("the year", error, renews))
+    }
+
+    fn check_cohort(&self, tx: &Tx<'_>, limits: &Limits) -> Result<(), ReleaseError> {
+        let subjects = match tx.project(&self.project)? {
+            Some(row) => tx.subject_count(row.project)?,
+            None => 0,
+        };
+        if subjects < limits.minimum_cohort {
+            return Err(ReleaseError::Cohort { minimum: limits.minimum_cohort });
+        }
+        limits.delta.check_cohort(subjects).map_err(ReleaseError::Delta)
+    }
+}
+
+/// A loss as people read it.
+pub fn epsilon(rho: Rho, limits: &Limits) -> f64 {
+    insitu_privacy::epsilon(rho, limits.delta).get()
+}
+
+fn saturate(value: i64) -> i32 {
+    i32::try_from(value).unwrap_or(if value < 0 { i32::MIN } else { i32::MAX })
+}

@@ -1,0 +1,204 @@
+//! Annotating an item, and taking an annotation back.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    COMMENT_CHARS_MAX, KEY_BYTES_MAX, LEASE_SECONDS, Label, ReviewError, settle,
+};
+use crate::prelabel::Prelabel;
+use crate::store::items::{ItemRow, Stage};
+use crate::store::labels::{AnnotationRow, Lease, Person, Reading, Verdict};
+use crate::store::{Store, StoreError, Tx};
+
+/// What a person decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decision {
+    /// The prelabel is right.
+    Accept,
+    /// This class instead, or without having seen a prelabel.
+    Correct,
+    /// Not this person, not now.
+    Skip,
+    /// Something is wrong or unclear.
+    Flag,
+}
+
+/// A person's answer, as the client sends it.
+#[derive(Clone, Debug)]
+pub struct Annotation {
+    /// The client's own name for it.
+    pub key: String,
+    /// The class; needed for accept and correct.
+    pub class: Option<u16>,
+    /// Active time spent.
+    pub seconds: f32,
+    /// What was decided.
+    pub decision: Decision,
+    /// Free text for the site's own people.
+    pub comment: Option<String>,
+}
+
+/// Stores an annotation; `true` when it was stored before under the same key.
+///
+/// # Errors
+/// [`ReviewError::UnknownItem`], [`ReviewError::Leased`], [`ReviewError::NotLeased`],
+/// [`ReviewError::KeyTaken`], [`ReviewError::Invalid`].
+pub fn annotate(
+    store: &Store,
+    person: &Person,
+    item: &[u8; 16],
+    annotation: &Annotation,
+    now: i64,
+) -> Result<bool, ReviewError> {
+    check(annotation)?;
+    store.tx("annotate", |tx| {
+        let row = tx.item_by_name(item)?.ok_or(ReviewError::UnknownItem)?;
+        if let Some(known) = tx.annotation(person.person, &annotation.key)? {
+            return if known.item == row.item { Ok(true) } else { Err(ReviewError::KeyTaken) };
+        }
+        let lease = live_lease(tx, person, row.item, now)?;
+        add(tx, person, &row, &lease, annotation, now)?;
+        tx.end_lease(row.item)?;
+        settle(tx, row.item)?;
+        metrics::counter!("insitu_agent_annotations_total").increment(1);
+        Ok(false)
+    })
+}
+
+/// Takes an annotation back, and leases the item to the person again.
+///
+/// # Errors
+/// [`ReviewError::UnknownAnnotation`]; [`ReviewError::Closed`] when the item's labels are part of
+/// released statistics; [`ReviewError::Leased`] when somebody else has the item.
+pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), ReviewError> {
+    store.tx("undo", |tx| {
+        let row =
+            tx.annotation(person.person, key)?.ok_or(ReviewError::UnknownAnnotation)?;
+        if let Some(window) = tx.label_window(row.item)? {
+            return Err(ReviewError::Closed { window });
+        }
+        let foreign = foreign_lease(tx, person, row.item, now)?;
+        if let Some(error) = foreign {
+            return Err(error);
+        }
+        tx.remove_annotation(row.annotation)?;
+        let stage = settle(tx, row.item)?;
+        // What the person may do next is what the item waits for now.
+        let reading = match (row.reading, stage) {
+            (Reading::Campaign, _) => Reading::Campaign,
+            (_, Stage::First) => Reading::First,
+            (_, Stage::Second) => Reading::Second,
+            (_, Stage::Expert) => Reading::Expert,
+            (_, Stage::New | Stage::Clean | Stage::Accepted | Stage::Done) => return Ok(()),
+        };
+        if reading == Reading::Expert && !person.role.is_expert() {
+            return Ok(());
+        }
+        tx.put_lease(&Lease {
+            item: row.item,
+            person: person.person,
+            reading,
+            campaign: row.campaign,
+            until: now + LEASE_SECONDS,
+        })?;
+        Ok(())
+    })
+}
+
+fn check(annotation: &Annotation) -> Result<(), ReviewError> {
+    let invalid = |what| Err(ReviewError::Invalid { what });
+    if annotation.key.is_empty() || annotation.key.len() > KEY_BYTES_MAX {
+        return invalid("a key has 1 to 64 bytes");
+    }
+    if !(annotation.seconds.is_finite() && annotation.seconds >= 0.0) {
+        return invalid("seconds are a number of at least 0");
+    }
+    let comment = annotation.comment.as_deref().unwrap_or_default();
+    if comment.chars().count() > COMMENT_CHARS_MAX {
+        return invalid("a comment has at most 2000 characters");
+    }
+    let labels = matches!(annotation.decision, Decision::Accept | Decision::Correct);
+    if labels && annotation.class.is_none() {
+        return invalid("accept and correct need a class");
+    }
+    Ok(())
+}
+
+fn live_lease(
+    tx: &Tx<'_>,
+    person: &Person,
+    item: i64,
+    now: i64,
+) -> Result<Lease, ReviewError> {
+    if let Some(error) = foreign_lease(tx, person, item, now)? {
+        return Err(error);
+    }
+    tx.lease(item)?.filter(|lease| lease.until > now).ok_or(ReviewError::NotLeased)
+}
+
+/// Why the person cannot have the item: somebody else does.
+fn foreign_lease(
+    tx: &Tx<'_>,
+    person: &Person,
+    item: i64,
+    now: i64,
+) -> Result<Option<ReviewError>, StoreError> {
+    let lease = tx.lease(item)?.filter(|lease| lease.until > now && lease.person != person.person);
+    let Some(lease) = lease else { return Ok(None) };
+    let holder = tx.people()?.into_iter().find(|other| other.person == lease.person);
+    Ok(Some(ReviewError::Leased {
+        holder: holder.map_or_else(|| "another person".to_owned(), |holder| holder.name),
+        seconds: lease.until - now,
+    }))
+}
+
+fn add(
+    tx: &Tx<'_>,
+    person: &Person,
+    row: &ItemRow,
+    lease: &Lease,
+    annotation: &Annotation,
+    now: i64,
+) -> Result<(), ReviewError> {
+    let verdict = match annotation.decision {
+        Decision::Accept | Decision::Correct => Verdict::Label,
+        Decision::Skip => Verdict::Skip,
+        Decision::Flag => Verdict::Flag,
+    };
+    let class = annotation.class.filter(|_| verdict == Verdict::Label);
+    if let Some(class) = class {
+        let project = tx
+            .project_by_key(row.project)?
+            .ok_or(StoreError::Corrupt { table: "items", column: "project" })?;
+        if usize::from(class) >= project.definition.classes.len() {
+            return Err(ReviewError::Invalid { what: "the project has no such class" });
+        }
+    }
+    let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
+    if annotation.decision == Decision::Accept
+        && lease.reading != Reading::Second
+        && prelabel.is_some_and(|prelabel| Some(prelabel.class()) != class)
+    {
+        return Err(ReviewError::Invalid { what: "accept comes with the prelabel's class" });
+    }
+    let label = Label {
+        class,
+        decision: annotation.decision,
+        seconds: annotation.seconds,
+        comment: annotation.comment.clone().filter(|comment| !comment.is_empty()),
+        prelabel,
+    };
+    tx.add_annotation(&AnnotationRow {
+        annotation: 0, // assigned by the store
+        person: person.person,
+        key: annotation.key.clone(),
+        item: row.item,
+        reading: lease.reading,
+        campaign: lease.campaign,
+        made_at: now,
+        verdict,
+        label: label.encode()?,
+    })?;
+    Ok(())
+}

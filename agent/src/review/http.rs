@@ -1,0 +1,326 @@
+//! The local HTTP API and the review page.
+//!
+//! Everything under `/api` needs a person's bearer token. Errors are
+//! `{"error": what, "hint": what to do}`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::http::{StatusCode, header, request::Parts};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Json, Router};
+use insitu_daemon::clock::Clock;
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::project::FieldKind;
+use jiff::Timestamp;
+use rust_embed::RustEmbed;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Annotation, Card, Decision, ITEMS_MAX, ReviewError, token_hash};
+use crate::store::items::Stage;
+use crate::store::labels::{Person, Reading};
+use crate::store::orders::ProjectRow;
+use crate::store::{Store, StoreError};
+
+/// The page, built by `agent/ui`.
+#[derive(RustEmbed)]
+#[folder = "ui/dist"]
+struct Page;
+
+/// What the page may do: load its own files, nothing else.
+const POLICY: &str = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
+    form-action 'none'; object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+
+/// Makes the report of `insitu-agent status --json`.
+pub type StatusReport = dyn Fn() -> Result<Value, StoreError> + Send + Sync;
+
+/// What the API serves.
+#[derive(Clone)]
+pub struct Desk {
+    /// The store.
+    pub store: Arc<Store>,
+    /// The date.
+    pub clock: Arc<dyn Clock>,
+    /// The site's name.
+    pub site: String,
+    /// The status report.
+    pub status: Arc<StatusReport>,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("site", &self.site).finish_non_exhaustive()
+    }
+}
+
+/// The routes of the review page and the local API.
+pub fn router(desk: Desk) -> Router {
+    Router::new()
+        .route("/api/me", get(me))
+        .route("/api/projects", get(projects))
+        .route("/api/projects/{project}/next", get(next))
+        .route("/api/items/{item}/annotations", post(annotate))
+        .route("/api/annotations/{key}", delete(undo))
+        .route("/api/status", get(status))
+        .route("/api/{*rest}", get(unknown))
+        .fallback(get(page))
+        .with_state(desk)
+}
+
+/// An error as the API answers it.
+struct Failure {
+    status: StatusCode,
+    error: String,
+    hint: &'static str,
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let body = json!({"error": self.error, "hint": self.hint});
+        let mut response = (self.status, Json(body)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let challenge = header::HeaderValue::from_static("Bearer");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "the store failed a request");
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            error: "the store failed".to_owned(),
+            hint: "try again; the agent's log says why",
+        }
+    }
+}
+
+impl From<ReviewError> for Failure {
+    fn from(error: ReviewError) -> Self {
+        let (status, hint) = match error {
+            ReviewError::Store(source) => return source.into(),
+            ReviewError::UnknownProject { .. } => {
+                (StatusCode::NOT_FOUND, "GET /api/projects lists the projects")
+            }
+            ReviewError::UnknownItem => (StatusCode::NOT_FOUND, "ask for items again"),
+            ReviewError::UnknownAnnotation => (StatusCode::NOT_FOUND, "it may be undone already"),
+            ReviewError::Role { .. } => {
+                (StatusCode::FORBIDDEN, "annotators, experts and leads label items")
+            }
+            ReviewError::Leased { .. } => (StatusCode::CONFLICT, "that person may answer"),
+            ReviewError::NotLeased => (StatusCode::CONFLICT, "GET …/next leases items"),
+            ReviewError::KeyTaken => (StatusCode::CONFLICT, "make a new key for each answer"),
+            ReviewError::Closed { .. } => (StatusCode::CONFLICT, "it cannot be undone any more"),
+            ReviewError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "mend it and retry"),
+        };
+        Self { status, error: error.to_string(), hint }
+    }
+}
+
+impl From<JsonRejection> for Failure {
+    fn from(rejection: JsonRejection) -> Self {
+        // The text may quote the body, which came from a person: only the kind is told.
+        let status = rejection.status();
+        let error = "the body is not what this request takes".to_owned();
+        Self { status, error, hint: "send JSON of at most 1 MiB" }
+    }
+}
+
+impl From<QueryRejection> for Failure {
+    fn from(rejection: QueryRejection) -> Self {
+        Self { status: rejection.status(), error: rejection.body_text(), hint: "count is a number" }
+    }
+}
+
+/// Whoever has the token.
+struct Caller(Person);
+
+impl FromRequestParts<Desk> for Caller {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Failure> {
+        let token = parts
+            .headers
+            .get(header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|value| value.strip_prefix("Bearer "));
+        let person = match token {
+            Some(token) => {
+                desk.store.read("sign in", |tx| tx.person_by_token(&token_hash(token.trim())))?
+            }
+            None => None,
+        };
+        person.map(Self).ok_or_else(|| Failure {
+            status: StatusCode::UNAUTHORIZED,
+            error: "no valid token".to_owned(),
+            hint: "`insitu-agent person add` makes one; send it as Authorization: Bearer TOKEN",
+        })
+    }
+}
+
+async fn me(State(desk): State<Desk>, Caller(person): Caller) -> Json<Value> {
+    Json(json!({"name": person.name, "role": person.role.name(), "site": desk.site}))
+}
+
+async fn projects(State(desk): State<Desk>, _: Caller) -> Result<Json<Value>, Failure> {
+    let status = (desk.status)()?;
+    let engine = &status["engine"];
+    let listed = desk.store.read("projects", |tx| {
+        let mut listed = Vec::new();
+        for row in tx.projects()? {
+            let counts = tx.stage_counts(row.project)?;
+            let count = |stage: Stage| counts[stage as usize];
+            let definition = &row.definition;
+            listed.push(json!({
+                "name": definition.name, "title": definition.title,
+                "version": definition.version, "instructions": definition.instructions,
+                "classes": definition.classes,
+                "queues": {
+                    "annotator": count(Stage::First) + count(Stage::Second),
+                    "expert": count(Stage::Expert),
+                    "campaign": tx.campaign_waiting(row.project)?,
+                },
+                "done": count(Stage::Done) + count(Stage::Accepted),
+                "total": counts.iter().sum::<u64>(),
+                "bundle": row.bundle.map(short), "engine": engine,
+            }));
+        }
+        Ok::<_, StoreError>(listed)
+    })?;
+    Ok(Json(Value::Array(listed)))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NextQuery {
+    #[serde(default = "default_count")]
+    count: u32,
+}
+
+fn default_count() -> u32 {
+    10
+}
+
+async fn next(
+    State(desk): State<Desk>,
+    Caller(person): Caller,
+    Path(project): Path<String>,
+    query: Result<Query<NextQuery>, QueryRejection>,
+) -> Result<Json<Value>, Failure> {
+    let Query(NextQuery { count }) = query?;
+    let project = project.parse().map_err(|_| Failure {
+        status: StatusCode::NOT_FOUND,
+        error: "there is no such project".to_owned(),
+        hint: "GET /api/projects lists the projects",
+    })?;
+    let now = desk.clock.now().as_second();
+    let cards = super::next(&desk.store, &person, &project, count.min(ITEMS_MAX), now)?;
+    let row = desk.store.read("project", |tx| tx.project(&project))?;
+    let row = row.ok_or(ReviewError::UnknownProject { project })?;
+    Ok(Json(Value::Array(cards.iter().map(|card| shown(card, &row)).collect())))
+}
+
+fn shown(card: &Card, project: &ProjectRow) -> Value {
+    let blind = card.lease.reading == Reading::Second;
+    let fields: Vec<Value> = project
+        .definition
+        .fields
+        .iter()
+        .map(|field| {
+            let kind = match field.kind {
+                FieldKind::Number => "number",
+                FieldKind::Category => "category",
+                FieldKind::Text => "text",
+            };
+            let (title, unit) = (&field.title, &field.unit);
+            json!({"title": title, "value": card.content.shown(field), "unit": unit, "kind": kind})
+        })
+        .collect();
+    let prelabel = card.prelabel.filter(|_| !blind);
+    json!({
+        "item": Fixed(card.row.opaque).to_hex(),
+        "queue": match card.lease.reading {
+            Reading::First | Reading::Second => "annotator",
+            Reading::Expert => "expert",
+            Reading::Campaign => "campaign",
+        },
+        "fields": fields,
+        "prelabel": prelabel.map(|p| json!({"class": p.class(), "confidence": p.confidence()})),
+        "blind": blind,
+        "why": card.why,
+        "bundle": prelabel.map(|prelabel| short(prelabel.bundle())),
+        "campaign": card.campaign,
+        "lease_until": Timestamp::from_second(card.lease.until).ok().map(|t| t.to_string()),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AnnotationBody {
+    key: String,
+    #[serde(default)]
+    class: Option<u16>,
+    seconds: f32,
+    decision: Decision,
+    #[serde(default)]
+    comment: Option<String>,
+}
+
+async fn annotate(
+    State(desk): State<Desk>,
+    Caller(person): Caller,
+    Path(item): Path<String>,
+    body: Result<Json<AnnotationBody>, JsonRejection>,
+) -> Result<Json<Value>, Failure> {
+    let Json(AnnotationBody { key, class, seconds, decision, comment }) = body?;
+    let item: Fixed<16> = Fixed::from_hex(&item).ok_or(ReviewError::UnknownItem)?;
+    let annotation = Annotation { key, class, seconds, decision, comment };
+    let now = desk.clock.now().as_second();
+    let replay = super::annotate(&desk.store, &person, &item.0, &annotation, now)?;
+    Ok(Json(json!({"stored": true, "replay": replay})))
+}
+
+async fn undo(
+    State(desk): State<Desk>,
+    Caller(person): Caller,
+    Path(key): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    super::undo(&desk.store, &person, &key, desk.clock.now().as_second())?;
+    Ok(Json(json!({"undone": true})))
+}
+
+async fn status(State(desk): State<Desk>, _: Caller) -> Result<Json<Value>, Failure> {
+    Ok(Json((desk.status)()?))
+}
+
+async fn unknown(_: Caller) -> Failure {
+    Failure {
+        status: StatusCode::NOT_FOUND,
+        error: "there is nothing here".to_owned(),
+        hint: "the API's paths are in the documentation of the agent",
+    }
+}
+
+async fn page(uri: axum::http::Uri) -> Response {
+    let path = uri.path().trim_start_matches('/');
+    let path = if path.is_empty() { "index.html" } else { path };
+    let Some(file) = Page::get(path) else {
+        return (StatusCode::NOT_FOUND, "there is no such page\n").into_response();
+    };
+    let kind = file.metadata.mimetype().to_owned();
+    let headers = [(header::CONTENT_TYPE, kind.as_str()), (header::CONTENT_SECURITY_POLICY, POLICY)];
+    (headers, file.data).into_response()
+}
+
+/// A digest as people compare it.
+fn short(digest: insitu_protocol::ids::Digest) -> String {
+    let mut hex = digest.to_hex();
+    hex.truncate(12);
+    hex
+}

@@ -1,0 +1,339 @@
+//! Review: people lease items, annotate them, and take annotations back.
+//!
+//! Every step is one transaction. An annotation carries a key of the client's making: sending it
+//! again, after a lost answer or a restart, is answered alike and stored once.
+
+mod answer;
+pub mod http;
+mod people;
+
+use insitu_privacy::contribution::{ItemRef, SubjectRef};
+use insitu_protocol::ids::ProjectName;
+use serde::{Deserialize, Serialize};
+
+pub use crate::review::answer::{Annotation, Decision, annotate, undo};
+pub use crate::review::people::{add_person, token_hash};
+
+use crate::item::CleanItem;
+use crate::prelabel::Prelabel;
+use crate::route::{Read, label_of_record};
+use crate::store::items::{ItemRow, Stage};
+use crate::store::labels::{AnnotationRow, Lease, Offer, Person, Reading, Role, Verdict};
+use crate::store::orders::ProjectRow;
+use crate::store::{Store, StoreError, Tx};
+
+/// How long a lease lasts, seconds.
+pub const LEASE_SECONDS: i64 = 600;
+/// Most items leased at once.
+pub const ITEMS_MAX: u32 = 50;
+/// Longest key of an annotation, bytes.
+pub const KEY_BYTES_MAX: usize = 64;
+/// Longest comment, code points.
+pub const COMMENT_CHARS_MAX: usize = 2000;
+
+/// Why a person is not served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReviewError {
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+    /// No such project.
+    #[error("there is no project {project}")]
+    UnknownProject {
+        /// The project.
+        project: ProjectName,
+    },
+    /// No such item.
+    #[error("there is no such item")]
+    UnknownItem,
+    /// No such annotation of this person.
+    #[error("you have no annotation of this key")]
+    UnknownAnnotation,
+    /// The role does not label.
+    #[error("a {role} does not label items")]
+    Role {
+        /// The person's role.
+        role: &'static str,
+    },
+    /// Somebody else has the item.
+    #[error("the item is leased to {holder} for another {seconds} s")]
+    Leased {
+        /// The other person.
+        holder: String,
+        /// Seconds left.
+        seconds: i64,
+    },
+    /// The person has no lease, or not any more.
+    #[error("you have no lease on this item: ask for items again")]
+    NotLeased,
+    /// The key was used for another item.
+    #[error("this key was used for another item")]
+    KeyTaken,
+    /// The labels of the item are part of released statistics.
+    #[error("the item's labels are part of window {window}, which is closed")]
+    Closed {
+        /// The window.
+        window: u32,
+    },
+    /// A value that makes no sense.
+    #[error("{what}")]
+    Invalid {
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+/// An item as it is offered to a person.
+#[derive(Debug)]
+pub struct Card {
+    /// The item.
+    pub row: ItemRow,
+    /// Its content.
+    pub content: CleanItem,
+    /// Its prelabel; the page hides it from a blind reader.
+    pub prelabel: Option<Prelabel>,
+    /// The lease.
+    pub lease: Lease,
+    /// Why a person is asked.
+    pub why: String,
+    /// Title of the campaign that asks.
+    pub campaign: Option<String>,
+}
+
+/// A person's answer to a prelabel, with everything a tally needs: the next type of the privacy
+/// boundary. Made from the store's annotations alone.
+#[derive(Clone)]
+pub struct Correction {
+    item: ItemRef,
+    subject: SubjectRef,
+    prelabel: Prelabel,
+    first: Option<u16>,
+    second: Option<u16>,
+    record: u16,
+}
+
+impl std::fmt::Debug for Correction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Correction(..)")
+    }
+}
+
+/// What is sealed in an annotation's row.
+#[derive(Serialize, Deserialize)]
+struct Label {
+    class: Option<u16>,
+    decision: Decision,
+    seconds: f32,
+    comment: Option<String>,
+    /// The prelabel that it answers, seen or not.
+    prelabel: Option<Prelabel>,
+}
+
+/// Leases up to `count` items of the best queue for the person's role.
+///
+/// # Errors
+/// [`ReviewError::UnknownProject`], [`ReviewError::Role`].
+pub fn next(
+    store: &Store,
+    person: &Person,
+    project: &ProjectName,
+    count: u32,
+    now: i64,
+) -> Result<Vec<Card>, ReviewError> {
+    let readings: &[Reading] = match person.role {
+        Role::Annotator => &[Reading::First, Reading::Second],
+        Role::Expert | Role::Lead => {
+            &[Reading::Campaign, Reading::Expert, Reading::Second, Reading::First]
+        }
+        Role::Steward => return Err(ReviewError::Role { role: person.role.name() }),
+    };
+    store.tx("lease", |tx| {
+        let row = tx
+            .project(project)?
+            .ok_or_else(|| ReviewError::UnknownProject { project: project.clone() })?;
+        let mut cards: Vec<Card> = Vec::new();
+        for reading in readings {
+            let left = count.min(ITEMS_MAX) - u32::try_from(cards.len()).unwrap_or(ITEMS_MAX);
+            if left == 0 {
+                break;
+            }
+            let offer = Offer {
+                project: row.project,
+                person: person.person,
+                reading: *reading,
+                now,
+                limit: left,
+            };
+            for (item, campaign) in tx.offer(&offer)? {
+                if cards.iter().any(|card| card.row.item == item.item) {
+                    continue; // an item of two campaigns, or of a campaign and a queue
+                }
+                let lease = Lease {
+                    item: item.item,
+                    person: person.person,
+                    reading: *reading,
+                    campaign,
+                    until: now + LEASE_SECONDS,
+                };
+                tx.put_lease(&lease)?;
+                cards.push(card(tx, &row, item, lease)?);
+            }
+        }
+        Ok(cards)
+    })
+}
+
+fn card(
+    tx: &Tx<'_>,
+    project: &ProjectRow,
+    row: ItemRow,
+    lease: Lease,
+) -> Result<Card, ReviewError> {
+    let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
+    let confidence = prelabel.map(|prelabel| f64::from(prelabel.confidence_milli()) / 1000.0);
+    let campaign = match &lease.campaign {
+        Some(id) => tx.campaign(&insitu_protocol::bytes::Fixed(*id))?,
+        None => None,
+    };
+    let why = match lease.reading {
+        Reading::First => "not sure enough to accept".to_owned(),
+        Reading::Second => "second reading, blind".to_owned(),
+        Reading::Campaign => "asked for by a campaign".to_owned(),
+        Reading::Expert => why_expert(tx, project, &row)?,
+    };
+    let why = match confidence.filter(|_| lease.reading != Reading::Second) {
+        Some(confidence) => format!("{why}: confidence {confidence:.2}"),
+        None => why,
+    };
+    let content = CleanItem::load(&row)?;
+    let campaign = campaign.map(|campaign| campaign.order.title.to_string());
+    Ok(Card { row, content, prelabel, lease, why, campaign })
+}
+
+fn why_expert(tx: &Tx<'_>, project: &ProjectRow, row: &ItemRow) -> Result<String, ReviewError> {
+    let annotations = tx.annotations_of(row.item)?;
+    if annotations.iter().any(|annotation| annotation.verdict == Verdict::Flag) {
+        return Ok("flagged by a reader".to_owned());
+    }
+    let labels: Vec<Option<u16>> = reads(&annotations)?
+        .iter()
+        .filter(|read| read.verdict == Verdict::Label)
+        .map(|read| read.class)
+        .collect();
+    let name = |class: &Option<u16>| {
+        class
+            .and_then(|class| project.definition.classes.get(usize::from(class)))
+            .map_or("?", |class| class.name.as_str())
+    };
+    match labels.as_slice() {
+        [first, .., last] => Ok(format!("readers say {} and {}", name(first), name(last))),
+        [_] | [] => Ok("unsure".to_owned()),
+    }
+}
+
+impl Correction {
+    /// The correction of an item that has a prelabel and a label of record.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn load(tx: &Tx<'_>, row: &ItemRow) -> Result<Option<Self>, StoreError> {
+        let annotations = tx.annotations_of(row.item)?;
+        let reads = reads(&annotations)?;
+        let Some(record) = label_of_record(&reads) else { return Ok(None) };
+        // The prelabel that people answered: the model may have changed since.
+        let answered = annotations
+            .iter()
+            .filter(|annotation| annotation.verdict == Verdict::Label)
+            .find_map(|annotation| Label::decode(&annotation.label).map(|l| l.prelabel).transpose())
+            .transpose()?;
+        let Some(prelabel) = answered else { return Ok(None) };
+        let class = |wanted| {
+            reads
+                .iter()
+                .find(|read| read.reading == wanted && read.verdict == Verdict::Label)
+                .and_then(|read| read.class)
+        };
+        Ok(Some(Self {
+            item: ItemRef(item_ref(&row.opaque)),
+            subject: SubjectRef(row.subject),
+            prelabel,
+            first: class(Reading::First),
+            second: class(Reading::Second),
+            record,
+        }))
+    }
+
+    /// The item, as the contribution bound sees it.
+    pub fn item(&self) -> ItemRef {
+        self.item
+    }
+
+    /// The subject, as the contribution bound sees it.
+    pub fn subject(&self) -> SubjectRef {
+        self.subject
+    }
+
+    /// The prelabel that was answered.
+    pub fn prelabel(&self) -> &Prelabel {
+        &self.prelabel
+    }
+
+    /// First and second reader's classes, of an item that two people read.
+    pub fn pair(&self) -> Option<(u16, u16)> {
+        self.first.zip(self.second)
+    }
+
+    /// The label of record.
+    pub fn record(&self) -> u16 {
+        self.record
+    }
+}
+
+/// An item's name as the contribution bound takes it.
+pub fn item_ref(opaque: &[u8; 16]) -> [u8; 32] {
+    let mut reference = [0; 32];
+    reference[..16].copy_from_slice(opaque);
+    reference
+}
+
+/// What an item's annotations say, oldest first.
+///
+/// # Errors
+/// [`StoreError::Corrupt`].
+pub fn reads(annotations: &[AnnotationRow]) -> Result<Vec<Read>, StoreError> {
+    annotations
+        .iter()
+        .map(|annotation| {
+            Ok(Read {
+                reading: annotation.reading,
+                verdict: annotation.verdict,
+                class: Label::decode(&annotation.label)?.class,
+            })
+        })
+        .collect()
+}
+
+/// Moves an item to where its annotations say it belongs.
+fn settle(tx: &Tx<'_>, item: i64) -> Result<Stage, StoreError> {
+    let row = tx.item(item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
+    let route = row.route.ok_or(StoreError::Corrupt { table: "items", column: "route" })?;
+    let stage = crate::route::stage(route, row.second, &reads(&tx.annotations_of(item)?)?);
+    tx.set_stage(item, stage)?;
+    Ok(stage)
+}
+
+impl Label {
+    fn encode(&self) -> Result<Vec<u8>, StoreError> {
+        postcard::to_allocvec(self)
+            .map_err(|_| StoreError::Corrupt { table: "annotations", column: "label" })
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        postcard::from_bytes(bytes)
+            .map_err(|_| StoreError::Corrupt { table: "annotations", column: "label" })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,171 @@
+//! Who looks at an item: by the confidence of its prelabel, then by what its readers said.
+//!
+//! ```text
+//! confidence ≥ accept_at ── Accepted
+//!            ≥ expert_below ── First ──┬─ (overlap) ── Second ─┬─ agree ───── Done
+//!                                      │                       └─ differ ── Expert ── Done
+//!                                      └─ Done
+//!            < expert_below ── Expert ── Done          a flag at any time ── Expert
+//! ```
+
+use insitu_protocol::project::Routing;
+
+use crate::store::items::{Route, Stage};
+use crate::store::labels::{Reading, Verdict};
+
+/// What one annotation says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    /// For what the item was read.
+    pub reading: Reading,
+    /// What was decided.
+    pub verdict: Verdict,
+    /// The class, of a [`Verdict::Label`].
+    pub class: Option<u16>,
+}
+
+/// Where a confidence in thousandths sends an item.
+pub fn route(routing: &Routing, confidence_milli: u16) -> Route {
+    if confidence_milli >= routing.accept_at {
+        Route::Accepted
+    } else if confidence_milli < routing.expert_below {
+        Route::Expert
+    } else {
+        Route::Annotator
+    }
+}
+
+/// Whom an item waits for, given everything that was said about it, oldest first.
+pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
+    let label = |wanted: Reading| {
+        reads
+            .iter()
+            .find(|read| read.reading == wanted && read.verdict == Verdict::Label)
+            .and_then(|read| read.class)
+    };
+    if label(Reading::Expert).or_else(|| label(Reading::Campaign)).is_some() {
+        return Stage::Done;
+    }
+    if reads.iter().any(|read| read.verdict == Verdict::Flag) {
+        return Stage::Expert;
+    }
+    match (route, label(Reading::First), label(Reading::Second)) {
+        (Route::Accepted, None, _) => Stage::Accepted,
+        (Route::Expert, _, _) => Stage::Expert,
+        (Route::Annotator, None, _) => Stage::First,
+        (Route::Annotator, Some(_), None) if second => Stage::Second,
+        (Route::Annotator | Route::Accepted, Some(first), Some(other)) if first != other => {
+            Stage::Expert
+        }
+        (Route::Annotator | Route::Accepted, Some(_), _) => Stage::Done,
+    }
+}
+
+/// The label of record: an expert's latest, else the first reader's.
+pub fn label_of_record(reads: &[Read]) -> Option<u16> {
+    let labels = || reads.iter().filter(|read| read.verdict == Verdict::Label);
+    labels()
+        .rfind(|read| matches!(read.reading, Reading::Expert | Reading::Campaign))
+        .or_else(|| labels().find(|read| read.reading == Reading::First))
+        .and_then(|read| read.class)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ROUTING: Routing = Routing { accept_at: 900, expert_below: 600, overlap: 0 };
+
+    fn label(reading: Reading, class: u16) -> Read {
+        Read { reading, verdict: Verdict::Label, class: Some(class) }
+    }
+
+    fn other(reading: Reading, verdict: Verdict) -> Read {
+        Read { reading, verdict, class: None }
+    }
+
+    #[test]
+    fn thresholds_are_closed_below() {
+        for (milli, expected) in [
+            (1000, Route::Accepted),
+            (900, Route::Accepted),
+            (899, Route::Annotator),
+            (600, Route::Annotator),
+            (599, Route::Expert),
+            (0, Route::Expert),
+        ] {
+            assert_eq!(route(&ROUTING, milli), expected, "{milli}");
+        }
+        let never = Routing { accept_at: 1001, ..ROUTING };
+        assert_eq!(route(&never, 1000), Route::Annotator);
+    }
+
+    #[test]
+    fn reads_move_an_item_on() {
+        use Reading::{Campaign, Expert, First, Second};
+        use Route::{Accepted, Annotator};
+        let cases: &[(Route, bool, Vec<Read>, Stage, Option<u16>)] = &[
+            (Accepted, false, vec![], Stage::Accepted, None),
+            (Accepted, false, vec![label(Campaign, 1)], Stage::Done, Some(1)),
+            (Annotator, true, vec![], Stage::First, None),
+            (Annotator, false, vec![label(First, 1)], Stage::Done, Some(1)),
+            (Annotator, true, vec![label(First, 1)], Stage::Second, Some(1)),
+            (Annotator, true, vec![label(First, 1), label(Second, 1)], Stage::Done, Some(1)),
+            (Annotator, true, vec![label(First, 1), label(Second, 0)], Stage::Expert, Some(1)),
+            (
+                Annotator,
+                true,
+                vec![label(First, 1), label(Second, 0), label(Expert, 0)],
+                Stage::Done,
+                Some(0),
+            ),
+            (Annotator, false, vec![other(First, Verdict::Skip)], Stage::First, None),
+            (Annotator, false, vec![other(First, Verdict::Flag)], Stage::Expert, None),
+            (Route::Expert, true, vec![], Stage::Expert, None),
+            (Route::Expert, true, vec![label(Expert, 2)], Stage::Done, Some(2)),
+            (
+                Annotator,
+                false,
+                vec![label(First, 1), label(Expert, 0), label(Campaign, 2)],
+                Stage::Done,
+                Some(2),
+            ),
+        ];
+        for (route, second, reads, expected, record) in cases {
+            assert_eq!(stage(*route, *second, reads), *expected, "{reads:?}");
+            assert_eq!(label_of_record(reads), *record, "{reads:?}");
+        }
+    }
+
+    fn reads() -> impl Strategy<Value = Vec<Read>> {
+        let reading = prop_oneof![
+            Just(Reading::First),
+            Just(Reading::Second),
+            Just(Reading::Expert),
+            Just(Reading::Campaign)
+        ];
+        let read = (reading, 0_u16..3, 0..4).prop_map(|(reading, class, kind)| match kind {
+            0 => other(reading, Verdict::Skip),
+            1 => other(reading, Verdict::Flag),
+            _ => label(reading, class),
+        });
+        proptest::collection::vec(read, 0..6)
+    }
+
+    proptest! {
+        /// Nothing is done without a label of record, and a skip never changes anything.
+        #[test]
+        fn done_means_labeled(reads in reads(), second: bool, route in 0..3) {
+            let route = [Route::Accepted, Route::Annotator, Route::Expert][route];
+            let now = stage(route, second, &reads);
+            if now == Stage::Done {
+                prop_assert!(label_of_record(&reads).is_some());
+            }
+            let mut skipped = reads.clone();
+            skipped.push(other(Reading::First, Verdict::Skip));
+            prop_assert_eq!(stage(route, second, &skipped), now);
+        }
+    }
+}

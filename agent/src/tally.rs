@@ -1,0 +1,338 @@
+//! Tallies: exact statistics over corrections and items. They never leave; a `Release` made from
+//! one does.
+//!
+//! A statistics window takes the items that no earlier window took: by labels, those that have all
+//! the labels they need; by import, all. Windows are disjoint in items, so one subject is in as
+//! many windows as its items, and in each window with one item at most.
+
+use insitu_privacy::SquaredSensitivity;
+use insitu_privacy::contribution::{ContributionKey, ItemRef, ItemsPerSubject, SubjectRef, select};
+use insitu_privacy::statistics::Statistic;
+use insitu_protocol::ids::ProjectName;
+use insitu_protocol::order::CampaignOrder;
+use insitu_protocol::project::Project;
+use insitu_protocol::release::Body;
+
+use crate::item::CleanItem;
+use crate::review::{Correction, item_ref, reads};
+use crate::route::label_of_record;
+use crate::store::items::WindowItem;
+use crate::store::labels::{Reading, Verdict};
+use crate::store::orders::ProjectRow;
+use crate::store::{StoreError, Tx};
+
+/// Exact statistics of one kind, with what is needed to price and name their release.
+#[derive(Clone)]
+pub struct Tally {
+    project: ProjectName,
+    project_version: u32,
+    body: Body,
+    counts: Vec<i64>,
+    sensitivity: SquaredSensitivity,
+    nano_rho: u64,
+    origin: String,
+}
+
+impl std::fmt::Debug for Tally {
+    /// Without the counts.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Tally({}, {:?})", self.project, self.body)
+    }
+}
+
+impl Tally {
+    /// For `learn`, whose counts are fixed-point sums of gradients.
+    pub(crate) fn of_gradient(
+        project: &Project,
+        body: Body,
+        sum: &insitu_privacy::clip::ClippedSum,
+        nano_rho: u64,
+        origin: String,
+    ) -> Self {
+        Self {
+            project: project.name.clone(),
+            project_version: project.version,
+            body,
+            counts: sum.values().to_vec(),
+            sensitivity: sum.shape().sensitivity(),
+            nano_rho,
+            origin,
+        }
+    }
+
+    /// The project.
+    pub fn project(&self) -> &ProjectName {
+        &self.project
+    }
+
+    /// Its version.
+    pub fn project_version(&self) -> u32 {
+        self.project_version
+    }
+
+    /// What is counted.
+    pub fn body(&self) -> Body {
+        self.body
+    }
+
+    /// The exact values. They must not leave without noise.
+    pub fn counts(&self) -> &[i64] {
+        &self.counts
+    }
+
+    /// How far one subject can move the counts.
+    pub fn sensitivity(&self) -> SquaredSensitivity {
+        self.sensitivity
+    }
+
+    /// The price of its release.
+    pub fn nano_rho(&self) -> u64 {
+        self.nano_rho
+    }
+
+    /// What it was computed from, in words for the steward.
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+/// A window's tallies, and the items that it takes.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// Its number.
+    pub number: u32,
+    /// Confusion, coincidence, calibration, drift.
+    pub tallies: [Tally; 4],
+    /// Items whose labels it takes.
+    pub labeled: Vec<i64>,
+    /// Items whose import it takes.
+    pub imported: Vec<i64>,
+}
+
+/// Counts what the open window of a project would release if it closed now.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn window(tx: &Tx<'_>, row: &ProjectRow) -> Result<Window, StoreError> {
+    let project = &row.definition;
+    let labeled = tx.items_for_labels(row.project)?;
+    let imported = tx.items_for_drift(row.project)?;
+    let key = contribution_key(tx);
+    let name = |kind: &str| format!("{kind}/{}/{}", project.name, row.window).into_bytes();
+    let pick = |kind, items: &[WindowItem]| -> Vec<WindowItem> {
+        let refs: Vec<_> = items.iter().map(reference).collect();
+        let kept = select(&key, &name(kind), ItemsPerSubject::ONE, &refs);
+        kept.into_iter().map(|at| items[at]).collect()
+    };
+    let mut labels = LabelCounts::new(project);
+    for item in pick("labels", &labeled) {
+        let stored =
+            tx.item(item.item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
+        if let Some(correction) = Correction::load(tx, &stored)? {
+            labels.add(&correction);
+        }
+    }
+    let mut drift = vec![0; project.drift_bins()];
+    let counted = pick("drift", &imported);
+    for item in &counted {
+        let stored =
+            tx.item(item.item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
+        add_bins(project, &CleanItem::load(&stored)?, &mut drift);
+    }
+    let imported_origin =
+        format!("{} items imported, of them {} counted (one a subject)", imported.len(), counted.len());
+    let keys = |items: Vec<WindowItem>| items.into_iter().map(|item| item.item).collect();
+    Ok(Window {
+        number: row.window,
+        tallies: tallies(row, labels, drift, imported_origin),
+        labeled: keys(labeled),
+        imported: keys(imported),
+    })
+}
+
+fn tallies(
+    row: &ProjectRow,
+    labels: LabelCounts,
+    drift: Vec<i64>,
+    imported_origin: String,
+) -> [Tally; 4] {
+    let project = &row.definition;
+    let window = row.window;
+    let plan = &project.statistics;
+    let features = u32::try_from(project.features.len()).unwrap_or(u32::MAX);
+    let tally = |body, counts: Vec<i64>, statistic: Statistic, nano_rho, origin: String| Tally {
+        project: project.name.clone(),
+        project_version: project.version,
+        body,
+        counts,
+        // A project without features still pays for, and sends, an empty release of fixed shape.
+        sensitivity: statistic.sensitivity(ItemsPerSubject::ONE).max(SquaredSensitivity::new(1)),
+        nano_rho,
+        origin,
+    };
+    let corrected = format!("{} corrected items (one a subject)", labels.corrections);
+    let pairs = format!("{} items read twice (one a subject)", labels.pairs);
+    [
+        tally(
+            Body::Confusion { window },
+            labels.confusion,
+            Statistic::Confusion,
+            plan.confusion_nano_rho,
+            corrected.clone(),
+        ),
+        tally(
+            Body::Coincidence { window },
+            labels.coincidence,
+            Statistic::Coincidence,
+            plan.coincidence_nano_rho,
+            pairs,
+        ),
+        tally(
+            Body::Calibration { window },
+            labels.calibration,
+            Statistic::Calibration,
+            plan.calibration_nano_rho,
+            corrected,
+        ),
+        tally(
+            Body::Drift { window },
+            drift,
+            Statistic::Drift { features },
+            plan.drift_nano_rho,
+            imported_origin,
+        ),
+    ]
+}
+
+/// Progress of a campaign, `[waiting, kept, changed]`; `None` counts nothing: a campaign that was
+/// declined, or matched nothing, answers like any other.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn campaign(
+    tx: &Tx<'_>,
+    row: &ProjectRow,
+    order: &CampaignOrder,
+    answered: bool,
+) -> Result<Tally, StoreError> {
+    let items = if answered { tx.campaign_items(&order.campaign)? } else { Vec::new() };
+    let mut refs = Vec::with_capacity(items.len());
+    let mut outcomes = Vec::with_capacity(items.len());
+    for item in &items {
+        let stored =
+            tx.item(*item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
+        refs.push((SubjectRef(stored.subject), ItemRef(item_ref(&stored.opaque))));
+        outcomes.push(outcome(tx, order, *item, stored.prelabel.as_deref())?);
+    }
+    let name = [b"campaign/", order.campaign.0.as_slice()].concat();
+    let kept = select(&contribution_key(tx), &name, ItemsPerSubject::ONE, &refs);
+    let mut counts = vec![0; 3];
+    for at in &kept {
+        counts[outcomes[*at]] += 1;
+    }
+    Ok(Tally {
+        project: row.definition.name.clone(),
+        project_version: row.definition.version,
+        body: Body::Campaign { campaign: order.campaign },
+        counts,
+        sensitivity: Statistic::CampaignProgress.sensitivity(ItemsPerSubject::ONE),
+        nano_rho: order.nano_rho,
+        origin: format!("{} items queued, of them {} counted (one a subject)", items.len(), kept.len()),
+    })
+}
+
+/// Which cell of `[waiting, kept, changed]` an item of a campaign adds to.
+fn outcome(
+    tx: &Tx<'_>,
+    order: &CampaignOrder,
+    item: i64,
+    prelabel: Option<&[u8]>,
+) -> Result<usize, StoreError> {
+    let annotations = tx.annotations_of(item)?;
+    let reads = reads(&annotations)?;
+    let answer = annotations.iter().position(|annotation| {
+        annotation.reading == Reading::Campaign
+            && annotation.verdict == Verdict::Label
+            && annotation.campaign == Some(order.campaign.0)
+    });
+    let Some(answer) = answer else { return Ok(0) };
+    let before = match label_of_record(&reads[..answer]) {
+        Some(class) => Some(class),
+        None => prelabel
+            .map(crate::prelabel::Prelabel::decode)
+            .transpose()?
+            .map(|prelabel| prelabel.class()),
+    };
+    Ok(if before == reads[answer].class { 1 } else { 2 })
+}
+
+/// Confusion, coincidence and calibration, counted together.
+struct LabelCounts {
+    classes: usize,
+    bins: usize,
+    confusion: Vec<i64>,
+    coincidence: Vec<i64>,
+    calibration: Vec<i64>,
+    corrections: u64,
+    pairs: u64,
+}
+
+impl LabelCounts {
+    fn new(project: &Project) -> Self {
+        let classes = project.classes.len();
+        let bins = usize::from(project.statistics.calibration_bins);
+        Self {
+            classes,
+            bins,
+            confusion: vec![0; classes * classes],
+            coincidence: vec![0; classes * classes],
+            calibration: vec![0; bins * 2],
+            corrections: 0,
+            pairs: 0,
+        }
+    }
+
+    fn add(&mut self, correction: &Correction) {
+        let class = |class: u16| usize::from(class).min(self.classes - 1);
+        let (prelabel, record) = (class(correction.prelabel().class()), class(correction.record()));
+        self.confusion[prelabel * self.classes + record] += 1;
+        let bin = confidence_bin(correction.prelabel().confidence(), self.classes, self.bins);
+        self.calibration[bin * 2 + usize::from(prelabel == record)] += 1;
+        self.corrections += 1;
+        if let Some((first, second)) = correction.pair() {
+            self.coincidence[class(first) * self.classes + class(second)] += 1;
+            self.pairs += 1;
+        }
+    }
+}
+
+/// Equal-width bins between `1/classes` and 1; what lies outside falls into the nearest.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "clamped to 0 to bins - 1, at most 63; NaN becomes 0"
+)]
+fn confidence_bin(confidence: f64, classes: usize, bins: usize) -> usize {
+    let chance = 1.0 / classes as f64;
+    let place = (confidence - chance) / (1.0 - chance) * bins as f64;
+    place.clamp(0.0, (bins - 1) as f64) as usize
+}
+
+/// Adds 1 to one bin of each feature.
+fn add_bins(project: &Project, item: &CleanItem, drift: &mut [i64]) {
+    let mut start = 0;
+    for (feature, bin) in project.features.iter().zip(item.bins(project)) {
+        drift[start + bin] += 1;
+        start += feature.bin_count();
+    }
+}
+
+fn reference(item: &WindowItem) -> (SubjectRef, ItemRef) {
+    (SubjectRef(item.subject), ItemRef(item_ref(&item.opaque)))
+}
+
+/// The key of every selection of this store.
+pub(crate) fn contribution_key(tx: &Tx<'_>) -> ContributionKey {
+    ContributionKey::new(tx.derived_key("contribution"))
+}
