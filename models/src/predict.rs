@@ -58,7 +58,11 @@ pub enum PredictError {
 }
 
 impl Predictor {
-    /// Loads a bundle and has the engine reproduce its golden outputs.
+    /// Loads a bundle and has the engine reproduce its golden outputs: all rows together, and each
+    /// alone, so that no output depends on an item's neighbours or their number.
+    ///
+    /// A bundle from elsewhere belongs in a child process the first time: an engine may abort on it
+    /// although [`crate::check`] found nothing.
     ///
     /// # Errors
     /// [`PredictError`].
@@ -73,12 +77,18 @@ impl Predictor {
             head: bundle.head().clone(),
             calibration: manifest.calibration.clone(),
         };
-        let found = predictor.features(&bundle.golden().input())?;
-        // The rest of the golden outputs follows from the features; `Bundle` has checked that.
-        bundle
-            .golden()
-            .check_features(&found)
-            .map_err(|source| PredictError::Golden { engine: engine.name().to_owned(), source })?;
+        let input = bundle.golden().input();
+        let mut alone = Vec::new();
+        for row in input.chunks(manifest.columns.len()) {
+            alone.extend(predictor.features(row)?);
+        }
+        for found in [alone, predictor.features(&input)?] {
+            // The other golden outputs follow from the features; `Bundle` has checked that.
+            bundle.golden().check_features(&found).map_err(|source| PredictError::Golden {
+                engine: engine.name().to_owned(),
+                source,
+            })?;
+        }
         Ok(predictor)
     }
 

@@ -51,7 +51,7 @@ RANGES = {
 ZERO_IS_MISSING = ["trestbps", "chol"]  # nobody alive has either at 0; the hospitals wrote 0 for it
 INDICATORS = "trestbps chol fbs thalch exang oldpeak slope ca thal".split()
 
-HIDDEN = 2  # units; two more change nothing, see README.md
+HIDDEN = 2  # units; more or none change little, see README.md
 HIDDEN_SCALE = 0.4
 CONSTANT = 0.5
 HIDDEN_DECAY = 0.01
