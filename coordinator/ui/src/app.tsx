@@ -10,7 +10,7 @@ import { FleetSection } from "./sections/fleet";
 import { LabelsSection } from "./sections/labels";
 import { LeavesSection } from "./sections/leaves";
 import { RoundsSection } from "./sections/rounds";
-import { count, shortDigest } from "./words";
+import { count, shortDigest, size } from "./words";
 
 export function App() {
   useSignalEffect(() => {
@@ -44,11 +44,12 @@ export function App() {
 function Everything({ shown }: { shown: Overview }) {
   return (
     <>
+      <h2 class="unseen">Federation</h2>
       <div class="row">
-        <FleetSection sites={shown.sites} now={asOf.value ?? new Date()} />
+        <FleetSection sites={shown.sites} alerts={shown.alerts} now={asOf.value ?? new Date()} />
       </div>
       <div class="row two">
-        <BudgetSection sites={shown.sites} />
+        <BudgetSection budget={shown.budget} />
         <LeavesSection />
       </div>
       {shown.projects.length === 0 && (
@@ -67,24 +68,24 @@ function Everything({ shown }: { shown: Overview }) {
 }
 
 function ProjectPart({ project }: { project: Project }) {
-  const { bundle } = project;
+  const active = project.bundles.find(({ state }) => state === "active");
   return (
     <article aria-labelledby={`project-${project.name}`}>
       <header class="project">
         <h2 id={`project-${project.name}`}>{project.title}</h2>
         <p class="soft">
           Project <code>{project.name}</code>, version {project.version}.{" "}
-          {bundle === null ? (
+          {active === undefined ? (
             "No model published yet."
           ) : (
             <>
-              Model {bundle.version} <code>{shortDigest(bundle.digest)}</code>.
+              Model {active.name} {active.version} <code>{shortDigest(active.bundle)}</code>.
             </>
           )}
         </p>
       </header>
       <div class="row">
-        <RoundsSection runs={project.runs} />
+        <RoundsSection runs={project.rounds} bundles={project.bundles} />
       </div>
       <div class="row">
         <AgreementSection agreement={project.agreement} />
@@ -93,7 +94,7 @@ function ProjectPart({ project }: { project: Project }) {
       </div>
       <div class="row two">
         <CampaignsSection campaigns={project.campaigns} />
-        <LabelsSection labels={project.labels} classes={project.classes} />
+        <LabelsSection labels={project.labels} />
       </div>
     </article>
   );
@@ -114,11 +115,11 @@ function Waiting() {
 }
 
 function summary({ sites, projects }: Overview): string {
-  const connected = sites.filter((site) => site.connected).length;
+  const bytes = sites.reduce((sum, site) => sum + site.bytes, 0);
   const releases = sites.reduce((sum, site) => sum + site.releases, 0);
   return [
-    `${connected} of ${count(sites.length, "site")} connected`,
-    count(releases, "release"),
+    count(sites.length, "site"),
+    `${count(releases, "release")} received, ${size(bytes)}`,
     count(projects.length, "project"),
   ].join(" · ");
 }

@@ -1,13 +1,17 @@
 // Figures as people read them. The language is fixed, so that a page reads the same everywhere.
 
-import type { Estimate, Interval } from "./contract";
+import type { Estimate, Interval, Undefined } from "./contract";
 
 const MINUTE_S = 60;
 const HOUR_S = 3600;
 const DAY_S = 86_400;
 
 export function isKnown(estimate: Estimate): estimate is Interval {
-  return "value" in estimate;
+  return !isUndefined(estimate);
+}
+
+export function isUndefined(figures: object): figures is Undefined {
+  return "undefined" in figures;
 }
 
 /** `0.712`, `−0.034`: with a real minus sign. */
@@ -39,6 +43,12 @@ export function ago(time: string | null, now: Date): string {
 
 export function count(n: number, one: string, many = `${one}s`): string {
   return `${integer(n)} ${n === 1 ? one : many}`;
+}
+
+export function size(bytes: number): string {
+  if (bytes < 1024) return count(bytes, "byte");
+  if (bytes < 1024 * 1024) return `${figure(bytes / 1024, 1)} KiB`;
+  return `${figure(bytes / 1024 / 1024, 1)} MiB`;
 }
 
 export function shortDigest(digest: string): string {

@@ -1,39 +1,51 @@
 // A federation made up for tests: what `GET /api/overview` answers in four situations.
 
 const SITES = ["cleveland", "hungary", "switzerland", "va-long-beach"];
+const NOTHING = { undefined: "nothing was released yet" };
+const NO_FIGURES = { windows: 0, n: null, kappa: NOTHING, alpha: NOTHING, agreement: null };
 
 /** A coordinator that was just started. */
-export const EMPTY = { federation: "hearts", sites: [], projects: [] };
-
-/** Sites and a project, but nothing released yet. */
-export const QUIET = {
+export const EMPTY = {
   federation: "hearts",
-  sites: [
-    { ...site("cleveland", 0), connected: true },
-    { ...site("hungary", 1), connected: false, last_seen: null, device: null },
-  ].map((entry) => ({ ...entry, releases: 0, nano_rho: 0, epsilon: 0 })),
-  projects: [
-    {
-      ...heartDisease(),
-      bundle: null,
-      agreement: null,
-      drift: null,
-      calibration: null,
-      runs: [],
-      campaigns: [],
-      labels: null,
-    },
-  ],
+  sites: [],
+  alerts: [],
+  budget: { delta: 1e-6, sites: [] },
+  projects: [],
 };
 
 /** Everything there is to show. */
 export const FULL = {
   federation: "hearts",
   sites: SITES.map(site),
+  alerts: [
+    { site: "hungary", agent: "main", kind: "gap", last: before(3 * 3600), times: 2 },
+  ],
+  budget: { delta: 1e-6, sites: SITES.map(budget) },
   projects: [heartDisease()],
 };
 
-/** A site with little data and a project name that is markup. */
+/** Sites and a project, but nothing released yet. */
+export const QUIET = {
+  ...EMPTY,
+  sites: [
+    { ...site("cleveland", 0), releases: 0, bytes: 0 },
+    { ...site("hungary", 1), releases: 0, bytes: 0, agents: [] },
+  ],
+  projects: [
+    {
+      ...heartDisease(),
+      agreement: { sites: [], overall: NO_FIGURES, pooled: { kappa: NOTHING, alpha: NOTHING } },
+      calibration: { sites: [], overall: NOTHING },
+      labels: { classes: ["no disease", "disease"], sites: [], overall: null },
+      drift: null,
+      rounds: [],
+      campaigns: [],
+      bundles: [],
+    },
+  ],
+};
+
+/** A site with too little data, and a project whose title is markup. */
 export const ODD = {
   ...FULL,
   projects: [
@@ -41,18 +53,18 @@ export const ODD = {
       ...heartDisease(),
       title: "<img src=x onerror=alert(1)>",
       agreement: {
-        sites: [
-          {
-            site: "cleveland",
-            windows: 1,
-            n: -3,
-            kappa: { undefined: "not enough data" },
-            alpha: { undefined: "not enough data" },
-            agreement: { undefined: "not enough data" },
-          },
-        ],
-        overall: null,
-        pooled: null,
+        sites: [{ site: "cleveland", ...NO_FIGURES, kappa: { undefined: "not enough data" } }],
+        overall: NO_FIGURES,
+        pooled: { kappa: NOTHING, alpha: NOTHING },
+      },
+      calibration: {
+        sites: [{ site: "cleveland", undefined: "too few items for these bins" }],
+        overall: NOTHING,
+      },
+      drift: {
+        reference: "cleveland",
+        tests: [],
+        undefined: [{ site: "hungary", feature: "age", reason: "hungary has released no histograms yet" }],
       },
     },
   ],
@@ -61,22 +73,44 @@ export const ODD = {
 function site(name, index) {
   return {
     site: name,
-    connected: index !== 3,
-    last_seen: new Date(Date.now() - (index === 3 ? 47 * 60_000 : 2_000)).toISOString(),
-    revoked: false,
-    device: {
-      version: "0.1.0",
-      engine: index === 1 ? "onnx_runtime" : "tract",
-      uptime_days: index * 4,
-      load_quarters: index,
-      memory_tenths: 3 + index,
-      disk_tenths: index === 2 ? 9 : 4,
-      temperature_tens: index === 0 ? null : 4,
-    },
+    added: before(900_000),
+    revoked: null,
     releases: 14 - index,
+    bytes: 18_300 + index * 700,
+    agents: [
+      {
+        agent: "main",
+        enrolled: before(800_000),
+        last_seen: before(index === 3 ? 47 * 60 + 5 : 2),
+        facts: {
+          version: [0, 1, 0],
+          engine: index === 1 ? "onnx_runtime" : "tract",
+          uptime_days: index * 4,
+          load_quarters: index,
+          memory_tenths: 3 + index,
+          disk_tenths: index === 2 ? 9 : 4,
+          temperature_tens: index === 0 ? null : 4,
+        },
+      },
+    ],
+  };
+}
+
+function budget(name, index) {
+  const kinds = { confusion: 2, coincidence: 2, calibration: 2, drift: 2, update: 5, campaign: 1 };
+  return {
+    site: name,
     nano_rho: 41_000_000 + index * 3_000_000,
     epsilon: 1.42 + index * 0.17,
-    delta: 1e-5,
+    releases: 14,
+    bytes: 18_300,
+    charges: Object.entries(kinds).map(([kind, releases]) => ({
+      project: "heart-disease",
+      kind,
+      releases,
+      nano_rho: 3_000_000,
+      epsilon: 0.3,
+    })),
   };
 }
 
@@ -85,115 +119,205 @@ function heartDisease() {
     name: "heart-disease",
     title: "Heart disease",
     version: 3,
+    agreement: agreement(),
+    calibration: calibration(),
+    labels: labels(),
+    drift: drift(),
+    rounds: [run()],
+    campaigns: [campaign()],
+    bundles: bundles(),
+  };
+}
+
+function agreement() {
+  const figures = (n, kappa, half, alpha) => ({
+    windows: 2,
+    n,
+    kappa: interval(kappa, half),
+    alpha: alpha === null ? { undefined: "chance agreement is too high" } : interval(alpha, 0.1),
+    agreement: 0.5 + kappa / 2,
+  });
+  return {
+    project: "heart-disease",
+    sites: [
+      { site: "cleveland", ...figures(203.2, 0.58, 0.11, 0.81) },
+      { site: "hungary", ...figures(196.4, 0.52, 0.12, 0.78) },
+      { site: "switzerland", ...figures(81.9, 0.11, 0.24, null) },
+      { site: "va-long-beach", ...figures(133.1, 0.34, 0.17, 0.72) },
+    ],
+    overall: figures(614.6, 0.47, 0.07, 0.79),
+    pooled: { kappa: interval(0.44, 0.18), alpha: interval(0.78, 0.07) },
+  };
+}
+
+function drift() {
+  const effects = {
+    cholesterol: [0.04, 1.71, 0.19],
+    age: [0.12, 0.09, 0.21],
+    "chest pain": [0.16, 0.22, 0.13],
+    "ST depression": [-0.01, 0.14, 0.08],
+    "vessels coloured": [0.66, 0.64, 0.61],
+    "resting blood pressure": [0.03, 0.05, 0.31],
+  };
+  return {
+    project: "heart-disease",
+    reference: "cleveland",
+    level: 0.01,
+    tests: Object.entries(effects).flatMap(([feature, values], index) =>
+      values.map((effect, position) => ({
+        site: SITES[position + 1],
+        feature,
+        feature_index: index,
+        statistic: effect * 400,
+        p_value: effect > 0.15 ? 0.00005 : 0.2,
+        p_adjusted: effect > 0.15 ? 0.0009 : 1,
+        effect,
+        effect_sd: 0.03 + position * 0.01,
+        drifted: effect > 0.15,
+        worst_bin: {
+          bin: 5,
+          title: feature === "age" ? "60 to 70" : "missing",
+          excess: Math.min(0.9, effect / 2),
+          sd: 0.04,
+        },
+      })),
+    ),
+    undefined: [
+      { site: "switzerland", feature: "ST depression", reason: "12 items, 30 needed" },
+    ],
+  };
+}
+
+function calibration() {
+  const known = (index) => ({
+    windows: 2,
+    n: 150.3,
+    error: 0.04 + index * 0.02,
+    error_deviation: 0.02,
+    error_if_perfect: 0.03,
+    bins: Array.from({ length: 8 }, (_, bin) => {
+      const from = 0.5 + bin / 16;
+      const value = Math.min(0.97, from + 0.03 - index * 0.05 + (bin % 2) * 0.03);
+      return { from, to: from + 1 / 16, accuracy: bin === index ? null : interval(value, 0.04 + index * 0.02) };
+    }),
+  });
+  return {
+    project: "heart-disease",
+    sites: SITES.map((name, index) => ({
+      site: name,
+      ...(index === 2 ? { undefined: "9.0 items, 30 needed" } : known(index)),
+    })),
+    overall: known(0),
+  };
+}
+
+function run() {
+  return {
+    run: "5f0a81c2d3",
+    project: "heart-disease",
+    state: "open",
+    reason: null,
+    started: before(600),
+    planned: 5,
+    quorum: 3,
+    round_nano_rho: 4_000_000,
+    start: "b3f09c21aa04d7c1",
+    published: null,
+    rounds: Array.from({ length: 5 }, (_, index) => ({
+      round: index + 1,
+      state: index === 4 ? "open" : "closed",
+      closes: before(-60),
+      sites: SITES.map((name, position) => ({
+        site: name,
+        state: partState(index, position),
+      })),
+      bundle: index === 4 ? null : candidate(index + 1),
+      norm: index === 4 ? null : 0.412 / (index + 1),
+    })),
+  };
+}
+
+function partState(round, site) {
+  if (round === 4) return site > 1 ? "waiting" : "answered";
+  return round === 2 && site === 3 ? "missed" : "summed";
+}
+
+function bundles() {
+  const start = { bundle: "b3f09c21aa04d7c1", name: "heart-disease", version: 1, state: "active" };
+  const made = [1, 2, 3, 4].map((round) => ({
+    bundle: candidate(round),
+    name: "heart-disease",
+    version: 1 + round,
+    state: "candidate",
+  }));
+  return [start, ...made].map((bundle, round) => ({
+    ...bundle,
+    project: "heart-disease",
+    evaluations: SITES.map((name, index) => ({
+      site: name,
+      accuracy: [0.8, 0.79, 0.72, 0.68][index] + round * [0.005, 0.006, 0.045, 0.02][index],
+      note: "held-out patients",
+    })),
+  }));
+}
+
+function candidate(round) {
+  return `c${round}4d2e91ab77`;
+}
+
+function campaign() {
+  const answer = (waiting, kept, changed) => ({
+    answered: true,
+    matched: waiting + kept + changed,
+    waiting,
+    kept,
+    changed,
+    sd: 3.2,
+  });
+  const none = { answered: false, matched: null, waiting: null, kept: null, changed: null, sd: null };
+  return {
+    campaign: "a1",
+    project: "heart-disease",
+    title: "Cholesterol missing",
+    selector: "prelabel is disease, and cholesterol is missing",
+    reason: "largest certain drift against cleveland, at switzerland",
+    state: "open",
+    answers: before(-3600),
+    items_max: 100,
+    epsilon: 0.21,
+    sites: [answer(-2, 5, 1), answer(0, 9, 3), answer(1, 52, 18), none].map((progress, index) => ({
+      site: SITES[index],
+      ...progress,
+    })),
+  };
+}
+
+function labels() {
+  const counts = [
+    [110, 93],
+    [124, 72],
+    [5, 77],
+    [31, 102],
+  ];
+  return {
+    project: "heart-disease",
     classes: ["no disease", "disease"],
-    bundle: { digest: "b3f09c21aa04d7c1", version: "1.0.5" },
-    agreement: {
-      sites: SITES.map((name, index) => ({
-        site: name,
-        windows: 2,
-        n: [203, 196, 82, 133][index],
-        kappa: interval([0.58, 0.52, 0.11, 0.34][index], [0.11, 0.12, 0.24, 0.17][index]),
-        alpha:
-          index === 2 ? { undefined: "chance agreement is too high" } : interval(0.81 - index * 0.03, 0.1),
-        agreement: interval(0.8, 0.05),
-      })),
-      overall: { windows: 8, n: 614, kappa: interval(0.47, 0.07), alpha: interval(0.79, 0.06), agreement: interval(0.75, 0.04) },
-      pooled: { kappa: interval(0.44, 0.18), alpha: interval(0.78, 0.07) },
-    },
-    drift: {
-      reference: "cleveland",
-      tests: ["cholesterol", "age", "chest pain", "ST depression", "vessels coloured", "resting blood pressure"].flatMap(
-        (feature, f) =>
-          SITES.slice(1).map((name, s) => {
-            const effect = [[0.04, 0.71, 0.19], [0.12, 0.09, 0.21], [0.16, 0.22, 0.13], [-0.01, 0.14, 0.08], [0.66, 0.64, 0.61], [0.03, 0.05, 0.31]][f][s];
-            return {
-              site: name,
-              feature,
-              statistic: effect * 400,
-              p_value: effect > 0.15 ? 0.0001 : 0.2,
-              p_adjusted: effect > 0.15 ? 0.0004 : 0.4,
-              effect,
-              effect_sd: 0.03 + s * 0.01,
-              drifted: effect > 0.15,
-              worst_bin: { bin: 5, title: f === 1 ? "60 to 70" : "missing", excess: f === 2 ? -effect : effect, sd: 0.04 },
-            };
-          }),
-      ),
-    },
-    calibration: {
-      sites: SITES.map((name, index) => ({
-        site: name,
-        n: 150,
-        error: index === 2 ? null : 0.04 + index * 0.02,
-        error_sd: index === 2 ? null : 0.02,
-        bins: Array.from({ length: 8 }, (_, bin) => {
-          const low = 0.5 + bin / 16;
-          const value = Math.min(0.97, low + 0.03 - index * 0.05 + (bin % 2) * 0.03);
-          return {
-            low,
-            high: low + 1 / 16,
-            accuracy: index === 2 && bin < 6 ? null : interval(value, 0.04 + index * 0.02),
-          };
-        }),
-      })),
-    },
-    runs: [
-      {
-        run: "5f0a81c2d3",
-        state: "open",
-        rounds: Array.from({ length: 5 }, (_, index) => ({
-          round: index + 1,
-          state: index === 4 ? "open" : "closed",
-          sites: SITES.map((name, s) => ({
-            site: name,
-            state: index === 4 && s > 1 ? "waiting" : index === 2 && s === 3 ? "missing" : "received",
-          })),
-          bundle: index === 4 ? null : `c${index}4d2e91ab`,
-          norm: index === 4 ? null : 0.412 / (index + 1),
-          evaluation:
-            index === 4
-              ? null
-              : {
-                  note: "held-out patients",
-                  accuracy: {
-                    cleveland: 0.8 + index * 0.005,
-                    hungary: 0.79 + index * 0.006,
-                    switzerland: 0.72 + index * 0.045,
-                    "va-long-beach": 0.68 + index * 0.02,
-                  },
-                },
-        })),
-      },
-    ],
-    campaigns: [
-      {
-        campaign: "a1",
-        title: "Cholesterol missing",
-        selector: "prelabel is disease, and cholesterol is missing",
-        state: "open",
-        closes: new Date(Date.now() + 3_600_000).toISOString(),
-        sites: SITES.map((name, index) => ({
-          site: name,
-          answered: index < 3,
-          matched: index < 3 ? [4, 11, 71][index] : null,
-          kept: index < 3 ? [3, 9, 52][index] : null,
-          changed: index < 3 ? [1, 3, 18][index] : null,
-          sd: index < 3 ? 3.2 : null,
-        })),
-      },
-    ],
-    labels: {
-      sites: SITES.map((name, index) => ({
-        site: name,
-        totals: [
-          { class: 0, count: [110, 124, 5, 31][index], sd: 4.5 },
-          { class: 1, count: [93, 72, 77, 102][index], sd: 4.5 },
-        ],
-      })),
-    },
+    sites: SITES.map((name, index) => ({
+      site: name,
+      windows: 2,
+      by_class: counts[index],
+      sd_by_class: 4.5,
+      total: counts[index][0] + counts[index][1],
+      sd_total: 6.4,
+    })),
+    overall: null,
   };
 }
 
 function interval(value, half) {
-  return { value, low: value - half, high: Math.min(1, value + half) };
+  return { value, low: value - half, high: Math.min(1, value + half), deviation: half / 1.96 };
+}
+
+function before(seconds) {
+  return new Date(Date.now() - seconds * 1000).toISOString();
 }

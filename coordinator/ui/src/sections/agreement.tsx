@@ -1,4 +1,4 @@
-import type { Agreement, Estimate, SiteAgreement } from "../contract";
+import type { Agreement, AgreementFigures, Estimate } from "../contract";
 import { figure, integer, isKnown, percent, range } from "../words";
 import { Scroll, Section } from "./section";
 
@@ -10,8 +10,8 @@ const WIDTH = 440;
 const HEIGHT = 28;
 const MARGIN = 12;
 
-export function AgreementSection({ agreement }: { agreement: Agreement | null }) {
-  const sites = agreement?.sites ?? [];
+export function AgreementSection({ agreement }: { agreement: Agreement }) {
+  const { sites, overall, pooled } = agreement;
   return (
     <Section
       title="Agreement with people"
@@ -46,26 +46,17 @@ export function AgreementSection({ agreement }: { agreement: Agreement | null })
               <Row key={row.site} name={row.site} row={row} />
             ))}
           </tbody>
-          {agreement !== null && (
-            <tfoot>
-              {agreement.overall !== null && <Row name="all items together" row={agreement.overall} />}
-              {agreement.pooled !== null && (
-                <Row name="a typical site" row={{ ...agreement.pooled, agreement: null, n: null }} />
-              )}
-            </tfoot>
-          )}
+          <tfoot>
+            <Row name="all items together" row={overall} />
+            <Row name="a typical site" row={{ ...pooled, agreement: null, n: null }} />
+          </tfoot>
         </table>
       </Scroll>
     </Section>
   );
 }
 
-type Figures = Pick<SiteAgreement, "kappa" | "alpha"> & {
-  agreement: Estimate | null;
-  n: number | null;
-};
-
-function Row({ name, row }: { name: string; row: Figures }) {
+function Row({ name, row }: { name: string; row: Omit<AgreementFigures, "windows"> }) {
   return (
     <tr>
       <th scope="row">{name}</th>
@@ -80,15 +71,15 @@ function Row({ name, row }: { name: string; row: Figures }) {
           </td>
         </>
       ) : (
-        <td colSpan={2} class="soft">
+        <td colSpan={2} class="soft why">
           {row.kappa.undefined}
         </td>
       )}
-      <td class="number">
+      <td class="number why">
         <Short estimate={row.alpha} />
       </td>
       <td class="number">
-        {row.agreement !== null && isKnown(row.agreement) && percent(row.agreement.value)}
+        {row.agreement !== null && percent(row.agreement)}
       </td>
       <td class="number">{row.n === null ? "" : integer(row.n)}</td>
     </tr>

@@ -1,5 +1,5 @@
-import type { Calibration, SiteCalibration } from "../contract";
-import { figure, percent } from "../words";
+import type { Calibration, KnownCalibration } from "../contract";
+import { figure, isUndefined, percent } from "../words";
 import { Section } from "./section";
 
 const SIZE = 220;
@@ -7,8 +7,8 @@ const LEFT = 30;
 const BOTTOM = 24;
 const TOP = 8;
 
-export function CalibrationSection({ calibration }: { calibration: Calibration | null }) {
-  const sites = calibration?.sites ?? [];
+export function CalibrationSection({ calibration }: { calibration: Calibration }) {
+  const { sites } = calibration;
   return (
     <Section
       title="Calibration"
@@ -17,31 +17,33 @@ export function CalibrationSection({ calibration }: { calibration: Calibration |
     >
       <div class="multiples">
         {sites.map((site) => (
-          <Reliability key={site.site} site={site} />
+          <figure key={site.site}>
+            <figcaption>
+              <strong>{site.site}</strong>
+              <br />
+              <span class="soft">
+                {isUndefined(site)
+                  ? site.undefined
+                  : `error ${figure(site.error)} ± ${figure(site.error_deviation)}`}
+              </span>
+            </figcaption>
+            {!isUndefined(site) && <Reliability name={site.site} figures={site} />}
+          </figure>
         ))}
       </div>
     </Section>
   );
 }
 
-function Reliability({ site }: { site: SiteCalibration }) {
+function Reliability({ name, figures }: { name: string; figures: KnownCalibration }) {
+  const { bins } = figures;
   // Confidences below chance do not exist: the axis starts where the bins do.
-  const start = Math.min(...site.bins.map(({ low }) => low), 1);
+  const start = Math.min(...bins.map((bin) => bin.from), 1);
   const from = start >= 1 ? 0 : start;
   const x = (confidence: number) => LEFT + ((confidence - from) / (1 - from)) * (SIZE - LEFT - 8);
   const y = (share: number) => TOP + (1 - share) * (SIZE - BOTTOM - TOP);
   return (
-    <figure>
-      <figcaption>
-        <strong>{site.site}</strong>
-        <br />
-        <span class="soft">
-          {site.error === null
-            ? "not enough data"
-            : `error ${figure(site.error)}${site.error_sd === null ? "" : ` ± ${figure(site.error_sd)}`}`}
-        </span>
-      </figcaption>
-      <svg viewBox={`0 0 ${SIZE} ${SIZE}`} role="img" aria-label={inWords(site)}>
+      <svg viewBox={`0 0 ${SIZE} ${SIZE}`} role="img" aria-label={inWords(name, figures)}>
         {[0, 0.5, 1].map((share) => (
           <g key={share}>
             <line class="grid" x1={LEFT} x2={SIZE - 8} y1={y(share)} y2={y(share)} />
@@ -56,7 +58,7 @@ function Reliability({ site }: { site: SiteCalibration }) {
           </text>
         ))}
         <line class="diagonal" x1={x(from)} y1={y(from)} x2={x(1)} y2={y(1)} />
-        {site.bins.map(({ low, high, accuracy }) => {
+        {bins.map(({ from: low, to: high, accuracy }) => {
           if (accuracy === null) return null;
           const middle = x((low + high) / 2);
           return (
@@ -67,15 +69,14 @@ function Reliability({ site }: { site: SiteCalibration }) {
           );
         })}
       </svg>
-    </figure>
   );
 }
 
-function inWords({ site, bins }: SiteCalibration): string {
-  const known = bins.flatMap(({ low, high, accuracy }) =>
+function inWords(name: string, { bins }: KnownCalibration): string {
+  const known = bins.flatMap(({ from, to, accuracy }) =>
     accuracy === null
       ? []
-      : [`confidence ${figure(low)} to ${figure(high)}: right ${percent(accuracy.value)}`],
+      : [`confidence ${figure(from)} to ${figure(to)}: right ${percent(accuracy.value)}`],
   );
-  return `${site}. ${known.length === 0 ? "Not enough data" : known.join("; ")}.`;
+  return `${name}. ${known.length === 0 ? "Not enough data" : known.join("; ")}.`;
 }

@@ -1,5 +1,6 @@
 import type { Campaign, CampaignSite } from "../contract";
 import { figure } from "../words";
+import { Noised } from "./noised";
 import { Scroll, Section } from "./section";
 
 export function CampaignsSection({ campaigns }: { campaigns: Campaign[] }) {
@@ -16,7 +17,7 @@ export function CampaignsSection({ campaigns }: { campaigns: Campaign[] }) {
         )
       }
     >
-      {campaigns.map((campaign) => (
+      {[...campaigns].reverse().map((campaign) => (
         <CampaignPart key={campaign.campaign} campaign={campaign} />
       ))}
     </Section>
@@ -30,7 +31,10 @@ function CampaignPart({ campaign }: { campaign: Campaign }) {
       <h4>
         {campaign.title} <span class={`state ${campaign.state}`}>{campaign.state}</span>
       </h4>
-      <p class="soft">{campaign.selector}</p>
+      <p class="soft">
+        {campaign.selector}. {campaign.reason !== "" && `${campaign.reason}. `}Costs each site ε{" "}
+        {figure(campaign.epsilon)}.
+      </p>
       <Scroll label={campaign.title}>
         <table>
           <thead>
@@ -41,6 +45,9 @@ function CampaignPart({ campaign }: { campaign: Campaign }) {
               </th>
               <th scope="col" class="number">
                 Matched
+              </th>
+              <th scope="col" class="number">
+                Waiting
               </th>
               <th scope="col" class="number">
                 Kept
@@ -66,7 +73,7 @@ function SiteRow({ site, most }: { site: CampaignSite; most: number }) {
     return (
       <tr>
         <th scope="row">{site.site}</th>
-        <td colSpan={4} class="soft">
+        <td colSpan={5} class="soft">
           has not answered
         </td>
       </tr>
@@ -82,20 +89,14 @@ function SiteRow({ site, most }: { site: CampaignSite; most: number }) {
           <span class="second" style={{ width: width(site.changed) }} />
         </span>
       </td>
-      {[site.matched, site.kept, site.changed].map((count, index) => (
+      <td class="number">
+        <Noised count={site.matched} sd={site.sd === null ? null : site.sd * Math.sqrt(3)} />
+      </td>
+      {[site.waiting, site.kept, site.changed].map((count, index) => (
         <td class="number" key={index}>
           <Noised count={count} sd={site.sd} />
         </td>
       ))}
     </tr>
-  );
-}
-
-function Noised({ count, sd }: { count: number | null; sd: number | null }) {
-  if (count === null) return <span class="soft">–</span>;
-  return (
-    <>
-      {figure(count, 0)} {sd !== null && <span class="soft">± {figure(sd, 0)}</span>}
-    </>
   );
 }

@@ -1,10 +1,9 @@
 import type { Drift, DriftTest } from "../contract";
-import { figure } from "../words";
+import { count, figure } from "../words";
 import { Scroll, Section } from "./section";
 
-/** Shades of the strip: an effect of this size or more has the darkest. */
-const EFFECT_DARKEST = 0.6;
-const SHADES = 5;
+/** Where each darker shade of the strip begins; the effect is on the scale of the stability index. */
+const SHADES_FROM = [0.1, 0.25, 0.5, 1];
 /** Sentences beside the table. */
 const WORST_MAX = 5;
 
@@ -15,8 +14,10 @@ export function DriftSection({ drift }: { drift: Drift | null }) {
   return (
     <Section
       title="Drift"
-      lead={`How far each feature’s distribution lies from the reference site, ${drift?.reference ?? ""}: effect ± deviation, 0 for none, 1 for nothing in common. A shade means that it holds after correction for the number of tests.`}
-      empty={tests.length === 0 && "No two sites have released drift histograms yet."}
+      lead={`How far each feature’s distribution lies from the reference site, ${drift?.reference ?? ""}: effect ± deviation. 0 is none, from 0.25 it is large, as with the population stability index. A shade means that it holds after correction for the number of tests.`}
+      empty={
+        tests.length === 0 && (drift?.undefined[0]?.reason ?? "No two sites have released histograms yet.")
+      }
     >
       <div class="drift">
         <Scroll label="Drift by feature and site">
@@ -46,7 +47,10 @@ export function DriftSection({ drift }: { drift: Drift | null }) {
             </tbody>
           </table>
         </Scroll>
-        <Worst tests={tests} reference={drift?.reference ?? ""} />
+        <div>
+          <Worst tests={tests} reference={drift?.reference ?? ""} />
+          <NotCompared missing={drift?.undefined ?? []} />
+        </div>
       </div>
     </Section>
   );
@@ -54,8 +58,8 @@ export function DriftSection({ drift }: { drift: Drift | null }) {
 
 function Cell({ test }: { test: DriftTest | undefined }) {
   if (test === undefined) return <td class="soft">–</td>;
-  const depth = Math.min(1, Math.max(0, test.effect) / EFFECT_DARKEST);
-  const shade = test.drifted ? 1 + Math.min(SHADES - 1, Math.floor(depth * SHADES)) : 0;
+  const depth = SHADES_FROM.filter((from) => test.effect >= from).length;
+  const shade = test.drifted ? 1 + depth : 0;
   return (
     <td class={`shade-${shade}`} title={`adjusted p ${pText(test.p_adjusted)}`}>
       {figure(test.effect)} <span class="deviation">± {figure(test.effect_sd)}</span>
@@ -66,11 +70,11 @@ function Cell({ test }: { test: DriftTest | undefined }) {
 
 function Worst({ tests, reference }: { tests: DriftTest[]; reference: string }) {
   const worst = tests
-    .filter(({ drifted, worst_bin }) => drifted && worst_bin !== null)
+    .filter(({ drifted }) => drifted)
     .sort((a, b) => b.effect - a.effect)
     .slice(0, WORST_MAX);
   return (
-    <div>
+    <>
       <h4>Where it shows most</h4>
       {worst.length === 0 ? (
         <p class="empty">No site differs from {reference} beyond noise.</p>
@@ -81,12 +85,27 @@ function Worst({ tests, reference }: { tests: DriftTest[]; reference: string }) 
           ))}
         </ul>
       )}
-    </div>
+    </>
+  );
+}
+
+function NotCompared({ missing }: { missing: Drift["undefined"] }) {
+  if (missing.length === 0) return null;
+  return (
+    <details>
+      <summary>{count(missing.length, "comparison")} without enough data</summary>
+      <ul class="plain">
+        {missing.map(({ site, feature, reason }) => (
+          <li key={`${site} ${feature}`}>
+            {site}, {feature}: {reason}.
+          </li>
+        ))}
+      </ul>
+    </details>
   );
 }
 
 function inWords({ site, feature, worst_bin }: DriftTest, reference: string) {
-  if (worst_bin === null) return null;
   const points = figure(Math.abs(worst_bin.excess) * 100, 0);
   return (
     <>

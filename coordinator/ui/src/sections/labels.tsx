@@ -1,9 +1,9 @@
 import type { Labels } from "../contract";
-import { figure } from "../words";
+import { Noised } from "./noised";
 import { Scroll, Section } from "./section";
 
-export function LabelsSection({ labels, classes }: { labels: Labels | null; classes: string[] }) {
-  const sites = labels?.sites ?? [];
+export function LabelsSection({ labels }: { labels: Labels }) {
+  const { sites, classes } = labels;
   return (
     <Section
       title="Labels"
@@ -20,26 +20,23 @@ export function LabelsSection({ labels, classes }: { labels: Labels | null; clas
                   {name}
                 </th>
               ))}
+              <th scope="col" class="number">
+                All
+              </th>
             </tr>
           </thead>
           <tbody>
-            {sites.map(({ site, totals }) => (
+            {sites.map(({ site, by_class, sd_by_class, total, sd_total }) => (
               <tr key={site}>
                 <th scope="row">{site}</th>
-                {classes.map((name, index) => {
-                  const total = totals.find((entry) => entry.class === index);
-                  return (
-                    <td class="number" key={name}>
-                      {total === undefined ? (
-                        "–"
-                      ) : (
-                        <>
-                          {figure(total.count, 0)} <span class="soft">± {figure(total.sd, 0)}</span>
-                        </>
-                      )}
-                    </td>
-                  );
-                })}
+                {by_class.map((count, index) => (
+                  <td class="number" key={index}>
+                    <Noised count={count} sd={sd_by_class} />
+                  </td>
+                ))}
+                <td class="number">
+                  <Noised count={total} sd={sd_total} />
+                </td>
               </tr>
             ))}
           </tbody>

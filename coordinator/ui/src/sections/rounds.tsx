@@ -1,12 +1,13 @@
-import type { Round, Run } from "../contract";
-import { figure, shortDigest } from "../words";
-import { AccuracyChart } from "./accuracy";
+import type { Bundle, Round, Run } from "../contract";
+import { count, figure, shortDigest } from "../words";
+import { AccuracyChart, type Evaluated } from "./accuracy";
 import { Scroll, Section } from "./section";
 
 /** Runs shown in full, the newest first. */
 const RUNS_SHOWN = 3;
 
-export function RoundsSection({ runs }: { runs: Run[] }) {
+export function RoundsSection({ runs, bundles }: { runs: Run[]; bundles: Bundle[] }) {
+  const newestFirst = [...runs].reverse();
   return (
     <Section
       title="Training rounds"
@@ -19,8 +20,8 @@ export function RoundsSection({ runs }: { runs: Run[] }) {
         )
       }
     >
-      {runs.slice(0, RUNS_SHOWN).map((run) => (
-        <RunPart key={run.run} run={run} />
+      {newestFirst.slice(0, RUNS_SHOWN).map((run) => (
+        <RunPart key={run.run} run={run} bundles={bundles} />
       ))}
       {runs.length > RUNS_SHOWN && (
         <p class="soft">
@@ -31,15 +32,18 @@ export function RoundsSection({ runs }: { runs: Run[] }) {
   );
 }
 
-function RunPart({ run }: { run: Run }) {
+function RunPart({ run, bundles }: { run: Run; bundles: Bundle[] }) {
   const sites = [...new Set(run.rounds.flatMap((round) => round.sites.map(({ site }) => site)))];
-  const evaluated = run.rounds.filter(({ evaluation }) => evaluation !== null);
+  const evaluated = evaluations(run, bundles);
   return (
     <div class={evaluated.length > 0 ? "run with-chart" : "run"}>
       <Scroll label={`Run ${shortDigest(run.run)}`}>
         <table>
           <caption>
-            Run <code>{shortDigest(run.run)}</code> <span class={`state ${run.state}`}>{run.state}</span>
+            Run <code>{shortDigest(run.run)}</code> <span class={`state ${run.state}`}>{run.state}</span>{" "}
+            <span class="soft">
+              {run.reason ?? `${run.rounds.length} of ${count(run.planned, "round")}`}
+            </span>
           </caption>
           <thead>
             <tr>
@@ -50,7 +54,7 @@ function RunPart({ run }: { run: Run }) {
                 </th>
               ))}
               <th scope="col" class="number">
-                Update norm
+                Norm of the mean
               </th>
               <th scope="col">Candidate</th>
             </tr>
@@ -65,6 +69,15 @@ function RunPart({ run }: { run: Run }) {
       {evaluated.length > 0 && <AccuracyChart rounds={evaluated} />}
     </div>
   );
+}
+
+/** What operators attached to the bundle a run started from (round 0) and to its candidates. */
+function evaluations(run: Run, bundles: Bundle[]): Evaluated[] {
+  const candidates = run.rounds.map(({ round, bundle }) => ({ round, bundle }));
+  return [{ round: 0, bundle: run.start }, ...candidates].flatMap(({ round, bundle }) => {
+    const attached = bundles.find((entry) => entry.bundle === bundle)?.evaluations ?? [];
+    return attached.length === 0 ? [] : [{ round, attached }];
+  });
 }
 
 function RoundRow({ round, sites }: { round: Round; sites: string[] }) {
@@ -82,7 +95,7 @@ function RoundRow({ round, sites }: { round: Round; sites: string[] }) {
   );
 }
 
-function Part({ state }: { state: string | undefined }) {
+function Part({ state }: { state: Round["sites"][number]["state"] | undefined }) {
   if (state === undefined) return <span class="soft">–</span>;
   return <span class={`part ${state}`}>{state}</span>;
 }
