@@ -7,6 +7,9 @@
 /// Largest number of categories for which a dense square matrix is made (32 MiB of `f64`).
 pub const MATRIX_CATEGORIES_MAX: usize = 2048;
 
+/// Most ratings that one category of an item may have, so that sums of squares stay exact.
+pub(crate) const RATINGS_PER_ITEM_MAX: usize = 1 << 20;
+
 /// Input that breaks the contract of its type.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]

@@ -4,6 +4,7 @@
 //! seed.
 
 pub mod agreement;
+mod assignment;
 pub mod calibration;
 pub mod consensus;
 pub mod drift;
@@ -13,6 +14,7 @@ mod probabilities;
 mod random;
 mod ratings;
 mod special;
+pub mod tracks;
 
 pub use input::{InvalidInput, MATRIX_CATEGORIES_MAX, MeasureError, Undefined};
 pub use probabilities::{Probabilities, SUM_TOLERANCE};

@@ -1,8 +1,8 @@
 //! Agreement of labels.
 
 use insitu_measure::agreement::{
-    Coincidences, Confusion, Pooled, Scale, Weights, alpha, der_simonian_laird, paule_mandel,
-    pooled_at,
+    Chance, Coincidences, Confusion, FleissSums, Pooled, Scale, Weights, alpha, chance_corrected,
+    der_simonian_laird, paule_mandel, pooled_at,
 };
 use insitu_measure::{Ratings, Undefined};
 use serde_json::{Value, json};
@@ -89,4 +89,67 @@ fn at(pooled: Pooled) -> Value {
         "se_re": pooled.se,
         "se_re_hksj": pooled.se_hartung_knapp,
     })
+}
+
+pub(crate) fn fleiss(case: &mut Case<'_>) -> Result<(), Problem> {
+    let k = columns(case.input("table"));
+    let sums = FleissSums::from_table(k, &ids(case.input("table")))?;
+    case.close("fleiss", defined(sums.kappa())?);
+    case.close("randolph", defined(sums.free_marginal_kappa())?);
+    case.close(
+        "suffstat",
+        json!({
+            "N": sums.items(),
+            "n": sums.ratings_per_item(),
+            "category_totals": sums.category_totals(),
+            "sum_sq": sums.sum_of_squares(),
+        }),
+    );
+    Ok(())
+}
+
+pub(crate) fn gwet(case: &mut Case<'_>) -> Result<(), Problem> {
+    let categories = floats(case.input("categories"));
+    let rows = case.input("ratings_unit_by_rater");
+    let label = |cell: &Value| {
+        let value = cell.as_f64()?;
+        (0..).zip(&categories).find(|(_, c)| (**c - value).abs() < 1e-9).map(|(label, _)| label)
+    };
+    let cells = rows.as_array().into_iter().flatten().flat_map(|row| row.as_array()).flatten();
+    let cells: Vec<Option<u32>> = cells.map(label).collect();
+    let ratings = Ratings::from_table(categories.len(), columns(rows), &cells)?;
+    for (chance, chance_name) in [
+        (Chance::Gwet, "gwet"),
+        (Chance::Fleiss, "fleiss"),
+        (Chance::Conger, "conger"),
+        (Chance::BrennanPrediger, "bp"),
+        (Chance::Krippendorff, "krippendorff"),
+    ] {
+        for (weights, weights_name) in [
+            (Weights::Identity, "identity"),
+            (Weights::Linear, "linear"),
+            (Weights::Quadratic, "quadratic"),
+            (Weights::Ordinal, "ordinal"),
+        ] {
+            let fit = chance_corrected(&ratings, chance, weights);
+            let value = fit.map(|c| {
+                let ci = c.interval(0.95);
+                json!({"est": c.value, "se": c.se, "ci95": [ci.low, ci.high],
+                    "pa": c.observed, "pe": c.expected})
+            });
+            case.close(&format!("{chance_name}_{weights_name}"), value.unwrap_or(Value::Null));
+        }
+    }
+    let ac1 = chance_corrected(&ratings, Chance::Gwet, Weights::Identity)?;
+    #[expect(clippy::cast_precision_loss, reason = "small cases")]
+    let (items, paired) = (ac1.items as f64, ac1.paired as f64);
+    let suffstat = json!({
+        "units": ac1.items,
+        "units_ge2": ac1.paired,
+        "sum_unit_agreement": ac1.observed * paired,
+        "sum_class_share": ac1.shares.iter().map(|share| share * items).collect::<Vec<_>>(),
+        "ac1_full_precision": ac1.value,
+    });
+    case.close_within("suffstat", suffstat, 1e-12);
+    Ok(())
 }

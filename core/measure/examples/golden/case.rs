@@ -60,6 +60,12 @@ impl<'a> Case<'a> {
         &self.case["expected"][key]
     }
 
+    /// The expected keys with a prefix.
+    pub(crate) fn keys(&self, prefix: &str) -> Vec<String> {
+        let keys = self.case["expected"].as_object().into_iter().flat_map(|e| e.keys());
+        keys.filter(|key| key.starts_with(prefix)).cloned().collect()
+    }
+
     /// Compares with the case's tolerance, absolute below one and relative above, if the case
     /// expects the key.
     pub(crate) fn close(&mut self, key: &str, actual: impl Into<Value>) {

@@ -12,6 +12,7 @@ mod case;
 mod consensus;
 mod drift;
 mod label_errors;
+mod regions;
 
 use std::{env, fs, process::ExitCode};
 
@@ -25,6 +26,12 @@ const ORACLES: &[(&str, Oracle)] = &[
     ("cohen_kappa_score", agreement::cohen),
     ("krippendorff.alpha", agreement::krippendorff),
     ("statsmodels combine_effects", agreement::pooled),
+    ("statsmodels.stats.inter_rater.fleiss", agreement::fleiss),
+    ("irrCAC", agreement::gwet),
+    ("pycocotools", regions::boxes),
+    ("seqeval", regions::spans),
+    ("MS-TCN", regions::segments),
+    ("motmetrics", regions::tracks),
     ("crowd-kit", consensus::models),
     ("cleanlab.multiannotator", consensus::crowdlab),
     ("cleanlab 2", label_errors::cleanlab),
