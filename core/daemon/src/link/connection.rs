@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use insitu_protocol::enroll::{self, EnrollReply, EnrollRequest};
 use insitu_protocol::frame::{self, FrameError, Message};
-use insitu_protocol::ids::SiteName;
+use insitu_protocol::ids::{FederationName, SiteName};
 use insitu_protocol::request::{self, Request};
 use insitu_protocol::response::{Refusal, Response};
 use metrics::{counter, gauge, histogram};
@@ -18,7 +18,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::Close;
-use super::server::{Handler, Limits, Peer};
+use super::server::{Handler, Limits, Peer, Server};
 use super::stream::{self, ReadError};
 use crate::clock::Clock;
 use crate::enroll::{Redemption, secret_digest};
@@ -37,6 +37,7 @@ const BUSY_RETRY_MS: u32 = 1_000;
 pub(super) struct Shared<H> {
     pub(super) shutdown: Shutdown,
     handler: Arc<H>,
+    federation: FederationName,
     limits: Limits,
     clock: Arc<dyn Clock>,
     unvalidated: Arc<Semaphore>,
@@ -83,17 +84,14 @@ enum Unread {
 }
 
 impl<H: Handler> Shared<H> {
-    pub(super) fn new(
-        handler: Arc<H>,
-        limits: Limits,
-        clock: Arc<dyn Clock>,
-        shutdown: Shutdown,
-    ) -> Self {
+    pub(super) fn new(handler: Arc<H>, server: &Server, shutdown: Shutdown) -> Self {
+        let limits = server.limits;
         Self {
             shutdown,
             handler,
+            federation: server.federation.clone(),
             limits,
-            clock,
+            clock: Arc::clone(&server.clock),
             unvalidated: Arc::new(Semaphore::new(UNVALIDATED_MAX)),
             joining: Semaphore::new(limits.joining_max),
             buffers: Semaphore::new(limits.buffer_bytes_max / BUFFER_UNIT),
@@ -141,6 +139,10 @@ impl<H: Handler> Shared<H> {
         let Identity::Agent(identity) = subject.identity else {
             return Err(Close::NotMember);
         };
+        // The authority signs for its own federation only; so this is a second lock on that door.
+        if identity.federation != self.federation {
+            return Err(Close::NotMember);
+        }
         let peer = Peer {
             identity,
             serial: subject.serial,

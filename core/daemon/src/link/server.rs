@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use insitu_protocol::enroll::Welcome;
+use insitu_protocol::ids::FederationName;
 use insitu_protocol::request::Request;
 use insitu_protocol::response::{Refusal, Response};
 use jiff::Timestamp;
@@ -141,8 +142,9 @@ pub fn endpoint(address: SocketAddr) -> Result<Endpoint, ServerError> {
 #[derive(Clone, Debug)]
 pub struct Server {
     endpoint: Endpoint,
-    limits: Limits,
-    clock: Arc<dyn Clock>,
+    pub(super) federation: FederationName,
+    pub(super) limits: Limits,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Server {
@@ -156,7 +158,8 @@ impl Server {
         limits: Limits,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, ServerError> {
-        let server = Self { endpoint, limits, clock };
+        let federation = credentials.identity().federation().clone();
+        let server = Self { endpoint, federation, limits, clock };
         server.use_credentials(credentials)?;
         Ok(server)
     }
@@ -184,7 +187,7 @@ impl Server {
 
     /// Serves until `shutdown`, then lets requests in flight finish within [`Limits::drain`].
     pub async fn serve<H: Handler>(self, handler: Arc<H>, shutdown: Shutdown) {
-        let shared = Arc::new(Shared::new(handler, self.limits, self.clock, shutdown));
+        let shared = Arc::new(Shared::new(handler, &self, shutdown));
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
