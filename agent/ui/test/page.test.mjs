@@ -344,6 +344,7 @@ describe("review page", { skip }, () => {
     "hostile content is inert",
     async ({ page }) => {
       await page.getByText("<script>alert(1)</script>").first().waitFor();
+      assert.deepEqual(await page.locator(".mask").allInnerTexts(), ["name 0123", "date"]);
       assert.equal(await page.locator("main img, main script, main a").count(), 0);
     },
     {
@@ -351,7 +352,7 @@ describe("review page", { skip }, () => {
         makeItems(2, () => ({
           why: "<img src=x onerror=alert(1)>",
           fields: [
-            { title: "Note", value: "<script>alert(1)</script>", unit: "", kind: "text" },
+            { title: "Note", value: "<script>alert(1)</script> [NAME:0123456789abcdef] [<b>] [DATE]", unit: "", kind: "text" },
             { title: "<b>x</b>", value: "javascript:alert(1)", unit: "<i>", kind: "category" },
           ],
         })),

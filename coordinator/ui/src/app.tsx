@@ -10,7 +10,7 @@ import { FleetSection } from "./sections/fleet";
 import { LabelsSection } from "./sections/labels";
 import { LeavesSection } from "./sections/leaves";
 import { RoundsSection } from "./sections/rounds";
-import { count, shortDigest, size } from "./words";
+import { count, shortDigest } from "./words";
 
 export function App() {
   useSignalEffect(() => {
@@ -46,10 +46,10 @@ function Everything({ shown }: { shown: Overview }) {
     <>
       <h2 class="unseen">Federation</h2>
       <div class="row">
-        <FleetSection sites={shown.sites} alerts={shown.alerts} now={asOf.value ?? new Date()} />
+        <FleetSection sites={shown.sites} now={asOf.value ?? new Date()} />
       </div>
       <div class="row two">
-        <BudgetSection budget={shown.budget} />
+        <BudgetSection sites={shown.sites} />
         <LeavesSection />
       </div>
       {shown.projects.length === 0 && (
@@ -68,24 +68,24 @@ function Everything({ shown }: { shown: Overview }) {
 }
 
 function ProjectPart({ project }: { project: Project }) {
-  const active = project.bundles.find(({ state }) => state === "active");
+  const { bundle } = project;
   return (
     <article aria-labelledby={`project-${project.name}`}>
       <header class="project">
         <h2 id={`project-${project.name}`}>{project.title}</h2>
         <p class="soft">
           Project <code>{project.name}</code>, version {project.version}.{" "}
-          {active === undefined ? (
+          {bundle === null ? (
             "No model published yet."
           ) : (
             <>
-              Model {active.name} {active.version} <code>{shortDigest(active.bundle)}</code>.
+              Model {bundle.version} <code>{shortDigest(bundle.digest)}</code>.
             </>
           )}
         </p>
       </header>
       <div class="row">
-        <RoundsSection runs={project.rounds} bundles={project.bundles} />
+        <RoundsSection runs={project.runs} />
       </div>
       <div class="row">
         <AgreementSection agreement={project.agreement} />
@@ -94,7 +94,7 @@ function ProjectPart({ project }: { project: Project }) {
       </div>
       <div class="row two">
         <CampaignsSection campaigns={project.campaigns} />
-        <LabelsSection labels={project.labels} />
+        <LabelsSection labels={project.labels} classes={project.classes} />
       </div>
     </article>
   );
@@ -115,11 +115,11 @@ function Waiting() {
 }
 
 function summary({ sites, projects }: Overview): string {
-  const bytes = sites.reduce((sum, site) => sum + site.bytes, 0);
+  const connected = sites.filter((site) => site.connected).length;
   const releases = sites.reduce((sum, site) => sum + site.releases, 0);
   return [
-    count(sites.length, "site"),
-    `${count(releases, "release")} received, ${size(bytes)}`,
+    `${connected} of ${count(sites.length, "site")} connected`,
+    count(releases, "release"),
     count(projects.length, "project"),
   ].join(" · ");
 }

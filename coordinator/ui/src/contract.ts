@@ -1,37 +1,32 @@
-// What `GET /api/overview` answers: the reports of `insitu-coordinator report … --json`, in one document.
-// Every figure about items is an estimate from noised releases; the coordinator has no other. Times are
-// RFC 3339, digests hexadecimal.
+// What `GET /api/overview` answers. Every figure about items is an estimate from noised releases; the
+// coordinator has no other. Times are RFC 3339, digests hexadecimal.
 
 export interface Overview {
   federation: string;
   sites: Site[];
-  alerts: Alert[];
-  budget: Budget;
   projects: Project[];
 }
 
 export interface Site {
   site: string;
-  added: string;
-  /** When it was revoked, if so. */
-  revoked: string | null;
+  /** Whether it asked something within the last minute. */
+  connected: boolean;
+  /** Null when it never called. */
+  last_seen: string | null;
+  revoked: boolean;
+  /** Null until the first hello. */
+  device: Device | null;
   /** Received from it, ever. */
   releases: number;
-  bytes: number;
-  agents: Agent[];
-}
-
-export interface Agent {
-  agent: string;
-  enrolled: string;
-  /** When it last said hello. */
-  last_seen: string | null;
-  facts: Facts | null;
+  /** As charged for them. */
+  nano_rho: number;
+  epsilon: number;
+  delta: number;
 }
 
 /** Coarse buckets, not readings. */
-export interface Facts {
-  version: [number, number, number];
+export interface Device {
+  version: string;
   engine: "none" | "onnx_runtime" | "tract";
   uptime_days: number;
   /** Load per core over five minutes, in quarters. */
@@ -42,57 +37,30 @@ export interface Facts {
   temperature_tens: number | null;
 }
 
-/** Something about a site's releases that looked wrong. */
-export interface Alert {
-  site: string;
-  agent: string;
-  kind: string;
-  last: string;
-  times: number;
-}
-
-/** As charged for everything received. */
-export interface Budget {
-  delta: number;
-  sites: SiteBudget[];
-}
-
-export interface SiteBudget {
-  site: string;
-  nano_rho: number;
-  epsilon: number;
-  releases: number;
-  bytes: number;
-  charges: { project: string; kind: string; releases: number; nano_rho: number; epsilon: number }[];
-}
-
 export interface Project {
   name: string;
   title: string;
   version: number;
+  classes: string[];
+  /** The active one; `version` is for people. */
+  bundle: { digest: string; version: string } | null;
   agreement: Agreement;
   calibration: Calibration;
   labels: Labels;
-  /** Null while there are no two sites to compare. */
+  /** Null while there is no site to compare with. */
   drift: Drift | null;
-  /** Oldest first, as are campaigns and bundles. */
-  rounds: Run[];
+  /** Oldest first, as are campaigns. */
+  runs: Run[];
   campaigns: Campaign[];
-  bundles: Bundle[];
 }
 
 /** A figure with its 95 % interval, sampling and privacy noise included, or why there is none. */
-export type Estimate = Interval | Undefined;
+export type Estimate = Interval | { undefined: string };
 
 export interface Interval {
   value: number;
   low: number;
   high: number;
-}
-
-export interface Undefined {
-  /** Why, in words. */
-  undefined: string;
 }
 
 export interface Agreement {
@@ -116,38 +84,30 @@ export interface AgreementFigures {
 }
 
 export interface Calibration {
-  sites: (CalibrationFigures & { site: string })[];
+  sites: SiteCalibration[];
 }
 
-export type CalibrationFigures = KnownCalibration | Undefined;
-
-export interface KnownCalibration {
-  windows: number;
+export interface SiteCalibration {
+  site: string;
+  /** Estimated items. */
   n: number;
-  /** Expected calibration error, less what noise and sampling add. */
-  error: number;
-  error_deviation: number;
+  /** Expected calibration error, less what noise and sampling add; null without enough data. */
+  error: number | null;
+  error_sd: number | null;
   bins: CalibrationBin[];
 }
 
 export interface CalibrationBin {
-  /** Confidence. */
-  from: number;
-  to: number;
+  /** Confidence, from and to. */
+  low: number;
+  high: number;
   /** Share of prelabels that were right; null without enough data. */
   accuracy: Interval | null;
 }
 
+/** Unbiased counts, hence possibly negative. */
 export interface Labels {
-  classes: string[];
-  sites: {
-    site: string;
-    /** Unbiased, hence possibly negative. */
-    by_class: number[];
-    sd_by_class: number;
-    total: number;
-    sd_total: number;
-  }[];
+  sites: { site: string; totals: { class: number; count: number; sd: number }[] }[];
 }
 
 export interface Drift {
@@ -173,11 +133,6 @@ export interface DriftTest {
 export interface Run {
   run: string;
   state: "open" | "finished" | "abandoned";
-  /** Why it was abandoned. */
-  reason: string | null;
-  planned: number;
-  /** The bundle it starts from. */
-  start: string;
   rounds: Round[];
 }
 
@@ -189,6 +144,14 @@ export interface Round {
   bundle: string | null;
   /** L2 norm of the mean gradient. */
   norm: number | null;
+  evaluation: Evaluation | null;
+}
+
+/** Measured elsewhere, with labels the coordinator does not have, and attached by an operator. */
+export interface Evaluation {
+  note: string;
+  /** By site. */
+  accuracy: Record<string, number>;
 }
 
 export interface Campaign {
@@ -196,11 +159,9 @@ export interface Campaign {
   title: string;
   /** In words. */
   selector: string;
-  reason: string;
   state: "open" | "closed" | "cancelled";
   /** When every site answers. */
-  answers: string;
-  epsilon: number;
+  closes: string;
   sites: CampaignSite[];
 }
 
@@ -214,13 +175,4 @@ export interface CampaignSite {
   changed: number | null;
   /** Deviation of waiting, kept and changed each; that of `matched`, their sum, is √3 of it. */
   sd: number | null;
-}
-
-export interface Bundle {
-  bundle: string;
-  name: string;
-  version: number;
-  state: "active" | "published" | "candidate";
-  /** Measured elsewhere, with labels the coordinator does not have, and attached by an operator. */
-  evaluations: { site: string; accuracy: number; note: string }[];
 }

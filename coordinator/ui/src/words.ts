@@ -1,26 +1,24 @@
 // Figures as people read them. The language is fixed, so that a page reads the same everywhere.
 
-import type { Estimate, Interval, Undefined } from "./contract";
+import type { Estimate, Interval } from "./contract";
 
 const MINUTE_S = 60;
 const HOUR_S = 3600;
 const DAY_S = 86_400;
 
 export function isKnown(estimate: Estimate): estimate is Interval {
-  return !isUndefined(estimate);
+  return "value" in estimate;
 }
 
-export function isUndefined(figures: object): figures is Undefined {
-  return "undefined" in figures;
-}
-
-/** `0.712`, `−0.034`: with a real minus sign. */
+/** `0.712`, `−0.034`: with a real minus sign. A dash for what is no number, which JSON writes as null. */
 export function figure(value: number, digits = 2): string {
+  if (!Number.isFinite(value)) return "–";
   const text = value.toFixed(digits);
   return /^-0(\.0*)?$/.test(text) ? text.slice(1) : text.replace("-", "−");
 }
 
 export function integer(value: number): string {
+  if (!Number.isFinite(value)) return "–";
   return Math.round(value).toLocaleString("en").replace("-", "−");
 }
 
@@ -43,12 +41,6 @@ export function ago(time: string | null, now: Date): string {
 
 export function count(n: number, one: string, many = `${one}s`): string {
   return `${integer(n)} ${n === 1 ? one : many}`;
-}
-
-export function size(bytes: number): string {
-  if (bytes < 1024) return count(bytes, "byte");
-  if (bytes < 1024 * 1024) return `${figure(bytes / 1024, 1)} KiB`;
-  return `${figure(bytes / 1024 / 1024, 1)} MiB`;
 }
 
 export function shortDigest(digest: string): string {

@@ -8,8 +8,6 @@ const NO_FIGURES = { windows: 0, n: null, kappa: NOTHING, alpha: NOTHING, agreem
 export const EMPTY = {
   federation: "hearts",
   sites: [],
-  alerts: [],
-  budget: { delta: 1e-6, sites: [] },
   projects: [],
 };
 
@@ -17,10 +15,6 @@ export const EMPTY = {
 export const FULL = {
   federation: "hearts",
   sites: SITES.map(site),
-  alerts: [
-    { site: "hungary", agent: "main", kind: "gap", last: before(3 * 3600), times: 2 },
-  ],
-  budget: { delta: 1e-6, sites: SITES.map(budget) },
   projects: [heartDisease()],
 };
 
@@ -28,19 +22,19 @@ export const FULL = {
 export const QUIET = {
   ...EMPTY,
   sites: [
-    { ...site("cleveland", 0), releases: 0, bytes: 0 },
-    { ...site("hungary", 1), releases: 0, bytes: 0, agents: [] },
+    { ...site("cleveland", 0), releases: 0, nano_rho: 0, epsilon: 0 },
+    { ...site("hungary", 1), releases: 0, nano_rho: 0, epsilon: 0, ...never() },
   ],
   projects: [
     {
       ...heartDisease(),
       agreement: { sites: [], overall: NO_FIGURES, pooled: { kappa: NOTHING, alpha: NOTHING } },
-      calibration: { sites: [], overall: NOTHING },
-      labels: { classes: ["no disease", "disease"], sites: [], overall: null },
+      calibration: { sites: [] },
+      labels: { sites: [] },
+      bundle: null,
       drift: null,
-      rounds: [],
+      runs: [],
       campaigns: [],
-      bundles: [],
     },
   ],
 };
@@ -58,8 +52,7 @@ export const ODD = {
         pooled: { kappa: NOTHING, alpha: NOTHING },
       },
       calibration: {
-        sites: [{ site: "cleveland", undefined: "too few items for these bins" }],
-        overall: NOTHING,
+        sites: [{ site: "cleveland", n: 0, error: null, error_sd: null, bins: [] }],
       },
       drift: {
         reference: "cleveland",
@@ -73,45 +66,27 @@ export const ODD = {
 function site(name, index) {
   return {
     site: name,
-    added: before(900_000),
-    revoked: null,
+    connected: index !== 3,
+    last_seen: before(index === 3 ? 47 * 60 + 5 : 2),
+    revoked: false,
+    device: {
+      version: "0.1.0",
+      engine: index === 1 ? "onnx_runtime" : "tract",
+      uptime_days: index * 4,
+      load_quarters: index,
+      memory_tenths: 3 + index,
+      disk_tenths: index === 2 ? 9 : 4,
+      temperature_tens: index === 0 ? null : 4,
+    },
     releases: 14 - index,
-    bytes: 18_300 + index * 700,
-    agents: [
-      {
-        agent: "main",
-        enrolled: before(800_000),
-        last_seen: before(index === 3 ? 47 * 60 + 5 : 2),
-        facts: {
-          version: [0, 1, 0],
-          engine: index === 1 ? "onnx_runtime" : "tract",
-          uptime_days: index * 4,
-          load_quarters: index,
-          memory_tenths: 3 + index,
-          disk_tenths: index === 2 ? 9 : 4,
-          temperature_tens: index === 0 ? null : 4,
-        },
-      },
-    ],
+    nano_rho: 41_000_000 + index * 3_000_000,
+    epsilon: 1.42 + index * 0.17,
+    delta: 1e-6,
   };
 }
 
-function budget(name, index) {
-  const kinds = { confusion: 2, coincidence: 2, calibration: 2, drift: 2, update: 5, campaign: 1 };
-  return {
-    site: name,
-    nano_rho: 41_000_000 + index * 3_000_000,
-    epsilon: 1.42 + index * 0.17,
-    releases: 14,
-    bytes: 18_300,
-    charges: Object.entries(kinds).map(([kind, releases]) => ({
-      project: "heart-disease",
-      kind,
-      releases,
-      nano_rho: 3_000_000,
-      epsilon: 0.3,
-    })),
-  };
+function never() {
+  return { connected: false, last_seen: null, device: null };
 }
 
 function heartDisease() {
@@ -119,13 +94,14 @@ function heartDisease() {
     name: "heart-disease",
     title: "Heart disease",
     version: 3,
+    classes: ["no disease", "disease"],
+    bundle: { digest: "b3f09c21aa04d7c1", version: "heart-disease 1" },
     agreement: agreement(),
     calibration: calibration(),
     labels: labels(),
     drift: drift(),
-    rounds: [run()],
+    runs: [run()],
     campaigns: [campaign()],
-    bundles: bundles(),
   };
 }
 
@@ -189,50 +165,36 @@ function drift() {
 }
 
 function calibration() {
-  const known = (index) => ({
-    windows: 2,
-    n: 150.3,
-    error: 0.04 + index * 0.02,
-    error_deviation: 0.02,
-    error_if_perfect: 0.03,
-    bins: Array.from({ length: 8 }, (_, bin) => {
-      const from = 0.5 + bin / 16;
-      const value = Math.min(0.97, from + 0.03 - index * 0.05 + (bin % 2) * 0.03);
-      return { from, to: from + 1 / 16, accuracy: bin === index ? null : interval(value, 0.04 + index * 0.02) };
-    }),
-  });
+  const bins = (index) =>
+    Array.from({ length: 8 }, (_, bin) => {
+      const low = 0.5 + bin / 16;
+      const value = Math.min(0.97, low + 0.03 - index * 0.05 + (bin % 2) * 0.03);
+      const accuracy = bin === index ? null : interval(value, 0.04 + index * 0.02);
+      return { low, high: low + 1 / 16, accuracy };
+    });
   return {
-    project: "heart-disease",
-    sites: SITES.map((name, index) => ({
-      site: name,
-      ...(index === 2 ? { undefined: "9.0 items, 30 needed" } : known(index)),
-    })),
-    overall: known(0),
+    sites: SITES.map((name, index) =>
+      index === 2
+        ? { site: name, n: 0, error: null, error_sd: null, bins: [] }
+        : { site: name, n: 150.3, error: 0.04 + index * 0.02, error_sd: 0.02, bins: bins(index) },
+    ),
   };
 }
 
 function run() {
   return {
     run: "5f0a81c2d3",
-    project: "heart-disease",
     state: "open",
-    reason: null,
-    started: before(600),
-    planned: 5,
-    quorum: 3,
-    round_nano_rho: 4_000_000,
-    start: "b3f09c21aa04d7c1",
-    published: null,
     rounds: Array.from({ length: 5 }, (_, index) => ({
       round: index + 1,
       state: index === 4 ? "open" : "closed",
-      closes: before(-60),
       sites: SITES.map((name, position) => ({
         site: name,
         state: partState(index, position),
       })),
-      bundle: index === 4 ? null : candidate(index + 1),
+      bundle: index === 4 ? null : `c${index + 1}4d2e91ab77`,
       norm: index === 4 ? null : 0.412 / (index + 1),
+      evaluation: index === 4 ? null : evaluation(index),
     })),
   };
 }
@@ -242,27 +204,12 @@ function partState(round, site) {
   return round === 2 && site === 3 ? "missed" : "summed";
 }
 
-function bundles() {
-  const start = { bundle: "b3f09c21aa04d7c1", name: "heart-disease", version: 1, state: "active" };
-  const made = [1, 2, 3, 4].map((round) => ({
-    bundle: candidate(round),
-    name: "heart-disease",
-    version: 1 + round,
-    state: "candidate",
-  }));
-  return [start, ...made].map((bundle, round) => ({
-    ...bundle,
-    project: "heart-disease",
-    evaluations: SITES.map((name, index) => ({
-      site: name,
-      accuracy: [0.8, 0.79, 0.72, 0.68][index] + round * [0.005, 0.006, 0.045, 0.02][index],
-      note: "held-out patients",
-    })),
-  }));
-}
-
-function candidate(round) {
-  return `c${round}4d2e91ab77`;
+function evaluation(round) {
+  const accuracy = SITES.map((name, index) => [
+    name,
+    [0.8, 0.79, 0.72, 0.68][index] + round * [0.005, 0.006, 0.045, 0.02][index],
+  ]);
+  return { note: "held-out patients", accuracy: Object.fromEntries(accuracy) };
 }
 
 function campaign() {
@@ -277,14 +224,10 @@ function campaign() {
   const none = { answered: false, matched: null, waiting: null, kept: null, changed: null, sd: null };
   return {
     campaign: "a1",
-    project: "heart-disease",
     title: "Cholesterol missing",
     selector: "prelabel is disease, and cholesterol is missing",
-    reason: "largest certain drift against cleveland, at switzerland",
     state: "open",
-    answers: before(-3600),
-    items_max: 100,
-    epsilon: 0.21,
+    closes: before(-3600),
     sites: [answer(-2, 5, 1), answer(0, 9, 3), answer(1, 52, 18), none].map((progress, index) => ({
       site: SITES[index],
       ...progress,
@@ -300,17 +243,10 @@ function labels() {
     [31, 102],
   ];
   return {
-    project: "heart-disease",
-    classes: ["no disease", "disease"],
     sites: SITES.map((name, index) => ({
       site: name,
-      windows: 2,
-      by_class: counts[index],
-      sd_by_class: 4.5,
-      total: counts[index][0] + counts[index][1],
-      sd_total: 6.4,
+      totals: counts[index].map((count, position) => ({ class: position, count, sd: 4.5 })),
     })),
-    overall: null,
   };
 }
 

@@ -150,8 +150,13 @@ function Provenance({ card }: { card: Card }) {
       </div>
       <div>
         <dt>Model</dt>
-        <dd>{card.bundle === null ? "none yet" : <code>{card.bundle}</code>}</dd>
+        <dd>{modelOf(card)}</dd>
       </div>
     </dl>
   );
+}
+
+function modelOf({ blind, bundle }: Card) {
+  if (blind) return "not shown";
+  return bundle === null ? "none" : <code>{bundle}</code>;
 }

@@ -2,8 +2,10 @@
 
 import type { Field } from "../contract";
 
-/** A redacted value, as the agent writes it: `[NAME]`, `[MEDICAL_RECORD]`. */
-const MASK = /(\[[A-Z][A-Z_]*\])/;
+/** A redacted value, as the agent writes it: `[NAME]`, or `[NAME:0123456789abcdef]` with a hash. */
+const MASK = /(\[[A-Z][A-Z_]*(?::[0-9a-f]{16})?\])/;
+/** Enough of a hash to tell two people of one text apart. */
+const HASH_CHARS = 4;
 
 export function Fields({ fields }: { fields: Field[] }) {
   const texts = fields.filter(({ kind }) => kind === "text");
@@ -54,12 +56,18 @@ function Masked({ text }: { text: string }) {
           part
         ) : (
           <span class="mask" key={index}>
-            {part.slice(1, -1).toLowerCase().replaceAll("_", " ")}
+            {maskText(part)}
           </span>
         ),
       )}
     </>
   );
+}
+
+/** `[MEDICAL_RECORD:0123…]` as `medical record 0123`. */
+function maskText(mask: string): string {
+  const [kind = "", hash = ""] = mask.slice(1, -1).split(":");
+  return `${kind.toLowerCase().replaceAll("_", " ")} ${hash.slice(0, HASH_CHARS)}`.trimEnd();
 }
 
 function isMissing({ value }: Field): boolean {

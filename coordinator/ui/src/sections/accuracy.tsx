@@ -1,4 +1,4 @@
-import type { Bundle } from "../contract";
+import type { Round } from "../contract";
 import { figure, percent } from "../words";
 
 const WIDTH = 460;
@@ -12,17 +12,10 @@ const NAME_HEIGHT = 15;
 /** Line styles in the style sheet. */
 const SERIES_MAX = 6;
 
-/** A round whose bundle has an evaluation. */
-export interface Evaluated {
-  round: number;
-  attached: Bundle["evaluations"];
-}
-
 /** Accuracy by round, from evaluations that an operator attached. */
-export function AccuracyChart({ rounds }: { rounds: Evaluated[] }) {
-  const everything = rounds.flatMap(({ attached }) => attached);
-  const sites = [...new Set(everything.map(({ site }) => site))];
-  const values = everything.map(({ accuracy }) => accuracy);
+export function AccuracyChart({ rounds }: { rounds: Round[] }) {
+  const sites = [...new Set(rounds.flatMap(({ evaluation }) => Object.keys(evaluation?.accuracy ?? {})))];
+  const values = rounds.flatMap(({ evaluation }) => Object.values(evaluation?.accuracy ?? {}));
   const low = Math.floor(Math.min(...values) * 10) / 10;
   const high = Math.min(1, Math.ceil(Math.max(...values) * 10) / 10);
   const first = rounds[0]?.round ?? 0;
@@ -34,12 +27,13 @@ export function AccuracyChart({ rounds }: { rounds: Evaluated[] }) {
   const bySite = sites.map((site, index) => ({
     site,
     style: `s${index % SERIES_MAX}`,
-    points: rounds.flatMap(({ round, attached }) =>
-      attached.filter((entry) => entry.site === site).map(({ accuracy }) => ({ round, accuracy })),
-    ),
+    points: rounds.flatMap(({ round, evaluation }) => {
+      const accuracy = evaluation?.accuracy[site];
+      return accuracy === undefined ? [] : [{ round, accuracy }];
+    }),
   }));
   const series = sites.length > 1 ? [...bySite, mean(rounds)] : bySite;
-  const notes = [...new Set(everything.map(({ note }) => note))].filter(Boolean);
+  const notes = [...new Set(rounds.map(({ evaluation }) => evaluation?.note ?? ""))].filter(Boolean);
   return (
     <figure class="accuracy">
       <figcaption>
@@ -91,11 +85,12 @@ interface Series {
 }
 
 /** Every site counts alike, however many items it has. */
-function mean(rounds: Evaluated[]): Series {
-  const points = rounds.map(({ round, attached }) => ({
-    round,
-    accuracy: attached.reduce((sum, { accuracy }) => sum + accuracy, 0) / attached.length,
-  }));
+function mean(rounds: Round[]): Series {
+  const points = rounds.flatMap(({ round, evaluation }) => {
+    const values = Object.values(evaluation?.accuracy ?? {});
+    if (values.length === 0) return [];
+    return [{ round, accuracy: values.reduce((sum, value) => sum + value, 0) / values.length }];
+  });
   return { site: "mean of sites", style: "mean", points };
 }
 

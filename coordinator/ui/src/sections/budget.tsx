@@ -1,14 +1,14 @@
-import type { Budget, SiteBudget } from "../contract";
-import { count, figure } from "../words";
+import type { Site } from "../contract";
+import { figure } from "../words";
 import { Section } from "./section";
 
-export function BudgetSection({ budget }: { budget: Budget }) {
-  const most = Math.max(...budget.sites.map(({ epsilon }) => epsilon), 0);
+export function BudgetSection({ sites }: { sites: Site[] }) {
+  const most = Math.max(...sites.map(({ epsilon }) => epsilon), 0);
   return (
     <Section
       title="Privacy spent, by site"
-      lead={`ε per subject, at δ = ${power(budget.delta)}, as charged for everything received. What a site allows is its steward’s business: the agent refuses before its limit is passed.`}
-      empty={budget.sites.length === 0 && "No site has released anything yet."}
+      lead="ε per subject, as charged for everything a site ever released. What a site allows is its steward’s business: the agent refuses before its limit is passed."
+      empty={sites.length === 0 && "Nothing was released yet."}
     >
       <table class="bars">
         <thead class="unseen">
@@ -19,31 +19,24 @@ export function BudgetSection({ budget }: { budget: Budget }) {
           </tr>
         </thead>
         <tbody>
-          {budget.sites.map((site) => (
+          {sites.map((site) => (
             <tr key={site.site}>
               <th scope="row">{site.site}</th>
               <td class="wide">
                 <span class="bar" aria-hidden="true">
                   <span style={{ width: `${most === 0 ? 0 : (100 * site.epsilon) / most}%` }} />
                 </span>
-                <span class="soft small">{kinds(site)}</span>
               </td>
-              <td class="number">ε {figure(site.epsilon)}</td>
+              <td class="number">
+                ε {figure(site.epsilon)}{" "}
+                <span class="soft">at δ {power(site.delta)}</span>
+              </td>
             </tr>
           ))}
         </tbody>
       </table>
     </Section>
   );
-}
-
-/** `2 calibration, 5 update`: what was released, whatever the project. */
-function kinds({ charges }: SiteBudget): string {
-  const releases = new Map<string, number>();
-  for (const charge of charges) {
-    releases.set(charge.kind, (releases.get(charge.kind) ?? 0) + charge.releases);
-  }
-  return [...releases].map(([kind, times]) => count(times, kind, kind)).join(", ");
 }
 
 /** `0.000001` as `10⁻⁶`. */

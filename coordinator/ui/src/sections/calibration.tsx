@@ -1,5 +1,5 @@
-import type { Calibration, KnownCalibration } from "../contract";
-import { figure, isUndefined, percent } from "../words";
+import type { Calibration, SiteCalibration } from "../contract";
+import { figure, percent } from "../words";
 import { Section } from "./section";
 
 const SIZE = 220;
@@ -17,33 +17,31 @@ export function CalibrationSection({ calibration }: { calibration: Calibration }
     >
       <div class="multiples">
         {sites.map((site) => (
-          <figure key={site.site}>
-            <figcaption>
-              <strong>{site.site}</strong>
-              <br />
-              <span class="soft">
-                {isUndefined(site)
-                  ? site.undefined
-                  : `error ${figure(site.error)} ± ${figure(site.error_deviation)}`}
-              </span>
-            </figcaption>
-            {!isUndefined(site) && <Reliability name={site.site} figures={site} />}
-          </figure>
+          <Reliability key={site.site} site={site} />
         ))}
       </div>
     </Section>
   );
 }
 
-function Reliability({ name, figures }: { name: string; figures: KnownCalibration }) {
-  const { bins } = figures;
+function Reliability({ site }: { site: SiteCalibration }) {
   // Confidences below chance do not exist: the axis starts where the bins do.
-  const start = Math.min(...bins.map((bin) => bin.from), 1);
+  const start = Math.min(...site.bins.map(({ low }) => low), 1);
   const from = start >= 1 ? 0 : start;
   const x = (confidence: number) => LEFT + ((confidence - from) / (1 - from)) * (SIZE - LEFT - 8);
   const y = (share: number) => TOP + (1 - share) * (SIZE - BOTTOM - TOP);
   return (
-      <svg viewBox={`0 0 ${SIZE} ${SIZE}`} role="img" aria-label={inWords(name, figures)}>
+    <figure>
+      <figcaption>
+        <strong>{site.site}</strong>
+        <br />
+        <span class="soft">
+          {site.error === null
+            ? "not enough data"
+            : `error ${figure(site.error)} ± ${figure(site.error_sd ?? 0)}`}
+        </span>
+      </figcaption>
+      <svg viewBox={`0 0 ${SIZE} ${SIZE}`} role="img" aria-label={inWords(site)}>
         {[0, 0.5, 1].map((share) => (
           <g key={share}>
             <line class="grid" x1={LEFT} x2={SIZE - 8} y1={y(share)} y2={y(share)} />
@@ -58,7 +56,7 @@ function Reliability({ name, figures }: { name: string; figures: KnownCalibratio
           </text>
         ))}
         <line class="diagonal" x1={x(from)} y1={y(from)} x2={x(1)} y2={y(1)} />
-        {bins.map(({ from: low, to: high, accuracy }) => {
+        {site.bins.map(({ low, high, accuracy }) => {
           if (accuracy === null) return null;
           const middle = x((low + high) / 2);
           return (
@@ -69,14 +67,15 @@ function Reliability({ name, figures }: { name: string; figures: KnownCalibratio
           );
         })}
       </svg>
+    </figure>
   );
 }
 
-function inWords(name: string, { bins }: KnownCalibration): string {
-  const known = bins.flatMap(({ from, to, accuracy }) =>
+function inWords({ site, bins }: SiteCalibration): string {
+  const known = bins.flatMap(({ low, high, accuracy }) =>
     accuracy === null
       ? []
-      : [`confidence ${figure(from)} to ${figure(to)}: right ${percent(accuracy.value)}`],
+      : [`confidence ${figure(low)} to ${figure(high)}: right ${percent(accuracy.value)}`],
   );
-  return `${name}. ${known.length === 0 ? "Not enough data" : known.join("; ")}.`;
+  return `${site}. ${known.length === 0 ? "Not enough data" : known.join("; ")}.`;
 }

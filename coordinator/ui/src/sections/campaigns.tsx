@@ -1,5 +1,4 @@
 import type { Campaign, CampaignSite } from "../contract";
-import { figure } from "../words";
 import { Noised } from "./noised";
 import { Scroll, Section } from "./section";
 
@@ -31,10 +30,7 @@ function CampaignPart({ campaign }: { campaign: Campaign }) {
       <h4>
         {campaign.title} <span class={`state ${campaign.state}`}>{campaign.state}</span>
       </h4>
-      <p class="soft">
-        {campaign.selector}. {campaign.reason !== "" && `${campaign.reason}. `}Costs each site ε{" "}
-        {figure(campaign.epsilon)}.
-      </p>
+      <p class="soft">{campaign.selector}</p>
       <Scroll label={campaign.title}>
         <table>
           <thead>

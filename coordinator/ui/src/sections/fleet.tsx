@@ -1,18 +1,14 @@
-import type { Agent, Alert, Facts, Site } from "../contract";
-import { ago, count, integer, size } from "../words";
+import type { Device, Site } from "../contract";
+import { ago, count, integer } from "../words";
 import { Scroll, Section } from "./section";
 
-const ENGINES: Record<Facts["engine"], string> = {
+const ENGINES: Record<Device["engine"], string> = {
   none: "none yet",
   onnx_runtime: "ONNX Runtime",
   tract: "tract (embedded)",
 };
 
-/** An agent that said hello within this time is in touch. */
-const IN_TOUCH_MS = 120_000;
-
-export function FleetSection(props: { sites: Site[]; alerts: Alert[]; now: Date }) {
-  const { sites, alerts, now } = props;
+export function FleetSection({ sites, now }: { sites: Site[]; now: Date }) {
   return (
     <Section
       title="Sites"
@@ -42,9 +38,6 @@ export function FleetSection(props: { sites: Site[]; alerts: Alert[]; now: Date 
               <th scope="col" class="number">
                 Releases
               </th>
-              <th scope="col" class="number">
-                Received
-              </th>
             </tr>
           </thead>
           <tbody>
@@ -54,51 +47,26 @@ export function FleetSection(props: { sites: Site[]; alerts: Alert[]; now: Date 
                 <td>
                   <LinkState site={site} now={now} />
                 </td>
-                <FactCells facts={latest(site)?.facts ?? null} />
+                <DeviceCells device={site.device} />
                 <td class="number">{integer(site.releases)}</td>
-                <td class="number">{size(site.bytes)}</td>
               </tr>
             ))}
           </tbody>
         </table>
       </Scroll>
-      {alerts.length > 0 && (
-        <ul class="plain alerts">
-          {alerts.map((alert) => (
-            <li key={`${alert.site} ${alert.agent} ${alert.kind}`}>
-              <strong>
-                {alert.site}, agent {alert.agent}: {alert.kind}
-              </strong>{" "}
-              {count(alert.times, "time")}, last {ago(alert.last, now)}.
-            </li>
-          ))}
-        </ul>
-      )}
     </Section>
   );
 }
 
-/** The agent of a site that was heard last. */
-function latest(site: Site): Agent | undefined {
-  return [...site.agents].sort((a, b) => heard(b) - heard(a))[0];
-}
-
-function heard({ last_seen }: Agent): number {
-  return last_seen === null ? 0 : Date.parse(last_seen);
-}
-
 function LinkState({ site, now }: { site: Site; now: Date }) {
-  if (site.revoked !== null) return <span class="link bad">revoked</span>;
-  const agent = latest(site);
-  if (agent === undefined) return <span class="link">not enrolled</span>;
-  if (agent.last_seen === null) return <span class="link">enrolled, never called</span>;
-  const inTouch = now.getTime() - heard(agent) < IN_TOUCH_MS;
-  if (inTouch) return <span class="link good">in touch</span>;
-  return <span class="link warn">last seen {ago(agent.last_seen, now)}</span>;
+  if (site.revoked) return <span class="link bad">revoked</span>;
+  if (site.connected) return <span class="link good">connected</span>;
+  if (site.last_seen === null) return <span class="link">never called</span>;
+  return <span class="link warn">last seen {ago(site.last_seen, now)}</span>;
 }
 
-function FactCells({ facts }: { facts: Facts | null }) {
-  if (facts === null) {
+function DeviceCells({ device }: { device: Device | null }) {
+  if (device === null) {
     return (
       <td colSpan={7} class="soft">
         nothing known yet
@@ -107,19 +75,19 @@ function FactCells({ facts }: { facts: Facts | null }) {
   }
   return (
     <>
-      <td>{facts.version.join(".")}</td>
-      <td>{ENGINES[facts.engine]}</td>
-      <td>{facts.uptime_days === 0 ? "< 1 day" : count(facts.uptime_days, "day")}</td>
+      <td>{device.version}</td>
+      <td>{ENGINES[device.engine]}</td>
+      <td>{device.uptime_days === 0 ? "< 1 day" : count(device.uptime_days, "day")}</td>
       <td>
-        <Level value={facts.load_quarters / 4} max={1} text={String(facts.load_quarters / 4)} />
+        <Level value={device.load_quarters / 4} max={1} text={String(device.load_quarters / 4)} />
       </td>
       <td>
-        <Level value={facts.memory_tenths} max={10} text={`${facts.memory_tenths * 10} %`} />
+        <Level value={device.memory_tenths} max={10} text={`${device.memory_tenths * 10} %`} />
       </td>
       <td>
-        <Level value={facts.disk_tenths} max={10} text={`${facts.disk_tenths * 10} %`} />
+        <Level value={device.disk_tenths} max={10} text={`${device.disk_tenths * 10} %`} />
       </td>
-      <td>{facts.temperature_tens === null ? "–" : `${facts.temperature_tens * 10} °C`}</td>
+      <td>{device.temperature_tens === null ? "–" : `${device.temperature_tens * 10} °C`}</td>
     </>
   );
 }

@@ -2,8 +2,8 @@ import type { Labels } from "../contract";
 import { Noised } from "./noised";
 import { Scroll, Section } from "./section";
 
-export function LabelsSection({ labels }: { labels: Labels }) {
-  const { sites, classes } = labels;
+export function LabelsSection({ labels, classes }: { labels: Labels; classes: string[] }) {
+  const { sites } = labels;
   return (
     <Section
       title="Labels"
@@ -20,23 +20,17 @@ export function LabelsSection({ labels }: { labels: Labels }) {
                   {name}
                 </th>
               ))}
-              <th scope="col" class="number">
-                All
-              </th>
             </tr>
           </thead>
           <tbody>
-            {sites.map(({ site, by_class, sd_by_class, total, sd_total }) => (
+            {sites.map(({ site, totals }) => (
               <tr key={site}>
                 <th scope="row">{site}</th>
-                {by_class.map((count, index) => (
+                {totals.map(({ class: index, count, sd }) => (
                   <td class="number" key={index}>
-                    <Noised count={count} sd={sd_by_class} />
+                    <Noised count={count} sd={sd} />
                   </td>
                 ))}
-                <td class="number">
-                  <Noised count={total} sd={sd_total} />
-                </td>
               </tr>
             ))}
           </tbody>

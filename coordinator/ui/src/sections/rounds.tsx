@@ -1,12 +1,12 @@
-import type { Bundle, Round, Run } from "../contract";
-import { count, figure, shortDigest } from "../words";
-import { AccuracyChart, type Evaluated } from "./accuracy";
+import type { Round, Run } from "../contract";
+import { figure, shortDigest } from "../words";
+import { AccuracyChart } from "./accuracy";
 import { Scroll, Section } from "./section";
 
 /** Runs shown in full, the newest first. */
 const RUNS_SHOWN = 3;
 
-export function RoundsSection({ runs, bundles }: { runs: Run[]; bundles: Bundle[] }) {
+export function RoundsSection({ runs }: { runs: Run[] }) {
   const newestFirst = [...runs].reverse();
   return (
     <Section
@@ -21,7 +21,7 @@ export function RoundsSection({ runs, bundles }: { runs: Run[]; bundles: Bundle[
       }
     >
       {newestFirst.slice(0, RUNS_SHOWN).map((run) => (
-        <RunPart key={run.run} run={run} bundles={bundles} />
+        <RunPart key={run.run} run={run} />
       ))}
       {runs.length > RUNS_SHOWN && (
         <p class="soft">
@@ -32,18 +32,15 @@ export function RoundsSection({ runs, bundles }: { runs: Run[]; bundles: Bundle[
   );
 }
 
-function RunPart({ run, bundles }: { run: Run; bundles: Bundle[] }) {
+function RunPart({ run }: { run: Run }) {
   const sites = [...new Set(run.rounds.flatMap((round) => round.sites.map(({ site }) => site)))];
-  const evaluated = evaluations(run, bundles);
+  const evaluated = run.rounds.filter(({ evaluation }) => evaluation !== null);
   return (
     <div class={evaluated.length > 0 ? "run with-chart" : "run"}>
       <Scroll label={`Run ${shortDigest(run.run)}`}>
         <table>
           <caption>
-            Run <code>{shortDigest(run.run)}</code> <span class={`state ${run.state}`}>{run.state}</span>{" "}
-            <span class="soft">
-              {run.reason ?? `${run.rounds.length} of ${count(run.planned, "round")}`}
-            </span>
+            Run <code>{shortDigest(run.run)}</code> <span class={`state ${run.state}`}>{run.state}</span>
           </caption>
           <thead>
             <tr>
@@ -69,15 +66,6 @@ function RunPart({ run, bundles }: { run: Run; bundles: Bundle[] }) {
       {evaluated.length > 0 && <AccuracyChart rounds={evaluated} />}
     </div>
   );
-}
-
-/** What operators attached to the bundle a run started from (round 0) and to its candidates. */
-function evaluations(run: Run, bundles: Bundle[]): Evaluated[] {
-  const candidates = run.rounds.map(({ round, bundle }) => ({ round, bundle }));
-  return [{ round: 0, bundle: run.start }, ...candidates].flatMap(({ round, bundle }) => {
-    const attached = bundles.find((entry) => entry.bundle === bundle)?.evaluations ?? [];
-    return attached.length === 0 ? [] : [{ round, attached }];
-  });
 }
 
 function RoundRow({ round, sites }: { round: Round; sites: string[] }) {
