@@ -162,6 +162,15 @@ describe("review page", { skip }, () => {
     "twenty classes: shift reaches the second ten",
     async ({ agent, page }) => {
       await cardShows(page, 1);
+      await page.keyboard.press("ArrowUp");
+      await page.keyboard.press("ArrowUp");
+      await page.waitForFunction(() => {
+        const [list, chosen] = [".classes", ".chosen"].map((mark) =>
+          document.querySelector(mark).getBoundingClientRect(),
+        );
+        return chosen.height > 0 && chosen.bottom <= list.bottom + 1 && chosen.top >= list.top;
+      });
+      assert.match(await page.locator(".chosen").innerText(), /class 19/);
       await page.keyboard.press("Shift+Digit3");
       await cardShows(page, 2);
       await page.keyboard.press("0");

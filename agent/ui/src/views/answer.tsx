@@ -1,5 +1,6 @@
 // How a person answers with one class. Other kinds of label get their own component beside this one.
 
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { COMMENT_CHARS_MAX, type Card, type Project } from "../contract";
 import { digitCap } from "../keys";
 import * as review from "../review";
@@ -53,12 +54,18 @@ function Suggestion({ card, project }: { card: Card; project: Project }) {
 
 function Classes({ card, project }: { card: Card; project: Project }) {
   const suggested = review.prelabelOf(card)?.class;
+  const list = useRef<HTMLFieldSetElement>(null);
+  const selection = review.selection.value;
+  // A taxonomy may be longer than its list is high.
+  useLayoutEffect(() => {
+    list.current?.querySelector(".chosen")?.scrollIntoView({ block: "nearest" });
+  }, [card.item, selection]);
   return (
-    <fieldset class="classes">
+    <fieldset ref={list} class="classes">
       <legend>{review.rejecting.value ? "Which class is it?" : "Class"}</legend>
       {project.classes.map(({ name, description }, index) => {
         const cap = digitCap(index);
-        const chosen = review.selection.value === index;
+        const chosen = selection === index;
         return (
           <button
             key={name}
