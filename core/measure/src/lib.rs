@@ -15,6 +15,7 @@ mod random;
 mod ratings;
 mod special;
 pub mod tracks;
+pub mod weak;
 
 pub use input::{InvalidInput, MATRIX_CATEGORIES_MAX, MeasureError, Undefined};
 pub use probabilities::{Probabilities, SUM_TOLERANCE};

@@ -37,10 +37,38 @@ impl Random {
         (self.next() >> 11) as f64 / (1_u64 << 53) as f64
     }
 
+    /// Standard normal (Box and Muller's polar form without the second value).
+    pub(crate) fn normal(&mut self) -> f64 {
+        let radius = (-2.0 * (1.0 - self.unit()).ln()).sqrt();
+        radius * (std::f64::consts::TAU * self.unit()).cos()
+    }
+
+    /// Poisson of mean `mean` ≥ 0: by inversion, and above 100 by the rounded normal.
+    pub(crate) fn poisson(&mut self, mean: f64) -> f64 {
+        if mean > 100.0 {
+            return (mean + mean.sqrt() * self.normal()).round().max(0.0);
+        }
+        let mut rest = self.unit();
+        let (mut count, mut p) = (0.0, (-mean).exp());
+        while rest >= p && p > 0.0 {
+            rest -= p;
+            count += 1.0;
+            p *= mean / count;
+        }
+        count
+    }
+
     /// Uniform in `0..bound`; `bound` > 0. The bias is below 2⁻³² for any bound up to 2³².
     #[expect(clippy::cast_possible_truncation, reason = "the product's upper half is below bound")]
     pub(crate) const fn below(&mut self, bound: usize) -> usize {
         ((self.next() as u128 * bound as u128) >> 64) as usize
+    }
+
+    /// Uniform permutation, in place (Fisher and Yates).
+    pub(crate) fn shuffle<T>(&mut self, values: &mut [T]) {
+        for end in (1..values.len()).rev() {
+            values.swap(end, self.below(end + 1));
+        }
     }
 }
 
@@ -63,5 +91,8 @@ mod tests {
             counts[random.below(10)] += 1;
         }
         assert!(counts.iter().all(|&count| count.abs_diff(10_000) < 500), "{counts:?}");
+        let mut values: Vec<u32> = (0..100).collect();
+        random.shuffle(&mut values);
+        assert_ne!(values, (0..100).collect::<Vec<_>>());
     }
 }

@@ -13,6 +13,7 @@ mod consensus;
 mod drift;
 mod label_errors;
 mod regions;
+mod weak;
 
 use std::{env, fs, process::ExitCode};
 
@@ -32,12 +33,15 @@ const ORACLES: &[(&str, Oracle)] = &[
     ("seqeval", regions::spans),
     ("MS-TCN", regions::segments),
     ("motmetrics", regions::tracks),
+    ("snorkel", weak::label_models),
     ("crowd-kit", consensus::models),
     ("cleanlab.multiannotator", consensus::crowdlab),
     ("cleanlab 2", label_errors::cleanlab),
     ("scipy bounded NLL temperature", calibration::calibration),
     ("Learn-then-Test", calibration::auto_accept),
     ("NannyML CBPE", calibration::without_labels),
+    ("scipy.stats ks_2samp", drift::samples),
+    ("river", drift::streams),
     ("scipy.stats/scipy.spatial; PSI", drift::histograms),
 ];
 

@@ -68,7 +68,7 @@ impl Histograms {
     }
 
     /// Population stability index in nats: Σ (q − p)·ln(q/p), with [`PSI_ZERO_SHARE`] for an
-    /// empty bin. It grows with noise.
+    /// empty bin. It grows with noise: judge it by [`psi_threshold`](super::psi_threshold).
     ///
     /// ```
     /// use insitu_measure::drift::Histograms;
@@ -161,6 +161,16 @@ impl Histograms {
         }
         let p = special::chi_square_sf(statistic, degrees as f64);
         Ok(ChiSquare { statistic, degrees, p })
+    }
+
+    /// Counts to expect of both if they came from the shares that they have in common.
+    pub(super) fn expected(&self) -> (Vec<f64>, Vec<f64>) {
+        let (n, m) = self.totals();
+        let scaled = |size: f64| {
+            let both = self.reference.iter().zip(&self.current);
+            both.map(|(a, b)| (a + b) * size / (n + m)).collect()
+        };
+        (scaled(n), scaled(m))
     }
 
     fn totals(&self) -> (f64, f64) {
