@@ -91,7 +91,8 @@ fn iban_length(country: &[u8]) -> Option<usize> {
         b"LY" | b"PT" | b"ST" => 25,
         b"IS" | b"TR" => 26,
         b"DJ" | b"FR" | b"GR" | b"IT" | b"MC" | b"MR" | b"SM" => 27,
-        b"AL" | b"AZ" | b"BY" | b"CY" | b"DO" | b"GT" | b"HN" | b"HU" | b"LB" | b"NI" | b"PL" | b"SV" => 28,
+        b"AL" | b"AZ" | b"BY" | b"CY" | b"DO" | b"GT" | b"HN" | b"HU" | b"LB" | b"NI" | b"PL"
+        | b"SV" => 28,
         b"BR" | b"PS" | b"QA" | b"UA" => 29,
         b"JO" | b"KW" | b"MU" | b"YE" => 30,
         b"MT" | b"SC" => 31,
@@ -135,7 +136,9 @@ pub(super) fn ssn(id: &[u8]) -> bool {
 
 /// An ITIN: 9, and the ranges of the middle group.
 pub(super) fn itin(id: &[u8]) -> bool {
-    id.len() == 9 && id[0] == b'9' && matches!(number(&id[3..5]), 50..=65 | 70..=88 | 90..=92 | 94..=99)
+    id.len() == 9
+        && id[0] == b'9'
+        && matches!(number(&id[3..5]), 50..=65 | 70..=88 | 90..=92 | 94..=99)
 }
 
 /// An NPI: Luhn over the card issuer prefix 80840 and the number.
@@ -245,7 +248,8 @@ pub(super) fn nuss(id: &[u8]) -> bool {
         return false;
     }
     let (province, serial) = (number(&id[..2]), number(&id[2..10]));
-    let whole = if serial < 10_000_000 { serial + province * 10_000_000 } else { number(&id[..10]) };
+    let whole =
+        if serial < 10_000_000 { serial + province * 10_000_000 } else { number(&id[..10]) };
     matches!(province, 1..=53 | 66) && whole % 97 == number(&id[10..])
 }
 
@@ -354,4 +358,3 @@ pub(super) fn vin(id: &[u8]) -> bool {
             rest => u32::from(id[8]) == u32::from(b'0') + rest,
         }
 }
-

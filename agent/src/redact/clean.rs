@@ -101,7 +101,8 @@ pub(super) fn keep_masks(text: &str, found: &mut Vec<Find>) {
         .flat_map(|find| {
             let mut pieces = Vec::new();
             let mut start = find.start;
-            for (from, to) in masks.iter().filter(|(from, to)| *from < find.end && *to > find.start) {
+            for (from, to) in masks.iter().filter(|(from, to)| *from < find.end && *to > find.start)
+            {
                 if start < *from {
                     pieces.push(Find { start, end: *from, ..find });
                 }

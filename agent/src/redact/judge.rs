@@ -3,9 +3,10 @@
 use super::Find;
 use super::kind::Kind;
 use super::labels::Labels;
-use super::profile::{Ages, Profile};
+use super::profile::{Coarse, Profile};
 use super::rules::{Check, Edge, Rule};
 use super::scan::{Candidate, Finds, Label, Scanner, char_at, char_before};
+use super::words::skip_spaces;
 
 /// How far before an identifier a context word counts, in bytes.
 const CONTEXT_BYTES_MAX: usize = 40;
@@ -15,6 +16,8 @@ const GLUE_BYTES_MAX: usize = 32;
 const VALUES_MAX: usize = 3;
 /// What a word that denies ("lot", "version", a unit) takes from a score.
 const DENIAL: f32 = 0.5;
+/// Nobody is older.
+const OLDEST: u32 = 125;
 /// Letters and digits of the longest identifier with a check digit, an IBAN, and some room.
 const IDENTIFIER_BYTES_MAX: usize = 48;
 
@@ -83,7 +86,9 @@ fn nearest(text: &str, before: &[Label], rule: &Rule, start: usize) -> Option<La
 
 /// Whether `between` is the first part of the value that a context word announces.
 fn one_value(between: &str) -> bool {
-    between.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b' ' | b'-' | b'.' | b':' | b'#'))
+    between
+        .bytes()
+        .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b' ' | b'-' | b'.' | b':' | b'#'))
 }
 
 /// Whether a context word does not reach over `between`: another number, a line, a sentence end.
@@ -114,7 +119,7 @@ fn announced(
     }
     let mut at = label.end;
     for _ in 0..VALUES_MAX {
-        let Some(start) = value_start(text, at) else { return };
+        let Some(start) = value_start(text, at, label.labels) else { return };
         values.clear();
         scanner.announced_at(text, start, values);
         let best = values
@@ -123,7 +128,8 @@ fn announced(
             .filter(|value| passes(value.rule, &text[start..value.end]))
             .filter_map(|value| {
                 let (rule, end) = (value.rule, value.end);
-                let find = Find { start, end, kind: kind(rule, label.labels), score: rule.labelled };
+                let find =
+                    Find { start, end, kind: kind(rule, label.labels), score: rule.labelled };
                 finish(profile, text, rule, find)
             })
             .max_by(|a, b| a.score.total_cmp(&b.score).then(a.end.cmp(&b.end)));
@@ -138,16 +144,24 @@ fn announced(
 
 /// Whether a list of values goes on: "y", "and", a comma.
 fn continues(rest: &str) -> bool {
-    [" y ", " and ", " und ", " / ", " or ", " oder ", " o "].iter().any(|sign| rest.starts_with(sign))
+    [" y ", " and ", " und ", " / ", " or ", " oder ", " o "]
+        .iter()
+        .any(|sign| rest.starts_with(sign))
 }
 
 /// Where the value of a field that ends at `at` starts: behind punctuation and words like "is".
-fn value_start(text: &str, at: usize) -> Option<usize> {
+fn value_start(text: &str, at: usize, labels: Labels) -> Option<usize> {
     const FILLERS: &[&str] = &[
         "is", "are", "was", "no", "nr", "number", "num", "n", "of", "the", "my", "es", "ist",
-        "lautet", "number's", "a", "id", "code", "y", "and", "und", "or", "oder", "o", "für", "for", "unter", "at", "nº", "núm",
-        "número", "card", "account", "on", "the", "num", "this", "using", "your", "his", "her",
+        "lautet", "number's", "a", "id", "code", "y", "and", "und", "or", "oder", "o", "für",
+        "for", "unter", "at", "nº", "núm", "número", "card", "account", "on", "the", "num", "this",
+        "using", "your", "his", "her",
     ];
+    // "on", "am", "en" are everywhere, so nothing may stand between them and their value.
+    let near = skip_spaces(text, at, 1);
+    if !labels.names_kind() && !labels.meets(Labels::AGE_FIELD) {
+        return text[near..].starts_with(|c: char| c.is_ascii_digit()).then_some(near);
+    }
     let limit = at + GLUE_BYTES_MAX;
     let (mut at, mut lines) = (at, 0);
     while at < text.len() && at <= limit {
@@ -160,7 +174,9 @@ fn value_start(text: &str, at: usize) -> Option<usize> {
         } else if c.is_ascii_digit() || matches!(c, '+' | '(') {
             return Some(at);
         } else if c.is_alphabetic() {
-            let word = text[at..].find(|c: char| !c.is_alphanumeric() && c != 'º').map_or(&text[at..], |end| &text[at..at + end]);
+            let word = text[at..]
+                .find(|c: char| !c.is_alphanumeric() && c != 'º')
+                .map_or(&text[at..], |end| &text[at..at + end]);
             if !FILLERS.iter().any(|filler| filler.eq_ignore_ascii_case(word)) {
                 return Some(at);
             }
@@ -204,16 +220,22 @@ fn finish(profile: &Profile, text: &str, rule: &Rule, mut find: Find) -> Option<
     if find.score < profile.min_score || char_before(text, find.start).is_alphanumeric() {
         return None;
     }
-    if find.kind == Kind::Age {
+    let years = || {
         let digits = text[find.start..find.end].bytes().take_while(u8::is_ascii_digit);
-        let years = digits.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
-        let english = rule.labels.meets(Labels::AGED);
-        let hidden = match profile.ages {
-            Ages::Over89 => (90..=125).contains(&years),
-            Ages::Local => (90..=125).contains(&years) || !english,
-            Ages::All => years <= 125,
-        };
-        if !hidden {
+        digits.fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'))
+    };
+    let english = rule.labels.meets(Labels::AGED.or(Labels::YEAR));
+    let coarse = match profile.coarse {
+        Coarse::SafeHarbor => false,
+        Coarse::Local => !english,
+        Coarse::Hidden => true,
+    };
+    if rule.labels.meets(Labels::YEAR.or(Labels::YEAR_LOCAL)) && !coarse {
+        return None;
+    }
+    if find.kind == Kind::Age {
+        let years = years();
+        if years > OLDEST || years <= 89 && !coarse {
             return None;
         }
         if english {

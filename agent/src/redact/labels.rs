@@ -4,7 +4,7 @@ use super::kind::Kind;
 
 /// A set of meanings that a context word can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Labels(u64);
+pub(super) struct Labels(u128);
 
 impl Labels {
     pub(super) const NONE: Self = Self(0);
@@ -42,8 +42,12 @@ impl Labels {
     pub(super) const DEGREE: Self = Self(1 << 15);
     /// A word for a street, before its name: `Calle`, `rue`.
     pub(super) const STREET: Self = Self(1 << 16);
+    /// Stands before a year, in English.
+    pub(super) const YEAR: Self = Self(1 << 17);
+    /// Stands before a year, in another language.
+    pub(super) const YEAR_LOCAL: Self = Self(1 << 18);
     /// The lowest bit that stands for a [`Kind`].
-    const KINDS_FROM: u32 = 17;
+    const KINDS_FROM: u32 = 19;
 
     /// Labels after which announced rules are tried.
     pub(super) const ANNOUNCING: Self = Self(
@@ -51,8 +55,15 @@ impl Labels {
             | Self::AGED.0
             | Self::AGED_LOCAL.0
             | Self::AGE_FIELD.0
-            | Self::DAY.0,
+            | Self::DAY.0
+            | Self::YEAR.0
+            | Self::YEAR_LOCAL.0,
     );
+
+    /// Whether a [`Kind`] is announced.
+    pub(super) const fn names_kind(self) -> bool {
+        self.0 >> Self::KINDS_FROM != 0
+    }
 
     /// The label that announces `kind`.
     pub(super) const fn of(kind: Kind) -> Self {
@@ -76,7 +87,7 @@ impl Labels {
         Kind::ALL.iter().copied().find(|kind| self.meets(Self::of(*kind)))
     }
 }
-const _: () = assert!(Kind::ALL.len() + Labels::KINDS_FROM as usize <= 64);
+const _: () = assert!(Kind::ALL.len() + Labels::KINDS_FROM as usize <= 128);
 
 /// Every context word as a pattern (letter case does not matter) with its meaning.
 pub(super) fn all() -> impl Iterator<Item = (&'static str, Labels)> {
@@ -107,7 +118,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
         r"nir|n[°º] ?s[ée]cu|s[ée]curit[ée] sociale|num[ée]ro de s[ée]cu(?:rit[ée] sociale)?|carte vitale|insee",
     ),
     (Kind::Dni, r"dni|nie|nif|n\.i\.f|d\.n\.i|documento nacional(?: de identidad)?|c[ée]dula"),
-    (Kind::Nuss, r"nass|nuss|naf|n[úu]mero de (?:la )?seguridad social|seguridad social"),
+    (Kind::Nuss, r"nass|nuss|nss|naf|n[úu]mero de (?:la )?seguridad social|seguridad social"),
     (Kind::CodiceFiscale, r"codice fiscale|cod\.? ?fisc|c\.f|cf"),
     (Kind::Pesel, r"(?:nr )?pesel"),
     (Kind::Bsn, r"bsn|burgerservicenummer|sofinummer"),
@@ -120,7 +131,10 @@ const OF_KINDS: &[(Kind, &str)] = &[
         Kind::TaxId,
         r"tax(?:payer)? (?:id|number|no|identification(?: number)?)|national id(?:entity)?(?: number| no| card)?|personnummer|identity number|id card(?: number)?|personal (?:id|number)|ausweis(?:nummer|nr|-nr)?|personalausweis(?:nummer|nr)?|curp|rfc|nric|fin no|sozialversicherungs(?:nummer|nr|-nr)|svnr|rentenversicherungs(?:nummer|nr)|rvnr|ahv(?:-nr|-nummer)?",
     ),
-    (Kind::Passport, r"passport(?: number| no| id)?|reisepass(?:nummer|nr)?|pass-?nr|pasaporte|passeport|passaporto"),
+    (
+        Kind::Passport,
+        r"passport(?: number| no| id)?|reisepass(?:nummer|nr)?|pass-?nr|pasaporte|passeport|passaporto",
+    ),
     (
         Kind::MedicalRecord,
         r"mrn|mr ?#|m\.r\.n|medical record(?: number| no| id)?|med rec(?: number| no)?|record (?:number|no|id)|chart (?:number|no|id)|patient (?:id|number|no|identifier)|pat\.?-?(?:id|nr|nummer)|patienten-?(?:id|nr|nummer)|hospital (?:number|no|id)|unit (?:number|no)|case (?:number|no|id)|encounter (?:id|number|no)|visit (?:id|number|no)|accession(?: number| no| id)?|specimen (?:id|number|no)|fall-?(?:nummer|nr|id)|aufnahme-?(?:nummer|nr)|kranken(?:akte|blatt)-?(?:nummer|nr)?|akten-?(?:nummer|zeichen|nr)|aktenzeichen|auftrags-?(?:nummer|nr)|befund-?(?:nummer|nr)|histologie-?nr|journal-?(?:nummer|nr)|nhc|n\.h\.c|n[º°]? ?(?:de )?historia(?: cl[íi]nica)?|historia cl[íi]nica n?[º°]?|n[úu]mero de historia(?: cl[íi]nica)?|episodio|n[úu]mero de (?:paciente|episodio)|id (?:del )?paciente|expediente|chart|requisition(?: number| no)?",
@@ -137,11 +151,14 @@ const OF_KINDS: &[(Kind, &str)] = &[
         Kind::Plate,
         r"(?:licen[cs]e |number |car )?plate(?: number| no)?|registration plate|(?:kfz-?)?kennzeichen|matr[íi]cula|vehicle registration",
     ),
-    (Kind::Vin, r"vin|vehicle identification(?: number| no)?|fahrgestell(?:nummer|nr)|chassis(?: number| no)?|bastidor"),
+    (
+        Kind::Vin,
+        r"vin|vehicle identification(?: number| no)?|fahrgestell(?:nummer|nr)|chassis(?: number| no)?|bastidor",
+    ),
     (Kind::Imei, r"(?:phone )?imei"),
     (
         Kind::DeviceSerial,
-        r"(?:device |pacemaker |implant |icd |pump )?serial(?: number| no| nr)?|s/n|sn|device (?:id|identifier|number)|udi|serien-?(?:nummer|nr)|ger[äa]te-?(?:nummer|nr)|n[úu]mero de serie|implant (?:number|id)|pacemaker id",
+        r"(?:device |pacemaker |implant |icd |pump )?serial(?: number| no| nr)?|s/n ?[:#]|device (?:id|identifier|number)|udi|serien-?(?:nummer|nr)|ger[äa]te-?(?:nummer|nr)|n[úu]mero de serie|implant (?:number|id)|pacemaker id",
     ),
     (
         Kind::Biometric,
@@ -149,14 +166,17 @@ const OF_KINDS: &[(Kind, &str)] = &[
     ),
     (Kind::Iban, r"iban|bankverbindung|transfer to"),
     (Kind::Bic, r"bic|swift(?: code| bic)?|bic/swift"),
-    (Kind::Routing, r"(?:aba )?routing(?: number| no| transit number)?|aba(?: number| no)?|rtn|bankleitzahl|blz|sort code"),
+    (
+        Kind::Routing,
+        r"(?:aba )?routing(?: number| no| transit number)?|aba(?: number| no)?|rtn|bankleitzahl|blz|sort code",
+    ),
     (
         Kind::CreditCard,
-        r"(?:credit|debit|payment|bank)? ?card(?: number| no| nr)?|visa|mastercard|amex|american express|charged to|pan|kredit-?karte(?:n-?nummer)?|tarjeta(?: de cr[ée]dito| de d[ée]bito)?|cc ?#|cc (?:number|no)",
+        r"(?:credit|debit|payment|bank)? ?card(?: number| no| nr)?|visa|mastercard|amex|american express|charged to|pan|kredit-?karte(?:n-?nummer)?|tarjeta(?: de cr[ée]dito| de d[ée]bito)?|cc(?: ?#| number| no)?",
     ),
     (
         Kind::Phone,
-        r"phone(?: number| no)?|tele?phone(?: number| no)?|tel(?:[ée]f(?:onos?)?|efon(?:nummer|nr)?|\.-nr|-nr)?|tfn?o|tlf|tlfno|ph|call(?: me at| us at| me on)?|cell(?: phone)?|cellphone|mobile?(?: phone| number| no)?|m[óo]vil|mobil(?:telefon|nummer|nr)?|handy(?:nummer|nr)?|pager|beeper|contact(?: number| no)|desk|office phone|home phone|work phone|reach(?:ed)? (?:me |him |her |us |them )?(?:at|on|under)|text(?: me)? at|durchwahl|rufnummer|r[üu]ckruf(?: unter)?|fon|whatsapp|centralita|busca|hotline",
+        r"phone(?: number| no)?|tele?phone(?: number| no)?|tel(?:[ée]f(?:onos?)?|efon(?:nummer|nr)?|\.-nr|-nr)?|tfn?o|tlf|tlfno|ph|call(?: me at| us at| me on)?|cell(?: phone)?|cellphone|mobile?(?: phone| number| no)?|m[óo]vil|mobil(?:telefon|nummer|nr)?|handy(?:nummer|nr)?|pager|beeper|contact(?: number| no)|desk|office phone|home phone|work phone|reach(?:ed)? (?:me |him |her |us |them )?(?:at|on|under)|text(?: me)? at|durchwahl|rufnummer|r[üu]ckruf(?: unter)?|fon|whatsapp|centralita|busca|hotline|office|answering at|messages? to|number is|sms|dial(?:ed|led)?|rang|ring",
     ),
     (Kind::Fax, r"(?:tele)?fax(?: number| no| nr|-nr)?|facsimile"),
     (
@@ -170,7 +190,10 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Ip, r"ip(?: address| addr)?|ipv[46]|logged in from|ip-adresse|direcci[óo]n ip|host"),
     (Kind::Mac, r"(?:device )?mac(?: address| addr)?|hwaddr|ethernet"),
     (Kind::Email, r"e-?mail|mail|correo(?: electr[óo]nico)?"),
-    (Kind::Id, r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|student (?:id|number|no)|personal-?(?:nummer|nr)|nr\.-id"),
+    (
+        Kind::Id,
+        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|student (?:id|number|no)|personal-?(?:nummer|nr)|nr\.-id",
+    ),
 ];
 
 /// Words with another meaning than announcing a kind.
@@ -184,7 +207,7 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::UNIT,
     ),
     (
-        r"(?:patient(?:en)?'?s? |full |first |last |given |family |sur|vor|nach|familien|mother'?s? |father'?s? |maiden )?name[ns]?(?: of (?:the )?patient)?|nombres?(?: y apellidos)?|apellidos?|primer apellido|segundo apellido|nombre del paciente|nombre completo|surname|author|autor(?:a|es)?|contact|next of kin|emergency contact|guardian|attn|attention|cc|from|to|re|betreff|caregiver|spouse|wife|husband|user|insured|subscriber|policy ?holder|versichert(?:er|e)?|beneficiary|customer|who|vorname|nachname|geburtsname|patientenname|name des patienten",
+        r"(?:patient(?:en)?'?s? |full |first |last |given |family |sur|vor|nach|familien|mother'?s? |father'?s? |maiden )?name[ns]?(?: of (?:the )?patient)?|nombres?(?: y apellidos)?|apellidos?|primer apellido|segundo apellido|nombre del paciente|nombre completo|surname|author|autor(?:a|es)?|contact|next of kin|emergency contact|guardian|attn|attention|from|to|re|betreff|caregiver|spouse|wife|husband|user|insured|subscriber|policy ?holder|versichert(?:er|e)?|beneficiary|customer|who|vorname|nachname|geburtsname|patientenname|name des patienten",
         Labels::NAME_FIELD,
     ),
     (
@@ -217,8 +240,13 @@ const OTHERS: &[(&str, Labels)] = &[
     ),
     (r"md|m\.d|rn|phd|ph\.d|dds|dnp|lpn|facs|msc|m\.sc", Labels::DEGREE),
     (
-        r"calle(?:j[óo]n)?|c/|avda?|av|avenida|avinguda|paseo|p[ºo]|plaza|pza|pl|ronda|camino|carretera|ctra|traves[íi]a|r[úu]a|glorieta|rambla|cuesta|pasaje|pasadizo|urbanizaci[óo]n|urb|colonia|v[íi]a|viale|piazza|piazzale|corso|strada|vicolo|borgo|contrada|rue|boulevard|bd|all[ée]e|chemin|impasse|quai|passage|ulica|ul|carrer|al(?:eja)?|plac|os|calzada|acceso|v[íi]al|alameda|ca[ñn]ada|p\.? ?o\.? box",
+        r"calle(?:j[óo]n)?|c/|avda|av[d]?\.|avenida|avinguda|paseo|p[ºo]|plaza|pza|pl\.|ronda|camino|carretera|ctra|traves[íi]a|r[úu]a|glorieta|rambla|cuesta|pasaje|pasadizo|urbanizaci[óo]n|urb|colonia|v[íi]a|viale|piazza|piazzale|corso|strada|vicolo|borgo|contrada|rue|boulevard|bd\.|all[ée]e|chemin|impasse|quai|passage|ulica|ul\.|carrer|aleja|calzada|acceso|v[íi]al|alameda|ca[ñn]ada|p\.? ?o\.? box",
         Labels::STREET,
+    ),
+    (r"in|during|year|since|from|until|before|after", Labels::YEAR),
+    (
+        r"en|desde|desde el|año|el año|del año|del|de|entre|hasta|seit|im jahre?|jahr|anno|nach|vor|bis|und|y",
+        Labels::YEAR_LOCAL,
     ),
     (r"https?://|ftp://|www\.", Labels::URL),
     (r"aged?|age of|turned|turning", Labels::AGED),
@@ -227,5 +255,8 @@ const OTHERS: &[(&str, Labels)] = &[
         r"alter von|(?:var[óo]n|mujer|hombre|paciente|ni[ñn][oa]|lactante|se[ñn]ora?|enfermo|enferma|femenin[oa]|masculin[oa]|feto|reci[ée]n nacid[oa]|neonato|joven|anciano|anciana|madre|padre|hij[oa]|edad)(?: [a-záéíóúñ]{4,14})? de|mit",
         Labels::AGED_LOCAL,
     ),
-    (r"on|am|el|d[íi]a|del|by|bis|ab|zum|den|der|until|through|from|between|and|y|und|le|il|seit|since|around|early|late|mid|hasta|desde|ca", Labels::DAY),
+    (
+        r"on|am|el|d[íi]a|del|by|bis|ab|zum|den|der|until|through|from|between|and|y|und|le|il|seit|since|around|early|late|mid|hasta|desde|ca",
+        Labels::DAY,
+    ),
 ];

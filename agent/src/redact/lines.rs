@@ -154,13 +154,15 @@ fn parse(line: &[u8]) -> Result<Record, LineError> {
     let line = std::str::from_utf8(line)
         .map_err(|error| LineError::NotUtf8 { valid_bytes: error.valid_up_to() })?;
     // serde_json's own message may quote the line, so only its place is kept.
-    serde_json::from_str(line.trim_start_matches('\u{feff}')).map_err(|error| LineError::NotARecord {
-        category: match error.classify() {
-            serde_json::error::Category::Data => "data",
-            serde_json::error::Category::Eof => "eof",
-            serde_json::error::Category::Syntax | serde_json::error::Category::Io => "syntax",
-        },
-        column: error.column(),
+    serde_json::from_str(line.trim_start_matches('\u{feff}')).map_err(|error| {
+        LineError::NotARecord {
+            category: match error.classify() {
+                serde_json::error::Category::Data => "data",
+                serde_json::error::Category::Eof => "eof",
+                serde_json::error::Category::Syntax | serde_json::error::Category::Io => "syntax",
+            },
+            column: error.column(),
+        }
     })
 }
 
@@ -200,7 +202,11 @@ mod tests {
         })
         .unwrap();
         let output = String::from_utf8(output).unwrap();
-        (output.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), failures, summary)
+        (
+            output.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+            failures,
+            summary,
+        )
     }
 
     #[test]
@@ -227,7 +233,8 @@ mod tests {
 
     #[test]
     fn names_of_other_fields_are_hidden() {
-        let (records, _, _) = run("{\"text\":\"heute kam MÜLLER zu uns\",\"names\":[\"Eva Müller\"]}".as_bytes());
+        let (records, _, _) =
+            run("{\"text\":\"heute kam MÜLLER zu uns\",\"names\":[\"Eva Müller\"]}".as_bytes());
         assert_eq!(records[0]["text"], "heute kam [NAME] zu uns");
     }
 }

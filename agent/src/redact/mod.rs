@@ -23,6 +23,8 @@ mod profile;
 mod resolve;
 mod rules;
 mod scan;
+pub mod tagger;
+mod veto;
 mod web;
 mod words;
 
@@ -34,7 +36,7 @@ use std::sync::Arc;
 pub use clean::Redacted;
 pub use kind::{Kind, KindSet};
 pub use lines::{Failure, LINE_BYTES_MAX, LineError, Options, Summary, lines};
-pub use profile::{Ages, Hints, Mode, Profile, SiteKey};
+pub use profile::{Coarse, Hints, Mode, Profile, SiteKey};
 
 /// Version of the rules: part of every report, so that a finding can be traced to what made it.
 pub const RULES_VERSION: &str = "1";
@@ -65,13 +67,27 @@ struct Find {
 #[derive(Clone)]
 pub struct Engine {
     scanner: Arc<scan::Scanner>,
+    tagger: Arc<dyn tagger::Tagger>,
     profile: Arc<Profile>,
 }
 
 impl Engine {
     /// Compiles the rules. Takes a few milliseconds: make one and share it.
     pub fn new(profile: Profile) -> Self {
-        Self { scanner: Arc::new(scan::Scanner::new()), profile: Arc::new(profile) }
+        Self::with(profile, tagger::CrfTagger::shipped())
+    }
+
+    /// As [`Engine::new`], with weights from [`tagger::train`] in place of those that ship.
+    ///
+    /// # Errors
+    /// [`tagger::WeightsError`] when `weights` is no weight file.
+    pub fn with_weights(profile: Profile, weights: &[u8]) -> Result<Self, tagger::WeightsError> {
+        Ok(Self::with(profile, tagger::CrfTagger::new(weights)?))
+    }
+
+    fn with(profile: Profile, tagger: impl tagger::Tagger + 'static) -> Self {
+        let scanner = Arc::new(scan::Scanner::new());
+        Self { scanner, tagger: Arc::new(tagger), profile: Arc::new(profile) }
     }
 
     /// The profile that was given to [`Engine::new`].
@@ -109,6 +125,11 @@ impl Engine {
         found.extend(names::find(text, &scanned, hints));
         found.extend(places::find(text, &scanned));
         found.extend(clean::known(text, hints));
+        if self.profile.tagger {
+            found.extend(
+                self.tagger.tag(text).into_iter().filter(|find| !veto::holds(text, &scanned, find)),
+            );
+        }
         found.retain(|find| find.score >= self.profile.min_score && self.profile.hides(find.kind));
         clean::keep_masks(text, &mut found);
         resolve::resolve(text, found)

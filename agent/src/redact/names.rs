@@ -28,8 +28,10 @@ pub(super) fn find(text: &str, finds: &Finds, hints: &Hints) -> Vec<Find> {
         found.extend(occurrences(text, &parts, true).map(|word| name(word, REPEATED)));
     }
     let known = hints.names.iter().flat_map(|name| name.split_whitespace());
-    let known: HashSet<String> =
-        known.filter(|part| part.chars().count() >= PART_LETTERS_MIN).map(str::to_lowercase).collect();
+    let known: HashSet<String> = known
+        .filter(|part| part.chars().count() >= PART_LETTERS_MIN)
+        .map(str::to_lowercase)
+        .collect();
     found.extend(occurrences(text, &known, false).map(|word| name(word, ANNOUNCED)));
     found
 }
@@ -51,7 +53,9 @@ fn announced(text: &str, label: &Label) -> Option<Find> {
     }
     if is(Labels::NAME_FIELD) || is(Labels::ROLE) {
         if let Some(start) = field_value(text, label.end)
-            && let Some((end, _)) = parse(text, start, true)
+            && let Some((end, words)) = parse(text, start, true)
+            // "Patient: Presented with": one word is a name if nothing follows it.
+            && (words >= 2 || is(Labels::NAME_FIELD) || !text[end..].starts_with([' ', ',']))
         {
             return Some(name(start, end));
         }
@@ -93,7 +97,8 @@ fn announced(text: &str, label: &Label) -> Option<Find> {
 
 /// Titles are written with a capital; short words in small letters need their full stop.
 fn is_title(label: &str) -> bool {
-    label.starts_with(char::is_uppercase) || matches!(label, "dr" | "dra" | "don" | "doña" | "med" | "prof")
+    label.starts_with(char::is_uppercase)
+        || matches!(label, "dr" | "dra" | "don" | "doña" | "med" | "prof")
 }
 
 /// Where a field's value starts: behind a colon (or a dash, or an equals sign), on the same line or
@@ -108,13 +113,16 @@ fn field_value(text: &str, at: usize) -> Option<usize> {
     }
     let at = skip_spaces(text, at + 1, 16);
     let at = if char_at(text, at) == '\n' { skip_spaces(text, at + 1, 8) } else { at };
-    Some(text[at..].find(|c: char| !matches!(c, '"' | '*' | '>' | '_')).map_or(at, |skip| at + skip))
+    Some(
+        text[at..].find(|c: char| !matches!(c, '"' | '*' | '>' | '_')).map_or(at, |skip| at + skip),
+    )
 }
 
 /// Where the signature after a closing formula starts: on one of the next lines.
 fn signature(text: &str, at: usize) -> Option<usize> {
     let rest = &text[at..];
-    let start = rest.find(|c: char| !matches!(c, ',' | '!' | '.' | '-' | '\r' | '\n' | ' ' | '\t'))?;
+    let start =
+        rest.find(|c: char| !matches!(c, ',' | '!' | '.' | '-' | '\r' | '\n' | ' ' | '\t'))?;
     let gap = &rest[..start];
     (gap.contains('\n') || gap.contains(',')).then_some(at + start)
 }
@@ -150,11 +158,18 @@ fn parse(text: &str, start: usize, field: bool) -> Option<(usize, usize)> {
             end = Some(next);
         }
         // A possessive ends the name.
-        if Word::at(text, at).is_some_and(|_| text[word.end()..].starts_with("'s") || text[word.end()..].starts_with("’s")) {
+        if Word::at(text, at).is_some_and(|_| {
+            text[word.end()..].starts_with("'s") || text[word.end()..].starts_with("’s")
+        }) {
             break;
         }
         let gap = skip_spaces(text, next, 2);
-        if field && !comma && words > 0 && text[next..].starts_with(", ") && next_is_capital(text, next + 1) {
+        if field
+            && !comma
+            && words > 0
+            && text[next..].starts_with(", ")
+            && next_is_capital(text, next + 1)
+        {
             comma = true;
             at = skip_spaces(text, next + 1, 2);
         } else if gap > next {
@@ -181,7 +196,8 @@ fn behind_titles(text: &str, start: usize) -> usize {
 }
 
 fn next_is_capital(text: &str, at: usize) -> bool {
-    Word::at(text, skip_spaces(text, at, 2)).is_some_and(|word| word.is_capitalised() && !word.is_in(NO_NAMES))
+    Word::at(text, skip_spaces(text, at, 2))
+        .is_some_and(|word| word.is_capitalised() && !word.is_in(NO_NAMES))
 }
 
 /// The name before a degree: "Jane Q. Roe, MD".

@@ -15,7 +15,121 @@ const LINES_MAX: usize = 4;
 
 /// Small words inside addresses.
 const INNER: &[&str] = &[
-    "allée", "am", "an", "and", "apt", "av", "avda", "avenida", "avenue", "avinguda", "barrio", "bis", "bloque", "boulevard", "box", "c", "calle", "callejón", "calles", "camino", "carrer", "chemin", "corner", "corso", "ctra", "cuesta", "da", "das", "de", "dei", "del", "della", "dem", "den", "der", "des", "di", "do", "dos", "du", "duplicado", "edificio", "entre", "esc", "escalera", "esq", "et", "floor", "gasse", "glorieta", "im", "impasse", "in", "izda", "izquierda", "km", "l", "la", "las", "le", "les", "local", "los", "lugar", "n", "no", "nr", "num", "nº", "número", "of", "pasaje", "paseo", "piazza", "piso", "place", "planta", "platz", "plaza", "po", "polígono", "portal", "pta", "puerta", "quai", "rambla", "road", "ronda", "room", "rua", "rue", "rúa", "s", "sn", "sto", "strada", "straße", "street", "suite", "the", "travesía", "und", "unit", "up", "urbanización", "van", "via", "viale", "vicolo", "von", "weg", "y", "zu", "zum", "zur",
+    "allée",
+    "am",
+    "an",
+    "and",
+    "apt",
+    "av",
+    "avda",
+    "avenida",
+    "avenue",
+    "avinguda",
+    "barrio",
+    "bis",
+    "bloque",
+    "boulevard",
+    "box",
+    "c",
+    "calle",
+    "callejón",
+    "calles",
+    "camino",
+    "carrer",
+    "chemin",
+    "corner",
+    "corso",
+    "ctra",
+    "cuesta",
+    "da",
+    "das",
+    "de",
+    "dei",
+    "del",
+    "della",
+    "dem",
+    "den",
+    "der",
+    "des",
+    "di",
+    "do",
+    "dos",
+    "du",
+    "duplicado",
+    "edificio",
+    "entre",
+    "esc",
+    "escalera",
+    "esq",
+    "et",
+    "floor",
+    "gasse",
+    "glorieta",
+    "im",
+    "impasse",
+    "in",
+    "izda",
+    "izquierda",
+    "km",
+    "l",
+    "la",
+    "las",
+    "le",
+    "les",
+    "local",
+    "los",
+    "lugar",
+    "n",
+    "no",
+    "nr",
+    "num",
+    "nº",
+    "número",
+    "of",
+    "pasaje",
+    "paseo",
+    "piazza",
+    "piso",
+    "place",
+    "planta",
+    "platz",
+    "plaza",
+    "po",
+    "polígono",
+    "portal",
+    "pta",
+    "puerta",
+    "quai",
+    "rambla",
+    "road",
+    "ronda",
+    "room",
+    "rua",
+    "rue",
+    "rúa",
+    "s",
+    "sn",
+    "sto",
+    "strada",
+    "straße",
+    "street",
+    "suite",
+    "the",
+    "travesía",
+    "und",
+    "unit",
+    "up",
+    "urbanización",
+    "van",
+    "via",
+    "viale",
+    "vicolo",
+    "von",
+    "weg",
+    "y",
+    "zu",
+    "zum",
+    "zur",
 ];
 
 /// Every address and place that a context word announces.
@@ -46,7 +160,8 @@ pub(super) fn lengthen(text: &str, find: &mut Find) {
 /// "Calle Mayor 3, 28013 Madrid": a word for streets, then a name, then a number.
 fn street(text: &str, label: &Label) -> Option<Find> {
     let (end, seen) = read(text, label.start, 1);
-    let word = text[label.start..].starts_with(char::is_uppercase) || label.labels.meets(Labels::ADDRESS);
+    let word =
+        text[label.start..].starts_with(char::is_uppercase) || label.labels.meets(Labels::ADDRESS);
     (seen.words >= 2 && (seen.numbers > 0 || word && seen.words >= 3)).then_some(Find {
         start: label.start,
         end,
@@ -72,13 +187,19 @@ fn address(text: &str, label: &Label) -> Option<Find> {
 fn place(text: &str, label: &Label) -> Option<Find> {
     let at = skip_spaces(text, label.end, 3);
     let field = matches!(char_at(text, at), ':' | '=');
-    let announced = [" en", " de", " in"].iter().any(|end| text[label.start..label.end].ends_with(end));
+    let announced =
+        [" en", " de", " in"].iter().any(|end| text[label.start..label.end].ends_with(end));
     if !field && !announced {
         return None;
     }
     let start = skip_spaces(text, at + usize::from(field), 4);
     let (end, seen) = read(text, start, 1);
-    (seen.words > 0 && seen.words <= 6).then_some(Find { start, end, kind: Kind::Location, score: 0.8 })
+    (seen.words > 0 && seen.words <= 6).then_some(Find {
+        start,
+        end,
+        kind: Kind::Location,
+        score: 0.8,
+    })
 }
 
 /// What an address was made of.
@@ -98,7 +219,8 @@ fn read(text: &str, start: usize, lines: usize) -> (usize, Seen) {
     while at - start < ADDRESS_BYTES_MAX {
         let Some(word) = Word::at(text, at) else { break };
         let number = word.is_number();
-        let capital = word.is_capitalised() || word.text.starts_with("d'") || word.text.starts_with("l'");
+        let capital =
+            word.is_capitalised() || word.text.starts_with("d'") || word.text.starts_with("l'");
         if number && word.text.len() > 8 || capital && word.is_in(NO_NAMES) && !word.is_in(INNER) {
             break;
         }
@@ -110,7 +232,11 @@ fn read(text: &str, start: usize, lines: usize) -> (usize, Seen) {
             seen.numbers += usize::from(number);
             seen.words += usize::from(!number);
             run = if number { 0 } else { run + 1 };
-            next += text[next..].chars().next().filter(|c| matches!(c, 'º' | 'ª' | '°')).map_or(0, char::len_utf8);
+            next += text[next..]
+                .chars()
+                .next()
+                .filter(|c| matches!(c, 'º' | 'ª' | '°'))
+                .map_or(0, char::len_utf8);
             end = next;
         } else if !word.is_in(INNER) {
             break;
@@ -126,7 +252,13 @@ fn read(text: &str, start: usize, lines: usize) -> (usize, Seen) {
 }
 
 /// Where the next word of an address starts, when what stands between may stand in one.
-fn separator(text: &str, at: usize, word: Word<'_>, line: &mut usize, lines: usize) -> Option<usize> {
+fn separator(
+    text: &str,
+    at: usize,
+    word: Word<'_>,
+    line: &mut usize,
+    lines: usize,
+) -> Option<usize> {
     let mut next = at;
     let mut signs = 0;
     while let Some(c) = text[next..].chars().next() {
@@ -134,7 +266,9 @@ fn separator(text: &str, at: usize, word: Word<'_>, line: &mut usize, lines: usi
             ' ' | '\t' | '\u{a0}' => {}
             // A full stop belongs to an abbreviation, not to a sentence.
             '.' if abbreviated(word) => {}
-            ',' | '-' | '/' | '#' | '(' | ')' | 'º' | 'ª' | '°' | '\u{2013}' if signs < 3 => signs += 1,
+            ',' | '-' | '/' | '#' | '(' | ')' | 'º' | 'ª' | '°' | '\u{2013}' if signs < 3 => {
+                signs += 1
+            }
             '\n' if *line < lines && continues_line(&text[next + 1..]) => *line += 1,
             _ => break,
         }
@@ -154,7 +288,8 @@ fn abbreviated(word: Word<'_>) -> bool {
 fn continues_line(rest: &str) -> bool {
     let line = rest.lines().next().unwrap_or("").trim();
     let first = Word::at(line, 0);
-    let starts = first.is_some_and(|word| (word.is_number() || word.is_capitalised()) && !word.is_in(NO_NAMES));
+    let starts = first
+        .is_some_and(|word| (word.is_number() || word.is_capitalised()) && !word.is_in(NO_NAMES));
     let small = line.split_whitespace().filter(|word| word.starts_with(char::is_lowercase)).count();
     starts && line.len() <= 40 && !line.contains([':', '@', '.']) && small <= 2
 }

@@ -2,16 +2,16 @@
 
 use super::kind::{Kind, KindSet};
 
-/// Which ages are personal data.
+/// What happens to ages and bare years, which tell less than a full date of birth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ages {
-    /// Over 89 only: the rule of HIPAA Safe Harbor (45 CFR 164.514(b)(2)(i)(C)).
-    Over89,
-    /// Over 89 in English phrases; every age in German and Spanish ones, where the rule of the
-    /// United States does not apply.
+pub enum Coarse {
+    /// Ages up to 89 and years stay: HIPAA Safe Harbor (45 CFR 164.514(b)(2)(i)(C)).
+    SafeHarbor,
+    /// As `SafeHarbor` in English phrases; hidden in German and Spanish ones, where the rule of
+    /// the United States does not apply.
     Local,
-    /// Every age.
-    All,
+    /// All are hidden.
+    Hidden,
 }
 
 /// What a site hides.
@@ -21,26 +21,28 @@ pub struct Profile {
     pub kinds: KindSet,
     /// Lowest score of a reported span, in `[0, 1]`.
     pub min_score: f32,
-    /// Which ages are hidden.
-    pub ages: Ages,
+    /// Which ages and years are hidden.
+    pub coarse: Coarse,
+    /// Whether running text is read by the statistical tagger too, not only by rules.
+    pub tagger: bool,
 }
 
 impl Default for Profile {
     /// Everything, at an even chance or better.
     fn default() -> Self {
-        Self { kinds: KindSet::ALL, min_score: 0.5, ages: Ages::Local }
+        Self { kinds: KindSet::ALL, min_score: 0.5, coarse: Coarse::Local, tagger: true }
     }
 }
 
 impl Profile {
-    /// The eighteen identifiers of Safe Harbor, with its rule on ages.
+    /// The eighteen identifiers of Safe Harbor, with its rules on ages and years.
     pub fn safe_harbor() -> Self {
-        Self { ages: Ages::Over89, ..Self::default() }
+        Self { coarse: Coarse::SafeHarbor, ..Self::default() }
     }
 
-    /// Everything, and every age.
+    /// Everything, with every age and year.
     pub fn strict() -> Self {
-        Self { ages: Ages::All, ..Self::default() }
+        Self { coarse: Coarse::Hidden, ..Self::default() }
     }
 
     /// Whether spans of `kind` are reported.

@@ -37,7 +37,9 @@ pub(super) fn resolve(text: &str, mut finds: Vec<Find>) -> Vec<Find> {
 /// Without spaces and punctuation at the edges of a cut piece; `None` when nothing is left.
 fn trimmed(text: &str, find: Find) -> Option<Find> {
     let piece = &text[find.start..find.end];
-    let inner = |c: char| c.is_alphanumeric() || is_mark(c) || matches!(c, '+' | '(' | ')' | '#' | ':' | '/' | '.');
+    let inner = |c: char| {
+        c.is_alphanumeric() || is_mark(c) || matches!(c, '+' | '(' | ')' | '#' | ':' | '/' | '.')
+    };
     let (first, _) = piece.char_indices().find(|(_, c)| inner(*c))?;
     let (last, c) = piece.char_indices().rev().find(|(_, c)| inner(*c))?;
     piece.chars().any(char::is_alphanumeric).then_some(Find {

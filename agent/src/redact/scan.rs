@@ -152,7 +152,8 @@ impl Scanner {
             list.push((rules::expand(rule.pattern), Entry::Rule(rule)));
         }
         free.extend(
-            labels::all().map(|(pattern, labels)| (format!("(?i:{pattern})"), Entry::Label(labels))),
+            labels::all()
+                .map(|(pattern, labels)| (format!("(?i:{pattern})"), Entry::Label(labels))),
         );
         Self { free: Automaton::new(free), announced: Automaton::new(announced) }
     }

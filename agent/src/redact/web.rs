@@ -88,8 +88,14 @@ mod tests {
 
     #[test]
     fn addresses_end_before_punctuation() {
-        check("Write to (jane.o'neil+x@mail.example.co.uk).", &["jane.o'neil+x@mail.example.co.uk"]);
-        check("see https://a.example/x?y=(1), or www.b.example.", &["https://a.example/x?y=(1)", "www.b.example"]);
+        check(
+            "Write to (jane.o'neil+x@mail.example.co.uk).",
+            &["jane.o'neil+x@mail.example.co.uk"],
+        );
+        check(
+            "see https://a.example/x?y=(1), or www.b.example.",
+            &["https://a.example/x?y=(1)", "www.b.example"],
+        );
     }
 
     #[test]

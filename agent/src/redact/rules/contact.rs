@@ -32,6 +32,8 @@ pub(super) const RULES: &[Rule] = &[
     // France, United Kingdom, Germany, Spain and others, by their trunk digit and grouping.
     phone(0.8, r"0[1-9](?:[ .\-][0-9]{2}){4}"),
     phone(0.65, r"0[0-9]{2,4}[ \-][0-9]{3,4}[ \-][0-9]{3,4}"),
+    phone(0.75, r"0[0-9]{2} [0-9]{3} [0-9]{2} [0-9]{2}|0[0-9]{3} [0-9]{2} [0-9]{2} [0-9]{2}"),
+    phone(0.75, r"0[0-9]{3} [0-9]{3} [0-9]{2} [0-9]{2}"),
     phone(0.6, r"07[0-9]{3} ?[0-9]{6}|0[1-9][0-9]{3} [0-9]{5,6}"),
     phone(0.7, r"0[1-9][0-9]{1,4} ?[/\-\u{2013}] ?[0-9]{3,9}(?:[ \-][0-9]{1,5}){0,3}"),
     phone(0.8, r"\(0[0-9]{1,5}\) ?[/\-]? ?[0-9]{2,9}(?:[ \-][0-9]{1,5}){0,4}"),
@@ -46,7 +48,7 @@ pub(super) const RULES: &[Rule] = &[
     .labels(CALLS),
     // Postcodes.
     Rule::new(Kind::Zip, 0.55, r"[0-9]{5}-[0-9]{4}").edge(Edge::Word),
-    Rule::announced(Kind::Zip, 0.9, r"[0-9]{3,5}(?:[ \-][0-9]{2,4})?"),
+    Rule::announced(Kind::Zip, 0.9, r"[A-Z]{0,2}-?[0-9]{3,8}(?:[ \-][0-9]{2,4})?"),
     Rule::new(
         Kind::Zip,
         0.65,

@@ -56,11 +56,19 @@ pub(super) const RULES: &[Rule] = &[
     .text(month_by_name),
     date(0.9, r"[0-9]{1,2}[.\-]?<month>[.\-]?(?:1[89]|20)[0-9]{2}").text(month_by_name),
     date(0.8, r"<month>\.?,?(?: of| de| del| di)?[ \-/](?:1[89]|20)[0-9]{2}").text(month_by_name),
+    date(
+        0.8,
+        r"<month>(?: y| e| and| und| to| bis| a|,| -| \u{2013}) <month>\.?,?(?: of| de| del)? (?:1[89]|20)[0-9]{2}",
+    ),
     // No day, or no year: only where something says that it is a date.
     date(0.6, r"(?:0?[1-9]|1[0-2])[/.](?:19|20)[0-9]{2}"),
     announced(Labels::of(Kind::Date), 0.8, r"(?:0?[1-9]|1[0-2])/[0-9]{2}"),
     announced(DATES, 0.7, r"[0-9]{1,2}/[0-9]{1,2}|[0-9]{1,2}\.[0-9]{1,2}\.").text(day_and_month),
     announced(Labels::of(Kind::Date), 0.9, r"(?:19|20)[0-9]{6}|[0-9]{8}").text(compact),
+    // Years, as far as the profile hides them.
+    announced(Labels::YEAR, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),
+    announced(Labels::YEAR_LOCAL, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),
+    Rule::new(Kind::Date, 0.7, r"(?i:año) (?:19[2-9]|20[0-4])[0-9]").labels(Labels::YEAR_LOCAL),
     // Ages.
     age(
         Labels::AGED,
@@ -138,7 +146,8 @@ fn compact(text: &str) -> bool {
 fn month_by_name(text: &str) -> bool {
     let (values, count) = numbers(text);
     let word = text.split(|c: char| !c.is_alphabetic()).find(|word| word.len() >= 3);
-    let doubtful = matches!(word, Some("may" | "mar" | "march" | "mars" | "set" | "dec" | "ago" | "mai"));
+    let doubtful =
+        matches!(word, Some("may" | "mar" | "march" | "mars" | "set" | "dec" | "ago" | "mai"));
     let year = values[..count].iter().any(|value| (1800..=2099).contains(value));
     values[..count].iter().any(|value| day(*value) || (1800..=2099).contains(value))
         && (year || !doubtful)

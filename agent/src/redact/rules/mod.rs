@@ -133,9 +133,17 @@ impl Rule {
 
 /// Every built-in rule.
 pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
-    [contact::RULES, date::RULES, finance::RULES, national::RULES, network::RULES, place::RULES, record::RULES]
-        .into_iter()
-        .flatten()
+    [
+        contact::RULES,
+        date::RULES,
+        finance::RULES,
+        national::RULES,
+        network::RULES,
+        place::RULES,
+        record::RULES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// A rule's pattern as a regular expression.

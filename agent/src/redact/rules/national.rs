@@ -52,8 +52,12 @@ pub(super) const RULES: &[Rule] = &[
     .digits(checks::codice_fiscale)
     .edge(Edge::Word),
     Rule::new(Kind::Pesel, 0.6, r"[0-9]{11}").digits(checks::pesel),
-    Rule::new(Kind::Bsn, 0.2, r"[0-9]{9}|[0-9]{3}\.[0-9]{3}\.[0-9]{3}|[0-9]{4}\.[0-9]{2}\.[0-9]{3}")
-        .digits(checks::bsn),
+    Rule::new(
+        Kind::Bsn,
+        0.2,
+        r"[0-9]{9}|[0-9]{3}\.[0-9]{3}\.[0-9]{3}|[0-9]{4}\.[0-9]{2}\.[0-9]{3}",
+    )
+    .digits(checks::bsn),
     Rule::new(Kind::Aadhaar, 0.7, r"[2-9][0-9]{3}=[0-9]{4}=[0-9]{4}").digits(checks::aadhaar),
     Rule::new(Kind::Aadhaar, 0.4, r"[2-9][0-9]{11}").digits(checks::aadhaar),
     Rule::new(Kind::Pan, 0.75, r"[A-Z]{3}[ABCFGHJLPT][A-Z][0-9]{4}[A-Z]"),
