@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use insitu_daemon::config::{self, ConfigError};
 use insitu_daemon::telemetry::LogFormat;
-use insitu_protocol::ids::FederationName;
+use insitu_protocol::ids::{FederationName, SiteName};
 use serde::Deserialize;
 
 /// The configuration's file in the folder that `init` makes.
@@ -51,6 +51,9 @@ pub struct Http {
     /// Names under which a reverse proxy may call it.
     #[serde(default)]
     pub hosts: Vec<String>,
+    /// The site that the dashboard compares the others with; by default the first by name.
+    #[serde(default)]
+    pub reference: Option<SiteName>,
 }
 
 /// Training rounds.
@@ -169,6 +172,8 @@ listen = "{link}"
 listen = "{http}"
 # Names under which a reverse proxy may call it:
 # hosts = ["insitu.example.org"]
+# The site that the dashboard compares the others with; by default the first by name:
+# reference = "north"
 
 [rounds]
 # How long a training round waits for the sites that have not answered,

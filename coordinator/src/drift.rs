@@ -154,11 +154,7 @@ fn compare(
 }
 
 /// One feature's histogram out of a drift release.
-fn slice(
-    project: &Project,
-    index: usize,
-    site: &SiteCounts,
-) -> Result<NoisedCounts, CountsError> {
+fn slice(project: &Project, index: usize, site: &SiteCounts) -> Result<NoisedCounts, CountsError> {
     let start: usize = project.features[..index].iter().map(Feature::bin_count).sum();
     let bins = project.features[index].bin_count();
     let counts = site.counts.counts().get(start..start + bins).unwrap_or_default().to_vec();
@@ -196,8 +192,8 @@ mod tests {
 
     #[test]
     fn the_worst_bin_is_the_one_with_the_largest_excess() {
-        let feature: Feature = toml::from_str("field = \"chol\"\nbins = { edges = [1.0, 200.0] }")
-            .unwrap();
+        let feature: Feature =
+            toml::from_str("field = \"chol\"\nbins = { edges = [1.0, 200.0] }").unwrap();
         let (here, there) = (counts(&[80, 10, 5, 5], 4.0), counts(&[10, 40, 40, 10], 4.0));
         let worst = worst_bin(&feature, &here, &there);
         assert_eq!((worst.bin, worst.title.as_str()), (0, "<1"));

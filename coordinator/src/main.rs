@@ -1,2 +1,7 @@
 //! The coordinator: everything is in the library.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    insitu_coordinator::cli::main(std::env::args_os())
+}

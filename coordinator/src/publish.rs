@@ -72,8 +72,7 @@ pub fn project(store: &Store, project: &Project, now_unix_s: i64) -> Result<(), 
             }
         }
         tx.add_project(project, now_unix_s)?;
-        let order =
-            OrderKind::Project { project: project.name.clone(), version: project.version };
+        let order = OrderKind::Project { project: project.name.clone(), version: project.version };
         Ok(tell_members(tx, &order)?)
     })
 }

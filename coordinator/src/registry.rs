@@ -197,8 +197,7 @@ impl Registry {
             return Ok(None);
         };
         let path = self.path(object);
-        let failed =
-            |source| FileError::Io { action: "read", path: path.clone(), source };
+        let failed = |source| FileError::Io { action: "read", path: path.clone(), source };
         let mut bytes = Vec::new();
         if offset < total {
             let mut file = File::open(&path).map_err(failed)?;

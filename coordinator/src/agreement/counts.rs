@@ -124,7 +124,7 @@ fn by_site(
 
 fn noised(release: &Release) -> Result<NoisedCounts, EstimateError> {
     let counts = release.values.0.iter().map(|value| i64::from(*value)).collect();
-    let deviation = GaussianScale::from_steps(release.scale_1024)
-        .map_or(0.0, GaussianScale::as_f64);
+    let deviation =
+        GaussianScale::from_steps(release.scale_1024).map_or(0.0, GaussianScale::as_f64);
     NoisedCounts::with_variance(counts, deviation * deviation)
 }

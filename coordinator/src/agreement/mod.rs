@@ -18,6 +18,8 @@ use counts::{CountsError, SiteCounts};
 
 /// Confidence of the pooled interval.
 const LEVEL: f64 = 0.95;
+/// The standard normal quantile of a two-sided 95 % interval.
+const Z_95: f64 = 1.959_963_985;
 
 /// Why there is no report.
 #[derive(Debug, thiserror::Error)]
@@ -73,14 +75,14 @@ pub struct SiteAgreement {
 pub struct AgreementFigures {
     /// Confusion releases summed.
     pub windows: u32,
-    /// Items in them, as far as the noise lets one know.
-    pub n: Option<f64>,
+    /// Items in them, as far as the noise lets one know: few or none may come out negative.
+    pub n: i64,
     /// Cohen's κ of prelabel and label of record.
     pub kappa: Estimate,
     /// Krippendorff's nominal α of first and second reader.
     pub alpha: Estimate,
     /// Share of prelabels that the label of record kept.
-    pub agreement: Option<f64>,
+    pub agreement: Estimate,
 }
 
 /// Means over sites.
@@ -182,20 +184,34 @@ fn figures(
     let classes = project.classes.len();
     let kappa = confusion.map(|site| estimate::kappa(&site.counts, classes));
     let alpha = coincidence.map(|site| estimate::alpha(&site.counts, classes));
-    let known = kappa.as_ref().and_then(|kappa| kappa.as_ref().ok());
     AgreementFigures {
         windows: confusion.map_or(0, |site| site.windows),
-        n: known.map(|kappa| kappa.n),
-        agreement: known
-            .zip(confusion)
-            .map(|(kappa, site)| diagonal(&site.counts, classes) / kappa.n),
+        n: confusion.map_or(0, |site| site.counts.counts().iter().sum()),
+        agreement: match (&kappa, confusion) {
+            (Some(Ok(_)), Some(site)) => kept(&site.counts, classes),
+            (Some(Err(error)), _) => Estimate::Undefined { undefined: error.to_string() },
+            (Some(Ok(_)) | None, _) => Estimate::of(None),
+        },
         kappa: Estimate::of(kappa),
         alpha: Estimate::of(alpha),
     }
 }
 
-fn diagonal(counts: &NoisedCounts, classes: usize) -> f64 {
-    counts.counts().iter().step_by(classes + 1).sum::<i64>() as f64
+/// The share A/N of the diagonal, with the delta method's variance: p(1−p)/N by sampling, and by
+/// noise of variance v in each of K² cells, v·(K(1−p)² + (K²−K)p²)/N².
+fn kept(counts: &NoisedCounts, classes: usize) -> Estimate {
+    let diagonal = counts.counts().iter().step_by(classes + 1).sum::<i64>() as f64;
+    let n = counts.counts().iter().sum::<i64>() as f64;
+    let (value, k) = (diagonal / n, classes as f64);
+    let noise = k * (1.0 - value).powi(2) + (k * k - k) * value * value;
+    let sampling = (value * (1.0 - value)).max(0.0) / n;
+    let deviation = (sampling + counts.variance() * noise / (n * n)).sqrt();
+    Estimate::Known {
+        value,
+        low: (value - Z_95 * deviation).max(0.0),
+        high: (value + Z_95 * deviation).min(1.0),
+        deviation,
+    }
 }
 
 impl Estimate {

@@ -88,7 +88,9 @@ pub enum CampaignError {
         state: &'static str,
     },
     /// No site drifted anywhere.
-    #[error("no site differs from {reference} in any feature ({tests} tests): choose a slice with --feature and --bins")]
+    #[error(
+        "no site differs from {reference} in any feature ({tests} tests): choose a slice with --feature and --bins"
+    )]
     NoDrift {
         /// The reference site.
         reference: SiteName,

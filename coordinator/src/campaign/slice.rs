@@ -33,9 +33,8 @@ pub(super) fn worst(drift: &DriftReport, agreement: &AgreementReport) -> Option<
         excess.then_with(|| by_kappa(agreement, b, a))
     })?;
     let bin = worst.worst_bin.bin;
-    let there = |test: &&DriftTest| {
-        test.feature_index == worst.feature_index && test.worst_bin.bin == bin
-    };
+    let there =
+        |test: &&DriftTest| test.feature_index == worst.feature_index && test.worst_bin.bin == bin;
     let bins = u32::try_from(bin).ok().and_then(|bin| 1_u64.checked_shl(bin)).unwrap_or(0);
     Some(Worst {
         selector: Selector::new(vec![Clause::Feature { feature: worst.feature_index, bins }]),
@@ -168,10 +167,10 @@ mod tests {
     fn agreement(kappas: &[(&str, f64)]) -> AgreementReport {
         let figures = |value: f64| AgreementFigures {
             windows: 1,
-            n: Some(100.0),
+            n: 100,
             kappa: Estimate::Known { value, low: value, high: value, deviation: 0.1 },
             alpha: Estimate::Undefined { undefined: String::new() },
-            agreement: None,
+            agreement: Estimate::Undefined { undefined: String::new() },
         };
         let undefined = || PooledEstimate::Undefined { undefined: String::new() };
         AgreementReport {
@@ -218,18 +217,18 @@ mod tests {
     #[test]
     fn bins_go_by_name_or_number_and_come_back_in_words() {
         let project = project();
-        let bins = ["<1".to_owned(), "3".to_owned()];
+        let bins = ["<1".to_owned(), "4".to_owned()];
         let clause = bins_clause(&project, "chol", &bins).unwrap();
         let selector = Selector::new(vec![clause, Clause::Prelabel { class: 1 }]).unwrap();
         selector.check(&project).unwrap();
         let words = words(&selector, &project);
         assert_eq!(words, "chol is <1 or missing, and the prelabel is disease");
         assert!(matches!(
-            bins_clause(&project, "chol", &["4".to_owned()]),
+            bins_clause(&project, "chol", &["5".to_owned()]),
             Err(CampaignError::UnknownBin { .. })
         ));
         assert!(matches!(
-            bins_clause(&project, "age", &bins),
+            bins_clause(&project, "note", &bins),
             Err(CampaignError::UnknownFeature { .. })
         ));
     }

@@ -21,9 +21,7 @@ use crate::ledger::{DELTA, shown_epsilon};
 use crate::publish::{self, PublishError};
 use crate::registry::RegistryError;
 use crate::round::{Event, IllegalTransition, Phase, Round};
-use crate::store::{
-    OrderKind, ReleaseRow, RoundRow, RoundState, RunRow, RunState, StoreError, Tx,
-};
+use crate::store::{OrderKind, ReleaseRow, RoundRow, RoundState, RunRow, RunState, StoreError, Tx};
 
 /// Most rounds of a run.
 const ROUNDS_MAX: u32 = 1000;
@@ -54,7 +52,9 @@ pub enum TrainingError {
         project: ProjectName,
     },
     /// The project has no bundle whose head could be trained.
-    #[error("project {project} has no bundle: `insitu-coordinator model publish DIR --project {project}` first")]
+    #[error(
+        "project {project} has no bundle: `insitu-coordinator model publish DIR --project {project}` first"
+    )]
     NoBundle {
         /// The project.
         project: ProjectName,
@@ -245,11 +245,7 @@ fn open_round(
 }
 
 /// The newest round of a run, and what its rows make of it.
-fn current(
-    tx: &Tx<'_>,
-    run: &RunRow,
-    now_unix_s: i64,
-) -> Result<(RoundRow, Round), TrainingError> {
+fn current(tx: &Tx<'_>, run: &RunRow, now_unix_s: i64) -> Result<(RoundRow, Round), TrainingError> {
     let rows = TrainingError::Rows { run: run.id, source: None };
     let row = tx.rounds(run.id)?.pop().ok_or(rows)?;
     let members: BTreeSet<SiteName> = tx.members()?.into_iter().collect();
@@ -269,12 +265,7 @@ fn current(
 
 /// Closes the newest round of a run if it is due. The transaction may have waited for another
 /// one, so everything is looked at again.
-fn close(
-    tx: &Tx<'_>,
-    bench: Bench<'_>,
-    run: RunId,
-    now_unix_s: i64,
-) -> Result<(), TrainingError> {
+fn close(tx: &Tx<'_>, bench: Bench<'_>, run: RunId, now_unix_s: i64) -> Result<(), TrainingError> {
     let Some(run) = tx.run(run)?.filter(|run| run.state == RunState::Open) else {
         return Ok(());
     };
@@ -320,9 +311,7 @@ fn sum(
     let start = bench.registry.open(tx, run.bundle)?;
     let sites: Vec<SiteName> = round.answered().iter().cloned().collect();
     let updates = updates_until(tx, run, row.number, &sites)?;
-    let norm = updates
-        .last()
-        .map(|latest| aggregate::norm(latest, project.training.fraction_bits));
+    let norm = updates.last().map(|latest| aggregate::norm(latest, project.training.fraction_bits));
     let descended = candidate(&start, &project, run, row.number, sites.len(), &updates);
     let (candidate, next_head) = match descended {
         Ok(made) => made,
@@ -335,10 +324,9 @@ fn sum(
     let number = row.number;
     let closed = RoundRow { state: RoundState::Closed, bundle: Some(digest), norm, ..row };
     tx.close_round(run.id, &closed, &sites)?;
-    round.step(Event::Summed).map_err(|source| TrainingError::Rows {
-        run: run.id,
-        source: Some(source),
-    })?;
+    round
+        .step(Event::Summed)
+        .map_err(|source| TrainingError::Rows { run: run.id, source: Some(source) })?;
     metrics::counter!("insitu_rounds_total", "outcome" => "closed").increment(1);
     tracing::info!(run = %run.id, round = number, sites = sites.len(), "round closed");
     if number < run.rounds {

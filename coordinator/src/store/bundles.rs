@@ -161,7 +161,8 @@ impl Tx<'_> {
 
     /// The evaluations of a bundle, by site.
     pub fn evaluations(&self, bundle: Digest) -> Result<Vec<EvaluationRow>, StoreError> {
-        let sql = "SELECT bundle, site, accuracy, note FROM evaluation WHERE bundle = $1 ORDER BY site";
+        let sql =
+            "SELECT bundle, site, accuracy, note FROM evaluation WHERE bundle = $1 ORDER BY site";
         self.rows(sql, [bundle.0], |row| {
             Ok(EvaluationRow {
                 bundle: fixed(row, 0)?,

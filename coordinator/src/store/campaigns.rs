@@ -82,10 +82,7 @@ impl Tx<'_> {
     }
 
     /// The campaigns of a project, or of all, oldest first.
-    pub fn campaigns(
-        &self,
-        project: Option<&ProjectName>,
-    ) -> Result<Vec<CampaignRow>, StoreError> {
+    pub fn campaigns(&self, project: Option<&ProjectName>) -> Result<Vec<CampaignRow>, StoreError> {
         let sql = format!(
             "SELECT {CAMPAIGN_COLUMNS} FROM campaign WHERE $1 = '' OR project = $1 \
              ORDER BY created_unix_s, id"

@@ -94,7 +94,11 @@ impl Tx<'_> {
     pub fn sites(&self) -> Result<Vec<SiteRow>, StoreError> {
         let sql = "SELECT name, added_unix_s, revoked_unix_s FROM site ORDER BY name";
         self.rows(sql, [], |row| {
-            Ok(SiteRow { name: name(row, 0)?, added_unix_s: row.get(1)?, revoked_unix_s: row.get(2)? })
+            Ok(SiteRow {
+                name: name(row, 0)?,
+                added_unix_s: row.get(1)?,
+                revoked_unix_s: row.get(2)?,
+            })
         })
     }
 
@@ -225,13 +229,13 @@ impl Tx<'_> {
         let sql = "INSERT INTO alert (site, agent, kind, first_unix_s, last_unix_s, times) \
                    VALUES ($1, $2, $3, $4, $4, 1) ON CONFLICT (site, agent, kind) \
                    DO UPDATE SET last_unix_s = excluded.last_unix_s, times = alert.times + 1";
-        self.execute(sql, params![site.as_str(), agent.as_str(), kind.name(), now_unix_s])
-            .map(drop)
+        self.execute(sql, params![site.as_str(), agent.as_str(), kind.name(), now_unix_s]).map(drop)
     }
 
     /// Everything that looked wrong.
     pub fn alerts(&self) -> Result<Vec<AlertRow>, StoreError> {
-        let sql = "SELECT site, agent, kind, last_unix_s, times FROM alert ORDER BY site, agent, kind";
+        let sql =
+            "SELECT site, agent, kind, last_unix_s, times FROM alert ORDER BY site, agent, kind";
         self.rows(sql, [], |row| {
             Ok(AlertRow {
                 site: name(row, 0)?,

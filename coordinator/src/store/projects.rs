@@ -120,18 +120,15 @@ fn definition(row: &Row<'_>) -> rusqlite::Result<Project> {
 }
 
 fn order(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
-    let make: fn(&Row<'_>) -> rusqlite::Result<OrderKind> =
-        word(row, 1, |word| match word {
-            "project" => Some(project_order as fn(&Row<'_>) -> _),
-            "bundle" => Some(|row| {
-                Ok(OrderKind::Bundle { bundle: Fixed(row.get(2)?), publication: row.get(3)? })
-            }),
-            "round" => {
-                Some(|row| Ok(OrderKind::Round { run: Fixed(row.get(2)?), round: row.get(3)? }))
-            }
-            "campaign" => Some(|row| Ok(OrderKind::Campaign { campaign: Fixed(row.get(2)?) })),
-            _ => None,
-        })?;
+    let make: fn(&Row<'_>) -> rusqlite::Result<OrderKind> = word(row, 1, |word| match word {
+        "project" => Some(project_order as fn(&Row<'_>) -> _),
+        "bundle" => Some(|row| {
+            Ok(OrderKind::Bundle { bundle: Fixed(row.get(2)?), publication: row.get(3)? })
+        }),
+        "round" => Some(|row| Ok(OrderKind::Round { run: Fixed(row.get(2)?), round: row.get(3)? })),
+        "campaign" => Some(|row| Ok(OrderKind::Campaign { campaign: Fixed(row.get(2)?) })),
+        _ => None,
+    })?;
     Ok(OrderRow { number: row.get(0)?, kind: make(row)? })
 }
 

@@ -142,13 +142,18 @@ impl Tx<'_> {
 
     /// Every run, oldest first.
     pub fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
-        self.rows(&format!("SELECT {RUN_COLUMNS} FROM run ORDER BY started_unix_s, id"), [], run_row)
+        self.rows(
+            &format!("SELECT {RUN_COLUMNS} FROM run ORDER BY started_unix_s, id"),
+            [],
+            run_row,
+        )
     }
 
     /// The runs that are open.
     pub fn open_runs(&self) -> Result<Vec<RunRow>, StoreError> {
-        let sql =
-            format!("SELECT {RUN_COLUMNS} FROM run WHERE state = 'open' ORDER BY started_unix_s, id");
+        let sql = format!(
+            "SELECT {RUN_COLUMNS} FROM run WHERE state = 'open' ORDER BY started_unix_s, id"
+        );
         self.rows(&sql, [], run_row)
     }
 
@@ -215,8 +220,7 @@ impl Tx<'_> {
         let sql = "UPDATE round SET state = $3, bundle = $4, norm = $5 \
                    WHERE run = $1 AND number = $2";
         let bundle = closed.bundle.map(|digest| digest.0);
-        let params =
-            params![run.0, closed.number, closed.state.name(), bundle, closed.norm];
+        let params = params![run.0, closed.number, closed.state.name(), bundle, closed.norm];
         self.execute(sql, params)?;
         for site in sites {
             let sql = "INSERT INTO round_site (run, number, site) VALUES ($1, $2, $3)";

@@ -1,0 +1,279 @@
+//! Projects, models, training runs and campaigns.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use insitu_daemon::files;
+use insitu_models::bundle::Bundle;
+use insitu_protocol::order::{Clause, Selector};
+use insitu_protocol::project;
+use serde_json::json;
+
+use super::arguments::{Campaign, CampaignCreate, Model, Project, Round, RoundStart};
+use super::output::{Output, short, short_or_dash, table, time};
+use super::setup::open;
+use crate::api::Office;
+use crate::campaign::{self, Plan, Target, bins_clause};
+use crate::jobs::{Bench, training};
+use crate::round::report::{RunReport, run, runs};
+use crate::{publish, registry};
+
+/// Longest project file, in bytes.
+const PROJECT_BYTES_MAX: usize = 1024 * 1024;
+
+pub(super) fn project(file: &Path, command: &Project) -> anyhow::Result<Output> {
+    let coordinator = open(file)?;
+    let office = coordinator.office();
+    match command {
+        Project::Create { file } => {
+            let bytes = files::read(file, PROJECT_BYTES_MAX)?;
+            let text = String::from_utf8(bytes).context("the project is not UTF-8")?;
+            let project: project::Project =
+                toml::from_str(&text).with_context(|| format!("{} is refused", file.display()))?;
+            publish::project(&office.store, &project, office.now_unix_s())?;
+            let text = format!("project {} is at version {}", project.name, project.version);
+            Output::new(&json!({"project": project.name, "version": project.version}), text)
+        }
+        Project::List => {
+            let projects = office.store.read("projects", |tx| tx.projects())?;
+            let rows: Vec<[String; 4]> = projects
+                .iter()
+                .map(|project| {
+                    [
+                        project.name.to_string(),
+                        project.version.to_string(),
+                        project.classes.len().to_string(),
+                        project.title.to_string(),
+                    ]
+                })
+                .collect();
+            Output::new(&projects, table(["project", "version", "classes", "title"], &rows))
+        }
+    }
+}
+
+pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
+    let coordinator = open(file)?;
+    let office = coordinator.office();
+    let (store, now) = (&office.store, office.now_unix_s());
+    match command {
+        Model::Publish { dir, project } => {
+            let bundle = Bundle::open(&dir)?;
+            let digest =
+                publish::import(store, &office.registry, &office.key, &project, &bundle, now)?;
+            let text = format!("bundle {digest} is published to the sites of {project}");
+            Output::new(&json!({"bundle": digest, "project": project}), text)
+        }
+        Model::List { project } => {
+            let bundles = registry::report(store, project.as_ref())?;
+            let rows: Vec<[String; 6]> = bundles
+                .iter()
+                .map(|bundle| {
+                    [
+                        short(bundle.bundle),
+                        bundle.project.to_string(),
+                        format!("{} {}", bundle.name, bundle.version),
+                        bundle.state.to_owned(),
+                        short_or_dash(bundle.parent),
+                        bundle.lineage.last().cloned().unwrap_or_default(),
+                    ]
+                })
+                .collect();
+            let heading = ["bundle", "project", "version", "state", "parent", "made by"];
+            Output::new(&bundles, table(heading, &rows))
+        }
+        Model::Export { digest, out } => {
+            let digest = registry::find(store, &digest)?;
+            registry::export(store, &office.registry, digest, &out)?;
+            let text = format!("bundle {digest} is in {}", out.display());
+            Output::new(&json!({"bundle": digest, "out": out}), text)
+        }
+        Model::Promote { digest } => {
+            let digest = registry::find(store, &digest)?;
+            publish::promote(store, &office.key, digest, now)?;
+            Output::new(&json!({"bundle": digest}), format!("bundle {digest} is published"))
+        }
+        Model::Rollback { project } => {
+            let digest = publish::rollback(store, &project, now)?;
+            let text = format!("the sites of {project} go back to bundle {digest}");
+            Output::new(&json!({"bundle": digest, "project": project}), text)
+        }
+        Model::Evaluate { digest, accuracy, note } => {
+            let digest = registry::find(store, &digest)?;
+            registry::evaluate(store, digest, &accuracy, &note, now)?;
+            let text = format!("{} figure(s) attached to bundle {digest}", accuracy.len());
+            Output::new(&json!({"bundle": digest, "figures": accuracy.len()}), text)
+        }
+    }
+}
+
+pub(super) fn round(file: &Path, command: Round) -> anyhow::Result<Output> {
+    let coordinator = open(file)?;
+    let office = coordinator.office();
+    match command {
+        Round::Start(start) => start_run(office, start),
+        Round::List { project } => {
+            let runs = runs(&office.store, project.as_ref())?;
+            let rows: Vec<[String; 5]> = runs
+                .iter()
+                .map(|run| {
+                    [
+                        run.run.to_string(),
+                        run.project.to_string(),
+                        run.state.to_owned(),
+                        format!("{}/{}", run.rounds.len(), run.planned),
+                        time(run.started),
+                    ]
+                })
+                .collect();
+            Output::new(&runs, table(["run", "project", "state", "rounds", "started"], &rows))
+        }
+        Round::Show { run: id } => match run(&office.store, id)? {
+            Some(report) => Output::new(&report, run_text(&report)),
+            None => bail!("there is no run {id}"),
+        },
+    }
+}
+
+fn start_run(office: &Office, start: RoundStart) -> anyhow::Result<Output> {
+    let RoundStart { project, rounds, sites, closes_in, quorum } = start;
+    let closes_in = closes_in.unwrap_or(office.config.rounds.closes_in);
+    let plan = training::Plan { project, rounds, sites, quorum, closes_in };
+    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
+    let run = training::start(bench, &plan, office.now_unix_s())?;
+    let text =
+        format!("run {run} has started; follow it with `insitu-coordinator round show {run}`");
+    Output::new(&json!({"run": run, "project": plan.project}), text)
+}
+
+fn run_text(report: &RunReport) -> String {
+    let rows: Vec<[String; 5]> = report
+        .rounds
+        .iter()
+        .map(|round| {
+            let sites: Vec<String> =
+                round.sites.iter().map(|site| format!("{} {}", site.site, site.state)).collect();
+            [
+                round.round.to_string(),
+                round.state.to_owned(),
+                short_or_dash(round.bundle),
+                round.norm.map_or_else(String::new, |norm| format!("{norm:.3}")),
+                sites.join(", "),
+            ]
+        })
+        .collect();
+    let reason = report.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    format!(
+        "run {} of {} is {}{reason}\n{}",
+        report.run,
+        report.project,
+        report.state,
+        table(["round", "state", "candidate", "gradient", "sites"], &rows)
+    )
+}
+
+pub(super) fn campaign(file: &Path, command: Campaign) -> anyhow::Result<Output> {
+    let coordinator = open(file)?;
+    let office = coordinator.office();
+    let store = &office.store;
+    match command {
+        Campaign::Create(create) => create_campaign(office, create),
+        Campaign::List { project } => {
+            let campaigns = campaign::report::campaigns(store, project.as_ref())?;
+            let rows: Vec<[String; 5]> = campaigns
+                .iter()
+                .map(|campaign| {
+                    let answered = campaign.sites.iter().filter(|site| site.answered).count();
+                    [
+                        campaign.campaign.to_string(),
+                        campaign.state.to_owned(),
+                        time(campaign.answers),
+                        format!("{answered}/{}", campaign.sites.len()),
+                        campaign.title.clone(),
+                    ]
+                })
+                .collect();
+            let heading = ["campaign", "state", "answers", "answered", "title"];
+            Output::new(&campaigns, table(heading, &rows))
+        }
+        Campaign::Show { campaign: id } => match campaign::report::campaign(store, id)? {
+            Some(report) => Output::new(&report, campaign_text(&report)),
+            None => bail!("there is no campaign {id}"),
+        },
+        Campaign::Cancel { campaign: id } => {
+            campaign::cancel(store, id)?;
+            let text = format!("campaign {id} is cancelled");
+            Output::new(&json!({"campaign": id, "cancelled": true}), text)
+        }
+    }
+}
+
+fn create_campaign(office: &Office, create: CampaignCreate) -> anyhow::Result<Output> {
+    let target = match (create.worst_slice, &create.reference) {
+        (true, Some(reference)) => Target::Worst { reference: reference.clone() },
+        _ => Target::Slice(selector(office, &create)?),
+    };
+    let plan = Plan {
+        project: create.project,
+        target,
+        sites: create.sites,
+        title: create.title,
+        closes_in: create.closes_in,
+        items_max: create.items_max,
+        epsilon: create.epsilon,
+    };
+    let created = campaign::create(&office.store, &plan, office.now_unix_s())?;
+    let sites: Vec<String> = created.sites.iter().map(ToString::to_string).collect();
+    let text = format!(
+        "campaign {} asks {} for items where {}\n({})",
+        created.campaign,
+        sites.join(", "),
+        created.selector,
+        created.reason
+    );
+    Output::new(&created, text)
+}
+
+fn selector(office: &Office, create: &CampaignCreate) -> anyhow::Result<Selector> {
+    let project = office.store.read("project", |tx| tx.project(&create.project))?;
+    let project = project.with_context(|| format!("there is no project {}", create.project))?;
+    let mut clauses = Vec::new();
+    if let Some(feature) = &create.feature {
+        clauses.push(bins_clause(&project, feature, &create.bins)?);
+    }
+    if let Some(share) = create.confidence_below {
+        let milli = (0..=1000_u16).find(|milli| f64::from(*milli) >= share * 1000.0 - 1e-9);
+        let milli =
+            milli.filter(|_| share > 0.0).context("--confidence-below lies between 0 and 1")?;
+        clauses.push(Clause::ConfidenceBelow { milli });
+    }
+    Ok(Selector::new(clauses)?)
+}
+
+fn campaign_text(report: &campaign::report::CampaignReport) -> String {
+    let cell = |value: Option<i64>| value.map_or_else(String::new, |value| value.to_string());
+    let rows: Vec<[String; 6]> = report
+        .sites
+        .iter()
+        .map(|site| {
+            [
+                site.site.to_string(),
+                if site.answered { "yes" } else { "no" }.to_owned(),
+                cell(site.matched),
+                cell(site.kept),
+                cell(site.changed),
+                site.sd.map_or_else(String::new, |sd| format!("{sd:.1}")),
+            ]
+        })
+        .collect();
+    format!(
+        "campaign {} is {}: {}\nitems where {} ({}); sites answer at {}\n{}",
+        report.campaign,
+        report.state,
+        report.title,
+        report.selector,
+        report.reason,
+        time(report.answers),
+        table(["site", "answered", "matched", "kept", "changed", "± noise"], &rows)
+    )
+}

@@ -1,0 +1,171 @@
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::facts::EngineKind;
+
+use super::*;
+use crate::tests::{Agent, NOW, Scene, name, project, site};
+
+const CONFUSION: Body = Body::Confusion { window: 1 };
+
+fn alerts(scene: &Scene) -> Vec<(String, u64)> {
+    let alerts = scene.store.read("alerts", |tx| tx.alerts()).unwrap();
+    alerts.into_iter().map(|alert| (alert.kind, alert.times)).collect()
+}
+
+fn counted(scene: &Scene, body: &Body) -> usize {
+    scene.store.read("counted", |tx| tx.statistics(&name(), body)).unwrap().len()
+}
+
+#[test]
+fn the_same_release_again_gets_the_same_receipt_and_counts_once() {
+    let scene = Scene::new(&["north"]);
+    let agent = Agent::new("north");
+    let release = agent.next(CONFUSION, vec![1, 2, 3, 4]);
+    let first = agent.send(&scene, &release, NOW).unwrap();
+    assert_eq!(agent.send(&scene, &release, NOW + 9), Ok(first));
+    assert_eq!(counted(&scene, &CONFUSION), 1);
+    assert_eq!(alerts(&scene), []);
+}
+
+#[test]
+fn another_release_in_a_taken_place_is_refused_and_raises_an_alert() {
+    let scene = Scene::new(&["north"]);
+    let mut agent = Agent::new("north");
+    let clone = agent.clone();
+    agent.submit(&scene, CONFUSION, vec![1, 2, 3, 4], NOW).unwrap();
+    for times in 1..3 {
+        let forged = clone.next(CONFUSION, vec![9, 9, 9, 9]);
+        let refused = clone.send(&scene, &forged, NOW);
+        assert_eq!(refused, Err(Refusal::Chain { expected: 2, got: 1 }));
+        assert_eq!(alerts(&scene), [("equivocation".to_owned(), times)]);
+    }
+    // The chain itself goes on.
+    agent.submit(&scene, Body::Confusion { window: 2 }, vec![1, 2, 3, 4], NOW).unwrap();
+}
+
+#[test]
+fn gaps_and_foreign_histories_are_refused() {
+    let scene = Scene::new(&["north"]);
+    let agent = Agent::new("north");
+    let mut later = agent.next(CONFUSION, vec![0; 4]);
+    later.sequence = 3;
+    assert_eq!(agent.send(&scene, &later, NOW), Err(Refusal::Chain { expected: 1, got: 3 }));
+    let mut forked = agent.next(CONFUSION, vec![0; 4]);
+    forked.previous = Fixed([9; 32]);
+    assert_eq!(agent.send(&scene, &forked, NOW), Err(Refusal::Chain { expected: 1, got: 1 }));
+    assert_eq!(alerts(&scene), [("equivocation".to_owned(), 1), ("gap".to_owned(), 1)]);
+}
+
+#[test]
+fn a_shape_is_fixed_by_kind_and_project() {
+    let scene = Scene::new(&["north"]);
+    let agent = Agent::new("north");
+    let bins = project().drift_bins();
+    for (body, values) in [
+        (CONFUSION, 4),
+        (Body::Coincidence { window: 1 }, 4),
+        (Body::Calibration { window: 1 }, 10),
+        (Body::Drift { window: 1 }, bins),
+    ] {
+        for wrong in [0, values - 1, values + 1] {
+            let release = agent.next(body, vec![0; wrong]);
+            assert_eq!(agent.send(&scene, &release, NOW), Err(Refusal::Malformed), "{body:?}");
+        }
+    }
+    let bent: [fn(&mut Release); 5] = [
+        |release| release.nano_rho = 0,
+        |release| release.nano_rho = u64::MAX,
+        |release| release.scale_1024 = 0,
+        |release| release.scale_1024 = u64::MAX,
+        |release| release.body = Body::Confusion { window: 0 },
+    ];
+    for bend in bent {
+        let mut release = agent.next(CONFUSION, vec![0; 4]);
+        bend(&mut release);
+        assert_eq!(agent.send(&scene, &release, NOW), Err(Refusal::Malformed), "{release:?}");
+    }
+    let mut release = agent.next(CONFUSION, vec![0; 4]);
+    release.project_version = 2;
+    assert_eq!(agent.send(&scene, &release, NOW), Err(Refusal::UnknownProject));
+    let unknown = agent.next(Body::Update { run: Fixed([1; 16]), round: 1 }, vec![0; 68]);
+    assert_eq!(agent.send(&scene, &unknown, NOW), Err(Refusal::UnknownObject));
+    let unknown = agent.next(Body::Campaign { campaign: Fixed([1; 16]) }, vec![0; 3]);
+    assert_eq!(agent.send(&scene, &unknown, NOW), Err(Refusal::UnknownObject));
+    assert_eq!(counted(&scene, &CONFUSION), 0);
+}
+
+#[test]
+fn a_window_released_twice_keeps_the_chain_and_counts_once() {
+    let scene = Scene::new(&["north"]);
+    let mut agent = Agent::new("north");
+    agent.submit(&scene, CONFUSION, vec![1; 4], NOW).unwrap();
+    agent.submit(&scene, CONFUSION, vec![2; 4], NOW).unwrap();
+    agent.submit(&scene, Body::Confusion { window: 2 }, vec![3; 4], NOW).unwrap();
+    assert_eq!(counted(&scene, &CONFUSION), 2);
+    let charges = scene.store.read("charges", |tx| tx.charges()).unwrap();
+    assert_eq!((charges[0].releases, charges[0].nano_rho), (3, 3_000_000));
+}
+
+#[test]
+fn a_release_id_is_taken_once_in_the_federation() {
+    let scene = Scene::new(&["north", "south"]);
+    let (north, south) = (Agent::new("north"), Agent::new("south"));
+    let release = north.next(CONFUSION, vec![1; 4]);
+    north.send(&scene, &release, NOW).unwrap();
+    assert_eq!(south.send(&scene, &release, NOW), Err(Refusal::Malformed));
+}
+
+#[test]
+fn only_members_are_heard() {
+    let scene = Scene::new(&["north"]);
+    let mut agent = Agent::new("north");
+    agent.submit(&scene, CONFUSION, vec![1; 4], NOW).unwrap();
+    scene.store.write("revoke", |tx| tx.revoke_site(&site("north"), NOW)).unwrap();
+    let refused = agent.submit(&scene, Body::Confusion { window: 2 }, vec![1; 4], NOW);
+    assert_eq!(refused, Err(Refusal::NotMember));
+    let facts = DeviceFacts {
+        version: [0, 1, 0],
+        uptime_days: 0,
+        load_quarters: 0,
+        memory_tenths: 0,
+        disk_tenths: 0,
+        temperature_tens: None,
+        engine: EngineKind::None,
+    };
+    let (name, stranger) = ("a1".parse().unwrap(), site("nowhere"));
+    for site in [&site("north"), &stranger] {
+        let sender = Sender { site, agent: &name };
+        assert_eq!(hello(&scene.store, sender, &facts, NOW).unwrap(), Err(Refusal::NotMember));
+    }
+}
+
+#[test]
+fn a_hello_tells_where_the_chain_ends() {
+    let scene = Scene::new(&["north"]);
+    let mut agent = Agent::new("north");
+    let receipt = agent.submit(&scene, CONFUSION, vec![1; 4], NOW).unwrap();
+    let facts = DeviceFacts {
+        version: [0, 1, 0],
+        uptime_days: 3,
+        load_quarters: 1,
+        memory_tenths: 2,
+        disk_tenths: 3,
+        temperature_tens: Some(4),
+        engine: EngineKind::Tract,
+    };
+    let (north, name) = (site("north"), "a1".parse().unwrap());
+    let sender = Sender { site: &north, agent: &name };
+    let answer = hello(&scene.store, sender, &facts, NOW + 5).unwrap().unwrap();
+    assert_eq!(answer, HelloAnswer { now_unix_s: NOW + 5, acknowledged: Some(receipt) });
+    let agents = scene.store.read("agents", |tx| tx.agents()).unwrap();
+    assert_eq!((agents[0].facts, agents[0].seen_unix_s), (Some(facts), Some(NOW + 5)));
+}
+
+#[test]
+fn noise_is_not_a_release() {
+    let scene = Scene::new(&["north"]);
+    let (north, name) = (site("north"), "a1".parse().unwrap());
+    let sender = Sender { site: &north, agent: &name };
+    let refused = submit(&scene.store, sender, &[0xff; 40], NOW).unwrap();
+    assert_eq!(refused, Err(Refusal::Malformed));
+    assert_eq!(alerts(&scene), [("malformed".to_owned(), 1)]);
+}

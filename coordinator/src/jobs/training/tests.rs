@@ -1,0 +1,199 @@
+use insitu_protocol::ids::Digest;
+use insitu_protocol::order::Order;
+
+use super::*;
+use crate::downlink;
+use crate::jobs::tick;
+use crate::round::report::{self, RunReport};
+use crate::tests::{Agent, NOW, Scene, name, site};
+
+const WEIGHTS: usize = 68;
+
+fn plan(rounds: u32, quorum: Option<u32>) -> Plan {
+    Plan {
+        project: name(),
+        rounds: Some(rounds),
+        sites: None,
+        quorum,
+        closes_in: Duration::from_secs(60),
+    }
+}
+
+fn report(scene: &Scene, run: RunId) -> RunReport {
+    report::run(&scene.store, run).unwrap().unwrap()
+}
+
+/// The round that a site is asked for now.
+fn asked(scene: &Scene, name: &str, now: i64) -> Option<(u32, Vec<u8>)> {
+    let orders = downlink::poll(&scene.store, &site(name), 0, now).unwrap();
+    orders.into_iter().find_map(|numbered| match numbered.order {
+        Order::Round(order) => Some((order.round, order.head.0)),
+        Order::Project(_) | Order::Bundle(_) | Order::Campaign(_) => None,
+    })
+}
+
+fn active(scene: &Scene) -> Digest {
+    scene.store.read("active", |tx| tx.active_publication(&name())).unwrap().unwrap().bundle
+}
+
+/// What a site's update of a round is here: different for each, the same each time.
+fn values(site: usize, round: u32) -> Vec<i32> {
+    let step = i32::try_from(site).unwrap() + 1;
+    (0..WEIGHTS as i32).map(|cell| (cell * step * 37 + round as i32 * 11) % 400 - 200).collect()
+}
+
+#[test]
+fn a_run_goes_through_its_rounds_and_publishes_the_last_candidate() {
+    let scene = Scene::new(&["a", "b"]);
+    let first = scene.publish();
+    let run = start(scene.bench(), &plan(3, None), NOW).unwrap();
+    let mut agents = [Agent::new("a"), Agent::new("b")];
+    let mut heads = Vec::new();
+    for round in 1..=3 {
+        for (index, agent) in agents.iter_mut().enumerate() {
+            let (asked, head) = asked(&scene, ["a", "b"][index], NOW).unwrap();
+            assert_eq!(asked, round);
+            heads.push(head);
+            let body = Body::Update { run, round };
+            agent.submit(&scene, body, values(index, round), NOW).unwrap();
+        }
+        tick(scene.bench(), NOW).unwrap();
+    }
+    let report = report(&scene, run);
+    assert_eq!((report.state, report.rounds.len()), ("finished", 3));
+    assert_eq!(report.published, report.rounds[2].bundle);
+    assert_eq!(report.published, Some(active(&scene)));
+    assert_ne!(active(&scene), first);
+    assert_eq!(heads[0], heads[1], "all sites take the gradient at the same head");
+    assert_ne!(heads[1], heads[2]);
+
+    // The result is a whole, signed bundle that names its parent and what it cost.
+    let row = scene.store.read("bundle", |tx| tx.bundle(active(&scene))).unwrap().unwrap();
+    scene.key.public().verify(&row.manifest, &row.signature.unwrap()).unwrap();
+    let bundle = scene.store.read("open", |tx| scene.registry.open(tx, active(&scene))).unwrap();
+    assert_eq!(bundle.manifest().parent, Some(first));
+    assert_eq!(bundle.manifest().version, 2);
+    let lineage = bundle.manifest().lineage.last().unwrap().to_string();
+    assert!(lineage.contains("3 of 3 rounds, 2 sites"), "{lineage}");
+    assert!(asked(&scene, "a", NOW).is_none(), "a finished run asks for nothing");
+}
+
+#[test]
+fn stragglers_do_not_hold_a_quorum_up_and_come_too_late() {
+    let scene = Scene::new(&["a", "b", "c"]);
+    scene.publish();
+    let run = start(scene.bench(), &plan(1, Some(2)), NOW).unwrap();
+    let body = Body::Update { run, round: 1 };
+    let mut agents = [Agent::new("a"), Agent::new("b"), Agent::new("c")];
+    agents[0].submit(&scene, body, values(0, 1), NOW).unwrap();
+    agents[1].submit(&scene, body, values(1, 1), NOW + 59).unwrap();
+    tick(scene.bench(), NOW + 59).unwrap();
+    assert_eq!(report(&scene, run).state, "open");
+    // After the deadline, before the tick: kept for the chain, and not counted.
+    agents[2].submit(&scene, body, values(2, 1), NOW + 60).unwrap();
+    tick(scene.bench(), NOW + 60).unwrap();
+    let states: Vec<&str> =
+        report(&scene, run).rounds[0].sites.iter().map(|site| site.state).collect();
+    assert_eq!(states, ["summed", "summed", "missed"]);
+    agents[2].submit(&scene, Body::Confusion { window: 1 }, vec![0; 4], NOW + 61).unwrap();
+}
+
+#[test]
+fn below_the_quorum_a_run_is_abandoned_and_the_bundle_stays() {
+    let scene = Scene::new(&["a", "b", "c"]);
+    let first = scene.publish();
+    let run = start(scene.bench(), &plan(2, None), NOW).unwrap();
+    Agent::new("a").submit(&scene, Body::Update { run, round: 1 }, values(0, 1), NOW).unwrap();
+    tick(scene.bench(), NOW + 60).unwrap();
+    let report = report(&scene, run);
+    assert_eq!(report.state, "abandoned");
+    assert_eq!(report.reason.as_deref(), Some("round 1: 1 update(s) at the deadline, 2 needed"));
+    assert_eq!(active(&scene), first);
+    // Another run may start now.
+    start(scene.bench(), &plan(2, None), NOW + 61).unwrap();
+}
+
+#[test]
+fn a_revoked_site_is_left_out_of_the_sum() {
+    let scene = Scene::new(&["a", "b"]);
+    scene.publish();
+    let run = start(scene.bench(), &plan(1, None), NOW).unwrap();
+    let body = Body::Update { run, round: 1 };
+    Agent::new("a").submit(&scene, body, values(0, 1), NOW).unwrap();
+    scene.store.write("revoke", |tx| tx.revoke_site(&site("a"), NOW)).unwrap();
+    tick(scene.bench(), NOW).unwrap();
+    assert_eq!(report(&scene, run).state, "open");
+    Agent::new("b").submit(&scene, body, values(1, 1), NOW).unwrap();
+    tick(scene.bench(), NOW).unwrap();
+    let report = report(&scene, run);
+    let states: Vec<&str> = report.rounds[0].sites.iter().map(|site| site.state).collect();
+    assert_eq!((report.state, states), ("finished", vec!["missed", "summed"]));
+}
+
+#[test]
+fn order_and_restarts_give_the_same_bundle_but_for_the_runs_id() {
+    let heads: Vec<Vec<f32>> = [[0, 1, 2], [2, 0, 1]]
+        .into_iter()
+        .map(|order| {
+            let mut scene = Scene::new(&["a", "b", "c"]);
+            scene.publish();
+            let run = start(scene.bench(), &plan(4, None), NOW).unwrap();
+            let mut agents = ["a", "b", "c"].map(Agent::new);
+            for round in 1..=4 {
+                for index in order {
+                    let body = Body::Update { run, round };
+                    agents[index].submit(&scene, body, values(index, round), NOW).unwrap();
+                    if order[0] == 2 {
+                        scene.restart();
+                        tick(scene.bench(), NOW).unwrap();
+                    }
+                }
+                tick(scene.bench(), NOW).unwrap();
+                tick(scene.bench(), NOW).unwrap();
+            }
+            assert_eq!(report(&scene, run).rounds.len(), 4);
+            let opened = scene.store.read("open", |tx| scene.registry.open(tx, active(&scene)));
+            opened.unwrap().head().weights().to_vec()
+        })
+        .collect();
+    assert_eq!(heads[0], heads[1]);
+}
+
+#[test]
+fn a_failure_while_closing_leaves_the_round_open() {
+    let scene = Scene::new(&["a"]);
+    scene.publish();
+    let run = start(scene.bench(), &plan(1, None), NOW).unwrap();
+    let body = Body::Update { run, round: 1 };
+    Agent::new("a").submit(&scene, body, values(0, 1), NOW).unwrap();
+    // The disk is gone: objects can be neither read nor written.
+    let objects = scene.dir.path().join("objects");
+    let aside = scene.dir.path().join("aside");
+    std::fs::rename(&objects, &aside).unwrap();
+    assert!(tick(scene.bench(), NOW).is_err());
+    assert_eq!(report(&scene, run).state, "open");
+    std::fs::rename(&aside, &objects).unwrap();
+    tick(scene.bench(), NOW + 600).unwrap();
+    assert_eq!(report(&scene, run).state, "finished");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_at_the_start() {
+    let scene = Scene::new(&["a"]);
+    assert!(matches!(
+        start(scene.bench(), &plan(1, None), NOW),
+        Err(TrainingError::NoBundle { .. })
+    ));
+    scene.publish();
+    for (rounds, quorum) in [(0, None), (1001, None), (1, Some(0)), (1, Some(2))] {
+        let refused = start(scene.bench(), &plan(rounds, quorum), NOW);
+        assert!(matches!(refused, Err(TrainingError::Range { .. })), "{rounds} {quorum:?}");
+    }
+    let stranger = Plan { sites: Some(vec![site("z")]), ..plan(1, None) };
+    assert!(matches!(start(scene.bench(), &stranger, NOW), Err(TrainingError::NotMember { .. })));
+    let run = start(scene.bench(), &plan(1, None), NOW).unwrap();
+    assert!(matches!(
+        start(scene.bench(), &plan(1, None), NOW),
+        Err(TrainingError::StillOpen { run: open }) if open == run
+    ));
+}

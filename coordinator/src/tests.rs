@@ -1,0 +1,148 @@
+//! What the unit tests share: a coordinator's parts in a temporary folder, and agents that submit.
+
+use std::path::{Path, PathBuf};
+
+use insitu_models::bundle::Bundle;
+use insitu_models::sign::SigningKey;
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::ids::{Digest, ProjectName, SiteName, digest};
+use insitu_protocol::project::Project;
+use insitu_protocol::release::{Body, CHAIN_START, Release, Values, chain};
+use insitu_protocol::response::{Receipt, Refusal};
+
+use crate::intake::{self, Sender};
+use crate::jobs::Bench;
+use crate::registry::Registry;
+use crate::store::Store;
+use crate::{downlink, publish};
+
+/// Where tests start to count time.
+pub(crate) const NOW: i64 = 1_700_000_000;
+
+pub(crate) struct Scene {
+    pub(crate) dir: tempfile::TempDir,
+    pub(crate) store: Store,
+    pub(crate) registry: Registry,
+    pub(crate) key: SigningKey,
+}
+
+impl Scene {
+    /// A federation of these sites with the shipped project.
+    pub(crate) fn new(sites: &[&str]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store.db")).unwrap();
+        let registry = Registry::new(dir.path().join("objects"));
+        let key = SigningKey::create(&dir.path().join("bundle.key")).unwrap();
+        let scene = Self { dir, store, registry, key };
+        for name in sites {
+            scene.add(name);
+        }
+        publish::project(&scene.store, &project(), NOW).unwrap();
+        scene
+    }
+
+    pub(crate) fn add(&self, name: &str) {
+        let site = site(name);
+        self.store
+            .write("add", |tx| tx.add_site(&site, NOW).and_then(|_| downlink::welcome(tx, &site)))
+            .unwrap();
+    }
+
+    pub(crate) fn bench(&self) -> Bench<'_> {
+        Bench { store: &self.store, registry: &self.registry, key: &self.key }
+    }
+
+    /// Publishes the shipped bundle.
+    pub(crate) fn publish(&self) -> Digest {
+        let name = name();
+        publish::import(&self.store, &self.registry, &self.key, &name, &bundle(), NOW).unwrap()
+    }
+
+    /// Closes the store and opens it again, as a restart does.
+    pub(crate) fn restart(&mut self) {
+        self.store = Store::open(&self.dir.path().join("store.db")).unwrap();
+    }
+}
+
+/// An agent with a chain.
+#[derive(Clone)]
+pub(crate) struct Agent {
+    site: SiteName,
+    sequence: u64,
+    previous: Digest,
+}
+
+impl Agent {
+    pub(crate) fn new(name: &str) -> Self {
+        Self { site: site(name), sequence: 0, previous: CHAIN_START }
+    }
+
+    /// The next release of the chain.
+    pub(crate) fn next(&self, body: Body, values: Vec<i32>) -> Release {
+        let seed = format!("{} {} {body:?} {values:?}", self.site, self.sequence);
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest(seed.as_bytes()).0[..16]);
+        Release {
+            id: Fixed(id),
+            sequence: self.sequence + 1,
+            previous: self.previous,
+            project: name(),
+            project_version: 1,
+            body,
+            nano_rho: 1_000_000,
+            scale_1024: 2048,
+            values: Values(values),
+        }
+    }
+
+    /// Submits a release as it is.
+    pub(crate) fn send(
+        &self,
+        scene: &Scene,
+        release: &Release,
+        now: i64,
+    ) -> Result<Receipt, Refusal> {
+        let agent = "a1".parse().unwrap();
+        let sender = Sender { site: &self.site, agent: &agent };
+        intake::submit(&scene.store, sender, &release.encode().unwrap(), now).unwrap()
+    }
+
+    /// Submits the next release, and moves on when it is accepted.
+    pub(crate) fn submit(
+        &mut self,
+        scene: &Scene,
+        body: Body,
+        values: Vec<i32>,
+        now: i64,
+    ) -> Result<Receipt, Refusal> {
+        let release = self.next(body, values);
+        let receipt = self.send(scene, &release, now)?;
+        self.sequence = release.sequence;
+        self.previous = chain(&release.encode().unwrap());
+        assert_eq!(receipt.chain, self.previous);
+        Ok(receipt)
+    }
+}
+
+pub(crate) fn site(name: &str) -> SiteName {
+    name.parse().unwrap()
+}
+
+pub(crate) fn name() -> ProjectName {
+    "heart-disease".parse().unwrap()
+}
+
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/bundles/heart-disease")
+}
+
+/// The shipped project.
+pub(crate) fn project() -> Project {
+    let text = std::fs::read_to_string(shipped().join("project.toml")).unwrap();
+    toml::from_str(&text).unwrap()
+}
+
+/// The shipped bundle.
+pub(crate) fn bundle() -> Bundle {
+    Bundle::open(&shipped()).unwrap()
+}
