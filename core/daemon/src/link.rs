@@ -2,6 +2,9 @@
 //!
 //! Agents dial, the coordinator answers; one request and one response a stream. Both sides take a
 //! [`quinn::Endpoint`], so that tests bring one over a simulated network.
+//!
+//! The server's metrics: `insitu_link_connections` (open now), `insitu_link_requests_total` and
+//! `insitu_link_request_seconds` by `kind`, `insitu_link_refused_total` by `reason`.
 
 pub mod client;
 mod connection;

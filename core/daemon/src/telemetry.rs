@@ -3,6 +3,8 @@
 //! Logs go to stderr; output of commands goes to stdout, and is not a log. Metrics are Prometheus
 //! text, rendered on request. Nothing that came from an item may reach either.
 
+use std::any::Any;
+use std::panic::{self, PanicHookInfo};
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
@@ -46,6 +48,9 @@ pub enum TelemetryError {
 
 /// Starts logging to stderr. `filter` is `info`, or `info,insitu_agent::uplink=debug`, and so on.
 ///
+/// Panics are logged from here on, too: with their place, but with their message only where it is a
+/// constant of the program. A formatted message may quote an item.
+///
 /// # Errors
 /// [`TelemetryError::Filter`]; [`TelemetryError::LoggingTwice`] on the second call.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
@@ -57,7 +62,19 @@ pub fn init(format: LogFormat, filter: &str) -> Result<(), TelemetryError> {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().try_init(),
     }
-    .map_err(|_| TelemetryError::LoggingTwice)
+    .map_err(|_| TelemetryError::LoggingTwice)?;
+    panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let (file, line) = info.location().map_or(("", 0), |place| (place.file(), place.line()));
+    tracing::error!(file, line, "panicked: {}", harmless_message(info.payload()));
+}
+
+/// What `panic!` was given: a literal arrives as a `&'static str`, formatted text as a `String`.
+fn harmless_message(payload: &dyn Any) -> &'static str {
+    payload.downcast_ref::<&'static str>().copied().unwrap_or("(message withheld)")
 }
 
 /// The process's metrics, for `/metrics`. Clones are cheap and show the same metrics.
@@ -104,6 +121,14 @@ mod tests {
         assert!(text.contains("insitu_telemetry_test_total{kind=\"probe\"} 3"), "{text}");
         assert!(text.contains("insitu_telemetry_test_seconds_bucket{le=\"0.005\"} 1"), "{text}");
         assert!(first.render().contains("insitu_telemetry_test_total"));
+    }
+
+    #[test]
+    fn a_panic_s_message_is_logged_only_when_it_quotes_nothing() {
+        let payload = |cause: fn()| panic::catch_unwind(cause).unwrap_err();
+        assert_eq!(harmless_message(&*payload(|| panic!("no such state"))), "no such state");
+        let quoting = payload(|| panic!("no such state: {}", std::env::args().count()));
+        assert_eq!(harmless_message(&*quoting), "(message withheld)");
     }
 
     #[test]

@@ -67,8 +67,12 @@ fn world(seed: u64, conditions: Conditions) -> World {
 
 impl World {
     fn connector(&self) -> Connector {
+        self.connector_at(agent())
+    }
+
+    fn connector_at(&self, address: SocketAddr) -> Connector {
         let credentials = self.federation.agent("a");
-        let endpoint = self.network.endpoint(agent()).unwrap();
+        let endpoint = self.network.endpoint(address).unwrap();
         let address = coordinator().to_string();
         let clock = Arc::clone(&self.clock);
         Connector::new(endpoint, address, &credentials, clock, Timeouts::default()).unwrap()
@@ -118,6 +122,28 @@ async fn a_cut_line_is_noticed_and_a_new_connection_works() {
     world.network.set_conditions(BAD);
     let (link, _) = connector.connect(FACTS).await.unwrap();
     link.poll(0).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn half_open_handshakes_do_not_keep_others_out() {
+    let world = world(3, Conditions { delay: Duration::from_millis(50), ..Conditions::default() });
+    let mut dialing = JoinSet::new();
+    for host in 0..150 {
+        let address = SocketAddr::from(([10, 1, 0, host], 50_000));
+        let connector = world.connector_at(address);
+        dialing.spawn(async move { drop(connector.connect(FACTS).await) });
+    }
+    // Their first datagrams are on the way; from here on they say and hear nothing.
+    sleep(Duration::from_millis(10)).await;
+    for host in 0..150 {
+        world.network.cut([10, 1, 0, host].into());
+    }
+    sleep(Duration::from_millis(100)).await;
+    let start = Instant::now();
+    world.connector().connect(FACTS).await.unwrap();
+    // Handshake and hello take two round trips; proving the address takes a third.
+    assert!(start.elapsed() >= Duration::from_millis(300), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
 }
 
 #[tokio::test(start_paused = true)]

@@ -66,6 +66,9 @@ struct SitePlace<'a> {
     site: SiteName,
 }
 
+/// Counts a connection while it is open, however it ends.
+struct Open;
+
 /// A kind of question and its kind of answer.
 trait Question: Message + Send + 'static {
     type Answer: Message + Send + 'static;
@@ -184,6 +187,19 @@ impl Drop for SitePlace<'_> {
     }
 }
 
+impl Open {
+    fn count() -> Self {
+        gauge!("insitu_link_connections").increment(1.0);
+        Self
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        gauge!("insitu_link_connections").decrement(1.0);
+    }
+}
+
 /// Serves one connection to its end.
 pub(super) async fn connection<H: Handler>(shared: Arc<Shared<H>>, handshake: Handshake) {
     let Handshake { incoming, _place: place } = handshake;
@@ -194,8 +210,7 @@ pub(super) async fn connection<H: Handler>(shared: Arc<Shared<H>>, handshake: Ha
         return refused("handshake");
     };
     drop(place);
-    let open = gauge!("insitu_link_connections");
-    open.increment(1.0);
+    let _open = Open::count();
     let close = match shared.admit(&connection) {
         Ok(Admitted::Member { peer, _place }) => serve_member(&shared, &connection, peer).await,
         Ok(Admitted::Joining { _place }) => serve_joining(&shared, &connection).await,
@@ -205,7 +220,6 @@ pub(super) async fn connection<H: Handler>(shared: Arc<Shared<H>>, handshake: Ha
         }
     };
     connection.close(close.code(), close.name().as_bytes());
-    open.decrement(1.0);
 }
 
 async fn serve_member<H: Handler>(

@@ -32,7 +32,7 @@ pub(crate) const SERVER_NAME: &str = "coordinator.insitu.invalid";
 /// TLS picks the protocol and asks for the certificate in one flight, so whether a certificate is
 /// needed cannot depend on the protocol inside TLS. The configuration therefore lets a client come
 /// without one (a certificate that *is* shown must verify, or the handshake fails), and
-/// `server::admit` closes a connection that chose `insitu/1` without one. That this cannot be
+/// `Shared::admit` closes a connection that chose `insitu/1` without one. That this cannot be
 /// forgotten is a matter of types: handling a request takes a `Peer`, and only a certificate makes
 /// one. Two ports would do as well, at the price of a second hole in every firewall.
 ///
