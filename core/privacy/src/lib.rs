@@ -31,6 +31,7 @@ pub mod budget;
 pub mod clip;
 pub mod contribution;
 pub mod estimate;
+pub mod secagg;
 pub mod statistics;
 
 mod loss;

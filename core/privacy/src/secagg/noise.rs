@@ -1,0 +1,153 @@
+//! Noise that the sites add together.
+//!
+//! # Privacy
+//! Each of S sites adds discrete Gaussian noise of scale s to its own integer sum. The sum of the
+//! noises is not exactly discrete Gaussian, but close: with
+//! τ = 10·Σ_{k=1}^{S−1} exp(−2π²s²k/(k+1)), releasing the total over d coordinates with squared L2
+//! sensitivity D² is ε₀²/2-zCDP for ε₀ = min{ √(D²/(S·s²) + τd/2), D/(√S·s) + τ√d }: P. Kairouz,
+//! Z. Liu, T. Steinke, *The distributed discrete Gaussian mechanism for federated learning with
+//! secure aggregation*, ICML 2021, theorem 1 (with L1 sensitivity bounded by √d·D). From s = 4 on
+//! τ is below 10⁻⁶⁷ and the sum is as good as one discrete Gaussian of variance S·s².
+//!
+//! S counts the sites that are *certain* to be in it and not to take their noise away again:
+//! T − c. Against everybody else together a site still has its own noise ([`local_rho`]).
+//!
+//! # Utility
+//! With everybody present the noise is √(n/(T−c)) times that of one central release, where noise
+//! for each site alone would be √n times it.
+
+use super::session::Session;
+use crate::{
+    loss::Rho,
+    noise::{GaussianScale, NoiseError, SquaredSensitivity},
+};
+
+/// Below this scale the sum of discrete Gaussians is not close enough to one: 4, in 1/1024.
+const STEPS_MIN: u64 = 4 * 1024;
+
+/// Why noise cannot be shared.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoiseShareError {
+    /// Each site's share would be below a scale of 4: use more fraction bits.
+    #[error("a share of {steps}/1024 of the noise is below a scale of 4")]
+    TooFine {
+        /// The share's scale, in 1/1024.
+        steps: u64,
+    },
+    /// No such scale.
+    #[error("no scale for a share of the noise")]
+    Scale(#[source] NoiseError),
+}
+
+/// The scale that each site adds so that `noisy_sites` (T − c) of them carry at least `central`:
+/// s² = σ²/(T−c), rounded up to the grid.
+///
+/// # Errors
+/// [`NoiseShareError::TooFine`] below a scale of 4, [`NoiseShareError::Scale`] for no sites.
+pub fn share_of(
+    central: GaussianScale,
+    noisy_sites: usize,
+) -> Result<GaussianScale, NoiseShareError> {
+    let (squared, sites) = (u128::from(central.steps()).pow(2), noisy_sites as u128);
+    let none = NoiseShareError::Scale(NoiseError::Scale { steps: 0 });
+    let mut steps = squared.checked_div(sites).ok_or(none)?.isqrt();
+    if steps * steps * sites < squared {
+        steps += 1;
+    }
+    // Not above the central scale, which fits.
+    let steps = u64::try_from(steps).unwrap_or(u64::MAX);
+    if steps < STEPS_MIN {
+        return Err(NoiseShareError::TooFine { steps });
+    }
+    GaussianScale::from_steps(steps).map_err(NoiseShareError::Scale)
+}
+
+/// What the sum costs a subject against the coordinator and c colluding sites, rounded up: the
+/// theorem of this module with S = T − c. [`Rho::MAX`] when it does not fit.
+pub fn distributed_rho(session: &Session, sensitivity: SquaredSensitivity) -> Rho {
+    let (sites, s) = (session.noisy_sites() as f64, session.parameters().noise.as_f64());
+    let (d, squared) = (session.parameters().dimensions as f64, sensitivity.get() as f64);
+    let exponent = -2.0 * (std::f64::consts::PI * s).powi(2);
+    let term = |k: usize| (exponent * k as f64 / (k as f64 + 1.0)).exp();
+    let tau = 10.0 * (1..session.noisy_sites()).map(term).sum::<f64>();
+    let ideal = squared / (sites * s * s);
+    let epsilon = (ideal + tau * d / 2.0).sqrt().min(ideal.sqrt() + tau * d.sqrt());
+    rounded_up(epsilon * epsilon / 2.0)
+}
+
+/// What it costs a subject when everybody but its own site colludes: the noise of one site, exact.
+/// The ledger keeps both numbers under caps of their own.
+pub fn local_rho(session: &Session, sensitivity: SquaredSensitivity) -> Rho {
+    session.parameters().noise.rho(sensitivity)
+}
+
+/// A loss computed in floating point, raised by more than its rounding error.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "checked to be within range"
+)]
+fn rounded_up(rho: f64) -> Rho {
+    let nano = (rho * 1e9 * (1.0 + 1e-12)).ceil();
+    if (0.0..1.8e19).contains(&nano) { Rho::from_nano(nano as u64) } else { Rho::MAX }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secagg::session::{Parameters, Ring, SessionId, Site};
+
+    fn session(sites: u8, threshold: usize, colluders: usize, noise: GaussianScale) -> Session {
+        let site = |at: u8| Site { agent: [at; 32], certificate: [at; 32], verify_key: [at; 32] };
+        Session::new(Parameters {
+            id: SessionId([0; 32]),
+            roster: (0..sites).map(site).collect(),
+            threshold,
+            colluders,
+            dimensions: 29_645,
+            ring: Ring::Bits32,
+            noise,
+            input: [0; 32],
+            deadlines: [0; 5],
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn the_published_shares_come_out() {
+        for (sigma, sites, share) in [(400, 3, 230.940), (4096, 7, 1548.143), (16, 7, 6.048)] {
+            let central = GaussianScale::from_steps(sigma * 1024).unwrap();
+            let s = share_of(central, sites).unwrap();
+            assert!((s.as_f64() - share).abs() < 1.1e-3, "{}", s.as_f64());
+            assert!(s.steps().pow(2) * sites as u64 >= central.steps().pow(2));
+            assert!((s.steps() - 1).pow(2) * (sites as u64) < central.steps().pow(2));
+        }
+        let fine = GaussianScale::from_steps(10 * 1024).unwrap();
+        assert!(matches!(share_of(fine, 7), Err(NoiseShareError::TooFine { .. })));
+        assert!(matches!(share_of(fine, 0), Err(NoiseShareError::Scale(_))));
+    }
+
+    #[test]
+    fn together_the_sites_cost_what_one_release_costs() {
+        let sensitivity = SquaredSensitivity::new(1 << 24);
+        let central = GaussianScale::for_budget(sensitivity, Rho::from_nano(24_360_000)).unwrap();
+        for (sites, threshold, colluders) in [(4, 3, 0), (10, 7, 0), (10, 7, 3), (50, 34, 15)] {
+            let noisy = threshold - colluders;
+            let session = session(sites, threshold, colluders, share_of(central, noisy).unwrap());
+            let together = distributed_rho(&session, sensitivity);
+            assert!(together <= central.rho(sensitivity).checked_add(Rho::from_nano(1)).unwrap());
+            assert!(together.as_f64() > 0.999 * central.rho(sensitivity).as_f64());
+            let ratio = local_rho(&session, sensitivity).as_f64() / together.as_f64();
+            assert!((ratio - noisy as f64).abs() < 0.01 * noisy as f64);
+        }
+    }
+
+    #[test]
+    fn coarse_noise_costs_more_than_ideal() {
+        // s = 0.75: τ is not small, and the loss must say so.
+        let coarse = session(4, 3, 0, GaussianScale::from_steps(768).unwrap());
+        let ideal = 1.0 / (2.0 * 3.0 * 0.75 * 0.75);
+        assert!(distributed_rho(&coarse, SquaredSensitivity::new(1)).as_f64() > 1.5 * ideal);
+    }
+}
