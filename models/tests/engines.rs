@@ -3,29 +3,21 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![cfg(feature = "runtime")]
 
-use std::path::{Path, PathBuf};
+mod patients;
+
+use std::path::Path;
 use std::process::Command;
 
-use insitu_models::bundle::Bundle;
-use insitu_models::columns::{self, FieldValue};
 use insitu_models::engine::{Engine, Library};
 use insitu_models::predict::Predictor;
+use patients::{bundle, patients};
 
 /// Set in the second process: where to write the embedded engine's features.
 const OUTPUT: &str = "INSITU_TEST_FEATURES";
 
 fn features(library: &Library) -> (String, Vec<f32>) {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("bundles/heart-disease");
-    let bundle = Bundle::open(&folder).unwrap();
-    let text = std::fs::read_to_string(folder.join("patients.csv")).unwrap();
-    let mut lines = text.lines().map(|line| line.split(',').collect::<Vec<_>>());
-    let header = lines.next().unwrap();
-    let mut rows = Vec::new();
-    for cells in lines {
-        let value = |name: &str| cells[header.iter().position(|h| *h == name).unwrap()];
-        let columns = &bundle.manifest().columns;
-        rows.extend(columns::row(columns, |name| Some(FieldValue::Text(value(name)))).unwrap());
-    }
+    let bundle = bundle();
+    let rows: Vec<f32> = patients(&bundle).into_iter().flat_map(|patient| patient.row).collect();
     let engine = Engine::start(library).unwrap();
     let features = Predictor::load(&engine, &bundle).unwrap().features(&rows).unwrap();
     (engine.name().to_owned(), features)

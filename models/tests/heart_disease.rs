@@ -2,61 +2,40 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
 #![cfg(feature = "runtime")]
 
-use std::path::PathBuf;
+mod patients;
 
 use insitu_models::bundle::Bundle;
-use insitu_models::columns::{self, FieldValue};
 use insitu_models::engine::{Engine, EngineError, Library};
 use insitu_models::manifest::ColumnKind;
 use insitu_models::predict::{PredictError, Predictor};
 use insitu_protocol::project::{FieldKind, Project};
+use patients::{Patient, bundle, folder, patients};
 
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("bundles/heart-disease")
-}
+/// Right prelabels of the first bundle, its own half of Cleveland included.
+const RIGHT: [(&str, usize, usize); 4] = [
+    ("cleveland", 303, 260),
+    ("hungary", 294, 240),
+    ("switzerland", 123, 94),
+    ("va-long-beach", 200, 147),
+];
 
-fn bundle() -> Bundle {
-    Bundle::open(&folder()).unwrap()
-}
-
-/// The patients as `(hospital, input row, class)`. No field of this file is quoted.
-fn patients(bundle: &Bundle) -> Vec<(String, Vec<f32>, usize)> {
-    let text = std::fs::read_to_string(folder().join("patients.csv")).unwrap();
-    let mut lines = text.lines();
-    let header: Vec<&str> = lines.next().unwrap().split(',').collect();
-    lines
-        .map(|line| {
-            let cells: Vec<&str> = line.split(',').collect();
-            let cell = |name: &str| cells[header.iter().position(|h| *h == name).unwrap()];
-            let row =
-                columns::row(&bundle.manifest().columns, |name| Some(FieldValue::Text(cell(name))));
-            let classes = &bundle.manifest().classes;
-            let class = classes.iter().position(|c| c.as_str() == cell("label")).unwrap();
-            (cell("hospital").to_owned(), row.unwrap(), class)
-        })
-        .collect()
+fn rows(patients: &[Patient]) -> Vec<f32> {
+    patients.iter().flat_map(|patient| patient.row.clone()).collect()
 }
 
 #[test]
 fn every_patient_is_prelabeled_as_the_model_card_says() {
     let bundle = bundle();
     let patients = patients(&bundle);
-    let rows: Vec<f32> = patients.iter().flat_map(|(_, row, _)| row.clone()).collect();
     let mut predictor =
         Predictor::load(&Engine::start(&Library::Search).unwrap(), &bundle).unwrap();
-    let predictions = predictor.predict(&rows).unwrap();
+    let predictions = predictor.predict(&rows(&patients)).unwrap();
     assert_eq!(predictions.len(), 920);
-    for (hospital, count, right) in [
-        ("cleveland", 303, CLEVELAND_RIGHT),
-        ("hungary", 294, HUNGARY_RIGHT),
-        ("switzerland", 123, SWITZERLAND_RIGHT),
-        ("va-long-beach", 200, VA_RIGHT),
-    ] {
-        let of: Vec<_> =
-            patients.iter().zip(&predictions).filter(|(p, _)| p.0 == hospital).collect();
-        assert_eq!(of.len(), count, "{hospital}");
-        let hits = of.iter().filter(|(patient, found)| patient.2 == found.class).count();
-        assert_eq!(hits, right, "{hospital}");
+    for (hospital, count, right) in RIGHT {
+        let at = patients.iter().zip(&predictions).filter(|(p, _)| p.hospital == hospital);
+        let hits: Vec<bool> = at.map(|(patient, found)| patient.class == found.class).collect();
+        assert_eq!(hits.len(), count, "{hospital}");
+        assert_eq!(hits.iter().filter(|hit| **hit).count(), right, "{hospital}");
     }
     for prediction in &predictions {
         assert!((0.5..=1.0).contains(&prediction.confidence));
@@ -64,16 +43,10 @@ fn every_patient_is_prelabeled_as_the_model_card_says() {
     }
 }
 
-// Of the first bundle on all patients of a hospital, its training half included; README.md.
-const CLEVELAND_RIGHT: usize = 260;
-const HUNGARY_RIGHT: usize = 240;
-const SWITZERLAND_RIGHT: usize = 94;
-const VA_RIGHT: usize = 147;
-
 #[test]
 fn features_have_unit_length_and_do_not_depend_on_the_batch() {
     let bundle = bundle();
-    let rows: Vec<f32> = patients(&bundle).into_iter().flat_map(|(_, row, _)| row).collect();
+    let rows = rows(&patients(&bundle));
     let mut predictor =
         Predictor::load(&Engine::start(&Library::Search).unwrap(), &bundle).unwrap();
     let together = predictor.features(&rows).unwrap();
@@ -93,7 +66,7 @@ fn features_have_unit_length_and_do_not_depend_on_the_batch() {
 fn an_engine_that_computes_something_else_is_refused() {
     let engine = Engine::start(&Library::Search).unwrap();
     let bundle = bundle();
-    // Another network of the same interface under the same head: the last bias of the hidden layer.
+    // Another network of the same interface under the same head.
     let mut objects = bundle.objects().map(|(_, bytes)| bytes);
     let offset = 0.5_f32.to_le_bytes(); // the constant component, in the tensor `offset`
     let at = objects[0].windows(4).rposition(|four| four == offset).unwrap();
