@@ -169,9 +169,8 @@ async fn me(State(desk): State<Desk>, Caller(person): Caller) -> Json<Value> {
 }
 
 async fn projects(State(desk): State<Desk>, _: Caller) -> Result<Json<Value>, Failure> {
-    let status = (desk.status)()?;
-    let engine = &status["engine"];
     let listed = desk.store.read("projects", |tx| {
+        let engine = tx.live()?.engine;
         let mut listed = Vec::new();
         for row in tx.projects()? {
             let counts = tx.stage_counts(row.project)?;

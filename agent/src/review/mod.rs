@@ -12,7 +12,7 @@ use insitu_protocol::ids::ProjectName;
 use serde::{Deserialize, Serialize};
 
 pub use crate::review::answer::{Annotation, Decision, annotate, undo};
-pub use crate::review::people::{add_person, token_hash};
+pub use crate::review::people::{PersonError, add_person, token_hash};
 
 use crate::item::CleanItem;
 use crate::prelabel::Prelabel;

@@ -269,7 +269,7 @@ fn value(kind: FieldKind, name: &str, cell: Cell) -> Result<Option<Value>, LineE
 /// Reads up to and including the next line feed into `line`, which is cleared first.
 ///
 /// `Ok(None)` at the end; `Ok(Some(false))` when the line was too long and has been passed over.
-fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
+pub(crate) fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
     line.clear();
     let mut fits = true;
     let mut any = false;

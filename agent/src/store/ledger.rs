@@ -286,6 +286,19 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// The coordinator lacks rows from `sequence` on that it had confirmed, as after its own
+    /// restore: they go out again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn send_again_from(&self, sequence: u64) -> Result<(), StoreError> {
+        self.sql.execute(
+            "UPDATE ledger SET acknowledged_at = NULL, refused = NULL WHERE sequence >= $1",
+            [signed(sequence)],
+        )?;
+        Ok(())
+    }
+
     /// Sums over all rows.
     ///
     /// # Errors

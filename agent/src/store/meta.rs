@@ -2,11 +2,27 @@
 
 use insitu_daemon::seal::Sealer;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use serde::{Deserialize, Serialize};
 
 use crate::store::{Cell, StoreError, Tx};
 
 /// Meta name of the sealed hash key.
 const KEY: &str = "hash-key";
+/// Meta name of what the daemon says about itself.
+const LIVE: &str = "live";
+
+/// What the running daemon says about itself, for commands that ask while it runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// Whether the coordinator answers.
+    pub connected: bool,
+    /// When it last did, Unix seconds.
+    pub last_contact: Option<i64>,
+    /// Why it does not.
+    pub trouble: Option<String>,
+    /// The inference engine, once a model has needed it.
+    pub engine: Option<String>,
+}
 
 /// The key of this store's hashes. It never leaves the store, so nobody can recompute a hash from
 /// a known patient number.
@@ -104,6 +120,25 @@ impl Tx<'_> {
     pub fn clear_meta(&self, name: &str) -> Result<(), StoreError> {
         self.sql.execute("DELETE FROM meta WHERE name = $1", [name])?;
         Ok(())
+    }
+
+    /// What the daemon last said about itself.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn live(&self) -> Result<Live, StoreError> {
+        let Some(bytes) = self.meta(LIVE)? else { return Ok(Live::default()) };
+        postcard::from_bytes(&bytes).map_err(|_| StoreError::Corrupt { table: "meta", column: LIVE })
+    }
+
+    /// Records what the daemon says about itself.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_live(&self, live: &Live) -> Result<(), StoreError> {
+        let bytes = postcard::to_allocvec(live)
+            .map_err(|_| StoreError::Corrupt { table: "meta", column: LIVE })?;
+        self.set_meta(LIVE, &bytes)
     }
 
     /// Number of the last order applied; 0 for none.

@@ -1,0 +1,273 @@
+//! The command line's words.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use insitu_protocol::ids::{AgentName, ProjectName, SiteName};
+
+/// Label data where it lives: prelabel, redact, correct, learn; let out only private statistics
+#[derive(Debug, Parser)]
+#[command(name = "insitu-agent", version, after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Configuration file (TOML); `init` writes one
+    #[arg(long, global = true, env = "INSITU_AGENT_CONFIG", default_value = "agent.toml")]
+    pub(super) config: PathBuf,
+    /// What to log to stderr: error, warn, info, debug, or a filter such as
+    /// info,insitu_agent::run=debug
+    #[arg(long, global = true, env = "INSITU_AGENT_LOG", default_value = "info")]
+    pub(super) log: String,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+const EXAMPLES: &str = "\
+A site's first day:
+  insitu-agent init --dir /etc/insitu --site cleveland
+  insitu-agent --config /etc/insitu/agent.toml enroll --coordinator insitu.example.org:7443 \\
+      --token-file token
+  insitu-agent --config /etc/insitu/agent.toml person add ada --role annotator --token-file ada.token
+  insitu-agent --config /etc/insitu/agent.toml run
+
+Exit codes: 0 done; 1 a check failed or a request was refused; 2 usage; 70 runtime; 78 configuration.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Write a commented configuration and make the key that seals the store
+    Init(InitArguments),
+    /// Join a federation with a one-time token from its coordinator's operator
+    Enroll(EnrollArguments),
+    /// Run the daemon: review page, local API, pipeline, link to the coordinator
+    Run(RunArguments),
+    /// Import items from CSV or JSON lines; importing them again changes nothing
+    Import(ImportArguments),
+    /// Redact personal data: JSON lines {"id","text"} in, {"id","text","spans"} out
+    Redact(RedactArguments),
+    /// Prelabel JSON lines with a model, without storing anything
+    Prelabel(PrelabelArguments),
+    /// Add and list the people who label
+    #[command(subcommand)]
+    Person(PersonCommand),
+    /// Close a statistics window and queue its noised releases
+    #[command(subcommand)]
+    Release(ReleaseCommand),
+    /// Read exactly what left the building, and verify the ledger
+    #[command(subcommand)]
+    Outbox(OutboxCommand),
+    /// Show what the subjects' privacy has cost in the last 365 days
+    Budget(Json),
+    /// Decide about targeted requests for labels
+    #[command(subcommand)]
+    Campaigns(CampaignsCommand),
+    /// Decide about models
+    #[command(subcommand)]
+    Models(ModelsCommand),
+    /// Show how the agent is doing, and what waits for a decision
+    Status(Json),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Json {
+    /// For programs
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InitArguments {
+    /// Folder of the configuration; the store goes into `data` below it
+    #[arg(long)]
+    pub(super) dir: PathBuf,
+    /// The site's name in the federation
+    #[arg(long)]
+    pub(super) site: Option<SiteName>,
+    /// Where the coordinator listens, HOST:PORT
+    #[arg(long)]
+    pub(super) coordinator: Option<String>,
+    /// Where the review page and the local API listen
+    #[arg(long, default_value = "127.0.0.1:7080")]
+    pub(super) listen: SocketAddr,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EnrollArguments {
+    /// Where the coordinator listens, HOST:PORT; else coordinator.address of the configuration
+    #[arg(long)]
+    pub(super) coordinator: Option<String>,
+    /// The file with the token
+    #[arg(long)]
+    pub(super) token_file: PathBuf,
+    /// What this agent calls itself
+    #[arg(long, default_value = "agent")]
+    pub(super) agent: AgentName,
+    /// Replace a membership that is there
+    #[arg(long)]
+    pub(super) again: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RunArguments {
+    /// Verify configuration, store, membership and models, then exit
+    #[arg(long)]
+    pub(super) check: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  insitu-agent import patients.csv --project heart-disease
+
+Which columns identify item and subject is in agent.toml, [[project]]. Bad lines are reported by
+number and reason, the rest is imported, and the exit code is 1.")]
+pub(super) struct ImportArguments {
+    /// CSV (with a header) or JSON lines (.jsonl, .ndjson, .json); - is stdin
+    #[arg(required = true)]
+    pub(super) paths: Vec<PathBuf>,
+    /// The project
+    #[arg(long)]
+    pub(super) project: ProjectName,
+    /// Instead of what the file's name says
+    #[arg(long)]
+    pub(super) format: Option<FormatName>,
+    /// For programs
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum FormatName {
+    Csv,
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  echo '{\"id\": 1, \"text\": \"Call Jane Roe at (216) 555-0199\"}' | insitu-agent redact")]
+pub(super) struct RedactArguments {
+    /// JSON lines; stdin when absent
+    pub(super) file: Option<PathBuf>,
+    /// What replaces personal data
+    #[arg(long, value_enum, default_value = "mask")]
+    pub(super) mode: ModeName,
+    /// Write id and spans only
+    #[arg(long)]
+    pub(super) spans_only: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum ModeName {
+    /// The kind: [NAME]
+    Mask,
+    /// Nothing: the text stays, the spans are reported
+    None,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  insitu-agent prelabel --bundle models/bundles/heart-disease patients.jsonl
+
+Each output line holds \"id\", \"class\", \"class_name\", \"confidence\" and \"probabilities\".")]
+pub(super) struct PrelabelArguments {
+    /// A bundle's folder, or the digest of one that this agent has
+    #[arg(long)]
+    pub(super) bundle: String,
+    /// JSON lines, one object of fields each; stdin when absent
+    pub(super) file: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PersonCommand {
+    /// Add a person, and write their token to a file that only its owner can read
+    Add {
+        /// Known at the site only
+        name: String,
+        /// What the person may do
+        #[arg(long)]
+        role: RoleName,
+        /// A new file
+        #[arg(long)]
+        token_file: PathBuf,
+    },
+    /// List the people
+    List(Json),
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum RoleName {
+    /// Labels
+    Annotator,
+    /// Decides what annotators cannot
+    Expert,
+    /// An expert who leads the others
+    Lead,
+    /// Guards the subjects' privacy; does not label
+    Steward,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ReleaseCommand {
+    /// Confusion, coincidence, calibration and drift of the open window, with noise
+    Statistics {
+        /// The project
+        #[arg(long)]
+        project: ProjectName,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OutboxCommand {
+    /// Every release: kind, cost, size, state
+    List(Json),
+    /// One release as it was sent, and what it was computed from
+    Show {
+        /// Its id, or its sequence number
+        id: String,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Recompute the hash chain and the charges from the bytes
+    Verify(Json),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum CampaignsCommand {
+    /// All campaigns
+    List(Json),
+    /// One campaign, with its selector in words
+    Show {
+        /// Its id
+        id: String,
+        /// For programs
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let experts work on it
+    Approve {
+        /// Its id
+        id: String,
+    },
+    /// Do not work on it; it is answered like any other
+    Decline {
+        /// Its id
+        id: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsCommand {
+    /// All bundles, newest first
+    List(Json),
+    /// Use a bundle, and trust its backbone for training
+    Approve {
+        /// Its digest, or the beginning of it
+        digest: String,
+    },
+    /// Do not use a bundle
+    Decline {
+        /// Its digest, or the beginning of it
+        digest: String,
+    },
+}

@@ -1,0 +1,210 @@
+//! The command line. Output goes to stdout, everything else to stderr.
+
+mod arguments;
+mod release;
+mod report;
+mod setup;
+mod table;
+mod work;
+
+use std::error::Error;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use insitu_daemon::clock::{Clock, SystemClock};
+use insitu_daemon::link::client;
+use insitu_daemon::shutdown;
+use insitu_daemon::telemetry::{self, LogFormat};
+use insitu_daemon::exit;
+
+use crate::cli::arguments::{Arguments, Command, RunArguments};
+use crate::config::{Config, Limits};
+use crate::pipeline::explain;
+use crate::run::{Agent, OpenError, RunError, Transport};
+use crate::store::{Store, StoreError};
+
+/// Threads of the daemon's runtime: it waits more than it works.
+const WORKER_THREADS: usize = 2;
+/// Threads for what blocks: pipeline ticks, file reads.
+const BLOCKING_THREADS_MAX: usize = 4;
+/// How long the daemon may take to stop.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// Why a command did not do what was asked, and the exit code that says so.
+#[derive(Debug)]
+struct Failure {
+    code: u8,
+    message: String,
+}
+
+impl Failure {
+    fn refused(error: &dyn Error) -> Self {
+        Self { code: exit::REFUSED, message: explain(error) }
+    }
+
+    fn runtime(error: &dyn Error) -> Self {
+        Self { code: exit::RUNTIME, message: explain(error) }
+    }
+
+    fn configuration(error: &dyn Error) -> Self {
+        Self { code: exit::CONFIGURATION, message: explain(error) }
+    }
+
+    fn text(code: u8, message: impl Into<String>) -> Self {
+        Self { code, message: message.into() }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::runtime(&error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::runtime(&error)
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Store(_) => Self::runtime(&error),
+            OpenError::Config(_)
+            | OpenError::Folder(_)
+            | OpenError::Credentials(_)
+            | OpenError::BundleKey { .. }
+            | OpenError::Model { .. } => Self::configuration(&error),
+        }
+    }
+}
+
+/// A command's result: the exit code of one that did its work, which may be "a check failed".
+type Outcome = Result<u8, Failure>;
+
+/// What commands that look into the store work with.
+struct Context {
+    config: Config,
+    limits: Limits,
+    store: Store,
+    clock: Arc<dyn Clock>,
+}
+
+impl Context {
+    fn open(arguments: &Arguments) -> Result<Self, Failure> {
+        let config = read_config(arguments)?;
+        let limits = config.policy.limits().map_err(|error| Failure::configuration(&error))?;
+        insitu_daemon::files::create_folder(&config.data)
+            .map_err(|error| Failure::configuration(&error))?;
+        let store = Store::open(&config.data)?;
+        Ok(Self { config, limits, store, clock: Arc::new(SystemClock) })
+    }
+
+    fn now(&self) -> i64 {
+        self.clock.now().as_second()
+    }
+}
+
+/// Runs the command line `arguments`, the program's name first.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let parsed = match Arguments::try_parse_from(arguments) {
+        Ok(parsed) => parsed,
+        Err(error) => {
+            let shown = matches!(
+                error.kind(),
+                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+            );
+            // Nothing can be said about a terminal that is gone.
+            drop(error.print());
+            return ExitCode::from(if shown { exit::DONE } else { exit::USAGE });
+        }
+    };
+    let filter = parsed.log.clone();
+    if let Err(error) = telemetry::init(LogFormat::Text, &filter) {
+        complain(&explain(&error));
+        return ExitCode::from(exit::USAGE);
+    }
+    match execute(&parsed) {
+        Ok(code) => ExitCode::from(code),
+        // Whoever read our output has heard enough, as `head` does.
+        Err(failure) if failure.message.contains("Broken pipe") => ExitCode::from(exit::DONE),
+        Err(failure) => {
+            complain(&failure.message);
+            ExitCode::from(failure.code)
+        }
+    }
+}
+
+fn execute(arguments: &Arguments) -> Outcome {
+    match &arguments.command {
+        Command::Init(init) => setup::init(arguments, init),
+        Command::Enroll(enroll) => setup::enroll(arguments, enroll),
+        Command::Run(run) => daemon(arguments, run),
+        Command::Import(import) => work::import(&Context::open(arguments)?, import),
+        Command::Redact(redact) => work::redact(redact),
+        Command::Prelabel(prelabel) => work::prelabel(arguments, prelabel),
+        Command::Person(person) => setup::person(&Context::open(arguments)?, person),
+        Command::Release(command) => release::release(&Context::open(arguments)?, command),
+        Command::Outbox(outbox) => release::outbox(&Context::open(arguments)?, outbox),
+        Command::Budget(json) => release::budget(&Context::open(arguments)?, json.json),
+        Command::Campaigns(campaigns) => report::campaigns(&Context::open(arguments)?, campaigns),
+        Command::Models(models) => report::models(&Context::open(arguments)?, models),
+        Command::Status(json) => report::status(&Context::open(arguments)?, json.json),
+    }
+}
+
+fn daemon(arguments: &Arguments, run: &RunArguments) -> Outcome {
+    let config = read_config(arguments)?;
+    let listen = config.api.listen;
+    let agent = Agent::open(config, Arc::new(SystemClock))?;
+    if run.check {
+        agent.check()?;
+        writeln!(io::stdout(), "configuration, store, membership and models are in order")?;
+        return Ok(exit::DONE);
+    }
+    let listener = std::net::TcpListener::bind(listen).map_err(|error| {
+        Failure::text(exit::CONFIGURATION, format!("api.listen = {listen}: {error}"))
+    })?;
+    let metrics = telemetry::metrics().map_err(|error| Failure::runtime(&error))?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .enable_all()
+        .build()?;
+    let outcome: Result<Option<Result<(), RunError>>, io::Error> = runtime.block_on(async {
+        let endpoint = client::endpoint()?;
+        let transport = Transport { endpoint, listener: Some(listener), metrics };
+        shutdown::until_signal(GRACE, |stop| agent.run(transport, stop)).await
+    });
+    // A pipeline tick that still runs is as safe to leave as in a crash.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match outcome? {
+        Some(Ok(())) | None => Ok(exit::DONE),
+        Some(Err(RunError::Open(error))) => Err(error.into()),
+        Some(Err(error)) => Err(Failure::runtime(&error)),
+    }
+}
+
+fn read_config(arguments: &Arguments) -> Result<Config, Failure> {
+    Config::read(&arguments.config).map_err(|error| Failure::configuration(&error))
+}
+
+fn complain(message: &str) {
+    // A closed stderr leaves only the exit code to speak.
+    drop(writeln!(io::stderr(), "insitu-agent: {message}"));
+}
+
+/// Prints a report as JSON for programs, on its own.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer_pretty(&mut out, value)
+        .map_err(|error| Failure::text(exit::RUNTIME, error.to_string()))?;
+    writeln!(out)?;
+    Ok(())
+}

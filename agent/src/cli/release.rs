@@ -1,0 +1,225 @@
+//! What leaves: releases, the outbox, the budget.
+
+use std::io::{self, Write};
+
+use insitu_daemon::exit;
+use insitu_privacy::Rho;
+use insitu_protocol::ids::ReleaseId;
+use insitu_protocol::release::Release as Wire;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::arguments::{OutboxCommand, ReleaseCommand};
+use super::{Context, Failure, Outcome, print_json, table};
+use crate::outbox::{self, OutboxError};
+use crate::pipeline::windows::{self, WindowError};
+use crate::release::{ReleaseError, epsilon};
+use crate::status::Budget;
+use crate::store::StoreError;
+use crate::store::ledger::Entry;
+
+/// Rows read in one transaction.
+const PAGE_ROWS: u32 = 256;
+
+pub(super) fn release(context: &Context, command: &ReleaseCommand) -> Outcome {
+    let ReleaseCommand::Statistics { project, json } = command;
+    let closed = windows::release(&context.store, &context.limits, project, context.now())
+        .map_err(|error| match &error {
+            WindowError::Outbox(
+                OutboxError::Store(_) | OutboxError::Release(ReleaseError::Store(_)),
+            ) => Failure::runtime(&error),
+            WindowError::Outbox(OutboxError::Release(ReleaseError::Budget {
+                renews: Some(renews),
+                ..
+            })) => {
+                let mut failure = Failure::refused(&error);
+                failure.message.push_str(&format!("; budget is free again from {renews}"));
+                failure
+            }
+            WindowError::Outbox(_) | WindowError::UnknownProject { .. } | WindowError::Moving => {
+                Failure::refused(&error)
+            }
+        })?;
+    let cost = epsilon(Rho::from_nano(closed.nano_rho), &context.limits);
+    if *json {
+        print_json(&json!({
+            "project": project, "window": closed.window, "labeled": closed.labeled,
+            "imported": closed.imported, "nano_rho": closed.nano_rho, "epsilon": cost,
+        }))?;
+    } else {
+        writeln!(
+            io::stdout(),
+            "window {} of {project} closed: four releases queued, at ε {cost:.3} \
+             (from {} labeled and {} imported items, which stay here)",
+            closed.window,
+            closed.labeled,
+            closed.imported
+        )?;
+    }
+    Ok(exit::DONE)
+}
+
+pub(super) fn outbox(context: &Context, command: &OutboxCommand) -> Outcome {
+    match command {
+        OutboxCommand::List(format) => list(context, format.json),
+        OutboxCommand::Show { id, json } => show(context, id, *json),
+        OutboxCommand::Verify(format) => verify(context, format.json),
+    }
+}
+
+fn list(context: &Context, json: bool) -> Outcome {
+    let entries = entries(context)?;
+    if json {
+        print_json(&entries.iter().map(|entry| entry_json(context, entry)).collect::<Vec<_>>())?;
+        return Ok(exit::DONE);
+    }
+    let rows: Vec<Vec<String>> = entries
+        .iter()
+        .map(|entry| {
+            vec![
+                entry.sequence.to_string(),
+                entry.id.to_hex(),
+                entry.kind.clone(),
+                entry.project.clone(),
+                format!("{:.4}", epsilon(Rho::from_nano(entry.nano_rho), &context.limits)),
+                entry.byte_count.to_string(),
+                time(Some(entry.charged_at)).unwrap_or_default(),
+                state(entry).to_owned(),
+            ]
+        })
+        .collect();
+    table::print(&["", "release", "kind", "project", "ε", "bytes", "charged", "state"], &rows)?;
+    Ok(exit::DONE)
+}
+
+fn show(context: &Context, id: &str, json: bool) -> Outcome {
+    let entry = find(context, id)?;
+    let (bytes, origin) = context.store.read("show release", |tx| {
+        Ok::<_, StoreError>((tx.release_bytes(entry.sequence)?, tx.release_origin(&entry.id)?))
+    })?;
+    let release = Wire::decode(&bytes).map_err(|error| Failure::refused(&error))?;
+    if json {
+        let mut shown = entry_json(context, &entry);
+        shown["origin"] = json!(origin);
+        shown["release"] = json!(release);
+        shown["chain"] = json!(entry.chain);
+        shown["bytes_hex"] = json!(hex::encode(&bytes));
+        print_json(&shown)?;
+        return Ok(exit::DONE);
+    }
+    let mut out = io::stdout().lock();
+    writeln!(out, "release {} ({}), {}", entry.sequence, entry.id, state(&entry))?;
+    writeln!(out, "what        {:?} of {}", release.body, release.project)?;
+    writeln!(out, "made from   {origin} (this line stays here)")?;
+    let cost = epsilon(Rho::from_nano(entry.nano_rho), &context.limits);
+    writeln!(out, "cost        ρ {}, ε {cost:.4}", Rho::from_nano(entry.nano_rho))?;
+    #[expect(clippy::cast_precision_loss, reason = "a scale for people")]
+    let deviation = release.scale_1024 as f64 / 1024.0;
+    writeln!(out, "noise       standard deviation {deviation:.2} in each value")?;
+    writeln!(out, "previous    {}", release.previous)?;
+    writeln!(out, "chain       {}", entry.chain)?;
+    writeln!(out, "values      {:?}", release.values.0)?;
+    writeln!(out, "as sent     {} bytes: {}", bytes.len(), hex::encode(&bytes))?;
+    Ok(exit::DONE)
+}
+
+fn verify(context: &Context, json: bool) -> Outcome {
+    let found = outbox::verify(&context.store)?;
+    let verified = found.problems.is_empty();
+    if json {
+        print_json(&json!({
+            "verified": verified, "releases": found.releases, "head": found.head,
+            "charged_nano_rho": found.charged.nano(), "problems": found.problems,
+        }))?;
+    } else {
+        let mut out = io::stdout().lock();
+        for problem in &found.problems {
+            writeln!(out, "{problem}")?;
+        }
+        let word = if verified { "in order" } else { "NOT in order" };
+        writeln!(
+            out,
+            "{} releases, ρ {} charged, chain {word}, head {}",
+            found.releases, found.charged, found.head
+        )?;
+    }
+    Ok(if verified { exit::DONE } else { exit::REFUSED })
+}
+
+pub(super) fn budget(context: &Context, json: bool) -> Outcome {
+    let budget =
+        context.store.read("budget", |tx| Budget::read(tx, &context.limits, context.now()))?;
+    if json {
+        print_json(&budget)?;
+        return Ok(exit::DONE);
+    }
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "spent in the last 365 days: ε {:.3} of {:.3} allowed (δ {:e})",
+        budget.epsilon_spent, budget.epsilon_allowed, budget.delta
+    )?;
+    writeln!(
+        out,
+        "exactly: ρ {} of {}",
+        Rho::from_nano(budget.nano_rho_spent),
+        Rho::from_nano(budget.nano_rho_allowed)
+    )?;
+    if let Some(renews) = budget.renews {
+        writeln!(out, "the oldest charge falls out of the year on {renews}")?;
+    }
+    Ok(exit::DONE)
+}
+
+fn entries(context: &Context) -> Result<Vec<Entry>, Failure> {
+    let mut all: Vec<Entry> = Vec::new();
+    loop {
+        let last = all.last().map_or(0, |entry| entry.sequence);
+        let page = context.store.read("outbox", |tx| tx.entries(last, PAGE_ROWS))?;
+        if page.is_empty() {
+            return Ok(all);
+        }
+        all.extend(page);
+    }
+}
+
+fn find(context: &Context, id: &str) -> Result<Entry, Failure> {
+    let entry = context.store.read("release", |tx| match ReleaseId::from_hex(id) {
+        Some(id) => tx.entry(&id),
+        None => match id.parse::<u64>().ok().and_then(|sequence| sequence.checked_sub(1)) {
+            Some(before) => Ok(tx.entries(before, 1)?.into_iter().next()),
+            None => Ok(None),
+        },
+    })?;
+    let wanted = |entry: &Entry| entry.id.to_hex() == id || entry.sequence.to_string() == id;
+    entry.filter(wanted).ok_or_else(|| {
+        Failure::text(exit::REFUSED, format!("there is no release {id}: see outbox list"))
+    })
+}
+
+fn entry_json(context: &Context, entry: &Entry) -> Value {
+    json!({
+        "sequence": entry.sequence, "id": entry.id, "kind": entry.kind, "project": entry.project,
+        "nano_rho": entry.nano_rho,
+        "epsilon": epsilon(Rho::from_nano(entry.nano_rho), &context.limits),
+        "bytes": entry.byte_count, "queued_at": time(Some(entry.charged_at)),
+        "sent_at": time(entry.sent_at), "acknowledged_at": time(entry.acknowledged_at),
+        "attempts": entry.attempts, "state": state(entry), "refused": entry.refused,
+    })
+}
+
+fn state(entry: &Entry) -> &'static str {
+    if entry.acknowledged_at.is_some() {
+        "acknowledged"
+    } else if entry.refused.is_some() {
+        "refused"
+    } else if entry.sent_at.is_some() {
+        "sent"
+    } else {
+        "queued"
+    }
+}
+
+fn time(at: Option<i64>) -> Option<String> {
+    at.and_then(|at| Timestamp::from_second(at).ok()).map(|at| at.to_string())
+}

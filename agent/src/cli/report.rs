@@ -1,0 +1,302 @@
+//! How the agent is doing, and the steward's decisions.
+
+use std::io::{self, Write};
+
+use insitu_daemon::exit;
+use insitu_protocol::ids::CampaignId;
+use insitu_protocol::order::{Clause, Selector};
+use insitu_protocol::project::Project;
+use serde_json::{Value, json};
+
+use super::arguments::{CampaignsCommand, ModelsCommand};
+use super::{Context, Failure, Outcome, print_json, table};
+use crate::status::{self, CampaignStatus, Status};
+use crate::store::StoreError;
+use crate::store::campaigns::{CampaignRow, CampaignState};
+use crate::store::orders::{ApprovalKind, BundleRow, BundleState};
+
+pub(super) fn status(context: &Context, json: bool) -> Outcome {
+    let running = status::daemon_runs(&context.config);
+    let Context { store, config, limits, .. } = context;
+    let status = Status::read(store, config, limits, running, context.now())?;
+    if json {
+        print_json(&status)?;
+    } else {
+        tell(&status)?;
+    }
+    Ok(status::exit_code(&status))
+}
+
+fn tell(status: &Status) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let unknown = || "?".to_owned();
+    writeln!(
+        out,
+        "site {}, agent {}, federation {}; {}; engine {}",
+        status.site.clone().unwrap_or_else(unknown),
+        status.agent.clone().unwrap_or_else(unknown),
+        status.federation.clone().unwrap_or_else(unknown),
+        if status.running { "running" } else { "not running" },
+        status.engine
+    )?;
+    let link = match (&status.link.trouble, status.link.connected) {
+        (_, true) => "connected".to_owned(),
+        (Some(trouble), false) => format!("not connected: {trouble}"),
+        (None, false) => "not connected".to_owned(),
+    };
+    let last = status.link.last_contact.map_or_else(unknown, |at| at.to_string());
+    writeln!(out, "link {link}; last contact {last}")?;
+    let budget = &status.budget;
+    writeln!(
+        out,
+        "budget ε {:.3} of {:.3} in 365 days (δ {:e})",
+        budget.epsilon_spent, budget.epsilon_allowed, budget.delta
+    )?;
+    let outbox = &status.outbox;
+    writeln!(
+        out,
+        "outbox {} releases: {} acknowledged, {} queued, {} refused; chain {}",
+        outbox.releases,
+        outbox.acknowledged,
+        outbox.queued,
+        outbox.refused,
+        if outbox.verified { "in order" } else { "NOT in order" }
+    )?;
+    drop(out);
+    tell_projects(status)?;
+    tell_rest(status)
+}
+
+fn tell_projects(status: &Status) -> io::Result<()> {
+    let rows: Vec<Vec<String>> = status
+        .projects
+        .iter()
+        .map(|project| {
+            let bundle = project.bundle.as_ref().map(|digest| digest[..12].to_owned());
+            vec![
+                project.name.clone(),
+                bundle.unwrap_or_else(|| "none".to_owned()),
+                project.items.to_string(),
+                project.prelabeled.to_string(),
+                project.auto_accepted.to_string(),
+                project.queued.annotator.to_string(),
+                project.queued.expert.to_string(),
+                project.queued.campaign.to_string(),
+                project.corrected.to_string(),
+                project.window.to_string(),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let heading = [
+        "project", "model", "items", "prelabeled", "accepted", "annotator", "expert", "campaign",
+        "corrected", "window",
+    ];
+    table::print(&heading, &rows)
+}
+
+fn tell_rest(status: &Status) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for round in &status.rounds {
+        let run = &round.run[..12];
+        writeln!(out, "run {run} round {}: {} {}", round.round, round.state, round.note)?;
+    }
+    for campaign in &status.campaigns {
+        let CampaignStatus { title, state, matched, note, .. } = campaign;
+        writeln!(out, "campaign {title:?}: {state}, {matched} items here {note}")?;
+    }
+    for waiting in &status.pending {
+        writeln!(out, "waits: {waiting}")?;
+    }
+    Ok(())
+}
+
+pub(super) fn campaigns(context: &Context, command: &CampaignsCommand) -> Outcome {
+    match command {
+        CampaignsCommand::List(format) => list_campaigns(context, format.json),
+        CampaignsCommand::Show { id, json } => show_campaign(context, id, *json),
+        CampaignsCommand::Approve { id } => decide_campaign(context, id, true),
+        CampaignsCommand::Decline { id } => decide_campaign(context, id, false),
+    }
+}
+
+fn list_campaigns(context: &Context, json: bool) -> Outcome {
+    let all = context.store.read("campaigns", |tx| status::campaigns(tx, &context.limits))?;
+    if json {
+        print_json(&all)?;
+        return Ok(exit::DONE);
+    }
+    let rows: Vec<Vec<String>> = all
+        .into_iter()
+        .map(|campaign| {
+            vec![
+                campaign.campaign,
+                campaign.title,
+                campaign.state.to_owned(),
+                campaign.matched.to_string(),
+                format!("{:.3}", campaign.epsilon),
+                campaign.answers.map(|at| at.to_string()).unwrap_or_default(),
+            ]
+        })
+        .collect();
+    table::print(&["campaign", "title", "state", "items", "ε", "answers"], &rows)?;
+    Ok(exit::DONE)
+}
+
+fn show_campaign(context: &Context, id: &str, json: bool) -> Outcome {
+    let row = campaign(context, id)?;
+    let project = context.store.read("project", |tx| tx.project_by_key(row.project))?;
+    let project = project
+        .ok_or_else(|| Failure::text(exit::RUNTIME, "the campaign's project is gone"))?;
+    let words = words(&row.order.selector, &project.definition);
+    let all = context.store.read("campaigns", |tx| status::campaigns(tx, &context.limits))?;
+    let shown = all.into_iter().find(|other| other.campaign == row.order.campaign.to_hex());
+    if json {
+        let mut value = serde_json::to_value(&shown).unwrap_or(Value::Null);
+        value["selector"] = json!(words);
+        value["items_max"] = json!(row.order.items_max);
+        print_json(&value)?;
+        return Ok(exit::DONE);
+    }
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}: {}", row.order.title, row.state.name())?;
+    writeln!(out, "items where {words}, at most {}", row.order.items_max)?;
+    if let Some(shown) = shown {
+        let answers = shown.answers.map(|at| at.to_string()).unwrap_or_default();
+        writeln!(out, "answers at {answers} with noised progress, for ε {:.3}", shown.epsilon)?;
+        writeln!(out, "{} items queued here {}", shown.matched, shown.note)?;
+    }
+    Ok(exit::DONE)
+}
+
+/// A selector as a sentence.
+fn words(selector: &Selector, project: &Project) -> String {
+    let clause = |clause: &Clause| match *clause {
+        Clause::Feature { feature, bins } => {
+            let Some(feature) = project.features.get(usize::from(feature)) else {
+                return "an unknown feature".to_owned();
+            };
+            let titles: Vec<String> = (0..feature.bin_count())
+                .filter(|bin| bins >> bin & 1 == 1)
+                .map(|bin| feature.bin_title(bin))
+                .collect();
+            format!("{} is {}", feature.field, titles.join(" or "))
+        }
+        Clause::Prelabel { class } => {
+            let class = project.classes.get(usize::from(class));
+            format!("the prelabel is {}", class.map_or("unknown", |class| class.name.as_str()))
+        }
+        Clause::ConfidenceBelow { milli } => {
+            format!("the confidence is below {:.3}", f64::from(milli) / 1000.0)
+        }
+    };
+    selector.clauses().iter().map(clause).collect::<Vec<_>>().join(" and ")
+}
+
+fn decide_campaign(context: &Context, id: &str, approve: bool) -> Outcome {
+    let row = campaign(context, id)?;
+    let (to, note, word) = if approve {
+        (CampaignState::Approved, "", "approved: experts get its items")
+    } else {
+        let note = "by the steward";
+        (CampaignState::Declined, note, "declined: it is answered like any other, with noise alone")
+    };
+    let movable = match row.state {
+        CampaignState::Proposed => true,
+        CampaignState::Approved | CampaignState::Open => !approve,
+        CampaignState::Declined => approve,
+        CampaignState::Answered | CampaignState::Unanswered => false,
+    };
+    let id = &row.order.campaign;
+    let moved = movable
+        && context.store.tx("decide campaign", |tx| tx.move_campaign(id, row.state, to, note))?;
+    if !moved {
+        let text = format!("the campaign is {}: nothing to decide", row.state.name());
+        return Err(Failure::text(exit::REFUSED, text));
+    }
+    writeln!(io::stdout(), "{word}")?;
+    Ok(exit::DONE)
+}
+
+fn campaign(context: &Context, id: &str) -> Result<CampaignRow, Failure> {
+    let row = match CampaignId::from_hex(id) {
+        Some(id) => context.store.read("campaign", |tx| tx.campaign(&id))?,
+        None => None,
+    };
+    row.ok_or_else(|| {
+        Failure::text(exit::REFUSED, format!("there is no campaign {id}: see campaigns list"))
+    })
+}
+
+pub(super) fn models(context: &Context, command: &ModelsCommand) -> Outcome {
+    match command {
+        ModelsCommand::List(format) => list_models(context, format.json),
+        ModelsCommand::Approve { digest } => decide_model(context, digest, true),
+        ModelsCommand::Decline { digest } => decide_model(context, digest, false),
+    }
+}
+
+fn list_models(context: &Context, json: bool) -> Outcome {
+    let (bundles, used) = context.store.read("models", |tx| {
+        let used: Vec<_> = tx.projects()?.into_iter().filter_map(|row| row.bundle).collect();
+        Ok::<_, StoreError>((tx.bundles()?, used))
+    })?;
+    let state = |row: &BundleRow| match row.state {
+        BundleState::Ready if used.contains(&row.bundle) => "in use",
+        other => other.name(),
+    };
+    if json {
+        let all: Vec<Value> = bundles
+            .iter()
+            .map(|row| {
+                json!({
+                    "bundle": row.bundle, "project": row.order.project, "backbone": row.backbone,
+                    "state": state(row), "note": row.note,
+                })
+            })
+            .collect();
+        print_json(&all)?;
+        return Ok(exit::DONE);
+    }
+    let rows: Vec<Vec<String>> = bundles
+        .iter()
+        .map(|row| {
+            let project = row.order.project.to_string();
+            let backbone = row.backbone.to_hex();
+            vec![row.bundle.to_hex(), project, backbone, state(row).to_owned(), row.note.clone()]
+        })
+        .collect();
+    table::print(&["model", "project", "backbone", "state", "note"], &rows)?;
+    Ok(exit::DONE)
+}
+
+fn decide_model(context: &Context, digest: &str, approve: bool) -> Outcome {
+    let now = context.now();
+    let found = context.store.tx("decide model", |tx| {
+        let bundles = tx.bundles()?;
+        let mut named = bundles.iter().filter(|row| row.bundle.to_hex().starts_with(digest));
+        let (Some(row), None) = (named.next(), named.next()) else { return Ok(None) };
+        tx.decide(ApprovalKind::Bundle, &row.bundle, approve, now)?;
+        if approve {
+            tx.decide(ApprovalKind::Backbone, &row.backbone, true, now)?;
+        }
+        // The daemon judges what is pending again on its next tick.
+        let judged = match row.state {
+            BundleState::Pending | BundleState::Ready | BundleState::Declined => true,
+            BundleState::Wanted | BundleState::Failed => false,
+        };
+        if judged {
+            tx.set_bundle_state(&row.bundle, BundleState::Pending, "")?;
+        }
+        Ok::<_, StoreError>(Some(row.bundle))
+    })?;
+    let bundle = found.ok_or_else(|| {
+        let text = format!("{digest} is not the beginning of one model's digest: see models list");
+        Failure::text(exit::REFUSED, text)
+    })?;
+    let word = if approve { "approved" } else { "declined" };
+    writeln!(io::stdout(), "model {bundle} {word}")?;
+    Ok(exit::DONE)
+}

@@ -1,0 +1,127 @@
+//! Setting an agent up: configuration, membership, people.
+
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use insitu_daemon::clock::{Clock, SystemClock};
+use insitu_daemon::enroll::{TOKEN_BYTES_MAX, Token, join};
+use insitu_daemon::exit;
+use insitu_daemon::files::{self, Access};
+use insitu_daemon::link::client;
+use serde_json::json;
+
+use super::arguments::{Arguments, EnrollArguments, InitArguments, PersonCommand, RoleName};
+use super::{Context, Failure, Outcome, print_json, read_config, table};
+use crate::config::template;
+use crate::review::{PersonError, add_person};
+use crate::store::Store;
+use crate::store::labels::Role;
+use crate::uplink::Membership;
+
+pub(super) fn init(arguments: &Arguments, init: &InitArguments) -> Outcome {
+    let failed = |error: files::FileError| Failure::refused(&error);
+    files::create_folder(&init.dir).map_err(failed)?;
+    // A --config inside the folder names the file; the default name is meant otherwise.
+    let named = arguments.config.parent() == Some(init.dir.as_path());
+    let path = if named { arguments.config.clone() } else { init.dir.join("agent.toml") };
+    let text = template(init.site.as_ref(), init.coordinator.as_deref(), init.listen);
+    files::create(&path, text.as_bytes(), Access::Secret).map_err(failed)?;
+    let config = crate::config::Config::read(&path).map_err(|e| Failure::configuration(&e))?;
+    files::create_folder(&config.data).map_err(failed)?;
+    Store::open(&config.data)?;
+    let mut out = io::stdout().lock();
+    writeln!(out, "wrote {}", path.display())?;
+    writeln!(out, "made the store and its sealing key in {}", config.data.display())?;
+    writeln!(out, "next: insitu-agent --config {} enroll --token-file FILE", path.display())?;
+    Ok(exit::DONE)
+}
+
+pub(super) fn enroll(arguments: &Arguments, enroll: &EnrollArguments) -> Outcome {
+    let config = read_config(arguments)?;
+    let address = enroll.coordinator.as_ref().or(config.coordinator.address.as_ref());
+    let address = address.ok_or_else(|| {
+        let hint = "say where the coordinator is: --coordinator HOST:PORT, or coordinator.address";
+        Failure::text(exit::USAGE, hint)
+    })?;
+    let membership = Membership::new(&config.data);
+    if membership.credentials_file().exists() && !enroll.again {
+        let hint = "this agent is enrolled already; --again replaces its membership";
+        return Err(Failure::text(exit::REFUSED, hint));
+    }
+    let token = read_token(&enroll.token_file)?;
+    if config.site.as_ref().is_some_and(|site| *site != token.site) {
+        let text = format!("the token is for site {}, the configuration for another", token.site);
+        return Err(Failure::text(exit::REFUSED, text));
+    }
+    files::create_folder(&config.data).map_err(|error| Failure::runtime(&error))?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let joined = runtime.block_on(async {
+        let endpoint = client::endpoint()?;
+        let joined = join(&endpoint, address, &token, enroll.agent.clone(), clock).await;
+        Ok::<_, io::Error>(joined)
+    })?;
+    let joined = joined.map_err(|error| Failure::refused(&error))?;
+    // The key that verifies bundles first: with credentials in place the agent counts as enrolled.
+    let key = format!("{}\n", joined.bundle_key.to_hex());
+    files::write_atomic(&membership.bundle_key_file(), key.as_bytes(), Access::Public)
+        .map_err(|error| Failure::runtime(&error))?;
+    joined
+        .credentials
+        .store(&membership.credentials_file())
+        .map_err(|error| Failure::runtime(&error))?;
+    writeln!(
+        io::stdout(),
+        "enrolled as {} of site {}; the certificate renews itself",
+        enroll.agent,
+        token.site
+    )?;
+    Ok(exit::DONE)
+}
+
+fn read_token(path: &Path) -> Result<Token, Failure> {
+    let bytes = files::read(path, TOKEN_BYTES_MAX).map_err(|error| Failure::refused(&error))?;
+    let text = String::from_utf8_lossy(&bytes);
+    text.trim().parse().map_err(|error: insitu_daemon::enroll::TokenError| Failure::refused(&error))
+}
+
+pub(super) fn person(context: &Context, command: &PersonCommand) -> Outcome {
+    match command {
+        PersonCommand::Add { name, role, token_file } => {
+            let role = match role {
+                RoleName::Annotator => Role::Annotator,
+                RoleName::Expert => Role::Expert,
+                RoleName::Lead => Role::Lead,
+                RoleName::Steward => Role::Steward,
+            };
+            add_person(&context.store, name, role, token_file, context.now()).map_err(|error| {
+                match error {
+                    PersonError::Store(_) | PersonError::Randomness => Failure::runtime(&error),
+                    PersonError::Taken { .. } | PersonError::Name | PersonError::File(_) => {
+                        Failure::refused(&error)
+                    }
+                }
+            })?;
+            let file = token_file.display();
+            writeln!(io::stdout(), "added {name}, {}; the token is in {file}", role.name())?;
+        }
+        PersonCommand::List(format) => {
+            let people = context.store.read("people", |tx| tx.people())?;
+            if format.json {
+                let listed: Vec<_> = people
+                    .iter()
+                    .map(|person| json!({"name": person.name, "role": person.role.name()}))
+                    .collect();
+                print_json(&listed)?;
+            } else {
+                let rows: Vec<Vec<String>> = people
+                    .into_iter()
+                    .map(|person| vec![person.name, person.role.name().to_owned()])
+                    .collect();
+                table::print(&["name", "role"], &rows)?;
+            }
+        }
+    }
+    Ok(exit::DONE)
+}

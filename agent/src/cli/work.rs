@@ -1,0 +1,215 @@
+//! Work on files: import, redact, prelabel.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use insitu_daemon::exit;
+use insitu_models::bundle::Bundle;
+use insitu_protocol::ids::Digest;
+use serde_json::{Map, Value, json};
+
+use super::arguments::{
+    Arguments, FormatName, ImportArguments, ModeName, PrelabelArguments, RedactArguments,
+};
+use super::{Context, Failure, Outcome, print_json, read_config};
+use crate::item::{self, CleanItem};
+use crate::prelabel::{self, Model, Shelf};
+use crate::redact::{self, Engine, Mode, Options, Profile};
+use crate::source::{self, Format, LINE_BYTES_MAX, Report};
+use crate::store::Store;
+
+/// Records prelabeled at once.
+const BATCH_RECORDS: usize = 256;
+
+pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
+    let name = &import.project;
+    let project = context.store.read("project", |tx| tx.project(name))?.ok_or_else(|| {
+        let text = format!(
+            "there is no project {name} yet: the coordinator sends it while `run` is connected \
+             (see `status`)"
+        );
+        Failure::text(exit::REFUSED, text)
+    })?;
+    let rules = context.config.source(name).ok_or_else(|| {
+        let text = format!("the configuration has no [[project]] named {name}");
+        Failure::text(exit::CONFIGURATION, text)
+    })?;
+    let mut reports = Vec::new();
+    for path in &import.paths {
+        let format = match import.format {
+            Some(FormatName::Csv) => Format::Csv,
+            Some(FormatName::Jsonl) => Format::JsonLines,
+            None => Format::of(path),
+        };
+        let report = source::import(&context.store, &project, rules, format, open(path)?)
+            .map_err(|error| match error {
+                source::ImportError::Store(_) => Failure::runtime(&error),
+                source::ImportError::Read(_)
+                | source::ImportError::NoColumn { .. }
+                | source::ImportError::Header(_) => {
+                    let mut failure = Failure::refused(&error);
+                    failure.message = format!("{}: {}", path.display(), failure.message);
+                    failure
+                }
+            })?;
+        if !import.json {
+            tell(path, &report)?;
+        }
+        reports.push((path, report));
+    }
+    if import.json {
+        print_json(&reports.iter().map(|(path, report)| shown(path, report)).collect::<Vec<_>>())?;
+    }
+    let bad = reports.iter().any(|(_, report)| report.bad > 0);
+    Ok(if bad { exit::REFUSED } else { exit::DONE })
+}
+
+fn tell(path: &Path, report: &Report) -> io::Result<()> {
+    let Report { read, added, known, bad, bad_lines } = report;
+    let path = path.display();
+    for bad in bad_lines {
+        writeln!(io::stderr(), "{path}:{}: {}", bad.line, bad.reason)?;
+    }
+    let listed = u64::try_from(bad_lines.len()).unwrap_or(u64::MAX);
+    if *bad > listed {
+        writeln!(io::stderr(), "{path}: {} more bad lines", bad - listed)?;
+    }
+    let summary = format!("{read} read, {added} added, {known} known before, {bad} bad");
+    writeln!(io::stdout(), "{path}: {summary}")?;
+    if *added == 0 && *known > 0 {
+        writeln!(io::stdout(), "{path}: every item was imported before; nothing changed")?;
+    }
+    Ok(())
+}
+
+fn shown(path: &Path, report: &Report) -> Value {
+    let lines: Vec<Value> = report
+        .bad_lines
+        .iter()
+        .map(|bad| json!({"line": bad.line, "reason": bad.reason.to_string()}))
+        .collect();
+    json!({
+        "file": path.display().to_string(), "read": report.read, "added": report.added,
+        "known": report.known, "bad": report.bad, "bad_lines": lines,
+    })
+}
+
+pub(super) fn redact(redact: &RedactArguments) -> Outcome {
+    let engine = Engine::new(Profile::default());
+    let mode = match redact.mode {
+        ModeName::Mask => Mode::Mask,
+        ModeName::None => Mode::None,
+    };
+    let options = Options { mode, spans_only: redact.spans_only };
+    let reader = open(redact.file.as_deref().unwrap_or_else(|| Path::new("-")))?;
+    let writer = BufWriter::new(io::stdout().lock());
+    let summary = redact::lines(&engine, reader, writer, options, |failure| {
+        super::complain(&crate::pipeline::explain(&failure));
+    })?;
+    Ok(if summary.failures > 0 { exit::REFUSED } else { exit::DONE })
+}
+
+pub(super) fn prelabel(arguments: &Arguments, prelabel: &PrelabelArguments) -> Outcome {
+    // A bundle's folder needs no configuration; where there is one, it names the engine.
+    let library = if arguments.config.exists() {
+        read_config(arguments)?.inference.library
+    } else {
+        None
+    };
+    let bundle = bundle(arguments, &prelabel.bundle)?;
+    let engine = prelabel::engine(library.as_ref()).map_err(|error| Failure::configuration(&error))?;
+    let mut model = Model::load(&engine, &bundle).map_err(|error| Failure::refused(&error))?;
+    let mut reader = open(prelabel.file.as_deref().unwrap_or_else(|| Path::new("-")))?;
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut batch = Vec::with_capacity(BATCH_RECORDS);
+    let (mut line, mut bad, mut text) = (0_u64, 0_u64, Vec::new());
+    while let Some(fits) = source::next_line(&mut reader, &mut text)? {
+        line += 1;
+        if fits && text.trim_ascii().is_empty() {
+            continue;
+        }
+        match record(fits, &text) {
+            Ok(record) => batch.push(record),
+            Err(reason) => {
+                bad += 1;
+                super::complain(&format!("line {line}: {reason}"));
+            }
+        }
+        if batch.len() == BATCH_RECORDS {
+            write_prelabels(&mut model, &mut batch, &mut out)?;
+        }
+    }
+    write_prelabels(&mut model, &mut batch, &mut out)?;
+    out.flush()?;
+    Ok(if bad > 0 { exit::REFUSED } else { exit::DONE })
+}
+
+fn bundle(arguments: &Arguments, name: &str) -> Result<Bundle, Failure> {
+    let folder = PathBuf::from(name);
+    if folder.is_dir() {
+        return Bundle::open(&folder).map_err(|error| Failure::refused(&error));
+    }
+    let digest: Digest = Digest::from_hex(name).ok_or_else(|| {
+        Failure::text(exit::USAGE, format!("{name} is neither a folder nor a bundle's digest"))
+    })?;
+    let config = read_config(arguments)?;
+    let store = Store::open(&config.data)?;
+    let row = store.read("bundle", |tx| tx.bundle(&digest))?;
+    let row = row.ok_or_else(|| {
+        Failure::text(exit::REFUSED, format!("this agent has no bundle {digest}"))
+    })?;
+    Shelf::new(&config.data)
+        .bundle(&row.order.manifest.0)
+        .map_err(|error| Failure::refused(&error))
+}
+
+fn record(fits: bool, text: &[u8]) -> Result<(Value, CleanItem), String> {
+    if !fits {
+        return Err(format!("longer than {LINE_BYTES_MAX} bytes"));
+    }
+    let fields: Map<String, Value> =
+        serde_json::from_slice(text).map_err(|_| "not a JSON object".to_owned())?;
+    let id = fields.get("id").cloned().unwrap_or(Value::Null);
+    let mut values = Vec::with_capacity(fields.len());
+    for (name, value) in fields {
+        let value = match value {
+            Value::Number(number) => match number.as_f64() {
+                Some(number) => item::Value::Number(number),
+                None => continue,
+            },
+            Value::String(text) => item::Value::Text(text),
+            Value::Bool(value) => item::Value::Text(value.to_string()),
+            Value::Null | Value::Array(_) | Value::Object(_) => continue,
+        };
+        values.push((name, value));
+    }
+    Ok((id, CleanItem::from_fields(values)))
+}
+
+fn write_prelabels(
+    model: &mut Model,
+    batch: &mut Vec<(Value, CleanItem)>,
+    out: &mut impl Write,
+) -> Result<(), Failure> {
+    let (ids, items): (Vec<Value>, Vec<CleanItem>) = batch.drain(..).unzip();
+    let predictions = model.probabilities(&items).map_err(|error| Failure::runtime(&error))?;
+    for (id, (class, confidence, probabilities)) in ids.into_iter().zip(predictions) {
+        let line = json!({
+            "id": id, "class": class, "class_name": model.manifest().classes.get(class),
+            "confidence": confidence, "probabilities": probabilities,
+        });
+        writeln!(out, "{line}")?;
+    }
+    Ok(())
+}
+
+fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+    if path == Path::new("-") {
+        return Ok(Box::new(BufReader::new(io::stdin())));
+    }
+    let file = File::open(path).map_err(|error| {
+        Failure::text(exit::REFUSED, format!("{}: {error}", path.display()))
+    })?;
+    Ok(Box::new(BufReader::new(file)))
+}

@@ -1,0 +1,298 @@
+//! The way in: applies the coordinator's orders, and fetches the objects of ordered bundles.
+//!
+//! An order is applied in the transaction that records its number, so a crash applies it once or
+//! not at all, and hearing it again changes nothing. An order is a proposal: what it leads to is
+//! decided here by the site's policy, or by its steward.
+
+use std::io;
+use std::path::PathBuf;
+
+use insitu_daemon::files::FileError;
+use insitu_daemon::link::client::{CallError, Link};
+use insitu_models::manifest::{Manifest, Object};
+use insitu_models::sign::PublicKey;
+use insitu_privacy::Rho;
+use insitu_protocol::ids::{Digest, digest};
+use insitu_protocol::order::{BundleOrder, CampaignOrder, NumberedOrder, Order};
+use insitu_protocol::request::CHUNK_BYTES_MAX;
+use tokio::io::AsyncWriteExt;
+
+use crate::config::{ApproveCampaigns, ApproveModels, Limits, Policy};
+use crate::prelabel::Shelf;
+use crate::store::campaigns::CampaignState;
+use crate::store::orders::{ApprovalKind, BundleRow, BundleState};
+use crate::store::{Store, StoreError, Tx};
+
+/// What decides about orders.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    /// The steward's limits.
+    pub policy: Policy,
+    /// The same in ρ.
+    pub limits: Limits,
+    /// Whose signature a bundle needs; none before enrollment, and then no bundle is taken.
+    pub bundle_key: Option<PublicKey>,
+}
+
+/// Why orders or objects do not arrive.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DownlinkError {
+    /// The call failed.
+    #[error("the coordinator cannot be reached, or refused")]
+    Call(#[from] CallError),
+    /// An object cannot be kept.
+    #[error("cannot keep the object {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The folder of objects cannot be made.
+    #[error("no folder for objects")]
+    Folder(#[from] FileError),
+    /// An object that is not what its digest says; it was thrown away.
+    #[error("object {object} arrived with another content")]
+    Content {
+        /// The digest asked for.
+        object: Digest,
+    },
+    /// An object of another length than its manifest says.
+    #[error("object {object} has {got} bytes where its manifest says {want}")]
+    Length {
+        /// The digest asked for.
+        object: Digest,
+        /// Bytes announced.
+        got: u64,
+        /// Bytes promised.
+        want: u64,
+    },
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// Asks for orders until there are none left, and applies them; how many there were.
+///
+/// # Errors
+/// [`DownlinkError`].
+pub async fn poll(
+    link: &Link,
+    store: &Store,
+    judge: &Judge,
+    now: i64,
+) -> Result<usize, DownlinkError> {
+    let mut applied = 0;
+    loop {
+        let after = store.read("last order", |tx| tx.last_order())?;
+        let orders = link.poll(after).await?;
+        if orders.is_empty() {
+            return Ok(applied);
+        }
+        for order in &orders {
+            applied += usize::from(apply(store, judge, order, now)?);
+        }
+    }
+}
+
+/// Applies one order; `false` when it was applied before.
+///
+/// # Errors
+/// [`StoreError`]; nothing of it is applied then.
+pub fn apply(
+    store: &Store,
+    judge: &Judge,
+    order: &NumberedOrder,
+    now: i64,
+) -> Result<bool, StoreError> {
+    store.tx("apply order", |tx| {
+        if order.number <= tx.last_order()? {
+            return Ok(false);
+        }
+        let kind = match &order.order {
+            Order::Project(project) => {
+                tx.put_project(project, now)?;
+                "project"
+            }
+            Order::Bundle(bundle) => {
+                take_bundle(tx, judge, order.number, bundle)?;
+                "bundle"
+            }
+            Order::Round(round) => {
+                tx.put_round(round)?;
+                "round"
+            }
+            Order::Campaign(campaign) => {
+                take_campaign(tx, judge, order.number, campaign)?;
+                "campaign"
+            }
+        };
+        tx.set_last_order(order.number)?;
+        metrics::counter!("insitu_agent_orders_total", "kind" => kind).increment(1);
+        tracing::info!(number = order.number, kind, "order taken");
+        Ok(true)
+    })
+}
+
+fn take_bundle(
+    tx: &Tx<'_>,
+    judge: &Judge,
+    number: u64,
+    order: &BundleOrder,
+) -> Result<(), StoreError> {
+    let id = digest(&order.manifest.0);
+    let refuse = |why: &str| {
+        metrics::counter!("insitu_agent_bundles_refused_total").increment(1);
+        tracing::error!(bundle = %id, reason = why, "bundle refused");
+    };
+    let signed = judge
+        .bundle_key
+        .is_some_and(|key| key.verify(&order.manifest.0, &order.signature).is_ok());
+    if !signed {
+        refuse("the signature is not by the federation's bundle key");
+        return Ok(());
+    }
+    match Manifest::decode(&order.manifest.0) {
+        Ok(manifest) => tx.put_bundle(id, number, order, manifest.backbone.digest),
+        Err(error) => {
+            refuse(&error.to_string());
+            Ok(())
+        }
+    }
+}
+
+fn take_campaign(
+    tx: &Tx<'_>,
+    judge: &Judge,
+    number: u64,
+    order: &CampaignOrder,
+) -> Result<(), StoreError> {
+    let Some(project) = tx.project(&order.project)? else {
+        tracing::error!(campaign = %order.campaign, "campaign of an unknown project ignored");
+        return Ok(());
+    };
+    let (state, note) = if let Err(error) = order.selector.check(&project.definition) {
+        (CampaignState::Declined, error.to_string())
+    } else if Rho::from_nano(order.nano_rho) > judge.limits.campaign {
+        // It will not be answered either: the same limit refuses the charge.
+        (CampaignState::Declined, "costs more than policy.epsilon_campaign".to_owned())
+    } else {
+        match judge.policy.approve_campaigns {
+            ApproveCampaigns::WithinPolicy => (CampaignState::Approved, String::new()),
+            ApproveCampaigns::Manual => (CampaignState::Proposed, String::new()),
+        }
+    };
+    tx.put_campaign(project.project, number, order, state, &note)
+}
+
+/// Fetches what is missing of ordered bundles, and lets the policy judge those that are complete.
+///
+/// # Errors
+/// [`DownlinkError`]; what has arrived stays, and fetching goes on from there.
+pub async fn fetch(link: &Link, store: &Store, shelf: &Shelf) -> Result<(), DownlinkError> {
+    insitu_daemon::files::create_folder(shelf.folder())?;
+    for row in store.read("bundles", |tx| tx.bundles())? {
+        if row.state != BundleState::Wanted {
+            continue;
+        }
+        let outcome = fetch_bundle(link, shelf, &row).await;
+        match outcome {
+            Ok(()) => store.tx("bundle complete", |tx| {
+                tx.set_bundle_state(&row.bundle, BundleState::Pending, "")
+            })?,
+            Err(error @ (DownlinkError::Content { .. } | DownlinkError::Length { .. })) => {
+                tracing::error!(bundle = %row.bundle, error = %error, "bundle refused");
+                store.tx("bundle refused", |tx| {
+                    tx.set_bundle_state(&row.bundle, BundleState::Failed, &error.to_string())
+                })?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+async fn fetch_bundle(link: &Link, shelf: &Shelf, row: &BundleRow) -> Result<(), DownlinkError> {
+    let Ok(manifest) = Manifest::decode(&row.order.manifest.0) else { return Ok(()) };
+    for object in manifest.objects() {
+        if !shelf.path(&object.digest).exists() {
+            fetch_object(link, shelf, &object).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Fetches an object into a file beside its place, from where an earlier attempt stopped, and
+/// moves it there when its digest is right.
+async fn fetch_object(link: &Link, shelf: &Shelf, object: &Object) -> Result<(), DownlinkError> {
+    let path = shelf.path(&object.digest);
+    let part = path.with_extension("part");
+    let failed = |source| DownlinkError::File { path: path.clone(), source };
+    let mut file =
+        tokio::fs::OpenOptions::new().create(true).append(true).open(&part).await.map_err(failed)?;
+    let mut offset = file.metadata().await.map_err(failed)?.len();
+    while offset < object.bytes {
+        let (got, bytes) = link.fetch(object.digest, offset).await?;
+        if got != object.bytes || bytes.0.is_empty() || bytes.0.len() > CHUNK_BYTES_MAX {
+            return Err(DownlinkError::Length { object: object.digest, got, want: object.bytes });
+        }
+        file.write_all(&bytes.0).await.map_err(failed)?;
+        offset = offset.saturating_add(u64::try_from(bytes.0.len()).unwrap_or(u64::MAX));
+        metrics::counter!("insitu_agent_bytes_fetched_total")
+            .increment(u64::try_from(bytes.0.len()).unwrap_or(u64::MAX));
+    }
+    file.sync_all().await.map_err(failed)?;
+    let (want, read) = (object.digest, part.clone());
+    let right = tokio::task::spawn_blocking(move || hash(&read).map(|found| found == want.0))
+        .await
+        .map_err(|error| failed(io::Error::other(error)))?
+        .map_err(failed)?;
+    if !right {
+        tokio::fs::remove_file(&part).await.map_err(failed)?;
+        return Err(DownlinkError::Content { object: object.digest });
+    }
+    tokio::fs::rename(&part, &path).await.map_err(failed)
+}
+
+fn hash(path: &PathBuf) -> io::Result<[u8; 32]> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(std::fs::File::open(path)?)?;
+    Ok(*hasher.finalize().as_bytes())
+}
+
+impl Judge {
+    /// Whether a complete bundle may be used: its next state, and why it waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn bundle(&self, tx: &Tx<'_>, row: &BundleRow) -> Result<(BundleState, String), StoreError> {
+        match tx.decision(ApprovalKind::Bundle, &row.bundle)? {
+            Some(true) => return Ok((BundleState::Ready, String::new())),
+            Some(false) => return Ok((BundleState::Declined, "by the steward".to_owned())),
+            None => {}
+        }
+        let approved = self.backbone(tx, &row.backbone)?;
+        Ok(match self.policy.approve_models {
+            ApproveModels::ApprovedBackbones if approved => (BundleState::Ready, String::new()),
+            ApproveModels::ApprovedBackbones => {
+                let note = format!("backbone {} is not approved", row.backbone);
+                (BundleState::Pending, note)
+            }
+            ApproveModels::Manual => {
+                (BundleState::Pending, "waits for the steward's approval".to_owned())
+            }
+        })
+    }
+
+    /// Whether the steward approved a backbone: heads may be trained over it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn backbone(&self, tx: &Tx<'_>, backbone: &Digest) -> Result<bool, StoreError> {
+        Ok(match tx.decision(ApprovalKind::Backbone, backbone)? {
+            Some(decided) => decided,
+            None => self.policy.backbones.contains(backbone),
+        })
+    }
+}

@@ -1,0 +1,218 @@
+//! Learning: the clipped gradient of a head over the site's corrections, for one training round.
+//!
+//! Only the head learns, over a backbone that the steward approved and that is in use. A subject's
+//! items are one gradient, clipped as one; hold-out items never take part.
+
+use insitu_models::head::{Head, HeadError};
+use insitu_privacy::clip::{ClipError, ClipShape, ClippedSum};
+use insitu_privacy::contribution::{ItemsPerSubject, select};
+use insitu_protocol::ids::Digest;
+use insitu_protocol::order::RoundOrder;
+use insitu_protocol::release::Body;
+
+use crate::item::CleanItem;
+use crate::prelabel::{Model, ModelError};
+use crate::review::Correction;
+use crate::store::items::Stage;
+use crate::store::orders::ProjectRow;
+use crate::store::{Store, StoreError};
+use crate::tally::{Tally, contribution_key};
+
+/// Most items of a subject in its gradient: the clipping bounds what they do together.
+const ITEMS_PER_SUBJECT: u32 = 5;
+/// Items whose features are in memory at once, when no subject has more.
+const BATCH_ITEMS: usize = 256;
+/// Rows read in one transaction.
+const PAGE_ROWS: u32 = 256;
+
+/// Why a round is not computed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LearnError {
+    /// The round names another backbone than the one in use.
+    #[error("the round is for backbone {ordered}, in use is {active}")]
+    Backbone {
+        /// Named by the round.
+        ordered: Digest,
+        /// In use.
+        active: Digest,
+    },
+    /// The round's head has another shape than the model in use.
+    #[error("a head of {classes} x {features} does not fit the model in use")]
+    Shape {
+        /// Rows of the round's head.
+        classes: u16,
+        /// Columns of the round's head.
+        features: u32,
+    },
+    /// The head's bytes.
+    #[error("the round's head is refused")]
+    Head(#[from] HeadError),
+    /// The clipping.
+    #[error("the round's clipping is refused")]
+    Clip(#[from] ClipError),
+    /// The model does not run.
+    #[error("the model failed")]
+    Model(#[from] ModelError),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl LearnError {
+    /// Whether the same round can succeed later.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Model(_) | Self::Store(_) => true,
+            Self::Backbone { .. } | Self::Shape { .. } | Self::Head(_) | Self::Clip(_) => false,
+        }
+    }
+}
+
+/// An item that is learned from.
+struct Lesson {
+    item: i64,
+    subject: [u8; 32],
+    class: usize,
+}
+
+/// The sum of the subjects' clipped gradients at the round's head.
+///
+/// # Errors
+/// [`LearnError`].
+pub fn gradient(
+    store: &Store,
+    model: &mut Model,
+    project: &ProjectRow,
+    order: &RoundOrder,
+) -> Result<Tally, LearnError> {
+    let head = head(model, order)?;
+    let dimensions = head.classes() * head.features();
+    let clip = f64::from(order.clip_milli) / 1000.0;
+    let shape = ClipShape::new(dimensions, clip, u32::from(order.fraction_bits))?;
+    let lessons = lessons(store, project, order)?;
+    let count = lessons.len();
+    let mut sum = ClippedSum::new(shape);
+    for batch in batches(&lessons) {
+        let items = store.read("features", |tx| {
+            batch
+                .iter()
+                .map(|lesson| {
+                    let row = tx.item(lesson.item)?;
+                    let row = row.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
+                    CleanItem::load(&row)
+                })
+                .collect::<Result<Vec<_>, StoreError>>()
+        })?;
+        let features = model.features(&items)?;
+        let mut rows = features.chunks_exact(head.features());
+        for of_subject in batch.chunk_by(|a, b| a.subject == b.subject) {
+            let pairs: Vec<(&[f32], usize)> =
+                of_subject.iter().zip(&mut rows).map(|(lesson, row)| (row, lesson.class)).collect();
+            sum.add(&head.subject_gradient(pairs)?)?;
+        }
+    }
+    let origin = format!("{count} corrected items of {} subjects, hold-out excluded", sum.subjects());
+    let body = Body::Update { run: order.run, round: order.round };
+    Ok(Tally::of_gradient(&project.definition, body, &sum, order.nano_rho, origin))
+}
+
+fn head(model: &Model, order: &RoundOrder) -> Result<Head, LearnError> {
+    let manifest = model.manifest();
+    if manifest.backbone.digest != order.backbone {
+        return Err(LearnError::Backbone {
+            ordered: order.backbone,
+            active: manifest.backbone.digest,
+        });
+    }
+    let (classes, features) = (manifest.classes.len(), manifest.features);
+    let fits = usize::from(order.classes) == classes
+        && usize::try_from(order.features).is_ok_and(|ordered| ordered == features);
+    if !fits {
+        return Err(LearnError::Shape { classes: order.classes, features: order.features });
+    }
+    Ok(Head::decode(classes, features, &order.head.0)?)
+}
+
+/// What the site learns from in a run, ordered by subject: every round takes the same items,
+/// as far as they were corrected by then.
+fn lessons(
+    store: &Store,
+    project: &ProjectRow,
+    order: &RoundOrder,
+) -> Result<Vec<Lesson>, StoreError> {
+    let mut lessons = Vec::new();
+    let mut references = Vec::new();
+    let mut last = 0;
+    loop {
+        let done = store.read("corrections", |tx| {
+            let keys = tx.labeled_items(project.project, last, PAGE_ROWS)?;
+            for key in &keys {
+                last = *key;
+                let Some(row) = tx.item(*key)? else { continue };
+                if row.stage == Stage::Expert {
+                    continue; // its readers disagree, or one of them flagged it
+                }
+                let Some(correction) = Correction::load(tx, &row)? else { continue };
+                references.push((correction.subject(), correction.item()));
+                lessons.push(Lesson {
+                    item: *key,
+                    subject: row.subject,
+                    class: usize::from(correction.record()),
+                });
+            }
+            Ok::<_, StoreError>(keys.is_empty())
+        })?;
+        if done {
+            break;
+        }
+    }
+    let key = store.read("contribution", |tx| Ok::<_, StoreError>(contribution_key(tx)))?;
+    let limit = ItemsPerSubject::new(ITEMS_PER_SUBJECT).unwrap_or(ItemsPerSubject::ONE);
+    let name = [b"run/", order.run.0.as_slice()].concat();
+    let mut kept = select(&key, &name, limit, &references).into_iter().peekable();
+    let mut at = 0;
+    lessons.retain(|_| {
+        let keep = kept.next_if_eq(&at).is_some();
+        at += 1;
+        keep
+    });
+    lessons.sort_by_key(|lesson| (lesson.subject, lesson.item));
+    Ok(lessons)
+}
+
+/// Runs of whole subjects with about [`BATCH_ITEMS`] items each.
+fn batches(lessons: &[Lesson]) -> impl Iterator<Item = &[Lesson]> {
+    let mut rest = lessons;
+    std::iter::from_fn(move || {
+        let mut end = rest.len().min(BATCH_ITEMS);
+        while end > 0 && end < rest.len() && rest[end].subject == rest[end - 1].subject {
+            end += 1;
+        }
+        let (batch, after) = rest.split_at(end);
+        rest = after;
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_never_split_a_subject() {
+        let lesson = |i: usize| Lesson {
+            item: 0,
+            subject: [u8::try_from(i / 3 % 256).unwrap(); 32],
+            class: 0,
+        };
+        let lessons: Vec<Lesson> = (0..700).map(lesson).collect();
+        let cut: Vec<&[Lesson]> = batches(&lessons).collect();
+        assert_eq!(cut.iter().map(|batch| batch.len()).sum::<usize>(), 700);
+        for pair in cut.windows(2) {
+            assert_ne!(pair[0].last().unwrap().subject, pair[1][0].subject);
+            assert!(pair[0].len() <= BATCH_ITEMS + 2);
+        }
+        assert_eq!(batches(&[]).count(), 0);
+    }
+}

@@ -1,0 +1,118 @@
+//! Campaigns: matched against the site's items once, answered once at their closing time.
+//!
+//! The answer has the same shape, the same cost and the same time whether the campaign was
+//! approved, declined, or matched nothing.
+
+use insitu_protocol::ids::CampaignId;
+
+use super::{Pipeline, PipelineError, explain};
+use crate::item::CleanItem;
+use crate::outbox::{self, OutboxError};
+use crate::prelabel::Prelabel;
+use crate::release::Release;
+use crate::store::campaigns::{CampaignRow, CampaignState};
+use crate::store::StoreError;
+use crate::tally;
+
+/// Rows matched in one transaction.
+const PAGE_ROWS: u32 = 256;
+
+impl Pipeline {
+    /// Matches approved campaigns, and answers those whose time has come.
+    pub(super) fn work_on_campaigns(&mut self, now: i64) -> Result<(), PipelineError> {
+        for row in self.store.read("campaigns", |tx| tx.campaigns())? {
+            if row.state.is_closed() {
+                continue;
+            }
+            if now >= row.order.answers_unix_s {
+                self.answer(&row, now)?;
+            } else if row.state == CampaignState::Approved {
+                self.match_items(&row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues the items that the selector matches, up to the campaign's limit, oldest first.
+    fn match_items(&self, row: &CampaignRow) -> Result<(), PipelineError> {
+        let order = &row.order;
+        let limit = usize::try_from(order.items_max).unwrap_or(usize::MAX);
+        let mut matched = Vec::new();
+        let mut last = 0;
+        while matched.len() < limit {
+            let done = self.store.read("match campaign", |tx| {
+                let project = tx
+                    .project_by_key(row.project)?
+                    .ok_or(StoreError::Corrupt { table: "campaigns", column: "project" })?;
+                let page = tx.prelabeled_items(row.project, last, PAGE_ROWS)?;
+                for item in &page {
+                    last = item.item;
+                    let Some(prelabel) = &item.prelabel else { continue };
+                    let prelabel = Prelabel::decode(prelabel)?;
+                    let bins = CleanItem::load(item)?.bins(&project.definition);
+                    let milli = prelabel.confidence_milli();
+                    if order.selector.matches(&bins, prelabel.class(), milli) {
+                        matched.push(item.item);
+                    }
+                }
+                Ok::<_, StoreError>(page.is_empty())
+            })?;
+            if done {
+                break;
+            }
+        }
+        matched.truncate(limit);
+        self.store.tx("open campaign", |tx| {
+            let moved = tx.move_campaign(
+                &order.campaign,
+                CampaignState::Approved,
+                CampaignState::Open,
+                "",
+            )?;
+            if moved {
+                matched.iter().try_for_each(|item| tx.add_campaign_item(&order.campaign, *item))?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
+        tracing::info!(campaign = %order.campaign, "campaign open");
+        Ok(())
+    }
+
+    fn answer(&self, row: &CampaignRow, now: i64) -> Result<(), PipelineError> {
+        let campaign: &CampaignId = &row.order.campaign;
+        match self.release_answer(row, now) {
+            Ok(()) => {
+                tracing::info!(%campaign, "campaign answered");
+                Ok(())
+            }
+            Err(error @ OutboxError::Release(_)) => {
+                let note = explain(&error);
+                tracing::warn!(%campaign, reason = note, "campaign not answered");
+                self.store.tx("campaign not answered", |tx| {
+                    tx.move_campaign(campaign, row.state, CampaignState::Unanswered, &note)
+                })?;
+                Ok(())
+            }
+            // An operator must act first; until then nothing is drawn and nothing is charged.
+            Err(OutboxError::Restored { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn release_answer(&self, row: &CampaignRow, now: i64) -> Result<(), OutboxError> {
+        let tally = self.store.read("tally campaign", |tx| {
+            outbox::check_not_restored(tx)?;
+            let project = tx
+                .project_by_key(row.project)?
+                .ok_or(StoreError::Corrupt { table: "campaigns", column: "project" })?;
+            let answered = row.state == CampaignState::Open;
+            Ok::<_, OutboxError>(tally::campaign(tx, &project, &row.order, answered)?)
+        })?;
+        let release = Release::make(&tally)?;
+        self.store.tx("release campaign", |tx| {
+            outbox::commit(tx, vec![release], &self.judge.limits, now)?;
+            tx.move_campaign(&row.order.campaign, row.state, CampaignState::Answered, "")?;
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,239 @@
+//! The pipeline: what the daemon does by itself, a few times a second.
+//!
+//! Each [`Pipeline::tick`] moves every project on by a bounded amount of work: bundles are judged
+//! and activated, items redacted, prelabeled and routed, rounds and campaigns answered, statistics
+//! windows closed. All state is in the store, so a killed daemon goes on where it was.
+
+mod campaigns;
+mod items;
+mod rounds;
+pub mod windows;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use insitu_daemon::clock::Clock;
+use insitu_models::bundle::Bundle;
+use insitu_protocol::ids::Digest;
+
+use crate::config::Schedule;
+use crate::downlink::Judge;
+use crate::learn::LearnError;
+use crate::outbox::OutboxError;
+use crate::prelabel::{self, Model, ModelError, Shelf};
+use crate::redact;
+use crate::store::orders::{BundleState, ProjectRow};
+use crate::store::{Store, StoreError};
+
+/// Longest note about a failure that is kept, bytes.
+const NOTE_BYTES_MAX: usize = 500;
+/// A scheduled window that could not be released is tried again after this long.
+const WINDOW_RETRY: Duration = Duration::from_secs(3600);
+
+/// Everything a tick needs.
+#[derive(Debug)]
+pub struct Pipeline {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    judge: Judge,
+    schedule: Schedule,
+    shelf: Shelf,
+    library: Option<PathBuf>,
+    redactor: Option<redact::Engine>,
+    engine_name: Option<String>,
+    models: BTreeMap<i64, Model>,
+    window_retry_at: BTreeMap<i64, i64>,
+}
+
+/// Why a tick stopped.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// A model that worked before fails.
+    #[error("prelabeling failed")]
+    Model(#[from] ModelError),
+    /// A round failed in a way that may pass.
+    #[error("a training round failed")]
+    Learn(#[from] LearnError),
+    /// A release failed in a way that may pass.
+    #[error("a release failed")]
+    Outbox(#[from] OutboxError),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+impl Pipeline {
+    /// A pipeline over the store. Loads nothing yet.
+    pub fn new(
+        store: Arc<Store>,
+        clock: Arc<dyn Clock>,
+        judge: Judge,
+        schedule: Schedule,
+        shelf: Shelf,
+        library: Option<PathBuf>,
+    ) -> Self {
+        Self {
+            store,
+            clock,
+            judge,
+            schedule,
+            shelf,
+            library,
+            redactor: None,
+            engine_name: None,
+            models: BTreeMap::new(),
+            window_retry_at: BTreeMap::new(),
+        }
+    }
+
+    /// The inference engine's name, once a model has needed it.
+    pub fn engine_name(&self) -> Option<&str> {
+        self.engine_name.as_deref()
+    }
+
+    /// Does a bounded amount of work; `true` when there may be more to do at once. Blocks.
+    ///
+    /// # Errors
+    /// [`PipelineError`]; the next tick tries again.
+    pub fn tick(&mut self) -> Result<bool, PipelineError> {
+        let now = self.clock.now().as_second();
+        let mut more = false;
+        self.judge_bundles()?;
+        for project in self.store.read("projects", |tx| tx.projects())? {
+            let project = self.activate(project)?;
+            more |= self.redact(&project)?;
+            more |= self.prelabel(&project, now)?;
+            self.close_due_window(&project, now);
+        }
+        more |= self.work_on_rounds(now)?;
+        self.work_on_campaigns(now)?;
+        Ok(more)
+    }
+
+    /// The policy decides about complete bundles; again on each tick, as the steward may have.
+    fn judge_bundles(&self) -> Result<(), StoreError> {
+        let waiting = self.store.read("bundles", |tx| tx.bundles())?;
+        for row in waiting.iter().filter(|row| row.state == BundleState::Pending) {
+            let (state, note) = self.store.read("judge", |tx| self.judge.bundle(tx, row))?;
+            if state != row.state || note != row.note {
+                self.store.tx("judge", |tx| tx.set_bundle_state(&row.bundle, state, &note))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the newest usable bundle of a project into use. A bundle that fails leaves the old
+    /// one at work.
+    fn activate(&mut self, mut project: ProjectRow) -> Result<ProjectRow, PipelineError> {
+        let newest = self.store.read("bundles", |tx| {
+            let bundles = tx.bundles()?;
+            Ok::<_, StoreError>(bundles.into_iter().find(|row| {
+                row.order.project == project.definition.name && row.state == BundleState::Ready
+            }))
+        })?;
+        let Some(row) = newest.filter(|row| Some(row.bundle) != project.bundle) else {
+            return Ok(project);
+        };
+        match self.load(&project, &row.order.manifest.0) {
+            Ok(model) => {
+                self.models.insert(project.project, model);
+                self.store.tx("use bundle", |tx| tx.use_bundle(project.project, &row.bundle))?;
+                tracing::info!(bundle = %row.bundle, "bundle in use");
+                project.bundle = Some(row.bundle);
+            }
+            Err(note) => {
+                tracing::error!(bundle = %row.bundle, reason = note, "bundle failed; the old one stays");
+                metrics::counter!("insitu_agent_bundles_failed_total").increment(1);
+                self.store.tx("bundle failed", |tx| {
+                    tx.set_bundle_state(&row.bundle, BundleState::Failed, &note)
+                })?;
+            }
+        }
+        Ok(project)
+    }
+
+    /// Loads a bundle for a project, golden outputs included; else why not, for people.
+    fn load(&mut self, project: &ProjectRow, manifest: &[u8]) -> Result<Model, String> {
+        let bundle = self.shelf.bundle(manifest).map_err(|error| explain(&error))?;
+        check_classes(project, &bundle)?;
+        let engine =
+            prelabel::engine(self.library.as_ref()).map_err(|error| explain(&error))?;
+        self.engine_name = Some(engine.name().to_owned());
+        Model::load(&engine, &bundle).map_err(|error| explain(&error))
+    }
+
+    /// The model in use, loaded after a restart when it is first needed.
+    fn model(&mut self, project: &ProjectRow) -> Result<Option<&mut Model>, PipelineError> {
+        let Some(bundle) = project.bundle else { return Ok(None) };
+        let loaded = self.models.get(&project.project).map(Model::bundle);
+        if loaded != Some(bundle) {
+            let row = self.store.read("bundle", |tx| tx.bundle(&bundle))?;
+            let Some(row) = row else { return Ok(None) };
+            match self.load(project, &row.order.manifest.0) {
+                Ok(model) => {
+                    self.models.insert(project.project, model);
+                }
+                Err(note) => {
+                    self.fail_active(&bundle, &note)?;
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(self.models.get_mut(&project.project))
+    }
+
+    /// A bundle that was in use does not load any more: a damaged disk, another library. It stays
+    /// the project's, and is shown as failed until it loads again.
+    fn fail_active(&self, bundle: &Digest, note: &str) -> Result<(), StoreError> {
+        let known = self.store.read("bundle", |tx| tx.bundle(bundle))?;
+        if known.is_some_and(|row| row.note != note) {
+            tracing::error!(%bundle, reason = note, "the bundle in use does not load");
+            self.store.tx("bundle failed", |tx| {
+                tx.set_bundle_state(bundle, BundleState::Failed, note)
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Closes a window that has been open for long enough.
+    fn close_due_window(&mut self, project: &ProjectRow, now: i64) {
+        let Some(every) = self.schedule.every else { return };
+        let every = i64::try_from(every.as_secs()).unwrap_or(i64::MAX);
+        let retry_at = self.window_retry_at.get(&project.project).copied().unwrap_or(i64::MIN);
+        if now < project.window_opened_at.saturating_add(every) || now < retry_at {
+            return;
+        }
+        let name = &project.definition.name;
+        if let Err(error) = windows::release(&self.store, &self.judge.limits, name, now) {
+            let retry = i64::try_from(WINDOW_RETRY.as_secs()).unwrap_or(i64::MAX);
+            self.window_retry_at.insert(project.project, now.saturating_add(retry));
+            tracing::warn!(project = %name, reason = explain(&error), "window not released");
+        }
+    }
+}
+
+fn check_classes(project: &ProjectRow, bundle: &Bundle) -> Result<(), String> {
+    let ours = project.definition.classes.iter().map(|class| &class.name);
+    if bundle.manifest().classes.iter().eq(ours) {
+        Ok(())
+    } else {
+        Err("its classes are not the project's".to_owned())
+    }
+}
+
+/// An error with its causes, on one line, for a note.
+pub(crate) fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    let end = (0..=NOTE_BYTES_MAX.min(text.len())).rfind(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or(0));
+    text
+}

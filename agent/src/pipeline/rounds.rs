@@ -1,0 +1,66 @@
+//! Training rounds: one update for each round that the policy allows, never two.
+
+use insitu_protocol::order::RoundOrder;
+
+use super::{Pipeline, PipelineError, explain};
+use crate::learn;
+use crate::outbox::{self, OutboxError};
+use crate::release::Release;
+use crate::store::orders::RoundState;
+
+impl Pipeline {
+    /// Answers the open rounds; `true` when it answered one.
+    pub(super) fn work_on_rounds(&mut self, now: i64) -> Result<bool, PipelineError> {
+        let open = self.store.read("open rounds", |tx| tx.rounds(Some(RoundState::Open)))?;
+        for row in &open {
+            let outcome = self.work_on_round(&row.order, now);
+            let note = match outcome {
+                Ok(None) => continue,
+                Ok(Some(note)) => note,
+                Err(PipelineError::Learn(error)) if !error.is_transient() => explain(&error),
+                Err(PipelineError::Outbox(error @ OutboxError::Release(_))) => explain(&error),
+                // The store has the update already: a crash fell between commit and here.
+                Err(PipelineError::Outbox(OutboxError::Twice { .. })) => continue,
+                Err(error) => return Err(error),
+            };
+            let RoundOrder { run, round, .. } = row.order;
+            tracing::warn!(%run, round, reason = note, "round declined");
+            self.store.tx("round declined", |tx| {
+                tx.set_round_state(run, round, RoundState::Declined, &note)
+            })?;
+        }
+        Ok(!open.is_empty())
+    }
+
+    /// `None` when the update is queued; else why the site does not take part.
+    fn work_on_round(
+        &mut self,
+        order: &RoundOrder,
+        now: i64,
+    ) -> Result<Option<String>, PipelineError> {
+        if now > order.closes_unix_s {
+            return Ok(Some("it closed before this site could answer".to_owned()));
+        }
+        let project = self.store.read("project", |tx| tx.project(&order.project))?;
+        let Some(project) = project else {
+            return Ok(Some("the site does not have its project".to_owned()));
+        };
+        if !self.store.read("backbone", |tx| self.judge.backbone(tx, &order.backbone))? {
+            return Ok(Some(format!("backbone {} is not approved", order.backbone)));
+        }
+        self.store.read("restored", outbox::check_not_restored)?;
+        let store = std::sync::Arc::clone(&self.store);
+        let Some(model) = self.model(&project)? else {
+            return Ok(Some("no model is in use".to_owned()));
+        };
+        let tally = learn::gradient(&store, model, &project, order)?;
+        let release = Release::make(&tally).map_err(OutboxError::from)?;
+        self.store.tx("release update", |tx| {
+            outbox::commit(tx, vec![release], &self.judge.limits, now)?;
+            tx.set_round_state(order.run, order.round, RoundState::Released, "")?;
+            Ok::<_, OutboxError>(())
+        })?;
+        tracing::info!(run = %order.run, round = order.round, "update queued");
+        Ok(None)
+    }
+}

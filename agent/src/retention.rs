@@ -1,0 +1,15 @@
+//! Retention: what the store forgets by itself. For now: leases that ran out.
+
+use crate::store::{Store, StoreError};
+
+/// Forgets what has run out; how many rows.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn sweep(store: &Store, now: i64) -> Result<usize, StoreError> {
+    let leases = store.tx("drop leases", |tx| tx.drop_expired_leases(now))?;
+    if leases > 0 {
+        tracing::debug!(leases, "expired leases dropped");
+    }
+    Ok(leases)
+}

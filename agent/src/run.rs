@@ -1,0 +1,479 @@
+//! The daemon: everything that runs while the agent does, over a transport that the caller gives.
+
+use std::error::Error;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use insitu_daemon::clock::Clock;
+use insitu_daemon::credentials::{Credentials, CredentialsError};
+use insitu_daemon::facts;
+use insitu_daemon::files::{self, FileError, Lock};
+use insitu_daemon::http::{self, Health, HttpOptions};
+use insitu_daemon::link::client::Link;
+use insitu_daemon::shutdown::Shutdown;
+use insitu_daemon::telemetry::Metrics;
+use insitu_models::sign::PublicKey;
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::facts::{DeviceFacts, EngineKind};
+use quinn::Endpoint;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::config::{Config, ConfigError, Limits};
+use crate::downlink::{self, DownlinkError, Judge};
+use crate::pipeline::{Pipeline, explain};
+use crate::prelabel::{self, Shelf};
+use crate::retention;
+use crate::review::http::{Desk, router};
+use crate::status::{LOCK_FILE, Status};
+use crate::store::meta::Live;
+use crate::store::orders::BundleState;
+use crate::store::{Store, StoreError};
+use crate::uplink::{self, Backoff, Membership, UplinkError};
+
+/// Pause between two looks at an idle pipeline.
+const TICK: Duration = Duration::from_millis(200);
+/// Pause after a tick that failed.
+const TICK_AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// How often the store is swept.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How often an agent that is not enrolled looks whether it is.
+const ENROLLED_LOOK: Duration = Duration::from_millis(500);
+/// How often the daemon notes in the store that it lives, when nothing else changes.
+const LIVE_NOTE_SECONDS: i64 = 30;
+
+/// What the daemon talks over. Tests bring a simulated network.
+#[derive(Debug)]
+pub struct Transport {
+    /// For dialing the coordinator.
+    pub endpoint: Endpoint,
+    /// For the review page and the local API; none where nobody labels.
+    pub listener: Option<TcpListener>,
+    /// What `/metrics` shows.
+    pub metrics: Metrics,
+}
+
+/// An agent that is ready to run. It holds the lock of its data folder.
+#[derive(Debug)]
+pub struct Agent {
+    config: Arc<Config>,
+    limits: Limits,
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    membership: Membership,
+    _lock: Lock,
+}
+
+/// Why an agent cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The configuration.
+    #[error("the configuration is not usable")]
+    Config(#[from] ConfigError),
+    /// The data folder, or another daemon in it.
+    #[error("the data folder is not usable")]
+    Folder(#[from] FileError),
+    /// The store.
+    #[error("the store is not usable")]
+    Store(#[from] StoreError),
+    /// The membership.
+    #[error("the membership is not usable")]
+    Credentials(#[from] CredentialsError),
+    /// The federation's bundle key.
+    #[error("{} is not a bundle key: enroll again", path.display())]
+    BundleKey {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A model in use.
+    #[error("the model of project {project} is not usable")]
+    Model {
+        /// The project.
+        project: String,
+        /// Why.
+        source: prelabel::ModelError,
+    },
+}
+
+/// Why the daemon stopped by itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The local server.
+    #[error("the local server failed")]
+    Serve(#[source] std::io::Error),
+    /// The daemon could not start.
+    #[error("the daemon could not start")]
+    Open(#[from] OpenError),
+    /// A task of the daemon panicked.
+    #[error("a part of the daemon failed")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+impl Agent {
+    /// Opens the store and takes the lock. Loads no model and dials nobody.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(config: Config, clock: Arc<dyn Clock>) -> Result<Self, OpenError> {
+        files::create_folder(&config.data)?;
+        let lock = files::lock(&config.data.join(LOCK_FILE))?;
+        let limits = config.policy.limits()?;
+        let store = Arc::new(Store::open(&config.data)?);
+        let membership = Membership::new(&config.data);
+        Ok(Self { config: Arc::new(config), limits, store, clock, membership, _lock: lock })
+    }
+
+    /// The store, for tests that look inside.
+    pub fn store(&self) -> &Arc<Store> {
+        &self.store
+    }
+
+    /// Verifies what `open` does not: membership, and every model in use.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn check(&self) -> Result<(), OpenError> {
+        self.membership.credentials()?;
+        self.judge()?;
+        let shelf = Shelf::new(&self.config.data);
+        for project in self.store.read("projects", |tx| tx.projects())? {
+            let Some(bundle) = project.bundle else { continue };
+            let Some(row) = self.store.read("bundle", |tx| tx.bundle(&bundle))? else { continue };
+            let load = || {
+                let bundle = shelf.bundle(&row.order.manifest.0)?;
+                let engine = prelabel::engine(self.config.inference.library.as_ref())?;
+                prelabel::Model::load(&engine, &bundle).map(drop)
+            };
+            let project = project.definition.name.to_string();
+            load().map_err(|source| OpenError::Model { project, source })?;
+        }
+        Ok(())
+    }
+
+    /// Runs until `shutdown`, or until a part fails for good.
+    ///
+    /// # Errors
+    /// [`RunError`].
+    pub async fn run(self, transport: Transport, shutdown: Shutdown) -> Result<(), RunError> {
+        let judge = self.judge()?;
+        let shared = Arc::new(Shared {
+            live: Mutex::new(Live::default()),
+            started: Instant::now(),
+            agent: self,
+        });
+        shared.note(|live| *live = Live::default());
+        let health = Health::starting("the agent is starting");
+        let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
+        if let Some(listener) = transport.listener {
+            let (app, health) = (router(shared.desk()), health.clone());
+            let (metrics, stop) = (transport.metrics, shutdown.clone());
+            tasks.spawn(async move {
+                http::serve(listener, app, health, metrics, HttpOptions::default(), stop)
+                    .await
+                    .map_err(RunError::Serve)
+            });
+        }
+        tasks.spawn(work(Arc::clone(&shared), judge, shutdown.clone()));
+        tasks.spawn(sweep(Arc::clone(&shared), shutdown.clone()));
+        if let Some(address) = shared.agent.config.coordinator.address.clone() {
+            let link = talk(Arc::clone(&shared), transport.endpoint, address, shutdown.clone());
+            tasks.spawn(link);
+        }
+        health.ready();
+        tracing::info!("agent ready");
+        // Parts stop together: the first failure ends the daemon, and a supervisor starts it again.
+        let mut outcome = Ok(());
+        while let Some(done) = tasks.join_next().await {
+            let done = done.unwrap_or_else(|error| Err(error.into()));
+            if done.is_err() && outcome.is_ok() {
+                outcome = done;
+                tasks.abort_all();
+            }
+        }
+        shared.note(|live| live.connected = false);
+        outcome
+    }
+
+    fn judge(&self) -> Result<Judge, OpenError> {
+        let path = self.membership.bundle_key_file();
+        let bundle_key = if path.exists() {
+            let text = files::read(&path, 1024)?;
+            let key = std::str::from_utf8(&text).ok().and_then(|text| Fixed::from_hex(text.trim()));
+            Some(PublicKey(key.ok_or(OpenError::BundleKey { path })?))
+        } else {
+            None
+        };
+        Ok(Judge { policy: self.config.policy.clone(), limits: self.limits, bundle_key })
+    }
+}
+
+/// What the daemon's tasks share.
+struct Shared {
+    agent: Agent,
+    live: Mutex<Live>,
+    started: Instant,
+}
+
+impl Shared {
+    fn desk(self: &Arc<Self>) -> Desk {
+        let shared = Arc::clone(self);
+        let status = move || {
+            let Agent { store, config, limits, clock, .. } = &shared.agent;
+            let now = clock.now().as_second();
+            let status = Status::read(store, config, limits, true, now)?;
+            serde_json::to_value(status)
+                .map_err(|_| StoreError::Corrupt { table: "status", column: "status" })
+        };
+        let agent = &self.agent;
+        let site = agent.config.site.as_ref().map(ToString::to_string);
+        let enrolled = agent.membership.credentials().ok().flatten();
+        let site = enrolled
+            .map(|credentials| crate::status::site(credentials.identity()))
+            .or(site)
+            .unwrap_or_default();
+        Desk {
+            store: Arc::clone(&agent.store),
+            clock: Arc::clone(&agent.clock),
+            site,
+            status: Arc::new(status),
+        }
+    }
+
+    /// Changes what the daemon says about itself, in the store as well when it matters.
+    fn note(&self, change: impl FnOnce(&mut Live)) {
+        let mut live = self.live.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = live.clone();
+        change(&mut live);
+        let age = |live: &Live| live.last_contact.unwrap_or(0);
+        let quiet = Live { last_contact: before.last_contact, ..live.clone() } == before;
+        if quiet && age(&live) - age(&before) < LIVE_NOTE_SECONDS && before != Live::default() {
+            live.last_contact = before.last_contact;
+            return;
+        }
+        let noted = self.agent.store.tx("live", |tx| tx.set_live(&live));
+        if let Err(error) = noted {
+            tracing::warn!(error = explain(&error), "cannot note the daemon's state");
+        }
+    }
+
+    async fn facts(self: &Arc<Self>) -> DeviceFacts {
+        let engine = self.live.lock().unwrap_or_else(PoisonError::into_inner).engine.clone();
+        let engine = match engine.as_deref() {
+            None => EngineKind::None,
+            Some(name) if name.starts_with("onnxruntime") => EngineKind::OnnxRuntime,
+            Some(_) => EngineKind::Tract,
+        };
+        let (uptime, data) = (self.started.elapsed(), self.agent.config.data.clone());
+        let read = tokio::task::spawn_blocking(move || facts::collect(engine, uptime, &data)).await;
+        read.unwrap_or_else(|_| facts_unknown(engine))
+    }
+}
+
+fn facts_unknown(engine: EngineKind) -> DeviceFacts {
+    DeviceFacts {
+        version: facts::VERSION,
+        uptime_days: 0,
+        load_quarters: 0,
+        memory_tenths: 0,
+        disk_tenths: 0,
+        temperature_tens: None,
+        engine,
+    }
+}
+
+/// Ticks the pipeline, off the runtime's threads.
+async fn work(shared: Arc<Shared>, judge: Judge, shutdown: Shutdown) -> Result<(), RunError> {
+    let agent = &shared.agent;
+    let mut pipeline = Pipeline::new(
+        Arc::clone(&agent.store),
+        Arc::clone(&agent.clock),
+        judge,
+        agent.config.statistics.clone(),
+        Shelf::new(&agent.config.data),
+        agent.config.inference.library.clone(),
+    );
+    while !shutdown.is_requested() {
+        let (back, outcome) = tokio::task::spawn_blocking(move || {
+            let outcome = pipeline.tick();
+            (pipeline, outcome)
+        })
+        .await?;
+        pipeline = back;
+        let engine = pipeline.engine_name().map(str::to_owned);
+        shared.note(|live| live.engine = engine);
+        let pause = match outcome {
+            Ok(true) => continue,
+            Ok(false) => TICK,
+            Err(error) => {
+                tracing::error!(error = explain(&error), "the pipeline stumbled");
+                TICK_AFTER_FAILURE
+            }
+        };
+        shutdown.sleep(pause).await;
+    }
+    Ok(())
+}
+
+async fn sweep(shared: Arc<Shared>, shutdown: Shutdown) -> Result<(), RunError> {
+    while shutdown.sleep(SWEEP).await {
+        let now = shared.agent.clock.now().as_second();
+        if let Err(error) = retention::sweep(&shared.agent.store, now) {
+            tracing::warn!(error = explain(&error), "cannot sweep the store");
+        }
+    }
+    Ok(())
+}
+
+/// Keeps the link up, from connection to connection.
+async fn talk(
+    shared: Arc<Shared>,
+    endpoint: Endpoint,
+    address: String,
+    shutdown: Shutdown,
+) -> Result<(), RunError> {
+    let mut backoff = Backoff::default();
+    while !shutdown.is_requested() {
+        let credentials = match shared.agent.membership.credentials() {
+            Ok(Some(credentials)) => credentials,
+            Ok(None) => {
+                shutdown.sleep(ENROLLED_LOOK).await;
+                continue;
+            }
+            Err(error) => {
+                shared.trouble(&error);
+                shutdown.sleep(backoff.next()).await;
+                continue;
+            }
+        };
+        let outcome = tokio::select! {
+            outcome = session(&shared, &endpoint, &address, &credentials, &mut backoff) => outcome,
+            () = shutdown.requested() => break,
+        };
+        match outcome {
+            Ok(()) => {} // a new certificate: connect with it
+            Err(error) => {
+                shared.trouble(&*error);
+                shutdown.sleep(backoff.next()).await;
+            }
+        }
+    }
+    // What is in flight is sent again by the next start: nothing waits here.
+    endpoint.close(0_u32.into(), b"stopping");
+    Ok(())
+}
+
+type SessionError = Box<dyn Error + Send + Sync>;
+
+impl Shared {
+    fn trouble(&self, error: &dyn Error) {
+        let text = explain(error);
+        tracing::warn!(error = text, "no link to the coordinator");
+        self.note(|live| {
+            live.connected = false;
+            live.trouble = Some(text);
+        });
+    }
+
+    fn contact(&self) {
+        let now = self.agent.clock.now().as_second();
+        self.note(|live| {
+            live.connected = true;
+            live.trouble = None;
+            live.last_contact = Some(now);
+        });
+    }
+}
+
+/// One connection, until it breaks or the certificate is renewed.
+async fn session(
+    shared: &Arc<Shared>,
+    endpoint: &Endpoint,
+    address: &str,
+    credentials: &Credentials,
+    backoff: &mut Backoff,
+) -> Result<(), SessionError> {
+    let Agent { store, clock, config, membership, .. } = &shared.agent;
+    let facts = shared.facts().await;
+    let link = uplink::connect(endpoint, address, credentials, clock, facts, store).await?;
+    backoff.reset();
+    shared.contact();
+    tracing::info!(address, "connected");
+    // Enrollment may have come after the start: the key is read for each connection.
+    let judge = shared.agent.judge()?;
+    let settings = &config.uplink;
+    let mut heartbeat = Instant::now() + settings.heartbeat;
+    let mut poll = Instant::now();
+    let mut slot = Instant::now() + until_slot(settings.slot, &**clock);
+    loop {
+        tokio::select! {
+            () = link.closed() => return Err("the connection broke".into()),
+            () = tokio::time::sleep_until(heartbeat) => {
+                heartbeat += settings.heartbeat;
+                uplink::heartbeat(&link, shared.facts().await, store, &**clock).await?;
+                if renewed(&link, credentials, membership, &**clock).await {
+                    link.close();
+                    return Ok(());
+                }
+            }
+            () = tokio::time::sleep_until(slot) => {
+                slot = Instant::now() + until_slot(settings.slot, &**clock);
+                send(&link, shared).await?;
+            }
+            () = tokio::time::sleep_until(poll) => {
+                receive(&link, shared, &judge).await?;
+                poll = Instant::now() + settings.poll;
+            }
+        }
+        shared.contact();
+    }
+}
+
+async fn send(link: &Link, shared: &Shared) -> Result<(), SessionError> {
+    match uplink::send_queued(link, &shared.agent.store, &*shared.agent.clock).await {
+        Ok(_) => Ok(()),
+        // Said when it was found; orders are still heard.
+        Err(UplinkError::Outbox(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn receive(link: &Link, shared: &Shared, judge: &Judge) -> Result<(), SessionError> {
+    let Agent { store, clock, config, .. } = &shared.agent;
+    downlink::poll(link, store, judge, clock.now().as_second()).await?;
+    let wanted = store.read("bundles", |tx| tx.bundles())?;
+    if wanted.iter().any(|row| row.state == BundleState::Wanted) {
+        match downlink::fetch(link, store, &Shelf::new(&config.data)).await {
+            Ok(()) => {}
+            Err(DownlinkError::Call(error)) if error.is_transient() => return Err(error.into()),
+            Err(error) => tracing::error!(error = explain(&error), "a bundle does not arrive"),
+        }
+    }
+    Ok(())
+}
+
+async fn renewed(
+    link: &Link,
+    credentials: &Credentials,
+    membership: &Membership,
+    clock: &dyn Clock,
+) -> bool {
+    match uplink::renew_if_due(link, credentials, membership, clock).await {
+        Ok(renewed) => renewed,
+        Err(error) => {
+            tracing::warn!(error = explain(&error), "certificate not renewed: trying again");
+            false
+        }
+    }
+}
+
+/// Time until the next multiple of `slot` since the Unix epoch.
+fn until_slot(slot: Duration, clock: &dyn Clock) -> Duration {
+    let slot_ns = slot.as_nanos().max(1);
+    let now_ns = u128::try_from(clock.now().as_nanosecond()).unwrap_or(0);
+    let left = slot_ns - now_ns % slot_ns;
+    Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,384 @@
+//! What `status` shows, as a command and over the local API: one report, built from the store.
+
+use insitu_daemon::exit;
+use insitu_daemon::files::{self, FileError};
+use insitu_privacy::Rho;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::config::{Config, Limits};
+use crate::outbox;
+use crate::release::{YEAR_SECONDS, epsilon};
+use crate::store::campaigns::CampaignState;
+use crate::store::items::Stage;
+use crate::store::meta::Live;
+use crate::store::orders::{BundleState, ProjectRow};
+use crate::store::{Store, StoreError, Tx};
+use crate::uplink::Membership;
+
+/// The lock file of the daemon in the data folder.
+pub const LOCK_FILE: &str = "agent.lock";
+
+/// The report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// The site, from the certificate, else from the configuration.
+    pub site: Option<String>,
+    /// The agent's name, once enrolled.
+    pub agent: Option<String>,
+    /// The federation, once enrolled.
+    pub federation: Option<String>,
+    /// Whether the agent is a member of a federation.
+    pub enrolled: bool,
+    /// Whether the daemon runs.
+    pub running: bool,
+    /// The link to the coordinator.
+    pub link: LinkStatus,
+    /// The inference engine, or `none` while no model has needed one.
+    pub engine: String,
+    /// The program's version.
+    pub version: &'static str,
+    /// Projects, by name.
+    pub projects: Vec<ProjectStatus>,
+    /// Training rounds, in order.
+    pub rounds: Vec<RoundStatus>,
+    /// Campaigns, in order.
+    pub campaigns: Vec<CampaignStatus>,
+    /// The year's budget.
+    pub budget: Budget,
+    /// The outbox.
+    pub outbox: OutboxStatus,
+    /// What waits for the steward, or for an operator, with what to do.
+    pub pending: Vec<String>,
+}
+
+/// The link to the coordinator.
+#[derive(Clone, Debug, Serialize)]
+pub struct LinkStatus {
+    /// Whether the coordinator answers.
+    pub connected: bool,
+    /// When it last did.
+    pub last_contact: Option<Timestamp>,
+    /// Why it does not.
+    pub trouble: Option<String>,
+}
+
+/// A project. The counts are exact: they stay at the site.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProjectStatus {
+    /// Its name.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// Its version.
+    pub version: u32,
+    /// Digest of the bundle in use.
+    pub bundle: Option<String>,
+    /// Version of that bundle.
+    pub bundle_version: Option<u32>,
+    /// Items imported.
+    pub items: u64,
+    /// Of them in the hold-out set.
+    pub holdout: u64,
+    /// With a prelabel.
+    pub prelabeled: u64,
+    /// Accepted without a person.
+    pub auto_accepted: u64,
+    /// Waiting for people.
+    pub queued: Queues,
+    /// Labels given by people.
+    pub annotations: u64,
+    /// Items with a label by a person.
+    pub corrected: u64,
+    /// Items with all the labels they need.
+    pub done: u64,
+    /// The open statistics window.
+    pub window: u32,
+}
+
+/// Items waiting for people.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Queues {
+    /// For a first or second reader.
+    pub annotator: u64,
+    /// For an expert.
+    pub expert: u64,
+    /// For campaigns.
+    pub campaign: u64,
+}
+
+/// A training round at this site.
+#[derive(Clone, Debug, Serialize)]
+pub struct RoundStatus {
+    /// The run.
+    pub run: String,
+    /// The round.
+    pub round: u32,
+    /// `open`, `released` or `declined`.
+    pub state: &'static str,
+    /// Why it was declined.
+    pub note: String,
+}
+
+/// A campaign at this site.
+#[derive(Clone, Debug, Serialize)]
+pub struct CampaignStatus {
+    /// Its id.
+    pub campaign: String,
+    /// For people.
+    pub title: String,
+    /// The project.
+    pub project: String,
+    /// How far it has come.
+    pub state: &'static str,
+    /// Items it queued. Exact: stays at the site.
+    pub matched: u64,
+    /// When it is answered.
+    pub answers: Option<Timestamp>,
+    /// What the answer costs.
+    pub epsilon: f64,
+    /// Why it was declined or not answered.
+    pub note: String,
+}
+
+/// The rolling year's budget.
+#[derive(Clone, Debug, Serialize)]
+pub struct Budget {
+    /// Spent in the last 365 days, as ε at `delta`.
+    pub epsilon_spent: f64,
+    /// The policy's limit.
+    pub epsilon_allowed: f64,
+    /// The δ of both.
+    pub delta: f64,
+    /// Spent, exact.
+    pub nano_rho_spent: u64,
+    /// The limit, exact.
+    pub nano_rho_allowed: u64,
+    /// When the oldest charge of the year falls out of it.
+    pub renews: Option<Timestamp>,
+}
+
+/// Sums over the outbox.
+#[derive(Clone, Debug, Serialize)]
+pub struct OutboxStatus {
+    /// Releases ever made.
+    pub releases: u64,
+    /// On their way.
+    pub queued: u64,
+    /// Confirmed by the coordinator.
+    pub acknowledged: u64,
+    /// Never to be taken.
+    pub refused: u64,
+    /// Bytes sent, each attempt counted.
+    pub bytes_sent: u64,
+    /// Whether chain and charges are what they should be.
+    pub verified: bool,
+}
+
+impl Status {
+    /// Builds the report. `running` says whether the daemon is known to run.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn read(
+        store: &Store,
+        config: &Config,
+        limits: &Limits,
+        running: bool,
+        now: i64,
+    ) -> Result<Self, StoreError> {
+        let verified = outbox::verify(store)?.problems.is_empty();
+        let credentials = Membership::new(&config.data).credentials().ok().flatten();
+        let names = credentials.as_ref().map(|credentials| names(credentials.identity()));
+        store.read("status", |tx| {
+            let live = tx.live()?;
+            let totals = tx.ledger_totals()?;
+            let mut projects = Vec::new();
+            for row in tx.projects()? {
+                projects.push(project(tx, &row)?);
+            }
+            Ok(Self {
+                site: names
+                    .as_ref()
+                    .map(|names| names.1.clone())
+                    .or_else(|| config.site.as_ref().map(ToString::to_string)),
+                agent: names.as_ref().map(|names| names.2.clone()),
+                federation: names.as_ref().map(|names| names.0.clone()),
+                enrolled: names.is_some(),
+                running,
+                link: link(&live, running),
+                engine: live.engine.unwrap_or_else(|| "none".to_owned()),
+                version: env!("CARGO_PKG_VERSION"),
+                projects,
+                rounds: rounds(tx)?,
+                campaigns: campaigns(tx, limits)?,
+                budget: Budget::read(tx, limits, now)?,
+                outbox: OutboxStatus {
+                    releases: totals.releases,
+                    queued: totals.queued,
+                    acknowledged: totals.acknowledged,
+                    refused: totals.refused,
+                    bytes_sent: totals.bytes_sent,
+                    verified,
+                },
+                pending: pending(tx, config, names.is_some())?,
+            })
+        })
+    }
+}
+
+impl Budget {
+    /// The rolling year up to `now`, Unix seconds.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn read(tx: &Tx<'_>, limits: &Limits, now: i64) -> Result<Self, StoreError> {
+        let year_ago = now.saturating_sub(YEAR_SECONDS);
+        let spent = tx.charged_since(year_ago)?;
+        let oldest = tx.oldest_charge_since(year_ago)?;
+        Ok(Self {
+            epsilon_spent: epsilon(Rho::from_nano(spent), limits),
+            epsilon_allowed: epsilon(limits.year, limits),
+            delta: limits.delta.get(),
+            nano_rho_spent: spent,
+            nano_rho_allowed: limits.year.nano(),
+            renews: oldest.and_then(|at| Timestamp::from_second(at.saturating_add(YEAR_SECONDS)).ok()),
+        })
+    }
+}
+
+/// Whether a daemon holds the lock of this data folder.
+pub fn daemon_runs(config: &Config) -> bool {
+    // The lock is let go of at once; a daemon that starts in between says so and is started again.
+    matches!(files::lock(&config.data.join(LOCK_FILE)), Err(FileError::Locked { .. }))
+}
+
+/// The exit code that fits a status: a check failed when the ledger does not verify.
+pub fn exit_code(status: &Status) -> u8 {
+    if status.outbox.verified { exit::DONE } else { exit::REFUSED }
+}
+
+fn link(live: &Live, running: bool) -> LinkStatus {
+    LinkStatus {
+        connected: running && live.connected,
+        last_contact: live.last_contact.and_then(|at| Timestamp::from_second(at).ok()),
+        trouble: live.trouble.clone().filter(|_| running),
+    }
+}
+
+/// The site that an identity belongs to.
+pub fn site(identity: &insitu_daemon::identity::Identity) -> String {
+    names(identity).1
+}
+
+/// Federation, site, agent.
+fn names(identity: &insitu_daemon::identity::Identity) -> (String, String, String) {
+    use insitu_daemon::identity::Identity;
+    match identity {
+        Identity::Agent(agent) => {
+            (agent.federation.to_string(), agent.site.to_string(), agent.agent.to_string())
+        }
+        Identity::Coordinator(federation) => {
+            (federation.to_string(), "coordinator".to_owned(), "coordinator".to_owned())
+        }
+    }
+}
+
+fn project(tx: &Tx<'_>, row: &ProjectRow) -> Result<ProjectStatus, StoreError> {
+    let counts = tx.stage_counts(row.project)?;
+    let count = |stage: Stage| counts[stage as usize];
+    let items: u64 = counts.iter().sum();
+    let (annotations, corrected) = tx.annotation_counts(row.project)?;
+    let bundle = match &row.bundle {
+        Some(bundle) => tx.bundle(bundle)?,
+        None => None,
+    };
+    let manifest = bundle
+        .and_then(|row| insitu_models::manifest::Manifest::decode(&row.order.manifest.0).ok());
+    Ok(ProjectStatus {
+        name: row.definition.name.to_string(),
+        title: row.definition.title.to_string(),
+        version: row.definition.version,
+        bundle: row.bundle.map(|bundle| bundle.to_hex()),
+        bundle_version: manifest.map(|manifest| manifest.version),
+        items,
+        holdout: tx.holdout_count(row.project)?,
+        prelabeled: items - count(Stage::New) - count(Stage::Clean),
+        auto_accepted: count(Stage::Accepted),
+        queued: Queues {
+            annotator: count(Stage::First) + count(Stage::Second),
+            expert: count(Stage::Expert),
+            campaign: tx.campaign_waiting(row.project)?,
+        },
+        annotations,
+        corrected,
+        done: count(Stage::Done),
+        window: row.window,
+    })
+}
+
+fn rounds(tx: &Tx<'_>) -> Result<Vec<RoundStatus>, StoreError> {
+    let rows = tx.rounds(None)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| RoundStatus {
+            run: row.order.run.to_hex(),
+            round: row.order.round,
+            state: row.state.name(),
+            note: row.note,
+        })
+        .collect())
+}
+
+/// The campaigns of this store, as reports show them.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn campaigns(tx: &Tx<'_>, limits: &Limits) -> Result<Vec<CampaignStatus>, StoreError> {
+    let rows = tx.campaigns()?;
+    Ok(rows
+        .into_iter()
+        .map(|row| CampaignStatus {
+            campaign: row.order.campaign.to_hex(),
+            title: row.order.title.to_string(),
+            project: row.order.project.to_string(),
+            state: row.state.name(),
+            matched: row.matched,
+            answers: Timestamp::from_second(row.order.answers_unix_s).ok(),
+            epsilon: epsilon(Rho::from_nano(row.order.nano_rho), limits),
+            note: row.note,
+        })
+        .collect())
+}
+
+fn pending(tx: &Tx<'_>, config: &Config, enrolled: bool) -> Result<Vec<String>, StoreError> {
+    let mut pending = Vec::new();
+    if !enrolled && config.coordinator.address.is_some() {
+        pending.push("not enrolled: insitu-agent enroll --token-file FILE".to_owned());
+    }
+    if let Err(error) = outbox::check_not_restored(tx) {
+        pending.push(error.to_string());
+    }
+    for row in tx.bundles()? {
+        match row.state {
+            BundleState::Pending => pending.push(format!(
+                "model {}: {}; insitu-agent models approve {}",
+                row.bundle, row.note, row.bundle
+            )),
+            BundleState::Failed => {
+                pending.push(format!("model {} is not used: {}", row.bundle, row.note));
+            }
+            BundleState::Wanted | BundleState::Ready | BundleState::Declined => {}
+        }
+    }
+    for row in tx.campaigns()? {
+        if row.state == CampaignState::Proposed {
+            pending.push(format!(
+                "campaign {:?}: insitu-agent campaigns approve {}",
+                row.order.title.as_str(),
+                row.order.campaign
+            ));
+        }
+    }
+    Ok(pending)
+}
