@@ -144,3 +144,6 @@ fn fits(orders: &[NumberedOrder]) -> bool {
         || encode(&Response::Orders(orders.to_vec()))
             .is_ok_and(|frame| frame.len() - PREFIX_BYTES <= ORDERS_BYTES_MAX)
 }
+
+#[cfg(test)]
+mod tests;

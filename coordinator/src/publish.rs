@@ -158,3 +158,6 @@ pub fn bundle_in(
 fn tell_members(tx: &Tx<'_>, order: &OrderKind) -> Result<(), StoreError> {
     tx.members()?.iter().try_for_each(|site| tx.add_order(site, order))
 }
+
+#[cfg(test)]
+mod tests;

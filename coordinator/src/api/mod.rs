@@ -120,3 +120,6 @@ fn file(path: &str) -> Response {
 fn reference<'a>(config: &'a Config, sites: &'a [SiteName]) -> Option<&'a SiteName> {
     config.http.reference.as_ref().or_else(|| sites.first())
 }
+
+#[cfg(test)]
+mod tests;

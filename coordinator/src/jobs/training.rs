@@ -6,9 +6,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use insitu_models::bundle::{Bundle, BundleError};
+use insitu_models::bundle::Bundle;
 use insitu_models::manifest::Sentence;
-use insitu_models::train::TrainError;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{ProjectName, RunId, SiteName};
 use insitu_protocol::order::HEAD_BYTES_MAX;
@@ -316,7 +315,7 @@ fn sum(
     let (candidate, next_head) = match descended {
         Ok(made) => made,
         Err(unusable) => {
-            let reason = format!("round {}: {unusable}", row.number);
+            let reason = format!("round {}: {unusable:#}", row.number);
             return abandon(tx, run, row, &reason, now_unix_s);
         }
     };
@@ -359,18 +358,9 @@ fn updates_until(
         .collect()
 }
 
-/// Why a round's updates give no usable head: this does not go away by trying again.
-#[derive(Debug, thiserror::Error)]
-enum Unusable {
-    #[error("{0}")]
-    Train(#[from] TrainError),
-    #[error("{0}")]
-    Head(#[from] insitu_models::head::HeadError),
-    #[error("{0}")]
-    Bundle(#[from] BundleError),
-}
-
 /// The candidate after so many rounds, and the head at which the next gradient is taken.
+///
+/// What goes wrong here goes wrong each time: the updates give no usable head.
 fn candidate(
     start: &Bundle,
     project: &Project,
@@ -378,7 +368,7 @@ fn candidate(
     number: u32,
     sites: usize,
     updates: &[Vec<ReleaseRow>],
-) -> Result<(Bundle, Vec<u8>), Unusable> {
+) -> anyhow::Result<(Bundle, Vec<u8>)> {
     let descent = aggregate::descend(start.head(), &project.training, run.rounds, updates)?;
     let nano_rho = run.round_nano_rho * u64::from(number);
     let lineage = Sentence::new(format!(
@@ -389,7 +379,7 @@ fn candidate(
         nano_rho as f64 * 1e-9,
         shown_epsilon(nano_rho)
     ))
-    .unwrap_or_default();
+    .expect("a line of numbers is short and has no control characters");
     let next = head_bytes(descent.head()?.weights());
     Ok((start.successor(descent.result()?, lineage)?, next))
 }

@@ -52,17 +52,26 @@ pub struct EvaluationRow {
 
 impl Tx<'_> {
     /// Records an object that is on disk.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_object(&self, digest: Digest, bytes: u64) -> Result<(), StoreError> {
         let sql = "INSERT INTO object (digest, bytes) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         self.execute(sql, params![digest.0, bytes]).map(drop)
     }
 
     /// The size of an object, if it is known.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn object_bytes(&self, digest: Digest) -> Result<Option<u64>, StoreError> {
         self.row("SELECT bytes FROM object WHERE digest = $1", [digest.0], |row| row.get(0))
     }
 
     /// Registers a bundle; does nothing when it is registered already.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_bundle(&self, bundle: &BundleRow) -> Result<(), StoreError> {
         let sql = "INSERT INTO bundle (digest, project, parent, created_unix_s, manifest, signature) \
                    VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
@@ -81,24 +90,36 @@ impl Tx<'_> {
     }
 
     /// A bundle.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn bundle(&self, digest: Digest) -> Result<Option<BundleRow>, StoreError> {
         let sql = format!("SELECT {BUNDLE_COLUMNS} FROM bundle WHERE digest = $1");
         self.row(&sql, [digest.0], bundle_row)
     }
 
     /// Every bundle, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn bundles(&self) -> Result<Vec<BundleRow>, StoreError> {
         let sql = format!("SELECT {BUNDLE_COLUMNS} FROM bundle ORDER BY created_unix_s, digest");
         self.rows(&sql, [], bundle_row)
     }
 
     /// Keeps the signature under which a bundle is published.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn sign_bundle(&self, digest: Digest, signature: Signature) -> Result<(), StoreError> {
         let sql = "UPDATE bundle SET signature = $2 WHERE digest = $1";
         self.execute(sql, params![digest.0, signature.0]).map(drop)
     }
 
     /// Makes a bundle the project's newest publication; returns its number.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_publication(
         &self,
         project: &ProjectName,
@@ -119,6 +140,9 @@ impl Tx<'_> {
     }
 
     /// Takes a publication back.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn withdraw(
         &self,
         project: &ProjectName,
@@ -130,6 +154,9 @@ impl Tx<'_> {
     }
 
     /// A project's publications, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn publications(&self, project: &ProjectName) -> Result<Vec<PublicationRow>, StoreError> {
         let sql = "SELECT number, bundle, at_unix_s, withdrawn_unix_s FROM publication \
                    WHERE project = $1 ORDER BY number DESC";
@@ -137,6 +164,9 @@ impl Tx<'_> {
     }
 
     /// The publication in force: the newest that was not withdrawn.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn active_publication(
         &self,
         project: &ProjectName,
@@ -147,6 +177,9 @@ impl Tx<'_> {
     }
 
     /// Attaches an evaluation; a later one of the same site replaces it.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_evaluation(
         &self,
         evaluation: &EvaluationRow,
@@ -160,6 +193,9 @@ impl Tx<'_> {
     }
 
     /// The evaluations of a bundle, by site.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn evaluations(&self, bundle: Digest) -> Result<Vec<EvaluationRow>, StoreError> {
         let sql =
             "SELECT bundle, site, accuracy, note FROM evaluation WHERE bundle = $1 ORDER BY site";

@@ -48,6 +48,9 @@ pub struct CampaignRow {
 
 impl Tx<'_> {
     /// Adds a campaign for some sites.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_campaign(
         &self,
         campaign: &CampaignRow,
@@ -76,12 +79,18 @@ impl Tx<'_> {
     }
 
     /// A campaign.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn campaign(&self, id: CampaignId) -> Result<Option<CampaignRow>, StoreError> {
         let sql = format!("SELECT {CAMPAIGN_COLUMNS} FROM campaign WHERE id = $1");
         self.row(&sql, [id.0], campaign_row)
     }
 
     /// The campaigns of a project, or of all, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn campaigns(&self, project: Option<&ProjectName>) -> Result<Vec<CampaignRow>, StoreError> {
         let sql = format!(
             "SELECT {CAMPAIGN_COLUMNS} FROM campaign WHERE $1 = '' OR project = $1 \
@@ -91,6 +100,9 @@ impl Tx<'_> {
     }
 
     /// The campaigns that are open.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn open_campaigns(&self) -> Result<Vec<CampaignRow>, StoreError> {
         let sql = format!(
             "SELECT {CAMPAIGN_COLUMNS} FROM campaign WHERE state = 'open' ORDER BY created_unix_s, id"
@@ -99,12 +111,18 @@ impl Tx<'_> {
     }
 
     /// The sites a campaign asks.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn campaign_sites(&self, id: CampaignId) -> Result<Vec<SiteName>, StoreError> {
         let sql = "SELECT site FROM campaign_site WHERE campaign = $1 ORDER BY site";
         self.rows(sql, [id.0], |row| name(row, 0))
     }
 
     /// Ends an open campaign; `false` when it was not open.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn end_campaign(&self, id: CampaignId, state: CampaignState) -> Result<bool, StoreError> {
         let sql = "UPDATE campaign SET state = $2 WHERE id = $1 AND state = 'open'";
         Ok(self.execute(sql, params![id.0, state.name()])? == 1)

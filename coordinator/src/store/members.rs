@@ -85,12 +85,18 @@ pub struct AlertRow {
 
 impl Tx<'_> {
     /// Adds a site; `false` when it is there already.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_site(&self, site: &SiteName, now_unix_s: i64) -> Result<bool, StoreError> {
         let sql = "INSERT INTO site (name, added_unix_s) VALUES ($1, $2) ON CONFLICT DO NOTHING";
         Ok(self.execute(sql, params![site.as_str(), now_unix_s])? == 1)
     }
 
     /// Every site by name, the revoked ones too.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn sites(&self) -> Result<Vec<SiteRow>, StoreError> {
         let sql = "SELECT name, added_unix_s, revoked_unix_s FROM site ORDER BY name";
         self.rows(sql, [], |row| {
@@ -103,24 +109,36 @@ impl Tx<'_> {
     }
 
     /// Whether the site exists and is not revoked.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn is_member(&self, site: &SiteName) -> Result<bool, StoreError> {
         let sql = "SELECT 1 FROM site WHERE name = $1 AND revoked_unix_s IS NULL";
         Ok(self.row(sql, [site.as_str()], |_| Ok(()))?.is_some())
     }
 
     /// The sites that are not revoked, by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn members(&self) -> Result<Vec<SiteName>, StoreError> {
         let sql = "SELECT name FROM site WHERE revoked_unix_s IS NULL ORDER BY name";
         self.rows(sql, [], |row| name(row, 0))
     }
 
     /// Revokes a site; `false` when there is no such member.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn revoke_site(&self, site: &SiteName, now_unix_s: i64) -> Result<bool, StoreError> {
         let sql = "UPDATE site SET revoked_unix_s = $2 WHERE name = $1 AND revoked_unix_s IS NULL";
         Ok(self.execute(sql, params![site.as_str(), now_unix_s])? == 1)
     }
 
     /// Every agent by site and name.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn agents(&self) -> Result<Vec<AgentRow>, StoreError> {
         let sql = "SELECT site, name, enrolled_unix_s, seen_unix_s, facts FROM agent \
                    ORDER BY site, name";
@@ -137,6 +155,9 @@ impl Tx<'_> {
     }
 
     /// Records that an agent enrolled, again perhaps.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn enroll_agent(
         &self,
         site: &SiteName,
@@ -149,6 +170,9 @@ impl Tx<'_> {
     }
 
     /// Records that an agent said hello.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn agent_seen(
         &self,
         site: &SiteName,
@@ -164,6 +188,9 @@ impl Tx<'_> {
     }
 
     /// Records a certificate.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_certificate(
         &self,
         serial: &str,
@@ -180,6 +207,9 @@ impl Tx<'_> {
     }
 
     /// Keeps a new token by the hash of its secret.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_token(
         &self,
         hash: Digest,
@@ -193,6 +223,9 @@ impl Tx<'_> {
     }
 
     /// The token of a secret's hash.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn token(&self, hash: Digest) -> Result<Option<TokenRow>, StoreError> {
         let sql = "SELECT site, expires_unix_s, agent, key FROM token WHERE hash = $1";
         self.row(sql, [hash.0], |row| {
@@ -206,6 +239,9 @@ impl Tx<'_> {
     }
 
     /// Uses a token up; `false` when that has happened already.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn redeem_token(
         &self,
         hash: Digest,
@@ -219,6 +255,9 @@ impl Tx<'_> {
     }
 
     /// Counts something that looked wrong.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn raise_alert(
         &self,
         site: &SiteName,
@@ -233,6 +272,9 @@ impl Tx<'_> {
     }
 
     /// Everything that looked wrong.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn alerts(&self) -> Result<Vec<AlertRow>, StoreError> {
         let sql =
             "SELECT site, agent, kind, last_unix_s, times FROM alert ORDER BY site, agent, kind";

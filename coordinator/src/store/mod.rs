@@ -146,7 +146,7 @@ impl Store {
 impl Tx<'_> {
     /// Changes rows; says how many.
     fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StoreError> {
-        let run = || self.inner.prepare_cached(sql)?.execute(params);
+        let run = || self.inner.prepare_cached(&numbered(sql))?.execute(params);
         run().map_err(|source| self.failed(source))
     }
 
@@ -158,7 +158,7 @@ impl Tx<'_> {
         map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
         let run = || -> rusqlite::Result<Vec<T>> {
-            self.inner.prepare_cached(sql)?.query_map(params, map)?.collect()
+            self.inner.prepare_cached(&numbered(sql))?.query_map(params, map)?.collect()
         };
         run().map_err(|source| self.failed(source))
     }
@@ -171,7 +171,7 @@ impl Tx<'_> {
         map: impl FnOnce(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Option<T>, StoreError> {
         let run = || {
-            let mut statement = self.inner.prepare_cached(sql)?;
+            let mut statement = self.inner.prepare_cached(&numbered(sql))?;
             let mut rows = statement.query(params)?;
             rows.next()?.map(map).transpose()
         };
@@ -181,6 +181,12 @@ impl Tx<'_> {
     fn failed(&self, source: rusqlite::Error) -> StoreError {
         StoreError::Transaction { name: self.name, source }
     }
+}
+
+/// PostgreSQL's `$2` is the second parameter wherever it stands; to SQLite it is a name, numbered
+/// by its first appearance. SQLite's word for it is `?2`.
+fn numbered(sql: &str) -> String {
+    sql.replace('$', "?")
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
@@ -229,6 +235,15 @@ mod tests {
         assert!(failed.is_err());
         drop(store);
         assert_eq!(site_names(&Store::open(&path).unwrap()), ["kept"]);
+    }
+
+    #[test]
+    fn parameters_go_by_their_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("store.db")).unwrap();
+        let difference: Result<Option<i64>, StoreError> =
+            store.read("numbers", |tx| tx.row("SELECT $2 - $1", [1, 10], |row| row.get(0)));
+        assert_eq!(difference.unwrap(), Some(9));
     }
 
     #[test]

@@ -51,6 +51,9 @@ pub struct OrderRow {
 
 impl Tx<'_> {
     /// Adds a version of a project; `false` when that version is there already.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_project(&self, project: &Project, now_unix_s: i64) -> Result<bool, StoreError> {
         let definition = serde_json::to_string(project).expect("a checked project is plain JSON");
         let sql = "INSERT INTO project (name, version, created_unix_s, definition) \
@@ -60,12 +63,18 @@ impl Tx<'_> {
     }
 
     /// The newest version of a project.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn project(&self, project: &ProjectName) -> Result<Option<Project>, StoreError> {
         let sql = "SELECT definition FROM project WHERE name = $1 ORDER BY version DESC LIMIT 1";
         self.row(sql, [project.as_str()], definition)
     }
 
     /// One version of a project.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn project_version(
         &self,
         project: &ProjectName,
@@ -76,6 +85,9 @@ impl Tx<'_> {
     }
 
     /// The newest version of every project, by name.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn projects(&self) -> Result<Vec<Project>, StoreError> {
         let sql = "SELECT p.definition FROM project p WHERE p.version = \
                    (SELECT MAX(q.version) FROM project q WHERE q.name = p.name) ORDER BY p.name";
@@ -83,6 +95,9 @@ impl Tx<'_> {
     }
 
     /// Appends an order to a site's list.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_order(&self, site: &SiteName, kind: &OrderKind) -> Result<(), StoreError> {
         let (word, reference, part) = match kind {
             OrderKind::Project { project, version } => {
@@ -100,6 +115,9 @@ impl Tx<'_> {
     }
 
     /// A site's orders above `after`, in order, at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn orders_after(
         &self,
         site: &SiteName,

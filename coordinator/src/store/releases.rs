@@ -56,6 +56,9 @@ pub struct ChargeRow {
 
 impl Tx<'_> {
     /// The newest release of an agent's chain.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn chain_end(
         &self,
         site: &SiteName,
@@ -67,6 +70,9 @@ impl Tx<'_> {
     }
 
     /// The release at a place of an agent's chain.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn chain_at(
         &self,
         site: &SiteName,
@@ -80,6 +86,9 @@ impl Tx<'_> {
     }
 
     /// Keeps a release; `false` when another release has the same id.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_release(&self, new: &NewRelease<'_>) -> Result<bool, StoreError> {
         let NewRelease { site, agent, release, bytes, chain, counted, received_unix_s } = *new;
         let (subject, part) = content_key(&release.body);
@@ -111,6 +120,9 @@ impl Tx<'_> {
 
     /// Whether a counted release of the same content is there: of the agent for statistics, of
     /// the site for a campaign or an update, where each site has one voice.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn has_counted(
         &self,
         site: &SiteName,
@@ -136,6 +148,9 @@ impl Tx<'_> {
 
     /// The counted statistics of one kind, by site, agent and window. `kind` is that of a
     /// [`Body`], whose window does not matter.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn statistics(
         &self,
         project: &ProjectName,
@@ -147,6 +162,9 @@ impl Tx<'_> {
     }
 
     /// The counted releases of one campaign, or of one round of a run, by site.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn counted(
         &self,
         project: &ProjectName,
@@ -159,6 +177,9 @@ impl Tx<'_> {
     }
 
     /// The sites whose update of a round is counted, without reading the updates.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn counted_sites(
         &self,
         project: &ProjectName,
@@ -172,6 +193,9 @@ impl Tx<'_> {
     }
 
     /// What was charged, by site, project and kind: counted or not, it was released.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn charges(&self) -> Result<Vec<ChargeRow>, StoreError> {
         let sql = "SELECT site, project, kind, COUNT(*), SUM(nano_rho), SUM(LENGTH(bytes)) \
                    FROM release GROUP BY site, project, kind ORDER BY site, project, kind";

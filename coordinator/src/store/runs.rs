@@ -106,6 +106,9 @@ pub struct RoundRow {
 
 impl Tx<'_> {
     /// Adds a run with the sites it invites.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_run(&self, run: &RunRow, sites: &[SiteName]) -> Result<(), StoreError> {
         let sql = "INSERT INTO run (id, project, project_version, bundle, features, rounds, \
                    quorum, closes_in_s, round_nano_rho, started_unix_s, state, reason) \
@@ -135,12 +138,18 @@ impl Tx<'_> {
     }
 
     /// A run.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn run(&self, run: RunId) -> Result<Option<RunRow>, StoreError> {
         let sql = format!("SELECT {RUN_COLUMNS} FROM run WHERE id = $1");
         self.row(&sql, [run.0], run_row)
     }
 
     /// Every run, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
         self.rows(
             &format!("SELECT {RUN_COLUMNS} FROM run ORDER BY started_unix_s, id"),
@@ -150,6 +159,9 @@ impl Tx<'_> {
     }
 
     /// The runs that are open.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn open_runs(&self) -> Result<Vec<RunRow>, StoreError> {
         let sql = format!(
             "SELECT {RUN_COLUMNS} FROM run WHERE state = 'open' ORDER BY started_unix_s, id"
@@ -158,12 +170,18 @@ impl Tx<'_> {
     }
 
     /// The sites a run invited.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn run_sites(&self, run: RunId) -> Result<Vec<SiteName>, StoreError> {
         let sql = "SELECT site FROM run_site WHERE run = $1 ORDER BY site";
         self.rows(sql, [run.0], |row| name(row, 0))
     }
 
     /// Ends a run.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn end_run(
         &self,
         run: RunId,
@@ -176,6 +194,9 @@ impl Tx<'_> {
     }
 
     /// Opens a round.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn add_round(
         &self,
         run: RunId,
@@ -199,18 +220,27 @@ impl Tx<'_> {
     }
 
     /// One round.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn round(&self, run: RunId, number: u32) -> Result<Option<RoundRow>, StoreError> {
         let sql = format!("SELECT {ROUND_COLUMNS} FROM round WHERE run = $1 AND number = $2");
         self.row(&sql, params![run.0, number], round_row)
     }
 
     /// The rounds of a run, in order.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn rounds(&self, run: RunId) -> Result<Vec<RoundRow>, StoreError> {
         let sql = format!("SELECT {ROUND_COLUMNS} FROM round WHERE run = $1 ORDER BY number");
         self.rows(&sql, [run.0], round_row)
     }
 
     /// Records what a closed round came to, and whose updates went into it.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn close_round(
         &self,
         run: RunId,
@@ -230,6 +260,9 @@ impl Tx<'_> {
     }
 
     /// The sites whose updates were summed in a closed round.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
     pub fn round_sites(&self, run: RunId, number: u32) -> Result<Vec<SiteName>, StoreError> {
         let sql = "SELECT site FROM round_site WHERE run = $1 AND number = $2 ORDER BY site";
         self.rows(sql, params![run.0, number], |row| name(row, 0))

@@ -1,0 +1,97 @@
+use std::time::Duration;
+
+use insitu_protocol::order::Selector;
+
+use super::*;
+use crate::campaign::{self, Plan, Target, bins_clause};
+use crate::publish;
+use crate::tests::{NOW, Scene, name, project, site};
+
+/// The kinds of a site's orders, with their numbers.
+fn kinds(scene: &Scene, site_name: &str, after: u64, now: i64) -> Vec<(u64, &'static str)> {
+    let orders = poll(&scene.store, &site(site_name), after, now).unwrap();
+    let kind = |order: &Order| match order {
+        Order::Project(_) => "project",
+        Order::Bundle(_) => "bundle",
+        Order::Round(_) => "round",
+        Order::Campaign(_) => "campaign",
+    };
+    orders.iter().map(|numbered| (numbered.number, kind(&numbered.order))).collect()
+}
+
+#[test]
+fn orders_ascend_and_are_polled_from_where_a_site_stopped() {
+    let scene = Scene::new(&["a"]);
+    scene.publish();
+    assert_eq!(kinds(&scene, "a", 0, NOW), [(1, "project"), (2, "bundle")]);
+    assert_eq!(kinds(&scene, "a", 1, NOW), [(2, "bundle")]);
+    assert_eq!(kinds(&scene, "a", 2, NOW), []);
+    assert_eq!(kinds(&scene, "a", u64::MAX, NOW), []);
+    assert_eq!(kinds(&scene, "nowhere", 0, NOW), []);
+}
+
+#[test]
+fn a_site_that_comes_later_is_told_the_same() {
+    let scene = Scene::new(&["a"]);
+    scene.publish();
+    scene.add("late");
+    assert_eq!(kinds(&scene, "late", 0, NOW), [(1, "project"), (2, "bundle")]);
+}
+
+#[test]
+fn what_was_replaced_is_left_out() {
+    let scene = Scene::new(&["a"]);
+    scene.publish();
+    let newer = insitu_protocol::project::Project { version: 2, ..project() };
+    publish::project(&scene.store, &newer, NOW).unwrap();
+    assert_eq!(kinds(&scene, "a", 0, NOW), [(2, "bundle"), (3, "project")]);
+    let older = publish::project(&scene.store, &project(), NOW);
+    assert!(matches!(older, Err(publish::PublishError::Version { current: 2, got: 1, .. })));
+}
+
+#[test]
+fn a_campaign_is_told_while_it_is_open_to_the_sites_it_asks() {
+    let scene = Scene::new(&["a", "b"]);
+    let clause = bins_clause(&project(), "chol", &["<1".to_owned()]).unwrap();
+    let plan = Plan {
+        project: name(),
+        target: Target::Slice(Selector::new(vec![clause]).unwrap()),
+        sites: Some(vec![site("a")]),
+        title: None,
+        closes_in: Duration::from_secs(60),
+        items_max: 10,
+        epsilon: 0.5,
+    };
+    let first = campaign::create(&scene.store, &plan, NOW).unwrap();
+    assert_eq!(first.title, "chol is <1");
+    assert_eq!(kinds(&scene, "a", 1, NOW + 59), [(2, "campaign")]);
+    assert_eq!(kinds(&scene, "a", 1, NOW + 60), []);
+    assert_eq!(kinds(&scene, "b", 1, NOW), []);
+    campaign::cancel(&scene.store, first.campaign).unwrap();
+    assert_eq!(kinds(&scene, "a", 1, NOW), []);
+    assert!(matches!(
+        campaign::cancel(&scene.store, first.campaign),
+        Err(campaign::CampaignError::NotOpen { state: "cancelled", .. })
+    ));
+}
+
+#[test]
+fn an_answer_has_a_bounded_number_of_orders() {
+    let scene = Scene::new(&["a"]);
+    let clause = bins_clause(&project(), "chol", &["<1".to_owned()]).unwrap();
+    let plan = Plan {
+        project: name(),
+        target: Target::Slice(Selector::new(vec![clause]).unwrap()),
+        sites: None,
+        title: Some("t".repeat(128)),
+        closes_in: Duration::from_secs(60),
+        items_max: 10,
+        epsilon: 0.5,
+    };
+    for _ in 0..ORDERS_MAX + 4 {
+        campaign::create(&scene.store, &plan, NOW).unwrap();
+    }
+    let first = kinds(&scene, "a", 0, NOW);
+    assert_eq!(first.len(), ORDERS_MAX);
+    assert_eq!(kinds(&scene, "a", first[ORDERS_MAX - 1].0, NOW).len(), 5);
+}

@@ -1,0 +1,193 @@
+//! The program as an operator uses it: real processes, files and exit codes.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_insitu-coordinator");
+
+fn run(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(PROGRAM)
+        .arg("--config")
+        .arg(folder.join("home/coordinator.toml"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+/// Runs a command that must succeed, with `--json`.
+#[track_caller]
+fn json(folder: &Path, arguments: &[&str]) -> Value {
+    let output = run(folder, &[arguments, &["--json"]].concat());
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Runs a command that must fail so, and says so.
+#[track_caller]
+fn fails(folder: &Path, arguments: &[&str], code: i32, message: &str) {
+    let output = run(folder, arguments);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+    assert!(stderr.contains(message), "{arguments:?}: {stderr}");
+    assert!(output.stdout.is_empty(), "errors do not go to standard output");
+}
+
+/// A folder with a federation in it; ports that were free a moment ago.
+fn found() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let link = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let http = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let listen = ["--listen", &link, "--http", &http];
+    let made = [&["init", "--dir", "home", "--federation", "heart"], &listen[..]].concat();
+    assert_eq!(json(folder.path(), &made)["federation"], "heart");
+    (folder, http)
+}
+
+fn shipped(name: &str) -> String {
+    let path: PathBuf =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/bundles/heart-disease").join(name);
+    path.to_str().unwrap().to_owned()
+}
+
+/// A daemon that is killed when the test ends.
+struct Daemon(Child);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
+fn get(address: &str, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+    let head = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+#[test]
+fn from_nothing_to_a_published_model() {
+    let (folder, _) = found();
+    let folder = folder.path();
+    json(folder, &["site", "add", "north"]);
+    let token = json(folder, &["token", "--site", "north", "--token-file", "north.token"]);
+    assert_eq!(token["site"], "north");
+    let mode = std::fs::metadata(folder.join("north.token")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let mode = std::fs::metadata(folder.join("home/data")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    json(folder, &["project", "create", &shipped("project.toml")]);
+    let published = json(folder, &["model", "publish", &shipped(""), "--project", "heart-disease"]);
+    let digest = published["bundle"].as_str().unwrap();
+    let listed = json(folder, &["model", "list"]);
+    assert_eq!(listed[0]["bundle"], digest);
+    assert_eq!(listed[0]["state"], "active");
+    let run = json(folder, &["round", "start", "--project", "heart-disease", "--closes-in", "60s"]);
+    let shown = json(folder, &["round", "show", run["run"].as_str().unwrap()]);
+    assert_eq!(shown["state"], "open");
+    assert_eq!(shown["rounds"][0]["sites"][0]["state"], "waiting");
+    let agreement = json(folder, &["report", "agreement"]);
+    assert!(agreement["overall"]["kappa"]["undefined"].is_string());
+    json(folder, &["model", "export", &digest[..10], "--out", "exported"]);
+    assert!(folder.join("exported/manifest.json").exists());
+    let status = json(folder, &["status"]);
+    assert_eq!(status["serving"], false);
+    assert_eq!(status["open_runs"][0], run["run"]);
+    for report in ["labels", "calibration", "fleet", "budget"] {
+        assert!(run_text(folder, &["report", report]).ends_with('\n'), "{report}");
+    }
+}
+
+fn run_text(folder: &Path, arguments: &[&str]) -> String {
+    let output = run(folder, arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn what_cannot_be_done_has_a_code_and_a_reason() {
+    let (folder, _) = found();
+    let folder = folder.path();
+    fails(folder, &["init", "--dir", "home", "--federation", "heart"], 1, "is there already");
+    fails(folder, &["init", "--dir", "x", "--federation", "Not A Name"], 2, "a-z");
+    fails(folder, &["nonsense"], 2, "nonsense");
+    fails(folder, &["token", "--site", "north", "--token-file", "t"], 1, "site add north");
+    json(folder, &["site", "add", "north"]);
+    fails(folder, &["site", "add", "north"], 1, "is a member already");
+    json(folder, &["site", "revoke", "north"]);
+    fails(folder, &["site", "add", "north"], 1, "does not come back");
+    fails(folder, &["round", "start", "--project", "heart-disease"], 1, "project create");
+    json(folder, &["project", "create", &shipped("project.toml")]);
+    fails(folder, &["round", "start", "--project", "heart-disease"], 1, "model publish");
+    let unknown = "0".repeat(32);
+    fails(folder, &["round", "show", &unknown], 1, "there is no run");
+    fails(folder, &["campaign", "show", &unknown], 1, "there is no campaign");
+    let worst = ["campaign", "create", "--project", "heart-disease", "--closes-in", "1h"];
+    fails(folder, &worst, 2, "--feature");
+    fails(folder, &[&worst[..], &["--worst-slice"]].concat(), 2, "--reference");
+    let slice = ["--feature", "chol", "--bins", "lots"];
+    fails(folder, &[&worst[..], &slice].concat(), 1, "<1, 1–200");
+
+    let config = folder.join("home/coordinator.toml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text.replace("[rounds]", "[round]")).unwrap();
+    fails(folder, &["status"], 78, "coordinator.toml");
+    std::fs::write(&config, text).unwrap();
+    std::fs::write(folder.join("home/data/coordinator.db"), "no database").unwrap();
+    fails(folder, &["status"], 78, "coordinator.db");
+}
+
+#[test]
+fn the_daemon_serves_and_stops_when_told() {
+    let (folder, http) = found();
+    let folder = folder.path();
+    json(folder, &["serve", "--check"]);
+    let child = Command::new(PROGRAM)
+        .arg("--config")
+        .arg(folder.join("home/coordinator.toml"))
+        .arg("serve")
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut daemon = Daemon(child);
+    let ready = || get(&http, "/readyz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"));
+    for _ in 0..200 {
+        if ready() {
+            break;
+        }
+        #[expect(clippy::disallowed_methods, reason = "the test has no runtime to block")]
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(ready());
+    assert_eq!(json(folder, &["status"])["serving"], true);
+    // Commands work beside it.
+    json(folder, &["site", "add", "north"]);
+    let overview = get(&http, "/api/overview").unwrap();
+    assert!(overview.contains("\"site\":\"north\""), "{overview}");
+    let page = get(&http, "/").unwrap().to_lowercase();
+    assert!(page.contains("content-security-policy") && page.contains("<html"), "{page}");
+    assert!(get(&http, "/openapi.json").unwrap().contains("\"openapi\": \"3.1.0\""));
+    assert!(get(&http, "/metrics").unwrap().contains("insitu_transactions_total"));
+    assert!(get(&http, "/nothing").unwrap().starts_with("HTTP/1.1 404"));
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.0.id())).unwrap();
+    let resident = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    println!("{resident}");
+
+    let stopped = Command::new("kill").arg(daemon.0.id().to_string()).status().unwrap();
+    assert!(stopped.success());
+    assert_eq!(daemon.0.wait().unwrap().code(), Some(0));
+    assert_eq!(json(folder, &["status"])["serving"], false);
+}
