@@ -12,7 +12,9 @@ mod case;
 mod consensus;
 mod drift;
 mod label_errors;
+mod propagation;
 mod regions;
+mod sampling;
 mod weak;
 
 use std::{env, fs, process::ExitCode};
@@ -34,6 +36,9 @@ const ORACLES: &[(&str, Oracle)] = &[
     ("MS-TCN", regions::segments),
     ("motmetrics", regions::tracks),
     ("snorkel", weak::label_models),
+    ("datasketch MinHash", propagation::near_duplicates),
+    ("sklearn.semi_supervised", propagation::label_propagation),
+    ("scipy.stats.entropy + numpy", sampling::scores),
     ("crowd-kit", consensus::models),
     ("cleanlab.multiannotator", consensus::crowdlab),
     ("cleanlab 2", label_errors::cleanlab),

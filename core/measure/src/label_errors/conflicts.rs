@@ -15,7 +15,7 @@ pub struct Conflict {
 }
 
 /// Groups of near-duplicates whose labels differ, by first item. `group` names each item's group,
-/// equal for near-duplicates.
+/// as [`near_duplicates`](crate::propagation::near_duplicates) does.
 ///
 /// # Errors
 /// [`InvalidInput::Length`] if the lengths differ.
