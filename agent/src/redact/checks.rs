@@ -119,7 +119,7 @@ pub(super) fn bic(id: &[u8]) -> bool {
 pub(super) fn routing(id: &[u8]) -> bool {
     digits::<9>(id).is_some_and(|d| {
         matches!(d[0] * 10 + d[1], 1..=12 | 21..=32 | 61..=72 | 80)
-            && weighted(&d, &[3, 7, 1, 3, 7, 1, 3, 7, 1]) % 10 == 0
+            && weighted(&d, &[3, 7, 1, 3, 7, 1, 3, 7, 1]).is_multiple_of(10)
     })
 }
 
@@ -319,8 +319,9 @@ pub(super) fn aadhaar(id: &[u8]) -> bool {
 
 /// An Australian tax file number: modulus 11.
 pub(super) fn tfn(id: &[u8]) -> bool {
-    digits::<9>(id)
-        .is_some_and(|d| weighted(&d, &[1, 4, 3, 7, 5, 8, 6, 9, 10]) % 11 == 0 && !uniform(id))
+    digits::<9>(id).is_some_and(|d| {
+        weighted(&d, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11) && !uniform(id)
+    })
 }
 
 /// An Australian Medicare number: first digit 2 to 6, weights 1, 3, 7, 9, check digit in ninth place.
@@ -357,4 +358,97 @@ pub(super) fn vin(id: &[u8]) -> bool {
             10 => id[8] == b'X',
             rest => u32::from(id[8]) == u32::from(b'0') + rest,
         }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `valid` passes, and fails with its last character changed.
+    #[track_caller]
+    fn verify(check: fn(&[u8]) -> bool, valid: &str) {
+        assert!(check(valid.as_bytes()), "{valid}");
+        let mut wrong = valid.as_bytes().to_vec();
+        let last = wrong.last_mut().unwrap();
+        *last = match *last {
+            b'9' => b'0',
+            b'Z' => b'A',
+            other => other + 1,
+        };
+        assert!(!check(&wrong), "{valid} with another last character");
+    }
+
+    #[test]
+    fn published_examples_pass_and_fail_when_changed() {
+        verify(card, "4111111111111111");
+        verify(card, "378282246310005");
+        verify(iban, "DE89370400440532013000");
+        verify(iban, "GB29NWBK60161331926819");
+        verify(iban, "NO9386011117947");
+        verify(routing, "011000015");
+        verify(npi, "1234567893");
+        verify(dea, "AB1234563");
+        verify(nhs, "9434765919");
+        verify(steuer_id, "86095742719");
+        verify(kvnr, "A123456780");
+        verify(nir, "255081416802538");
+        verify(dni, "12345678Z");
+        verify(dni, "X1234567L");
+        verify(codice_fiscale, "RSSMRA85T10A562S");
+        verify(pesel, "44051401359");
+        verify(bsn, "111222333");
+        verify(aadhaar, "234123412346");
+        verify(tfn, "123456782");
+        verify(cpf, "52998224725");
+    }
+
+    #[test]
+    fn check_digits_inside_the_number() {
+        assert!(medicare(b"2428778132") && !medicare(b"2428778232"));
+        assert!(vin(b"1M8GDM9AXKP042788") && !vin(b"1M8GDM9A1KP042788"));
+        assert!(nuss(b"281234567840") && !nuss(b"281234567841"));
+    }
+
+    #[test]
+    fn ranges_that_are_never_given_out() {
+        assert!(ssn(b"536221234"));
+        for bad in [&b"000221234"[..], b"666221234", b"536001234", b"536220000", b"912221234"] {
+            assert!(!ssn(bad));
+        }
+        assert!(itin(b"912701234") && !itin(b"912011234"));
+        assert!(nino(b"AB123456C") && !nino(b"BG123456C") && !nino(b"AB123456E"));
+        assert!(bic(b"DEUTDEFF500") && !bic(b"DEUTXQFF"));
+    }
+
+    #[test]
+    fn other_lengths_are_refused() {
+        let checks: &[fn(&[u8]) -> bool] = &[
+            card,
+            iban,
+            bic,
+            routing,
+            ssn,
+            itin,
+            npi,
+            dea,
+            nhs,
+            nino,
+            steuer_id,
+            kvnr,
+            nir,
+            dni,
+            nuss,
+            codice_fiscale,
+            pesel,
+            bsn,
+            aadhaar,
+            tfn,
+            medicare,
+            cpf,
+            vin,
+        ];
+        for check in checks {
+            assert!(!check(b"") && !check(b"1") && !check(&[b'1'; 40]));
+        }
+    }
 }

@@ -122,8 +122,12 @@ impl Engine {
         let mut found = judge::judge(&self.scanner, &self.profile, text, &scanned);
         found.iter_mut().for_each(|find| places::lengthen(text, find));
         found.extend(web::find(text, &scanned));
-        found.extend(names::find(text, &scanned, hints));
-        found.extend(places::find(text, &scanned));
+        if self.profile.hides(Kind::Name) {
+            found.extend(names::find(text, &scanned, hints));
+        }
+        if self.profile.hides(Kind::Address) || self.profile.hides(Kind::Location) {
+            found.extend(places::find(text, &scanned));
+        }
         found.extend(clean::known(text, hints));
         if self.profile.tagger {
             found.extend(

@@ -12,6 +12,8 @@ use super::words::{NO_NAMES, PARTICLES, TITLES, Word, skip_spaces};
 
 /// Words of one name.
 const WORDS_MAX: usize = 6;
+/// Bytes of the longest of [`TITLES`].
+const TITLE_BYTES_MAX: usize = 10;
 /// Letters of a name's part that is looked for elsewhere in the text.
 const PART_LETTERS_MIN: usize = 3;
 /// Score of a name that stands where it was announced.
@@ -47,23 +49,22 @@ fn announced(text: &str, label: &Label) -> Option<Find> {
     if is(Labels::TITLE) && is_title(&text[label.start..label.end]) {
         let dot = usize::from(matches!(char_at(text, label.end), '.' | ':'));
         let start = skip_spaces(text, label.end + dot, 3);
-        if let Some((end, _)) = parse(text, start, false) {
+        if let Some((start, end, _)) = parse(text, start, false) {
             return Some(name(start, end));
         }
     }
-    if is(Labels::NAME_FIELD) || is(Labels::ROLE) {
-        if let Some(start) = field_value(text, label.end)
-            && let Some((end, words)) = parse(text, start, true)
-            // "Patient: Presented with": one word is a name if nothing follows it.
-            && (words >= 2 || is(Labels::NAME_FIELD) || !text[end..].starts_with([' ', ',']))
-        {
-            return Some(name(start, end));
-        }
+    if (is(Labels::NAME_FIELD) || is(Labels::ROLE))
+        && let Some(start) = field_value(text, label.end)
+        && let Some((start, end, words)) = parse(text, start, true)
+        // "Patient: Presented with": one word is a name if nothing follows it.
+        && (words >= 2 || is(Labels::NAME_FIELD) || !text[end..].starts_with([' ', ',']))
+    {
+        return Some(name(start, end));
     }
     if is(Labels::ROLE) {
         let start = skip_spaces(text, label.end, 3);
         if start > label.end
-            && let Some((end, words)) = parse(text, start, false)
+            && let Some((start, end, words)) = parse(text, start, false)
             && words >= 2
         {
             return Some(Find { score: 0.7, ..name(start, end) });
@@ -72,20 +73,20 @@ fn announced(text: &str, label: &Label) -> Option<Find> {
     if is(Labels::CALLED) {
         let start = skip_spaces(text, label.end, 2);
         if start > label.end
-            && let Some((end, _)) = parse(text, start, false)
+            && let Some((start, end, _)) = parse(text, start, false)
         {
             return Some(Find { score: 0.7, ..name(start, end) });
         }
     }
     if is(Labels::GREETING) {
         let start = skip_spaces(text, label.end, 2);
-        let (end, words) = parse(text, start, false)?;
+        let (start, end, words) = parse(text, start, false)?;
         let closed = matches!(char_at(text, end), ',' | '!' | ':' | '.' | '\n' | ' ');
         return (closed && words <= 3).then_some(Find { score: 0.8, ..name(start, end) });
     }
     if is(Labels::CLOSING) {
         let start = signature(text, label.end)?;
-        let (end, words) = parse(text, start, false)?;
+        let (start, end, words) = parse(text, start, false)?;
         let alone = end == text.len() || matches!(char_at(text, end), '\n' | '\r' | ',' | '.');
         return (alone && words <= 4).then_some(Find { score: 0.8, ..name(start, end) });
     }
@@ -127,23 +128,25 @@ fn signature(text: &str, at: usize) -> Option<usize> {
     (gap.contains('\n') || gap.contains(',')).then_some(at + start)
 }
 
-/// Reads a name from byte `start`: its end and its number of words. In a field, "Doe, Jane" is one
+/// Reads a name from byte `start`: its start (behind titles), its end and its number of words. In a field, "Doe, Jane" is one
 /// name, and small letters are taken when everything is written so.
-fn parse(text: &str, start: usize, field: bool) -> Option<(usize, usize)> {
+fn parse(text: &str, start: usize, field: bool) -> Option<(usize, usize, usize)> {
     let mut end = None;
     let mut words = 0;
     let mut comma = false;
     let mut small = false;
-    let mut at = behind_titles(text, start);
+    let first = behind_titles(text, start);
+    let mut at = first;
     while words < WORDS_MAX {
         let Some(word) = Word::at(text, at) else { break };
         let letters = word.text.chars().filter(|c| c.is_alphabetic()).count();
         let digits = word.text.contains(|c: char| c.is_ascii_digit());
-        if digits || word.is_in(NO_NAMES) {
+        let capital = word.is_capitalised();
+        if digits || (capital || field) && word.is_in(NO_NAMES) {
             break;
         }
         let mut next = word.end();
-        if word.is_capitalised() {
+        if capital {
             words += 1;
             if word.is_initial() || letters <= 2 {
                 next += usize::from(char_at(text, next) == '.');
@@ -178,13 +181,15 @@ fn parse(text: &str, start: usize, field: bool) -> Option<(usize, usize)> {
             break;
         }
     }
-    end.map(|end| (end, words))
+    end.map(|end| (first, end, words))
 }
 
 /// Behind "Dr.", "Prof. Dr. med." and the like.
 fn behind_titles(text: &str, start: usize) -> usize {
     let mut at = start;
-    while let Some(title) = Word::at(text, at).filter(|word| word.is_in(TITLES)) {
+    while let Some(title) =
+        Word::at(text, at).filter(|word| word.text.len() <= TITLE_BYTES_MAX && word.is_in(TITLES))
+    {
         let sign = usize::from(matches!(char_at(text, title.end()), '.' | ':'));
         let next = skip_spaces(text, title.end() + sign, 3);
         if next == title.end() {

@@ -221,7 +221,9 @@ fn read(text: &str, start: usize, lines: usize) -> (usize, Seen) {
         let number = word.is_number();
         let capital =
             word.is_capitalised() || word.text.starts_with("d'") || word.text.starts_with("l'");
-        if number && word.text.len() > 8 || capital && word.is_in(NO_NAMES) && !word.is_in(INNER) {
+        if number && word.text.len() > 8
+            || capital && word.text.len() > 1 && word.is_in(NO_NAMES) && !word.is_in(INNER)
+        {
             break;
         }
         if commas > 0 && run >= TOWN_WORDS_MAX && !number {

@@ -234,17 +234,19 @@ enum Class {
 
 const CLASS: [Class; 256] = {
     let mut classes = [Class::Other; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        classes[byte] = match byte as u8 {
+    let mut byte = 0_u8;
+    loop {
+        classes[byte as usize] = match byte {
             b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => Class::Word,
             b'+' | b'(' | b'#' | b':' => Class::Opener,
             0x80.. => Class::Wide,
             _ => Class::Other,
         };
+        if byte == u8::MAX {
+            break classes;
+        }
         byte += 1;
     }
-    classes
 };
 
 /// The character that starts at byte `at`.

@@ -1,1 +1,279 @@
-//! Tests of the whole engine.
+//! Tests of the whole engine: every test is data through `check` or `finds`.
+
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
+use super::*;
+
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| Engine::new(Profile::default()));
+/// Without the tagger, so that a test of a rule fails when the rule does.
+static RULES: LazyLock<Engine> =
+    LazyLock::new(|| Engine::new(Profile { tagger: false, ..Profile::default() }));
+
+/// Masking `text` by rules alone gives `expected`, and masking that changes nothing.
+#[track_caller]
+fn check(text: &str, expected: &str) {
+    let first = RULES.clean(text, Mode::Mask);
+    assert_eq!(first.text, expected);
+    assert_eq!(RULES.clean(&first.text, Mode::Mask).text, first.text, "masking is idempotent");
+}
+
+#[test]
+fn identifiers_with_check_digits() {
+    check("card 4111 1111 1111 1111 ok", "card [CREDIT_CARD] ok");
+    check("IBAN DE89 3704 0044 0532 0130 00.", "IBAN [IBAN].");
+    check("SSN: 536-22-1234", "SSN: [SSN]");
+    check("NHS no 943 476 5919", "NHS no [NHS]");
+    check("DNI 12345678Z", "DNI [ES_DNI]");
+    check("C.F. RSSMRA85T10A562S", "C.F. [CODICE_FISCALE]");
+    check("Steuer-ID 86 095 742 719", "Steuer-ID [DE_STEUER_ID]");
+    check("VIN 1M8GDM9AXKP042788", "VIN [VIN]");
+}
+
+#[test]
+fn a_failed_check_is_no_hit_without_a_label() {
+    check("4111 1111 1111 1112", "4111 1111 1111 1112");
+    check("DE89 3704 0044 0532 0130 01", "DE89 3704 0044 0532 0130 01");
+    check("12345678A", "12345678A");
+    check("card number 4111 1111 1111 1112", "card number [CREDIT_CARD]");
+}
+
+#[test]
+fn context_words_deny() {
+    check("lot 943 476 5919", "lot 943 476 5919");
+    check("version 10.20.30.40 of it", "version 10.20.30.40 of it");
+    check("host 10.20.30.40", "host [IP_ADDRESS]");
+    check(
+        "SpO2 98% on 2 L, BP 120/80 mmHg, Hb 12.5 g/dL",
+        "SpO2 98% on 2 L, BP 120/80 mmHg, Hb 12.5 g/dL",
+    );
+    check("ICD-10 E11.9, LOINC 4548-4, order #123456", "ICD-10 E11.9, LOINC 4548-4, order #123456");
+}
+
+#[test]
+fn record_numbers_by_their_labels() {
+    check("MRN 988-55-475, chart no. A7699964", "MRN [MEDICAL_RECORD], chart no. [MEDICAL_RECORD]");
+    check("NHC: 2569870.\nNASS: 37 87654321 90.", "NHC: [MEDICAL_RECORD].\nNASS: [ES_NUSS].");
+    check("Fallnummer: 2020-12345", "Fallnummer: [MEDICAL_RECORD]");
+    check("NºCol: 28 28 20943.", "NºCol: [LICENSE].");
+    check("pacemaker serial S/N Y5N-204385", "pacemaker serial [DEVICE_SERIAL]");
+    check("MRN 2082214 58-year-old", "MRN [MEDICAL_RECORD] 58-year-old");
+}
+
+#[test]
+fn dates_as_people_write_them() {
+    for date in [
+        "2024-02-29",
+        "29.02.2024",
+        "2/29/24",
+        "29. Februar 2024",
+        "February 29th, 2024",
+        "29FEB2024",
+        "29 de febrero de 2024",
+        "12.-15.03.2020",
+        "2024-02-29T12:30:00Z",
+        "March 2015",
+    ] {
+        check(&format!("on ({date}) so"), "on ([DATE]) so");
+    }
+    check("am 12.03. und on 3/14 too", "am [DATE] und on [DATE] too");
+    check(
+        "the ratio 1/2/3 and 99/99/2020 and 5 may help",
+        "the ratio 1/2/3 and 99/99/2020 and 5 may help",
+    );
+}
+
+#[test]
+fn ages_and_years_follow_the_profile() {
+    let clean = |coarse, text: &str| {
+        let profile = Profile { coarse, tagger: false, ..Profile::default() };
+        Engine::new(profile).clean(text, Mode::Mask).text
+    };
+    let text = "a 93-year-old and a 57-year-old; varón de 57 años; seit 2010";
+    assert_eq!(
+        clean(Coarse::SafeHarbor, text),
+        "a [AGE]-year-old and a 57-year-old; varón de 57 años; seit 2010"
+    );
+    assert_eq!(
+        clean(Coarse::Local, text),
+        "a [AGE]-year-old and a 57-year-old; varón de [AGE]; seit [DATE]"
+    );
+    assert_eq!(
+        clean(Coarse::Hidden, text),
+        "a [AGE]-year-old and a [AGE]-year-old; varón de [AGE]; seit [DATE]"
+    );
+}
+
+#[test]
+fn names_by_what_stands_around_them() {
+    check("Dr. Jane Q. Roe saw him", "Dr. [NAME] saw him");
+    check("Patient: Roe, Jane\nSex: F", "Patient: [NAME]\nSex: F");
+    check("Nombre: Ana.\nApellidos: de Miguel Rivera.", "Nombre: [NAME].\nApellidos: [NAME].");
+    check(
+        "Sehr geehrte Frau Prof. Dr. Müller-Lüdenscheidt,",
+        "Sehr geehrte Frau Prof. Dr. [NAME],",
+    );
+    check("Best regards,\nJane Roe", "Best regards,\n[NAME]");
+    check("seen by Jane Roe, MD. Roe agrees.", "seen by [NAME], MD. [NAME] agrees.");
+    check("Mr. Roe's plan", "Mr. [NAME]'s plan");
+    check("Dear Sir or Madam, Patient Denies pain", "Dear Sir or Madam, Patient Denies pain");
+}
+
+#[test]
+fn eponyms_are_no_people() {
+    for text in [
+        "Parkinson's disease",
+        "A Foley catheter was placed.",
+        "Morbus Crohn",
+        "Glasgow coma scale 15",
+        "síndrome de Down",
+        "Epstein-Barr virus",
+        "Hodgkin lymphoma",
+    ] {
+        assert_eq!(ENGINE.clean(text, Mode::Mask).text, text);
+    }
+}
+
+#[test]
+fn the_tagger_finds_names_in_running_text() {
+    let clean = |text: &str| ENGINE.clean(text, Mode::Mask).text;
+    assert_eq!(
+        clean("Yesterday Kathrin Schmidt visited us in Hamburg."),
+        "Yesterday [NAME] visited us in [LOCATION]."
+    );
+    assert_eq!(clean("Gestern war Jürgen Hoffmann in Köln."), "Gestern war [NAME] in [LOCATION].");
+    let quiet = "Der Patient wurde in gutem Allgemeinzustand entlassen.";
+    assert_eq!(clean(quiet), quiet);
+}
+
+#[test]
+fn addresses_with_what_follows_them() {
+    check("lives at 517 Danielle Mission Apt. 859, New Bobby", "lives at [ADDRESS]");
+    check("Domicilio: Calle Mayor, 3, 2º A.\nCP: 28013.", "Domicilio: [ADDRESS].\nCP: [ZIP].");
+    check("wohnhaft Lindenstraße 12a, 50931 Köln.", "wohnhaft [ADDRESS].");
+}
+
+#[test]
+fn hints_name_what_other_fields_hold() {
+    let hints = Hints { names: vec!["Rose".into()], identifiers: vec!["X-17".into()] };
+    let clean = RULES.clean_with("ROSE rose, X-17; roses", &hints, Mode::Mask);
+    assert_eq!(clean.text, "[NAME] [NAME], [ID]; roses");
+}
+
+#[test]
+fn offsets_are_code_points() {
+    for lead in ["😀 ", "e\u{301}a\u{300} ", "שלום ", "naïve – "] {
+        let text = format!("{lead}jane@example.org end");
+        let [span] = RULES.find(&text)[..] else { panic!("one span in {text}") };
+        let found: String = text.chars().skip(span.start).take(span.end - span.start).collect();
+        assert_eq!(found, "jane@example.org");
+    }
+}
+
+#[test]
+fn hashes_depend_on_key_and_text() {
+    let clean = |key: u8, text: &str| RULES.clean(text, Mode::Hash(&SiteKey::new([key; 32]))).text;
+    let first = clean(1, "a@example.org");
+    assert!(first.starts_with("[EMAIL:") && first.len() == "[EMAIL:0123456789abcdef]".len());
+    assert_eq!(first, clean(1, "a@example.org"));
+    assert_ne!(first, clean(2, "a@example.org"));
+    assert_ne!(first, clean(1, "b@example.org"));
+    assert_eq!(RULES.clean(&first, Mode::Mask).text, first, "a hash is not masked again");
+}
+
+#[test]
+fn kinds_can_be_chosen() {
+    let profile = Profile { kinds: KindSet::NONE.with(Kind::Email), ..Profile::default() };
+    let text = Engine::new(profile).clean("Dr. Roe, a@example.org", Mode::Mask).text;
+    assert_eq!(text, "Dr. Roe, [EMAIL]");
+}
+
+#[test]
+fn one_engine_serves_many_threads() {
+    let expected = ENGINE.find("Dr. Jane Roe, 536-22-1234");
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for _ in 0..50 {
+                    assert_eq!(ENGINE.find("Dr. Jane Roe, 536-22-1234"), expected);
+                }
+            });
+        }
+    });
+}
+
+/// Text made of pieces that recognizers look for, and of anything.
+fn texts() -> impl Strategy<Value = String> {
+    let pieces = prop::sample::select(vec![
+        "Dr. ",
+        "Patient: ",
+        "Roe",
+        "Jane ",
+        "MRN ",
+        "4111 1111 1111 1111",
+        "536-22-1234",
+        "a@example.org",
+        "https://x.example/",
+        "12.03.2020",
+        "[NAME]",
+        "[",
+        "]",
+        "\n",
+        ", ",
+        "Tel. ",
+        "+49 221 123456",
+        "lot ",
+        "Calle Mayor 3",
+        "😀",
+        "e\u{301}",
+        "שלום",
+        "12",
+        "-",
+        "/",
+        ":",
+        "años",
+        "varón de ",
+        "MD",
+        " ",
+        "Regards,\n",
+    ]);
+    prop::collection::vec(
+        prop_oneof![4 => pieces.prop_map(str::to_owned), 1 => any::<String>()],
+        0..12,
+    )
+    .prop_map(|parts| parts.concat())
+}
+
+proptest! {
+    #[test]
+    fn masking_is_idempotent(text in texts()) {
+        let once = ENGINE.clean(&text, Mode::Mask).text;
+        let twice = ENGINE.clean(&once, Mode::Mask).text;
+        prop_assert_eq!(&twice, &once);
+    }
+
+    #[test]
+    fn nothing_outside_the_spans_changes(text in texts()) {
+        let cleaned = ENGINE.clean(&text, Mode::Mask);
+        let points: Vec<char> = text.chars().collect();
+        let mut rebuilt = String::new();
+        let mut at = 0;
+        for span in &cleaned.spans {
+            prop_assert!(at <= span.start && span.start < span.end && span.end <= points.len());
+            rebuilt.extend(&points[at..span.start]);
+            rebuilt.push_str(&format!("[{}]", span.kind));
+            at = span.end;
+        }
+        rebuilt.extend(&points[at..]);
+        prop_assert_eq!(rebuilt, cleaned.text);
+        prop_assert_eq!(ENGINE.clean(&text, Mode::None).text, text);
+    }
+
+    #[test]
+    fn any_text_is_read_without_panic(text in any::<String>()) {
+        for span in ENGINE.find(&text) {
+            prop_assert!(span.end <= text.chars().count() && (0.0..=1.0).contains(&span.score));
+        }
+    }
+}

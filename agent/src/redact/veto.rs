@@ -143,7 +143,7 @@ fn is_context(text: &str, scanned: &Finds, find: &Find) -> bool {
 
 /// It is a disease, a test or a device that is called after somebody.
 fn is_eponym(text: &str, find: &Find) -> bool {
-    if find.kind != Kind::Name || text[find.start..find.end].contains(' ') {
+    if text[find.start..find.end].contains(' ') {
         return false;
     }
     let rest = &text[find.end..];

@@ -16,6 +16,8 @@ import django
 import spellchecker
 from faker import Faker
 
+from templates import CLEAN, CLOSINGS, DID, FIELDS, HEADERS, SALADS, SENTENCES, TOWNS, WHO
+
 SEED, COUNT = int(sys.argv[1]), int(sys.argv[2])
 rnd = random.Random(SEED)
 Faker.seed(SEED)
@@ -59,6 +61,8 @@ for lang_ in LOCALES:
             NAMES.add(f.first_name().lower())
             NAMES.add(f.last_name().lower())
             NAMES.add(f.city().lower())
+for towns in TOWNS.values():
+    NAMES.update(part.lower() for town in towns.split(",") for part in town.split())
 # In small letters every word is a word; with a capital, one that is a name too says nothing.
 CAPITALS = {}
 for lang_, table_ in WORDS.items():
@@ -199,7 +203,7 @@ def fill_plain(template, lang):
         if k == "surname":
             return faker(locale(lang)).last_name()
         if k == "city":
-            return faker(rnd.choice(LOCALES[lang])).city()
+            return town(lang)
         return digits(int(k[1]))
     return re.sub(r"\{(\w+)\}", value, template)
 
@@ -254,6 +258,11 @@ def company(lang):
     return " ".join(rnd.choice(CAPITALS["en"]).capitalize() for _ in range(2)) + rnd.choice(["", " Inc", " LLC", " Bank", " Corporation", " Technologies", " Foundation", " University"])
 
 
+def town(lang):
+    known = TOWNS[lang if rnd.random() < 0.7 else rnd.choice(list(TOWNS))].split(",")
+    return rnd.choice(known) if rnd.random() < 0.35 else faker(locale(lang)).city()
+
+
 def postal(lang):
     """An address as forms print it, one piece a line."""
     loc = locale(lang)
@@ -277,7 +286,7 @@ SLOTS = {
     "label": lambda l: (rnd.choice(LABELS), None),
     "given": lambda l: (given(l), "NAME"),
     "surname": lambda l: (surname(l), "NAME"),
-    "city": lambda l: (case(faker(locale(l)).city()), "LOCATION"),
+    "city": lambda l: (case(town(l)), "LOCATION"),
     "country": lambda l: (rnd.choice(COUNTRIES[l]) if l in COUNTRIES else faker("en_US").country(), "LOCATION"),
     "state": lambda l: ((faker("en_US").state() if l == "en" else faker("de_DE").administrative_unit() if l == "de" else faker("es_ES").state()), "LOCATION"),
     "street": lambda l: (case(fill_plain(rnd.choice(STREETS[l]), l)), "LOCATION"),
@@ -309,7 +318,6 @@ SLOTS = {
     "words": lambda l: (" ".join(rnd.choice(WORDS[l]) for _ in range(rnd.randint(3, 10))), None),
     "Words": lambda l: (" ".join(rnd.choice(CAPITALS[l]).capitalize() for _ in range(rnd.randint(2, 5))), None),
 }
-exec(open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "templates.py"), encoding="utf-8").read())
 
 
 def fill(template, lang, text, spans):

@@ -51,7 +51,7 @@ pub(super) struct Crf {
 
 impl Crf {
     /// Reads a weight file: magic, scale, transitions (f32 LE), number of rows (u32 LE), then each
-    /// row as its distance from the one before (u16 LE, 0xffff = go on) and its weights (i8).
+    /// row as its distance from the one before (u16 LE) and its weights (i8).
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, WeightsError> {
         const HEADER: usize = 8 + 4 + 4 * LABELS * LABELS + 4;
         const ROW: usize = 2 + LABELS;
@@ -93,17 +93,22 @@ impl Crf {
         let mut entries = Vec::new();
         let (mut count, mut previous) = (0_u32, 0);
         for (index, row) in rows.iter().enumerate() {
-            let small = row.map(|weight| (weight / scale).round() as i8);
+            let small = row.map(|weight| quantised(weight / scale));
             if small == [0; LABELS] {
                 continue;
             }
-            while index - previous > usize::from(u16::MAX) {
-                previous += usize::from(u16::MAX);
-                entries.extend(u16::MAX.to_le_bytes());
-                entries.extend([0; LABELS]);
-                count += 1;
-            }
-            entries.extend(((index - previous) as u16).to_le_bytes());
+            let distance = loop {
+                match u16::try_from(index - previous) {
+                    Ok(distance) => break distance,
+                    Err(_) => {
+                        previous += usize::from(u16::MAX);
+                        entries.extend(u16::MAX.to_le_bytes());
+                        entries.extend([0; LABELS]);
+                        count += 1;
+                    }
+                }
+            };
+            entries.extend(distance.to_le_bytes());
             entries.extend(small.map(i8::cast_unsigned));
             (count, previous) = (count + 1, index);
         }
@@ -131,6 +136,12 @@ impl Crf {
         }
         sums.map(|sum| sum as f32 * self.scale)
     }
+}
+
+/// A weight in units of the scale, which puts the largest at 127.
+#[expect(clippy::cast_possible_truncation, reason = "clamped to the range of i8")]
+fn quantised(weight: f32) -> i8 {
+    weight.round().clamp(-127.0, 127.0) as i8
 }
 
 /// Cuts tokens into pieces of bounded length, at line ends where possible.

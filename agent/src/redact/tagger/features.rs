@@ -7,7 +7,8 @@ use super::lexicon::{Lexicon, WORD};
 use super::tokens::Token;
 
 /// Rows of the weight table.
-pub(super) const BUCKETS: usize = 1 << 19;
+pub(super) const BUCKETS: usize = 1 << BUCKET_BITS;
+const BUCKET_BITS: u32 = 19;
 /// Features of one token.
 pub(super) const FEATURES: usize = 44;
 /// Of these, the first ones know the token's own letters; training hides them now and then, so that
@@ -97,13 +98,16 @@ pub(super) fn features(lexicon: &Lexicon, tokens: &[Token<'_>]) -> Vec<[u32; FEA
             ];
             let mut buckets = [0; FEATURES];
             for ((bucket, value), template) in buckets.iter_mut().zip(templates).zip(1_u64..) {
-                // The high half of the product is the well-mixed one.
-                let hash = mix(value, template.wrapping_mul(0x9e37_79b9_7f4a_7c15)) >> 32;
-                *bucket = (hash as u32) & (BUCKETS as u32 - 1);
+                *bucket = high_bits(mix(value, template.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
             }
             buckets
         })
         .collect()
+}
+
+/// A row number from a hash: its high bits are the well-mixed ones.
+const fn high_bits(hash: u64) -> u32 {
+    (hash >> (u64::BITS - BUCKET_BITS)) as u32
 }
 
 fn look(lexicon: &Lexicon, tokens: &[Token<'_>]) -> Vec<Seen> {

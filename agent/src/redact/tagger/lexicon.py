@@ -16,7 +16,9 @@ import spellchecker
 from faker.config import AVAILABLE_LOCALES
 from faker import Faker
 
-WORD, GIVEN, SURNAME, TOWN = 1, 2, 4, 8
+from templates import TOWNS
+
+WORD, GIVEN, SURNAME, TOWN, RARE = 1, 2, 4, 8, 16
 flags = {}
 
 
@@ -36,9 +38,10 @@ for lang in ("en", "de", "es"):
     path = os.path.join(os.path.dirname(spellchecker.__file__), "resources", lang + ".json.gz")
     with gzip.open(path, "rt", encoding="utf-8") as file:
         for word, count in json.load(file).items():
-            # The lists come from subtitles and hold names too: rare words are not trusted.
-            if count > 200:
-                add(word, WORD)
+            # The lists come from subtitles and hold names too: of rare words only German ones are
+            # taken, where compounds make most words rare.
+            if count > 200 or lang == "de":
+                add(word, WORD if count > 200 else RARE)
 for locale in sorted(AVAILABLE_LOCALES):
     try:
         providers = Faker(locale).get_providers()
@@ -51,6 +54,9 @@ for locale in sorted(AVAILABLE_LOCALES):
             add(word, SURNAME)
         for word in elements(provider, "cities", "city_names", "countries", "states", "provinces", "regions"):
             add(word[-1] if isinstance(word, tuple) else word, TOWN)
+for towns in TOWNS.values():
+    for town in towns.split(","):
+        add(town, TOWN)
 
 
 def small_hash(word):
@@ -62,9 +68,8 @@ def small_hash(word):
 
 table = {}
 for word, flag in flags.items():
-    # A name in subtitles is no proof that it is a word.
-    if flag & WORD and flag & (GIVEN | SURNAME) and len(word) < 3:
-        flag &= ~WORD
+    if flag & RARE:
+        flag = flag & ~RARE if flag & (GIVEN | SURNAME | TOWN) else WORD
     key = small_hash(word)
     table[key] = table.get(key, 0) | flag
 keys = sorted(table)

@@ -26,7 +26,8 @@ impl Lexicon {
 
     /// What the word with this 64-bit hash can be; 0 when it is unknown.
     pub(super) fn flags(&self, hash: u64) -> u8 {
-        let small = ((hash ^ (hash >> 32)) & u64::from(u32::MAX)) as u32;
+        let [a, b, c, d, e, f, g, h] = hash.to_le_bytes();
+        let small = u32::from_le_bytes([a ^ e, b ^ f, c ^ g, d ^ h]);
         self.hashes.binary_search(&small).map_or(0, |index| self.flags[index])
     }
 }

@@ -32,10 +32,8 @@ const _: () = assert!(2 * CLASSES.len() + 1 == LABELS);
 
 /// The class of a kind, if the tagger learns it.
 fn class_of(kind: Kind) -> Option<usize> {
-    let kind = match kind {
-        Kind::Address | Kind::Zip => Kind::Location,
-        other => other,
-    };
+    let place = matches!(kind, Kind::Address | Kind::Zip);
+    let kind = if place { Kind::Location } else { kind };
     CLASSES.iter().position(|class| *class == kind)
 }
 

@@ -18,7 +18,7 @@ pub struct Training {
     /// Pull of each weight to zero, per step.
     pub decay: f32,
     /// Texts per three in which the words' own features are hidden.
-    pub hidden_thirds: u64,
+    pub hidden_thirds: usize,
     /// Occurrences below which a feature is not learned.
     pub occurrences_min: u16,
     /// Seed of the order of texts.
@@ -51,7 +51,7 @@ pub fn train(texts: impl Iterator<Item = (String, Vec<Span>)>, training: Trainin
     let mut random = Random(training.seed | 1);
     for _ in 0..training.epochs {
         for at in (1..order.len()).rev() {
-            order.swap(at, random.below(at as u64 + 1) as usize);
+            order.swap(at, random.below(at + 1));
         }
         for index in &order {
             let hide = random.below(3) < training.hidden_thirds;
@@ -163,10 +163,11 @@ fn ascend(row: &mut Row, squares: &mut Row, gradient: &Row, training: Training) 
 struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % limit
+        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(high % limit as u64).expect("less than a usize")
     }
 }
