@@ -173,6 +173,7 @@ impl Coordinator {
     ) -> Result<(), OpenError> {
         files::create_folder(&config.data)?;
         files::create_folder(&config.objects_folder())?;
+        files::create_folder(&config.authority_folder())?;
         Authority::create(&config.authority_folder(), federation, clock)?;
         SigningKey::create(&config.bundle_key_file())?;
         Store::open(&config.store_file())?;

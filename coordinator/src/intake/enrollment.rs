@@ -221,8 +221,7 @@ mod tests {
             let store = Store::open(&dir.path().join("store.db")).unwrap();
             store.write("add", |tx| tx.add_site(&"north".parse().unwrap(), NOW)).unwrap();
             let clock = Arc::new(ManualClock::new(Timestamp::from_second(NOW).unwrap()));
-            let folder = dir.path().join("authority");
-            let authority = Authority::create(&folder, "heart".parse().unwrap(), clock).unwrap();
+            let authority = Authority::create(dir.path(), "heart".parse().unwrap(), clock).unwrap();
             Self { _dir: dir, store, authority }
         }
 

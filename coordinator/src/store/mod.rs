@@ -64,7 +64,7 @@ pub enum StoreError {
     },
 }
 
-/// An open database.
+/// An open database. A transaction must not be started inside another one of the same `Store`.
 #[derive(Debug)]
 pub struct Store {
     connection: Mutex<Connection>,

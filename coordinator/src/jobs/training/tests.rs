@@ -68,9 +68,10 @@ fn a_run_goes_through_its_rounds_and_publishes_the_last_candidate() {
     assert_ne!(heads[1], heads[2]);
 
     // The result is a whole, signed bundle that names its parent and what it cost.
-    let row = scene.store.read("bundle", |tx| tx.bundle(active(&scene))).unwrap().unwrap();
+    let last = active(&scene);
+    let row = scene.store.read("bundle", |tx| tx.bundle(last)).unwrap().unwrap();
     scene.key.public().verify(&row.manifest, &row.signature.unwrap()).unwrap();
-    let bundle = scene.store.read("open", |tx| scene.registry.open(tx, active(&scene))).unwrap();
+    let bundle = scene.store.read("open", |tx| scene.registry.open(tx, last)).unwrap();
     assert_eq!(bundle.manifest().parent, Some(first));
     assert_eq!(bundle.manifest().version, 2);
     let lineage = bundle.manifest().lineage.last().unwrap().to_string();
@@ -152,7 +153,8 @@ fn order_and_restarts_give_the_same_bundle_but_for_the_runs_id() {
                 tick(scene.bench(), NOW).unwrap();
             }
             assert_eq!(report(&scene, run).rounds.len(), 4);
-            let opened = scene.store.read("open", |tx| scene.registry.open(tx, active(&scene)));
+            let last = active(&scene);
+            let opened = scene.store.read("open", |tx| scene.registry.open(tx, last));
             opened.unwrap().head().weights().to_vec()
         })
         .collect();
