@@ -329,10 +329,8 @@ fn default_data() -> PathBuf {
 
 /// The commented configuration that `init` writes, with what is known filled in.
 pub fn template(site: Option<&SiteName>, address: Option<&str>, listen: SocketAddr) -> String {
-    let site = site.map_or_else(
-        || "# site = \"my-hospital\"".to_owned(),
-        |site| format!("site = \"{site}\""),
-    );
+    let site = site
+        .map_or_else(|| "# site = \"my-hospital\"".to_owned(), |site| format!("site = \"{site}\""));
     let address = address.map_or_else(
         || "# address = \"coordinator.example.org:7443\"".to_owned(),
         |address| format!("address = {}", toml::Value::from(address)),
@@ -394,7 +392,8 @@ mod tests {
         assert!(matches!(config.check(), Err(ConfigError::Loss { key: "epsilon_year", .. })));
         let config = parse("site = \"a\"\n[uplink]\nslot = \"0s\"").unwrap();
         assert!(matches!(config.check(), Err(ConfigError::Zero { key: "uplink.slot" })));
-        let twice = "site = \"a\"\n[[project]]\nname=\"p\"\nid=\"i\"\n[[project]]\nname=\"p\"\nid=\"i\"";
+        let twice =
+            "site = \"a\"\n[[project]]\nname=\"p\"\nid=\"i\"\n[[project]]\nname=\"p\"\nid=\"i\"";
         assert!(matches!(parse(twice).unwrap().check(), Err(ConfigError::Repeated { .. })));
     }
 

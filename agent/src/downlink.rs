@@ -146,9 +146,8 @@ fn take_bundle(
         metrics::counter!("insitu_agent_bundles_refused_total").increment(1);
         tracing::error!(bundle = %id, reason = why, "bundle refused");
     };
-    let signed = judge
-        .bundle_key
-        .is_some_and(|key| key.verify(&order.manifest.0, &order.signature).is_ok());
+    let signed =
+        judge.bundle_key.is_some_and(|key| key.verify(&order.manifest.0, &order.signature).is_ok());
     if !signed {
         refuse("the signature is not by the federation's bundle key");
         return Ok(());
@@ -229,8 +228,12 @@ async fn fetch_object(link: &Link, shelf: &Shelf, object: &Object) -> Result<(),
     let path = shelf.path(&object.digest);
     let part = path.with_extension("part");
     let failed = |source| DownlinkError::File { path: path.clone(), source };
-    let mut file =
-        tokio::fs::OpenOptions::new().create(true).append(true).open(&part).await.map_err(failed)?;
+    let mut file = tokio::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(&part)
+        .await
+        .map_err(failed)?;
     let mut offset = file.metadata().await.map_err(failed)?.len();
     while offset < object.bytes {
         let (got, bytes) = link.fetch(object.digest, offset).await?;
@@ -266,7 +269,11 @@ impl Judge {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn bundle(&self, tx: &Tx<'_>, row: &BundleRow) -> Result<(BundleState, String), StoreError> {
+    pub fn bundle(
+        &self,
+        tx: &Tx<'_>,
+        row: &BundleRow,
+    ) -> Result<(BundleState, String), StoreError> {
         match tx.decision(ApprovalKind::Bundle, &row.bundle)? {
             Some(true) => return Ok((BundleState::Ready, String::new())),
             Some(false) => return Ok((BundleState::Declined, "by the steward".to_owned())),

@@ -112,7 +112,8 @@ pub fn gradient(
             sum.add(&head.subject_gradient(pairs)?)?;
         }
     }
-    let origin = format!("{count} corrected items of {} subjects, hold-out excluded", sum.subjects());
+    let origin =
+        format!("{count} corrected items of {} subjects, hold-out excluded", sum.subjects());
     let body = Body::Update { run: order.run, round: order.round };
     Ok(Tally::of_gradient(&project.definition, body, &sum, order.nano_rho, origin))
 }

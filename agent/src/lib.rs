@@ -1,23 +1,41 @@
-//! The Insitu agent.
+//! The Insitu agent: a site's own program. Data stays here; what leaves is private statistics.
+//!
+//! The modules stand in the order in which data meets them, and each uses only those before it:
+//!
+//! ```text
+//! config → store → item → source → redact → prelabel → route → review → tally → learn → release
+//!   → outbox → uplink → downlink → pipeline → retention → status → run → cli
+//! ```
+//!
+//! - [`source`] reads the site's files into sealed rows of the [`store`]; [`redact`], [`prelabel`]
+//!   and [`route`] bring them to people, who work in [`review`].
+//! - [`tally`] and [`learn`] count and sum exactly; [`release`] adds noise; [`outbox`] charges,
+//!   chains and keeps; [`uplink`] sends.
+//! - [`downlink`] takes the coordinator's orders, [`pipeline`] carries them out.
+//!
+//! The privacy boundary is a chain of types, each with private fields and one maker:
+//! [`item::RawItem`] → [`item::CleanItem`] → [`prelabel::Prelabel`] → [`review::Correction`] →
+//! [`tally::Tally`] → [`release::Release`]. The outbox takes only the last.
 
-pub mod config;
-pub mod store;
-pub mod item;
-pub mod source;
-pub mod redact;
-pub mod prelabel;
-pub mod route;
-pub mod review;
-pub mod tally;
-pub mod learn;
-pub mod release;
-pub mod outbox;
-pub mod uplink;
-pub mod downlink;
-pub mod pipeline;
-pub mod retention;
-pub mod status;
-pub mod run;
 pub mod cli;
+pub mod config;
+pub mod downlink;
+pub mod item;
+pub mod learn;
+pub mod outbox;
+pub mod pipeline;
+pub mod prelabel;
+pub mod redact;
+pub mod release;
+pub mod retention;
+pub mod review;
+pub mod route;
+pub mod run;
+pub mod source;
+pub mod status;
+pub mod store;
+pub mod tally;
+pub mod uplink;
+
 #[cfg(test)]
 mod testing;

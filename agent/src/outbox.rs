@@ -95,7 +95,10 @@ pub fn commit(
 /// # Errors
 /// [`OutboxError::Restored`] when the coordinator is ahead, or has another chain.
 pub fn reconcile(tx: &Tx<'_>, theirs: Option<&Receipt>, now: i64) -> Result<(), OutboxError> {
-    let Some(theirs) = theirs else { return Ok(()) };
+    let Some(theirs) = theirs else {
+        // It knows nothing of this agent: a new member, whose chain it has yet to hear.
+        return Ok(tx.clear_meta(RESTORED)?);
+    };
     let (ours, _) = tx.ledger_head()?;
     let known = theirs.sequence <= ours
         && tx
@@ -106,8 +109,15 @@ pub fn reconcile(tx: &Tx<'_>, theirs: Option<&Receipt>, now: i64) -> Result<(), 
         tx.clear_meta(RESTORED)?;
         return Ok(tx.mark_acknowledged(theirs.sequence, now)?);
     }
-    tx.set_meta(RESTORED, &theirs.sequence.to_le_bytes())?;
-    Ok(())
+    diverged(tx, theirs.sequence)
+}
+
+/// Marks this store as an old copy: the coordinator has another chain, `theirs` releases long.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn diverged(tx: &Tx<'_>, theirs: u64) -> Result<(), OutboxError> {
+    Ok(tx.set_meta(RESTORED, &theirs.to_le_bytes())?)
 }
 
 /// Refuses when [`reconcile`] has found this store to be an old copy.
@@ -173,7 +183,10 @@ fn check(found: &mut Verification, last: u64, entry: &Entry, bytes: &[u8]) {
             problem(release.id == entry.id, "its bytes have another id than the ledger");
             problem(release.project.as_str() == entry.project, "its bytes name another project");
             problem(release.body.name() == entry.kind, "its bytes are of another kind");
-            problem(release.nano_rho == entry.nano_rho, "it was charged another cost than it names");
+            problem(
+                release.nano_rho == entry.nano_rho,
+                "it was charged another cost than it names",
+            );
         }
         Err(_) => problem(false, "its bytes are not a release"),
     }

@@ -122,7 +122,9 @@ impl Shelf {
     /// # Errors
     /// [`BundleError`] when an object is missing or is not what the manifest names.
     pub fn bundle(&self, manifest: &[u8]) -> Result<Bundle, BundleError> {
-        Bundle::from_objects(manifest.to_vec(), |object| std::fs::read(self.path(&object.digest)).ok())
+        Bundle::from_objects(manifest.to_vec(), |object| {
+            std::fs::read(self.path(&object.digest)).ok()
+        })
     }
 }
 
@@ -228,7 +230,8 @@ mod tests {
 
     #[test]
     fn confidence_rounds_down_and_stays_in_range() {
-        for (confidence, milli) in [(0.9999, 999), (0.62, 620), (1.0, 1000), (7.0, 1000), (-1.0, 0)] {
+        for (confidence, milli) in [(0.9999, 999), (0.62, 620), (1.0, 1000), (7.0, 1000), (-1.0, 0)]
+        {
             assert_eq!(Prelabel::for_test(0, confidence, 0).confidence_milli(), milli);
         }
         assert_eq!(Prelabel::for_test(0, f64::NAN, 0).confidence_milli(), 0);

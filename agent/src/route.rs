@@ -157,7 +157,7 @@ mod tests {
     proptest! {
         /// Nothing is done without a label of record, and a skip never changes anything.
         #[test]
-        fn done_means_labeled(reads in reads(), second: bool, route in 0..3) {
+        fn done_means_labeled(reads in reads(), second: bool, route in 0..3_usize) {
             let route = [Route::Accepted, Route::Annotator, Route::Expert][route];
             let now = stage(route, second, &reads);
             if now == Stage::Done {

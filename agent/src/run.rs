@@ -27,12 +27,14 @@ use crate::pipeline::{Pipeline, explain};
 use crate::prelabel::{self, Shelf};
 use crate::retention;
 use crate::review::http::{Desk, router};
-use crate::status::{LOCK_FILE, Status};
+use crate::status::Status;
 use crate::store::meta::Live;
 use crate::store::orders::BundleState;
 use crate::store::{Store, StoreError};
 use crate::uplink::{self, Backoff, Membership, UplinkError};
 
+/// The daemon's lock in the data folder.
+const LOCK_FILE: &str = "agent.lock";
 /// Pause between two looks at an idle pipeline.
 const TICK: Duration = Duration::from_millis(200);
 /// Pause after a tick that failed.
@@ -165,7 +167,9 @@ impl Agent {
             started: Instant::now(),
             agent: self,
         });
-        shared.note(|live| *live = Live::default());
+        // What an earlier daemon said of itself is not true of this one.
+        let store = &shared.agent.store;
+        store.tx("live", |tx| tx.set_live(&Live::default())).map_err(OpenError::Store)?;
         let health = Health::starting("the agent is starting");
         let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
         if let Some(listener) = transport.listener {
@@ -250,12 +254,11 @@ impl Shared {
         change(&mut live);
         let age = |live: &Live| live.last_contact.unwrap_or(0);
         let quiet = Live { last_contact: before.last_contact, ..live.clone() } == before;
-        if quiet && age(&live) - age(&before) < LIVE_NOTE_SECONDS && before != Live::default() {
-            live.last_contact = before.last_contact;
+        if quiet && age(&live) - age(&before) < LIVE_NOTE_SECONDS {
+            live.last_contact = before.last_contact; // as the store has it
             return;
         }
-        let noted = self.agent.store.tx("live", |tx| tx.set_live(&live));
-        if let Err(error) = noted {
+        if let Err(error) = self.agent.store.tx("live", |tx| tx.set_live(&live)) {
             tracing::warn!(error = explain(&error), "cannot note the daemon's state");
         }
     }

@@ -1,7 +1,9 @@
 //! What `status` shows, as a command and over the local API: one report, built from the store.
 
+use std::net::TcpStream;
+use std::time::Duration;
+
 use insitu_daemon::exit;
-use insitu_daemon::files::{self, FileError};
 use insitu_privacy::Rho;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -16,8 +18,8 @@ use crate::store::orders::{BundleState, ProjectRow};
 use crate::store::{Store, StoreError, Tx};
 use crate::uplink::Membership;
 
-/// The lock file of the daemon in the data folder.
-pub const LOCK_FILE: &str = "agent.lock";
+/// How long the daemon may take to accept a connection on this machine.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(300);
 
 /// The report.
 #[derive(Clone, Debug, Serialize)]
@@ -242,15 +244,16 @@ impl Budget {
             delta: limits.delta.get(),
             nano_rho_spent: spent,
             nano_rho_allowed: limits.year.nano(),
-            renews: oldest.and_then(|at| Timestamp::from_second(at.saturating_add(YEAR_SECONDS)).ok()),
+            renews: oldest
+                .and_then(|at| Timestamp::from_second(at.saturating_add(YEAR_SECONDS)).ok()),
         })
     }
 }
 
-/// Whether a daemon holds the lock of this data folder.
+/// Whether the daemon answers at its local address. Asking does not touch its lock, which would
+/// keep a daemon that is just starting from taking it.
 pub fn daemon_runs(config: &Config) -> bool {
-    // The lock is let go of at once; a daemon that starts in between says so and is started again.
-    matches!(files::lock(&config.data.join(LOCK_FILE)), Err(FileError::Locked { .. }))
+    TcpStream::connect_timeout(&config.api.listen, ANSWERS_WITHIN).is_ok()
 }
 
 /// The exit code that fits a status: a check failed when the ledger does not verify.

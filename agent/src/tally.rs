@@ -139,8 +139,11 @@ pub fn window(tx: &Tx<'_>, row: &ProjectRow) -> Result<Window, StoreError> {
             tx.item(item.item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
         add_bins(project, &CleanItem::load(&stored)?, &mut drift);
     }
-    let imported_origin =
-        format!("{} items imported, of them {} counted (one a subject)", imported.len(), counted.len());
+    let imported_origin = format!(
+        "{} items imported, of them {} counted (one a subject)",
+        imported.len(),
+        counted.len()
+    );
     let keys = |items: Vec<WindowItem>| items.into_iter().map(|item| item.item).collect();
     Ok(Window {
         number: row.window,
@@ -237,7 +240,11 @@ pub fn campaign(
         counts,
         sensitivity: Statistic::CampaignProgress.sensitivity(ItemsPerSubject::ONE),
         nano_rho: order.nano_rho,
-        origin: format!("{} items queued, of them {} counted (one a subject)", items.len(), kept.len()),
+        origin: format!(
+            "{} items queued, of them {} counted (one a subject)",
+            items.len(),
+            kept.len()
+        ),
     })
 }
 

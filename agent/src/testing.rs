@@ -1,8 +1,94 @@
-//! What several modules' tests need.
+//! What several modules' tests need: a store with a project, items with prelabels, people.
 
 use insitu_protocol::project::Project;
+
+use crate::item::{CleanItem, RawItem, Value};
+use crate::prelabel::Prelabel;
+use crate::route;
+use crate::store::items::{Placement, Stage};
+use crate::store::labels::{Person, Role};
+use crate::store::orders::ProjectRow;
+use crate::store::tests::{Scratch, scratch};
+use crate::store::{Store, StoreError};
 
 /// A project of two classes with a number, a category and a text.
 pub(crate) fn project() -> Project {
     toml::from_str(include_str!("testing.toml")).unwrap()
+}
+
+/// A store with [`project`] in it.
+pub(crate) fn with_project() -> (Scratch, ProjectRow) {
+    let scratch = scratch();
+    let row = put(&scratch.store, &project());
+    (scratch, row)
+}
+
+/// Stores a project and reads it back.
+pub(crate) fn put(store: &Store, project: &Project) -> ProjectRow {
+    store
+        .tx("test", |tx| {
+            tx.put_project(project, 0)?;
+            tx.project(&project.name)
+        })
+        .unwrap()
+        .unwrap()
+}
+
+/// Adds items `from..to`, the i-th of subject i modulo `subjects`, redacted but not prelabeled.
+pub(crate) fn add_items(
+    store: &Store,
+    row: &ProjectRow,
+    range: std::ops::Range<u32>,
+    subjects: u32,
+) {
+    store
+        .tx("test", |tx| {
+            for i in range {
+                let fields = vec![("age".to_owned(), Value::Number(f64::from(i % 90)))];
+                let item =
+                    RawItem::new(i.to_string(), (i % subjects).to_string(), i % 4 == 3, fields);
+                assert!(item.add(tx, row.project, row.definition.name.as_str())?);
+            }
+            for stored in tx.items_in_stage(row.project, Stage::New, 0, 100_000)? {
+                let clean = CleanItem::redact(&stored, &row.definition, str::to_owned)?;
+                clean.store(tx, &stored)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+/// Prelabels everything that is clean: class 1 at the confidence that `confidence` gives.
+pub(crate) fn prelabel(store: &Store, row: &ProjectRow, confidence: impl Fn(usize) -> f64) {
+    store
+        .tx("test", |tx| {
+            let items = tx.items_in_stage(row.project, Stage::Clean, 0, 100_000)?;
+            for (i, item) in items.iter().enumerate() {
+                let prelabel = Prelabel::for_test(1, confidence(i), 7);
+                let routing = &row.definition.routing;
+                let route = route::route(routing, prelabel.confidence_milli());
+                let second = tx.chosen("overlap", &item.opaque, routing.overlap, 1000);
+                tx.place(
+                    &Placement {
+                        item: item.item,
+                        opaque: item.opaque,
+                        prelabel: &prelabel.encode()?,
+                        bundle: prelabel.bundle().0,
+                        route,
+                        second,
+                        stage: route::stage(route, second, &[]),
+                    },
+                    0,
+                )?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+/// Adds a person.
+pub(crate) fn person(store: &Store, name: &str, role: Role) -> Person {
+    let hash = crate::review::token_hash(name);
+    let person = store.tx("test", |tx| tx.add_person(name, role, &hash, 0)).unwrap().unwrap();
+    Person { person, name: name.to_owned(), role }
 }

@@ -162,7 +162,11 @@ fn hear(answer: &HelloAnswer, store: &Store, now: Timestamp) -> Result<(), Uplin
 /// # Errors
 /// [`UplinkError::Call`] when the link fails: the same bytes go out again later.
 /// [`UplinkError::Outbox`] when this store is an old copy.
-pub async fn send_queued(link: &Link, store: &Store, clock: &dyn Clock) -> Result<u64, UplinkError> {
+pub async fn send_queued(
+    link: &Link,
+    store: &Store,
+    clock: &dyn Clock,
+) -> Result<u64, UplinkError> {
     let mut taken = 0;
     loop {
         let now = clock.now().as_second();
@@ -184,8 +188,14 @@ pub async fn send_queued(link: &Link, store: &Store, clock: &dyn Clock) -> Resul
                 taken += 1;
             }
             Err(CallError::Refused { source: Refusal::Chain { expected, got } }) => {
-                store.tx("chain refused", |tx| tx.send_again_from(expected))?;
                 tracing::warn!(expected, got, "the coordinator expects another release");
+                store.tx("chain refused", |tx| {
+                    if expected > got {
+                        // It has another release in this place: two copies of one store.
+                        return outbox::diverged(tx, expected.saturating_sub(1));
+                    }
+                    Ok(tx.send_again_from(expected)?)
+                })?;
                 return Ok(taken);
             }
             Err(CallError::Refused { source }) if !source.is_transient() => {

@@ -17,10 +17,10 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 use insitu_daemon::clock::{Clock, SystemClock};
+use insitu_daemon::exit;
 use insitu_daemon::link::client;
 use insitu_daemon::shutdown;
 use insitu_daemon::telemetry::{self, LogFormat};
-use insitu_daemon::exit;
 
 use crate::cli::arguments::{Arguments, Command, RunArguments};
 use crate::config::{Config, Limits};
@@ -116,10 +116,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let parsed = match Arguments::try_parse_from(arguments) {
         Ok(parsed) => parsed,
         Err(error) => {
-            let shown = matches!(
-                error.kind(),
-                ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
-            );
+            let shown = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             // Nothing can be said about a terminal that is gone.
             drop(error.print());
             return ExitCode::from(if shown { exit::DONE } else { exit::USAGE });

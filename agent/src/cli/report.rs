@@ -91,8 +91,16 @@ fn tell_projects(status: &Status) -> io::Result<()> {
         return Ok(());
     }
     let heading = [
-        "project", "model", "items", "prelabeled", "accepted", "annotator", "expert", "campaign",
-        "corrected", "window",
+        "project",
+        "model",
+        "items",
+        "prelabeled",
+        "accepted",
+        "annotator",
+        "expert",
+        "campaign",
+        "corrected",
+        "window",
     ];
     table::print(&heading, &rows)
 }
@@ -148,8 +156,8 @@ fn list_campaigns(context: &Context, json: bool) -> Outcome {
 fn show_campaign(context: &Context, id: &str, json: bool) -> Outcome {
     let row = campaign(context, id)?;
     let project = context.store.read("project", |tx| tx.project_by_key(row.project))?;
-    let project = project
-        .ok_or_else(|| Failure::text(exit::RUNTIME, "the campaign's project is gone"))?;
+    let project =
+        project.ok_or_else(|| Failure::text(exit::RUNTIME, "the campaign's project is gone"))?;
     let words = words(&row.order.selector, &project.definition);
     let all = context.store.read("campaigns", |tx| status::campaigns(tx, &context.limits))?;
     let shown = all.into_iter().find(|other| other.campaign == row.order.campaign.to_hex());

@@ -42,8 +42,8 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
             Some(FormatName::Jsonl) => Format::JsonLines,
             None => Format::of(path),
         };
-        let report = source::import(&context.store, &project, rules, format, open(path)?)
-            .map_err(|error| match error {
+        let report = source::import(&context.store, &project, rules, format, open(path)?).map_err(
+            |error| match error {
                 source::ImportError::Store(_) => Failure::runtime(&error),
                 source::ImportError::Read(_)
                 | source::ImportError::NoColumn { .. }
@@ -52,7 +52,8 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
                     failure.message = format!("{}: {}", path.display(), failure.message);
                     failure
                 }
-            })?;
+            },
+        )?;
         if !import.json {
             tell(path, &report)?;
         }
@@ -112,13 +113,11 @@ pub(super) fn redact(redact: &RedactArguments) -> Outcome {
 
 pub(super) fn prelabel(arguments: &Arguments, prelabel: &PrelabelArguments) -> Outcome {
     // A bundle's folder needs no configuration; where there is one, it names the engine.
-    let library = if arguments.config.exists() {
-        read_config(arguments)?.inference.library
-    } else {
-        None
-    };
+    let library =
+        if arguments.config.exists() { read_config(arguments)?.inference.library } else { None };
     let bundle = bundle(arguments, &prelabel.bundle)?;
-    let engine = prelabel::engine(library.as_ref()).map_err(|error| Failure::configuration(&error))?;
+    let engine =
+        prelabel::engine(library.as_ref()).map_err(|error| Failure::configuration(&error))?;
     let mut model = Model::load(&engine, &bundle).map_err(|error| Failure::refused(&error))?;
     let mut reader = open(prelabel.file.as_deref().unwrap_or_else(|| Path::new("-")))?;
     let mut out = BufWriter::new(io::stdout().lock());
@@ -159,9 +158,7 @@ fn bundle(arguments: &Arguments, name: &str) -> Result<Bundle, Failure> {
     let row = row.ok_or_else(|| {
         Failure::text(exit::REFUSED, format!("this agent has no bundle {digest}"))
     })?;
-    Shelf::new(&config.data)
-        .bundle(&row.order.manifest.0)
-        .map_err(|error| Failure::refused(&error))
+    Shelf::new(&config.data).bundle(&row.order.manifest.0).map_err(|error| Failure::refused(&error))
 }
 
 fn record(fits: bool, text: &[u8]) -> Result<(Value, CleanItem), String> {
@@ -208,8 +205,7 @@ fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     if path == Path::new("-") {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
-    let file = File::open(path).map_err(|error| {
-        Failure::text(exit::REFUSED, format!("{}: {error}", path.display()))
-    })?;
+    let file = File::open(path)
+        .map_err(|error| Failure::text(exit::REFUSED, format!("{}: {error}", path.display())))?;
     Ok(Box::new(BufReader::new(file)))
 }

@@ -10,8 +10,8 @@ use crate::item::CleanItem;
 use crate::outbox::{self, OutboxError};
 use crate::prelabel::Prelabel;
 use crate::release::Release;
-use crate::store::campaigns::{CampaignRow, CampaignState};
 use crate::store::StoreError;
+use crate::store::campaigns::{CampaignRow, CampaignState};
 use crate::tally;
 
 /// Rows matched in one transaction.

@@ -15,9 +15,9 @@ const BATCH_ITEMS: u32 = 128;
 impl Pipeline {
     /// Redacts the oldest new items of a project.
     pub(super) fn redact(&mut self, project: &ProjectRow) -> Result<bool, PipelineError> {
-        let rows = self
-            .store
-            .read("new items", |tx| tx.items_in_stage(project.project, Stage::New, 0, BATCH_ITEMS))?;
+        let rows = self.store.read("new items", |tx| {
+            tx.items_in_stage(project.project, Stage::New, 0, BATCH_ITEMS)
+        })?;
         if rows.is_empty() {
             return Ok(false);
         }
@@ -29,9 +29,8 @@ impl Pipeline {
             })?;
             clean.push((row, item));
         }
-        self.store.tx("redacted", |tx| {
-            clean.iter().try_for_each(|(row, item)| item.store(tx, row))
-        })?;
+        self.store
+            .tx("redacted", |tx| clean.iter().try_for_each(|(row, item)| item.store(tx, row)))?;
         Ok(true)
     }
 

@@ -159,8 +159,7 @@ impl Pipeline {
     fn load(&mut self, project: &ProjectRow, manifest: &[u8]) -> Result<Model, String> {
         let bundle = self.shelf.bundle(manifest).map_err(|error| explain(&error))?;
         check_classes(project, &bundle)?;
-        let engine =
-            prelabel::engine(self.library.as_ref()).map_err(|error| explain(&error))?;
+        let engine = prelabel::engine(self.library.as_ref()).map_err(|error| explain(&error))?;
         self.engine_name = Some(engine.name().to_owned());
         Model::load(&engine, &bundle).map_err(|error| explain(&error))
     }
@@ -191,9 +190,8 @@ impl Pipeline {
         let known = self.store.read("bundle", |tx| tx.bundle(bundle))?;
         if known.is_some_and(|row| row.note != note) {
             tracing::error!(%bundle, reason = note, "the bundle in use does not load");
-            self.store.tx("bundle failed", |tx| {
-                tx.set_bundle_state(bundle, BundleState::Failed, note)
-            })?;
+            self.store
+                .tx("bundle failed", |tx| tx.set_bundle_state(bundle, BundleState::Failed, note))?;
         }
         Ok(())
     }
@@ -237,3 +235,6 @@ pub(crate) fn explain(error: &dyn std::error::Error) -> String {
     text.truncate(end.unwrap_or(0));
     text
 }
+
+#[cfg(test)]
+mod tests;

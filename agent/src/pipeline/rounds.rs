@@ -19,8 +19,8 @@ impl Pipeline {
                 Ok(Some(note)) => note,
                 Err(PipelineError::Learn(error)) if !error.is_transient() => explain(&error),
                 Err(PipelineError::Outbox(error @ OutboxError::Release(_))) => explain(&error),
-                // The store has the update already: a crash fell between commit and here.
-                Err(PipelineError::Outbox(OutboxError::Twice { .. })) => continue,
+                // An operator must act first; until then nothing is drawn and nothing is charged.
+                Err(PipelineError::Outbox(OutboxError::Restored { .. })) => return Ok(false),
                 Err(error) => return Err(error),
             };
             let RoundOrder { run, round, .. } = row.order;

@@ -2,9 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    COMMENT_CHARS_MAX, KEY_BYTES_MAX, LEASE_SECONDS, Label, ReviewError, settle,
-};
+use super::{COMMENT_CHARS_MAX, KEY_BYTES_MAX, LEASE_SECONDS, Label, ReviewError, settle};
 use crate::prelabel::Prelabel;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{AnnotationRow, Lease, Person, Reading, Verdict};
@@ -73,8 +71,7 @@ pub fn annotate(
 /// released statistics; [`ReviewError::Leased`] when somebody else has the item.
 pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), ReviewError> {
     store.tx("undo", |tx| {
-        let row =
-            tx.annotation(person.person, key)?.ok_or(ReviewError::UnknownAnnotation)?;
+        let row = tx.annotation(person.person, key)?.ok_or(ReviewError::UnknownAnnotation)?;
         if let Some(window) = tx.label_window(row.item)? {
             return Err(ReviewError::Closed { window });
         }
@@ -125,12 +122,7 @@ fn check(annotation: &Annotation) -> Result<(), ReviewError> {
     Ok(())
 }
 
-fn live_lease(
-    tx: &Tx<'_>,
-    person: &Person,
-    item: i64,
-    now: i64,
-) -> Result<Lease, ReviewError> {
+fn live_lease(tx: &Tx<'_>, person: &Person, item: i64, now: i64) -> Result<Lease, ReviewError> {
     if let Some(error) = foreign_lease(tx, person, item, now)? {
         return Err(error);
     }

@@ -313,7 +313,8 @@ async fn page(uri: axum::http::Uri) -> Response {
         return (StatusCode::NOT_FOUND, "there is no such page\n").into_response();
     };
     let kind = file.metadata.mimetype().to_owned();
-    let headers = [(header::CONTENT_TYPE, kind.as_str()), (header::CONTENT_SECURITY_POLICY, POLICY)];
+    let headers =
+        [(header::CONTENT_TYPE, kind.as_str()), (header::CONTENT_SECURITY_POLICY, POLICY)];
     (headers, file.data).into_response()
 }
 

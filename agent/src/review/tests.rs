@@ -1,1 +1,216 @@
-// tests
+use insitu_protocol::project::Project;
+use proptest::prelude::*;
+
+use super::*;
+use crate::store::labels::Role;
+use crate::store::tests::Scratch;
+use crate::testing;
+
+struct Site {
+    scratch: Scratch,
+    project: Project,
+    ann: Person,
+    bob: Person,
+    eve: Person,
+}
+
+/// A site with `items` items that wait for a first reader, `overlap` thousandths for a second.
+fn site(items: u32, overlap: u16) -> Site {
+    let scratch = crate::store::tests::scratch();
+    let mut project = testing::project();
+    project.routing.overlap = overlap;
+    let row = testing::put(&scratch.store, &project);
+    testing::add_items(&scratch.store, &row, 0..items, items.max(1));
+    testing::prelabel(&scratch.store, &row, |_| 0.7);
+    let ann = testing::person(&scratch.store, "ann", Role::Annotator);
+    let bob = testing::person(&scratch.store, "bob", Role::Annotator);
+    let eve = testing::person(&scratch.store, "eve", Role::Expert);
+    Site { scratch, project, ann, bob, eve }
+}
+
+impl Site {
+    fn next(&self, person: &Person, count: u32, now: i64) -> Vec<Card> {
+        next(&self.scratch.store, person, &self.project.name, count, now).unwrap()
+    }
+
+    fn answer(
+        &self,
+        person: &Person,
+        card: &Card,
+        key: &str,
+        class: u16,
+        now: i64,
+    ) -> Result<bool, ReviewError> {
+        let annotation = Annotation {
+            key: key.to_owned(),
+            class: Some(class),
+            seconds: 1.5,
+            decision: Decision::Correct,
+            comment: None,
+        };
+        annotate(&self.scratch.store, person, &card.row.opaque, &annotation, now)
+    }
+
+    fn stage(&self, card: &Card) -> Stage {
+        self.scratch.store.read("test", |tx| tx.item(card.row.item)).unwrap().unwrap().stage
+    }
+}
+
+#[test]
+fn the_same_key_is_the_same_annotation() {
+    let site = site(1, 0);
+    let card = &site.next(&site.ann, 10, 0)[0];
+    assert!(!site.answer(&site.ann, card, "k", 1, 1).unwrap());
+    assert!(site.answer(&site.ann, card, "k", 1, 2).unwrap());
+    let stored = site.scratch.store.read("test", |tx| tx.annotations_of(card.row.item)).unwrap();
+    assert_eq!(stored.len(), 1);
+    assert_eq!(site.stage(card), Stage::Done);
+}
+
+#[test]
+fn a_lease_keeps_others_away_until_it_ends() {
+    let site = site(1, 0);
+    let card = &site.next(&site.ann, 10, 0)[0];
+    assert!(site.next(&site.bob, 10, LEASE_SECONDS - 1).is_empty());
+    let refused = site.answer(&site.bob, card, "k", 1, 1);
+    assert!(matches!(refused, Err(ReviewError::Leased { ref holder, .. }) if holder == "ann"));
+    let late = site.answer(&site.ann, card, "k", 1, LEASE_SECONDS);
+    assert!(matches!(late, Err(ReviewError::NotLeased)));
+    assert_eq!(site.next(&site.bob, 10, LEASE_SECONDS).len(), 1);
+}
+
+#[test]
+fn a_second_reader_is_another_person_and_blind() {
+    let site = site(1, 1000);
+    let first = site.next(&site.ann, 10, 0).remove(0);
+    assert_eq!(first.lease.reading, Reading::First);
+    site.answer(&site.ann, &first, "a", 1, 1).unwrap();
+    assert_eq!(site.stage(&first), Stage::Second);
+    assert!(site.next(&site.ann, 10, 2).is_empty());
+    let second = site.next(&site.bob, 10, 2).remove(0);
+    assert_eq!(second.lease.reading, Reading::Second);
+    assert!(!second.why.contains("0.7"), "a blind reader is not told the confidence");
+    site.answer(&site.bob, &second, "b", 0, 3).unwrap();
+    assert_eq!(site.stage(&first), Stage::Expert);
+    assert!(site.next(&site.bob, 10, 4).is_empty());
+    let third = site.next(&site.eve, 10, 4).remove(0);
+    assert!(third.why.contains("present") && third.why.contains("absent"));
+    site.answer(&site.eve, &third, "e", 0, 5).unwrap();
+    let correction = site
+        .scratch
+        .store
+        .read("test", |tx| {
+            let row = tx.item(first.row.item)?.unwrap();
+            Correction::load(tx, &row)
+        })
+        .unwrap()
+        .unwrap();
+    assert_eq!((correction.record(), correction.pair()), (0, Some((1, 0))));
+}
+
+#[test]
+fn skip_gives_it_back_and_flag_calls_an_expert() {
+    let site = site(2, 0);
+    let cards = site.next(&site.ann, 10, 0);
+    let say = |card: &Card, key: &str, decision| {
+        let annotation = Annotation {
+            key: key.to_owned(),
+            class: None,
+            seconds: 0.0,
+            decision,
+            comment: Some("the units look wrong".to_owned()),
+        };
+        annotate(&site.scratch.store, &site.ann, &card.row.opaque, &annotation, 1).unwrap();
+    };
+    say(&cards[0], "s", Decision::Skip);
+    say(&cards[1], "f", Decision::Flag);
+    assert_eq!((site.stage(&cards[0]), site.stage(&cards[1])), (Stage::First, Stage::Expert));
+    assert_eq!(site.next(&site.bob, 10, 2)[0].row.item, cards[0].row.item);
+    assert_eq!(site.next(&site.eve, 10, 2)[0].why, "flagged by a reader: confidence 0.70");
+}
+
+#[test]
+fn undo_takes_back_while_the_window_is_open() {
+    let site = site(1, 0);
+    let card = &site.next(&site.ann, 10, 0)[0];
+    site.answer(&site.ann, card, "k", 1, 1).unwrap();
+    let store = &site.scratch.store;
+    assert!(matches!(undo(store, &site.bob, "k", 2), Err(ReviewError::UnknownAnnotation)));
+    undo(store, &site.ann, "k", 2).unwrap();
+    assert_eq!(site.stage(card), Stage::First);
+    // The lease came back with it, and the key is free again.
+    assert!(!site.answer(&site.ann, card, "k", 0, 3).unwrap());
+    store.tx("test", |tx| tx.enter_label_window(card.row.item, 1)).unwrap();
+    assert!(matches!(undo(store, &site.ann, "k", 4), Err(ReviewError::Closed { window: 1 })));
+}
+
+#[test]
+fn senseless_answers_are_refused() {
+    let site = site(1, 0);
+    let card = &site.next(&site.ann, 10, 0)[0];
+    let good = Annotation {
+        key: "k".to_owned(),
+        class: Some(1),
+        seconds: 0.0,
+        decision: Decision::Accept,
+        comment: None,
+    };
+    for bad in [
+        Annotation { key: String::new(), ..good.clone() },
+        Annotation { key: "k".repeat(65), ..good.clone() },
+        Annotation { class: None, ..good.clone() },
+        Annotation { class: Some(2), decision: Decision::Correct, ..good.clone() },
+        Annotation { class: Some(0), ..good.clone() },
+        Annotation { seconds: f32::NAN, ..good.clone() },
+        Annotation { comment: Some("x".repeat(2001)), ..good.clone() },
+    ] {
+        let refused = annotate(&site.scratch.store, &site.ann, &card.row.opaque, &bad, 1);
+        assert!(matches!(refused, Err(ReviewError::Invalid { .. })), "{bad:?}");
+    }
+    let steward = testing::person(&site.scratch.store, "sam", Role::Steward);
+    let refused = next(&site.scratch.store, &steward, &site.project.name, 1, 0);
+    assert!(matches!(refused, Err(ReviewError::Role { .. })));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+
+    /// Whatever people do in whatever order, nobody answers an item that is leased to another,
+    /// nobody reads an item twice as first and second reader, and every item ends done.
+    #[test]
+    fn leases_are_exclusive(steps in proptest::collection::vec((0..3_usize, 1..6_u32, 0..900_i64), 1..40)) {
+        let site = site(12, 500);
+        let people = [&site.ann, &site.bob, &site.eve];
+        let mut now = 0;
+        let mut holders: std::collections::BTreeMap<i64, (usize, i64)> = Default::default();
+        for (index, (who, count, wait)) in steps.into_iter().enumerate() {
+            now += wait;
+            for card in site.next(people[who], count, now) {
+                if let Some((holder, until)) = holders.insert(card.row.item, (who, card.lease.until)) {
+                    prop_assert!(holder == who || until <= now, "leased twice");
+                }
+                if index % 2 == 0 {
+                    site.answer(people[who], &card, &format!("{index}-{}", card.row.item), 1, now).unwrap();
+                    holders.remove(&card.row.item);
+                }
+            }
+        }
+        for round in 0..4 {
+            now += LEASE_SECONDS;
+            for who in people {
+                for card in site.next(who, 50, now) {
+                    site.answer(who, &card, &format!("end-{round}-{}", card.row.item), 1, now).unwrap();
+                }
+            }
+        }
+        let counts = site.scratch.store.read("test", |tx| tx.stage_counts(1)).unwrap();
+        prop_assert_eq!(counts[Stage::Done as usize], 12);
+        for item in 1..=12 {
+            let all = site.scratch.store.read("test", |tx| tx.annotations_of(item)).unwrap();
+            let reader = |reading| all.iter().find(|a| a.reading == reading).map(|a| a.person);
+            if let (Some(first), Some(second)) = (reader(Reading::First), reader(Reading::Second)) {
+                prop_assert_ne!(first, second);
+            }
+        }
+    }
+}

@@ -57,11 +57,9 @@ impl<R: BufRead> Records<R> {
         let mut joined = Vec::new();
         while !closed(&record) {
             let next = self.line()?;
-            let Some((number, Some(more))) =
-                next.filter(|(_, more)| {
-                    more.as_ref().is_some_and(|more| record.len() + more.len() <= LINE_BYTES_MAX)
-                })
-            else {
+            let Some((number, Some(more))) = next.filter(|(_, more)| {
+                more.as_ref().is_some_and(|more| record.len() + more.len() <= LINE_BYTES_MAX)
+            }) else {
                 // The quotation never ends: only the line that opened it is bad.
                 self.backlog.extend(joined.into_iter().rev());
                 return Ok(Some((first, Err(LineError::Quotation))));

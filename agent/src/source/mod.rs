@@ -359,16 +359,17 @@ mod tests {
                 (9, "a quotation mark out of place".to_owned()),
             ]
         );
-        let items = scratch
-            .store
-            .read("test", |tx| tx.items_in_stage(1, Stage::New, 0, 10))
-            .unwrap();
+        let items =
+            scratch.store.read("test", |tx| tx.items_in_stage(1, Stage::New, 0, 10)).unwrap();
         assert_eq!(items.iter().map(|item| item.holdout).collect::<Vec<_>>(), [false, true]);
         let clean =
             CleanItem::redact(&items[0], &testing::project(), |text| format!("<{text}>")).unwrap();
         assert_eq!(clean.value("age"), Some(&Value::Number(63.0)));
         assert_eq!(clean.value("sex"), Some(&Value::Text("male".to_owned())));
-        assert_eq!(clean.value("note"), Some(&Value::Text("<fell, \"twice\"\nat home>".to_owned())));
+        assert_eq!(
+            clean.value("note"),
+            Some(&Value::Text("<fell, \"twice\"\nat home>".to_owned()))
+        );
         assert_eq!(clean.value("extra"), None);
         assert_eq!(clean.value("split"), None);
     }

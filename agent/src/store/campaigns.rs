@@ -90,7 +90,7 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         self.sql.execute(
             "INSERT INTO campaigns (campaign, project, definition, state, note, number)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (campaign) DO NOTHING",
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (campaign) DO NOTHING",
             params![
                 order.campaign.0,
                 project,
@@ -122,7 +122,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn campaign(&self, campaign: &CampaignId) -> Result<Option<CampaignRow>, StoreError> {
-        let mut statement = self.sql.prepare_cached(&format!("{SELECT} WHERE c.campaign = $1"))?;
+        let mut statement = self.sql.prepare_cached(&format!("{SELECT} WHERE c.campaign = ?1"))?;
         let mut rows = statement.query([campaign.0])?;
         rows.next()?.map(campaign_row).transpose()
     }
@@ -139,7 +139,7 @@ impl Tx<'_> {
         note: &str,
     ) -> Result<bool, StoreError> {
         let changed = self.sql.execute(
-            "UPDATE campaigns SET state = $1, note = $2 WHERE campaign = $3 AND state = $4",
+            "UPDATE campaigns SET state = ?1, note = ?2 WHERE campaign = ?3 AND state = ?4",
             params![to.name(), note, campaign.0, from.name()],
         )?;
         Ok(changed == 1)
@@ -152,7 +152,7 @@ impl Tx<'_> {
     pub fn add_campaign_item(&self, campaign: &CampaignId, item: i64) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(
-                "INSERT INTO campaign_items (campaign, item) VALUES ($1, $2)
+                "INSERT INTO campaign_items (campaign, item) VALUES (?1, ?2)
                  ON CONFLICT DO NOTHING",
             )?
             .execute(params![campaign.0, item])?;
@@ -166,7 +166,7 @@ impl Tx<'_> {
     pub fn campaign_items(&self, campaign: &CampaignId) -> Result<Vec<i64>, StoreError> {
         let mut statement = self
             .sql
-            .prepare_cached("SELECT item FROM campaign_items WHERE campaign = $1 ORDER BY item")?;
+            .prepare_cached("SELECT item FROM campaign_items WHERE campaign = ?1 ORDER BY item")?;
         let rows = statement.query_map([campaign.0], |row| row.get(0))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
@@ -178,7 +178,7 @@ impl Tx<'_> {
     pub fn campaign_waiting(&self, project: i64) -> Result<u64, StoreError> {
         self.count(
             "SELECT count(*) FROM campaigns c JOIN campaign_items i ON i.campaign = c.campaign
-             WHERE c.project = $1 AND c.state = 'open' AND NOT EXISTS
+             WHERE c.project = ?1 AND c.state = 'open' AND NOT EXISTS
                (SELECT 1 FROM annotations a
                 WHERE a.item = i.item AND a.campaign = c.campaign AND a.verdict = 0)",
             project,

@@ -144,8 +144,7 @@ pub struct WindowItem {
     pub subject: [u8; 32],
 }
 
-const COLUMNS: &str =
-    "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel";
+const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel";
 
 impl Tx<'_> {
     /// Adds an item, unless its project has one with the same source. Says whether it did.
@@ -161,7 +160,7 @@ impl Tx<'_> {
             .sql
             .prepare_cached(
                 "INSERT INTO items (opaque, project, source, subject, holdout, stage, raw)
-                 VALUES ($1, $2, $3, $4, $5, 0, $6) ON CONFLICT (project, source) DO NOTHING",
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6) ON CONFLICT (project, source) DO NOTHING",
             )?
             .execute(params![opaque, new.project, new.source, new.subject, new.holdout, raw])?;
         Ok(changed == 1)
@@ -174,7 +173,7 @@ impl Tx<'_> {
     pub fn has_item(&self, project: i64, source: &[u8; 32]) -> Result<bool, StoreError> {
         Ok(self
             .sql
-            .prepare_cached("SELECT 1 FROM items WHERE project = $1 AND source = $2")?
+            .prepare_cached("SELECT 1 FROM items WHERE project = ?1 AND source = ?2")?
             .exists(params![project, source])?)
     }
 
@@ -185,7 +184,7 @@ impl Tx<'_> {
     pub fn item_by_name(&self, opaque: &[u8; 16]) -> Result<Option<ItemRow>, StoreError> {
         let key: Option<i64> = self
             .sql
-            .prepare_cached("SELECT item FROM items WHERE opaque = $1")?
+            .prepare_cached("SELECT item FROM items WHERE opaque = ?1")?
             .query_row([opaque], |row| row.get(0))
             .optional()?;
         key.map_or(Ok(None), |item| self.item(item))
@@ -196,7 +195,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn item(&self, item: i64) -> Result<Option<ItemRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM items i WHERE i.item = $1");
+        let sql = format!("SELECT {COLUMNS} FROM items i WHERE i.item = ?1");
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query([item])?;
         match rows.next()? {
@@ -218,7 +217,7 @@ impl Tx<'_> {
     ) -> Result<Vec<ItemRow>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM items i
-             WHERE i.project = $1 AND i.stage = $2 AND i.item > $3 ORDER BY i.item LIMIT $4"
+             WHERE i.project = ?1 AND i.stage = ?2 AND i.item > ?3 ORDER BY i.item LIMIT ?4"
         );
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query(params![project, stage as i64, after, limit])?;
@@ -240,10 +239,10 @@ impl Tx<'_> {
     ) -> Result<Vec<ItemRow>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM items i
-             WHERE i.project = $1 AND i.stage IN (2, 3, 5) AND i.bundle <> $2 AND i.item > $3
+             WHERE i.project = ?1 AND i.stage IN (2, 3, 5) AND i.bundle <> ?2 AND i.item > ?3
                AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = i.item)
-               AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.item = i.item AND l.until > $4)
-             ORDER BY i.item LIMIT $5"
+               AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.item = i.item AND l.until > ?4)
+             ORDER BY i.item LIMIT ?5"
         );
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query(params![project, bundle, after, now, limit])?;
@@ -262,8 +261,8 @@ impl Tx<'_> {
     ) -> Result<Vec<ItemRow>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM items i
-             WHERE i.project = $1 AND i.item > $2 AND i.prelabel IS NOT NULL
-             ORDER BY i.item LIMIT $3"
+             WHERE i.project = ?1 AND i.item > ?2 AND i.prelabel IS NOT NULL
+             ORDER BY i.item LIMIT ?3"
         );
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query(params![project, after, limit])?;
@@ -280,7 +279,7 @@ impl Tx<'_> {
         let sealed = self.seal(cell(&opaque, "clean"), clean)?;
         self.sql
             .prepare_cached(
-                "UPDATE items SET clean = $1, raw = NULL, stage = 1 WHERE item = $2 AND stage = 0",
+                "UPDATE items SET clean = ?1, raw = NULL, stage = 1 WHERE item = ?2 AND stage = 0",
             )?
             .execute(params![sealed, item])?;
         Ok(())
@@ -295,11 +294,11 @@ impl Tx<'_> {
         let changed = self
             .sql
             .prepare_cached(
-                "UPDATE items SET prelabel = $1, bundle = $2, route = $3, second = $4, stage = $5
-                 WHERE item = $6 AND stage IN (1, 2, 3, 5)
+                "UPDATE items SET prelabel = ?1, bundle = ?2, route = ?3, second = ?4, stage = ?5
+                 WHERE item = ?6 AND stage IN (1, 2, 3, 5)
                    AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)
                    AND NOT EXISTS
-                     (SELECT 1 FROM leases l WHERE l.item = items.item AND l.until > $7)",
+                     (SELECT 1 FROM leases l WHERE l.item = items.item AND l.until > ?7)",
             )?
             .execute(params![
                 sealed,
@@ -319,7 +318,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn set_stage(&self, item: i64, stage: Stage) -> Result<(), StoreError> {
         self.sql
-            .prepare_cached("UPDATE items SET stage = $1 WHERE item = $2")?
+            .prepare_cached("UPDATE items SET stage = ?1 WHERE item = ?2")?
             .execute(params![stage as i64, item])?;
         Ok(())
     }
@@ -329,9 +328,9 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn stage_counts(&self, project: i64) -> Result<[u64; 7], StoreError> {
-        let mut statement = self
-            .sql
-            .prepare_cached("SELECT stage, count(*) FROM items WHERE project = $1 GROUP BY stage")?;
+        let mut statement = self.sql.prepare_cached(
+            "SELECT stage, count(*) FROM items WHERE project = ?1 GROUP BY stage",
+        )?;
         let mut counts = [0; 7];
         let mut rows = statement.query([project])?;
         while let Some(row) = rows.next()? {
@@ -346,7 +345,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn holdout_count(&self, project: i64) -> Result<u64, StoreError> {
-        self.count("SELECT count(*) FROM items WHERE project = $1 AND holdout = 1", project)
+        self.count("SELECT count(*) FROM items WHERE project = ?1 AND holdout = 1", project)
     }
 
     /// Distinct subjects of a project.
@@ -354,7 +353,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn subject_count(&self, project: i64) -> Result<u64, StoreError> {
-        self.count("SELECT count(DISTINCT subject) FROM items WHERE project = $1", project)
+        self.count("SELECT count(DISTINCT subject) FROM items WHERE project = ?1", project)
     }
 
     /// Items that no window has counted as imported.
@@ -364,7 +363,7 @@ impl Tx<'_> {
     pub fn items_for_drift(&self, project: i64) -> Result<Vec<WindowItem>, StoreError> {
         self.window_items(
             "SELECT item, opaque, subject FROM items
-             WHERE project = $1 AND drift_window IS NULL AND clean IS NOT NULL ORDER BY item",
+             WHERE project = ?1 AND drift_window IS NULL AND clean IS NOT NULL ORDER BY item",
             project,
         )
     }
@@ -376,7 +375,7 @@ impl Tx<'_> {
     pub fn items_for_labels(&self, project: i64) -> Result<Vec<WindowItem>, StoreError> {
         self.window_items(
             "SELECT item, opaque, subject FROM items
-             WHERE project = $1 AND stage = 6 AND label_window IS NULL ORDER BY item",
+             WHERE project = ?1 AND stage = 6 AND label_window IS NULL ORDER BY item",
             project,
         )
     }
@@ -389,7 +388,7 @@ impl Tx<'_> {
         let changed = self
             .sql
             .prepare_cached(
-                "UPDATE items SET drift_window = $1 WHERE item = $2 AND drift_window IS NULL",
+                "UPDATE items SET drift_window = ?1 WHERE item = ?2 AND drift_window IS NULL",
             )?
             .execute(params![window, item])?;
         Ok(changed == 1)
@@ -403,8 +402,8 @@ impl Tx<'_> {
         let changed = self
             .sql
             .prepare_cached(
-                "UPDATE items SET label_window = $1
-                 WHERE item = $2 AND label_window IS NULL AND stage = 6",
+                "UPDATE items SET label_window = ?1
+                 WHERE item = ?2 AND label_window IS NULL AND stage = 6",
             )?
             .execute(params![window, item])?;
         Ok(changed == 1)
@@ -417,7 +416,7 @@ impl Tx<'_> {
     pub fn label_window(&self, item: i64) -> Result<Option<u32>, StoreError> {
         Ok(self
             .sql
-            .prepare_cached("SELECT label_window FROM items WHERE item = $1")?
+            .prepare_cached("SELECT label_window FROM items WHERE item = ?1")?
             .query_row([item], |row| row.get(0))?)
     }
 

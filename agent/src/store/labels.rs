@@ -163,8 +163,7 @@ pub struct Offer {
     pub limit: u32,
 }
 
-const COLUMNS: &str =
-    "annotation, person, key, item, reading, campaign, made_at, verdict, label";
+const COLUMNS: &str = "annotation, person, key, item, reading, campaign, made_at, verdict, label";
 
 impl Tx<'_> {
     /// Adds a person; `None` when the name is taken.
@@ -179,7 +178,7 @@ impl Tx<'_> {
         now: i64,
     ) -> Result<Option<i64>, StoreError> {
         let changed = self.sql.execute(
-            "INSERT INTO people (name, role, token, added_at) VALUES ($1, $2, $3, $4)
+            "INSERT INTO people (name, role, token, added_at) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (name) DO NOTHING",
             params![name, role.name(), token_hash, now],
         )?;
@@ -207,7 +206,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn person_by_token(&self, token_hash: &[u8; 32]) -> Result<Option<Person>, StoreError> {
         let mut statement =
-            self.sql.prepare_cached("SELECT person, name, role FROM people WHERE token = $1")?;
+            self.sql.prepare_cached("SELECT person, name, role FROM people WHERE token = ?1")?;
         let mut rows = statement.query([token_hash])?;
         rows.next()?.map(person).transpose()
     }
@@ -227,7 +226,10 @@ impl Tx<'_> {
         let mut items = Vec::with_capacity(keys.len());
         for (key, campaign) in keys {
             let item = self.item(key)?;
-            items.push((item.ok_or(StoreError::Corrupt { table: "items", column: "item" })?, campaign));
+            items.push((
+                item.ok_or(StoreError::Corrupt { table: "items", column: "item" })?,
+                campaign,
+            ));
         }
         Ok(items)
     }
@@ -245,16 +247,18 @@ impl Tx<'_> {
         };
         let not = if skipped { "" } else { "NOT" };
         let (from, own) = match offer.reading {
-            Reading::First | Reading::Expert => ("items i WHERE i.project = $1 AND i.stage = $2", ""),
+            Reading::First | Reading::Expert => {
+                ("items i WHERE i.project = ?1 AND i.stage = ?2", "")
+            }
             // Whoever gave the first label cannot be the second reader.
             Reading::Second => (
-                "items i WHERE i.project = $1 AND i.stage = $2",
+                "items i WHERE i.project = ?1 AND i.stage = ?2",
                 "AND NOT EXISTS (SELECT 1 FROM annotations a
-                   WHERE a.item = i.item AND a.person = $3 AND a.verdict = 0)",
+                   WHERE a.item = i.item AND a.person = ?3 AND a.verdict = 0)",
             ),
             Reading::Campaign => (
                 "campaigns c JOIN campaign_items i ON i.campaign = c.campaign
-                 WHERE c.project = $1 AND c.state = 'open' AND $2 = $2",
+                 WHERE c.project = ?1 AND c.state = 'open' AND ?2 = ?2",
                 "AND NOT EXISTS (SELECT 1 FROM annotations a
                    WHERE a.item = i.item AND a.campaign = c.campaign AND a.verdict = 0)",
             ),
@@ -263,11 +267,11 @@ impl Tx<'_> {
         let sql = format!(
             "SELECT i.item, {campaign} FROM {from} {own}
                AND NOT EXISTS (SELECT 1 FROM leases l
-                 WHERE l.item = i.item AND l.until > $4
-                   AND (l.person <> $3 OR l.reading <> $5))
+                 WHERE l.item = i.item AND l.until > ?4
+                   AND (l.person <> ?3 OR l.reading <> ?5))
                AND {not} EXISTS (SELECT 1 FROM annotations s
-                 WHERE s.item = i.item AND s.person = $3 AND s.verdict = 1)
-             ORDER BY i.item LIMIT $6"
+                 WHERE s.item = i.item AND s.person = ?3 AND s.verdict = 1)
+             ORDER BY i.item LIMIT ?6"
         );
         let mut statement = self.sql.prepare_cached(&sql)?;
         let rows = statement.query_map(
@@ -292,7 +296,7 @@ impl Tx<'_> {
         self.sql
             .prepare_cached(
                 "INSERT INTO leases (item, person, reading, campaign, until)
-                 VALUES ($1, $2, $3, $4, $5) ON CONFLICT (item) DO UPDATE SET
+                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (item) DO UPDATE SET
                    person = excluded.person, reading = excluded.reading,
                    campaign = excluded.campaign, until = excluded.until",
             )?
@@ -312,7 +316,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn lease(&self, item: i64) -> Result<Option<Lease>, StoreError> {
         let mut statement = self.sql.prepare_cached(
-            "SELECT item, person, reading, campaign, until FROM leases WHERE item = $1",
+            "SELECT item, person, reading, campaign, until FROM leases WHERE item = ?1",
         )?;
         let mut rows = statement.query([item])?;
         let Some(row) = rows.next()? else { return Ok(None) };
@@ -330,7 +334,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn end_lease(&self, item: i64) -> Result<(), StoreError> {
-        self.sql.prepare_cached("DELETE FROM leases WHERE item = $1")?.execute([item])?;
+        self.sql.prepare_cached("DELETE FROM leases WHERE item = ?1")?.execute([item])?;
         Ok(())
     }
 
@@ -339,7 +343,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn drop_expired_leases(&self, now: i64) -> Result<usize, StoreError> {
-        Ok(self.sql.prepare_cached("DELETE FROM leases WHERE until <= $1")?.execute([now])?)
+        Ok(self.sql.prepare_cached("DELETE FROM leases WHERE until <= ?1")?.execute([now])?)
     }
 
     /// Adds an annotation; its `annotation` key is assigned here. The caller has checked that
@@ -353,7 +357,7 @@ impl Tx<'_> {
             .prepare_cached(
                 "INSERT INTO annotations
                    (person, key, item, reading, campaign, made_at, verdict, label)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 row.person,
@@ -372,12 +376,8 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn annotation(
-        &self,
-        person: i64,
-        key: &str,
-    ) -> Result<Option<AnnotationRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM annotations WHERE person = $1 AND key = $2");
+    pub fn annotation(&self, person: i64, key: &str) -> Result<Option<AnnotationRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM annotations WHERE person = ?1 AND key = ?2");
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query(params![person, key])?;
         rows.next()?.map(|row| self.annotation_row(row)).transpose()
@@ -388,7 +388,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn annotations_of(&self, item: i64) -> Result<Vec<AnnotationRow>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM annotations WHERE item = $1 ORDER BY annotation");
+        let sql = format!("SELECT {COLUMNS} FROM annotations WHERE item = ?1 ORDER BY annotation");
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query([item])?;
         let mut all = Vec::new();
@@ -403,7 +403,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn remove_annotation(&self, annotation: i64) -> Result<(), StoreError> {
-        self.sql.execute("DELETE FROM annotations WHERE annotation = $1", [annotation])?;
+        self.sql.execute("DELETE FROM annotations WHERE annotation = ?1", [annotation])?;
         Ok(())
     }
 
@@ -419,8 +419,8 @@ impl Tx<'_> {
     ) -> Result<Vec<i64>, StoreError> {
         let mut statement = self.sql.prepare_cached(
             "SELECT DISTINCT i.item FROM items i JOIN annotations a ON a.item = i.item
-             WHERE i.project = $1 AND i.item > $2 AND i.holdout = 0 AND a.verdict = 0
-             ORDER BY i.item LIMIT $3",
+             WHERE i.project = ?1 AND i.item > ?2 AND i.holdout = 0 AND a.verdict = 0
+             ORDER BY i.item LIMIT ?3",
         )?;
         let rows = statement.query_map(params![project, after, limit], |row| row.get(0))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
@@ -433,12 +433,12 @@ impl Tx<'_> {
     pub fn annotation_counts(&self, project: i64) -> Result<(u64, u64), StoreError> {
         let all = self.count(
             "SELECT count(*) FROM annotations a JOIN items i ON i.item = a.item
-             WHERE i.project = $1 AND a.verdict = 0",
+             WHERE i.project = ?1 AND a.verdict = 0",
             project,
         )?;
         let items = self.count(
             "SELECT count(DISTINCT a.item) FROM annotations a JOIN items i ON i.item = a.item
-             WHERE i.project = $1 AND a.verdict = 0",
+             WHERE i.project = ?1 AND a.verdict = 0",
             project,
         )?;
         Ok((all, items))

@@ -113,7 +113,7 @@ impl Tx<'_> {
             .prepare_cached(
                 "INSERT INTO ledger (sequence, id, occasion, project, kind, nano_rho, charged_at,
                    bytes, chain, origin)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
             )?
             .execute(params![
                 signed(new.sequence),
@@ -137,7 +137,7 @@ impl Tx<'_> {
     pub fn has_occasion(&self, occasion: &str) -> Result<bool, StoreError> {
         Ok(self
             .sql
-            .prepare_cached("SELECT 1 FROM ledger WHERE occasion = $1")?
+            .prepare_cached("SELECT 1 FROM ledger WHERE occasion = ?1")?
             .exists([occasion])?)
     }
 
@@ -148,7 +148,7 @@ impl Tx<'_> {
     pub fn charged_since(&self, after: i64) -> Result<u64, StoreError> {
         let sum = self
             .sql
-            .prepare_cached("SELECT coalesce(sum(nano_rho), 0) FROM ledger WHERE charged_at > $1")?
+            .prepare_cached("SELECT coalesce(sum(nano_rho), 0) FROM ledger WHERE charged_at > ?1")?
             .query_row([after], |row| row.get(0))?;
         unsigned(sum, TABLE, "nano_rho")
     }
@@ -162,7 +162,7 @@ impl Tx<'_> {
             .sql
             .prepare_cached(
                 "SELECT coalesce(sum(nano_rho), 0) FROM ledger
-                 WHERE substr(occasion, 1, length($1)) = $1",
+                 WHERE substr(occasion, 1, length(?1)) = ?1",
             )?
             .query_row([prefix], |row| row.get(0))?;
         unsigned(sum, TABLE, "nano_rho")
@@ -175,7 +175,7 @@ impl Tx<'_> {
     pub fn oldest_charge_since(&self, after: i64) -> Result<Option<i64>, StoreError> {
         Ok(self
             .sql
-            .prepare_cached("SELECT min(charged_at) FROM ledger WHERE charged_at > $1")?
+            .prepare_cached("SELECT min(charged_at) FROM ledger WHERE charged_at > ?1")?
             .query_row([after], |row| row.get(0))?)
     }
 
@@ -184,9 +184,8 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn entries(&self, after: u64, limit: u32) -> Result<Vec<Entry>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM ledger WHERE sequence > $1 ORDER BY sequence LIMIT $2"
-        );
+        let sql =
+            format!("SELECT {COLUMNS} FROM ledger WHERE sequence > ?1 ORDER BY sequence LIMIT ?2");
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query(params![signed(after), limit])?;
         let mut all = Vec::new();
@@ -201,7 +200,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn entry(&self, id: &ReleaseId) -> Result<Option<Entry>, StoreError> {
-        let sql = format!("SELECT {COLUMNS} FROM ledger WHERE id = $1");
+        let sql = format!("SELECT {COLUMNS} FROM ledger WHERE id = ?1");
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query([id.0])?;
         rows.next()?.map(entry).transpose()
@@ -229,7 +228,7 @@ impl Tx<'_> {
     pub fn release_bytes(&self, sequence: u64) -> Result<Vec<u8>, StoreError> {
         Ok(self
             .sql
-            .prepare_cached("SELECT bytes FROM ledger WHERE sequence = $1")?
+            .prepare_cached("SELECT bytes FROM ledger WHERE sequence = ?1")?
             .query_row([signed(sequence)], |row| row.get(0))?)
     }
 
@@ -240,7 +239,7 @@ impl Tx<'_> {
     pub fn release_origin(&self, id: &ReleaseId) -> Result<String, StoreError> {
         let sealed: Vec<u8> = self
             .sql
-            .prepare_cached("SELECT origin FROM ledger WHERE id = $1")?
+            .prepare_cached("SELECT origin FROM ledger WHERE id = ?1")?
             .query_row([id.0], |row| row.get(0))?;
         String::from_utf8(self.open(origin_cell(id), &sealed)?)
             .map_err(|_| StoreError::Corrupt { table: TABLE, column: "origin" })
@@ -253,7 +252,7 @@ impl Tx<'_> {
     pub fn mark_sent(&self, sequence: u64, now: i64) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(
-                "UPDATE ledger SET sent_at = $1, attempts = attempts + 1 WHERE sequence = $2",
+                "UPDATE ledger SET sent_at = ?1, attempts = attempts + 1 WHERE sequence = ?2",
             )?
             .execute(params![now, signed(sequence)])?;
         Ok(())
@@ -266,8 +265,8 @@ impl Tx<'_> {
     pub fn mark_acknowledged(&self, sequence: u64, now: i64) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(
-                "UPDATE ledger SET acknowledged_at = $1, refused = NULL
-                 WHERE sequence <= $2 AND acknowledged_at IS NULL",
+                "UPDATE ledger SET acknowledged_at = ?1, refused = NULL
+                 WHERE sequence <= ?2 AND acknowledged_at IS NULL",
             )?
             .execute(params![now, signed(sequence)])?;
         Ok(())
@@ -280,7 +279,7 @@ impl Tx<'_> {
     pub fn mark_refused(&self, sequence: u64, reason: &str) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(
-                "UPDATE ledger SET refused = $1 WHERE sequence = $2 AND acknowledged_at IS NULL",
+                "UPDATE ledger SET refused = ?1 WHERE sequence = ?2 AND acknowledged_at IS NULL",
             )?
             .execute(params![reason, signed(sequence)])?;
         Ok(())
@@ -293,7 +292,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn send_again_from(&self, sequence: u64) -> Result<(), StoreError> {
         self.sql.execute(
-            "UPDATE ledger SET acknowledged_at = NULL, refused = NULL WHERE sequence >= $1",
+            "UPDATE ledger SET acknowledged_at = NULL, refused = NULL WHERE sequence >= ?1",
             [signed(sequence)],
         )?;
         Ok(())

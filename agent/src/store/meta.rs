@@ -41,11 +41,13 @@ impl Keys {
         drop(tx);
         let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(|_| StoreError::Corrupt { table: "meta", column: KEY })?;
+        getrandom::fill(&mut key)
+            .map_err(|_| StoreError::Corrupt { table: "meta", column: KEY })?;
         let sealed = super::seal(sealer, cell, &key)?;
-        tx.execute("INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING", params![
-            KEY, sealed
-        ])?;
+        tx.execute(
+            "INSERT INTO meta (name, value) VALUES (?1, ?2) ON CONFLICT DO NOTHING",
+            params![KEY, sealed],
+        )?;
         let stored = value(&tx, KEY)?.unwrap_or(sealed);
         tx.commit()?;
         Self::open(sealer, cell, &stored)
@@ -106,7 +108,7 @@ impl Tx<'_> {
     pub fn set_meta(&self, name: &str, value: &[u8]) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(
-                "INSERT INTO meta (name, value) VALUES ($1, $2)
+                "INSERT INTO meta (name, value) VALUES (?1, ?2)
                  ON CONFLICT (name) DO UPDATE SET value = excluded.value",
             )?
             .execute(params![name, value])?;
@@ -118,7 +120,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn clear_meta(&self, name: &str) -> Result<(), StoreError> {
-        self.sql.execute("DELETE FROM meta WHERE name = $1", [name])?;
+        self.sql.execute("DELETE FROM meta WHERE name = ?1", [name])?;
         Ok(())
     }
 
@@ -128,7 +130,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn live(&self) -> Result<Live, StoreError> {
         let Some(bytes) = self.meta(LIVE)? else { return Ok(Live::default()) };
-        postcard::from_bytes(&bytes).map_err(|_| StoreError::Corrupt { table: "meta", column: LIVE })
+        postcard::from_bytes(&bytes)
+            .map_err(|_| StoreError::Corrupt { table: "meta", column: LIVE })
     }
 
     /// Records what the daemon says about itself.
@@ -161,7 +164,7 @@ impl Tx<'_> {
 
 fn value(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
     Ok(connection
-        .prepare_cached("SELECT value FROM meta WHERE name = $1")?
+        .prepare_cached("SELECT value FROM meta WHERE name = ?1")?
         .query_row([name], |row| row.get(0))
         .optional()?)
 }

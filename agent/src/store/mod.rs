@@ -142,8 +142,8 @@ impl Store {
         };
         let mut connection = opened().map_err(|source| StoreError::from(source).during("open"))?;
         migrate(&mut connection).map_err(|error| error.during("migrate"))?;
-        let keys = Keys::open_or_create(&mut connection, &sealer)
-            .map_err(|error| error.during("keys"))?;
+        let keys =
+            Keys::open_or_create(&mut connection, &sealer).map_err(|error| error.during("keys"))?;
         Ok(Self { connection: Mutex::new(connection), sealer, keys })
     }
 

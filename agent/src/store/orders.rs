@@ -39,8 +39,7 @@ pub enum BundleState {
 }
 
 impl BundleState {
-    const ALL: [Self; 5] =
-        [Self::Wanted, Self::Pending, Self::Ready, Self::Declined, Self::Failed];
+    const ALL: [Self; 5] = [Self::Wanted, Self::Pending, Self::Ready, Self::Declined, Self::Failed];
 
     /// The state's name.
     pub fn name(self) -> &'static str {
@@ -137,7 +136,7 @@ impl Tx<'_> {
         let bytes = encode(definition, "projects")?;
         let changed = self.sql.execute(
             "INSERT INTO projects (name, version, definition, window, window_opened_at)
-             VALUES ($1, $2, $3, 1, $4) ON CONFLICT (name) DO UPDATE SET
+             VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT (name) DO UPDATE SET
                version = excluded.version, definition = excluded.definition
              WHERE excluded.version > projects.version",
             params![definition.name.as_str(), definition.version, bytes, now],
@@ -150,7 +149,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn project(&self, name: &ProjectName) -> Result<Option<ProjectRow>, StoreError> {
-        let mut statement = self.sql.prepare_cached(&format!("{PROJECT} WHERE name = $1"))?;
+        let mut statement = self.sql.prepare_cached(&format!("{PROJECT} WHERE name = ?1"))?;
         let mut rows = statement.query([name.as_str()])?;
         rows.next()?.map(project_row).transpose()
     }
@@ -160,7 +159,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn project_by_key(&self, project: i64) -> Result<Option<ProjectRow>, StoreError> {
-        let mut statement = self.sql.prepare_cached(&format!("{PROJECT} WHERE project = $1"))?;
+        let mut statement = self.sql.prepare_cached(&format!("{PROJECT} WHERE project = ?1"))?;
         let mut rows = statement.query([project])?;
         rows.next()?.map(project_row).transpose()
     }
@@ -184,10 +183,10 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn use_bundle(&self, project: i64, bundle: &Digest) -> Result<(), StoreError> {
-        self.sql
-            .execute("UPDATE projects SET bundle = $1 WHERE project = $2", params![
-                bundle.0, project
-            ])?;
+        self.sql.execute(
+            "UPDATE projects SET bundle = ?1 WHERE project = ?2",
+            params![bundle.0, project],
+        )?;
         Ok(())
     }
 
@@ -197,8 +196,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn close_window(&self, project: i64, window: u32, now: i64) -> Result<bool, StoreError> {
         let changed = self.sql.execute(
-            "UPDATE projects SET window = window + 1, window_opened_at = $3
-             WHERE project = $1 AND window = $2",
+            "UPDATE projects SET window = window + 1, window_opened_at = ?3
+             WHERE project = ?1 AND window = ?2",
             params![project, window, now],
         )?;
         Ok(changed == 1)
@@ -217,7 +216,7 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         self.sql.execute(
             "INSERT INTO bundles (bundle, number, project, manifest, signature, backbone, state)
-             VALUES ($1, $2, $3, $4, $5, $6, 'wanted')
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'wanted')
              ON CONFLICT (bundle) DO UPDATE SET number = max(number, excluded.number)",
             params![
                 bundle.0,
@@ -250,7 +249,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn bundle(&self, bundle: &Digest) -> Result<Option<BundleRow>, StoreError> {
-        let mut statement = self.sql.prepare_cached(&format!("{BUNDLE} WHERE bundle = $1"))?;
+        let mut statement = self.sql.prepare_cached(&format!("{BUNDLE} WHERE bundle = ?1"))?;
         let mut rows = statement.query([bundle.0])?;
         rows.next()?.map(bundle_row).transpose()
     }
@@ -265,11 +264,10 @@ impl Tx<'_> {
         state: BundleState,
         note: &str,
     ) -> Result<(), StoreError> {
-        self.sql.execute("UPDATE bundles SET state = $1, note = $2 WHERE bundle = $3", params![
-            state.name(),
-            note,
-            bundle.0
-        ])?;
+        self.sql.execute(
+            "UPDATE bundles SET state = ?1, note = ?2 WHERE bundle = ?3",
+            params![state.name(), note, bundle.0],
+        )?;
         Ok(())
     }
 
@@ -279,7 +277,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn put_round(&self, order: &RoundOrder) -> Result<(), StoreError> {
         self.sql.execute(
-            "INSERT INTO rounds (run, round, definition, state) VALUES ($1, $2, $3, 'open')
+            "INSERT INTO rounds (run, round, definition, state) VALUES (?1, ?2, ?3, 'open')
              ON CONFLICT (run, round) DO NOTHING",
             params![order.run.0, order.round, encode(order, "rounds")?],
         )?;
@@ -293,7 +291,7 @@ impl Tx<'_> {
     pub fn rounds(&self, state: Option<RoundState>) -> Result<Vec<RoundRow>, StoreError> {
         let mut statement = self.sql.prepare_cached(
             "SELECT definition, state, note FROM rounds
-             WHERE $1 IS NULL OR state = $1 ORDER BY rowid",
+             WHERE ?1 IS NULL OR state = ?1 ORDER BY rowid",
         )?;
         let mut rows = statement.query([state.map(RoundState::name)])?;
         let mut all = Vec::new();
@@ -321,7 +319,7 @@ impl Tx<'_> {
         note: &str,
     ) -> Result<(), StoreError> {
         self.sql.execute(
-            "UPDATE rounds SET state = $1, note = $2 WHERE run = $3 AND round = $4",
+            "UPDATE rounds SET state = ?1, note = ?2 WHERE run = ?3 AND round = ?4",
             params![state.name(), note, run.0, round],
         )?;
         Ok(())
@@ -339,7 +337,7 @@ impl Tx<'_> {
         now: i64,
     ) -> Result<(), StoreError> {
         self.sql.execute(
-            "INSERT INTO approvals (kind, name, approved, decided_at) VALUES ($1, $2, $3, $4)
+            "INSERT INTO approvals (kind, name, approved, decided_at) VALUES (?1, ?2, ?3, ?4)
              ON CONFLICT (kind, name) DO UPDATE SET
                approved = excluded.approved, decided_at = excluded.decided_at",
             params![kind.name(), name.0, approved, now],
@@ -354,7 +352,7 @@ impl Tx<'_> {
     pub fn decision(&self, kind: ApprovalKind, name: &Digest) -> Result<Option<bool>, StoreError> {
         Ok(self
             .sql
-            .prepare_cached("SELECT approved FROM approvals WHERE kind = $1 AND name = $2")?
+            .prepare_cached("SELECT approved FROM approvals WHERE kind = ?1 AND name = ?2")?
             .query_row(params![kind.name(), name.0], |row| row.get(0))
             .optional()?)
     }

@@ -1,0 +1,299 @@
+//! Windows, releases and campaigns over a real store.
+
+use std::collections::BTreeMap;
+
+use insitu_daemon::clock::ManualClock;
+use insitu_privacy::Rho;
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::order::{CampaignOrder, Clause, NumberedOrder, Order, Selector};
+use insitu_protocol::release::{Body, Release as Wire};
+use insitu_protocol::response::Receipt;
+use insitu_protocol::text::Line;
+use proptest::prelude::*;
+
+use super::windows::{self, WindowError};
+use super::*;
+use crate::config::{Limits, Policy};
+use crate::downlink::apply;
+use crate::outbox;
+use crate::release::{Release, ReleaseError};
+use crate::review::{Annotation, Decision, annotate, next};
+use crate::store::campaigns::CampaignState;
+use crate::store::labels::{Person, Role};
+use crate::store::tests::Scratch;
+use crate::testing;
+
+struct Site {
+    scratch: Scratch,
+    row: ProjectRow,
+    eve: Person,
+}
+
+fn site(items: u32, subjects: u32) -> Site {
+    let (scratch, row) = testing::with_project();
+    testing::add_items(&scratch.store, &row, 0..items, subjects);
+    testing::prelabel(&scratch.store, &row, |_| 0.5);
+    let eve = testing::person(&scratch.store, "eve", Role::Expert);
+    Site { scratch, row, eve }
+}
+
+fn limits(epsilon_year: f64) -> Limits {
+    let policy =
+        Policy { epsilon_year, minimum_cohort: 1, epsilon_window: 2.0, ..Policy::default() };
+    policy.limits().unwrap()
+}
+
+impl Site {
+    fn store(&self) -> &Store {
+        &self.scratch.store
+    }
+
+    fn label(&self, count: u32, class: u16, now: i64) {
+        for card in next(self.store(), &self.eve, &self.row.definition.name, count, now).unwrap() {
+            let annotation = Annotation {
+                key: format!("{now}-{}", card.row.item),
+                class: Some(class),
+                seconds: 1.0,
+                decision: Decision::Correct,
+                comment: None,
+            };
+            annotate(self.store(), &self.eve, &card.row.opaque, &annotation, now).unwrap();
+        }
+    }
+
+    fn close(&self, limits: &Limits, now: i64) -> Result<windows::Closed, WindowError> {
+        windows::release(self.store(), limits, &self.row.definition.name, now)
+    }
+
+    fn released(&self) -> Vec<Wire> {
+        self.store()
+            .read("test", |tx| {
+                let entries = tx.entries(0, 1000)?;
+                let bytes = entries.iter().map(|entry| tx.release_bytes(entry.sequence));
+                bytes.collect::<Result<Vec<_>, StoreError>>()
+            })
+            .unwrap()
+            .iter()
+            .map(|bytes| Wire::decode(bytes).unwrap())
+            .collect()
+    }
+}
+
+#[test]
+fn a_window_releases_four_chained_statistics_of_fixed_shape() {
+    let site = site(40, 40);
+    site.label(10, 1, 1);
+    let closed = site.close(&limits(50.0), 2).unwrap();
+    assert_eq!((closed.window, closed.labeled, closed.imported), (1, 10, 40));
+    let released = site.released();
+    let shapes: Vec<(&str, usize)> =
+        released.iter().map(|r| (r.body.name(), r.values.0.len())).collect();
+    assert_eq!(
+        shapes,
+        [("confusion", 4), ("coincidence", 4), ("calibration", 10), ("drift", 4 + 4)]
+    );
+    let verified = outbox::verify(site.store()).unwrap();
+    assert_eq!((verified.releases, verified.problems), (4, vec![]));
+    assert_eq!(verified.charged, Rho::from_nano(6_000_000));
+    // An empty window looks alike.
+    site.close(&limits(50.0), 3).unwrap();
+    let sizes: Vec<usize> = site.released().iter().map(|r| r.encode().unwrap().len()).collect();
+    assert_eq!(sizes[..4], sizes[4..]);
+}
+
+#[test]
+fn the_budget_refuses_before_it_is_passed_and_nothing_changes() {
+    let site = site(10, 10);
+    // Room for one window of 6e6 nano-ρ and not for two.
+    let limits = Limits { year: Rho::from_nano(11_999_999), ..limits(2.0) };
+    site.close(&limits, 1).unwrap();
+    let refused = site.close(&limits, 2).unwrap_err();
+    assert!(matches!(
+        refused,
+        WindowError::Outbox(OutboxError::Release(ReleaseError::Budget { what: "the year", .. }))
+    ));
+    assert_eq!(site.released().len(), 4);
+    let row = site.store().read("test", |tx| tx.project(&site.row.definition.name)).unwrap();
+    assert_eq!(row.unwrap().window, 2, "the refused window stays open");
+    // A year later the first charge has fallen out.
+    site.close(&limits, 1 + crate::release::YEAR_SECONDS).unwrap();
+    assert_eq!(site.released().len(), 8);
+}
+
+#[test]
+fn a_small_cohort_releases_nothing() {
+    let site = site(10, 4);
+    let limits = Limits { minimum_cohort: 5, ..limits(2.0) };
+    let refused = site.close(&limits, 1).unwrap_err();
+    assert!(matches!(
+        refused,
+        WindowError::Outbox(OutboxError::Release(ReleaseError::Cohort { minimum: 5 }))
+    ));
+}
+
+#[test]
+fn the_same_tally_is_never_released_twice() {
+    let site = site(10, 10);
+    let commit = || {
+        let tally = site.store().read("test", |tx| tally_of(tx, &site.row)).unwrap();
+        let release = Release::make(&tally).unwrap();
+        site.store().tx("test", |tx| outbox::commit(tx, vec![release], &limits(9.0), 1))
+    };
+    commit().unwrap();
+    assert!(matches!(commit(), Err(OutboxError::Twice { .. })));
+    assert_eq!(site.released().len(), 1);
+}
+
+fn tally_of(
+    tx: &crate::store::Tx<'_>,
+    row: &ProjectRow,
+) -> Result<crate::tally::Tally, StoreError> {
+    Ok(crate::tally::window(tx, row)?.tallies[0].clone())
+}
+
+#[test]
+fn a_restored_backup_releases_nothing_more() {
+    let site = site(10, 10);
+    site.close(&limits(9.0), 1).unwrap();
+    let ahead = Receipt { id: Fixed([1; 16]), sequence: 9, chain: Fixed([2; 32]) };
+    site.store().tx("test", |tx| outbox::reconcile(tx, Some(&ahead), 2)).unwrap();
+    assert!(matches!(
+        site.close(&limits(9.0), 3),
+        Err(WindowError::Outbox(OutboxError::Restored { theirs: 9, ours: 4 }))
+    ));
+    // Another chain at a sequence that is known here is a clone, too.
+    let other = Receipt { sequence: 4, ..ahead };
+    site.store().tx("test", |tx| outbox::reconcile(tx, Some(&other), 2)).unwrap();
+    assert!(site.close(&limits(9.0), 3).is_err());
+    // The true head confirms everything up to it.
+    let entry = site.store().read("test", |tx| tx.entries(3, 1)).unwrap().remove(0);
+    let head = Receipt { id: entry.id, sequence: 4, chain: entry.chain };
+    site.store().tx("test", |tx| outbox::reconcile(tx, Some(&head), 4)).unwrap();
+    assert_eq!(site.store().read("test", |tx| tx.ledger_totals()).unwrap().acknowledged, 4);
+    site.close(&limits(9.0), 5).unwrap();
+}
+
+fn pipeline(site: &Site, clock: &Arc<ManualClock>) -> Pipeline {
+    let judge = Judge { policy: Policy::default(), limits: limits(9.0), bundle_key: None };
+    let store = Arc::new(Store::open(site.scratch.folder.path()).unwrap());
+    let shelf = Shelf::new(site.scratch.folder.path());
+    Pipeline::new(
+        store,
+        Arc::clone(clock) as Arc<dyn Clock>,
+        judge,
+        Schedule::default(),
+        shelf,
+        None,
+    )
+}
+
+fn campaign(approve: bool, items_max: u32) -> (CampaignOrder, Judge) {
+    let policy = Policy {
+        approve_campaigns: if approve {
+            crate::config::ApproveCampaigns::WithinPolicy
+        } else {
+            crate::config::ApproveCampaigns::Manual
+        },
+        ..Policy::default()
+    };
+    let order = CampaignOrder {
+        campaign: Fixed([5; 16]),
+        project: "heart".parse().unwrap(),
+        title: Line::new("young").unwrap(),
+        selector: Selector::new(vec![Clause::Feature { feature: 0, bins: 1 }]).unwrap(),
+        items_max,
+        nano_rho: 1_000_000,
+        answers_unix_s: 1000,
+    };
+    (order, Judge { policy, limits: limits(9.0), bundle_key: None })
+}
+
+#[test]
+fn a_campaign_is_matched_worked_on_and_answered_once() {
+    let site = site(90, 90);
+    let (order, judge) = campaign(true, 7);
+    let order = NumberedOrder { number: 3, order: Order::Campaign(order) };
+    assert!(apply(site.store(), &judge, &order, 10).unwrap());
+    assert!(!apply(site.store(), &judge, &order, 10).unwrap(), "an order is applied once");
+    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(20).unwrap()));
+    let mut pipeline = pipeline(&site, &clock);
+    pipeline.tick().unwrap();
+    let row = site.store().read("test", |tx| tx.campaigns()).unwrap().remove(0);
+    assert_eq!((row.state, row.matched), (CampaignState::Open, 7));
+    site.label(3, 0, 30);
+    clock.set(jiff::Timestamp::from_second(1000).unwrap());
+    pipeline.tick().unwrap();
+    pipeline.tick().unwrap();
+    let row = site.store().read("test", |tx| tx.campaigns()).unwrap().remove(0);
+    assert_eq!(row.state, CampaignState::Answered);
+    let released = site.released();
+    assert_eq!(released.len(), 1);
+    assert_eq!(released[0].body, Body::Campaign { campaign: Fixed([5; 16]) });
+    assert_eq!(released[0].values.0.len(), 3);
+}
+
+#[test]
+fn a_campaign_counts_waiting_kept_and_changed() {
+    let site = site(90, 90);
+    let (order, judge) = campaign(true, 10);
+    let numbered = NumberedOrder { number: 3, order: Order::Campaign(order.clone()) };
+    apply(site.store(), &judge, &numbered, 10).unwrap();
+    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(20).unwrap()));
+    pipeline(&site, &clock).tick().unwrap();
+    site.label(3, 0, 30); // the prelabel is 1: changed
+    site.label(2, 1, 31); // kept
+    let tally = |answered| {
+        site.store()
+            .read("test", |tx| crate::tally::campaign(tx, &site.row, &order, answered))
+            .unwrap()
+    };
+    assert_eq!(tally(true).counts(), [5, 2, 3]);
+    assert_eq!(tally(false).counts(), [0, 0, 0]);
+}
+
+#[test]
+fn an_undecided_campaign_answers_like_any_other() {
+    let site = site(90, 90);
+    let (order, judge) = campaign(false, 7);
+    apply(site.store(), &judge, &NumberedOrder { number: 1, order: Order::Campaign(order) }, 1)
+        .unwrap();
+    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(1001).unwrap()));
+    pipeline(&site, &clock).tick().unwrap();
+    let released = site.released();
+    assert_eq!((released.len(), released[0].nano_rho), (1, 1_000_000));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    /// Windows are disjoint in items, take every item once, and count at most one item of each
+    /// subject.
+    #[test]
+    fn windows_are_disjoint(steps in proptest::collection::vec((0..12_u32, any::<bool>()), 1..6), subjects in 1..9_u32) {
+        let site = site(0, 1);
+        let mut imported = 0;
+        let mut taken: BTreeMap<i64, u32> = BTreeMap::new();
+        for (index, (more, label)) in steps.into_iter().enumerate() {
+            let now = i64::try_from(index).unwrap() + 1;
+            testing::add_items(site.store(), &site.row, imported..imported + more, subjects);
+            testing::prelabel(site.store(), &site.row, |_| 0.5);
+            imported += more;
+            if label {
+                site.label(50, 1, now);
+            }
+            let row = site.store().read("test", |tx| tx.project(&site.row.definition.name)).unwrap().unwrap();
+            let window = site.store().read("test", |tx| crate::tally::window(tx, &row)).unwrap();
+            for tally in &window.tallies[..3] {
+                let counted: i64 = tally.counts().iter().sum();
+                prop_assert!(counted <= i64::from(subjects));
+            }
+            for item in &window.labeled {
+                prop_assert_eq!(taken.insert(*item, window.number), None);
+            }
+            let limits = Limits { minimum_cohort: 0, ..limits(500.0) };
+            site.close(&limits, now).unwrap();
+        }
+        let last = site.store().read("test", |tx| tx.items_for_drift(1)).unwrap();
+        prop_assert!(last.is_empty(), "every imported item is in a closed window");
+    }
+}
