@@ -34,24 +34,33 @@ pub(super) fn until_nothing_is_left(engine: &Engine, text: &str, hints: &Hints) 
         if rest.is_empty() {
             break;
         }
-        let rest = rest.into_iter().map(|find| to_original(&finds, find)).collect::<Vec<_>>();
+        let rest = to_original(&finds, rest);
         finds.extend(rest);
         finds.sort_by_key(|find| find.start);
     }
     finds
 }
 
-/// A finding in the masked text, outside its masks, as one in the original text.
-fn to_original(finds: &[Find], mut masked: Find) -> Find {
-    for find in finds {
-        let mask = find.kind.as_str().len() + 2;
-        if find.start >= masked.start {
-            break;
-        }
-        masked.start = masked.start + (find.end - find.start) - mask;
-        masked.end = masked.end + (find.end - find.start) - mask;
-    }
-    masked
+/// Findings in the masked text, sorted and outside its masks, as ones in the original text.
+fn to_original(finds: &[Find], rest: Vec<Find>) -> Vec<Find> {
+    let mut masks = finds.iter().peekable();
+    // Bytes of the original text and of the masked one that the masks so far stand for.
+    let (mut original, mut masked) = (0, 0);
+    rest.into_iter()
+        .map(|find| {
+            while let Some(mask) =
+                masks.next_if(|mask| mask.start + masked <= find.start + original)
+            {
+                original += mask.end - mask.start;
+                masked += mask.kind.as_str().len() + 2;
+            }
+            Find {
+                start: find.start + original - masked,
+                end: find.end + original - masked,
+                ..find
+            }
+        })
+        .collect()
 }
 
 /// `text` with each of `finds` (sorted, apart) replaced.
@@ -101,8 +110,8 @@ pub(super) fn keep_masks(text: &str, found: &mut Vec<Find>) {
         .flat_map(|find| {
             let mut pieces = Vec::new();
             let mut start = find.start;
-            for (from, to) in masks.iter().filter(|(from, to)| *from < find.end && *to > find.start)
-            {
+            let first = masks.partition_point(|(_, to)| *to <= find.start);
+            for (from, to) in masks[first..].iter().take_while(|(from, _)| *from < find.end) {
                 if start < *from {
                     pieces.push(Find { start, end: *from, ..find });
                 }

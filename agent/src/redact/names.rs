@@ -142,7 +142,8 @@ fn parse(text: &str, start: usize, field: bool) -> Option<(usize, usize, usize)>
         let letters = word.text.chars().filter(|c| c.is_alphabetic()).count();
         let digits = word.text.contains(|c: char| c.is_ascii_digit());
         let capital = word.is_capitalised();
-        if digits || (capital || field) && word.is_in(NO_NAMES) {
+        let initial = word.is_initial() && text[word.end()..].starts_with('.');
+        if digits || !initial && (capital || field) && word.is_in(NO_NAMES) {
             break;
         }
         let mut next = word.end();

@@ -1,6 +1,7 @@
 //! One list of spans from many findings: sorted, apart, every confident character kept.
 
 use super::Find;
+use super::kind::Kind;
 use super::scan::is_mark;
 
 /// Resolves overlaps. A better score wins, then a longer span; what a loser covers beyond the
@@ -31,7 +32,23 @@ pub(super) fn resolve(text: &str, mut finds: Vec<Find>) -> Vec<Find> {
             start = next;
         }
     }
-    kept.into_values().collect()
+    joined(text, kept.into_values())
+}
+
+/// Pieces of one name or place that only a space parts are one span.
+fn joined(text: &str, finds: impl Iterator<Item = Find>) -> Vec<Find> {
+    let mut all: Vec<Find> = Vec::new();
+    for find in finds {
+        let words = matches!(find.kind, Kind::Name | Kind::Location | Kind::Organization);
+        match all.last_mut() {
+            Some(last) if words && last.kind == find.kind && &text[last.end..find.start] == " " => {
+                last.end = find.end;
+                last.score = last.score.max(find.score);
+            }
+            _ => all.push(find),
+        }
+    }
+    all
 }
 
 /// Without spaces and punctuation at the edges of a cut piece; `None` when nothing is left.

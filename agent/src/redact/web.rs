@@ -15,11 +15,14 @@ const URL_BYTES_MAX: usize = 2_048;
 /// Every e-mail and web address.
 pub(super) fn find(text: &str, finds: &Finds) -> Vec<Find> {
     let mails = finds.ats.iter().filter_map(|at| mail(text, *at));
-    let urls = finds
-        .labels
-        .iter()
-        .filter(|label| label.labels.meets(Labels::URL))
-        .filter_map(|label| url(text, label.start, label.end));
+    let mut covered = 0;
+    let urls =
+        finds.labels.iter().filter(|label| label.labels.meets(Labels::URL)).filter_map(|label| {
+            // An address inside another is not read again: the work stays linear.
+            let found = (label.start >= covered).then(|| url(text, label.start, label.end))??;
+            covered = found.end;
+            Some(found)
+        });
     mails.chain(urls).collect()
 }
 
