@@ -70,7 +70,10 @@ struct Desk {
 pub fn router(office: Arc<Office>, presence: Arc<Presence>) -> Router {
     Router::new()
         .route("/api/overview", get(overview_now))
-        .route("/openapi.json", get(openapi))
+        .route(
+            "/openapi.json",
+            get(async || ([(header::CONTENT_TYPE, "application/json")], OPENAPI)),
+        )
         .route("/", get(async || file("index.html")))
         .route("/{*path}", get(async |Path(path): Path<String>| file(&path)))
         .with_state(Desk { office, presence, drift: Arc::default() })
@@ -97,10 +100,6 @@ fn failed() -> Response {
     let body =
         json!({"error": "the overview cannot be read", "hint": "the coordinator's log says why"});
     (StatusCode::INTERNAL_SERVER_ERROR, Json(body)).into_response()
-}
-
-async fn openapi() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], OPENAPI).into_response()
 }
 
 fn file(path: &str) -> Response {

@@ -7,7 +7,7 @@ use crate::jobs::tick;
 use crate::round::report::{self, RunReport};
 use crate::tests::{Agent, NOW, Scene, name, site};
 
-const WEIGHTS: usize = 68;
+const WEIGHTS: i32 = 68;
 
 fn plan(rounds: u32, quorum: Option<u32>) -> Plan {
     Plan {
@@ -39,7 +39,8 @@ fn active(scene: &Scene) -> Digest {
 /// What a site's update of a round is here: different for each, the same each time.
 fn values(site: usize, round: u32) -> Vec<i32> {
     let step = i32::try_from(site).unwrap() + 1;
-    (0..WEIGHTS as i32).map(|cell| (cell * step * 37 + round as i32 * 11) % 400 - 200).collect()
+    let round = i32::try_from(round).unwrap();
+    (0..WEIGHTS).map(|cell| (cell * step * 37 + round * 11) % 400 - 200).collect()
 }
 
 #[test]
