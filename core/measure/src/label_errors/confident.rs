@@ -3,7 +3,7 @@
 use crate::input::{
     InvalidInput, MATRIX_CATEGORIES_MAX, MeasureError, Undefined, at_most, known, same_length,
 };
-use crate::probabilities::{Probabilities, argmax};
+use crate::probabilities::Probabilities;
 
 /// A probability this close to its threshold counts as reaching it.
 const SLACK: f64 = 1e-6;
@@ -92,17 +92,18 @@ impl<'a> ConfidentLearning<'a> {
         let k = self.probabilities.categories();
         let least: Vec<f64> = self.thresholds.iter().map(|threshold| threshold - SLACK).collect();
         for ((item, row), &label) in (0..).zip(self.probabilities.rows()).zip(self.labels) {
-            let (mut confident, mut first) = (0, 0);
-            for (class, (p, least)) in row.iter().zip(&least).enumerate().rev() {
+            let (mut confident, mut first, mut top) = (0, 0, 0);
+            for (class, (p, least)) in row.iter().zip(&least).enumerate() {
                 if p >= least {
+                    first = if confident == 0 { class } else { first };
                     confident += 1;
-                    first = class;
                 }
+                top = if *p > row[top] { class } else { top };
             }
             let truth = match confident {
                 0 => continue,
                 1 => first,
-                _ => argmax(row),
+                _ => top,
             };
             self.joint[label as usize * k + truth] += 1;
             if truth != label as usize {

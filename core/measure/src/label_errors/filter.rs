@@ -71,9 +71,9 @@ impl ConfidentLearning<'_> {
     fn worst(&self, quality: Quality) -> Vec<u32> {
         let scores = label_quality(self.labels, self.probabilities, quality)
             .expect("labels fit the probabilities, checked when made");
-        let mut items: Vec<u32> = (0..self.count_u32()).collect();
-        let wanted = self.find(Filter::Confident).len();
-        keep_least(&mut items, wanted, |item| scores[item as usize]);
+        let mut least = Least::new(self.find(Filter::Confident).len());
+        (0..).zip(&scores).for_each(|(item, score)| least.offer(*score, item));
+        let mut items: Vec<u32> = least.items().collect();
         items.sort_unstable();
         items
     }
@@ -105,43 +105,40 @@ impl ConfidentLearning<'_> {
 
     fn by_class(&self) -> Vec<bool> {
         let (k, counts) = (self.given.len(), self.prune_counts());
-        let mut chosen = vec![false; self.labels.len()];
-        for (class, mut items) in self.items_by_label().into_iter().enumerate() {
-            if items.len() > 1 {
-                let wanted = items.len().saturating_sub(as_usize(counts[class * (k + 1)]));
-                keep_least(&mut items, wanted, |i| self.probabilities.row(i as usize)[class]);
-                items.iter().for_each(|&item| chosen[item as usize] = true);
-            }
+        let wanted = |class: usize| match self.given[class] {
+            // The only item of a class stays.
+            0 | 1 => 0,
+            given => as_usize(given.saturating_sub(counts[class * (k + 1)])),
+        };
+        let mut least: Vec<Least> = (0..k).map(|class| Least::new(wanted(class))).collect();
+        for ((item, row), &label) in (0..).zip(self.probabilities.rows()).zip(self.labels) {
+            least[label as usize].offer(row[label as usize], item);
         }
-        chosen
+        self.chosen(&least)
     }
 
     fn by_noise_rate(&self) -> Vec<bool> {
         let (k, counts) = (self.given.len(), self.prune_counts());
-        let mut chosen = vec![false; self.labels.len()];
-        for (given, items) in self.items_by_label().into_iter().enumerate() {
-            for truth in (0..k).filter(|&truth| truth != given && items.len() > 1) {
-                let wanted = as_usize(counts[truth * k + given]);
-                if wanted > 0 {
-                    let mut items = items.clone();
-                    keep_least(&mut items, wanted, |item| {
-                        let row = self.probabilities.row(item as usize);
-                        row[given] - row[truth]
-                    });
-                    items.iter().for_each(|&item| chosen[item as usize] = true);
-                }
+        let wanted = |given: usize, truth: usize| {
+            let prunable = truth != given && self.given[given] > 1;
+            if prunable { as_usize(counts[truth * k + given]) } else { 0 }
+        };
+        let mut least: Vec<Least> =
+            (0..k * k).map(|at| Least::new(wanted(at / k, at % k))).collect();
+        for ((item, row), &label) in (0..).zip(self.probabilities.rows()).zip(self.labels) {
+            let own = row[label as usize];
+            let at = label as usize * k;
+            for (least, p) in least[at..at + k].iter_mut().zip(row) {
+                least.offer(own - p, item);
             }
         }
-        chosen
+        self.chosen(&least)
     }
 
-    fn items_by_label(&self) -> Vec<Vec<u32>> {
-        let mut items: Vec<Vec<u32>> =
-            self.given.iter().map(|&count| Vec::with_capacity(as_usize(count))).collect();
-        for (item, &label) in (0..).zip(self.labels) {
-            items[label as usize].push(item);
-        }
-        items
+    fn chosen(&self, least: &[Least]) -> Vec<bool> {
+        let mut chosen = vec![false; self.labels.len()];
+        least.iter().flat_map(Least::items).for_each(|item| chosen[item as usize] = true);
+        chosen
     }
 }
 
@@ -150,13 +147,50 @@ const fn as_usize(count: u64) -> usize {
     count as usize
 }
 
-/// Keeps the `wanted` items of least score; of equals the first.
-fn keep_least(items: &mut Vec<u32>, wanted: usize, score: impl Fn(u32) -> f64) {
-    if wanted < items.len() {
-        let order = |a: &u32, b: &u32| score(*a).total_cmp(&score(*b)).then(a.cmp(b));
-        if wanted > 0 {
-            items.select_nth_unstable_by(wanted - 1, order);
+/// The `wanted` items of least score among those offered in ascending order; of equals the first.
+struct Least {
+    wanted: usize,
+    /// Up to twice as many as wanted.
+    kept: Vec<(f64, u32)>,
+    /// No item that scores this or more can be among the least any more.
+    bar: f64,
+}
+
+impl Least {
+    const fn new(wanted: usize) -> Self {
+        let bar = if wanted == 0 { f64::NEG_INFINITY } else { f64::INFINITY };
+        Self { wanted, kept: Vec::new(), bar }
+    }
+
+    #[inline]
+    fn offer(&mut self, score: f64, item: u32) {
+        if score < self.bar {
+            self.keep(score, item);
         }
-        items.truncate(wanted);
+    }
+
+    #[inline(never)]
+    fn keep(&mut self, score: f64, item: u32) {
+        self.kept.push((score, item));
+        if self.kept.len() >= 2 * self.wanted + 16 {
+            let last = self.split();
+            self.kept.truncate(self.wanted);
+            self.bar = last;
+        }
+    }
+
+    /// Moves the least to the front and returns the greatest score among them.
+    fn split(&mut self) -> f64 {
+        let order = |a: &(f64, u32), b: &(f64, u32)| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1));
+        self.kept.select_nth_unstable_by(self.wanted - 1, order).1.0
+    }
+
+    fn items(&self) -> impl Iterator<Item = u32> {
+        let mut rest = Self { wanted: self.wanted, kept: self.kept.clone(), bar: self.bar };
+        if self.wanted > 0 && rest.kept.len() > self.wanted {
+            rest.split();
+            rest.kept.truncate(self.wanted);
+        }
+        rest.kept.into_iter().map(|(_, item)| item)
     }
 }

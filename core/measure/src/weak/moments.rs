@@ -82,20 +82,17 @@ impl Moments {
         same_length("functions", self.functions, table.functions())?;
         same_length("categories", k, table.categories())?;
         let logs: Vec<f64> = self.rates.iter().map(|rate| rate.ln()).collect();
-        let rows: Vec<Vec<f64>> = table
-            .distinct
-            .iter()
-            .map(|&(item, _)| {
-                let mut row: Vec<f64> = self.balance.iter().map(|share| share.ln()).collect();
-                for (function, class) in table.cast(item) {
-                    let at = (function * k + class) * k;
-                    row.iter_mut().zip(&logs[at..at + k]).for_each(|(sum, log)| *sum += log);
-                }
-                softmax(&mut row);
-                row
-            })
-            .collect();
-        Ok(table.spread(&rows))
+        let mut rows = Vec::with_capacity(table.distinct.len() * k);
+        for &(item, _) in &table.distinct {
+            let start = rows.len();
+            rows.extend(self.balance.iter().map(|share| share.ln()));
+            for (function, class) in table.cast(item) {
+                let at = (function * k + class) * k;
+                rows[start..].iter_mut().zip(&logs[at..at + k]).for_each(|(sum, log)| *sum += log);
+            }
+            softmax(&mut rows[start..]);
+        }
+        Ok(table.spread(&rows, k))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::ratings::Ratings;
 /// Most classes.
 const CATEGORIES_MAX: usize = 1 << 16;
 /// Most different rows that are looked up in a plain array.
-const DIRECT_MAX: u64 = 1 << 22;
+const DIRECT_MAX: usize = 1 << 22;
 
 /// Votes for a class or abstentions (`None`), row-major, shape `[items, functions]`.
 #[derive(Clone, Debug)]
@@ -64,15 +64,9 @@ impl<'a> VoteTable<'a> {
         let items = votes.len().checked_div(functions).unwrap_or(0);
         same_length("votes", items * functions, votes.len())?;
         at_most("items", u32::MAX as usize, items)?;
-        let most = votes.iter().flatten().copied().max();
-        if let Some(found) = most.map(usize::from).filter(|&most| most >= categories) {
-            let index = votes.iter().position(|vote| vote.map(usize::from) == Some(found));
-            let index = index.unwrap_or(0);
-            return Err(InvalidInput::Unknown { what: "votes", index, found, count: categories });
-        }
         let mut table =
             Self { categories, functions, votes, distinct: Vec::new(), row_of_item: Vec::new() };
-        table.group();
+        table.group()?;
         Ok(table)
     }
 
@@ -168,50 +162,76 @@ impl<'a> VoteTable<'a> {
         Ok(Summary { functions: sums.iter().map(summary).collect(), coverage, overlap, conflict })
     }
 
-    /// Class probabilities of every item from those of every distinct row.
-    pub(super) fn spread(&self, rows: &[Vec<f64>]) -> Vec<f64> {
-        self.row_of_item.iter().flat_map(|&row| rows[row as usize].iter().copied()).collect()
+    /// Values of every item from those of every distinct row; `width` values a row.
+    pub(super) fn spread(&self, rows: &[f64], width: usize) -> Vec<f64> {
+        if width == 1 {
+            return self.row_of_item.iter().map(|&row| rows[row as usize]).collect();
+        }
+        let mut values = Vec::with_capacity(self.items() * width);
+        for &row in &self.row_of_item {
+            values.extend_from_slice(&rows[row as usize * width..(row as usize + 1) * width]);
+        }
+        values
     }
 
-    fn group(&mut self) {
+    fn group(&mut self) -> Result<(), InvalidInput> {
         let items = self.votes.len().checked_div(self.functions).unwrap_or(0);
-        let base = self.categories as u64 + 1;
+        self.row_of_item.reserve_exact(items);
+        let base = self.categories + 1;
         let codes = u32::try_from(self.functions).ok().and_then(|f| base.checked_pow(f));
-        let rows = (0..items).map(|item| (item, code(self.row(item), base)));
         match codes {
             Some(codes) if codes <= DIRECT_MAX => {
-                let mut seen = vec![u32::MAX; usize::try_from(codes).unwrap_or(0)];
-                let rows: Vec<(usize, u64)> = rows.collect();
-                for (item, code) in rows {
-                    let slot = &mut seen[usize::try_from(code).unwrap_or(0)];
-                    if *slot == u32::MAX {
-                        *slot = to_u32(self.distinct.len());
+                let powers: Vec<usize> =
+                    std::iter::successors(Some(1), |power: &usize| power.checked_mul(base))
+                        .take(self.functions)
+                        .collect();
+                let mut seen = vec![u32::MAX; codes];
+                for item in 0..items {
+                    let (code, most) = code(self.row(item), &powers);
+                    if most > self.categories {
+                        return Err(self.unknown(item));
+                    }
+                    if seen[code] == u32::MAX {
+                        seen[code] = to_u32(self.distinct.len());
                         self.distinct.push((item, 0.0));
                     }
-                    self.distinct[*slot as usize].1 += 1.0;
-                    self.row_of_item.push(*slot);
+                    self.row_of_item.push(seen[code]);
                 }
             }
             _ => {
                 let mut seen: HashMap<&[Option<u16>], u32> = HashMap::new();
                 for item in 0..items {
+                    if self.row(item).iter().flatten().any(|v| usize::from(*v) >= self.categories) {
+                        return Err(self.unknown(item));
+                    }
                     let next = to_u32(self.distinct.len());
                     let slot = *seen.entry(self.row(item)).or_insert(next);
                     if slot == next {
                         self.distinct.push((item, 0.0));
                     }
-                    self.distinct[slot as usize].1 += 1.0;
                     self.row_of_item.push(slot);
                 }
             }
         }
+        self.row_of_item.iter().for_each(|&row| self.distinct[row as usize].1 += 1.0);
+        Ok(())
+    }
+
+    /// The fault of an item with a vote for a class that does not exist.
+    fn unknown(&self, item: usize) -> InvalidInput {
+        let votes = self.row(item).iter().enumerate().filter_map(|(f, vote)| vote.map(|v| (f, v)));
+        let (function, found) = votes.max_by_key(|(_, vote)| *vote).unwrap_or((0, 0));
+        let index = item * self.functions + function;
+        let found = usize::from(found);
+        InvalidInput::Unknown { what: "votes", index, found, count: self.categories }
     }
 }
 
-/// The row as a number in base classes + 1; it wraps if there are too many, and is not used then.
-fn code(row: &[Option<u16>], base: u64) -> u64 {
-    row.iter().fold(0, |code, vote| {
-        code.wrapping_mul(base).wrapping_add(vote.map_or(0, |vote| u64::from(vote) + 1))
+/// The row as a number in base classes + 1 with 0 for an abstention, and its greatest digit.
+fn code(row: &[Option<u16>], powers: &[usize]) -> (usize, usize) {
+    row.iter().zip(powers).fold((0, 0), |(code, most), (vote, power)| {
+        let digit = vote.map_or(0, |vote| usize::from(vote) + 1);
+        (code + digit * power, most.max(digit))
     })
 }
 
@@ -224,18 +244,15 @@ fn to_u32(count: usize) -> u32 {
 #[must_use]
 #[expect(clippy::cast_precision_loss, reason = "classes stay far below 2^53")]
 pub fn majority_vote(table: &VoteTable<'_>) -> Vec<f64> {
-    let rows: Vec<Vec<f64>> = table
-        .distinct
-        .iter()
-        .map(|&(item, _)| {
-            let mut counts = vec![0_usize; table.categories];
-            table.cast(item).for_each(|(_, class)| counts[class] += 1);
-            let top = counts.iter().copied().max().unwrap_or(0);
-            let tied = counts.iter().filter(|count| **count == top).count() as f64;
-            counts.iter().map(|&count| if count == top { 1.0 / tied } else { 0.0 }).collect()
-        })
-        .collect();
-    table.spread(&rows)
+    let mut rows = Vec::with_capacity(table.distinct.len() * table.categories);
+    for &(item, _) in &table.distinct {
+        let mut counts = vec![0_usize; table.categories];
+        table.cast(item).for_each(|(_, class)| counts[class] += 1);
+        let top = counts.iter().copied().max().unwrap_or(0);
+        let tied = counts.iter().filter(|count| **count == top).count() as f64;
+        rows.extend(counts.iter().map(|&count| if count == top { 1.0 / tied } else { 0.0 }));
+    }
+    table.spread(&rows, table.categories)
 }
 
 /// Whether a table of priors fits: one positive share for each class.

@@ -156,18 +156,11 @@ impl Triplets {
         let odds = |p: f64| (p / (1.0 - p)).ln();
         let weights: Vec<f64> = self.accuracies.iter().map(|a| a.map_or(0.0, odds)).collect();
         let prior = (self.balance[1] / self.balance[0]).ln();
-        let rows: Vec<Vec<f64>> = table
-            .distinct
-            .iter()
-            .map(|&(item, _)| {
-                let signed = |(f, class): (usize, usize)| {
-                    if class == 1 { weights[f] } else { -weights[f] }
-                };
-                let sum = prior + table.cast(item).map(signed).sum::<f64>();
-                vec![1.0 / (1.0 + (-sum).exp())]
-            })
-            .collect();
-        Ok(table.spread(&rows))
+        let signed = |(f, class): (usize, usize)| if class == 1 { weights[f] } else { -weights[f] };
+        let sum = |item: usize| prior + table.cast(item).map(signed).sum::<f64>();
+        let rows: Vec<f64> =
+            table.distinct.iter().map(|&(item, _)| 1.0 / (1.0 + (-sum(item)).exp())).collect();
+        Ok(table.spread(&rows, 1))
     }
 }
 
