@@ -1,15 +1,19 @@
 //! Redaction: finds personal data in a text, and replaces it.
 //!
 //! ```text
-//! text ── scan ──> candidates, context words ── judge ──┐
-//!           │                          ├── web, names, places ──> resolve ──> spans ──> clean
-//!           └── hints of the record's other fields ─────┘
+//! text ── scan ──> candidates, context words ── judge ──────────┐
+//!   │                      ├── web, names, places (by reading) ──┼── resolve ──> spans ──> clean
+//!   │                      └── veto ──┐                          │                           │
+//!   ├── tagger (names in running text)┴──────────────────────────┤        re-read until nothing is left
+//!   └── hints: the record's other fields ────────────────────────┘
 //! ```
-//! [`scan`](mod@self) runs one automaton over the text; `rules/` holds what it looks for, a file per
-//! family; `labels` the words around. `judge` verifies check digits and weighs the words; `web`,
-//! `names` and `places` read what has no fixed shape. `resolve` makes one list of them.
+//! `scan` runs one automaton over the text; `rules/` holds what it looks for, a file per family, and
+//! `labels` the words around. `judge` verifies check digits and weighs these words. `web`, `names`
+//! and `places` read what has no fixed shape; `tagger` finds what nothing announces, unless `veto`
+//! knows better. `resolve` makes one list of all, in which rules outweigh the tagger.
 //!
-//! Spans are in Unicode code points, end exclusive, as everywhere in Insitu.
+//! Spans are in Unicode code points, end exclusive, as everywhere in Insitu. Work is linear in the
+//! text: each place is read a bounded number of times over a bounded length.
 
 mod checks;
 mod clean;
