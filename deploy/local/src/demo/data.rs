@@ -74,7 +74,8 @@ pub(crate) fn hospitals(seed: u64) -> Result<Vec<Hospital>> {
         let values: HashMap<&str, &str> = columns.iter().zip(row.iter()).collect();
         let value = |column: &str| values.get(column).copied().context("a missing column");
         let (id, age) = (value("id")?, value("age")?);
-        let diagnosis = project.classes.iter().position(|c| Ok(c.name.as_str()) == value("label"));
+        let label = value("label")?;
+        let diagnosis = project.classes.iter().position(|class| class.name.as_str() == label);
         let patient = Patient {
             id: id.to_owned(),
             values: columns.iter().zip(row.iter()).map(|(c, v)| (c.to_owned(), v.to_owned())).collect(),

@@ -90,10 +90,10 @@ impl Federation {
         self.coordinator.run(&["token", "--site", hospital.site, "--token-file", &path(&token)?])?;
 
         let agent = Program { name: "agent", config: folder.join("agent.toml") };
-        agent.run(&["init", "--dir", &path(&folder)?])?;
+        agent.run(&["init", "--dir", &path(&folder)?, "--site", hospital.site])?;
         let address = format!("127.0.0.1:{}", free_tcp_port()?);
         let link = self.link_address()?;
-        write_private(&agent.config, configuration(&folder, &address, &link, policy).as_bytes())?;
+        write_private(&agent.config, configuration(hospital.site, &address, &link, policy).as_bytes())?;
         agent.run(&["enroll", "--coordinator", &link, "--token-file", &path(&token)?])?;
         for person in PEOPLE {
             let token = path(&folder.join(format!("{}.token", person.name)))?;
@@ -167,12 +167,12 @@ fn ready(address: &str, daemon: &Daemon) -> Result<()> {
 }
 
 /// An agent's configuration for the demonstration: everything else is left at its default.
-fn configuration(folder: &Path, api: &str, link: &str, policy: Policy<'_>) -> String {
+fn configuration(site: &str, api: &str, link: &str, policy: Policy<'_>) -> String {
     let Policy { backbone, epsilon_run, epsilon_year } = policy;
-    let folder = toml::Value::from(folder.display().to_string());
     format!(
         r#"# Written by the demonstration; `insitu-agent init` writes one with every setting explained.
-data = {folder}
+site = "{site}"
+data = "data"
 
 [coordinator]
 address = "{link}"

@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use super::outcome::{Outcome, SiteOutcome};
 
+/// Why writing to a text cannot fail.
+const TEXT: &str = "a text takes everything";
+
 /// The tables, with ANSI colours when `colour` is set.
 pub(crate) fn render(outcome: &Outcome, colour: bool) -> String {
     let mut text = String::new();
@@ -83,10 +86,10 @@ fn drift(outcome: &Outcome, text: &mut String) {
     table("Drift against Cleveland", &header, rows, text);
     for campaign in &outcome.campaigns {
         let title = campaign["title"].as_str().unwrap_or_default();
-        drop(writeln!(text, "  campaign: {title}"));
+        writeln!(text, "  campaign: {title}").expect(TEXT);
         for site in campaign["sites"].as_array().into_iter().flatten() {
             let figure = |key: &str| site[key].as_f64().unwrap_or_default();
-            drop(writeln!(
+            writeln!(
                 text,
                 "    {}: about {:.0} matched, {:.0} labels kept, {:.0} changed (± {:.0} each)",
                 site["site"].as_str().unwrap_or_default(),
@@ -94,7 +97,7 @@ fn drift(outcome: &Outcome, text: &mut String) {
                 figure("kept"),
                 figure("changed"),
                 figure("sd"),
-            ));
+            ).expect(TEXT);
         }
     }
 }
@@ -126,19 +129,19 @@ fn left_of_kind(site: &SiteOutcome, kind: &str) -> String {
 
 fn close(outcome: &Outcome, text: &mut String) {
     let redaction = outcome.redaction;
-    drop(writeln!(
+    writeln!(
         text,
         "\nNotes shown to annotators: {}, with {} pieces of synthetic personal data; readable after redaction: {}.",
         redaction.notes, redaction.identifiers, redaction.leaked
-    ));
-    drop(writeln!(
+    ).expect(TEXT);
+    writeln!(
         text,
         "Annotators were SIMULATED from the data's own diagnosis. Engine: {}. {:.0} s, {} at most. Seed {}.",
         outcome.engine,
         outcome.seconds,
         bytes(outcome.memory_bytes_peak),
         outcome.seed
-    ));
+    ).expect(TEXT);
 }
 
 /// Writes a table with columns as wide as their widest cell.
@@ -149,7 +152,7 @@ fn table(title: &str, header: &[&str], rows: impl Iterator<Item = Vec<String>>, 
         cells.chain([header[column].chars().count()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..header.len()).map(width).collect();
-    drop(writeln!(text, "\n{title}"));
+    writeln!(text, "\n{title}").expect(TEXT);
     let mut line = |cells: &[&str]| {
         let padded: Vec<String> =
             cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
