@@ -8,7 +8,7 @@
 //! | one category dominates | [`chance_corrected`] with [`Chance::Gwet`] (AC1, AC2) |
 //! | several sites | [`random_effects`] over the sites' κ |
 //! | spans, boxes, segments of time | [`SpanAgreement`], [`match_boxes`], [`segment_f1`] |
-//! | an interval for anything | [`bootstrap`] |
+//! | an interval for anything | [`bootstrap()`] |
 
 mod bootstrap;
 mod boxes;

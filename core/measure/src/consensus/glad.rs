@@ -33,7 +33,7 @@ pub struct Glad {
 /// categories.
 ///
 /// # Errors
-/// As [`majority`](super::majority).
+/// As [`majority`](super::majority()).
 ///
 /// ```
 /// use insitu_measure::{Ratings, consensus::glad};

@@ -29,7 +29,7 @@ pub struct Mace {
 /// likeliest counts. Equal seeds give equal results.
 ///
 /// # Errors
-/// As [`majority`](super::majority); [`MeasureError::Invalid`] if annotators × categories is
+/// As [`majority`](super::majority()); [`MeasureError::Invalid`] if annotators × categories is
 /// above 2²⁶.
 ///
 /// ```

@@ -2,12 +2,12 @@
 //!
 //! | model of an annotator | function |
 //! |---|---|
-//! | everybody counts the same | [`majority`] |
-//! | one skill | [`one_coin`] |
+//! | everybody counts the same | [`majority()`] |
+//! | one skill | [`one_coin()`] |
 //! | a confusion matrix | [`DawidSkene`] |
-//! | knows the answer, or answers by habit | [`mace`] |
-//! | one skill, and items differ in difficulty | [`glad`] |
-//! | a weight beside the model's | [`crowdlab`] |
+//! | knows the answer, or answers by habit | [`mace()`] |
+//! | one skill, and items differ in difficulty | [`glad()`] |
+//! | a weight beside the model's | [`crowdlab()`] |
 //!
 //! Across sites that may not share labels, [`ExpectedCounts`] add up and give the same as all
 //! labels in one place.

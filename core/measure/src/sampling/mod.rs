@@ -1,6 +1,6 @@
 //! What to label next.
 //!
-//! Scores of single items: [`uncertainty`], [`disagreement`] of a committee. Batches that do not
+//! Scores of single items: [`uncertainty()`], [`disagreement`] of a committee. Batches that do not
 //! ask the same thing twice: [`diverse_margin`], [`k_center`], and before there is a model,
 //! [`typical_seeds`]. When to stop: [`plan`] says which items to label by hand so that the target
 //! error costs least. [`Queue`] hands out each item once, and one of each group of

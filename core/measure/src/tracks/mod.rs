@@ -1,6 +1,6 @@
 //! Objects followed through the frames of a video.
 //!
-//! [`TrackScores`] compares tracks with reference tracks; [`link`] makes tracks of boxes by
+//! [`TrackScores`] compares tracks with reference tracks; [`link()`] makes tracks of boxes by
 //! overlap, and [`interpolate`] fills their gaps.
 
 mod link;
