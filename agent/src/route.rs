@@ -106,7 +106,9 @@ mod tests {
     fn reads_move_an_item_on() {
         use Reading::{Campaign, Expert, First, Second};
         use Route::{Accepted, Annotator};
-        let cases: &[(Route, bool, Vec<Read>, Stage, Option<u16>)] = &[
+        /// Route, second reader, reads; stage and label of record.
+        type Case = (Route, bool, Vec<Read>, Stage, Option<u16>);
+        let cases: &[Case] = &[
             (Accepted, false, vec![], Stage::Accepted, None),
             (Accepted, false, vec![label(Campaign, 1)], Stage::Done, Some(1)),
             (Annotator, true, vec![], Stage::First, None),
@@ -163,7 +165,7 @@ mod tests {
             if now == Stage::Done {
                 prop_assert!(label_of_record(&reads).is_some());
             }
-            let mut skipped = reads.clone();
+            let mut skipped = reads;
             skipped.push(other(Reading::First, Verdict::Skip));
             prop_assert_eq!(stage(route, second, &skipped), now);
         }

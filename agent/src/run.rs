@@ -348,7 +348,7 @@ async fn talk(
             }
             Err(error) => {
                 shared.trouble(&error);
-                shutdown.sleep(backoff.next()).await;
+                shutdown.sleep(backoff.wait()).await;
                 continue;
             }
         };
@@ -360,7 +360,7 @@ async fn talk(
             Ok(()) => {} // a new certificate: connect with it
             Err(error) => {
                 shared.trouble(&*error);
-                shutdown.sleep(backoff.next()).await;
+                shutdown.sleep(backoff.wait()).await;
             }
         }
     }

@@ -85,7 +85,7 @@ pub struct Backoff {
 
 impl Backoff {
     /// How long to wait before the next attempt: half fixed, half random.
-    pub fn next(&mut self) -> Duration {
+    pub fn wait(&mut self) -> Duration {
         let (first, longest) = BACKOFF;
         let full = first.saturating_mul(1 << self.attempts.min(16)).min(longest);
         self.attempts = self.attempts.saturating_add(1);
@@ -138,10 +138,10 @@ pub async fn heartbeat(
     clock: &dyn Clock,
 ) -> Result<(), UplinkError> {
     let answer = link.hello(facts).await?;
-    hear(&answer, store, clock.now())
+    Ok(hear(&answer, store, clock.now())?)
 }
 
-fn hear(answer: &HelloAnswer, store: &Store, now: Timestamp) -> Result<(), UplinkError> {
+fn hear(answer: &HelloAnswer, store: &Store, now: Timestamp) -> Result<(), OutboxError> {
     let skew = answer.now_unix_s.saturating_sub(now.as_second());
     if skew.abs() > CLOCK_SKEW_SECONDS_MAX {
         tracing::warn!(skew_seconds = skew, "this machine's clock differs from the coordinator's");
@@ -152,9 +152,8 @@ fn hear(answer: &HelloAnswer, store: &Store, now: Timestamp) -> Result<(), Uplin
         if let Err(error) = outbox::check_not_restored(tx) {
             tracing::error!(error = %error, "releases are stopped");
         }
-        Ok::<_, OutboxError>(())
-    })?;
-    Ok(())
+        Ok(())
+    })
 }
 
 /// Sends queued releases in the order of the chain until none is left; how many were taken.
@@ -235,13 +234,13 @@ mod tests {
         let mut backoff = Backoff::default();
         let mut longest = Duration::ZERO;
         for attempt in 0..40 {
-            let wait = backoff.next();
+            let wait = backoff.wait();
             let full = BACKOFF.0.saturating_mul(1 << attempt.min(16)).min(BACKOFF.1);
             assert!(wait >= full / 2 && wait <= full, "attempt {attempt}: {wait:?}");
             longest = longest.max(wait);
         }
         assert!(longest > Duration::from_secs(30));
         backoff.reset();
-        assert!(backoff.next() <= BACKOFF.0);
+        assert!(backoff.wait() <= BACKOFF.0);
     }
 }

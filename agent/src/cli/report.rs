@@ -253,7 +253,11 @@ fn list_models(context: &Context, json: bool) -> Outcome {
     })?;
     let state = |row: &BundleRow| match row.state {
         BundleState::Ready if used.contains(&row.bundle) => "in use",
-        other => other.name(),
+        BundleState::Wanted
+        | BundleState::Pending
+        | BundleState::Ready
+        | BundleState::Declined
+        | BundleState::Failed => row.state.name(),
     };
     if json {
         let all: Vec<Value> = bundles

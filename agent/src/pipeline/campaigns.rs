@@ -19,7 +19,7 @@ const PAGE_ROWS: u32 = 256;
 
 impl Pipeline {
     /// Matches approved campaigns, and answers those whose time has come.
-    pub(super) fn work_on_campaigns(&mut self, now: i64) -> Result<(), PipelineError> {
+    pub(super) fn work_on_campaigns(&self, now: i64) -> Result<(), PipelineError> {
         for row in self.store.read("campaigns", |tx| tx.campaigns())? {
             if row.state.is_closed() {
                 continue;

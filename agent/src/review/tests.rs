@@ -162,7 +162,7 @@ fn senseless_answers_are_refused() {
         Annotation { class: Some(2), decision: Decision::Correct, ..good.clone() },
         Annotation { class: Some(0), ..good.clone() },
         Annotation { seconds: f32::NAN, ..good.clone() },
-        Annotation { comment: Some("x".repeat(2001)), ..good.clone() },
+        Annotation { comment: Some("x".repeat(2001)), ..good },
     ] {
         let refused = annotate(&site.scratch.store, &site.ann, &card.row.opaque, &bad, 1);
         assert!(matches!(refused, Err(ReviewError::Invalid { .. })), "{bad:?}");

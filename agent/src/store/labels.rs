@@ -148,6 +148,9 @@ impl std::fmt::Debug for AnnotationRow {
     }
 }
 
+/// An item, or its key, and the campaign that asks for it.
+pub type Offered<T> = (T, Option<[u8; 16]>);
+
 /// Which items to offer a person.
 #[derive(Clone, Copy, Debug)]
 pub struct Offer {
@@ -216,7 +219,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn offer(&self, offer: &Offer) -> Result<Vec<(ItemRow, Option<[u8; 16]>)>, StoreError> {
+    pub fn offer(&self, offer: &Offer) -> Result<Vec<Offered<ItemRow>>, StoreError> {
         let mut keys = self.offered(offer, false)?;
         let found = u32::try_from(keys.len()).unwrap_or(u32::MAX);
         if found < offer.limit {
@@ -234,11 +237,7 @@ impl Tx<'_> {
         Ok(items)
     }
 
-    fn offered(
-        &self,
-        offer: &Offer,
-        skipped: bool,
-    ) -> Result<Vec<(i64, Option<[u8; 16]>)>, StoreError> {
+    fn offered(&self, offer: &Offer, skipped: bool) -> Result<Vec<Offered<i64>>, StoreError> {
         let stage = match offer.reading {
             Reading::First => Stage::First,
             Reading::Second => Stage::Second,

@@ -83,7 +83,8 @@ impl Tx<'_> {
     /// A stable pseudo-random choice: the first of `out_of` equal shares holds `share` of it.
     pub fn chosen(&self, purpose: &str, name: &[u8], share: u16, out_of: u16) -> bool {
         let hash = self.keys.hash(purpose, &[name]);
-        let draw = u64::from_le_bytes(hash[..8].try_into().expect("8 of 32 bytes"));
+        let (first, _) = hash.as_chunks::<8>();
+        let draw = first.first().map_or(0, |bytes| u64::from_le_bytes(*bytes));
         // The bias of the remainder is below out_of / 2^64.
         draw % u64::from(out_of.max(1)) < u64::from(share)
     }

@@ -18,6 +18,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use insitu_daemon::files::{self, Access, FileError};
 use insitu_daemon::seal::{SealError, Sealer};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::time::Instant;
@@ -66,6 +67,9 @@ pub enum StoreError {
     /// The key file cannot be used.
     #[error("the sealing key cannot be used")]
     Key(#[source] SealError),
+    /// The store's file cannot be made.
+    #[error("the store's file cannot be made")]
+    File(#[source] FileError),
     /// A stored value is not what this program writes.
     #[error("{table}.{column} holds a value that this program never writes")]
     Corrupt {
@@ -91,6 +95,7 @@ impl StoreError {
             | Self::Newer { .. }
             | Self::Seal { .. }
             | Self::Key(_)
+            | Self::File(_)
             | Self::Corrupt { .. }) => other,
         }
     }
@@ -129,8 +134,13 @@ impl Store {
     /// [`StoreError`].
     pub fn open(data: &Path) -> Result<Self, StoreError> {
         let sealer = Sealer::open_or_create(&data.join(KEY_FILE)).map_err(StoreError::Key)?;
+        // Closed to others from its first byte on; SQLite gives its side files the same mode.
+        let file = data.join(FILE);
+        if !file.exists() {
+            files::create(&file, b"", Access::Secret).map_err(StoreError::File)?;
+        }
         let opened = || -> Result<Connection, rusqlite::Error> {
-            let connection = Connection::open(data.join(FILE))?;
+            let connection = Connection::open(&file)?;
             connection.busy_timeout(BUSY_TIMEOUT)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
             connection.pragma_update(None, "synchronous", "FULL")?;
