@@ -4,7 +4,6 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use zeroize::Zeroizing;
 
@@ -72,7 +71,7 @@ pub enum FileError {
 /// # Errors
 /// [`FileError::Io`]; the old content is then still there.
 pub fn write_atomic(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
-    let beside = beside(path);
+    let beside = beside(path)?;
     let written = write_new(&beside, bytes, access)
         .and_then(|()| fs::rename(&beside, path).map_err(failed("replace", path)));
     if written.is_err() {
@@ -88,7 +87,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8], access: Access) -> Result<(), Fil
 /// # Errors
 /// [`FileError::Exists`]; [`FileError::Io`].
 pub fn create(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
-    let beside = beside(path);
+    let beside = beside(path)?;
     // Unlike a rename, a link never replaces: of two processes that create, one wins.
     let created = write_new(&beside, bytes, access).and_then(|()| {
         fs::hard_link(&beside, path).map_err(|source| {
@@ -166,12 +165,15 @@ pub fn lock(path: &Path) -> Result<Lock, FileError> {
     }
 }
 
-/// A name in the same folder that no other writer uses, in this process or another.
-fn beside(path: &Path) -> PathBuf {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
+/// A name in the same folder that no other writer uses. Random, not the process's number: in
+/// containers that is always the same, and what one crash left would be in the next one's way.
+fn beside(path: &Path) -> Result<PathBuf, FileError> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random)
+        .map_err(|error| failed("name a new file for", path)(io::Error::other(error)))?;
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}-{}.new", std::process::id(), WRITES.fetch_add(1, Ordering::Relaxed)));
-    path.with_file_name(name)
+    name.push(format!(".{}.new", hex::encode(random)));
+    Ok(path.with_file_name(name))
 }
 
 fn write_new(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {

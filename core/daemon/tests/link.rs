@@ -421,6 +421,18 @@ async fn renewal_replaces_key_and_certificate_together() {
     assert_eq!(refusal(connect(&running, &old, &federation).await), Refusal::NotMember);
 }
 
+#[tokio::test]
+async fn the_coordinator_renews_its_own_certificate_while_it_serves() {
+    let federation = Federation::new("heart");
+    let running = serve(&federation, Limits::default());
+    federation.clock.advance(Duration::from_hours(24 * 91));
+    let agent = federation.agent("a");
+    untrusted(connect(&running, &agent, &federation).await);
+    let renewed = federation.authority.issue_server().unwrap();
+    running.server.use_credentials(&renewed).unwrap();
+    connect(&running, &agent, &federation).await.unwrap();
+}
+
 fn vec_of(length: usize) -> insitu_protocol::bytes::Bytes {
     insitu_protocol::bytes::Bytes(vec![0; length])
 }

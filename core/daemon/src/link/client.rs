@@ -426,11 +426,13 @@ fn lost(address: &str, error: ConnectionError) -> CallError {
     }
     match &error {
         // An alert of the server's: it does not take our certificate.
-        ConnectionError::ConnectionClosed(close) if is_alert(close.error_code.into()) => {
+        ConnectionError::ConnectionClosed(close)
+            if alert(close.error_code.into()).is_some_and(is_about_certificate) =>
+        {
             CallError::Refused { source: Refusal::NotMember }
         }
         // An alert of our own: we do not take the server's.
-        ConnectionError::TransportError(failure) if is_alert(failure.code.into()) => {
+        ConnectionError::TransportError(failure) if alert(failure.code.into()).is_some() => {
             CallError::Untrusted { address: address.to_owned(), source: error.into() }
         }
         ConnectionError::VersionMismatch
@@ -444,9 +446,16 @@ fn lost(address: &str, error: ConnectionError) -> CallError {
     }
 }
 
-/// Whether QUIC's error code is a TLS alert (RFC 9001, section 4.8).
-fn is_alert(code: u64) -> bool {
-    (0x100..0x200).contains(&code)
+/// The TLS alert in QUIC's error code, if it is one (RFC 9001, section 4.8).
+fn alert(code: u64) -> Option<u8> {
+    u8::try_from(code.checked_sub(0x100)?).ok()
+}
+
+/// The alerts by which a server turns down a certificate, or its lack (RFC 8446, section 6.2):
+/// `bad_certificate` to `certificate_unknown`, `unknown_ca`, `access_denied`, `decrypt_error`,
+/// `certificate_required`.
+fn is_about_certificate(alert: u8) -> bool {
+    matches!(alert, 42..=46 | 48 | 49 | 51 | 116)
 }
 
 fn unreachable(address: &str, source: io::Error) -> CallError {
@@ -472,7 +481,10 @@ mod tests {
     }
 
     #[test]
-    fn only_tls_alerts_are_judgements() {
-        assert!(!is_alert(0xff) && is_alert(0x100 + 45) && !is_alert(0x200));
+    fn only_some_tls_alerts_are_about_certificates() {
+        assert_eq!([0xff, 0x100, 0x1ff, 0x200].map(alert), [None, Some(0), Some(0xff), None]);
+        let (certificate_expired, no_application_protocol) = (45, 120);
+        assert!(is_about_certificate(certificate_expired));
+        assert!(!is_about_certificate(no_application_protocol));
     }
 }

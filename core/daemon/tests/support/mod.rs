@@ -201,6 +201,7 @@ impl Handler for TestHandler {
 
 /// A server on loopback, stopped when dropped.
 pub struct Running {
+    pub server: Server,
     pub handler: Arc<TestHandler>,
     pub address: SocketAddr,
     pub trigger: Trigger,
@@ -228,8 +229,8 @@ pub fn serve_as(
     let handler = Arc::new(federation.handler());
     let (trigger, stop) = shutdown::pair();
     let mut tasks = JoinSet::new();
-    tasks.spawn(server.serve(Arc::clone(&handler), stop));
-    Running { handler, address, trigger, tasks }
+    tasks.spawn(server.clone().serve(Arc::clone(&handler), stop));
+    Running { server, handler, address, trigger, tasks }
 }
 
 pub fn connector(
