@@ -7,7 +7,9 @@
 //!    draws the noise, exactly, on integers;
 //! 4. [`budget::admit`] refuses the charge before it would pass the limit; [`epsilon`] and
 //!    [`rho_within`] translate between the ledger's ρ and the (ε, δ) that people read;
-//! 5. at the coordinator, [`estimate`] computes agreement, calibration and drift from noised
+//! 5. [`secagg`] adds the releases of several sites without showing any of them, so that they
+//!    carry the noise of one;
+//! 6. at the coordinator, [`estimate`] computes agreement, calibration and drift from noised
 //!    counts, with intervals that include the noise.
 //!
 //! The unit of privacy is the *subject*, added or removed with all its items.

@@ -38,7 +38,7 @@ use crate::loss::Rho;
 
 /// Scales are whole multiples of 1/1024.
 const STEPS_PER_UNIT: u64 = 1 << 10;
-/// The largest scale, in steps: 2⁴⁰. Noise beyond 2⁶² then has probability below exp(−2⁴²).
+/// The largest scale, in steps: a scale of 2⁴⁰. Noise beyond 2⁶² then has probability below exp(−2⁴²).
 const STEPS_MAX: u64 = 1 << 50;
 /// The largest magnitude that noise may be added to; leaves room for the noise in an i64.
 pub const VALUE_MAX: i64 = 1 << 62;
@@ -264,7 +264,6 @@ mod tests {
 
     #[test]
     fn variance_of_small_scales_is_that_of_the_distribution() {
-        // s² = 1/2: the theta sums, computed apart with 50 digits, give 0.4974…; far below, zero.
         let half = GaussianScale::from_steps(724).unwrap(); // s = 0.70703
         let direct: f64 = (-30..=30_i32)
             .map(f64::from)

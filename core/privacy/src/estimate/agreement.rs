@@ -7,7 +7,9 @@
 //! h the gradient of the coefficient in the cells, sampling adds Σxh² − (Σxh)²/N (multinomial;
 //! Fleiss, Cohen, Everitt 1969 is this for κ) and the noise v·Σh². This contains what the simpler
 //! formula V = p_o(1−p_o)/(N(1−p_e)²) + noise(A, N) leaves out: the error of p_e, and that A is a
-//! part of N. `tests/coverage.rs` states the coverage of both.
+//! part of N. Over seven settings of `tests/coverage.rs` (K = 2
+//! and 4, n = 400 to 10,000, one site and four) this covers .945 to .954, the simpler formula .984
+//! to 1, and ignoring the noise .54 to .82.
 
 use super::{EstimateError, NoisedCounts, Z_95, require, require_shape};
 

@@ -6,7 +6,7 @@
 //! τ = 10·Σ_{k=1}^{S−1} exp(−2π²s²k/(k+1)), releasing the total over d coordinates with squared L2
 //! sensitivity D² is ε₀²/2-zCDP for ε₀ = min{ √(D²/(S·s²) + τd/2), D/(√S·s) + τ√d }: P. Kairouz,
 //! Z. Liu, T. Steinke, *The distributed discrete Gaussian mechanism for federated learning with
-//! secure aggregation*, ICML 2021, theorem 1 (with L1 sensitivity bounded by √d·D). From s = 4 on
+//! secure aggregation*, ICML 2021, theorem 1. From s = 4 on
 //! τ is below 10⁻⁶⁷ and the sum is as good as one discrete Gaussian of variance S·s².
 //!
 //! S counts the sites that are *certain* to be in it and not to take their noise away again:

@@ -208,7 +208,9 @@ impl Server {
         if self.open.is_some_and(|open| open <= stage) || stage == Stage::Reveal {
             return Answer::Wait;
         }
-        if !self.answered(stage).contains(position) {
+        // A survivor whose signature came too late for the list can still reveal.
+        let needed = if stage == Stage::Consent { Stage::Masked } else { stage };
+        if !self.answered(needed).contains(position) {
             return Answer::Dropped;
         }
         Answer::Ready(match stage {

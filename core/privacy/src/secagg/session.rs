@@ -222,3 +222,33 @@ fn hash(parameters: &Parameters) -> [u8; 32] {
     }
     hash.finalize().into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rings_hold_what_they_say() {
+        // C = 1 at b = 12: at most 2³¹/4,096 subjects in 32 bits, less the noise.
+        let sensitivity = SquaredSensitivity::new(1 << 24);
+        let noise = GaussianScale::from_steps(47_606 * 1024).unwrap();
+        assert!(Ring::Bits32.holds(520_000, sensitivity, noise));
+        assert!(!Ring::Bits32.holds(524_288, sensitivity, noise));
+        assert!(Ring::Bits64.holds(524_288, sensitivity, noise));
+        let wide = GaussianScale::from_steps(1 << 40).unwrap();
+        assert!(!Ring::Bits32.holds(1, sensitivity, wide), "8 scales of 2^30 leave the ring");
+    }
+
+    #[test]
+    fn session_ids_differ_by_campaign_step_and_attempt() {
+        let ids = [
+            SessionId::derive(&[0; 32], 0, 0),
+            SessionId::derive(&[1; 32], 0, 0),
+            SessionId::derive(&[0; 32], 1, 0),
+            SessionId::derive(&[0; 32], 0, 1),
+        ];
+        for (index, id) in ids.iter().enumerate() {
+            assert!(!ids[..index].contains(id));
+        }
+    }
+}

@@ -136,6 +136,12 @@ fn survivors_that_do_not_follow() {
     assert_eq!(agents[0].step(Stage::Reveal, &[]), Err(Refusal::OutOfOrder { at: Stage::Masked }));
 }
 
+/// A site's consent, as a record of the list of signatures.
+fn signed(agent: &mut Agent, survivors: &[u8]) -> Vec<u8> {
+    let signature = agent.step(Stage::Consent, survivors).unwrap();
+    [&u16::try_from(agent.position).unwrap().to_le_bytes(), signature.as_slice()].concat()
+}
+
 /// The coordinator tells two sites that site 3 survived, and two that it did not.
 #[test]
 fn a_split_view_of_the_survivors_reveals_nothing() {
@@ -143,16 +149,50 @@ fn a_split_view_of_the_survivors_reveals_nothing() {
     let all = coordinator.answer(0, Stage::Masked);
     let mut some = all.clone();
     some[32] = 0b0111;
-    let mut signatures = Vec::new();
-    for (at, view) in [&all, &all, &some].into_iter().enumerate() {
-        let signature = agents[at].step(Stage::Consent, view).unwrap();
-        signatures.extend(u16::try_from(at).unwrap().to_le_bytes());
-        signatures.extend(signature);
-    }
+    let views = [(0, &all), (1, &all), (2, &some)];
+    let signatures = views.map(|(at, view)| signed(&mut agents[at], view)).concat();
     assert_eq!(agents[0].step(Stage::Reveal, &signatures), Err(Refusal::Signature { position: 2 }));
     assert_eq!(agents[2].step(Stage::Reveal, &signatures), Err(Refusal::Signature { position: 0 }));
     let valid = &signatures[..2 * SIGNATURE_RECORD];
     assert_eq!(agents[0].step(Stage::Reveal, valid), Err(Refusal::TooFew { got: 2, needed: 3 }));
+}
+
+/// A site restored from a backup signs a second list: it counts as one that colludes, and as long
+/// as there are at most c of those no two lists collect T signatures.
+#[test]
+fn one_site_rolled_back_is_not_enough() {
+    let (mut agents, coordinator) = run_to(Parameters { colluders: 1, ..chosen() }, Stage::Masked);
+    let all = coordinator.answer(0, Stage::Masked);
+    let mut some = all.clone();
+    some[32] = 0b0111;
+    let backup = agents[0].disk.clone();
+    let first = [0, 1, 3].map(|at| signed(&mut agents[at], &all)).concat();
+    assert!(agents[1].step(Stage::Reveal, &first).is_ok());
+    agents[0].disk = backup;
+    agents[0].kill();
+    let second = [0, 2].map(|at| signed(&mut agents[at], &some)).concat();
+    assert_eq!(agents[2].step(Stage::Reveal, &second), Err(Refusal::TooFew { got: 2, needed: 3 }));
+}
+
+/// A survivor whose signature missed the deadline still helps to remove the masks.
+#[test]
+fn a_late_signature_does_not_keep_a_site_from_revealing() {
+    let (mut agents, mut coordinator) = run_to(chosen(), Stage::Masked);
+    for agent in &mut agents[..3] {
+        let body = next(agent, Stage::Consent, &coordinator).unwrap();
+        coordinator.receive(agent.position, Stage::Consent, &body);
+    }
+    coordinator.close();
+    let late = next(&mut agents[3], Stage::Consent, &coordinator).unwrap();
+    let not_open = Fault::NotOpen { stage: Stage::Consent };
+    assert_eq!(coordinator.server.receive(3, Stage::Consent, &late), Err(not_open));
+    for agent in &mut agents[1..] {
+        let body = next(agent, Stage::Reveal, &coordinator).unwrap();
+        coordinator.receive(agent.position, Stage::Reveal, &body);
+    }
+    coordinator.close();
+    let first: i64 = agents.iter().map(|agent| agent.input[0]).sum();
+    assert_eq!(coordinator.server.sum().unwrap().values[0], first);
 }
 
 #[test]
