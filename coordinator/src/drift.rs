@@ -153,33 +153,42 @@ fn compare(
     })
 }
 
-/// One feature's histogram out of a drift release.
+/// One feature's histogram out of a drift release, with the number of items as the *other*
+/// features' histograms tell it: their noise is independent of this one's.
 fn slice(project: &Project, index: usize, site: &SiteCounts) -> Result<NoisedCounts, CountsError> {
-    let start: usize = project.features[..index].iter().map(Feature::bin_count).sum();
-    let bins = project.features[index].bin_count();
-    let counts = site.counts.counts().get(start..start + bins).unwrap_or_default().to_vec();
-    Ok(NoisedCounts::with_variance(counts, site.counts.variance())?)
+    let (all, variance) = (site.counts.counts(), site.counts.variance());
+    let mut start = 0;
+    let (mut own, mut weighted, mut weights) = (Vec::new(), 0.0, 0.0);
+    for (position, feature) in project.features.iter().enumerate() {
+        let bins = all.get(start..start + feature.bin_count()).unwrap_or_default();
+        start += feature.bin_count();
+        if position == index {
+            own = bins.to_vec();
+        } else {
+            // The sum of B bins has the noise of all of them: weight it by 1/B.
+            let weight = 1.0 / bins.len().max(1) as f64;
+            weighted += weight * bins.iter().sum::<i64>() as f64;
+            weights += weight;
+        }
+    }
+    let counts = NoisedCounts::with_variance(own, variance)?;
+    Ok(if weights > 0.0 {
+        counts.with_total(weighted / weights, variance / weights)
+    } else {
+        counts
+    })
 }
 
 fn worst_bin(feature: &Feature, here: &NoisedCounts, there: &NoisedCounts) -> WorstBin {
-    let excess = |bin: usize| share(here, bin).0 - share(there, bin).0;
+    let difference = |bin: usize| {
+        let (share, variance) = here.share(bin).unwrap_or_default();
+        let (reference, reference_variance) = there.share(bin).unwrap_or_default();
+        (share - reference, variance + reference_variance)
+    };
     let bins = 0..here.counts().len();
-    let bin = bins.max_by(|a, b| excess(*a).total_cmp(&excess(*b))).unwrap_or(0);
-    WorstBin {
-        bin,
-        title: feature.bin_title(bin),
-        excess: excess(bin),
-        sd: (share(here, bin).1 + share(there, bin).1).sqrt(),
-    }
-}
-
-/// A bin's share of the items, and its variance by sampling and noise.
-fn share(counts: &NoisedCounts, bin: usize) -> (f64, f64) {
-    let n = counts.counts().iter().sum::<i64>() as f64;
-    let share = counts.counts().get(bin).map_or(0.0, |count| *count as f64 / n);
-    let (bins, noise) = (counts.counts().len() as f64, counts.variance() / (n * n));
-    let sampling = (share * (1.0 - share)).max(0.0) / n;
-    (share, sampling + noise * (1.0 - 2.0 * share + bins * share * share))
+    let bin = bins.max_by(|a, b| difference(*a).0.total_cmp(&difference(*b).0)).unwrap_or(0);
+    let (excess, variance) = difference(bin);
+    WorstBin { bin, title: feature.bin_title(bin), excess, sd: variance.sqrt() }
 }
 
 #[cfg(test)]

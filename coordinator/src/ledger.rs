@@ -65,6 +65,7 @@ pub fn report(store: &Store, project: Option<&ProjectName>) -> Result<BudgetRepo
 }
 
 /// The ε at [`DELTA`] of a loss in nano-ρ.
+#[expect(clippy::missing_panics_doc, reason = "the delta is a constant that is valid")]
 pub fn shown_epsilon(nano_rho: u64) -> f64 {
     let delta = Delta::new(DELTA).expect("a constant strictly between 0 and 1");
     epsilon(Rho::from_nano(nano_rho), delta).get()

@@ -51,6 +51,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
+    #[expect(clippy::missing_panics_doc, reason = "a checked order always encodes")]
     pub fn add_campaign(
         &self,
         campaign: &CampaignRow,

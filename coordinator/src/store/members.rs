@@ -173,6 +173,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
+    #[expect(clippy::missing_panics_doc, reason = "small integers always encode")]
     pub fn agent_seen(
         &self,
         site: &SiteName,

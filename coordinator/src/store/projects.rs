@@ -54,6 +54,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
+    #[expect(clippy::missing_panics_doc, reason = "a checked project is always plain JSON")]
     pub fn add_project(&self, project: &Project, now_unix_s: i64) -> Result<bool, StoreError> {
         let definition = serde_json::to_string(project).expect("a checked project is plain JSON");
         let sql = "INSERT INTO project (name, version, created_unix_s, definition) \
