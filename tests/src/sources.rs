@@ -34,5 +34,8 @@ pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 /// A file's text up to its unit tests, which close the file by convention.
 pub fn without_tests(text: &str) -> String {
-    text.lines().take_while(|line| *line != "#[cfg(test)]").map(|line| format!("{line}\n")).collect()
+    text.lines()
+        .take_while(|line| *line != "#[cfg(test)]")
+        .map(|line| format!("{line}\n"))
+        .collect()
 }

@@ -11,14 +11,44 @@ use insitu_tests::sources;
 
 /// The agent's modules in the order in which data meets them.
 const AGENT: &[&str] = &[
-    "config", "store", "item", "source", "redact", "prelabel", "route", "review", "tally", "learn",
-    "release", "outbox", "uplink", "downlink", "pipeline", "retention", "cli", "main",
+    "config",
+    "store",
+    "item",
+    "source",
+    "redact",
+    "prelabel",
+    "route",
+    "review",
+    "tally",
+    "learn",
+    "release",
+    "outbox",
+    "uplink",
+    "downlink",
+    "pipeline",
+    "retention",
+    "cli",
+    "main",
 ];
 
 /// The coordinator's.
 const COORDINATOR: &[&str] = &[
-    "config", "store", "intake", "ledger", "round", "aggregate", "agreement", "drift", "campaign",
-    "registry", "publish", "downlink", "jobs", "api", "cli", "main",
+    "config",
+    "store",
+    "intake",
+    "ledger",
+    "round",
+    "aggregate",
+    "agreement",
+    "drift",
+    "campaign",
+    "registry",
+    "publish",
+    "downlink",
+    "jobs",
+    "api",
+    "cli",
+    "main",
 ];
 
 /// Each crate of the workspace and the crates of the workspace it may depend on.
@@ -28,8 +58,14 @@ const CRATES: &[(&str, &[&str])] = &[
     ("core/privacy", &[]),
     ("core/daemon", &["insitu-protocol"]),
     ("models", &["insitu-protocol", "insitu-measure", "insitu-privacy"]),
-    ("agent", &["insitu-protocol", "insitu-measure", "insitu-privacy", "insitu-models", "insitu-daemon"]),
-    ("coordinator", &["insitu-protocol", "insitu-measure", "insitu-privacy", "insitu-models", "insitu-daemon"]),
+    (
+        "agent",
+        &["insitu-protocol", "insitu-measure", "insitu-privacy", "insitu-models", "insitu-daemon"],
+    ),
+    (
+        "coordinator",
+        &["insitu-protocol", "insitu-measure", "insitu-privacy", "insitu-models", "insitu-daemon"],
+    ),
 ];
 
 #[test]
@@ -83,11 +119,17 @@ fn check_order(program: &str, order: &[&str]) {
         if module == "lib" {
             continue;
         }
-        assert!(order.contains(&module.as_str()), "{program} has a module {module} without a place");
+        assert!(
+            order.contains(&module.as_str()),
+            "{program} has a module {module} without a place"
+        );
         let text = sources::without_tests(&fs::read_to_string(file).unwrap());
         for used in uses_of(&text) {
             if order.contains(&used.as_str()) && violation(order, &module, &used) {
-                wrong.insert(format!("{} uses {used}", file.strip_prefix(&source).unwrap().display()));
+                wrong.insert(format!(
+                    "{} uses {used}",
+                    file.strip_prefix(&source).unwrap().display()
+                ));
             }
         }
     }

@@ -41,32 +41,41 @@ fn hello() {
         temperature_tens: Some(6),
         engine: EngineKind::Tract,
     };
-    golden(&Request::Hello(facts), &[
-        "0b000000", // length
-        "00",       // kind
-        "000107",   // version
-        "02",       // uptime_days
-        "03",       // load_quarters
-        "04",       // memory_tenths
-        "05",       // disk_tenths
-        "0106",     // temperature_tens: some, 60 °C
-        "02",       // engine
-    ]);
+    golden(
+        &Request::Hello(facts),
+        &[
+            "0b000000", // length
+            "00",       // kind
+            "000107",   // version
+            "02",       // uptime_days
+            "03",       // load_quarters
+            "04",       // memory_tenths
+            "05",       // disk_tenths
+            "0106",     // temperature_tens: some, 60 °C
+            "02",       // engine
+        ],
+    );
 }
 
 #[test]
 fn submit_poll_fetch_renew() {
-    golden(&Request::Submit { release: Bytes(vec![1, 2, 3]) }, &[
-        "05000000", "01", // kind
-        "03010203", // release
-    ]);
+    golden(
+        &Request::Submit { release: Bytes(vec![1, 2, 3]) },
+        &[
+            "05000000", "01",       // kind
+            "03010203", // release
+        ],
+    );
     golden(&Request::Poll { after: 300 }, &["03000000", "02", "ac02" /* after, varint */]);
-    golden(&Request::Fetch { object: Fixed([0xaa; 32]), offset: 65_536 }, &[
-        "24000000",
-        "03",
-        &"aa".repeat(32), // object
-        "808004",         // offset
-    ]);
+    golden(
+        &Request::Fetch { object: Fixed([0xaa; 32]), offset: 65_536 },
+        &[
+            "24000000",
+            "03",
+            &"aa".repeat(32), // object
+            "808004",         // offset
+        ],
+    );
     golden(&Request::Renew { signing_request: Bytes(vec![9]) }, &["03000000", "04", "0109"]);
 }
 
@@ -74,30 +83,39 @@ fn submit_poll_fetch_renew() {
 fn hello_answer_and_receipt() {
     let receipt = Receipt { id: Fixed([1; 16]), sequence: 5, chain: Fixed([2; 32]) };
     let acknowledged = Some(receipt.clone());
-    golden(&Response::Hello(HelloAnswer { now_unix_s: 1, acknowledged }), &[
-        "34000000",
-        "00",
-        "02", // now_unix_s, zigzag
-        "01", // acknowledged: some
-        &"01".repeat(16),
-        "05",
-        &"02".repeat(32),
-    ]);
-    golden(&Response::Receipt(receipt), &[
-        "32000000",
-        "01",
-        &"01".repeat(16), // id
-        "05",             // sequence
-        &"02".repeat(32), // chain
-    ]);
+    golden(
+        &Response::Hello(HelloAnswer { now_unix_s: 1, acknowledged }),
+        &[
+            "34000000",
+            "00",
+            "02", // now_unix_s, zigzag
+            "01", // acknowledged: some
+            &"01".repeat(16),
+            "05",
+            &"02".repeat(32),
+        ],
+    );
+    golden(
+        &Response::Receipt(receipt),
+        &[
+            "32000000",
+            "01",
+            &"01".repeat(16), // id
+            "05",             // sequence
+            &"02".repeat(32), // chain
+        ],
+    );
 }
 
 #[test]
 fn chunk_and_certificate() {
-    golden(&Response::Chunk { total_bytes: 200, bytes: Bytes(vec![7, 8]) }, &[
-        "06000000", "03", "c801",   // total_bytes
-        "020708", // bytes
-    ]);
+    golden(
+        &Response::Chunk { total_bytes: 200, bytes: Bytes(vec![7, 8]) },
+        &[
+            "06000000", "03", "c801",   // total_bytes
+            "020708", // bytes
+        ],
+    );
     golden(&Response::Certificate(Bytes(vec![0x30])), &["03000000", "04", "0130"]);
 }
 
@@ -129,28 +147,34 @@ fn enrollment() {
         secret: Fixed([3; 32]),
         signing_request: Bytes(vec![0x30]),
     };
-    golden(&redeem, &[
-        "29000000",
-        "00",
-        "027661",         // site
-        "026131",         // agent
-        &"03".repeat(32), // secret
-        "0130",           // signing_request
-    ]);
+    golden(
+        &redeem,
+        &[
+            "29000000",
+            "00",
+            "027661",         // site
+            "026131",         // agent
+            &"03".repeat(32), // secret
+            "0130",           // signing_request
+        ],
+    );
     let welcome = Welcome {
         federation: "f".parse().unwrap(),
         certificate: Bytes(vec![1]),
         authority: Bytes(vec![2]),
         bundle_key: Fixed([4; 32]),
     };
-    golden(&EnrollReply::Welcome(welcome), &[
-        "27000000",
-        "00",
-        "0166",           // federation
-        "0101",           // certificate
-        "0102",           // authority
-        &"04".repeat(32), // bundle_key
-    ]);
+    golden(
+        &EnrollReply::Welcome(welcome),
+        &[
+            "27000000",
+            "00",
+            "0166",           // federation
+            "0101",           // certificate
+            "0102",           // authority
+            &"04".repeat(32), // bundle_key
+        ],
+    );
     golden(&EnrollReply::Refused(Refusal::Token), &["02000000", "01", "04"]);
 }
 
@@ -161,16 +185,19 @@ fn orders() {
         manifest: Bytes(vec![0x7b]),
         signature: Fixed([5; 64]),
     });
-    golden(&Response::Orders(vec![NumberedOrder { number: 1, order }]), &[
-        "48000000",
-        "02",             // kind
-        "01",             // one order
-        "01",             // number
-        "01",             // variant: bundle
-        "0170",           // project
-        "017b",           // manifest
-        &"05".repeat(64), // signature
-    ]);
+    golden(
+        &Response::Orders(vec![NumberedOrder { number: 1, order }]),
+        &[
+            "48000000",
+            "02",             // kind
+            "01",             // one order
+            "01",             // number
+            "01",             // variant: bundle
+            "0170",           // project
+            "017b",           // manifest
+            &"05".repeat(64), // signature
+        ],
+    );
     let order = Order::Round(RoundOrder {
         run: Fixed([6; 16]),
         round: 1,
@@ -185,23 +212,26 @@ fn orders() {
         nano_rho: 1000,
         closes_unix_s: 64,
     });
-    golden(&Response::Orders(vec![NumberedOrder { number: 2, order }]), &[
-        "46000000",
-        "020102",
-        "02",             // variant: round
-        &"06".repeat(16), // run
-        "01",             // round
-        "05",             // rounds
-        "0170",           // project
-        &"07".repeat(32), // backbone
-        "040000803f",     // head
-        "02",             // classes
-        "03",             // features
-        "f403",           // clip_milli
-        "0c",             // fraction_bits
-        "e807",           // nano_rho
-        "8001",           // closes_unix_s, zigzag
-    ]);
+    golden(
+        &Response::Orders(vec![NumberedOrder { number: 2, order }]),
+        &[
+            "46000000",
+            "020102",
+            "02",             // variant: round
+            &"06".repeat(16), // run
+            "01",             // round
+            "05",             // rounds
+            "0170",           // project
+            &"07".repeat(32), // backbone
+            "040000803f",     // head
+            "02",             // classes
+            "03",             // features
+            "f403",           // clip_milli
+            "0c",             // fraction_bits
+            "e807",           // nano_rho
+            "8001",           // closes_unix_s, zigzag
+        ],
+    );
 }
 
 #[test]
@@ -221,21 +251,24 @@ fn campaign_order() {
         nano_rho: 9,
         answers_unix_s: -1,
     });
-    golden(&Response::Orders(vec![NumberedOrder { number: 3, order }]), &[
-        "24000000",
-        "020103",
-        "03",             // variant: campaign
-        &"08".repeat(16), // campaign
-        "0170",           // project
-        "0174",           // title
-        "03",             // three clauses
-        "000105",         // feature 1, bins
-        "0101",           // prelabel 1
-        "028407",         // confidence below 900
-        "32",             // items_max
-        "09",             // nano_rho
-        "01",             // answers_unix_s, zigzag
-    ]);
+    golden(
+        &Response::Orders(vec![NumberedOrder { number: 3, order }]),
+        &[
+            "24000000",
+            "020103",
+            "03",             // variant: campaign
+            &"08".repeat(16), // campaign
+            "0170",           // project
+            "0174",           // title
+            "03",             // three clauses
+            "000105",         // feature 1, bins
+            "0101",           // prelabel 1
+            "028407",         // confidence below 900
+            "32",             // items_max
+            "09",             // nano_rho
+            "01",             // answers_unix_s, zigzag
+        ],
+    );
 }
 
 #[test]

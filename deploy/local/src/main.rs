@@ -15,9 +15,13 @@ use clap::{Parser, Subcommand};
 
 /// A whole Insitu federation on this machine
 #[derive(Debug, Parser)]
-#[command(version, about, after_help = "\
+#[command(
+    version,
+    about,
+    after_help = "\
 Also: `insitu-local agent …` and `insitu-local coordinator …` are the programs insitu-agent and
-insitu-coordinator; try `insitu-local agent --help`.")]
+insitu-coordinator; try `insitu-local agent --help`."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -70,7 +70,8 @@ impl Demo {
             assert!(start.elapsed() < HUNG_AFTER, "the disturbed demonstration hung");
             if process_ids(&self.folder).len() > targets.len() {
                 let known: Vec<PathBuf> = targets.iter().map(|(path, _)| path.clone()).collect();
-                let new = process_ids(&self.folder).into_iter().filter(|path| !known.contains(path));
+                let new =
+                    process_ids(&self.folder).into_iter().filter(|path| !known.contains(path));
                 targets.extend(new.map(|path| (path, KILLS)));
             }
             phase = (phase + 0.618_033_988_749_895).fract();
@@ -144,9 +145,15 @@ fn finds_the_drift(outcome: &Value) {
 /// Everything that is not noised must agree.
 fn same_story(calm: &Value, disturbed: &Value) {
     for (calm, disturbed) in sites(calm).iter().zip(sites(disturbed)) {
-        for key in
-            ["site", "items", "holdout", "prelabeled", "auto_accepted", "corrected", "accuracy_first"]
-        {
+        for key in [
+            "site",
+            "items",
+            "holdout",
+            "prelabeled",
+            "auto_accepted",
+            "corrected",
+            "accuracy_first",
+        ] {
             assert_eq!(calm[key], disturbed[key], "{key}");
         }
         // Which hospitals a campaign asks depends on noise; all else is released exactly as often.
@@ -169,7 +176,8 @@ fn coordinator_knows_no_item(folder: &Path) {
     }
     let mut looked_for = 0;
     for site in ["cleveland", "hungary", "switzerland", "va-long-beach"] {
-        let table = fs::read_to_string(folder.join("sites").join(site).join("patients.csv")).unwrap();
+        let table =
+            fs::read_to_string(folder.join("sites").join(site).join("patients.csv")).unwrap();
         for line in table.lines().skip(1) {
             for word in personal_words(line) {
                 looked_for += 1;
@@ -182,13 +190,13 @@ fn coordinator_knows_no_item(folder: &Path) {
 
 /// What of a line of a patients' table belongs to one person alone: e-mail, telephone, record number.
 fn personal_words(line: &str) -> impl Iterator<Item = &str> {
-    line.split(|c: char| c.is_whitespace() || ",;()\"".contains(c)).map(|word| word.trim_end_matches('.')).filter(
-        |word| {
+    line.split(|c: char| c.is_whitespace() || ",;()\"".contains(c))
+        .map(|word| word.trim_end_matches('.'))
+        .filter(|word| {
             word.contains('@')
                 || word.starts_with("555-01")
                 || (word.len() == 7 && word.bytes().all(|byte| byte.is_ascii_digit()))
-        },
-    )
+        })
 }
 
 fn all_bytes(folder: &Path) -> Vec<u8> {

@@ -12,8 +12,11 @@
 use chacha20::{ChaCha20Rng, rand_core::SeedableRng as _};
 use rand_distr::{Binomial, Distribution as _, StandardNormal};
 
-use super::{EstimateError, NoisedCounts, require, require_shape};
+use super::{EstimateError, NoisedCounts, require_deviations, require_shape};
 
+/// Fewest items, in deviations of what is known of their number. Below the 10 that intervals ask
+/// for: the p-value is simulated with that very uncertainty and stays valid, only power is lost.
+const DEVIATIONS_MIN: f64 = 5.0;
 /// Null draws behind a p-value.
 const NULL_DRAWS: u32 = 20_000;
 /// Simulation ends early at this many draws beyond the statistic (Besag, Clifford 1991): a p-value
@@ -71,11 +74,12 @@ pub fn drift(
     match reference {
         Reference::Public(shares) => {
             require_distribution(shares, observed.bins())?;
-            let measure = |sample: &Sample| against_public(sample, shares);
+            let measure = |sample: &Sample<'_>| against_public(sample, shares);
             let under_null = |rng: &mut ChaCha20Rng| measure(&observed.redrawn(shares, rng));
             let as_observed = observed.projected();
             let again = |rng: &mut ChaCha20Rng| measure(&observed.redrawn(&as_observed, rng));
-            Ok(Drift::simulate(observed.n, measure(&observed), under_null, again, &mut rng))
+            let measured = measure(&observed);
+            Ok(Drift::simulate(observed.n, measured, under_null, again, &mut rng))
         }
         Reference::Noised(counts) => {
             require_shape(counts, observed.bins())?;
@@ -132,23 +136,24 @@ impl Drift {
     }
 }
 
-fn against_public(sample: &Sample, shares: &[f64]) -> Measured {
-    let (n, v, bins) = (sample.n, sample.variance, shares.len() as f64);
+fn against_public(sample: &Sample<'_>, shares: &[f64]) -> Measured {
+    let (n, v) = (sample.n, sample.noise.variance());
     let mut measured = Measured { statistic: 0.0, effect: 0.0 };
     for (x, p) in sample.counts.iter().zip(shares) {
         let square = (x - n * p).powi(2);
         measured.statistic += square / (n * p + v);
-        let chance = n * p * (1.0 - p) + v * (1.0 - 2.0 * p + bins * p * p);
+        let chance = n * p * (1.0 - p) + sample.noise.noise_around(*p);
         measured.effect += (square - chance) / (n * n * p);
     }
     measured
 }
 
-fn against_noised(a: &Sample, b: &Sample) -> Measured {
-    let (noise_a, noise_b) = (a.variance / (a.n * a.n), b.variance / (b.n * b.n));
+fn against_noised(a: &Sample<'_>, b: &Sample<'_>) -> Measured {
+    let (variance_a, variance_b) = (a.noise.variance(), b.noise.variance());
+    let (noise_a, noise_b) = (variance_a / (a.n * a.n), variance_b / (b.n * b.n));
     // A pooled share below its own noise, or below one item, cannot be divided by.
     let both = a.n + b.n;
-    let floor = ((a.variance + b.variance).sqrt() / both).max(1.0 / both);
+    let floor = ((variance_a + variance_b).sqrt() / both).max(1.0 / both);
     let mut measured = Measured { statistic: 0.0, effect: 0.0 };
     for (x, y) in a.counts.iter().zip(&b.counts) {
         let (p, q) = (x / a.n, y / b.n);
@@ -165,21 +170,22 @@ fn against_noised(a: &Sample, b: &Sample) -> Measured {
 }
 
 /// A histogram that passed the size check.
-struct Sample {
+struct Sample<'a> {
     counts: Vec<f64>,
-    variance: f64,
     n: f64,
+    /// What was released: says how the noise behaves.
+    noise: &'a NoisedCounts,
 }
 
-impl Sample {
-    fn new(counts: &NoisedCounts) -> Result<Self, EstimateError> {
-        let (variance, counts) = (counts.variance(), counts.to_real());
+impl<'a> Sample<'a> {
+    fn new(released: &'a NoisedCounts) -> Result<Self, EstimateError> {
+        let counts = released.to_real();
         if counts.len() < 2 {
             return Err(EstimateError::TooFew { got: counts.len(), needed: 2 });
         }
-        let n = counts.iter().sum();
-        require(n, counts.len() as f64 * variance)?;
-        Ok(Self { counts, variance, n })
+        let (n, variance_of_n) = released.total();
+        require_deviations(n, variance_of_n, DEVIATIONS_MIN)?;
+        Ok(Self { counts, n, noise: released })
     }
 
     const fn bins(&self) -> usize {
@@ -188,8 +194,8 @@ impl Sample {
 
     /// Variance of the share x/N of a bin whose true share is near `share`: sampling and noise.
     fn share_variance(&self, share: f64) -> f64 {
-        let noise = self.variance * (1.0 - 2.0 * share + self.bins() as f64 * share * share);
-        (share * (1.0 - share)).max(0.0) / self.n + noise / (self.n * self.n)
+        let sampling = (share * (1.0 - share)).max(0.0) / self.n;
+        sampling + self.noise.noise_around(share) / (self.n * self.n)
     }
 
     /// The nearest thing to a distribution: negative bins at zero, sum 1. For simulation only.
@@ -197,7 +203,7 @@ impl Sample {
         project(self.counts.iter().copied())
     }
 
-    fn pooled(&self, other: &Self) -> Vec<f64> {
+    fn pooled(&self, other: &Sample<'_>) -> Vec<f64> {
         project(self.counts.iter().zip(&other.counts).map(|(x, y)| x + y))
     }
 
@@ -210,7 +216,7 @@ impl Sample {
     )]
     fn redrawn(&self, shares: &[f64], rng: &mut ChaCha20Rng) -> Self {
         let (mut left, mut mass) = (self.n as u64, 1.0);
-        let deviation = self.variance.sqrt();
+        let deviation = self.noise.variance().sqrt();
         let counts: Vec<f64> = shares
             .iter()
             .map(|share| {
@@ -223,8 +229,14 @@ impl Sample {
                 drawn as f64 + (deviation * noise).round()
             })
             .collect();
-        let n = counts.iter().sum::<f64>().max(1.0);
-        Self { counts, variance: self.variance, n }
+        let n = match self.noise.total {
+            Some(total) => {
+                let noise: f64 = StandardNormal.sample(rng);
+                self.n + total.variance.sqrt() * noise
+            }
+            None => counts.iter().sum(),
+        };
+        Self { counts, n: n.max(1.0), noise: self.noise }
     }
 }
 

@@ -83,6 +83,16 @@ pub enum EstimateError {
 pub struct NoisedCounts {
     counts: Vec<i64>,
     variance: f64,
+    /// A better total than the sum of the counts, when there is one.
+    total: Option<Total>,
+}
+
+/// A number of items known apart from a histogram's own bins.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Total {
+    n: f64,
+    /// Of its noise, which is independent of the noise on the bins.
+    variance: f64,
 }
 
 impl NoisedCounts {
@@ -102,11 +112,53 @@ impl NoisedCounts {
     pub fn with_variance(counts: Vec<i64>, variance: f64) -> Result<Self, EstimateError> {
         match counts.iter().position(|count| count.unsigned_abs() > COUNT_MAX.unsigned_abs()) {
             Some(index) => Err(EstimateError::Count { index }),
-            None => Ok(Self { counts, variance: variance.max(0.0) }),
+            None => Ok(Self { counts, variance: variance.max(0.0), total: None }),
         }
     }
 
-    /// Adds the counts of another site: values add, and so do variances.
+    /// The same counts, with a total of `n` items known apart from them: its noise has `variance`
+    /// and is independent of theirs. Summing B bins of one histogram adds the noise of all B; the
+    /// other histograms of the same items know the total better. [`drift()`] uses it.
+    #[must_use]
+    pub fn with_total(self, n: f64, variance: f64) -> Self {
+        Self { total: Some(Total { n, variance: variance.max(0.0) }), ..self }
+    }
+
+    /// The number of items and the variance of its noise.
+    pub fn total(&self) -> (f64, f64) {
+        match self.total {
+            Some(Total { n, variance }) => (n, variance),
+            None => {
+                let n = self.counts.iter().map(|count| *count as f64).sum();
+                (n, self.counts.len() as f64 * self.variance)
+            }
+        }
+    }
+
+    /// The share of the items in `bin`, and the variance that sampling and noise give it.
+    ///
+    /// # Errors
+    /// [`EstimateError::Shape`] when there is no such bin.
+    pub fn share(&self, bin: usize) -> Result<(f64, f64), EstimateError> {
+        let count = self.counts.get(bin);
+        let count =
+            count.ok_or(EstimateError::Shape { got: self.counts.len(), expected: bin + 1 })?;
+        let n = self.total().0.max(1.0);
+        let share = *count as f64 / n;
+        let sampling = (share * (1.0 - share)).max(0.0) / n;
+        Ok((share, sampling + self.noise_around(share) / (n * n)))
+    }
+
+    /// Variance that the noise alone gives x − N·`share` for a bin x and the total N.
+    fn noise_around(&self, share: f64) -> f64 {
+        match self.total {
+            Some(total) => self.variance + share * share * total.variance,
+            None => self.variance * (1.0 - 2.0 * share + self.counts.len() as f64 * share * share),
+        }
+    }
+
+    /// Adds the counts of another site: values add, and so do variances. A total known apart is
+    /// kept when both sites have one.
     ///
     /// # Errors
     /// [`EstimateError::Shape`] for another length, [`EstimateError::Count`] for a sum that no
@@ -119,7 +171,11 @@ impl NoisedCounts {
             });
         }
         let sums = self.counts.iter().zip(&other.counts).map(|(a, b)| a + b).collect();
-        *self = Self::with_variance(sums, self.variance + other.variance)?;
+        let total = self
+            .total
+            .zip(other.total)
+            .map(|(a, b)| Total { n: a.n + b.n, variance: a.variance + b.variance });
+        *self = Self { total, ..Self::with_variance(sums, self.variance + other.variance)? };
         Ok(())
     }
 
@@ -142,13 +198,18 @@ impl NoisedCounts {
 ///
 /// This covers the second rule of the design, n·ε ≥ 50: at δ = 10⁻⁶ it asks for about 6 scales,
 /// and a total of B cells is already asked for 10·√B of them.
+fn require(n: f64, variance_of_n: f64) -> Result<(), EstimateError> {
+    require_deviations(n, variance_of_n, DEVIATIONS_MIN)
+}
+
+/// [`require`] with another number of deviations.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "bounded by COUNT_MAX cells"
 )]
-fn require(n: f64, variance_of_n: f64) -> Result<(), EstimateError> {
-    let needed = ITEMS_MIN.max(DEVIATIONS_MIN * variance_of_n.sqrt()).ceil();
+fn require_deviations(n: f64, variance_of_n: f64, deviations: f64) -> Result<(), EstimateError> {
+    let needed = ITEMS_MIN.max(deviations * variance_of_n.sqrt()).ceil();
     if n < needed {
         return Err(EstimateError::NotEnoughData { n: n as i64, needed: needed as u64 });
     }

@@ -78,7 +78,11 @@ pub(crate) fn hospitals(seed: u64) -> Result<Vec<Hospital>> {
         let diagnosis = project.classes.iter().position(|class| class.name.as_str() == label);
         let patient = Patient {
             id: id.to_owned(),
-            values: columns.iter().zip(row.iter()).map(|(c, v)| (c.to_owned(), v.to_owned())).collect(),
+            values: columns
+                .iter()
+                .zip(row.iter())
+                .map(|(c, v)| (c.to_owned(), v.to_owned()))
+                .collect(),
             diagnosis: diagnosis.context("a diagnosis outside the taxonomy")?,
             held_out: false,
             note: notes::write(draws, id, age),

@@ -69,7 +69,15 @@ impl Federation {
         let coordinator = Program { name: "coordinator", config: folder.join("coordinator.toml") };
         let place = folder.to_str().context("a folder's name that is not Unicode")?;
         coordinator.run(&[
-            "init", "--dir", place, "--federation", "demo", "--listen", &link, "--http", &dashboard,
+            "init",
+            "--dir",
+            place,
+            "--federation",
+            "demo",
+            "--listen",
+            &link,
+            "--http",
+            &dashboard,
         ])?;
         let daemon = coordinator.daemon(&["serve"], &folder)?;
         let federation = Self { coordinator, dashboard, sites: Vec::new(), daemon };
@@ -81,19 +89,34 @@ impl Federation {
     ///
     /// # Errors
     /// When a command fails or the agent does not come up.
-    pub(crate) fn join(&mut self, home: &Path, hospital: &Hospital, policy: Policy<'_>) -> Result<()> {
+    pub(crate) fn join(
+        &mut self,
+        home: &Path,
+        hospital: &Hospital,
+        policy: Policy<'_>,
+    ) -> Result<()> {
         let folder = home.join("sites").join(hospital.site);
         fs::create_dir_all(&folder)?;
         let token = folder.join("token");
-        let path = |path: &Path| path.to_str().map(str::to_owned).context("a name that is not Unicode");
+        let path =
+            |path: &Path| path.to_str().map(str::to_owned).context("a name that is not Unicode");
         self.coordinator.run(&["site", "add", hospital.site])?;
-        self.coordinator.run(&["token", "--site", hospital.site, "--token-file", &path(&token)?])?;
+        self.coordinator.run(&[
+            "token",
+            "--site",
+            hospital.site,
+            "--token-file",
+            &path(&token)?,
+        ])?;
 
         let agent = Program { name: "agent", config: folder.join("agent.toml") };
         agent.run(&["init", "--dir", &path(&folder)?, "--site", hospital.site])?;
         let address = format!("127.0.0.1:{}", free_tcp_port()?);
         let link = self.link_address()?;
-        write_private(&agent.config, configuration(hospital.site, &address, &link, policy).as_bytes())?;
+        write_private(
+            &agent.config,
+            configuration(hospital.site, &address, &link, policy).as_bytes(),
+        )?;
         agent.run(&["enroll", "--coordinator", &link, "--token-file", &path(&token)?])?;
         for person in PEOPLE {
             let token = path(&folder.join(format!("{}.token", person.name)))?;
@@ -118,7 +141,10 @@ impl Federation {
     ) -> Result<T> {
         until(what, STEP_WITHIN, || {
             self.daemon.check()?;
-            self.sites.iter().filter_map(|site| site.daemon.as_ref()).try_for_each(Daemon::check)?;
+            self.sites
+                .iter()
+                .filter_map(|site| site.daemon.as_ref())
+                .try_for_each(Daemon::check)?;
             look()
         })
     }
@@ -193,7 +219,7 @@ holdout = {{ column = "use", value = "hold-out" }}
 [policy]
 epsilon_year = {epsilon_year:?}
 delta = 1e-6
-epsilon_window = 1.5
+epsilon_window = 1.6
 epsilon_run = {epsilon_run:?}
 epsilon_campaign = 1.0
 minimum_cohort = 50

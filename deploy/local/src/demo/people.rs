@@ -2,6 +2,7 @@
 //! patients' real diagnoses. One of a site's two is careful, one slips at a known rate.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -70,6 +71,8 @@ pub(crate) struct Desk<'a> {
     pub(crate) draws: Draws,
     /// The HTTP client.
     pub(crate) client: ureq::Agent,
+    /// Decisions of all simulated people so far.
+    pub(crate) decisions: &'a AtomicU64,
 }
 
 /// An HTTP client that reports every status as a value.
@@ -85,7 +88,6 @@ pub(crate) fn client() -> ureq::Agent {
 struct Card {
     item: String,
     fields: Vec<FieldShown>,
-    lease_until: Value,
     prelabel: Option<PrelabelShown>,
 }
 
@@ -122,9 +124,11 @@ impl Desk<'_> {
 
     fn label(&self, card: &Card, work: &mut Work) -> Result<()> {
         let shown = card.fields.iter().filter(|field| field.kind != "text");
-        let values: Vec<String> = shown.map(|field| text(&field.value)).map(|v| normal(&v)).collect();
+        let values: Vec<String> =
+            shown.map(|field| text(&field.value)).map(|v| normal(&v)).collect();
         let chart = values.join("|");
-        let patient = self.charts.get(&chart).context("a card that shows no patient of this site")?;
+        let patient =
+            self.charts.get(&chart).context("a card that shows no patient of this site")?;
         for note in card.fields.iter().filter(|field| field.kind == "text") {
             let note = text(&note.value);
             let visible = |personal: &&String| note.contains(personal.as_str());
@@ -136,8 +140,8 @@ impl Desk<'_> {
         let class = if slips { (patient.diagnosis + 1) % self.classes } else { patient.diagnosis };
         let agrees = card.prelabel.as_ref().is_some_and(|prelabel| prelabel.class == class);
         let annotation = json!({
-            // One key a decision: the same item comes back under a new lease to be adjudicated.
-            "key": format!("{}-{}", card.item, normal(&text(&card.lease_until))),
+            // One key a decision, however often it is sent.
+            "key": format!("simulated-{}", self.decisions.fetch_add(1, Ordering::SeqCst)),
             "class": class,
             "decision": if agrees { "accept" } else { "correct" },
             "seconds": 2.0,

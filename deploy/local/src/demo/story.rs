@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result, ensure};
 use insitu_privacy::{Delta, Epsilon, rho_within};
@@ -42,6 +43,7 @@ struct Stage<'a> {
     project: &'a Project,
     draws: Draws,
     home: &'a Path,
+    decisions: AtomicU64,
 }
 
 /// Plays the demonstration; the federation still runs afterwards.
@@ -58,14 +60,23 @@ pub(crate) fn tell(
     let hospitals = data::hospitals(seed)?;
     let project = data::project()?;
     let run_nano_rho = epsilon
-        .map(|epsilon| Ok::<u64, anyhow::Error>(rho_within(Epsilon::new(epsilon)?, Delta::new(DELTA)?).nano()))
+        .map(|epsilon| {
+            Ok::<u64, anyhow::Error>(rho_within(Epsilon::new(epsilon)?, Delta::new(DELTA)?).nano())
+        })
         .transpose()?;
     let shipped = bundle::write(home, run_nano_rho)?;
     let federation = set_up(home, &hospitals, &shipped, epsilon.unwrap_or(1.0))?;
-    narrator.say("1. A coordinator and four hospitals' agents run, joined by mutual TLS over QUIC.");
+    narrator
+        .say("1. A coordinator and four hospitals' agents run, joined by mutual TLS over QUIC.");
     let draws = Draws::new(seed);
-    let stage =
-        Stage { federation: &federation, hospitals: &hospitals, project: &project, draws, home };
+    let stage = Stage {
+        federation: &federation,
+        hospitals: &hospitals,
+        project: &project,
+        draws,
+        home,
+        decisions: AtomicU64::new(0),
+    };
 
     let first = stage.deploy(&shipped)?;
     let items = stage.import()?;
@@ -82,7 +93,9 @@ pub(crate) fn tell(
     stage.release_statistics()?;
     narrator.say("4. Noised statistics released: confusion, coincidence, calibration, drift.");
     let (run, last) = stage.train(&first)?;
-    narrator.say("5. A head trained across the hospitals under differential privacy; new bundle in use.");
+    narrator.say(
+        "5. A head trained across the hospitals under differential privacy; new bundle in use.",
+    );
     let campaign = stage.campaign()?;
     narrator.say("6. The slice that drifted most was relabeled, and progress reported with noise.");
     let rounds = stage.evaluate(&first, &run, &last)?;
@@ -91,14 +104,17 @@ pub(crate) fn tell(
 }
 
 fn slips() -> String {
-    let rate = |person: &Person| {
-        format!("{} {} %", person.name, person.slips_per_thousand / 10)
-    };
+    let rate = |person: &Person| format!("{} {} %", person.name, person.slips_per_thousand / 10);
     PEOPLE.iter().map(rate).collect::<Vec<String>>().join(", ")
 }
 
 /// Starts everything.
-fn set_up(home: &Path, hospitals: &[Hospital], shipped: &Shipped, epsilon: f64) -> Result<Federation> {
+fn set_up(
+    home: &Path,
+    hospitals: &[Hospital],
+    shipped: &Shipped,
+    epsilon: f64,
+) -> Result<Federation> {
     let mut federation = Federation::found(home)?;
     let policy = Policy {
         backbone: &shipped.backbone,
@@ -115,7 +131,8 @@ impl Stage<'_> {
     /// Publishes project and first bundle, and waits until every hospital uses it; its digest.
     fn deploy(&self, shipped: &Shipped) -> Result<String> {
         let coordinator = &self.federation.coordinator;
-        let path = |path: &Path| path.to_str().map(str::to_owned).context("a name that is not Unicode");
+        let path =
+            |path: &Path| path.to_str().map(str::to_owned).context("a name that is not Unicode");
         coordinator.run(&["project", "create", &path(&shipped.project)?])?;
         let bundle = path(&shipped.bundle)?;
         let published = coordinator.json(&["model", "publish", &bundle, "--project", PROJECT])?;
@@ -145,7 +162,8 @@ impl Stage<'_> {
             site.agent.run(&["import", table, "--project", PROJECT])?;
             self.federation.wait(&format!("prelabels at {}", site.name), || {
                 let project = site.project(PROJECT)?.context("the project vanished")?;
-                let (items, prelabeled) = (number(&project, "items")?, number(&project, "prelabeled")?);
+                let (items, prelabeled) =
+                    (number(&project, "items")?, number(&project, "prelabeled")?);
                 Ok((items == prelabeled && items > 0).then_some(items))
             })
         })?;
@@ -179,6 +197,7 @@ impl Stage<'_> {
                     classes: self.project.classes.len(),
                     draws: self.draws,
                     client: people::client(),
+                    decisions: &self.decisions,
                 };
                 let work = desk.work()?;
                 total.annotations += work.annotations;
@@ -209,7 +228,8 @@ impl Stage<'_> {
             self.federation.wait(&format!("{}'s releases to arrive", site.name), || {
                 let status = site.agent.json(&["status"])?;
                 let outbox = &status["outbox"];
-                let (all, acknowledged) = (number(outbox, "releases")?, number(outbox, "acknowledged")?);
+                let (all, acknowledged) =
+                    (number(outbox, "releases")?, number(outbox, "acknowledged")?);
                 Ok((all > 0 && all == acknowledged).then_some(()))
             })
         })
@@ -219,8 +239,14 @@ impl Stage<'_> {
     /// Runs the training rounds; the run as the coordinator shows it, and the new bundle's digest.
     fn train(&self, first: &str) -> Result<(Value, String)> {
         let coordinator = &self.federation.coordinator;
-        let started = coordinator
-            .json(&["round", "start", "--project", PROJECT, "--closes-in", ROUND_CLOSES_IN])?;
+        let started = coordinator.json(&[
+            "round",
+            "start",
+            "--project",
+            PROJECT,
+            "--closes-in",
+            ROUND_CLOSES_IN,
+        ])?;
         let run = text(&started, "run")?;
         let finished = self.federation.wait("the training rounds", || {
             let shown = coordinator.json(&["round", "show", &run])?;
@@ -237,19 +263,31 @@ impl Stage<'_> {
     fn campaign(&self) -> Result<Value> {
         let coordinator = &self.federation.coordinator;
         let made = coordinator.json(&[
-            "campaign", "create", "--project", PROJECT, "--worst-slice", "--reference", REFERENCE,
-            "--closes-in", CAMPAIGN_CLOSES_IN,
+            "campaign",
+            "create",
+            "--project",
+            PROJECT,
+            "--worst-slice",
+            "--reference",
+            REFERENCE,
+            "--closes-in",
+            CAMPAIGN_CLOSES_IN,
         ])?;
         let campaign = text(&made, "campaign")?;
-        let targets: Vec<String> = made["sites"].as_array().context("the campaign's sites")?.iter()
-            .filter_map(|site| site.as_str().map(str::to_owned)).collect();
+        let targets: Vec<String> = made["sites"]
+            .as_array()
+            .context("the campaign's sites")?
+            .iter()
+            .filter_map(|site| site.as_str().map(str::to_owned))
+            .collect();
         self.every_site(|site| {
             if !targets.iter().any(|target| target == site.name) {
                 return Ok(());
             }
             self.federation.wait(&format!("the campaign to reach {}", site.name), || {
                 let status = site.agent.json(&["status"])?;
-                let campaigns = status["campaigns"].as_array().context("campaigns in the status")?;
+                let campaigns =
+                    status["campaigns"].as_array().context("campaigns in the status")?;
                 let known = campaigns.iter().find(|known| known["campaign"] == campaign.as_str());
                 Ok(known.filter(|known| known["state"] != "new").map(|_| ()))
             })?;
@@ -353,8 +391,14 @@ impl Stage<'_> {
     fn collect(&self, found: Collected) -> Result<Outcome> {
         let coordinator = &self.federation.coordinator;
         let agreement = coordinator.json(&["report", "agreement", "--project", PROJECT])?;
-        let drift_report =
-            coordinator.json(&["report", "drift", "--project", PROJECT, "--reference", REFERENCE])?;
+        let drift_report = coordinator.json(&[
+            "report",
+            "drift",
+            "--project",
+            PROJECT,
+            "--reference",
+            REFERENCE,
+        ])?;
         let drift = drifts(&drift_report)?;
         let last = found.rounds.last().context("no rounds")?;
         let first = found.rounds.first().context("no rounds")?;
@@ -448,17 +492,20 @@ impl SiteOutcome {
 
 fn drifts(report: &Value) -> Result<Vec<Drift>> {
     let tests = report["tests"].as_array().context("the drift report's tests")?;
-    tests.iter().map(|test| {
-        Ok(Drift {
-            site: text(test, "site")?,
-            feature: text(test, "feature")?,
-            effect: real(test, "effect")?,
-            effect_sd: real(test, "effect_sd")?,
-            p_value: real(test, "p_value")?,
-            drifted: test["drifted"] == true,
-            worst_bin: test["worst_bin"]["title"].as_str().unwrap_or_default().to_owned(),
+    tests
+        .iter()
+        .map(|test| {
+            Ok(Drift {
+                site: text(test, "site")?,
+                feature: text(test, "feature")?,
+                effect: real(test, "effect")?,
+                effect_sd: real(test, "effect_sd")?,
+                p_value: real(test, "p_value")?,
+                drifted: test["drifted"] == true,
+                worst_bin: test["worst_bin"]["title"].as_str().unwrap_or_default().to_owned(),
+            })
         })
-    }).collect()
+        .collect()
 }
 
 /// What left a building, by kind, and the bytes of all of it.

@@ -20,8 +20,15 @@ pub(crate) fn render(outcome: &Outcome, colour: bool) -> String {
 }
 
 fn sites(outcome: &Outcome, text: &mut String) {
-    let header =
-        ["hospital", "items", "prelabeled", "auto-accepted", "corrected", "ε spent of allowed", "sent"];
+    let header = [
+        "hospital",
+        "items",
+        "prelabeled",
+        "auto-accepted",
+        "corrected",
+        "ε spent of allowed",
+        "sent",
+    ];
     let rows = outcome.sites.iter().map(|site| {
         vec![
             site.title.clone(),
@@ -67,7 +74,11 @@ fn accuracy(outcome: &Outcome, colour: bool, text: &mut String) {
     table(title, &header, rows.into_iter(), text);
     let curve: Vec<f64> = outcome.rounds.iter().map(|round| round.accuracy).collect();
     let line = format!("by round  {}  {}", sparkline(&curve), figures(&curve));
-    text.push_str(&if colour { format!("  \x1b[1m{line}\x1b[0m\n") } else { format!("  {line}\n") });
+    text.push_str(&if colour {
+        format!("  \x1b[1m{line}\x1b[0m\n")
+    } else {
+        format!("  {line}\n")
+    });
 }
 
 fn drift(outcome: &Outcome, text: &mut String) {
@@ -97,7 +108,8 @@ fn drift(outcome: &Outcome, text: &mut String) {
                 figure("kept"),
                 figure("changed"),
                 figure("sd"),
-            ).expect(TEXT);
+            )
+            .expect(TEXT);
         }
     }
 }
@@ -121,10 +133,10 @@ fn left(outcome: &Outcome, text: &mut String) {
 }
 
 fn left_of_kind(site: &SiteOutcome, kind: &str) -> String {
-    site.releases
-        .iter()
-        .find(|left| left.kind == kind)
-        .map_or_else(|| "–".to_owned(), |left| format!("{} × {} B", left.count, left.bytes / left.count.max(1)))
+    site.releases.iter().find(|left| left.kind == kind).map_or_else(
+        || "–".to_owned(),
+        |left| format!("{} × {} B", left.count, left.bytes / left.count.max(1)),
+    )
 }
 
 fn close(outcome: &Outcome, text: &mut String) {
