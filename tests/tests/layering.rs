@@ -27,6 +27,8 @@ const AGENT: &[&str] = &[
     "downlink",
     "pipeline",
     "retention",
+    "status",
+    "run",
     "cli",
     "main",
 ];
