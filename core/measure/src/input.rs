@@ -112,12 +112,6 @@ pub enum Undefined {
     /// A ratio metric met categories whose values sum to zero or differ in sign.
     #[error("the ratio metric needs values of one sign")]
     SignOfValues,
-    /// An iteration did not reach its fixed point.
-    #[error("no convergence after {iterations} iterations")]
-    NoConvergence {
-        /// Iterations that were made.
-        iterations: usize,
-    },
 }
 
 /// Either of the two, for functions that take raw slices.

@@ -3,7 +3,7 @@
 use crate::input::{
     InvalidInput, MATRIX_CATEGORIES_MAX, MeasureError, Undefined, at_most, known, same_length,
 };
-use crate::probabilities::Probabilities;
+use crate::probabilities::{Probabilities, argmax};
 
 /// A probability this close to its threshold counts as reaching it.
 const SLACK: f64 = 1e-6;
@@ -92,18 +92,17 @@ impl<'a> ConfidentLearning<'a> {
         let k = self.probabilities.categories();
         let least: Vec<f64> = self.thresholds.iter().map(|threshold| threshold - SLACK).collect();
         for ((item, row), &label) in (0..).zip(self.probabilities.rows()).zip(self.labels) {
-            let (mut confident, mut first, mut top) = (0, 0, 0);
+            // Without branches: of a single class that reaches its threshold, the sum is its place.
+            let (mut confident, mut places) = (0_usize, 0_usize);
             for (class, (p, least)) in row.iter().zip(&least).enumerate() {
-                if p >= least {
-                    first = if confident == 0 { class } else { first };
-                    confident += 1;
-                }
-                top = if *p > row[top] { class } else { top };
+                let reached = usize::from(p >= least);
+                confident += reached;
+                places += reached * class;
             }
             let truth = match confident {
                 0 => continue,
-                1 => first,
-                _ => top,
+                1 => places,
+                _ => argmax(row),
             };
             self.joint[label as usize * k + truth] += 1;
             if truth != label as usize {

@@ -125,12 +125,19 @@ impl ConfidentLearning<'_> {
         };
         let mut least: Vec<Least> =
             (0..k * k).map(|at| Least::new(wanted(at / k, at % k))).collect();
+        // The bars side by side: nearly every margin is above its bar.
+        let mut bars: Vec<f64> = least.iter().map(|least| least.bar).collect();
         for ((item, row), &label) in (0..).zip(self.probabilities.rows()).zip(self.labels) {
             let own = row[label as usize];
             let at = label as usize * k;
-            for (least, p) in least[at..at + k].iter_mut().zip(row) {
-                least.offer(own - p, item);
+            let below = row.iter().zip(&bars[at..at + k]).map(|(p, bar)| own - p < *bar);
+            if !below.fold(false, |any, below| any | below) {
+                continue;
             }
+            for (pair, p) in (at..at + k).zip(row).filter(|(pair, p)| own - **p < bars[*pair]) {
+                least[pair].keep(own - p, item);
+            }
+            bars.iter_mut().zip(&least).skip(at).take(k).for_each(|(bar, least)| *bar = least.bar);
         }
         self.chosen(&least)
     }
