@@ -55,12 +55,26 @@ pub(crate) fn cleanlab(case: &mut Case<'_>) -> Result<(), Problem> {
 /// Whether calibrated counts differ only in which of several equal fractions was rounded up: the
 /// reference leaves that to a sort whose order of equals depends on the processor.
 fn same_but_ties(fit: &ConfidentLearning<'_>, expected: &[u64], k: usize) -> bool {
-    let rows = |counts: &[u64]| -> Vec<Vec<(u64, u64)>> {
+    let rounded = |counts: &[u64]| -> Vec<Vec<(i64, i64)>> {
         let rows = fit.confident_joint().chunks(k).zip(counts.chunks(k));
-        let mut rows: Vec<Vec<_>> =
-            rows.map(|(a, b)| a.iter().copied().zip(b.iter().copied()).collect()).collect();
-        rows.iter_mut().for_each(|row| row.sort_unstable());
-        rows
+        rows.map(|(confident, row)| rounding(confident, row)).collect()
     };
-    expected.len() == k * k && rows(fit.calibrated_joint()) == rows(expected)
+    expected.len() == k * k && rounded(fit.calibrated_joint()) == rounded(expected)
+}
+
+/// The fractions of a scaled row, to 1e-9, each with how it was rounded; sorted.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "small counts")]
+fn rounding(confident: &[u64], row: &[u64]) -> Vec<(i64, i64)> {
+    let scale = row.iter().sum::<u64>() as f64 / confident.iter().sum::<u64>() as f64;
+    let mut parts: Vec<(i64, i64)> = confident
+        .iter()
+        .zip(row)
+        .map(|(&confident, &count)| {
+            let exact = confident as f64 * scale;
+            let whole = (exact + 1e-9).floor();
+            (((exact - whole) * 1e9).round() as i64, count as i64 - whole as i64)
+        })
+        .collect();
+    parts.sort_unstable();
+    parts
 }
