@@ -182,13 +182,26 @@ fn apply_stream(seed: &Secret, ring: Ring, sign: Sign, values: &mut [u64]) {
     for chunk in values.chunks_mut(CHUNK) {
         let used = &mut bytes[..chunk.len() * ring.bytes()];
         stream.fill_bytes(used);
-        for (value, word) in chunk.iter_mut().zip(used.chunks_exact(ring.bytes())) {
-            let mask = word.iter().rev().fold(0, |mask, byte| mask << 8 | u64::from(*byte));
-            *value = match sign {
-                Sign::Plus => value.wrapping_add(mask),
-                Sign::Minus => value.wrapping_sub(mask),
-            };
+        match ring {
+            Ring::Bits32 => {
+                apply_words(chunk, used, sign, |word| u64::from(u32::from_le_bytes(word)))
+            }
+            Ring::Bits64 => apply_words(chunk, used, sign, u64::from_le_bytes),
         }
+    }
+}
+
+fn apply_words<const N: usize>(
+    values: &mut [u64],
+    stream: &[u8],
+    sign: Sign,
+    read: impl Fn([u8; N]) -> u64,
+) {
+    for (value, word) in values.iter_mut().zip(stream.as_chunks().0) {
+        *value = match sign {
+            Sign::Plus => value.wrapping_add(read(*word)),
+            Sign::Minus => value.wrapping_sub(read(*word)),
+        };
     }
 }
 
