@@ -17,6 +17,8 @@ use crate::store::{Store, StoreError};
 
 /// Certificate and key in the data folder.
 const CREDENTIALS_FILE: &str = "agent.pem";
+/// The key of an enrollment that has not ended yet.
+const JOINING_FILE: &str = "joining.key";
 /// The federation's bundle key in the data folder, hexadecimal.
 const BUNDLE_KEY_FILE: &str = "bundle-key";
 /// First and longest wait between attempts to connect.
@@ -60,6 +62,11 @@ impl Membership {
     /// Certificate and key.
     pub fn credentials_file(&self) -> PathBuf {
         self.data.join(CREDENTIALS_FILE)
+    }
+
+    /// The key of an enrollment that has not ended yet.
+    pub fn joining_file(&self) -> PathBuf {
+        self.data.join(JOINING_FILE)
     }
 
     /// The federation's bundle key.

@@ -11,7 +11,7 @@ use insitu_coordinator::config::{self, Config};
 use insitu_coordinator::intake::enrollment::make_token;
 use insitu_coordinator::{Coordinator, ServeError, downlink, publish};
 use insitu_daemon::clock::{Clock, SystemClock};
-use insitu_daemon::credentials::Credentials;
+use insitu_daemon::credentials::{Credentials, KeyRequest};
 use insitu_daemon::enroll::{self, EnrollError, Token};
 use insitu_daemon::link::client::{self, CallError, Connector, Link, Timeouts};
 use insitu_daemon::link::server;
@@ -71,7 +71,8 @@ impl Served {
         let (endpoint, clock) = (client::endpoint().unwrap(), Arc::new(SystemClock));
         let address = self.address.to_string();
         let agent = "a1".parse().unwrap();
-        let member = enroll::join(&endpoint, &address, token, agent, clock).await?;
+        let key = KeyRequest::generate().unwrap();
+        let member = enroll::join(&endpoint, &address, token, agent, key, clock).await?;
         Ok((member.credentials, member.bundle_key))
     }
 

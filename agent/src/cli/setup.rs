@@ -1,10 +1,12 @@
 //! Setting an agent up: configuration, membership, people.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::Arc;
 
 use insitu_daemon::clock::{Clock, SystemClock};
+use insitu_daemon::credentials::KeyRequest;
 use insitu_daemon::enroll::{TOKEN_BYTES_MAX, Token, join};
 use insitu_daemon::exit;
 use insitu_daemon::files::{self, Access};
@@ -55,11 +57,13 @@ pub(super) fn enroll(arguments: &Arguments, enroll: &EnrollArguments) -> Outcome
         return Err(Failure::text(exit::REFUSED, text));
     }
     files::create_folder(&config.data).map_err(|error| Failure::runtime(&error))?;
+    let joining = membership.joining_file();
+    let key = KeyRequest::open_or_create(&joining).map_err(|error| Failure::runtime(&error))?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let joined = runtime.block_on(async {
         let endpoint = client::endpoint()?;
-        let joined = join(&endpoint, address, &token, enroll.agent.clone(), clock).await;
+        let joined = join(&endpoint, address, &token, enroll.agent.clone(), key, clock).await;
         Ok::<_, io::Error>(joined)
     })?;
     let joined = joined.map_err(|error| Failure::refused(&error))?;
@@ -71,6 +75,7 @@ pub(super) fn enroll(arguments: &Arguments, enroll: &EnrollArguments) -> Outcome
         .credentials
         .store(&membership.credentials_file())
         .map_err(|error| Failure::runtime(&error))?;
+    fs::remove_file(joining)?;
     writeln!(
         io::stdout(),
         "enrolled as {} of site {}; the certificate renews itself",

@@ -161,10 +161,29 @@ impl KeyRequest {
     /// [`CredentialsError::Key`].
     pub fn generate() -> Result<Self, CredentialsError> {
         let failed = |source| CredentialsError::Key { source };
-        let pair = KeyPair::generate_for(&PKCS_ED25519).map_err(failed)?;
+        Self::of(&KeyPair::generate_for(&PKCS_ED25519).map_err(failed)?)
+    }
+
+    /// The key in the file `path`, made there at the first call. Whoever is interrupted while
+    /// joining asks again with the same key, and so with the same one-time token.
+    ///
+    /// # Errors
+    /// [`CredentialsError::File`], [`CredentialsError::Key`].
+    pub fn open_or_create(path: &Path) -> Result<Self, CredentialsError> {
+        let failed = |source| CredentialsError::File { source };
+        if !path.exists() {
+            let fresh = Self::generate()?;
+            files::create(path, &fresh.key, Access::Secret).map_err(failed)?;
+        }
+        let key = files::read_secret(path).map_err(failed)?;
+        Self::of(&key_pair(&key).map_err(|source| CredentialsError::Key { source })?)
+    }
+
+    fn of(pair: &KeyPair) -> Result<Self, CredentialsError> {
+        let failed = |source| CredentialsError::Key { source };
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        let request = params.serialize_request(&pair).map_err(failed)?;
+        let request = params.serialize_request(pair).map_err(failed)?;
         Ok(Self {
             key: Zeroizing::new(pair.serialize_der()),
             signing_request: request.der().to_vec(),

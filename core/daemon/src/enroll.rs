@@ -167,10 +167,10 @@ pub async fn join(
     address: &str,
     token: &Token,
     agent: AgentName,
+    key: KeyRequest,
     clock: Arc<dyn Clock>,
 ) -> Result<Membership, EnrollError> {
     let call = |source| EnrollError::Call { source };
-    let key = KeyRequest::generate().map_err(|source| EnrollError::Credentials { source })?;
     let tls = tls::joining(token.fingerprint, Arc::clone(&clock))
         .map_err(|source| call(CallError::Credentials { source }))?;
     let dialer = Dialer::new(endpoint.clone(), address.to_owned(), tls, Timeouts::default());

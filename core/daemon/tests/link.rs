@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use insitu_daemon::clock::ManualClock;
-use insitu_daemon::credentials::Credentials;
+use insitu_daemon::credentials::{Credentials, KeyRequest};
 use insitu_daemon::enroll::{self, EnrollError};
 use insitu_daemon::identity::Identity;
 use insitu_daemon::link::client::{self, CallError, Connector, Timeouts};
@@ -370,7 +370,9 @@ async fn a_token_makes_one_member() {
     let join = async |token: &enroll::Token| {
         let address = running.address.to_string();
         let agent = "a7".parse().unwrap();
-        enroll::join(&support::endpoint(), &address, token, agent, federation.clock.clone()).await
+        let key = KeyRequest::generate().unwrap();
+        let clock = federation.clock.clone();
+        enroll::join(&support::endpoint(), &address, token, agent, key, clock).await
     };
     let member = join(&token).await.unwrap();
     assert_eq!(
@@ -394,7 +396,8 @@ async fn the_secret_goes_to_the_pinned_authority_only() {
     let address = false_one.address.to_string();
     let agent = "a1".parse().unwrap();
     let clock = federation.clock.clone();
-    let joined = enroll::join(&support::endpoint(), &address, &token, agent, clock).await;
+    let key = KeyRequest::generate().unwrap();
+    let joined = enroll::join(&support::endpoint(), &address, &token, agent, key, clock).await;
     let Err(EnrollError::Call { source }) = joined else { panic!("{joined:?}") };
     untrusted::<()>(Err(source));
     assert_eq!(false_one.handler.redeemed.load(Ordering::SeqCst), 0);

@@ -64,8 +64,9 @@ impl Demo {
         let start = Instant::now();
         let mut kills = 0;
         let mut targets: Vec<(PathBuf, u32)> = Vec::new();
-        // An irregular rhythm that does not follow the demonstration's own: the Weyl sequence.
-        let mut phase = 0.5_f64;
+        // An irregular rhythm that does not follow the demonstration's own: steps of the golden
+        // section, in thousandths.
+        let mut phase = 500;
         while targets.is_empty() || targets.iter().any(|(_, left)| *left > 0) {
             assert!(start.elapsed() < HUNG_AFTER, "the disturbed demonstration hung");
             if process_ids(&self.folder).len() > targets.len() {
@@ -74,12 +75,10 @@ impl Demo {
                     process_ids(&self.folder).into_iter().filter(|path| !known.contains(path));
                 targets.extend(new.map(|path| (path, KILLS)));
             }
-            phase = (phase + 0.618_033_988_749_895).fract();
-            std::thread::sleep(Duration::from_millis(100).mul_f64(0.5 + phase));
+            phase = (phase + 618) % 1000;
+            std::thread::sleep(Duration::from_millis(300 + phase / 2));
             let alive = targets.iter_mut().filter(|(_, left)| *left > 0).collect::<Vec<_>>();
-            let count = alive.len().max(1);
-            let chosen = (phase * 1000.0) as usize % count;
-            if let Some((path, left)) = alive.into_iter().nth(chosen) {
+            if let Some((path, left)) = alive.into_iter().max_by_key(|(_, left)| *left) {
                 *left -= 1;
                 kills += u32::from(kill(path));
             }

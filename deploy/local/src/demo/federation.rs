@@ -117,7 +117,12 @@ impl Federation {
             &agent.config,
             configuration(hospital.site, &address, &link, policy).as_bytes(),
         )?;
-        agent.run(&["enroll", "--coordinator", &link, "--token-file", &path(&token)?])?;
+        // The coordinator may be restarting: the same token and key may ask again.
+        let token = path(&token)?;
+        until(&format!("{} to enroll", hospital.title), STEP_WITHIN, || {
+            let enroll = agent.run(&["enroll", "--coordinator", &link, "--token-file", &token]);
+            if self.daemon.restarts() == 0 { enroll.map(Some) } else { Ok(enroll.ok()) }
+        })?;
         for person in PEOPLE {
             let token = path(&folder.join(format!("{}.token", person.name)))?;
             let arguments = ["person", "add", person.name, "--role", person.role];

@@ -200,8 +200,9 @@ fn sparkline(curve: &[f64]) -> String {
     let level = |value: &f64| {
         let share = (value - low) / span;
         // The highest level whose lower end the value reaches.
-        let reached = LEVELS.iter().enumerate().filter(|(index, _)| *index as f64 <= share * 7.0);
-        reached.last().map_or(' ', |(_, level)| *level)
+        let reached = LEVELS.iter().enumerate().rev();
+        let mut reached = reached.filter(|(index, _)| *index as f64 <= share * 7.0);
+        reached.next().map_or(' ', |(_, level)| *level)
     };
     curve.iter().map(level).collect()
 }
