@@ -128,6 +128,8 @@ struct CalibrationBin {
 struct Run {
     run: RunId,
     state: &'static str,
+    /// Of the bundle it starts from.
+    start: Option<Evaluation>,
     rounds: Vec<Round>,
 }
 
@@ -273,23 +275,27 @@ fn describe(
 }
 
 fn describe_run(run: RunReport, bundles: &[BundleReport]) -> Run {
-    let round = |round: RoundReport| {
-        let candidate = bundles.iter().find(|bundle| Some(bundle.bundle) == round.bundle);
-        let evaluations = candidate.map(|bundle| bundle.evaluations.as_slice()).unwrap_or_default();
-        let evaluation = evaluations.first().map(|first| Evaluation {
-            note: first.note.clone(),
+    let evaluation = |digest: Digest| {
+        let evaluations = &bundles.iter().find(|bundle| bundle.bundle == digest)?.evaluations;
+        Some(Evaluation {
+            note: evaluations.first()?.note.clone(),
             accuracy: evaluations.iter().map(|e| (e.site.to_string(), e.accuracy)).collect(),
-        });
-        Round {
-            round: round.round,
-            state: round.state,
-            sites: round.sites,
-            bundle: round.bundle,
-            norm: round.norm,
-            evaluation,
-        }
+        })
     };
-    Run { run: run.run, state: run.state, rounds: run.rounds.into_iter().map(round).collect() }
+    let round = |round: RoundReport| Round {
+        round: round.round,
+        state: round.state,
+        sites: round.sites,
+        bundle: round.bundle,
+        norm: round.norm,
+        evaluation: round.bundle.and_then(evaluation),
+    };
+    Run {
+        run: run.run,
+        state: run.state,
+        start: evaluation(run.start),
+        rounds: run.rounds.into_iter().map(round).collect(),
+    }
 }
 
 fn drift_of(

@@ -80,7 +80,7 @@ export interface AgreementFigures {
   /** First against second reader. */
   alpha: Estimate;
   /** Share of prelabels that the label of record kept. */
-  agreement: number | null;
+  agreement: Estimate | null;
 }
 
 export interface Calibration {
@@ -133,6 +133,8 @@ export interface DriftTest {
 export interface Run {
   run: string;
   state: "open" | "finished" | "abandoned";
+  /** Of the bundle it starts from. */
+  start: Evaluation | null;
   rounds: Round[];
 }
 

@@ -111,7 +111,7 @@ function agreement() {
     n,
     kappa: interval(kappa, half),
     alpha: alpha === null ? { undefined: "chance agreement is too high" } : interval(alpha, 0.1),
-    agreement: 0.5 + kappa / 2,
+    agreement: interval(0.5 + kappa / 2, 0.05),
   });
   return {
     project: "heart-disease",
@@ -185,6 +185,7 @@ function run() {
   return {
     run: "5f0a81c2d3",
     state: "open",
+    start: evaluation(-1),
     rounds: Array.from({ length: 5 }, (_, index) => ({
       round: index + 1,
       state: index === 4 ? "open" : "closed",

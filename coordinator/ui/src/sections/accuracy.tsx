@@ -12,8 +12,11 @@ const NAME_HEIGHT = 15;
 /** Line styles in the style sheet. */
 const SERIES_MAX = 6;
 
+/** What the chart needs of a round; 0 is the bundle that the run started from. */
+type Evaluated = Pick<Round, "round" | "evaluation">;
+
 /** Accuracy by round, from evaluations that an operator attached. */
-export function AccuracyChart({ rounds }: { rounds: Round[] }) {
+export function AccuracyChart({ rounds }: { rounds: Evaluated[] }) {
   const sites = [...new Set(rounds.flatMap(({ evaluation }) => Object.keys(evaluation?.accuracy ?? {})))];
   const values = rounds.flatMap(({ evaluation }) => Object.values(evaluation?.accuracy ?? {}));
   const low = Math.floor(Math.min(...values) * 10) / 10;
@@ -85,7 +88,7 @@ interface Series {
 }
 
 /** Every site counts alike, however many items it has. */
-function mean(rounds: Round[]): Series {
+function mean(rounds: Evaluated[]): Series {
   const points = rounds.flatMap(({ round, evaluation }) => {
     const values = Object.values(evaluation?.accuracy ?? {});
     if (values.length === 0) return [];

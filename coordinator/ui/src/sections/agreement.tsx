@@ -79,7 +79,9 @@ function Row({ name, row }: { name: string; row: Omit<AgreementFigures, "windows
         <Short estimate={row.alpha} />
       </td>
       <td class="number">
-        {row.agreement !== null && percent(row.agreement)}
+        {row.agreement !== null && isKnown(row.agreement) && (
+          <span title={range(row.agreement)}>{percent(row.agreement.value)}</span>
+        )}
       </td>
       <td class="number">{row.n === null ? "" : integer(row.n)}</td>
     </tr>

@@ -34,7 +34,9 @@ export function RoundsSection({ runs }: { runs: Run[] }) {
 
 function RunPart({ run }: { run: Run }) {
   const sites = [...new Set(run.rounds.flatMap((round) => round.sites.map(({ site }) => site)))];
-  const evaluated = run.rounds.filter(({ evaluation }) => evaluation !== null);
+  const evaluated = [{ round: 0, evaluation: run.start }, ...run.rounds].filter(
+    ({ evaluation }) => evaluation !== null,
+  );
   return (
     <div class={evaluated.length > 0 ? "run with-chart" : "run"}>
       <Scroll label={`Run ${shortDigest(run.run)}`}>
