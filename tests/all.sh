@@ -22,11 +22,15 @@ step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --workspace --no-deps --document-private-items
 
 step "pages"
+# The pages are tested in a real browser; without one those tests say that they were skipped.
+if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    apt-get update -q && apt-get install -qy --no-install-recommends chromium || true
+fi
 for ui in agent/ui coordinator/ui; do
     if command -v npm >/dev/null; then
-        (cd "$ui" && npm ci --ignore-scripts --no-audit --no-fund && npm run check)
+        (cd "$ui" && npm ci --ignore-scripts --no-audit --no-fund && npm run check && npm test)
     else
-        echo "skipped: no npm, so $ui/dist is not compared with its sources"
+        echo "skipped: no npm, so $ui/dist is neither compared with its sources nor tested"
     fi
 done
 step "done"
