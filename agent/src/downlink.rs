@@ -87,11 +87,12 @@ pub async fn poll(
     loop {
         let after = store.read("last order", |tx| tx.last_order())?;
         let orders = link.poll(after).await?;
-        if orders.is_empty() {
-            return Ok(applied);
-        }
+        let before = applied;
         for order in &orders {
             applied += usize::from(apply(store, judge, order, now)?);
+        }
+        if applied == before {
+            return Ok(applied); // none, or none that is new
         }
     }
 }
@@ -187,10 +188,14 @@ fn take_campaign(
 
 /// Fetches what is missing of ordered bundles, and lets the policy judge those that are complete.
 ///
+/// An object that arrived damaged is thrown away and its bundle stays wanted: a part that a power
+/// cut spoiled, or the coordinator's disk, may be right the next time.
+///
 /// # Errors
 /// [`DownlinkError`]; what has arrived stays, and fetching goes on from there.
 pub async fn fetch(link: &Link, store: &Store, shelf: &Shelf) -> Result<(), DownlinkError> {
     insitu_daemon::files::create_folder(shelf.folder())?;
+    let mut damaged = Ok(());
     for row in store.read("bundles", |tx| tx.bundles())? {
         if row.state != BundleState::Wanted {
             continue;
@@ -200,7 +205,13 @@ pub async fn fetch(link: &Link, store: &Store, shelf: &Shelf) -> Result<(), Down
             Ok(()) => store.tx("bundle complete", |tx| {
                 tx.set_bundle_state(&row.bundle, BundleState::Pending, "")
             })?,
-            Err(error @ (DownlinkError::Content { .. } | DownlinkError::Length { .. })) => {
+            Err(error @ DownlinkError::Content { .. }) => {
+                store.tx("bundle damaged", |tx| {
+                    tx.set_bundle_state(&row.bundle, BundleState::Wanted, &error.to_string())
+                })?;
+                damaged = Err(error);
+            }
+            Err(error @ DownlinkError::Length { .. }) => {
                 tracing::error!(bundle = %row.bundle, error = %error, "bundle refused");
                 store.tx("bundle refused", |tx| {
                     tx.set_bundle_state(&row.bundle, BundleState::Failed, &error.to_string())
@@ -209,7 +220,7 @@ pub async fn fetch(link: &Link, store: &Store, shelf: &Shelf) -> Result<(), Down
             Err(error) => return Err(error),
         }
     }
-    Ok(())
+    damaged
 }
 
 async fn fetch_bundle(link: &Link, shelf: &Shelf, row: &BundleRow) -> Result<(), DownlinkError> {
@@ -235,6 +246,7 @@ async fn fetch_object(link: &Link, shelf: &Shelf, object: &Object) -> Result<(),
         .await
         .map_err(failed)?;
     let mut offset = file.metadata().await.map_err(failed)?.len();
+    let resumed = offset > 0;
     while offset < object.bytes {
         let (got, bytes) = link.fetch(object.digest, offset).await?;
         if got != object.bytes || bytes.0.is_empty() || bytes.0.len() > CHUNK_BYTES_MAX {
@@ -253,6 +265,10 @@ async fn fetch_object(link: &Link, shelf: &Shelf, object: &Object) -> Result<(),
         .map_err(failed)?;
     if !right {
         tokio::fs::remove_file(&part).await.map_err(failed)?;
+        if resumed {
+            // A crash may have torn what the earlier attempt wrote: once more, from the start.
+            return Box::pin(fetch_object(link, shelf, object)).await;
+        }
         return Err(DownlinkError::Content { object: object.digest });
     }
     tokio::fs::rename(&part, &path).await.map_err(failed)

@@ -109,13 +109,26 @@ pub fn gradient(
         for of_subject in batch.chunk_by(|a, b| a.subject == b.subject) {
             let pairs: Vec<(&[f32], usize)> =
                 of_subject.iter().zip(&mut rows).map(|(lesson, row)| (row, lesson.class)).collect();
-            sum.add(&head.subject_gradient(pairs)?)?;
+            add_subject(&mut sum, &head, &pairs)?;
         }
     }
     let origin =
         format!("{count} corrected items of {} subjects, hold-out excluded", sum.subjects());
     let body = Body::Update { run: order.run, round: order.round };
     Ok(Tally::of_gradient(&project.definition, body, &sum, order.nano_rho, origin))
+}
+
+/// Adds a subject's gradient. One that cannot be computed (a feature that is not finite, a class
+/// that the head lacks) counts as zero: were the round to fail, its absence would tell of the subject.
+fn add_subject(
+    sum: &mut ClippedSum,
+    head: &Head,
+    items: &[(&[f32], usize)],
+) -> Result<(), ClipError> {
+    if let Ok(gradient) = head.subject_gradient(items.iter().copied()) {
+        sum.add(&gradient)?;
+    }
+    Ok(())
 }
 
 fn head(model: &Model, order: &RoundOrder) -> Result<Head, LearnError> {
@@ -199,6 +212,18 @@ fn batches(lessons: &[Lesson]) -> impl Iterator<Item = &[Lesson]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_subject_without_a_gradient_counts_as_zero() {
+        let head = Head::new(2, 1, vec![0.0, 0.0]).unwrap();
+        let mut sum = ClippedSum::new(ClipShape::new(2, 1.0, 4).unwrap());
+        add_subject(&mut sum, &head, &[(&[1.0], 0)]).unwrap();
+        let before = sum.values().to_vec();
+        assert_ne!(before, [0, 0]);
+        add_subject(&mut sum, &head, &[(&[1.0], 0), (&[f32::NAN], 1)]).unwrap();
+        add_subject(&mut sum, &head, &[(&[1.0], 2)]).unwrap();
+        assert_eq!(sum.values(), before);
+    }
 
     #[test]
     fn batches_never_split_a_subject() {

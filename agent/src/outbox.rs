@@ -51,6 +51,17 @@ pub enum OutboxError {
     Store(#[from] StoreError),
 }
 
+impl OutboxError {
+    /// Whether the same can succeed later without a change of policy or data.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(_) | Self::Restored { .. } => true,
+            Self::Release(error) => error.is_transient(),
+            Self::Twice { .. } | Self::TooLong(_) => false,
+        }
+    }
+}
+
 /// Charges releases and queues them, all or none. The caller's transaction decides.
 ///
 /// # Errors

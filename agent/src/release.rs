@@ -79,6 +79,17 @@ pub enum ReleaseError {
     Store(#[from] StoreError),
 }
 
+impl ReleaseError {
+    /// Whether the same can succeed later without a change of policy or data.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Store(_) => true,
+            Self::Noise { source, .. } => matches!(source, NoiseError::Randomness),
+            Self::Budget { .. } | Self::Cohort { .. } | Self::Delta(_) => false,
+        }
+    }
+}
+
 impl Release {
     /// Adds the noise that makes the tally's price true. Blocks while it draws.
     ///

@@ -21,6 +21,9 @@ use crate::store::labels::{Reading, Verdict};
 use crate::store::orders::ProjectRow;
 use crate::store::{StoreError, Tx};
 
+/// See [`campaign`].
+const CAMPAIGN_SENSITIVITY: SquaredSensitivity = SquaredSensitivity::new(2);
+
 /// Exact statistics of one kind, with what is needed to price and name their release.
 #[derive(Clone)]
 pub struct Tally {
@@ -207,8 +210,21 @@ fn tallies(
     ]
 }
 
-/// Progress of a campaign, `[waiting, kept, changed]`; `None` counts nothing: a campaign that was
-/// declined, or matched nothing, answers like any other.
+/// What a campaign queues of the items that its selector matches, given oldest first: one item of
+/// each subject, up to the campaign's limit. Were it more, one subject with many items would decide
+/// how many of the others are left out.
+pub fn campaign_queue(tx: &Tx<'_>, order: &CampaignOrder, matched: &[WindowItem]) -> Vec<i64> {
+    let refs: Vec<_> = matched.iter().map(reference).collect();
+    let kept = select(&contribution_key(tx), &campaign_name(order), ItemsPerSubject::ONE, &refs);
+    let limit = usize::try_from(order.items_max).unwrap_or(usize::MAX);
+    kept.into_iter().take(limit).map(|at| matched[at].item).collect()
+}
+
+/// Progress of a campaign, `[waiting, kept, changed]`. Unless `answered` it counts nothing: a
+/// campaign that was declined, or matched nothing, answers like any other.
+///
+/// One subject adds 1 to one cell, and may have taken the last place in [`campaign_queue`] from one
+/// other, which then adds nothing to its own cell: D² = 2.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -227,8 +243,7 @@ pub fn campaign(
         refs.push((SubjectRef(stored.subject), ItemRef(item_ref(&stored.opaque))));
         outcomes.push(outcome(tx, order, *item, stored.prelabel.as_deref())?);
     }
-    let name = [b"campaign/", order.campaign.0.as_slice()].concat();
-    let kept = select(&contribution_key(tx), &name, ItemsPerSubject::ONE, &refs);
+    let kept = select(&contribution_key(tx), &campaign_name(order), ItemsPerSubject::ONE, &refs);
     let mut counts = vec![0; 3];
     for at in &kept {
         counts[outcomes[*at]] += 1;
@@ -238,7 +253,7 @@ pub fn campaign(
         project_version: row.definition.version,
         body: Body::Campaign { campaign: order.campaign },
         counts,
-        sensitivity: Statistic::CampaignProgress.sensitivity(ItemsPerSubject::ONE),
+        sensitivity: CAMPAIGN_SENSITIVITY,
         nano_rho: order.nano_rho,
         origin: format!(
             "{} items queued, of them {} counted (one a subject)",
@@ -333,6 +348,10 @@ fn add_bins(project: &Project, item: &CleanItem, drift: &mut [i64]) {
         drift[start + bin] += 1;
         start += feature.bin_count();
     }
+}
+
+fn campaign_name(order: &CampaignOrder) -> Vec<u8> {
+    [b"campaign/", order.campaign.0.as_slice()].concat()
 }
 
 fn reference(item: &WindowItem) -> (SubjectRef, ItemRef) {

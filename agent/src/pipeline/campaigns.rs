@@ -12,6 +12,7 @@ use crate::prelabel::Prelabel;
 use crate::release::Release;
 use crate::store::StoreError;
 use crate::store::campaigns::{CampaignRow, CampaignState};
+use crate::store::items::{ItemRow, WindowItem};
 use crate::tally;
 
 /// Rows matched in one transaction.
@@ -33,13 +34,12 @@ impl Pipeline {
         Ok(())
     }
 
-    /// Queues the items that the selector matches, up to the campaign's limit, oldest first.
+    /// Queues what the selector matches: see [`tally::campaign_queue`].
     fn match_items(&self, row: &CampaignRow) -> Result<(), PipelineError> {
         let order = &row.order;
-        let limit = usize::try_from(order.items_max).unwrap_or(usize::MAX);
         let mut matched = Vec::new();
         let mut last = 0;
-        while matched.len() < limit {
+        loop {
             let done = self.store.read("match campaign", |tx| {
                 let project = tx
                     .project_by_key(row.project)?
@@ -52,7 +52,8 @@ impl Pipeline {
                     let bins = CleanItem::load(item)?.bins(&project.definition);
                     let milli = prelabel.confidence_milli();
                     if order.selector.matches(&bins, prelabel.class(), milli) {
-                        matched.push(item.item);
+                        let ItemRow { item, opaque, subject, .. } = *item;
+                        matched.push(WindowItem { item, opaque, subject });
                     }
                 }
                 Ok::<_, StoreError>(page.is_empty())
@@ -61,16 +62,11 @@ impl Pipeline {
                 break;
             }
         }
-        matched.truncate(limit);
         self.store.tx("open campaign", |tx| {
-            let moved = tx.move_campaign(
-                &order.campaign,
-                CampaignState::Approved,
-                CampaignState::Open,
-                "",
-            )?;
-            if moved {
-                matched.iter().try_for_each(|item| tx.add_campaign_item(&order.campaign, *item))?;
+            let (from, to) = (CampaignState::Approved, CampaignState::Open);
+            if tx.move_campaign(&order.campaign, from, to, "")? {
+                let queue = tally::campaign_queue(tx, order, &matched);
+                queue.iter().try_for_each(|item| tx.add_campaign_item(&order.campaign, *item))?;
             }
             Ok::<_, StoreError>(())
         })?;
@@ -78,14 +74,19 @@ impl Pipeline {
         Ok(())
     }
 
-    fn answer(&self, row: &CampaignRow, now: i64) -> Result<(), PipelineError> {
+    pub(super) fn answer(&self, row: &CampaignRow, now: i64) -> Result<(), PipelineError> {
         let campaign: &CampaignId = &row.order.campaign;
         match self.release_answer(row, now) {
-            Ok(()) => {
+            Ok(true) => {
                 tracing::info!(%campaign, "campaign answered");
                 Ok(())
             }
-            Err(error @ OutboxError::Release(_)) => {
+            // The steward decided meanwhile: the next tick answers as that says.
+            Ok(false) => Ok(()),
+            // An operator must act first; until then nothing is drawn and nothing is charged.
+            Err(OutboxError::Restored { .. }) => Ok(()),
+            Err(error) if error.is_transient() => Err(error.into()),
+            Err(error) => {
                 let note = explain(&error);
                 tracing::warn!(%campaign, reason = note, "campaign not answered");
                 self.store.tx("campaign not answered", |tx| {
@@ -93,13 +94,11 @@ impl Pipeline {
                 })?;
                 Ok(())
             }
-            // An operator must act first; until then nothing is drawn and nothing is charged.
-            Err(OutboxError::Restored { .. }) => Ok(()),
-            Err(error) => Err(error.into()),
         }
     }
 
-    fn release_answer(&self, row: &CampaignRow, now: i64) -> Result<(), OutboxError> {
+    /// `false` when the campaign is not in the state any more in which it was counted.
+    fn release_answer(&self, row: &CampaignRow, now: i64) -> Result<bool, OutboxError> {
         let tally = self.store.read("tally campaign", |tx| {
             outbox::check_not_restored(tx)?;
             let project = tx
@@ -110,9 +109,12 @@ impl Pipeline {
         })?;
         let release = Release::make(&tally)?;
         self.store.tx("release campaign", |tx| {
-            outbox::commit(tx, vec![release], &self.judge.limits, now)?;
-            tx.move_campaign(&row.order.campaign, row.state, CampaignState::Answered, "")?;
-            Ok(())
+            let (from, to) = (row.state, CampaignState::Answered);
+            let moved = tx.move_campaign(&row.order.campaign, from, to, "")?;
+            if moved {
+                outbox::commit(tx, vec![release], &self.judge.limits, now)?;
+            }
+            Ok(moved)
         })
     }
 }

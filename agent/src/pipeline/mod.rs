@@ -100,17 +100,23 @@ impl Pipeline {
     /// [`PipelineError`]; the next tick tries again.
     pub fn tick(&mut self) -> Result<bool, PipelineError> {
         let now = self.clock.now().as_second();
-        let mut more = false;
         self.judge_bundles()?;
+        // Each part does its work whatever becomes of the others. Were an item that cannot be
+        // prelabeled to hold releases up, their absence would tell of it.
+        let mut outcome = Ok(false);
         for project in self.store.read("projects", |tx| tx.projects())? {
-            let project = self.activate(project)?;
-            more |= self.redact(&project)?;
-            more |= self.prelabel(&project, now)?;
+            let done = self.work_on_items(&project, now);
             self.close_due_window(&project, now);
+            outcome = both(outcome, done);
         }
-        more |= self.work_on_rounds(now)?;
-        self.work_on_campaigns(now)?;
-        Ok(more)
+        outcome = both(outcome, self.work_on_rounds(now));
+        both(outcome, self.work_on_campaigns(now).map(|()| false))
+    }
+
+    fn work_on_items(&mut self, project: &ProjectRow, now: i64) -> Result<bool, PipelineError> {
+        let project = self.activate(project.clone())?;
+        let redacted = self.redact(&project)?;
+        Ok(self.prelabel(&project, now)? || redacted)
     }
 
     /// The policy decides about complete bundles; again on each tick, as the steward may have.
@@ -211,6 +217,14 @@ impl Pipeline {
             tracing::warn!(project = %name, reason = explain(&error), "window not released");
         }
     }
+}
+
+/// Whether either part has more to do; else the first failure.
+fn both(
+    first: Result<bool, PipelineError>,
+    second: Result<bool, PipelineError>,
+) -> Result<bool, PipelineError> {
+    Ok(first? | second?)
 }
 
 fn check_classes(project: &ProjectRow, bundle: &Bundle) -> Result<(), String> {

@@ -12,16 +12,20 @@ impl Pipeline {
     /// Answers the open rounds; `true` when it answered one.
     pub(super) fn work_on_rounds(&mut self, now: i64) -> Result<bool, PipelineError> {
         let open = self.store.read("open rounds", |tx| tx.rounds(Some(RoundState::Open)))?;
+        let mut failure = None;
         for row in &open {
             let outcome = self.work_on_round(&row.order, now);
             let note = match outcome {
                 Ok(None) => continue,
                 Ok(Some(note)) => note,
                 Err(PipelineError::Learn(error)) if !error.is_transient() => explain(&error),
-                Err(PipelineError::Outbox(error @ OutboxError::Release(_))) => explain(&error),
+                Err(PipelineError::Outbox(error)) if !error.is_transient() => explain(&error),
                 // An operator must act first; until then nothing is drawn and nothing is charged.
                 Err(PipelineError::Outbox(OutboxError::Restored { .. })) => return Ok(false),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    continue;
+                }
             };
             let RoundOrder { run, round, .. } = row.order;
             tracing::warn!(%run, round, reason = note, "round declined");
@@ -29,7 +33,7 @@ impl Pipeline {
                 tx.set_round_state(run, round, RoundState::Declined, &note)
             })?;
         }
-        Ok(!open.is_empty())
+        failure.map_or(Ok(!open.is_empty()), Err)
     }
 
     /// `None` when the update is queued; else why the site does not take part.

@@ -263,6 +263,71 @@ fn an_undecided_campaign_answers_like_any_other() {
     assert_eq!((released.len(), released[0].nano_rho), (1, 1_000_000));
 }
 
+#[test]
+fn a_subject_with_many_items_displaces_one_other_from_a_campaign() {
+    let site = site(0, 1);
+    // Oldest six: one subject's. The others: a subject each. All of them match.
+    testing::add_items(site.store(), &site.row, 0..6, 1);
+    testing::add_items(site.store(), &site.row, 6..30, 30);
+    testing::prelabel(site.store(), &site.row, |_| 0.5);
+    let (order, judge) = campaign(true, 10);
+    let numbered = NumberedOrder { number: 3, order: Order::Campaign(order.clone()) };
+    apply(site.store(), &judge, &numbered, 10).unwrap();
+    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(20).unwrap()));
+    pipeline(&site, &clock).tick().unwrap();
+    let queue = site.store().read("test", |tx| tx.campaign_items(&order.campaign)).unwrap();
+    let (of_one, of_others) = queue.split_at(1);
+    assert!((1..=6).contains(&of_one[0]));
+    // Without that subject it would be ten: 7 to 16.
+    assert_eq!(of_others, (7..16).collect::<Vec<i64>>());
+    let tally = site
+        .store()
+        .read("test", |tx| crate::tally::campaign(tx, &site.row, &order, true))
+        .unwrap();
+    assert_eq!((tally.counts(), tally.sensitivity().get()), (&[10, 0, 0][..], 2));
+}
+
+#[test]
+fn a_campaign_decided_meanwhile_is_answered_as_decided_and_once() {
+    let site = site(90, 90);
+    let (order, judge) = campaign(false, 7);
+    let id = order.campaign;
+    apply(site.store(), &judge, &NumberedOrder { number: 1, order: Order::Campaign(order) }, 1)
+        .unwrap();
+    let stale = site.store().read("test", |tx| tx.campaigns()).unwrap().remove(0);
+    let (from, to) = (CampaignState::Proposed, CampaignState::Declined);
+    site.store().tx("test", |tx| tx.move_campaign(&id, from, to, "")).unwrap();
+    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(1001).unwrap()));
+    let mut pipeline = pipeline(&site, &clock);
+    pipeline.answer(&stale, 1001).unwrap();
+    assert!(site.released().is_empty(), "neither charged nor queued");
+    pipeline.tick().unwrap();
+    pipeline.tick().unwrap();
+    assert_eq!(site.released().len(), 1);
+}
+
+#[test]
+fn an_item_that_cannot_be_worked_on_holds_no_release_up() {
+    let site = site(90, 90);
+    let broken = crate::store::items::NewItem {
+        project: site.row.project,
+        source: [1; 32],
+        subject: [2; 32],
+        holdout: false,
+        content: &[0xff],
+    };
+    assert!(site.store().tx("test", |tx| tx.add_item(&broken)).unwrap());
+    let (order, judge) = campaign(true, 7);
+    apply(site.store(), &judge, &NumberedOrder { number: 1, order: Order::Campaign(order) }, 1)
+        .unwrap();
+    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(1001).unwrap()));
+    assert!(matches!(
+        pipeline(&site, &clock).tick(),
+        Err(PipelineError::Store(StoreError::Corrupt { .. }))
+    ));
+    assert_eq!(site.released().len(), 1);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(8))]
 

@@ -203,7 +203,8 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Adds an ordered bundle; ordering a known one again makes it the newest.
+    /// Adds an ordered bundle; ordering a known one again makes it the newest, and gives one that
+    /// failed another chance.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -217,7 +218,8 @@ impl Tx<'_> {
         self.sql.execute(
             "INSERT INTO bundles (bundle, number, project, manifest, signature, backbone, state)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'wanted')
-             ON CONFLICT (bundle) DO UPDATE SET number = max(number, excluded.number)",
+             ON CONFLICT (bundle) DO UPDATE SET number = max(number, excluded.number),
+               state = CASE state WHEN 'failed' THEN 'wanted' ELSE state END",
             params![
                 bundle.0,
                 signed(number),
