@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use insitu_models::bundle::Bundle;
 use insitu_models::sign::SigningKey;
 use insitu_protocol::bytes::Fixed;
-use insitu_protocol::ids::{Digest, ProjectName, SiteName, digest};
+use insitu_protocol::ids::{AgentName, Digest, ProjectName, SiteName, digest};
 use insitu_protocol::project::Project;
 use insitu_protocol::release::{Body, CHAIN_START, Release, Values, chain};
 use insitu_protocol::response::{Receipt, Refusal};
@@ -68,13 +68,25 @@ impl Scene {
 #[derive(Clone)]
 pub(crate) struct Agent {
     site: SiteName,
+    name: AgentName,
     sequence: u64,
     previous: Digest,
 }
 
 impl Agent {
     pub(crate) fn new(name: &str) -> Self {
-        Self { site: site(name), sequence: 0, previous: CHAIN_START }
+        Self { site: site(name), name: "a1".parse().unwrap(), sequence: 0, previous: CHAIN_START }
+    }
+
+    /// The same chain under another name, from its start.
+    pub(crate) fn renamed(&self, name: &str) -> Self {
+        Self { name: name.parse().unwrap(), sequence: 0, previous: CHAIN_START, ..self.clone() }
+    }
+
+    /// Goes on after a release, accepted or not.
+    pub(crate) fn pass(&mut self, release: &Release) {
+        self.sequence = release.sequence;
+        self.previous = chain(&release.encode().unwrap());
     }
 
     /// The next release of the chain.
@@ -102,8 +114,7 @@ impl Agent {
         release: &Release,
         now: i64,
     ) -> Result<Receipt, Refusal> {
-        let agent = "a1".parse().unwrap();
-        let sender = Sender { site: &self.site, agent: &agent };
+        let sender = Sender { site: &self.site, agent: &self.name };
         intake::submit(&scene.store, sender, &release.encode().unwrap(), now).unwrap()
     }
 
@@ -117,8 +128,7 @@ impl Agent {
     ) -> Result<Receipt, Refusal> {
         let release = self.next(body, values);
         let receipt = self.send(scene, &release, now)?;
-        self.sequence = release.sequence;
-        self.previous = chain(&release.encode().unwrap());
+        self.pass(&release);
         assert_eq!(receipt.chain, self.previous);
         Ok(receipt)
     }

@@ -121,20 +121,22 @@ fn accept(
     if release.previous != end.map_or(CHAIN_START, |end| end.chain) {
         return broken(AlertKind::Equivocation);
     }
-    if let Err(refusal) = shape::check(tx, site, release)? {
-        return Ok(Err(Suspect::malformed(refusal)));
-    }
-    let counted = counts(tx, sender, release, now_unix_s)?;
-    let new =
-        NewRelease { site, agent, release, bytes, chain, counted, received_unix_s: now_unix_s };
-    if !tx.add_release(&new)? {
+    let owner = tx.release_owner(release.id)?;
+    if !shape::is_priced(release) || owner.as_ref().is_some_and(|owner| owner != site) {
         return Ok(Err(Suspect::malformed(Refusal::Malformed)));
     }
-    Ok(Ok(Receipt { id: release.id, sequence: release.sequence, chain }))
+    // From here on it is kept, counted or not: its agent was charged for it, and everything that
+    // the agent releases later is chained to it. An agent that joined anew, after its store was
+    // restored, brings its old chain along.
+    let fit = shape::check(tx, site, release)?;
+    let counted = fit.is_ok() && owner.is_none() && counts(tx, sender, release, now_unix_s)?;
+    let received_unix_s = now_unix_s;
+    tx.add_release(&NewRelease { site, agent, release, bytes, chain, counted, received_unix_s })?;
+    let receipt = Receipt { id: release.id, sequence: release.sequence, chain };
+    Ok(fit.map(|()| receipt).map_err(Suspect::malformed))
 }
 
-/// Whether a release enters sums. One that does not is kept all the same: the agent was charged
-/// for it, and its chain must not break.
+/// Whether a release that fits enters sums.
 fn counts(
     tx: &Tx<'_>,
     sender: Sender<'_>,

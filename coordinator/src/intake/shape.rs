@@ -14,7 +14,13 @@ const NANO_RHO_MAX: u64 = 4_000_000_000;
 /// Numbers in one campaign's answer.
 const CAMPAIGN_VALUES: usize = 3;
 
-/// Checks everything about a release but its place in the chain.
+/// Whether the price and the scale are such that an agent could have made it.
+pub(super) fn is_priced(release: &Release) -> bool {
+    (1..=NANO_RHO_MAX).contains(&release.nano_rho)
+        && GaussianScale::from_steps(release.scale_1024).is_ok()
+}
+
+/// Checks a release against what it names: its project, campaign or run.
 pub(super) fn check(
     tx: &Tx<'_>,
     site: &SiteName,
@@ -27,10 +33,7 @@ pub(super) fn check(
         Ok(values) => values,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    let fits = release.values.0.len() == values
-        && (1..=NANO_RHO_MAX).contains(&release.nano_rho)
-        && GaussianScale::from_steps(release.scale_1024).is_ok();
-    Ok(if fits { Ok(()) } else { Err(Refusal::Malformed) })
+    Ok(if release.values.0.len() == values { Ok(()) } else { Err(Refusal::Malformed) })
 }
 
 fn expected_values(

@@ -58,7 +58,7 @@ fn gaps_and_foreign_histories_are_refused() {
 #[test]
 fn a_shape_is_fixed_by_kind_and_project() {
     let scene = Scene::new(&["north"]);
-    let agent = Agent::new("north");
+    let mut agent = Agent::new("north");
     let bins = project().drift_bins();
     for (body, values) in [
         (CONFUSION, 4),
@@ -69,28 +69,59 @@ fn a_shape_is_fixed_by_kind_and_project() {
         for wrong in [0, values - 1, values + 1] {
             let release = agent.next(body, vec![0; wrong]);
             assert_eq!(agent.send(&scene, &release, NOW), Err(Refusal::Malformed), "{body:?}");
+            agent.pass(&release);
         }
     }
-    let bent: [fn(&mut Release); 5] = [
+    let mut release = agent.next(CONFUSION, vec![0; 4]);
+    release.project_version = 2;
+    let update = Body::Update { run: Fixed([1; 16]), round: 1 };
+    let campaign = Body::Campaign { campaign: Fixed([1; 16]) };
+    assert_eq!(agent.send(&scene, &release, NOW), Err(Refusal::UnknownProject));
+    agent.pass(&release);
+    for (body, values) in [(update, 68), (campaign, 3)] {
+        let unknown = agent.next(body, vec![0; values]);
+        assert_eq!(agent.send(&scene, &unknown, NOW), Err(Refusal::UnknownObject));
+        agent.pass(&unknown);
+    }
+    let release = agent.next(Body::Confusion { window: 0 }, vec![0; 4]);
+    assert_eq!(agent.send(&scene, &release, NOW), Err(Refusal::Malformed));
+    agent.pass(&release);
+    assert_eq!(counted(&scene, &CONFUSION), 0);
+    // None of them counted, all of them were charged: the chain goes on.
+    agent.submit(&scene, CONFUSION, vec![0; 4], NOW).unwrap();
+    assert_eq!(counted(&scene, &CONFUSION), 1);
+}
+
+#[test]
+fn what_no_agent_makes_has_no_place_in_a_chain() {
+    let scene = Scene::new(&["north"]);
+    let mut agent = Agent::new("north");
+    let bent: [fn(&mut Release); 4] = [
         |release| release.nano_rho = 0,
         |release| release.nano_rho = u64::MAX,
         |release| release.scale_1024 = 0,
         |release| release.scale_1024 = u64::MAX,
-        |release| release.body = Body::Confusion { window: 0 },
     ];
     for bend in bent {
         let mut release = agent.next(CONFUSION, vec![0; 4]);
         bend(&mut release);
         assert_eq!(agent.send(&scene, &release, NOW), Err(Refusal::Malformed), "{release:?}");
     }
-    let mut release = agent.next(CONFUSION, vec![0; 4]);
-    release.project_version = 2;
-    assert_eq!(agent.send(&scene, &release, NOW), Err(Refusal::UnknownProject));
-    let unknown = agent.next(Body::Update { run: Fixed([1; 16]), round: 1 }, vec![0; 68]);
-    assert_eq!(agent.send(&scene, &unknown, NOW), Err(Refusal::UnknownObject));
-    let unknown = agent.next(Body::Campaign { campaign: Fixed([1; 16]) }, vec![0; 3]);
-    assert_eq!(agent.send(&scene, &unknown, NOW), Err(Refusal::UnknownObject));
-    assert_eq!(counted(&scene, &CONFUSION), 0);
+    agent.submit(&scene, CONFUSION, vec![0; 4], NOW).unwrap();
+}
+
+#[test]
+fn a_site_that_joins_anew_brings_its_chain_and_counts_once() {
+    let scene = Scene::new(&["north"]);
+    let mut old = Agent::new("north");
+    old.submit(&scene, CONFUSION, vec![1; 4], NOW).unwrap();
+    let mut new = old.renamed("a2");
+    new.submit(&scene, CONFUSION, vec![1; 4], NOW).unwrap();
+    new.submit(&scene, Body::Confusion { window: 2 }, vec![2; 4], NOW).unwrap();
+    assert_eq!(counted(&scene, &CONFUSION), 2);
+    let charges = scene.store.read("charges", |tx| tx.charges()).unwrap();
+    assert_eq!((charges[0].releases, charges[0].nano_rho), (2, 2_000_000));
+    assert_eq!(alerts(&scene), []);
 }
 
 #[test]

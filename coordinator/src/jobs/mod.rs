@@ -46,9 +46,10 @@ pub enum JobError {
 /// Does all that is due.
 ///
 /// # Errors
-/// [`JobError`]; what was done before it stays done.
+/// The first [`JobError`]; everything else that was due is done.
 pub fn tick(bench: Bench<'_>, now_unix_s: i64) -> Result<(), JobError> {
-    training::advance(bench, now_unix_s)?;
+    // A run that cannot go on holds no campaign up.
+    let trained = training::advance(bench, now_unix_s);
     campaign::close_due(bench.store, now_unix_s)?;
-    Ok(())
+    Ok(trained?)
 }

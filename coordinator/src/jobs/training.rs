@@ -151,7 +151,7 @@ pub fn start(bench: Bench<'_>, plan: &Plan, now_unix_s: i64) -> Result<RunId, Tr
 /// Closes every round that is due.
 ///
 /// # Errors
-/// [`TrainingError`]; the round that could not be closed stays as it is.
+/// The first [`TrainingError`]; a round that could not be closed stays as it is, the others close.
 pub fn advance(bench: Bench<'_>, now_unix_s: i64) -> Result<(), TrainingError> {
     let due = bench.store.read("due_rounds", |tx| {
         let mut due = Vec::new();
@@ -163,10 +163,10 @@ pub fn advance(bench: Bench<'_>, now_unix_s: i64) -> Result<(), TrainingError> {
         }
         Ok::<_, TrainingError>(due)
     })?;
-    for run in due {
-        bench.store.write("close_round", |tx| close(tx, bench, run, now_unix_s))?;
-    }
-    Ok(())
+    due.into_iter().fold(Ok(()), |outcome, run| {
+        let closed = bench.store.write("close_round", |tx| close(tx, bench, run, now_unix_s));
+        outcome.and(closed)
+    })
 }
 
 fn invited(tx: &Tx<'_>, plan: &Plan) -> Result<Vec<SiteName>, TrainingError> {

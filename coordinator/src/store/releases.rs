@@ -1,6 +1,6 @@
 //! Releases as they came: each agent's chain, and the view of it by content.
 
-use insitu_protocol::ids::{AgentName, Digest, ProjectName, SiteName};
+use insitu_protocol::ids::{AgentName, Digest, ProjectName, ReleaseId, SiteName};
 use insitu_protocol::release::{Body, Release};
 use insitu_protocol::response::Receipt;
 use rusqlite::types::Type;
@@ -85,18 +85,26 @@ impl Tx<'_> {
         self.row(sql, params![site.as_str(), agent.as_str(), sequence], receipt)
     }
 
-    /// Keeps a release; `false` when another release has the same id.
+    /// The site that a release of this id came from.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
-    pub fn add_release(&self, new: &NewRelease<'_>) -> Result<bool, StoreError> {
+    pub fn release_owner(&self, id: ReleaseId) -> Result<Option<SiteName>, StoreError> {
+        let sql = "SELECT site FROM release WHERE id = $1 LIMIT 1";
+        self.row(sql, params![id.0], |row| name(row, 0))
+    }
+
+    /// Keeps a release.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`]; also when its place in the chain is taken.
+    pub fn add_release(&self, new: &NewRelease<'_>) -> Result<(), StoreError> {
         let NewRelease { site, agent, release, bytes, chain, counted, received_unix_s } = *new;
         let (subject, part) = content_key(&release.body);
         let sql = "INSERT INTO release (site, agent, sequence, id, chain, project, project_version, \
                    kind, subject, part, nano_rho, counted, received_unix_s, bytes) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) \
-                   ON CONFLICT (id) DO NOTHING";
-        let changed = self.execute(
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+        self.execute(
             sql,
             params![
                 site.as_str(),
@@ -115,7 +123,7 @@ impl Tx<'_> {
                 bytes
             ],
         )?;
-        Ok(changed == 1)
+        Ok(())
     }
 
     /// Whether a counted release of the same content is there: of the agent for statistics, of
@@ -192,13 +200,16 @@ impl Tx<'_> {
         self.rows(sql, params, |row| name(row, 0))
     }
 
-    /// What was charged, by site, project and kind: counted or not, it was released.
+    /// What was charged, by site, project and kind: counted or not, it was released. A release that
+    /// came again under another agent was charged once.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
     pub fn charges(&self) -> Result<Vec<ChargeRow>, StoreError> {
-        let sql = "SELECT site, project, kind, COUNT(*), SUM(nano_rho), SUM(LENGTH(bytes)) \
-                   FROM release GROUP BY site, project, kind ORDER BY site, project, kind";
+        let sql = "SELECT site, project, kind, COUNT(*), SUM(nano_rho), SUM(size) FROM \
+                   (SELECT DISTINCT id, site, project, kind, nano_rho, LENGTH(bytes) AS size \
+                    FROM release) AS charged \
+                   GROUP BY site, project, kind ORDER BY site, project, kind";
         self.rows(sql, [], |row| {
             Ok(ChargeRow {
                 site: name(row, 0)?,

@@ -73,7 +73,7 @@ CREATE TABLE release (
     site            TEXT NOT NULL,
     agent           TEXT NOT NULL,
     sequence        INTEGER NOT NULL,
-    id              BLOB NOT NULL UNIQUE,
+    id              BLOB NOT NULL,     -- again under another agent that took over a chain
     chain           BLOB NOT NULL,     -- the chain's hash after this release
     project         TEXT NOT NULL,
     project_version INTEGER NOT NULL,
@@ -81,11 +81,12 @@ CREATE TABLE release (
     subject         BLOB NOT NULL,     -- campaign or run id; empty for statistics
     part            INTEGER NOT NULL,  -- window or round; 0 for a campaign
     nano_rho        INTEGER NOT NULL,
-    counted         INTEGER NOT NULL,  -- 0: late or repeated, kept for the chain alone
+    counted         INTEGER NOT NULL,  -- 0: late, repeated or unfit, kept for the chain alone
     received_unix_s INTEGER NOT NULL,
     bytes           BLOB NOT NULL,
     PRIMARY KEY (site, agent, sequence)
 ) STRICT;
+CREATE INDEX release_by_id ON release (id);
 CREATE INDEX release_by_content ON release (project, kind, subject, part, counted);
 
 -- Federated training.
