@@ -163,10 +163,12 @@ pub fn advance(bench: Bench<'_>, now_unix_s: i64) -> Result<(), TrainingError> {
         }
         Ok::<_, TrainingError>(due)
     })?;
-    due.into_iter().fold(Ok(()), |outcome, run| {
+    let mut outcome = Ok(());
+    for run in due {
         let closed = bench.store.write("close_round", |tx| close(tx, bench, run, now_unix_s));
-        outcome.and(closed)
-    })
+        outcome = outcome.and(closed);
+    }
+    outcome
 }
 
 fn invited(tx: &Tx<'_>, plan: &Plan) -> Result<Vec<SiteName>, TrainingError> {
