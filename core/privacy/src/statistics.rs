@@ -30,9 +30,6 @@ pub enum Statistic {
         /// Number of histograms in the release.
         features: u32,
     },
-    /// A campaign's progress: an item adds 1 to at most one cell (matched or not, answered or
-    /// not). F = 1.
-    CampaignProgress,
     /// The short form of an agreement matrix for many classes, `[1 + 1 + classes + classes]`: how
     /// many items, how many agree, row marginals, column marginals. Four blocks. F = 4.
     Marginals,
@@ -48,7 +45,7 @@ impl Statistic {
     /// ```
     pub fn sensitivity(self, limit: ItemsPerSubject) -> SquaredSensitivity {
         let blocks = match self {
-            Self::Confusion | Self::Coincidence | Self::Calibration | Self::CampaignProgress => 1,
+            Self::Confusion | Self::Coincidence | Self::Calibration => 1,
             Self::Drift { features } => u64::from(features),
             Self::Marginals => 4,
         };

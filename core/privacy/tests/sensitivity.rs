@@ -52,9 +52,6 @@ fn tally(kind: Statistic, limit: ItemsPerSubject, subjects: &[(u8, &[u8])]) -> V
                 cells[high] += 1;
                 cells[2 + low] += 1;
             }
-            // Value 0 matches nothing.
-            Statistic::CampaignProgress if value > 0 => cells[usize::from(value)] += 1,
-            Statistic::CampaignProgress => {}
             Statistic::Marginals => {
                 cells[0] += 1;
                 cells[1] += i64::from(high == low);
@@ -77,7 +74,6 @@ fn statistics_move_by_exactly_their_sensitivity() {
         Statistic::Coincidence,
         Statistic::Calibration,
         Statistic::Drift { features: 2 },
-        Statistic::CampaignProgress,
         Statistic::Marginals,
     ];
     let lists = lists(3);

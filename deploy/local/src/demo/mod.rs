@@ -7,9 +7,11 @@
 
 mod bundle;
 mod clock;
+mod collect;
 mod data;
 mod draws;
 mod federation;
+mod fields;
 mod notes;
 mod outcome;
 mod people;
