@@ -90,7 +90,11 @@ fn drift(outcome: &Outcome, text: &mut String) {
             drift.site.clone(),
             drift.feature.clone(),
             format!("{:.2} ± {:.2}", drift.effect, drift.effect_sd),
-            format!("{:.4}", drift.p_value),
+            if drift.p_value < 1e-4 {
+                "<0.0001".to_owned()
+            } else {
+                format!("{:.4}", drift.p_value)
+            },
             drift.worst_bin.clone(),
         ]
     });
@@ -102,7 +106,7 @@ fn drift(outcome: &Outcome, text: &mut String) {
             let figure = |key: &str| site[key].as_f64().unwrap_or_default();
             writeln!(
                 text,
-                "    {}: about {:.0} matched, {:.0} labels kept, {:.0} changed (± {:.0} each)",
+                "    {}: about {:.0} matched, {:.0} labels kept, {:.0} changed (± {:.0} each: noise may pass 0)",
                 site["site"].as_str().unwrap_or_default(),
                 figure("matched"),
                 figure("kept"),
@@ -115,11 +119,12 @@ fn drift(outcome: &Outcome, text: &mut String) {
 }
 
 fn left(outcome: &Outcome, text: &mut String) {
-    let kinds: Vec<&str> = outcome
-        .sites
-        .first()
-        .map(|site| site.releases.iter().map(|left| left.kind.as_str()).collect())
-        .unwrap_or_default();
+    let mut kinds: Vec<&str> = Vec::new();
+    for left in outcome.sites.iter().flat_map(|site| &site.releases) {
+        if !kinds.contains(&left.kind.as_str()) {
+            kinds.push(&left.kind);
+        }
+    }
     let mut header = vec!["hospital"];
     header.extend(&kinds);
     header.push("hash chain");
