@@ -41,6 +41,8 @@ const TICK: Duration = Duration::from_millis(200);
 const TICK_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// How often the store is swept.
 const SWEEP: Duration = Duration::from_secs(60);
+/// Pause before a bundle that could not be had is fetched again: it may be large.
+const FETCH_AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// How often an agent that is not enrolled looks whether it is.
 const ENROLLED_LOOK: Duration = Duration::from_millis(500);
 /// How often the daemon notes in the store that it lives, when nothing else changes.
@@ -410,6 +412,7 @@ async fn session(
     let settings = &config.uplink;
     let mut heartbeat = Instant::now() + settings.heartbeat;
     let mut poll = Instant::now();
+    let mut fetch = Instant::now();
     let mut slot = Instant::now() + until_slot(settings.slot, &**clock);
     loop {
         tokio::select! {
@@ -427,7 +430,7 @@ async fn session(
                 send(&link, shared).await?;
             }
             () = tokio::time::sleep_until(poll) => {
-                receive(&link, shared, &judge).await?;
+                receive(&link, shared, &judge, &mut fetch).await?;
                 poll = Instant::now() + settings.poll;
             }
         }
@@ -444,15 +447,24 @@ async fn send(link: &Link, shared: &Shared) -> Result<(), SessionError> {
     }
 }
 
-async fn receive(link: &Link, shared: &Shared, judge: &Judge) -> Result<(), SessionError> {
+/// Takes orders, and from `fetch` on the objects that they name.
+async fn receive(
+    link: &Link,
+    shared: &Shared,
+    judge: &Judge,
+    fetch: &mut Instant,
+) -> Result<(), SessionError> {
     let Agent { store, clock, config, .. } = &shared.agent;
     downlink::poll(link, store, judge, clock.now().as_second()).await?;
     let wanted = store.read("bundles", |tx| tx.bundles())?;
-    if wanted.iter().any(|row| row.state == BundleState::Wanted) {
+    if Instant::now() >= *fetch && wanted.iter().any(|row| row.state == BundleState::Wanted) {
         match downlink::fetch(link, store, &Shelf::new(&config.data)).await {
             Ok(()) => {}
             Err(DownlinkError::Call(error)) if error.is_transient() => return Err(error.into()),
-            Err(error) => tracing::error!(error = explain(&error), "a bundle does not arrive"),
+            Err(error) => {
+                tracing::error!(error = explain(&error), "a bundle does not arrive");
+                *fetch = Instant::now() + FETCH_AFTER_FAILURE;
+            }
         }
     }
     Ok(())

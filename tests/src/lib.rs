@@ -1,4 +1,6 @@
 //! What the tests across crates share.
 
+pub mod federation;
 pub mod simnet;
+pub mod site;
 pub mod sources;
