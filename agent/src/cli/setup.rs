@@ -82,6 +82,12 @@ pub(super) fn enroll(arguments: &Arguments, enroll: &EnrollArguments) -> Outcome
         enroll.agent,
         token.site
     )?;
+    if config.coordinator.address.is_none() {
+        writeln!(
+            io::stdout(),
+            "next: set coordinator.address = \"{address}\" in agent.toml, or `run` works alone"
+        )?;
+    }
     Ok(exit::DONE)
 }
 
