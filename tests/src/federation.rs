@@ -98,6 +98,9 @@ impl Federation {
     }
 
     /// Redeems a token from a machine.
+    ///
+    /// # Errors
+    /// [`EnrollError`].
     pub async fn redeem(
         &self,
         token: &Token,
