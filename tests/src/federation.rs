@@ -238,7 +238,7 @@ impl Federation {
     /// Lets simulated time pass until `done`.
     ///
     /// # Panics
-    /// After [`PATIENCE`], or when a daemon has ended.
+    /// When patience is at an end, or when a daemon has ended.
     pub async fn until(&self, what: &str, done: impl Fn() -> bool) {
         let start = Instant::now();
         while !done() {

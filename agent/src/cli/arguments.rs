@@ -155,7 +155,7 @@ pub(super) struct RedactArguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum ModeName {
-    /// The kind: [NAME]
+    /// The kind: `[NAME]`
     Mask,
     /// Nothing: the text stays, the spans are reported
     None,

@@ -1,6 +1,6 @@
 //! Names, places, organisations and ages that nothing but the sentence gives away.
 //!
-//! [`Tagger`] is where a model plugs in; the one that ships is a conditional random field over
+//! The trait `Tagger` is where a model plugs in; the one that ships is a conditional random field over
 //! hashed features, small and fast enough for an edge device. What it was trained on is in
 //! `README.md` beside its weights.
 
@@ -52,7 +52,7 @@ impl CrfTagger {
         Self::new(WEIGHTS).expect("the shipped weights are read by a test")
     }
 
-    /// A tagger with weights from [`train`].
+    /// A tagger with weights from [`train()`].
     pub(super) fn new(weights: &[u8]) -> Result<Self, WeightsError> {
         Crf::decode(weights).map(Self)
     }
