@@ -96,8 +96,11 @@ fn fails_with_words(output: &Output) {
 /// The names in a list of sites or people, sorted.
 fn names(output: &Output) -> Vec<String> {
     let list: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
-    let name =
-        |entry: &Value| entry["name"].as_str().or(entry["site"].as_str()).unwrap().to_owned();
+    // A site is named by "site", a person by "name".
+    let name = |entry: &Value| {
+        let named = if entry["name"].is_string() { &entry["name"] } else { &entry["site"] };
+        named.as_str().unwrap().to_owned()
+    };
     let mut names: Vec<String> = list.iter().map(name).collect();
     names.sort();
     names
