@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::clock::Stopwatch;
-use super::federation::Site;
+use super::federation::{Site, project_of};
 use super::fields::{number, real, text};
 use super::outcome::{Drift, Left, Outcome, Redaction, RoundOutcome, SiteOutcome};
 use super::people::{PEOPLE, Work};
@@ -91,7 +91,7 @@ impl Stage<'_> {
         // A failed verification is a finding, not a failure of the demonstration.
         let verified = site.agent.json(&["outbox", "verify"]).is_ok_and(|v| v["verified"] == true);
         let (releases, bytes_sent) = left(&outbox)?;
-        let project = site.project(PROJECT)?.context("the project vanished")?;
+        let project = project_of(status, PROJECT)?.context("the project vanished")?;
         Ok(SiteOutcome {
             site: site.name.to_owned(),
             title: site.title.to_owned(),
@@ -100,7 +100,7 @@ impl Stage<'_> {
             prelabeled: number(labeled, "prelabeled")?,
             auto_accepted: number(labeled, "auto_accepted")?,
             corrected: number(labeled, "corrected")?,
-            annotations: number(&project, "annotations")?,
+            annotations: number(project, "annotations")?,
             kappa: None,
             kappa_low: None,
             kappa_high: None,

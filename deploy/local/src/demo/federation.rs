@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use insitu_daemon::files::{self, Access};
 use serde_json::Value;
 
 use super::clock::until;
 use super::data::Hospital;
 use super::people::PEOPLE;
-use super::process::{Daemon, Program, write_private};
+use super::process::{Daemon, Program, argument};
 
 /// How long a step may take before the demonstration gives up: generous, since daemons may be
 /// killed and started again meanwhile.
@@ -67,7 +68,7 @@ impl Federation {
         let link = format!("127.0.0.1:{}", free_udp_port()?);
         let dashboard = format!("127.0.0.1:{}", free_tcp_port()?);
         let coordinator = Program { name: "coordinator", config: folder.join("coordinator.toml") };
-        let place = folder.to_str().context("a folder's name that is not Unicode")?;
+        let place = argument(&folder)?;
         coordinator.run(&[
             "init",
             "--dir",
@@ -98,35 +99,35 @@ impl Federation {
         let folder = home.join("sites").join(hospital.site);
         fs::create_dir_all(&folder)?;
         let token = folder.join("token");
-        let path =
-            |path: &Path| path.to_str().map(str::to_owned).context("a name that is not Unicode");
         self.coordinator.run(&["site", "add", hospital.site])?;
         self.coordinator.run(&[
             "token",
             "--site",
             hospital.site,
             "--token-file",
-            &path(&token)?,
+            argument(&token)?,
         ])?;
 
         let agent = Program { name: "agent", config: folder.join("agent.toml") };
-        agent.run(&["init", "--dir", &path(&folder)?, "--site", hospital.site])?;
+        agent.run(&["init", "--dir", argument(&folder)?, "--site", hospital.site])?;
         let address = format!("127.0.0.1:{}", free_tcp_port()?);
         let link = self.link_address()?;
-        write_private(
+        files::write_atomic(
             &agent.config,
             configuration(hospital.site, &address, &link, policy).as_bytes(),
+            Access::Secret,
         )?;
         // The coordinator may be restarting: the same token and key may ask again.
-        let token = path(&token)?;
+        let token = argument(&token)?;
         until(&format!("{} to enroll", hospital.title), STEP_WITHIN, || {
-            let enroll = agent.run(&["enroll", "--coordinator", &link, "--token-file", &token]);
+            let enroll = agent.run(&["enroll", "--coordinator", &link, "--token-file", token]);
             if self.daemon.restarts() == 0 { enroll.map(Some) } else { Ok(enroll.ok()) }
         })?;
         for person in PEOPLE {
-            let token = path(&folder.join(format!("{}.token", person.name)))?;
+            let token = folder.join(format!("{}.token", person.name));
+            let token = argument(&token)?;
             let arguments = ["person", "add", person.name, "--role", person.role];
-            agent.run(&[&arguments[..], &["--token-file", &token]].concat())?;
+            agent.run(&[&arguments[..], &["--token-file", token]].concat())?;
         }
         let daemon = agent.daemon(&["run"], &folder)?;
         ready(&address, &daemon)?;
@@ -181,9 +182,17 @@ impl Site {
     /// When the command fails.
     pub(crate) fn project(&self, name: &str) -> Result<Option<Value>> {
         let status = self.agent.json(&["status"])?;
-        let projects = status["projects"].as_array().context("projects in the status")?;
-        Ok(projects.iter().find(|project| project["name"] == name).cloned())
+        Ok(project_of(&status, name)?.cloned())
     }
+}
+
+/// A project in what an agent says of itself.
+///
+/// # Errors
+/// When it lists no projects at all.
+pub(crate) fn project_of<'a>(status: &'a Value, name: &str) -> Result<Option<&'a Value>> {
+    let projects = status["projects"].as_array().context("projects in the status")?;
+    Ok(projects.iter().find(|project| project["name"] == name))
 }
 
 /// Waits until a daemon says that it is ready.

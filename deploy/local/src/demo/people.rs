@@ -2,6 +2,7 @@
 //! patients' real diagnoses. One of a site's two is careful, one slips at a known rate.
 
 use std::collections::HashMap;
+use std::ops::AddAssign;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -48,6 +49,14 @@ pub(crate) struct Work {
     pub(crate) notes: usize,
     /// Pieces of personal data that could be read in them.
     pub(crate) leaked: usize,
+}
+
+impl AddAssign for Work {
+    fn add_assign(&mut self, other: Self) {
+        self.annotations += other.annotations;
+        self.notes += other.notes;
+        self.leaked += other.leaked;
+    }
 }
 
 /// A person at the desk of one site.

@@ -1,7 +1,6 @@
 //! Child processes: daemons that are started again when they die, and commands that answer in JSON.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
+use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -187,14 +186,10 @@ pub(crate) fn memory_bytes_peak(process: &str) -> u64 {
     kibibytes.map_or(0, |kibibytes: u64| kibibytes * 1024)
 }
 
-/// Writes a file that only its owner may read.
+/// A path as an argument of a command.
 ///
 /// # Errors
-/// When it cannot be written.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = File::options();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = options.open(path).with_context(|| path.display().to_string())?;
-    file.write_all(bytes).with_context(|| path.display().to_string())
+/// When it is not Unicode.
+pub(crate) fn argument(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| format!("{} is not Unicode", path.display()))
 }

@@ -1,11 +1,11 @@
 //! The steps of the demonstration, in the order in which they happen.
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, Result, ensure};
+use insitu_daemon::files::{self, Access};
 use insitu_privacy::{Delta, Epsilon, rho_within};
 use insitu_protocol::project::Project;
 use serde_json::Value;
@@ -20,7 +20,7 @@ use super::federation::{Federation, Policy, Site};
 use super::fields::{number, text};
 use super::outcome::{Outcome, RoundOutcome};
 use super::people::{self, Desk, PEOPLE, Person, Work};
-use super::process;
+use super::process::argument;
 
 /// The hospital that the others are compared with: its patients trained the first bundle.
 pub(crate) const REFERENCE: &str = "cleveland";
@@ -92,13 +92,13 @@ pub(crate) fn tell(
     let labeled = stage.snapshot()?;
     stage.release_statistics()?;
     narrator.say("4. Noised statistics released: confusion, coincidence, calibration, drift.");
-    let (run, last) = stage.train(&first)?;
+    let run = stage.train(&first)?;
     narrator.say(
         "5. A head trained across the hospitals under differential privacy; new bundle in use.",
     );
     let campaign = stage.campaign()?;
     narrator.say("6. The slice that drifted most was relabeled, and progress reported with noise.");
-    let rounds = stage.evaluate(&first, &run, &last)?;
+    let rounds = stage.evaluate(&first, &run)?;
     let outcome = stage.collect(Collected { seed, start, work, labeled, rounds, campaign })?;
     Ok((federation, outcome))
 }
@@ -131,11 +131,9 @@ impl Stage<'_> {
     /// Publishes project and first bundle, and waits until every hospital uses it; its digest.
     fn deploy(&self, shipped: &Shipped) -> Result<String> {
         let coordinator = &self.federation.coordinator;
-        let path =
-            |path: &Path| path.to_str().map(str::to_owned).context("a name that is not Unicode");
-        coordinator.run(&["project", "create", &path(&shipped.project)?])?;
-        let bundle = path(&shipped.bundle)?;
-        let published = coordinator.json(&["model", "publish", &bundle, "--project", PROJECT])?;
+        coordinator.run(&["project", "create", argument(&shipped.project)?])?;
+        let bundle = argument(&shipped.bundle)?;
+        let published = coordinator.json(&["model", "publish", bundle, "--project", PROJECT])?;
         let digest = text(&published, "bundle")?;
         self.in_use(&digest)?;
         Ok(digest)
@@ -157,9 +155,8 @@ impl Stage<'_> {
         let counts = self.every_site(|site| {
             let hospital = self.hospital(site)?;
             let table = site.folder.join("patients.csv");
-            process::write_private(&table, &hospital.table()?)?;
-            let table = table.to_str().context("a name that is not Unicode")?;
-            site.agent.run(&["import", table, "--project", PROJECT])?;
+            files::write_atomic(&table, &hospital.table()?, Access::Secret)?;
+            site.agent.run(&["import", argument(&table)?, "--project", PROJECT])?;
             self.federation.wait(&format!("prelabels at {}", site.name), || {
                 let project = site.project(PROJECT)?.context("the project vanished")?;
                 let (items, prelabeled) =
@@ -172,12 +169,11 @@ impl Stage<'_> {
 
     /// Lets each hospital's people label until nothing is left.
     fn annotate(&self) -> Result<Work> {
-        let works = self.every_site(|site| self.annotate_at(site))?;
-        Ok(works.iter().fold(Work::default(), |sum, work| Work {
-            annotations: sum.annotations + work.annotations,
-            notes: sum.notes + work.notes,
-            leaked: sum.leaked + work.leaked,
-        }))
+        let mut total = Work::default();
+        for work in self.every_site(|site| self.annotate_at(site))? {
+            total += work;
+        }
+        Ok(total)
     }
 
     fn annotate_at(&self, site: &Site) -> Result<Work> {
@@ -199,10 +195,7 @@ impl Stage<'_> {
                     client: people::client(),
                     decisions: &self.decisions,
                 };
-                let work = desk.work()?;
-                total.annotations += work.annotations;
-                total.notes += work.notes;
-                total.leaked += work.leaked;
+                total += desk.work()?;
             }
             // A disagreement puts an item back into a queue, so look once more.
             if total.annotations == before {
@@ -236,8 +229,9 @@ impl Stage<'_> {
         .map(drop)
     }
 
-    /// Runs the training rounds; the run as the coordinator shows it, and the new bundle's digest.
-    fn train(&self, first: &str) -> Result<(Value, String)> {
+    /// Runs the training rounds until every hospital uses the new bundle; the run as the coordinator
+    /// shows it, whose last candidate is that bundle.
+    fn train(&self, first: &str) -> Result<Value> {
         let coordinator = &self.federation.coordinator;
         let started = coordinator.json(&[
             "round",
@@ -256,7 +250,7 @@ impl Stage<'_> {
         let last = text(&finished, "published")?;
         ensure!(last != first, "training published the bundle that it started from");
         self.in_use(&last)?;
-        Ok((finished, last))
+        Ok(finished)
     }
 
     /// Relabels the slice that drifted most; the campaign as the coordinator shows it.
@@ -304,20 +298,16 @@ impl Stage<'_> {
     }
 
     /// Measures each round's bundle on the held-out patients, and attaches it for the dashboard.
-    fn evaluate(&self, first: &str, run: &Value, last: &str) -> Result<Vec<RoundOutcome>> {
+    fn evaluate(&self, first: &str, run: &Value) -> Result<Vec<RoundOutcome>> {
         let mut bundles = vec![(0, first.to_owned())];
         for round in run["rounds"].as_array().context("the run's rounds")? {
             bundles.push((number(round, "round")?, text(round, "bundle")?));
-        }
-        // The last round's candidate and the published bundle differ in version and signature only.
-        if let Some((_, bundle)) = bundles.last_mut() {
-            last.clone_into(bundle);
         }
         let coordinator = &self.federation.coordinator;
         let mut rounds = Vec::new();
         for (round, digest) in bundles {
             let folder = self.home.join("evaluated").join(round.to_string());
-            let folder = folder.to_str().context("a name that is not Unicode")?;
+            let folder = argument(&folder)?;
             coordinator.run(&["model", "export", &digest, "--out", folder])?;
             let accuracy_by_site = self.every_site(|site| self.accuracy(site, folder))?;
             let accuracy = accuracy_by_site.iter().sum::<f64>() / accuracy_by_site.len() as f64;
@@ -335,10 +325,8 @@ impl Stage<'_> {
     fn accuracy(&self, site: &Site, bundle: &str) -> Result<f64> {
         let (lines, truth) = self.hospital(site)?.held_out();
         let file = site.folder.join("held-out.jsonl");
-        let mut out = fs::File::create(&file)?;
-        out.write_all(lines.as_bytes())?;
-        let file = file.to_str().context("a name that is not Unicode")?;
-        let answer = site.agent.run(&["prelabel", "--bundle", bundle, file])?;
+        files::write_atomic(&file, lines.as_bytes(), Access::Secret)?;
+        let answer = site.agent.run(&["prelabel", "--bundle", bundle, argument(&file)?])?;
         let mut right = 0;
         let mut seen = 0;
         for line in String::from_utf8(answer)?.lines() {
