@@ -128,6 +128,8 @@ pub fn apply(
                 take_campaign(tx, judge, order.number, campaign)?;
                 "campaign"
             }
+            // Not taken part in: the session goes on without this site.
+            Order::Session(_) => "session",
         };
         tx.set_last_order(order.number)?;
         metrics::counter!("insitu_agent_orders_total", "kind" => kind).increment(1);

@@ -155,9 +155,12 @@ impl Release {
             Body::Confusion { window }
             | Body::Coincidence { window }
             | Body::Calibration { window }
-            | Body::Drift { window } => format!("statistics/{project}/{window}/"),
+            | Body::Drift { window }
+            | Body::MaskedStatistics { window, .. } => format!("statistics/{project}/{window}/"),
             Body::Campaign { campaign } => format!("campaign/{campaign}/"),
-            Body::Update { run, round } => format!("run/{run}/{round}/"),
+            Body::Update { run, round } | Body::MaskedUpdate { run, round, .. } => {
+                format!("run/{run}/{round}/")
+            }
         }
     }
 
@@ -196,9 +199,12 @@ impl Release {
             Body::Confusion { .. }
             | Body::Coincidence { .. }
             | Body::Calibration { .. }
-            | Body::Drift { .. } => ("a statistics window", limits.window, self.group()),
+            | Body::Drift { .. }
+            | Body::MaskedStatistics { .. } => ("a statistics window", limits.window, self.group()),
             Body::Campaign { .. } => ("a campaign", limits.campaign, self.group()),
-            Body::Update { run, .. } => ("a training run", limits.run, format!("run/{run}/")),
+            Body::Update { run, .. } | Body::MaskedUpdate { run, .. } => {
+                ("a training run", limits.run, format!("run/{run}/"))
+            }
         };
         let spent = Rho::from_nano(tx.charged_on(&group)?);
         budget::admit(spent, self.rho(), limit).map_err(|error| over(what, error, None))?;

@@ -20,6 +20,7 @@ use insitu_protocol::project::{
 use insitu_protocol::release::{Body, CHAIN_START, Release, Values, chain};
 use insitu_protocol::request::Request;
 use insitu_protocol::response::{HelloAnswer, Receipt, Refusal, Response};
+use insitu_protocol::session::{Member, Part, Purpose, SessionAnswer, SessionOrder};
 use insitu_protocol::text::{Line, Page};
 
 /// A message against its frame, given in pieces so that each piece can say which field it is.
@@ -77,6 +78,80 @@ fn submit_poll_fetch_renew() {
         ],
     );
     golden(&Request::Renew { signing_request: Bytes(vec![9]) }, &["03000000", "04", "0109"]);
+}
+
+#[test]
+fn announce_and_session() {
+    golden(
+        &Request::Announce { verify_key: Fixed([4; 32]) },
+        &["21000000", "05", &"04".repeat(32) /* verify_key */],
+    );
+    golden(
+        &Request::Session { session: Fixed([6; 32]), stage: 3, body: Bytes(vec![8, 9]) },
+        &[
+            "25000000",
+            "06",
+            &"06".repeat(32), // session
+            "03",             // stage
+            "020809",         // body
+        ],
+    );
+    golden(&Response::Announced, &["01000000", "06"]);
+    let answers = [
+        (SessionAnswer::Wait { retry_after_ms: 100 }, "0064"),
+        (SessionAnswer::Ready(Bytes(vec![5])), "010105"),
+        (SessionAnswer::Done, "02"),
+        (SessionAnswer::Dropped, "03"),
+        (SessionAnswer::Abandoned, "04"),
+    ];
+    for (answer, body) in answers {
+        let length = format!("{:02x}000000", 1 + body.len() / 2);
+        golden(&Response::Session(answer), &[&length, "07", body]);
+    }
+}
+
+#[test]
+fn session_orders() {
+    let order = SessionOrder {
+        purpose: Purpose::Statistics {
+            project: "heart".parse().unwrap(),
+            project_version: 2,
+            collection: Fixed([1; 16]),
+        },
+        attempt: 3,
+        members: vec![Member {
+            site: "va".parse().unwrap(),
+            agent: "a1".parse().unwrap(),
+            verify_key: Fixed([4; 32]),
+        }],
+        threshold: 7,
+        colluders: 1,
+        parts: vec![Part { values: 4, scale_1024: 300 }],
+        deadlines_unix_s: [1, 2, 3, 4, 5],
+    };
+    golden(
+        &Response::Orders(vec![NumberedOrder { number: 9, order: Order::Session(order) }]),
+        &[
+            "4f000000",
+            "020109",
+            "04",             // variant: session
+            "01",             // purpose: statistics
+            "056865617274",   // project
+            "02",             // project_version
+            &"01".repeat(16), // collection
+            "03",             // attempt
+            "01",             // members: one
+            "027661",         // site
+            "026131",         // agent
+            &"04".repeat(32), // verify_key
+            "07",             // threshold
+            "01",             // colluders
+            "01",             // parts: one
+            "04",             // values
+            "ac02",           // scale_1024
+            "020406080a",     // deadlines_unix_s, zigzag
+        ],
+    );
 }
 
 #[test]
@@ -360,6 +435,14 @@ fn release() {
         (Body::Drift { window: 4 }, "0304".to_owned()),
         (Body::Campaign { campaign: Fixed([1; 16]) }, format!("04{}", "01".repeat(16))),
         (Body::Update { run: Fixed([2; 16]), round: 7 }, format!("05{}07", "02".repeat(16))),
+        (
+            Body::MaskedUpdate { run: Fixed([2; 16]), round: 7, session: Fixed([3; 32]) },
+            format!("06{}07{}", "02".repeat(16), "03".repeat(32)),
+        ),
+        (
+            Body::MaskedStatistics { window: 5, session: Fixed([3; 32]) },
+            format!("0705{}", "03".repeat(32)),
+        ),
     ];
     for (body, body_hex) in bodies {
         let release = release(body);

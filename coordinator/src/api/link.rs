@@ -83,6 +83,7 @@ fn answer(
             enrollment::renew(&office.store, issuer(office), &peer.identity, request, now)?
                 .map(Response::Certificate)
         }
+        Request::Announce { .. } | Request::Session { .. } => Err(Refusal::UnknownSession),
     })
 }
 

@@ -152,6 +152,7 @@ fn counts(
         | Body::Calibration { .. }
         | Body::Drift { .. } => Ok(true),
         Body::Campaign { campaign } => Ok(tx.campaign_sites(campaign)?.contains(sender.site)),
+        Body::MaskedUpdate { .. } | Body::MaskedStatistics { .. } => Ok(false),
         Body::Update { run, round } => {
             let open = tx.round(run, round)?.is_some_and(|round| {
                 round.state == RoundState::Open && now_unix_s < round.closes_unix_s

@@ -63,6 +63,7 @@ fn expected_values(
             }
             Some(_) | None => Err(Refusal::UnknownObject),
         },
+        Body::MaskedUpdate { .. } | Body::MaskedStatistics { .. } => Err(Refusal::UnknownSession),
         Body::Update { run, round } => match tx.run(run)? {
             Some(row) if row.project == release.project && (1..=row.rounds).contains(&round) => {
                 let features = usize::try_from(row.features).unwrap_or(usize::MAX);

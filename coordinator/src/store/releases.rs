@@ -232,6 +232,9 @@ fn content_key(body: &Body) -> (Vec<u8>, u32) {
         | Body::Drift { window } => (Vec::new(), *window),
         Body::Campaign { campaign } => (campaign.0.to_vec(), 0),
         Body::Update { run, round } => (run.0.to_vec(), *round),
+        Body::MaskedUpdate { session, .. } | Body::MaskedStatistics { session, .. } => {
+            (session.0.to_vec(), 0)
+        }
     }
 }
 

@@ -5,7 +5,7 @@
 //! federation is a conversation of its own ([`enroll`]).
 //!
 //! - What the coordinator tells agents to do is an [`order::Order`]: a project's definition, a model
-//!   bundle, a training round, a labeling campaign.
+//!   bundle, a training round, a labeling campaign, a secure aggregation ([`session`]).
 //! - What leaves a site is a [`release::Release`], and nothing else: noised, charged, chained.
 //!
 //! Field order is wire order. A change is a new enum variant, appended; golden byte vectors in the
@@ -21,4 +21,5 @@ pub mod project;
 pub mod release;
 pub mod request;
 pub mod response;
+pub mod session;
 pub mod text;

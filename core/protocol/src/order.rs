@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::bytes::Bytes;
 use crate::ids::{CampaignId, Digest, ProjectName, RunId, Signature};
 use crate::project::Project;
+use crate::session::SessionOrder;
 use crate::text::Line;
 
 /// Most orders in one answer.
@@ -42,6 +43,8 @@ pub enum Order {
     Round(RoundOrder),
     /// Label the items that a selector matches, and say how far it got.
     Campaign(CampaignOrder),
+    /// Add something over sites, so that only the sum is seen.
+    Session(SessionOrder),
 }
 
 /// A signed bundle to fetch, verify and use.

@@ -72,6 +72,23 @@ pub enum Body {
         /// The round, from 1.
         round: u32,
     },
+    /// An update that carries this site's share of the noise, masked: only the sum over the
+    /// session's sites can be read. Values are modulo 2³².
+    MaskedUpdate {
+        /// The run.
+        run: RunId,
+        /// The round, from 1.
+        round: u32,
+        /// The session.
+        session: Digest,
+    },
+    /// A window's four statistics, one after the other, masked in the same way.
+    MaskedStatistics {
+        /// The site's window, from 1.
+        window: u32,
+        /// The session.
+        session: Digest,
+    },
 }
 
 impl Body {
@@ -84,6 +101,8 @@ impl Body {
             Self::Drift { .. } => "drift",
             Self::Campaign { .. } => "campaign",
             Self::Update { .. } => "update",
+            Self::MaskedUpdate { .. } => "masked-update",
+            Self::MaskedStatistics { .. } => "masked-statistics",
         }
     }
 }

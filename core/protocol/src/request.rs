@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::bytes::Bytes;
+use crate::bytes::{Bytes, Fixed};
 use crate::facts::DeviceFacts;
 use crate::frame::Message;
 use crate::ids::Digest;
+use crate::session::SESSION_BODY_BYTES_MAX;
 
 /// The ALPN protocol name of the link.
 pub const ALPN: &[u8] = b"insitu/1";
@@ -43,10 +44,26 @@ pub enum Request {
         /// PKCS#10 certificate signing request, DER.
         signing_request: Bytes,
     },
+    /// Make the key known with which this agent signs for secure aggregation.
+    Announce {
+        /// Ed25519.
+        verify_key: Fixed<32>,
+    },
+    /// Go on with a secure aggregation.
+    Session {
+        /// The session.
+        session: Digest,
+        /// The stage, from 0.
+        stage: u8,
+        /// The stage's body; empty to ask for the answer again, and for the masked vector, which
+        /// travels as a release.
+        body: Bytes,
+    },
 }
 
 impl Message for Request {
-    const BYTES_MAX: &'static [usize] = &[64, RELEASE_BYTES_MAX + 16, 16, 64, 4 * 1024];
+    const BYTES_MAX: &'static [usize] =
+        &[64, RELEASE_BYTES_MAX + 16, 16, 64, 4 * 1024, 40, SESSION_BODY_BYTES_MAX + 48];
 }
 
 impl Request {
@@ -58,6 +75,8 @@ impl Request {
             Self::Poll { .. } => "poll",
             Self::Fetch { .. } => "fetch",
             Self::Renew { .. } => "renew",
+            Self::Announce { .. } => "announce",
+            Self::Session { .. } => "session",
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::frame::Message;
 use crate::ids::{Digest, ReleaseId};
 use crate::order::{NumberedOrder, ORDERS_BYTES_MAX};
 use crate::request::CHUNK_BYTES_MAX;
+use crate::session::{SESSION_BODY_BYTES_MAX, SessionAnswer};
 
 /// An answer; the variant matches the request, or is a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,11 +29,23 @@ pub enum Response {
     Certificate(Bytes),
     /// The request was understood and is not granted, or was not understood.
     Refused(Refusal),
+    /// To an announcement: the key is known.
+    Announced,
+    /// To a message of a secure aggregation.
+    Session(SessionAnswer),
 }
 
 impl Message for Response {
-    const BYTES_MAX: &'static [usize] =
-        &[128, 128, ORDERS_BYTES_MAX, CHUNK_BYTES_MAX + 64, 32 * 1024, 1024];
+    const BYTES_MAX: &'static [usize] = &[
+        128,
+        128,
+        ORDERS_BYTES_MAX,
+        CHUNK_BYTES_MAX + 64,
+        32 * 1024,
+        1024,
+        1,
+        SESSION_BODY_BYTES_MAX + 16,
+    ];
 }
 
 /// The coordinator's view of the agent that says hello.
@@ -107,6 +120,15 @@ pub enum Refusal {
     /// The coordinator could not do it (a full disk, say); its log says why.
     #[error("the coordinator failed: its log says why")]
     Failed,
+    /// No such session, or none of this site's.
+    #[error("the coordinator has no such session for this site")]
+    UnknownSession,
+    /// A message that its session cannot take; the first one of a stage stays.
+    #[error("the session does not take this message for stage {stage}")]
+    Stage {
+        /// The stage, from 0.
+        stage: u8,
+    },
 }
 
 impl Refusal {
@@ -121,7 +143,9 @@ impl Refusal {
             | Self::Token
             | Self::UnknownProject
             | Self::UnknownObject
-            | Self::Chain { .. } => false,
+            | Self::Chain { .. }
+            | Self::UnknownSession
+            | Self::Stage { .. } => false,
         }
     }
 }

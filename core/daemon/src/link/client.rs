@@ -7,13 +7,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use insitu_protocol::bytes::Bytes;
+use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::facts::DeviceFacts;
 use insitu_protocol::frame::{self, FrameError, Message};
 use insitu_protocol::ids::Digest;
 use insitu_protocol::order::NumberedOrder;
 use insitu_protocol::request::Request;
 use insitu_protocol::response::{HelloAnswer, Receipt, Refusal, Response};
+use insitu_protocol::session::SessionAnswer;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, WriteError};
 use tokio::time::timeout;
@@ -192,7 +193,9 @@ impl Link {
             | Response::Receipt(_)
             | Response::Orders(_)
             | Response::Chunk { .. }
-            | Response::Certificate(_) => Ok(response),
+            | Response::Certificate(_)
+            | Response::Announced
+            | Response::Session(_) => Ok(response),
         }
     }
 
@@ -242,6 +245,34 @@ impl Link {
             return Err(CallError::Mismatch { request: "fetch" });
         };
         Ok((total_bytes, bytes))
+    }
+
+    /// Makes the key known with which this agent signs for secure aggregation.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn announce(&self, verify_key: Fixed<32>) -> Result<(), CallError> {
+        let Response::Announced = self.call(&Request::Announce { verify_key }).await? else {
+            return Err(CallError::Mismatch { request: "announce" });
+        };
+        Ok(())
+    }
+
+    /// Sends the body of a stage of a secure aggregation, or asks for its answer with none.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn session(
+        &self,
+        session: Digest,
+        stage: u8,
+        body: Vec<u8>,
+    ) -> Result<SessionAnswer, CallError> {
+        let request = Request::Session { session, stage, body: Bytes(body) };
+        let Response::Session(answer) = self.call(&request).await? else {
+            return Err(CallError::Mismatch { request: "session" });
+        };
+        Ok(answer)
     }
 
     /// Whether the connection is gone. `false` promises nothing: only a call does.

@@ -63,14 +63,27 @@ pub fn share_of(
     GaussianScale::from_steps(steps).map_err(NoiseShareError::Scale)
 }
 
-/// What the sum costs a subject against the coordinator and c colluding sites, rounded up: the
-/// theorem of this module with S = T − c. [`Rho::MAX`] when it does not fit.
+/// What the sum costs a subject against the coordinator and c colluding sites, rounded up, when
+/// the whole vector has noise of one scale: [`shared_rho`] of the session.
 pub fn distributed_rho(session: &Session, sensitivity: SquaredSensitivity) -> Rho {
-    let (sites, s) = (session.noisy_sites() as f64, session.parameters().noise.as_f64());
-    let (d, squared) = (session.parameters().dimensions as f64, sensitivity.get() as f64);
+    let parameters = session.parameters();
+    shared_rho(session.noisy_sites(), parameters.noise, parameters.dimensions, sensitivity)
+}
+
+/// What a sum of `dimensions` values costs a subject when `noisy_sites` (S = T − c) are certain to
+/// have added noise of `scale` to it: the theorem of this module, rounded up. [`Rho::MAX`] when it
+/// does not fit. Parts of a vector with scales of their own are separate sums, whose costs add.
+pub fn shared_rho(
+    noisy_sites: usize,
+    scale: GaussianScale,
+    dimensions: usize,
+    sensitivity: SquaredSensitivity,
+) -> Rho {
+    let (sites, s) = (noisy_sites as f64, scale.as_f64());
+    let (d, squared) = (dimensions as f64, sensitivity.get() as f64);
     let exponent = -2.0 * (std::f64::consts::PI * s).powi(2);
     let term = |k: usize| (exponent * k as f64 / (k as f64 + 1.0)).exp();
-    let tau = 10.0 * (1..session.noisy_sites()).map(term).sum::<f64>();
+    let tau = 10.0 * (1..noisy_sites).map(term).sum::<f64>();
     let ideal = squared / (sites * s * s);
     let epsilon = (ideal + tau * d / 2.0).sqrt().min(ideal.sqrt() + tau * d.sqrt());
     rounded_up(epsilon * epsilon / 2.0)

@@ -26,7 +26,7 @@ impl SessionId {
 pub struct Site {
     /// Digest of the agent's identity.
     pub agent: [u8; 32],
-    /// Fingerprint of the agent's certificate.
+    /// Fingerprint of what its key is certified by.
     pub certificate: [u8; 32],
     /// Ed25519 key that signs for secure aggregation only, certified by the federation.
     pub verify_key: [u8; 32],
@@ -80,7 +80,8 @@ pub struct Parameters {
     pub dimensions: usize,
     /// The ring they are added in.
     pub ring: Ring,
-    /// Scale of the noise that each site adds.
+    /// Scale of the noise that each site adds; the smallest, when parts of the vector have scales
+    /// of their own, which `input` then binds.
     pub noise: GaussianScale,
     /// Digest of what is summed: kind, head, clip norm, fraction bits, selector.
     pub input: [u8; 32],
