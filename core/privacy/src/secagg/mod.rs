@@ -48,7 +48,7 @@ pub use client::{CheckedShares, Client, Refusal, Unsent};
 pub use crypto::{ConsentKey, Roots};
 pub use journal::JournalError;
 pub use message::{Malformed, Stage};
-pub use noise::{NoiseShareError, distributed_rho, local_rho, share_of, shared_rho};
+pub use noise::{NoisePart, NoiseShareError, distributed_rho, local_rho, share_of, shared_rho};
 pub use server::{Accepted, Answer, Event, Fault, Server};
 pub use session::{Parameters, Ring, Session, SessionError, SessionId, Site};
 pub use sites::Sites;

@@ -24,6 +24,10 @@ use crate::{
 
 /// Below this scale the sum of discrete Gaussians is not close enough to one: 4, in 1/1024.
 const STEPS_MIN: u64 = 4 * 1024;
+/// The most bits that a part's values are multiplied by.
+const FRACTION_BITS_MAX: u32 = 16;
+/// A scale that does not even fit the type it is told in.
+const BEYOND: NoiseShareError = NoiseShareError::Scale(NoiseError::Scale { steps: u128::MAX });
 
 /// Why noise cannot be shared.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +65,77 @@ pub fn share_of(
         return Err(NoiseShareError::TooFine { steps });
     }
     GaussianScale::from_steps(steps).map_err(NoiseShareError::Scale)
+}
+
+/// How one part of a vector is scaled and noised, so that its sum costs what was agreed: the same
+/// public numbers give every site, and whoever proposes the session, the same part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoisePart {
+    /// b: each exact value is multiplied by 2ᵇ before the noise, and so is the sum. Counts need it,
+    /// whose share of the noise can be below a scale of 4, where the theorem of this module bends.
+    pub fraction_bits: u32,
+    /// The scale of the noise that each site adds to the multiplied values.
+    pub scale: GaussianScale,
+}
+
+impl NoisePart {
+    /// The part whose sum over `noisy_sites` (T − c) and more costs at most `rho`: the smallest b
+    /// at which a share of the noise has a scale of 4. Multiplying by 2ᵇ multiplies D² by 4ᵇ. A
+    /// part that nobody can move (D² = 0, a histogram of no features) is noised as if D² were 1.
+    ///
+    /// # Errors
+    /// [`NoiseShareError::Scale`] for no budget, no sites, or a scale beyond the largest;
+    /// [`NoiseShareError::TooFine`] when 2¹⁶ grid steps a unit are not enough.
+    ///
+    /// ```
+    /// # use insitu_privacy::{Rho, SquaredSensitivity, secagg::NoisePart};
+    /// // ε = 0.5 for counts over 7 noisy sites: 8.68/√7 = 3.28 each, so halves are counted.
+    /// let part = NoisePart::new(SquaredSensitivity::new(1), Rho::from_nano(6_640_000), 7)?;
+    /// assert_eq!(part.fraction_bits, 1);
+    /// # Ok::<(), insitu_privacy::secagg::NoiseShareError>(())
+    /// ```
+    pub fn new(
+        sensitivity: SquaredSensitivity,
+        rho: Rho,
+        noisy_sites: usize,
+    ) -> Result<Self, NoiseShareError> {
+        let mut fraction_bits = 0;
+        loop {
+            let scaled = multiplied(sensitivity, fraction_bits).ok_or(BEYOND)?;
+            let central = GaussianScale::for_budget(scaled, rho).map_err(NoiseShareError::Scale)?;
+            match share_of(central, noisy_sites) {
+                Ok(scale) => return Ok(Self { fraction_bits, scale }),
+                Err(NoiseShareError::TooFine { .. }) if fraction_bits < FRACTION_BITS_MAX => {
+                    fraction_bits += 1;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// What the sum costs a subject that moves the part by `sensitivity` before the
+    /// multiplication: [`shared_rho`] of it.
+    pub fn shared_rho(
+        self,
+        sensitivity: SquaredSensitivity,
+        dimensions: usize,
+        noisy_sites: usize,
+    ) -> Rho {
+        multiplied(sensitivity, self.fraction_bits)
+            .map_or(Rho::MAX, |scaled| shared_rho(noisy_sites, self.scale, dimensions, scaled))
+    }
+
+    /// What it costs when everybody but the subject's own site colludes: see [`local_rho`].
+    pub fn local_rho(self, sensitivity: SquaredSensitivity) -> Rho {
+        multiplied(sensitivity, self.fraction_bits)
+            .map_or(Rho::MAX, |scaled| self.scale.rho(scaled))
+    }
+}
+
+/// D²·4ᵇ, of at least 1; `None` when it does not fit.
+fn multiplied(sensitivity: SquaredSensitivity, fraction_bits: u32) -> Option<SquaredSensitivity> {
+    let factor = 1_u64.checked_shl(2 * fraction_bits)?;
+    sensitivity.get().max(1).checked_mul(factor).map(SquaredSensitivity::new)
 }
 
 /// What the sum costs a subject against the coordinator and c colluding sites, rounded up, when
@@ -109,6 +184,7 @@ fn rounded_up(rho: f64) -> Rho {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loss::{Delta, Epsilon, rho_within};
     use crate::secagg::session::{Parameters, Ring, SessionId, Site};
 
     fn session(sites: u8, threshold: usize, colluders: usize, noise: GaussianScale) -> Session {
@@ -139,6 +215,44 @@ mod tests {
         let fine = GaussianScale::from_steps(10 * 1024).unwrap();
         assert!(matches!(share_of(fine, 7), Err(NoiseShareError::TooFine { .. })));
         assert!(matches!(share_of(fine, 0), Err(NoiseShareError::Scale(_))));
+    }
+
+    #[test]
+    fn parts_take_the_fewest_bits_and_keep_their_price() {
+        let delta = Delta::new(1e-6).unwrap();
+        for blocks in [1_u64, 4, 13] {
+            for epsilon in [0.05, 0.5, 2.0, 8.0] {
+                for noisy in [2, 3, 7, 100] {
+                    let rho = rho_within(Epsilon::new(epsilon).unwrap(), delta);
+                    let sensitivity = SquaredSensitivity::new(blocks);
+                    let part = NoisePart::new(sensitivity, rho, noisy).unwrap();
+                    assert!(part.scale.steps() >= STEPS_MIN);
+                    if let Some(fewer) = part.fraction_bits.checked_sub(1) {
+                        let scaled = SquaredSensitivity::new(blocks << (2 * fewer));
+                        let central = GaussianScale::for_budget(scaled, rho).unwrap();
+                        assert!(share_of(central, noisy).is_err());
+                    }
+                    let cost = part.shared_rho(sensitivity, 500, noisy);
+                    assert!(cost <= rho.checked_add(Rho::from_nano(1)).unwrap());
+                    assert!(cost.as_f64() > 0.998 * rho.as_f64(), "{cost:?} of {rho:?}");
+                    let ratio = part.local_rho(sensitivity).as_f64() / cost.as_f64();
+                    assert!((ratio - noisy as f64).abs() < 0.01 * noisy as f64);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_part_that_nobody_moves_is_noised_like_one_of_sensitivity_one() {
+        let (rho, none) = (Rho::from_nano(6_640_000), SquaredSensitivity::new(0));
+        let part = NoisePart::new(none, rho, 3).unwrap();
+        assert_eq!(part, NoisePart::new(SquaredSensitivity::new(1), rho, 3).unwrap());
+        assert!(part.shared_rho(none, 0, 3) > Rho::ZERO);
+        let error = NoisePart::new(none, Rho::ZERO, 3).unwrap_err();
+        assert!(matches!(error, NoiseShareError::Scale(NoiseError::NoBudget)));
+        assert!(matches!(NoisePart::new(none, rho, 0), Err(NoiseShareError::Scale(_))));
+        // ε beyond all use: 2¹⁶ steps a unit do not bring the scale to 4.
+        assert!(matches!(NoisePart::new(none, Rho::MAX, 3), Err(NoiseShareError::TooFine { .. })));
     }
 
     #[test]
