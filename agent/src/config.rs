@@ -1,5 +1,6 @@
 //! `agent.toml`: what the site decides. Unknown keys are refused; every limit has a default.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -7,6 +8,9 @@ use std::time::Duration;
 use insitu_privacy::{Delta, Epsilon, LossError, Rho, rho_within};
 use insitu_protocol::ids::{Digest, ProjectName, SiteName};
 use serde::Deserialize;
+
+/// The file of the ledger's witness, in the data folder unless the configuration names another.
+pub const WITNESS_FILE: &str = "ledger.witness";
 
 /// The configuration of one agent.
 #[derive(Clone, Debug, Deserialize)]
@@ -35,6 +39,9 @@ pub struct Config {
     /// What the site's steward allows.
     #[serde(default)]
     pub policy: Policy,
+    /// The record of what was charged.
+    #[serde(default)]
+    pub ledger: Ledger,
     /// The inference engine.
     #[serde(default)]
     pub inference: Inference,
@@ -108,12 +115,24 @@ pub struct Holdout {
     pub value: String,
 }
 
+/// `[ledger]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// The file that says how far the ledger has come. Apart from the data folder and its backups
+    /// it tells when the store was deleted or restored; without it, it is in the data folder.
+    pub witness: Option<PathBuf>,
+}
+
 /// `[policy]`: the steward's limits.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Policy {
     /// Most ε that all releases of any 365 days may cost a subject together.
     pub epsilon_year: f64,
+    /// What `epsilon_year` may not be set above: a limit on the limit, so that raising it is a
+    /// decision of its own.
+    pub epsilon_ceiling: f64,
     /// The δ at which every ε of this page is meant.
     pub delta: f64,
     /// Most ε of one statistics window.
@@ -122,6 +141,8 @@ pub struct Policy {
     pub epsilon_run: f64,
     /// Most ε of one campaign's answer.
     pub epsilon_campaign: f64,
+    /// Most ε of the releases of one project in any 365 days, for projects that are named here.
+    pub allotments: BTreeMap<ProjectName, f64>,
     /// A project with fewer subjects than this releases nothing.
     pub minimum_cohort: u64,
     /// Backbones the steward has approved, by BLAKE3 digest.
@@ -181,6 +202,27 @@ pub enum ConfigError {
         /// Why.
         source: LossError,
     },
+    /// A limit above the one that it is part of.
+    #[error(
+        "policy.{key} = {got} is above policy.{over} = {allowed}: lower it, or raise policy.{over} \
+         if whoever answers for the subjects has decided so"
+    )]
+    Above {
+        /// The key under `[policy]`.
+        key: String,
+        /// Its value.
+        got: f64,
+        /// The limit's key.
+        over: &'static str,
+        /// The limit.
+        allowed: f64,
+    },
+    /// A cohort in which nobody can hide.
+    #[error("policy.minimum_cohort = {got}: at least 2 subjects are needed to hide one another")]
+    Cohort {
+        /// Its value.
+        got: u64,
+    },
     /// Two `[[project]]` entries of one name.
     #[error("project {project} has two [[project]] entries")]
     Repeated {
@@ -196,7 +238,7 @@ pub enum ConfigError {
 }
 
 /// The policy's limits in the ledger's currency.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Limits {
     /// The δ of all of them.
     pub delta: Delta,
@@ -208,6 +250,8 @@ pub struct Limits {
     pub run: Rho,
     /// One campaign.
     pub campaign: Rho,
+    /// A project's share of the year, where it has one.
+    pub allotments: BTreeMap<ProjectName, Rho>,
     /// Fewest subjects.
     pub minimum_cohort: u64,
 }
@@ -222,9 +266,16 @@ impl Config {
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         config.data = folder.join(&config.data);
+        config.ledger.witness = config.ledger.witness.map(|witness| folder.join(witness));
         config.inference.library = config.inference.library.map(|library| folder.join(library));
         config.check()?;
         Ok(config)
+    }
+
+    /// The file of the ledger's witness.
+    pub fn witness(&self) -> PathBuf {
+        let beside = || self.data.join(WITNESS_FILE);
+        self.ledger.witness.clone().unwrap_or_else(beside)
     }
 
     /// The reading rules of a project's files, if the site has any.
@@ -273,6 +324,11 @@ impl Policy {
             window: rho("epsilon_window", self.epsilon_window)?,
             run: rho("epsilon_run", self.epsilon_run)?,
             campaign: rho("epsilon_campaign", self.epsilon_campaign)?,
+            allotments: self
+                .allotments
+                .iter()
+                .map(|(project, epsilon)| Ok((project.clone(), rho("allotments", *epsilon)?)))
+                .collect::<Result<_, ConfigError>>()?,
             minimum_cohort: self.minimum_cohort,
         })
     }
@@ -280,12 +336,26 @@ impl Policy {
     fn check(&self) -> Result<(), ConfigError> {
         Delta::new(self.delta).map_err(|source| ConfigError::Loss { key: "delta", source })?;
         for (key, epsilon) in [
+            ("epsilon_ceiling", self.epsilon_ceiling),
             ("epsilon_year", self.epsilon_year),
             ("epsilon_window", self.epsilon_window),
             ("epsilon_run", self.epsilon_run),
             ("epsilon_campaign", self.epsilon_campaign),
         ] {
             Epsilon::new(epsilon).map_err(|source| ConfigError::Loss { key, source })?;
+        }
+        let below = |key: String, got: f64, over, allowed: f64| {
+            if got > allowed { Err(ConfigError::Above { key, got, over, allowed }) } else { Ok(()) }
+        };
+        let (year, ceiling) = (self.epsilon_year, self.epsilon_ceiling);
+        below("epsilon_year".to_owned(), year, "epsilon_ceiling", ceiling)?;
+        for (project, epsilon) in &self.allotments {
+            Epsilon::new(*epsilon)
+                .map_err(|source| ConfigError::Loss { key: "allotments", source })?;
+            below(format!("allotments.{project}"), *epsilon, "epsilon_year", year)?;
+        }
+        if self.minimum_cohort < 2 {
+            return Err(ConfigError::Cohort { got: self.minimum_cohort });
         }
         Ok(())
     }
@@ -311,10 +381,12 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             epsilon_year: 2.0,
+            epsilon_ceiling: 3.0,
             delta: 1e-6,
             epsilon_window: 0.5,
             epsilon_run: 1.0,
             epsilon_campaign: 1.0,
+            allotments: BTreeMap::new(),
             minimum_cohort: 50,
             backbones: Vec::new(),
             approve_models: ApproveModels::Manual,
@@ -395,6 +467,27 @@ mod tests {
         let twice =
             "site = \"a\"\n[[project]]\nname=\"p\"\nid=\"i\"\n[[project]]\nname=\"p\"\nid=\"i\"";
         assert!(matches!(parse(twice).unwrap().check(), Err(ConfigError::Repeated { .. })));
+    }
+
+    #[test]
+    fn a_policy_that_protects_less_than_it_says_is_refused_with_the_numbers() {
+        let refused = |policy: &str| {
+            let config = parse(&format!("site = \"a\"\n[policy]\n{policy}")).unwrap();
+            config.check().unwrap_err().to_string()
+        };
+        let above = refused("epsilon_year = 3.5");
+        assert!(
+            above.contains("epsilon_year = 3.5 is above policy.epsilon_ceiling = 3"),
+            "{above}"
+        );
+        let above = refused("allotments = { heart = 2.5 }");
+        assert!(
+            above.contains("allotments.heart = 2.5 is above policy.epsilon_year = 2"),
+            "{above}"
+        );
+        assert!(refused("minimum_cohort = 1").contains("minimum_cohort = 1"));
+        let raised = "site = \"a\"\n[policy]\nepsilon_year = 3.5\nepsilon_ceiling = 4.0";
+        parse(raised).unwrap().check().unwrap();
     }
 
     #[test]

@@ -1,22 +1,37 @@
 //! The outbox: charges releases, chains them, keeps them until the coordinator has them.
 //!
-//! [`commit`] is the one way in. Charge, chain and bytes are one transaction of the caller's: after
-//! a crash all of it is there or nothing, and every later attempt sends the same bytes.
+//! [`commit`] is the one way in. Charge, chain, signed checkpoint and bytes are one transaction of the
+//! caller's: after a crash all of it is there or nothing, and every later attempt sends the same
+//! bytes.
+//!
+//! A ledger that is older than it should be would spend its budget twice. Two witnesses outside of
+//! the store tell: the coordinator, which confirms what it has ([`reconcile`]), and a signed file
+//! ([`attest`]), which is written before anything is sent. A clock that was set back would do the
+//! same, so the ledger's last charge is the earliest time that is believed.
+
+mod verify;
+
+use std::path::PathBuf;
 
 use insitu_privacy::Rho;
-use insitu_protocol::ids::Digest;
-use insitu_protocol::release::{self, CHAIN_START};
+use insitu_protocol::release;
 use insitu_protocol::response::Receipt;
 
 use crate::config::Limits;
 use crate::release::{Release, ReleaseError};
-use crate::store::ledger::{Entry, NewEntry};
-use crate::store::{Store, StoreError, Tx};
+use crate::store::ledger::NewEntry;
+use crate::store::{StoreError, Tx};
+
+pub use verify::{Verification, verify};
 
 /// Meta name of the mark that the coordinator knows more of the chain than this store.
 const RESTORED: &str = "restored";
-/// Rows verified in one transaction.
-const VERIFY_ROWS: u32 = 256;
+/// Meta name of the mark that the coordinator's clock is far from this one.
+const SKEWED: &str = "skewed";
+/// How far back a clock may go, in seconds: time services correct it by less.
+const CLOCK_BACK_SECONDS_MAX: i64 = 60;
+/// How far the clocks of agent and coordinator may be apart, in seconds, for releases to be made.
+const CLOCK_SKEW_SECONDS_MAX: i64 = 86_400;
 
 /// Why a release is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +58,44 @@ pub enum OutboxError {
         /// Last release of this store.
         ours: u64,
     },
+    /// The store is older than its witness.
+    #[error(
+        "the ledger ends at release {ours} with ρ {ours_rho} charged, its witness {} at {theirs} \
+         with ρ {theirs_rho}: the store was deleted, or restored from an older copy. Put the newest \
+         copy back, or enroll again as a new agent (`enroll --again --agent NAME`), which takes the \
+         difference for spent",
+        witness.display()
+    )]
+    Lost {
+        /// Last release of this store.
+        ours: u64,
+        /// Charged by this store.
+        ours_rho: Rho,
+        /// Last release that the witness knows.
+        theirs: u64,
+        /// Charged as the witness knows.
+        theirs_rho: Rho,
+        /// The witness' file.
+        witness: PathBuf,
+    },
+    /// The clock was set back.
+    #[error(
+        "this machine's clock is {seconds} s before the ledger's last charge: set it right. The \
+         budget renews over a rolling year, so nothing is released at a time that has passed"
+    )]
+    ClockBack {
+        /// How far back it is.
+        seconds: i64,
+    },
+    /// The coordinator's clock says something else.
+    #[error(
+        "this machine's clock and the coordinator's are {seconds} s apart: set it right. The budget \
+         renews over a rolling year, so nothing is released by a clock that is days off"
+    )]
+    Skewed {
+        /// The coordinator's clock less this one.
+        seconds: i64,
+    },
     /// It is too long to be sent.
     #[error("the release is too long")]
     TooLong(#[from] release::ReleaseError),
@@ -55,7 +108,11 @@ impl OutboxError {
     /// Whether the same can succeed later without a change of policy or data.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Store(_) | Self::Restored { .. } => true,
+            Self::Store(_)
+            | Self::Restored { .. }
+            | Self::Lost { .. }
+            | Self::ClockBack { .. }
+            | Self::Skewed { .. } => true,
             Self::Release(error) => error.is_transient(),
             Self::Twice { .. } | Self::TooLong(_) => false,
         }
@@ -72,7 +129,8 @@ pub fn commit(
     limits: &Limits,
     now: i64,
 ) -> Result<(), OutboxError> {
-    check_not_restored(tx)?;
+    attest(tx)?;
+    check_clock(tx, now)?;
     for release in releases {
         let occasion = release.occasion();
         if tx.has_occasion(&occasion)? {
@@ -97,7 +155,96 @@ pub fn commit(
         metrics::counter!("insitu_agent_releases_total", "kind" => release.body().name())
             .increment(1);
     }
-    Ok(())
+    Ok(tx.add_checkpoint()?)
+}
+
+/// Brings the witness up to the ledger's end. To be called in a transaction that may write, before
+/// it adds to the ledger: then the witness knows of what is durable, and of nothing else.
+///
+/// # Errors
+/// As [`check`]; [`OutboxError::Store`] when the witness cannot be written.
+pub fn attest(tx: &Tx<'_>) -> Result<(), OutboxError> {
+    check(tx)?;
+    let known = tx.witness().read().map_err(StoreError::from)?;
+    match tx.mark()? {
+        Some(mark) if known.as_ref() != Some(&mark) => {
+            Ok(tx.witness().write(&mark).map_err(StoreError::from)?)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// Refuses when this store is an old copy, as far as the coordinator or the witness know.
+///
+/// # Errors
+/// [`OutboxError::Restored`], [`OutboxError::Lost`].
+pub fn check(tx: &Tx<'_>) -> Result<(), OutboxError> {
+    if let Some(mark) = tx.meta(RESTORED)? {
+        let theirs = mark.try_into().map_or(u64::MAX, u64::from_le_bytes);
+        return Err(OutboxError::Restored { theirs, ours: tx.ledger_head()?.0 });
+    }
+    let Some(known) = tx.witness().read().map_err(StoreError::from)? else { return Ok(()) };
+    let same = known.sequence == 0
+        || tx
+            .entries(known.sequence.saturating_sub(1), 1)?
+            .first()
+            .is_some_and(|entry| entry.sequence == known.sequence && entry.chain == known.chain);
+    if same {
+        return Ok(());
+    }
+    let ours = tx.mark()?;
+    Err(OutboxError::Lost {
+        ours: ours.as_ref().map_or(0, |mark| mark.sequence),
+        ours_rho: Rho::from_nano(ours.map_or(0, |mark| mark.nano_rho)),
+        theirs: known.sequence,
+        theirs_rho: Rho::from_nano(known.nano_rho),
+        witness: tx.witness().path().to_owned(),
+    })
+}
+
+/// Refuses a time before the ledger's last charge, and a clock that the coordinator's contradicts.
+fn check_clock(tx: &Tx<'_>, now: i64) -> Result<(), OutboxError> {
+    let seconds = tx.mark()?.map_or(0, |mark| mark.charged_at.saturating_sub(now));
+    if seconds > CLOCK_BACK_SECONDS_MAX {
+        return Err(OutboxError::ClockBack { seconds });
+    }
+    match tx.meta(SKEWED)? {
+        Some(mark) => {
+            let seconds = mark.try_into().map_or(i64::MAX, i64::from_le_bytes);
+            Err(OutboxError::Skewed { seconds })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Takes note of how far the coordinator's clock is ahead of this one.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn compare_clocks(tx: &Tx<'_>, ahead_seconds: i64) -> Result<(), StoreError> {
+    if ahead_seconds.saturating_abs() > CLOCK_SKEW_SECONDS_MAX {
+        tx.set_meta(SKEWED, &ahead_seconds.to_le_bytes())
+    } else {
+        tx.clear_meta(SKEWED)
+    }
+}
+
+/// Goes on as a new agent after a ledger was lost: what the witness knows to have been charged
+/// beyond this ledger is spent, as of `now`, and the witness starts again from this ledger.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn accept_loss(tx: &Tx<'_>, now: i64) -> Result<Rho, OutboxError> {
+    tx.clear_meta(RESTORED)?;
+    let Err(OutboxError::Lost { ours_rho, theirs_rho, .. }) = check(tx) else {
+        return Ok(Rho::ZERO);
+    };
+    // Another chain of the same length may hide any part of what was charged.
+    let forked = theirs_rho <= ours_rho;
+    let lost = if forked { theirs_rho.nano() } else { theirs_rho.nano() - ours_rho.nano() };
+    tx.add_loss(lost, now)?;
+    tx.witness().restart(tx.mark()?.as_ref()).map_err(StoreError::from)?;
+    Ok(Rho::from_nano(lost))
 }
 
 /// Takes note of the newest release the coordinator has: confirms what it covers, or finds that
@@ -129,79 +276,4 @@ pub fn reconcile(tx: &Tx<'_>, theirs: Option<&Receipt>, now: i64) -> Result<(), 
 /// [`StoreError`].
 pub fn diverged(tx: &Tx<'_>, theirs: u64) -> Result<(), OutboxError> {
     Ok(tx.set_meta(RESTORED, &theirs.to_le_bytes())?)
-}
-
-/// Refuses when [`reconcile`] has found this store to be an old copy.
-///
-/// # Errors
-/// [`OutboxError::Restored`].
-pub fn check_not_restored(tx: &Tx<'_>) -> Result<(), OutboxError> {
-    let Some(mark) = tx.meta(RESTORED)? else { return Ok(()) };
-    let theirs = mark.try_into().map_or(u64::MAX, u64::from_le_bytes);
-    Err(OutboxError::Restored { theirs, ours: tx.ledger_head()?.0 })
-}
-
-/// What [`verify`] found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verification {
-    /// Releases looked at.
-    pub releases: u64,
-    /// The chain's hash after the last.
-    pub head: Digest,
-    /// The sum of all charges.
-    pub charged: Rho,
-    /// What is wrong, by release.
-    pub problems: Vec<String>,
-}
-
-/// Recomputes the chain and the charges of the whole ledger from the bytes that were stored.
-///
-/// # Errors
-/// [`StoreError`]; anything wrong with the ledger itself is a problem in the result.
-pub fn verify(store: &Store) -> Result<Verification, StoreError> {
-    let mut found =
-        Verification { releases: 0, head: CHAIN_START, charged: Rho::ZERO, problems: Vec::new() };
-    let mut last = 0;
-    loop {
-        let count = store.read("verify", |tx| {
-            let entries = tx.entries(last, VERIFY_ROWS)?;
-            for entry in &entries {
-                let bytes = tx.release_bytes(entry.sequence)?;
-                check(&mut found, last, entry, &bytes);
-                last = entry.sequence;
-            }
-            Ok::<_, StoreError>(entries.len())
-        })?;
-        if count == 0 {
-            return Ok(found);
-        }
-    }
-}
-
-fn check(found: &mut Verification, last: u64, entry: &Entry, bytes: &[u8]) {
-    let sequence = entry.sequence;
-    let mut problem = |holds: bool, what: &str| {
-        if !holds {
-            found.problems.push(format!("release {sequence}: {what}"));
-        }
-    };
-    problem(sequence == last + 1, "a release before it is missing");
-    problem(release::chain(bytes) == entry.chain, "its bytes do not have the hash of the chain");
-    match release::Release::decode(bytes) {
-        Ok(release) => {
-            problem(release.previous == found.head, "it is not chained to the one before");
-            problem(release.sequence == sequence, "its bytes are for another place in the chain");
-            problem(release.id == entry.id, "its bytes have another id than the ledger");
-            problem(release.project.as_str() == entry.project, "its bytes name another project");
-            problem(release.body.name() == entry.kind, "its bytes are of another kind");
-            problem(
-                release.nano_rho == entry.nano_rho,
-                "it was charged another cost than it names",
-            );
-        }
-        Err(_) => problem(false, "its bytes are not a release"),
-    }
-    found.releases += 1;
-    found.head = entry.chain;
-    found.charged = [found.charged, Rho::from_nano(entry.nano_rho)].into_iter().sum();
 }

@@ -209,6 +209,11 @@ impl Release {
         let spent = Rho::from_nano(tx.charged_on(&group)?);
         budget::admit(spent, self.rho(), limit).map_err(|error| over(what, error, None))?;
         let year_ago = now.saturating_sub(YEAR_SECONDS);
+        if let Some(allotment) = limits.allotments.get(&self.project) {
+            let spent = Rho::from_nano(tx.project_charged_since(&self.project, year_ago)?);
+            budget::admit(spent, self.rho(), *allotment)
+                .map_err(|error| over("the project's share of the year", error, None))?;
+        }
         let spent = Rho::from_nano(tx.charged_since(year_ago)?);
         let Err(error) = budget::admit(spent, self.rho(), limits.year) else { return Ok(()) };
         let renews = tx

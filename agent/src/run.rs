@@ -126,7 +126,7 @@ impl Agent {
         files::create_folder(&config.data)?;
         let lock = files::lock(&config.data.join(LOCK_FILE))?;
         let limits = config.policy.limits()?;
-        let store = Arc::new(Store::open(&config.data)?);
+        let store = Arc::new(Store::open_witnessed(&config.data, config.witness())?);
         let membership = Membership::new(&config.data);
         Ok(Self { config: Arc::new(config), limits, store, clock, membership, _lock: lock })
     }
@@ -213,7 +213,7 @@ impl Agent {
         } else {
             None
         };
-        Ok(Judge { policy: self.config.policy.clone(), limits: self.limits, bundle_key })
+        Ok(Judge { policy: self.config.policy.clone(), limits: self.limits.clone(), bundle_key })
     }
 }
 

@@ -359,7 +359,7 @@ fn pending(tx: &Tx<'_>, config: &Config, enrolled: bool) -> Result<Vec<String>, 
     if !enrolled && config.coordinator.address.is_some() {
         pending.push("not enrolled: insitu-agent enroll --token-file FILE".to_owned());
     }
-    if let Err(error) = outbox::check_not_restored(tx) {
+    if let Err(error) = outbox::check(tx) {
         pending.push(error.to_string());
     }
     for row in tx.bundles()? {

@@ -24,7 +24,7 @@ const BUNDLE_KEY_FILE: &str = "bundle-key";
 /// First and longest wait between attempts to connect.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(60));
 /// A clock that differs from the coordinator's by more than this is worth a warning.
-const CLOCK_SKEW_SECONDS_MAX: i64 = 60;
+const CLOCK_SKEW_SECONDS: i64 = 60;
 
 /// Where membership is kept.
 #[derive(Clone, Debug)]
@@ -150,13 +150,14 @@ pub async fn heartbeat(
 
 fn hear(answer: &HelloAnswer, store: &Store, now: Timestamp) -> Result<(), OutboxError> {
     let skew = answer.now_unix_s.saturating_sub(now.as_second());
-    if skew.abs() > CLOCK_SKEW_SECONDS_MAX {
+    if skew.saturating_abs() > CLOCK_SKEW_SECONDS {
         tracing::warn!(skew_seconds = skew, "this machine's clock differs from the coordinator's");
     }
     store.tx("reconcile", |tx| {
         outbox::reconcile(tx, answer.acknowledged.as_ref(), now.as_second())?;
+        outbox::compare_clocks(tx, skew)?;
         // Said once on each contact: nothing is released until an operator has acted.
-        if let Err(error) = outbox::check_not_restored(tx) {
+        if let Err(error) = outbox::check(tx) {
             tracing::error!(error = %error, "releases are stopped");
         }
         Ok(())
@@ -177,7 +178,7 @@ pub async fn send_queued(
     loop {
         let now = clock.now().as_second();
         let next = store.tx("send", |tx| {
-            outbox::check_not_restored(tx)?;
+            outbox::attest(tx)?;
             let next = tx.next_queued()?;
             if let Some((entry, _)) = &next {
                 tx.mark_sent(entry.sequence, now)?;

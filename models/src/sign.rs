@@ -1,7 +1,7 @@
-//! Who vouches for a bundle: Ed25519 signatures over a manifest's exact bytes.
+//! Who vouches for a bundle, or for a ledger: Ed25519 signatures over exact bytes.
 //!
-//! What is signed is a fixed prefix and then the manifest, so that a signature made for anything
-//! else in the federation is never one for a bundle.
+//! What is signed is the prefix of a [`Domain`] and then the message, so that a signature made for
+//! one thing is never one for another.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
@@ -13,14 +13,22 @@ use insitu_protocol::ids::Signature;
 use ring::rand::SystemRandom;
 use ring::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 
-const DOMAIN: &[u8] = b"insitu 2026 bundle manifest v1\0";
 /// Longest key file that is read; an Ed25519 key in PKCS#8 has 83 bytes.
 const KEY_BYTES_MAX: u64 = 1024;
 
-/// The federation's key for bundles.
+/// What a signature is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Domain {
+    /// A bundle's manifest, by the federation's key.
+    Bundle,
+    /// How far an agent's ledger has come, by the agent's own key.
+    Checkpoint,
+}
+
+/// A key that signs.
 pub struct SigningKey(Ed25519KeyPair);
 
-/// What agents check signatures with.
+/// What signatures are checked with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublicKey(pub Fixed<32>);
 
@@ -45,10 +53,19 @@ pub enum KeyError {
     NotAKey,
 }
 
-/// The signature is not one by this key over this manifest.
+/// The signature is not one by this key over these bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the signature is not by the federation's bundle key over this manifest")]
+#[error("the signature is not by this key over these bytes")]
 pub struct SignatureError;
+
+impl Domain {
+    const fn prefix(self) -> &'static [u8] {
+        match self {
+            Self::Bundle => b"insitu 2026 bundle manifest v1\0",
+            Self::Checkpoint => b"insitu 2026 ledger checkpoint v1\0",
+        }
+    }
+}
 
 impl SigningKey {
     /// Makes a key and writes it to a new file that only its owner can read.
@@ -98,8 +115,13 @@ impl SigningKey {
 
     /// Signs a manifest's bytes.
     pub fn sign(&self, manifest: &[u8]) -> Signature {
+        self.sign_in(Domain::Bundle, manifest)
+    }
+
+    /// Signs bytes of a domain.
+    pub fn sign_in(&self, domain: Domain, message: &[u8]) -> Signature {
         let mut bytes = [0; 64];
-        bytes.copy_from_slice(self.0.sign(&[DOMAIN, manifest].concat()).as_ref());
+        bytes.copy_from_slice(self.0.sign(&[domain.prefix(), message].concat()).as_ref());
         Fixed(bytes)
     }
 
@@ -120,8 +142,21 @@ impl PublicKey {
     /// # Errors
     /// [`SignatureError`].
     pub fn verify(&self, manifest: &[u8], signature: &Signature) -> Result<(), SignatureError> {
+        self.verify_in(Domain::Bundle, manifest, signature)
+    }
+
+    /// Checks a signature over bytes of a domain.
+    ///
+    /// # Errors
+    /// [`SignatureError`].
+    pub fn verify_in(
+        &self,
+        domain: Domain,
+        message: &[u8],
+        signature: &Signature,
+    ) -> Result<(), SignatureError> {
         UnparsedPublicKey::new(&ED25519, &self.0.0)
-            .verify(&[DOMAIN, manifest].concat(), &signature.0)
+            .verify(&[domain.prefix(), message].concat(), &signature.0)
             .map_err(|_| SignatureError)
     }
 }
@@ -138,6 +173,8 @@ mod tests {
         let signature = key.sign(b"manifest");
         assert_eq!(key.public().verify(b"manifest", &signature), Ok(()));
         assert_eq!(key.public().verify(b"manifesT", &signature), Err(SignatureError));
+        let elsewhere = key.public().verify_in(Domain::Checkpoint, b"manifest", &signature);
+        assert_eq!(elsewhere, Err(SignatureError), "one made for a bundle is none for a ledger");
         let mut bent = signature;
         bent.0[63] ^= 1;
         assert_eq!(key.public().verify(b"manifest", &bent), Err(SignatureError));

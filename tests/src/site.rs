@@ -277,6 +277,7 @@ subject = "id"
 
 [policy]
 epsilon_year = 20.0
+epsilon_ceiling = 20.0
 epsilon_window = 1.6
 epsilon_run = 1.1
 minimum_cohort = 50

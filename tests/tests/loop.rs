@@ -6,6 +6,7 @@
 use std::fs;
 use std::time::Duration;
 
+use insitu_agent::config;
 use insitu_agent::outbox::OutboxError;
 use insitu_agent::pipeline::windows::WindowError;
 use insitu_agent::store;
@@ -178,15 +179,22 @@ async fn a_restored_backup_is_noticed_and_releases_nothing() {
     federation.label().await;
     // A backup of the store, made while the agent is stopped.
     federation.sites[0].stop().await;
-    let file = federation.sites[0].data().join(store::FILE);
-    let backup = fs::read(&file).unwrap();
+    // The witness is in the same backup here, so only the coordinator can tell.
+    let files =
+        [store::FILE, config::WITNESS_FILE].map(|file| federation.sites[0].data().join(file));
+    let backup = files.clone().map(|file| fs::read(file).ok());
     federation.sites[0].start();
     federation.sites[0].release_statistics().unwrap();
     federation.sent().await;
     assert_eq!(federation.check_site(&federation.sites[0]), (STATISTICS, window_nano_rho()));
 
     federation.sites[0].stop().await;
-    fs::write(&file, backup).unwrap();
+    for (file, bytes) in files.iter().zip(backup) {
+        match bytes {
+            Some(bytes) => fs::write(file, bytes).unwrap(),
+            None => fs::remove_file(file).unwrap(),
+        }
+    }
     // Cut off, the agent cannot know yet: it charges a window of another noise, and keeps it.
     federation.network.cut(federation.sites[0].host);
     federation.sites[0].start();

@@ -102,7 +102,7 @@ impl Context {
         let limits = config.policy.limits().map_err(|error| Failure::configuration(&error))?;
         insitu_daemon::files::create_folder(&config.data)
             .map_err(|error| Failure::configuration(&error))?;
-        let store = Store::open(&config.data)?;
+        let store = Store::open_witnessed(&config.data, config.witness())?;
         Ok(Self { config, limits, store, clock: Arc::new(SystemClock) })
     }
 

@@ -11,11 +11,13 @@ use insitu_daemon::enroll::{TOKEN_BYTES_MAX, Token, join};
 use insitu_daemon::exit;
 use insitu_daemon::files::{self, Access};
 use insitu_daemon::link::client;
+use insitu_privacy::Rho;
 use serde_json::json;
 
 use super::arguments::{Arguments, EnrollArguments, InitArguments, PersonCommand, RoleName};
 use super::{Context, Failure, Outcome, print_json, read_config, table};
 use crate::config::template;
+use crate::outbox;
 use crate::review::{PersonError, add_person};
 use crate::store::Store;
 use crate::store::labels::Role;
@@ -31,7 +33,7 @@ pub(super) fn init(arguments: &Arguments, init: &InitArguments) -> Outcome {
     files::create(&path, text.as_bytes(), Access::Secret).map_err(failed)?;
     let config = crate::config::Config::read(&path).map_err(|e| Failure::configuration(&e))?;
     files::create_folder(&config.data).map_err(failed)?;
-    Store::open(&config.data)?;
+    Store::open_witnessed(&config.data, config.witness())?;
     let mut out = io::stdout().lock();
     writeln!(out, "wrote {}", path.display())?;
     writeln!(out, "made the store and its sealing key in {}", config.data.display())?;
@@ -76,6 +78,14 @@ pub(super) fn enroll(arguments: &Arguments, enroll: &EnrollArguments) -> Outcome
         .store(&membership.credentials_file())
         .map_err(|error| Failure::runtime(&error))?;
     fs::remove_file(joining)?;
+    let store = Store::open_witnessed(&config.data, config.witness())?;
+    let now = SystemClock.now().as_second();
+    let lost = store
+        .tx("accept loss", |tx| outbox::accept_loss(tx, now))
+        .map_err(|error| Failure::runtime(&error))?;
+    if lost > Rho::ZERO {
+        writeln!(io::stdout(), "a ledger was lost: ρ {lost} is taken for spent from now on")?;
+    }
     writeln!(
         io::stdout(),
         "enrolled as {} of site {}; the certificate renews itself",

@@ -153,7 +153,7 @@ fn bundle(arguments: &Arguments, name: &str) -> Result<Bundle, Failure> {
         Failure::text(exit::USAGE, format!("{name} is neither a folder nor a bundle's digest"))
     })?;
     let config = read_config(arguments)?;
-    let store = Store::open(&config.data)?;
+    let store = Store::open_witnessed(&config.data, config.witness())?;
     let row = store.read("bundle", |tx| tx.bundle(&digest))?;
     let row = row.ok_or_else(|| {
         Failure::text(exit::REFUSED, format!("this agent has no bundle {digest}"))

@@ -84,7 +84,12 @@ impl Pipeline {
             // The steward decided meanwhile: the next tick answers as that says.
             Ok(false) => Ok(()),
             // An operator must act first; until then nothing is drawn and nothing is charged.
-            Err(OutboxError::Restored { .. }) => Ok(()),
+            Err(
+                OutboxError::Restored { .. }
+                | OutboxError::Lost { .. }
+                | OutboxError::ClockBack { .. }
+                | OutboxError::Skewed { .. },
+            ) => Ok(()),
             Err(error) if error.is_transient() => Err(error.into()),
             Err(error) => {
                 let note = explain(&error);
@@ -100,7 +105,7 @@ impl Pipeline {
     /// `false` when the campaign is not in the state any more in which it was counted.
     fn release_answer(&self, row: &CampaignRow, now: i64) -> Result<bool, OutboxError> {
         let tally = self.store.read("tally campaign", |tx| {
-            outbox::check_not_restored(tx)?;
+            outbox::check(tx)?;
             let project = tx
                 .project_by_key(row.project)?
                 .ok_or(StoreError::Corrupt { table: "campaigns", column: "project" })?;

@@ -21,7 +21,12 @@ impl Pipeline {
                 Err(PipelineError::Learn(error)) if !error.is_transient() => explain(&error),
                 Err(PipelineError::Outbox(error)) if !error.is_transient() => explain(&error),
                 // An operator must act first; until then nothing is drawn and nothing is charged.
-                Err(PipelineError::Outbox(OutboxError::Restored { .. })) => return Ok(false),
+                Err(PipelineError::Outbox(
+                    OutboxError::Restored { .. }
+                    | OutboxError::Lost { .. }
+                    | OutboxError::ClockBack { .. }
+                    | OutboxError::Skewed { .. },
+                )) => return Ok(false),
                 Err(error) => {
                     failure.get_or_insert(error);
                     continue;
@@ -52,7 +57,7 @@ impl Pipeline {
         if !self.store.read("backbone", |tx| self.judge.backbone(tx, &order.backbone))? {
             return Ok(Some(format!("backbone {} is not approved", order.backbone)));
         }
-        self.store.read("restored", outbox::check_not_restored)?;
+        self.store.read("restored", outbox::check)?;
         let store = std::sync::Arc::clone(&self.store);
         let Some(model) = self.model(&project)? else {
             return Ok(Some("no model is in use".to_owned()));

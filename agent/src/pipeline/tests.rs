@@ -173,6 +173,110 @@ fn a_restored_backup_releases_nothing_more() {
     site.close(&limits(9.0), 5).unwrap();
 }
 
+/// The files of a store, and what puts them back as they were.
+fn backup(site: &Site) -> impl Fn() + use<> {
+    let file = site.scratch.folder.path().join(crate::store::FILE);
+    // Into a file of its own: beside the store there is a log that belongs to it.
+    let copy = file.with_extension("copy");
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    connection.execute("VACUUM INTO ?1", [copy.to_str().unwrap()]).unwrap();
+    move || {
+        for side in ["db-wal", "db-shm"] {
+            drop(std::fs::remove_file(file.with_extension(side)));
+        }
+        std::fs::copy(&copy, &file).unwrap();
+    }
+}
+
+#[test]
+fn an_older_store_than_its_witness_releases_nothing_until_the_loss_is_accepted() {
+    let mut site = site(10, 10);
+    let restore = backup(&site);
+    site.close(&limits(9.0), 1).unwrap();
+    let spent = outbox::verify(site.store()).unwrap().charged;
+    // What sending does first: from here on the witness knows of all four.
+    site.store().tx("test", outbox::attest).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    site.scratch.store = Store::open(elsewhere.path()).unwrap(); // closes the one that was open
+    restore();
+    site.scratch.store = Store::open(site.scratch.folder.path()).unwrap();
+    let lost = |error| {
+        matches!(
+            error,
+            WindowError::Outbox(OutboxError::Lost { ours: 0, theirs: 4, theirs_rho, .. })
+                if theirs_rho == spent
+        )
+    };
+    assert!(lost(site.close(&limits(9.0), 2).unwrap_err()));
+    let verified = outbox::verify(site.store()).unwrap();
+    assert!(verified.problems[0].contains("at 4"), "{:?}", verified.problems);
+
+    let taken = site.store().tx("test", |tx| outbox::accept_loss(tx, 3)).unwrap();
+    assert_eq!(taken, spent);
+    let charged = || site.store().read("test", |tx| tx.charged_since(0)).unwrap();
+    assert_eq!(charged(), spent.nano(), "what the lost ledger had charged stays spent");
+    site.close(&limits(9.0), 4).unwrap();
+    assert_eq!(charged(), 2 * spent.nano());
+    let again = site.store().tx("test", |tx| outbox::accept_loss(tx, 5)).unwrap();
+    assert_eq!(again, Rho::ZERO, "nothing is lost now");
+    assert!(outbox::verify(site.store()).unwrap().problems.is_empty());
+}
+
+#[test]
+fn a_ledger_that_was_edited_does_not_verify() {
+    let site = site(10, 10);
+    site.close(&limits(9.0), 1).unwrap();
+    site.store().tx("test", outbox::attest).unwrap();
+    assert_eq!(outbox::verify(site.store()).unwrap().signed, 4);
+    let file = site.scratch.folder.path().join(crate::store::FILE);
+    let connection = rusqlite::Connection::open(file).unwrap();
+    // The last release, taken out with its checkpoint: the chain is in order, its end is not.
+    connection
+        .execute_batch(
+            "DELETE FROM checkpoints WHERE sequence = 4; DELETE FROM ledger WHERE sequence = 4",
+        )
+        .unwrap();
+    let problems = outbox::verify(site.store()).unwrap().problems;
+    assert!(problems.iter().any(|problem| problem.contains("not signed")), "{problems:?}");
+    assert!(problems.iter().any(|problem| problem.contains("witness")), "{problems:?}");
+}
+
+#[test]
+fn a_clock_that_is_wrong_stops_releases_and_loses_nothing() {
+    let site = site(10, 10);
+    site.close(&limits(9.0), 1_000_000).unwrap();
+    assert!(matches!(
+        site.close(&limits(9.0), 999_000),
+        Err(WindowError::Outbox(OutboxError::ClockBack { seconds: 1_000 }))
+    ));
+    let compare = |ahead| site.store().tx("test", |tx| outbox::compare_clocks(tx, ahead)).unwrap();
+    compare(-400 * 86_400);
+    assert!(matches!(
+        site.close(&limits(9.0), 1_000_001),
+        Err(WindowError::Outbox(OutboxError::Skewed { seconds: -34_560_000 }))
+    ));
+    compare(1);
+    site.close(&limits(9.0), 1_000_001).unwrap();
+    assert_eq!(site.released().len(), 8);
+}
+
+#[test]
+fn a_project_spends_no_more_than_its_allotment() {
+    let site = site(10, 10);
+    let name = site.row.definition.name.clone();
+    let allotted =
+        |nano| Limits { allotments: [(name.clone(), Rho::from_nano(nano))].into(), ..limits(9.0) };
+    site.close(&allotted(6_000_000), 1).unwrap();
+    assert!(matches!(
+        site.close(&allotted(11_999_999), 2),
+        Err(WindowError::Outbox(OutboxError::Release(ReleaseError::Budget {
+            what: "the project's share of the year",
+            ..
+        })))
+    ));
+    site.close(&allotted(12_000_000), 2).unwrap();
+}
+
 fn pipeline(site: &Site, clock: &Arc<ManualClock>) -> Pipeline {
     let judge = Judge { policy: Policy::default(), limits: limits(9.0), bundle_key: None };
     let store = Arc::new(Store::open(site.scratch.folder.path()).unwrap());

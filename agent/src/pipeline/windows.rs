@@ -69,7 +69,7 @@ pub fn release(
 ) -> Result<Closed, WindowError> {
     for _ in 0..ATTEMPTS_MAX {
         let (key, window) = store.read("tally window", |tx| {
-            outbox::check_not_restored(tx)?;
+            outbox::check(tx)?;
             let row = tx
                 .project(project)?
                 .ok_or_else(|| WindowError::UnknownProject { project: project.clone() })?;

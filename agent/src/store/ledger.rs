@@ -141,16 +141,49 @@ impl Tx<'_> {
             .exists([occasion])?)
     }
 
-    /// Nano-ρ charged after `after` (Unix seconds).
+    /// Nano-ρ charged after `after` (Unix seconds), by this ledger or by one that was lost.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn charged_since(&self, after: i64) -> Result<u64, StoreError> {
         let sum = self
             .sql
-            .prepare_cached("SELECT coalesce(sum(nano_rho), 0) FROM ledger WHERE charged_at > ?1")?
+            .prepare_cached(
+                "SELECT (SELECT coalesce(sum(nano_rho), 0) FROM ledger WHERE charged_at > ?1)
+                      + (SELECT coalesce(sum(nano_rho), 0) FROM losses WHERE found_at > ?1)",
+            )?
             .query_row([after], |row| row.get(0))?;
         unsigned(sum, TABLE, "nano_rho")
+    }
+
+    /// Nano-ρ charged to a project after `after` (Unix seconds).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn project_charged_since(
+        &self,
+        project: &ProjectName,
+        after: i64,
+    ) -> Result<u64, StoreError> {
+        let sum = self
+            .sql
+            .prepare_cached(
+                "SELECT coalesce(sum(nano_rho), 0) FROM ledger
+                 WHERE project = ?1 AND charged_at > ?2",
+            )?
+            .query_row(params![project.as_str(), after], |row| row.get(0))?;
+        unsigned(sum, TABLE, "nano_rho")
+    }
+
+    /// Takes what a lost ledger had charged for spent at `now`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn add_loss(&self, nano_rho: u64, now: i64) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("INSERT INTO losses (found_at, nano_rho) VALUES (?1, ?2)")?
+            .execute(params![now, signed(nano_rho)])?;
+        Ok(())
     }
 
     /// Nano-ρ charged on occasions that start with `prefix`.

@@ -13,8 +13,9 @@ pub mod labels;
 pub mod ledger;
 pub mod meta;
 pub mod orders;
+pub mod witness;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +24,9 @@ use insitu_daemon::seal::{SealError, Sealer};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::time::Instant;
 
+use crate::config::WITNESS_FILE;
 use crate::store::meta::Keys;
+use crate::store::witness::{Witness, WitnessError};
 
 /// The store's file in the data folder.
 pub const FILE: &str = "agent.db";
@@ -32,7 +35,7 @@ pub const KEY_FILE: &str = "seal.key";
 /// How long a transaction waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 /// One step for each `user_version`; appended, never changed.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +73,9 @@ pub enum StoreError {
     /// The store's file cannot be made.
     #[error("the store's file cannot be made")]
     File(#[source] FileError),
+    /// The ledger's witness cannot be heard.
+    #[error("the ledger cannot be checked")]
+    Witness(#[from] WitnessError),
     /// A stored value is not what this program writes.
     #[error("{table}.{column} holds a value that this program never writes")]
     Corrupt {
@@ -96,6 +102,7 @@ impl StoreError {
             | Self::Seal { .. }
             | Self::Key(_)
             | Self::File(_)
+            | Self::Witness(_)
             | Self::Corrupt { .. }) => other,
         }
     }
@@ -106,6 +113,7 @@ pub struct Store {
     connection: Mutex<Connection>,
     sealer: Sealer,
     keys: Keys,
+    witness: Witness,
 }
 
 impl std::fmt::Debug for Store {
@@ -119,6 +127,7 @@ pub struct Tx<'a> {
     sql: Transaction<'a>,
     sealer: &'a Sealer,
     keys: &'a Keys,
+    witness: &'a Witness,
 }
 
 impl std::fmt::Debug for Tx<'_> {
@@ -128,11 +137,19 @@ impl std::fmt::Debug for Tx<'_> {
 }
 
 impl Store {
-    /// Opens the store in `data`, and makes what is missing.
+    /// Opens the store in `data`, and makes what is missing. The ledger's witness is beside it.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn open(data: &Path) -> Result<Self, StoreError> {
+        Self::open_witnessed(data, data.join(WITNESS_FILE))
+    }
+
+    /// Opens the store in `data`, whose ledger's witness is the file `witness`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_witnessed(data: &Path, witness: PathBuf) -> Result<Self, StoreError> {
         let sealer = Sealer::open_or_create(&data.join(KEY_FILE)).map_err(StoreError::Key)?;
         // Closed to others from its first byte on; SQLite gives its side files the same mode.
         let file = data.join(FILE);
@@ -154,7 +171,8 @@ impl Store {
         migrate(&mut connection).map_err(|error| error.during("migrate"))?;
         let keys =
             Keys::open_or_create(&mut connection, &sealer).map_err(|error| error.during("keys"))?;
-        Ok(Self { connection: Mutex::new(connection), sealer, keys })
+        let witness = Witness::open(data, witness)?;
+        Ok(Self { connection: Mutex::new(connection), sealer, keys, witness })
     }
 
     /// Runs `f` in a transaction that may write. All of it happens, or nothing does.
@@ -191,7 +209,7 @@ impl Store {
         let mut connection = self.lock();
         let started = Instant::now();
         let sql = connection.transaction_with_behavior(behavior).map_err(failed)?;
-        let tx = Tx { sql, sealer: &self.sealer, keys: &self.keys };
+        let tx = Tx { sql, sealer: &self.sealer, keys: &self.keys, witness: &self.witness };
         let outcome = match f(&tx) {
             Ok(value) => tx.sql.commit().map_err(failed).map(|()| value),
             Err(error) => Err(error), // dropping the transaction rolls it back

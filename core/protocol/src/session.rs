@@ -109,9 +109,9 @@ impl Member {
 
 impl SessionOrder {
     /// Digest of the whole proposal: sites that were shown different ones have different sessions.
+    #[expect(clippy::missing_panics_doc, reason = "an order always encodes")]
     pub fn binding(&self) -> Digest {
-        let bytes =
-            postcard::to_allocvec(self).expect("an order has no map and no float to refuse");
+        let bytes = postcard::to_allocvec(self).expect("numbers, names and bytes have an encoding");
         digest(&bytes)
     }
 }

@@ -17,6 +17,8 @@ use super::process::{Daemon, Program, argument};
 /// How long a step may take before the demonstration gives up: generous, since daemons may be
 /// killed and started again meanwhile.
 const STEP_WITHIN: Duration = Duration::from_secs(120);
+/// The ceiling of a site's year unless more is asked for.
+const EPSILON_CEILING: f64 = 3.0;
 
 /// The running federation. Everything stops when it is dropped.
 #[derive(Debug)]
@@ -209,6 +211,8 @@ fn ready(address: &str, daemon: &Daemon) -> Result<()> {
 /// An agent's configuration for the demonstration: everything else is left at its default.
 fn configuration(site: &str, api: &str, link: &str, policy: Policy<'_>) -> String {
     let Policy { backbone, epsilon_run, epsilon_year } = policy;
+    // Whoever asks the demonstration for more than the default ceiling has decided so.
+    let epsilon_ceiling = epsilon_year.max(EPSILON_CEILING);
     format!(
         r#"# Written by the demonstration; `insitu-agent init` writes one with every setting explained.
 site = "{site}"
@@ -232,6 +236,7 @@ holdout = {{ column = "use", value = "hold-out" }}
 
 [policy]
 epsilon_year = {epsilon_year:?}
+epsilon_ceiling = {epsilon_ceiling:?}
 delta = 1e-6
 epsilon_window = 1.6
 epsilon_run = {epsilon_run:?}
