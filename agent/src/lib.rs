@@ -24,6 +24,7 @@ pub mod item;
 pub mod learn;
 pub mod outbox;
 pub mod pipeline;
+pub mod plan;
 pub mod prelabel;
 pub mod redact;
 pub mod release;

@@ -22,7 +22,7 @@ use crate::store::orders::ProjectRow;
 use crate::store::{StoreError, Tx};
 
 /// See [`campaign`].
-const CAMPAIGN_SENSITIVITY: SquaredSensitivity = SquaredSensitivity::new(2);
+pub const CAMPAIGN_SENSITIVITY: SquaredSensitivity = SquaredSensitivity::new(2);
 
 /// Exact statistics of one kind, with what is needed to price and name their release.
 #[derive(Clone)]

@@ -28,6 +28,7 @@ const AGENT: &[&str] = &[
     "pipeline",
     "retention",
     "status",
+    "plan",
     "run",
     "cli",
     "main",

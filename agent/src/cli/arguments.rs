@@ -54,8 +54,8 @@ pub(super) enum Command {
     /// Read exactly what left the building, and verify the ledger
     #[command(subcommand)]
     Outbox(OutboxCommand),
-    /// Show what the subjects' privacy has cost in the last 365 days
-    Budget(Json),
+    /// Show what the subjects' privacy has cost in the last 365 days, or what a plan would cost
+    Budget(super::plan::BudgetArguments),
     /// Decide about targeted requests for labels
     #[command(subcommand)]
     Campaigns(CampaignsCommand),

@@ -1,6 +1,7 @@
 //! The command line. Output goes to stdout, everything else to stderr.
 
 mod arguments;
+mod plan;
 mod release;
 mod report;
 mod setup;
@@ -149,7 +150,7 @@ fn execute(arguments: &Arguments) -> Outcome {
         Command::Person(person) => setup::person(&Context::open(arguments)?, person),
         Command::Release(command) => release::release(&Context::open(arguments)?, command),
         Command::Outbox(outbox) => release::outbox(&Context::open(arguments)?, outbox),
-        Command::Budget(json) => release::budget(&Context::open(arguments)?, json.json),
+        Command::Budget(budget) => plan::budget(&Context::open(arguments)?, budget),
         Command::Campaigns(campaigns) => report::campaigns(&Context::open(arguments)?, campaigns),
         Command::Models(models) => report::models(&Context::open(arguments)?, models),
         Command::Status(json) => report::status(&Context::open(arguments)?, json.json),

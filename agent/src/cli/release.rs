@@ -14,7 +14,6 @@ use super::{Context, Failure, Outcome, print_json, table};
 use crate::outbox::{self, OutboxError};
 use crate::pipeline::windows::{self, WindowError};
 use crate::release::{ReleaseError, epsilon};
-use crate::status::Budget;
 use crate::store::StoreError;
 use crate::store::ledger::Entry;
 
@@ -144,31 +143,6 @@ fn verify(context: &Context, json: bool) -> Outcome {
         )?;
     }
     Ok(if verified { exit::DONE } else { exit::REFUSED })
-}
-
-pub(super) fn budget(context: &Context, json: bool) -> Outcome {
-    let budget =
-        context.store.read("budget", |tx| Budget::read(tx, &context.limits, context.now()))?;
-    if json {
-        print_json(&budget)?;
-        return Ok(exit::DONE);
-    }
-    let mut out = io::stdout().lock();
-    writeln!(
-        out,
-        "spent in the last 365 days: ε {:.3} of {:.3} allowed (δ {:e})",
-        budget.epsilon_spent, budget.epsilon_allowed, budget.delta
-    )?;
-    writeln!(
-        out,
-        "exactly: ρ {} of {}",
-        Rho::from_nano(budget.nano_rho_spent),
-        Rho::from_nano(budget.nano_rho_allowed)
-    )?;
-    if let Some(renews) = budget.renews {
-        writeln!(out, "the oldest charge falls out of the year on {renews}")?;
-    }
-    Ok(exit::DONE)
 }
 
 fn entries(context: &Context) -> Result<Vec<Entry>, Failure> {

@@ -118,9 +118,11 @@ impl NoisedCounts {
 
     /// The same counts, with a total of `n` items known apart from them: its noise has `variance`
     /// and is independent of theirs. Summing B bins of one histogram adds the noise of all B; the
-    /// other histograms of the same items know the total better. [`drift()`] uses it.
+    /// other histograms of the same items know the total better. [`drift()`] uses it. A total that
+    /// is no number counts as zero.
     #[must_use]
     pub fn with_total(self, n: f64, variance: f64) -> Self {
+        let n = if n.is_finite() { n } else { 0.0 };
         Self { total: Some(Total { n, variance: variance.max(0.0) }), ..self }
     }
 
