@@ -3,6 +3,9 @@
 use crate::input::{InvalidInput, at_most, same_length, within};
 use crate::random::Random;
 
+/// Cluster of a point that is in none yet.
+const NOWHERE: usize = usize::MAX;
+
 /// A borrowed table of finite points, row-major.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Points<'a> {
@@ -32,9 +35,19 @@ impl<'a> Points<'a> {
     }
 }
 
-/// Squared Euclidean distance.
+/// Squared Euclidean distance, summed in lanes so that it is computed several terms at a time.
 pub(super) fn square(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+    const LANES: usize = 8;
+    let mut sums = [0.0; LANES];
+    let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
+    let rest = a_lanes.remainder().iter().zip(b_lanes.remainder());
+    let rest: f64 = rest.map(|(a, b)| (a - b) * (a - b)).sum();
+    for (a, b) in a_lanes.zip(b_lanes) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += (a - b) * (a - b);
+        }
+    }
+    sums.iter().sum::<f64>() + rest
 }
 
 /// Chooses `count` different points, each with a chance proportional to `weights` times its
@@ -70,39 +83,85 @@ pub(super) fn seed(
     chosen
 }
 
-/// Cluster of each point after `rounds` of Lloyd's algorithm from k-means++ seeds.
+/// Clusters and where their centres are.
+#[derive(Clone, Debug)]
+pub(super) struct Clusters {
+    /// Cluster of each point.
+    pub(super) of: Vec<usize>,
+    /// Weighted mean of each cluster; the seed's place for one that is empty.
+    pub(super) centres: Vec<Vec<f64>>,
+}
+
+/// `rounds` of Lloyd's algorithm from k-means++ seeds, each point with its weight.
 pub(super) fn k_means(
     points: Points<'_>,
+    weights: &[f64],
     count: usize,
     rounds: usize,
     random: &mut Random,
-) -> Vec<usize> {
-    let seeds = seed(points, &vec![1.0; points.count()], count, random);
-    let mut centres: Vec<Vec<f64>> = seeds.iter().map(|&at| points.row(at).to_vec()).collect();
-    let mut cluster = vec![0; points.count()];
+) -> Clusters {
+    let seeds = seed(points, weights, count, random);
+    let centres = seeds.iter().map(|&at| points.row(at).to_vec()).collect();
+    let mut clusters = Clusters { of: vec![NOWHERE; points.count()], centres };
     for _ in 0..rounds {
-        let mut changed = false;
-        for (at, own) in cluster.iter_mut().enumerate() {
-            let distance = |c: &usize| square(points.row(at), &centres[*c]);
-            let nearest =
-                (0..centres.len()).min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or(0);
-            changed |= nearest != *own;
-            *own = nearest;
-        }
-        if !changed {
+        if !clusters.assign(points) {
             break;
         }
-        let mut sums = vec![vec![0.0; points.dimensions]; centres.len()];
-        let mut counts = vec![0.0; centres.len()];
-        for (at, &own) in cluster.iter().enumerate() {
-            counts[own] += 1.0;
-            sums[own].iter_mut().zip(points.row(at)).for_each(|(sum, value)| *sum += value);
+        clusters.centre(points, weights);
+    }
+    clusters
+}
+
+impl Clusters {
+    /// The points of each cluster, ascending.
+    pub(super) fn members(&self) -> Vec<Vec<usize>> {
+        let mut members = vec![Vec::new(); self.centres.len()];
+        for (at, &own) in self.of.iter().enumerate() {
+            // Without centres nothing is in a cluster.
+            if let Some(members) = members.get_mut(own) {
+                members.push(at);
+            }
         }
-        for ((centre, sum), count) in centres.iter_mut().zip(sums).zip(counts) {
-            if count > 0.0 {
-                *centre = sum.into_iter().map(|sum| sum / count).collect();
+        members
+    }
+
+    /// Takes every point to its nearest centre; whether any moved.
+    fn assign(&mut self, points: Points<'_>) -> bool {
+        let mut moved = false;
+        for (at, own) in self.of.iter_mut().enumerate() {
+            let (mut nearest, mut least) = (0, f64::INFINITY);
+            for (cluster, centre) in self.centres.iter().enumerate() {
+                let distance = square(points.row(at), centre);
+                if distance < least {
+                    (nearest, least) = (cluster, distance);
+                }
+            }
+            moved |= nearest != *own;
+            *own = nearest;
+        }
+        moved
+    }
+
+    /// Takes every centre to the mean of its points.
+    fn centre(&mut self, points: Points<'_>, weights: &[f64]) {
+        let mut sums = vec![(0.0, vec![0.0; points.dimensions]); self.centres.len()];
+        for ((at, &own), weight) in self.of.iter().enumerate().zip(weights) {
+            let (total, sum) = &mut sums[own];
+            *total += weight;
+            sum.iter_mut().zip(points.row(at)).for_each(|(sum, value)| *sum += weight * value);
+        }
+        for (centre, (total, sum)) in self.centres.iter_mut().zip(sums) {
+            if total > 0.0 {
+                *centre = sum.into_iter().map(|sum| sum / total).collect();
             }
         }
     }
-    cluster
+}
+
+/// One of each group in turn, until there are `count`: first each group's first, in the groups'
+/// order, then each one's second, and so on.
+pub(super) fn in_turn(groups: &[Vec<usize>], count: usize) -> Vec<usize> {
+    let longest = groups.iter().map(Vec::len).max().unwrap_or(0);
+    let turns = (0..longest).flat_map(|turn| groups.iter().filter_map(move |g| g.get(turn)));
+    turns.copied().take(count).collect()
 }

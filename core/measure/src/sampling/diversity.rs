@@ -1,13 +1,14 @@
 //! Batches that cover the data.
 
-use super::clusters::{Points, seed};
+use super::clusters::{Points, in_turn, k_means, square};
 use super::uncertainty::{Uncertainty, most, uncertainty};
 use crate::input::{InvalidInput, known, same_length};
 use crate::probabilities::{Probabilities, argmax};
 use crate::random::Random;
 
 /// For each item wanted, so many of the most doubtful are looked at.
-const CANDIDATES: usize = 10;
+const CANDIDATES: usize = 5;
+const ROUNDS: usize = 10;
 
 /// A chosen point.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -82,8 +83,11 @@ impl Cover<'_> {
     }
 }
 
-/// Chooses `count` doubtful items that differ: k-means++ seeds among the ten times as many of
-/// smallest margin, weighed by their doubt. Equal seeds give equal choices.
+/// Chooses `count` doubtful items that differ: the three times as many of smallest margin fall
+/// into `count` clusters by k-means, weighed by their doubt, and of each cluster comes the item
+/// nearest to its centre (of more than [`CLUSTERS_MAX`](super::CLUSTERS_MAX) clusters' worth, the
+/// second nearest, and so on). Clusters come in the order of their most doubtful item. Equal seeds
+/// give equal choices.
 ///
 /// # Errors
 /// [`InvalidInput`] if items and points differ in number, or as [`k_center`].
@@ -97,16 +101,38 @@ pub fn diverse_margin(
     count: usize,
     random_seed: u64,
 ) -> Result<Vec<usize>, InvalidInput> {
-    let items = points.len().checked_div(dimensions).unwrap_or(0);
-    same_length("points", probabilities.items(), items)?;
+    let points = Points::new(dimensions, points)?;
+    same_length("points", probabilities.items(), points.count())?;
+    let open: Vec<usize> = (0..points.count()).collect();
+    diverse_among(probabilities, points, &open, count, &mut Random::new(random_seed))
+}
+
+/// The same among the items `open` only.
+pub(super) fn diverse_among(
+    probabilities: Probabilities<'_>,
+    points: Points<'_>,
+    open: &[usize],
+    count: usize,
+    random: &mut Random,
+) -> Result<Vec<usize>, InvalidInput> {
     let doubt = uncertainty(probabilities, Uncertainty::Margin);
-    let candidates = most(&doubt, count.saturating_mul(CANDIDATES));
-    let rows = candidates.iter().flat_map(|&i| &points[i * dimensions..(i + 1) * dimensions]);
-    let near: Vec<f64> = rows.copied().collect();
-    let weights: Vec<f64> = candidates.iter().map(|&item| doubt[item]).collect();
-    let mut random = Random::new(random_seed);
-    let chosen = seed(Points::new(dimensions, &near)?, &weights, count, &mut random);
-    Ok(chosen.into_iter().map(|at| candidates[at]).collect())
+    let open_doubt: Vec<f64> = open.iter().map(|&item| doubt[item]).collect();
+    let candidates = most(&open_doubt, count.saturating_mul(CANDIDATES));
+    let near: Vec<f64> = candidates.iter().flat_map(|&at| points.row(open[at])).copied().collect();
+    let weights: Vec<f64> = candidates.iter().map(|&at| open_doubt[at]).collect();
+    let near = Points::new(points.dimensions, &near)?;
+    let clusters = k_means(near, &weights, count.min(super::CLUSTERS_MAX), ROUNDS, random);
+    let mut groups = clusters.members();
+    // Candidates come by doubt, so a group's first member is its most doubtful.
+    groups.sort_by_key(|members| members.first().copied());
+    let off: Vec<f64> = (0..near.count())
+        .map(|at| square(near.row(at), &clusters.centres[clusters.of[at]]))
+        .collect();
+    for members in &mut groups {
+        members.sort_by(|&a, &b| off[a].total_cmp(&off[b]));
+    }
+    let chosen = in_turn(&groups, count);
+    Ok(chosen.into_iter().map(|at| open[candidates[at]]).collect())
 }
 
 /// Gradient of each item's loss in the head if the likeliest class were right: (p − onehot) ⊗

@@ -9,6 +9,7 @@
 mod clusters;
 mod committee;
 mod diversity;
+mod next;
 mod queue;
 mod stopping;
 mod typicality;
@@ -16,6 +17,7 @@ mod uncertainty;
 
 pub use committee::{Disagreement, disagreement};
 pub use diversity::{Choice, diverse_margin, gradient_embedding, k_center};
+pub use next::label_next;
 pub use queue::Queue;
 pub use stopping::{Costs, ErrorCurve, Plan, plan};
 pub use typicality::{typical_seeds, typicality};
@@ -23,3 +25,5 @@ pub use uncertainty::{Uncertainty, most, uncertainty};
 
 /// Most points of one computation over all pairs.
 pub const POINTS_MAX: usize = 50_000;
+/// Most clusters that points are put into, so that choosing many takes no longer than choosing few.
+pub const CLUSTERS_MAX: usize = 500;

@@ -3,7 +3,7 @@
 //! Source: G. Hacohen, A. Dekel, D. Weinshall, *Active learning on a budget: opposite strategies
 //! suit high and low budgets* (`TypiClust`, 2022).
 
-use super::clusters::{Points, k_means};
+use super::clusters::{Points, in_turn, k_means};
 use crate::input::{InvalidInput, MeasureError, Undefined, at_most};
 use crate::random::Random;
 
@@ -39,8 +39,9 @@ pub fn typicality(
     Ok((0..points.count()).map(typical).collect())
 }
 
-/// Chooses `count` items to begin with: the most typical of each of as many clusters, largest
-/// cluster first. Equal seeds give equal choices.
+/// Chooses `count` items to begin with: the most typical of each of as many clusters (but at most
+/// [`CLUSTERS_MAX`](super::CLUSTERS_MAX), of which then every one gives several), largest cluster
+/// first. Equal seeds give equal choices.
 ///
 /// # Errors
 /// [`InvalidInput`] as [`k_center`](super::k_center), or if there are fewer than `count` points.
@@ -62,20 +63,35 @@ pub fn typical_seeds(
 ) -> Result<Vec<usize>, InvalidInput> {
     let points = Points::new(dimensions, points)?;
     at_most("seeds", points.count(), count)?;
-    let cluster = k_means(points, count, ROUNDS, &mut Random::new(random_seed));
-    let mut members: Vec<Vec<usize>> = vec![Vec::new(); count];
-    cluster.iter().enumerate().for_each(|(at, &own)| members[own].push(at));
-    members.sort_by_key(|members| std::cmp::Reverse(members.len()));
-    let mut chosen: Vec<usize> =
-        members.iter().filter_map(|members| most_typical(points, members)).collect();
-    // Equal points leave clusters empty: fill up with what is left.
-    let rest: Vec<usize> = (0..points.count()).filter(|at| !chosen.contains(at)).collect();
-    chosen.extend(rest.into_iter().take(count.saturating_sub(chosen.len())));
-    Ok(chosen)
+    let labeled = vec![false; points.count()];
+    Ok(typical_beside(points, &labeled, count, &mut Random::new(random_seed)))
 }
 
-/// The member with the least mean distance from its nearest fellow members.
-fn most_typical(points: Points<'_>, members: &[usize]) -> Option<usize> {
+/// Chooses up to `count` items that are not labeled yet from clusters with as few labeled ones as
+/// possible, the larger first, and from each the most typical.
+pub(super) fn typical_beside(
+    points: Points<'_>,
+    labeled: &[bool],
+    count: usize,
+    random: &mut Random,
+) -> Vec<usize> {
+    let done = labeled.iter().filter(|labeled| **labeled).count();
+    let clusters = done.saturating_add(count).min(super::CLUSTERS_MAX);
+    let weights = vec![1.0; points.count()];
+    let mut members = k_means(points, &weights, clusters, ROUNDS, random).members();
+    members.sort_by_cached_key(|members| {
+        let done = members.iter().filter(|&&at| labeled[at]).count();
+        (done, std::cmp::Reverse(members.len()))
+    });
+    let open = members.iter().map(|members| {
+        let typical = most_typical_first(points, members);
+        typical.into_iter().filter(|&at| !labeled[at]).collect()
+    });
+    in_turn(&open.collect::<Vec<_>>(), count)
+}
+
+/// The members by mean distance from their nearest fellow members, least first.
+fn most_typical_first(points: Points<'_>, members: &[usize]) -> Vec<usize> {
     let near = NEIGHBOURS.min(members.len().saturating_sub(1));
     let spread = |at: usize| {
         let mut distances: Vec<f64> = members
@@ -88,7 +104,32 @@ fn most_typical(points: Points<'_>, members: &[usize]) -> Option<usize> {
         }
         distances.iter().take(near).sum::<f64>()
     };
-    let spreads: Vec<f64> = members.iter().map(|&at| spread(at)).collect();
-    let best = (0..members.len()).min_by(|&a, &b| spreads[a].total_cmp(&spreads[b]))?;
-    Some(members[best])
+    let mut spreads: Vec<(f64, usize)> = members.iter().map(|&at| (spread(at), at)).collect();
+    spreads.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    spreads.into_iter().map(|(_, at)| at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_points_are_each_chosen_once() {
+        let mut seeds = typical_seeds(1, &[1.0; 5], 4, 3).unwrap();
+        seeds.sort_unstable();
+        seeds.dedup();
+        assert_eq!(seeds.len(), 4);
+        assert_eq!(typical_seeds(1, &[], 0, 3), Ok(Vec::new()));
+        assert!(typical_seeds(1, &[1.0], 2, 3).is_err());
+    }
+
+    #[test]
+    fn clusters_without_labels_come_first() {
+        let values = [0.0, 0.1, 0.2, 0.3, 9.0, 9.1, 9.2];
+        let points = Points::new(1, &values).unwrap();
+        let mut labeled = [false; 7];
+        labeled[1] = true;
+        let chosen = typical_beside(points, &labeled, 1, &mut Random::new(5));
+        assert_eq!(chosen, [5]);
+    }
 }
