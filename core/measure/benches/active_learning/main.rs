@@ -23,7 +23,7 @@ use regression::{Features, Model};
 
 /// Inverse strength of regularisation; best of 1, 3, 10, 30, 100 with all training labels.
 const C: f32 = 30.0;
-const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
+const SEEDS: [u64; 3] = [1, 2, 3];
 const SHARES: [f64; 2] = [0.95, 0.99];
 /// Labels that must suffice for the two shares.
 const BARS: [usize; 2] = [1_050, 2_300];
@@ -44,7 +44,7 @@ fn main() -> Outcome<()> {
         task.labels.len()
     );
     println!("{:<22} {:>5} {:>7} {:>7}", "labels", "seed", "95 %", "99 %");
-    for strategy in [Strategy::Random, Strategy::Margin, Strategy::LabelNext] {
+    for strategy in [Strategy::LabelNext, Strategy::Margin, Strategy::Random] {
         let mut sums = [0; SHARES.len()];
         for seed in SEEDS {
             let reached = task.play(strategy, seed, SHARES.map(|share| share * full))?;

@@ -19,6 +19,8 @@ pub struct ConfidentLearning<'a> {
     pub(super) labels: &'a [u32],
     pub(super) probabilities: Probabilities<'a>,
     pub(super) given: Vec<u64>,
+    /// Items with a class likelier than the given one, ascending.
+    pub(super) doubtful: Vec<u32>,
     thresholds: Vec<f64>,
     joint: Vec<u64>,
     calibrated: Vec<u64>,
@@ -67,6 +69,7 @@ impl<'a> ConfidentLearning<'a> {
             labels,
             probabilities,
             given,
+            doubtful: Vec::new(),
             thresholds,
             joint: vec![0; k * k],
             calibrated: Vec::new(),
@@ -93,11 +96,16 @@ impl<'a> ConfidentLearning<'a> {
         let least: Vec<f64> = self.thresholds.iter().map(|threshold| threshold - SLACK).collect();
         for ((item, row), &label) in (0..).zip(self.probabilities.rows()).zip(self.labels) {
             // Without branches: of a single class that reaches its threshold, the sum is its place.
-            let (mut confident, mut places) = (0_usize, 0_usize);
-            for (class, (p, least)) in row.iter().zip(&least).enumerate() {
-                let reached = usize::from(p >= least);
-                confident += reached;
-                places += reached * class;
+            let (mut confident, mut places, mut likelier) = (0_usize, 0_usize, 0_usize);
+            let own = row[label as usize];
+            for ((class, p), least) in (0_usize..).zip(row).zip(&least) {
+                let reached = p >= least;
+                confident += usize::from(reached);
+                places += if reached { class } else { 0 };
+                likelier += usize::from(*p > own);
+            }
+            if likelier > 0 {
+                self.doubtful.push(item);
             }
             let truth = match confident {
                 0 => continue,

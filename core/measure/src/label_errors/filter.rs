@@ -41,15 +41,12 @@ impl ConfidentLearning<'_> {
             Filter::Confident => {
                 self.off_diagonal().iter().copied().filter(|&item| self.differs(item)).collect()
             }
-            Filter::Predicted => (0..self.count_u32()).filter(|&item| self.differs(item)).collect(),
+            Filter::Predicted => {
+                self.doubtful.iter().copied().filter(|&item| self.differs(item)).collect()
+            }
             Filter::Margin => self.worst(Quality::NormalizedMargin),
             Filter::SelfConfidence => self.worst(Quality::SelfConfidence),
         }
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "at most 2³² items, checked when made")]
-    const fn count_u32(&self) -> u32 {
-        self.labels.len() as u32
     }
 
     /// Whether the model prefers another class by more than rounding.
@@ -114,7 +111,7 @@ impl ConfidentLearning<'_> {
         for ((item, row), &label) in (0..).zip(self.probabilities.rows()).zip(self.labels) {
             least[label as usize].offer(row[label as usize], item);
         }
-        self.chosen(&least)
+        self.chosen(least)
     }
 
     fn by_noise_rate(&self) -> Vec<bool> {
@@ -125,26 +122,36 @@ impl ConfidentLearning<'_> {
         };
         let mut least: Vec<Least> =
             (0..k * k).map(|at| Least::new(wanted(at / k, at % k))).collect();
+        // Margins below zero first: few items have any, and mostly they are enough.
+        for &item in &self.doubtful {
+            let (row, label) = (self.probabilities.row(item as usize), self.labels[item as usize]);
+            let own = row[label as usize];
+            let pairs = least[label as usize * k..].iter_mut().zip(row);
+            pairs.filter(|(_, p)| **p > own).for_each(|(pair, p)| pair.offer(own - p, item));
+        }
+        let missing = |pair: &Least| Least::new(pair.wanted.saturating_sub(pair.kept.len()));
+        let mut rest: Vec<Least> = least.iter().map(missing).collect();
         // The bars side by side: nearly every margin is above its bar.
-        let mut bars: Vec<f64> = least.iter().map(|least| least.bar).collect();
+        let mut bars: Vec<f64> = rest.iter().map(|pair| pair.bar).collect();
         for ((item, row), &label) in (0..).zip(self.probabilities.rows()).zip(self.labels) {
             let own = row[label as usize];
-            let at = label as usize * k;
-            let below = row.iter().zip(&bars[at..at + k]).map(|(p, bar)| own - p < *bar);
-            if !below.fold(false, |any, below| any | below) {
+            let pairs = label as usize * k..(label as usize + 1) * k;
+            let below = |(p, bar): (&f64, &f64)| u64::from((*p <= own) & (own - p < *bar));
+            if row.iter().zip(&bars[pairs.clone()]).map(below).sum::<u64>() == 0 {
                 continue;
             }
-            for (pair, p) in (at..at + k).zip(row).filter(|(pair, p)| own - **p < bars[*pair]) {
-                least[pair].keep(own - p, item);
+            for (pair, p) in pairs.zip(row).filter(|(_, p)| **p <= own) {
+                rest[pair].offer(own - p, item);
+                bars[pair] = rest[pair].bar;
             }
-            bars.iter_mut().zip(&least).skip(at).take(k).for_each(|(bar, least)| *bar = least.bar);
         }
-        self.chosen(&least)
+        least.append(&mut rest);
+        self.chosen(least)
     }
 
-    fn chosen(&self, least: &[Least]) -> Vec<bool> {
+    fn chosen(&self, least: Vec<Least>) -> Vec<bool> {
         let mut chosen = vec![false; self.labels.len()];
-        least.iter().flat_map(Least::items).for_each(|item| chosen[item as usize] = true);
+        least.into_iter().flat_map(Least::items).for_each(|item| chosen[item as usize] = true);
         chosen
     }
 }
@@ -192,12 +199,11 @@ impl Least {
         self.kept.select_nth_unstable_by(self.wanted - 1, order).1.0
     }
 
-    fn items(&self) -> impl Iterator<Item = u32> {
-        let mut rest = Self { wanted: self.wanted, kept: self.kept.clone(), bar: self.bar };
-        if self.wanted > 0 && rest.kept.len() > self.wanted {
-            rest.split();
-            rest.kept.truncate(self.wanted);
+    fn items(mut self) -> impl Iterator<Item = u32> {
+        if self.wanted > 0 && self.kept.len() > self.wanted {
+            self.split();
+            self.kept.truncate(self.wanted);
         }
-        rest.kept.into_iter().map(|(_, item)| item)
+        self.kept.into_iter().map(|(_, item)| item)
     }
 }

@@ -104,7 +104,7 @@ pub(super) fn k_means(
     let centres = seeds.iter().map(|&at| points.row(at).to_vec()).collect();
     let mut clusters = Clusters { of: vec![NOWHERE; points.count()], centres };
     for _ in 0..rounds {
-        if !clusters.assign(points) {
+        if clusters.centres.is_empty() || !clusters.assign(points) {
             break;
         }
         clusters.centre(points, weights);
