@@ -10,7 +10,8 @@
 //! 5. [`secagg`] adds the releases of several sites without showing any of them, so that they
 //!    carry the noise of one;
 //! 6. at the coordinator, [`estimate`] computes agreement, calibration and drift from noised
-//!    counts, with intervals that include the noise.
+//!    counts, with intervals that include the noise;
+//! 7. [`audit`] attacks all of it: lower bounds on ε, and tests that a fault fails.
 //!
 //! The unit of privacy is the *subject*, added or removed with all its items.
 //!
@@ -29,6 +30,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+pub mod audit;
 pub mod budget;
 pub mod clip;
 pub mod contribution;
