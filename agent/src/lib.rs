@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! config → store → item → source → redact → prelabel → route → review → tally → learn → release
-//!   → outbox → uplink → downlink → pipeline → retention → status → run → cli
+//!   → outbox → uplink → downlink → pipeline → retention → status → plan → audit → run → cli
 //! ```
 //!
 //! - [`source`] reads the site's files into sealed rows of the [`store`]; [`redact`], [`prelabel`]
@@ -17,6 +17,7 @@
 //! [`item::RawItem`] → [`item::CleanItem`] → [`prelabel::Prelabel`] → [`review::Correction`] →
 //! [`tally::Tally`] → [`release::Release`]. The outbox takes only the last.
 
+pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod downlink;

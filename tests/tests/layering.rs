@@ -29,6 +29,7 @@ const AGENT: &[&str] = &[
     "retention",
     "status",
     "plan",
+    "audit",
     "run",
     "cli",
     "main",

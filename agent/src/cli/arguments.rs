@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use insitu_protocol::ids::{AgentName, ProjectName, SiteName};
 
+use super::audit::AuditCommand;
+
 /// Label data where it lives: prelabel, redact, correct, learn; let out only private statistics
 #[derive(Debug, Parser)]
 #[command(name = "insitu-agent", version, after_help = EXAMPLES)]
@@ -62,6 +64,9 @@ pub(super) enum Command {
     /// Decide about models
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Attack this program's own releases, and print what that proves
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Show how the agent is doing, and what waits for a decision
     Status(Json),
 }

@@ -1,6 +1,7 @@
 //! The command line. Output goes to stdout, everything else to stderr.
 
 mod arguments;
+mod audit;
 mod plan;
 mod release;
 mod report;
@@ -153,6 +154,7 @@ fn execute(arguments: &Arguments) -> Outcome {
         Command::Budget(budget) => plan::budget(&Context::open(arguments)?, budget),
         Command::Campaigns(campaigns) => report::campaigns(&Context::open(arguments)?, campaigns),
         Command::Models(models) => report::models(&Context::open(arguments)?, models),
+        Command::Audit(command) => audit::audit(command),
         Command::Status(json) => report::status(&Context::open(arguments)?, json.json),
     }
 }

@@ -49,19 +49,28 @@ pub fn annotate(
     annotation: &Annotation,
     now: i64,
 ) -> Result<bool, ReviewError> {
+    store.tx("annotate", |tx| annotate_in(tx, person, item, annotation, now))
+}
+
+/// [`annotate`] in a transaction of the caller's, which must roll back on an error.
+pub(crate) fn annotate_in(
+    tx: &Tx<'_>,
+    person: &Person,
+    item: &[u8; 16],
+    annotation: &Annotation,
+    now: i64,
+) -> Result<bool, ReviewError> {
     check(annotation)?;
-    store.tx("annotate", |tx| {
-        let row = tx.item_by_name(item)?.ok_or(ReviewError::UnknownItem)?;
-        if let Some(known) = tx.annotation(person.person, &annotation.key)? {
-            return if known.item == row.item { Ok(true) } else { Err(ReviewError::KeyTaken) };
-        }
-        let lease = live_lease(tx, person, row.item, now)?;
-        add(tx, person, &row, &lease, annotation, now)?;
-        tx.end_lease(row.item)?;
-        settle(tx, row.item)?;
-        metrics::counter!("insitu_agent_annotations_total").increment(1);
-        Ok(false)
-    })
+    let row = tx.item_by_name(item)?.ok_or(ReviewError::UnknownItem)?;
+    if let Some(known) = tx.annotation(person.person, &annotation.key)? {
+        return if known.item == row.item { Ok(true) } else { Err(ReviewError::KeyTaken) };
+    }
+    let lease = live_lease(tx, person, row.item, now)?;
+    add(tx, person, &row, &lease, annotation, now)?;
+    tx.end_lease(row.item)?;
+    settle(tx, row.item)?;
+    metrics::counter!("insitu_agent_annotations_total").increment(1);
+    Ok(false)
 }
 
 /// Takes an annotation back, and leases the item to the person again.

@@ -11,6 +11,7 @@ use insitu_privacy::contribution::{ItemRef, SubjectRef};
 use insitu_protocol::ids::ProjectName;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use crate::review::answer::annotate_in;
 pub use crate::review::answer::{Annotation, Decision, annotate, undo};
 pub use crate::review::people::{PersonError, add_person, token_hash};
 
