@@ -51,10 +51,10 @@ system's randomness, or at what leaves by other ways.";
 
 /// The audit of a release at a command line: about a minute.
 const FULL: Plan = Plan {
-    shape: Shape { classes: 24, witnesses: 48 },
-    windows: 480,
-    rounds: 48,
-    campaigns: 4_800,
+    shape: Shape { classes: 16, witnesses: 48 },
+    windows: 1_400,
+    rounds: 320,
+    campaigns: 6_000,
 };
 /// Enough to see a planted fault.
 const QUICK: Plan =

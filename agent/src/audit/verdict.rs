@@ -24,7 +24,7 @@ const DELTA: f64 = 0.05;
 /// δ of the one-run audit, whose bound a large δ would make empty.
 const ONE_RUN_DELTA: f64 = 1e-6;
 /// One run in so many is a pilot: the threshold is chosen on pilots, which are not counted again.
-const PILOTS: usize = 4;
+const PILOTS: usize = 8;
 /// The one-run attacker guesses about one subject in so many, half of them "in".
 const GUESSED: usize = 5;
 /// Fewest subjects for which the one-run audit says anything.
