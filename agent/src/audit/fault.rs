@@ -14,6 +14,7 @@ use super::play::Game;
 use super::{AuditError, TestName};
 use crate::config::Limits;
 use crate::learn;
+use crate::outbox;
 use crate::prelabel::Model;
 use crate::release::{Release, ReleaseError};
 use crate::store::ledger::NewEntry;
@@ -209,6 +210,7 @@ fn commit_altered(
 ) -> Result<(), AuditError> {
     let releases = tallies.iter().map(Release::make).collect::<Result<Vec<_>, _>>()?;
     store.tx("audit", |tx| {
+        outbox::attest(tx)?;
         for (release, tally) in releases.iter().zip(tallies) {
             let (last, previous) = tx.ledger_head()?;
             let mut wire = release.at(last + 1, previous);
@@ -228,7 +230,7 @@ fn commit_altered(
                 origin: release.origin(),
             })?;
         }
-        Ok(())
+        Ok(tx.add_checkpoint()?)
     })
 }
 

@@ -211,13 +211,9 @@ impl<'a> Arena<'a> {
                 .enumerate()
                 .map(|(slot, order)| (order.campaign, answered(site, slot)))
                 .collect();
-            drain(*path, site, seen, |wire| match wire.body {
-                Body::Campaign { campaign } => expected.get(&campaign),
-                Body::Confusion { .. }
-                | Body::Coincidence { .. }
-                | Body::Calibration { .. }
-                | Body::Drift { .. }
-                | Body::Update { .. } => None,
+            drain(*path, site, seen, |wire| {
+                let Body::Campaign { campaign } = wire.body else { return None };
+                expected.get(&campaign)
             })?;
             site.store.tx("audit", |tx| {
                 orders.iter().try_for_each(|order| {

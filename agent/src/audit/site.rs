@@ -180,7 +180,7 @@ impl Site {
         let lines = csv(shape, &present);
         import(&store, &row, &source, Format::Csv, Cursor::new(lines))
             .map_err(|error| AuditError::Model(Box::new(error)))?;
-        prelabel(&store, &folder.0, policy, limits)?;
+        prelabel(&store, &folder.0, policy, limits.clone())?;
         let person = |name: &str, role| add_person(&store, name, role);
         let (ann, bob) = (person("ann", Role::Annotator)?, person("bob", Role::Annotator)?);
         let expert = person("eve", Role::Expert)?;

@@ -18,6 +18,9 @@ fn the_path_as_it_is_passes_and_every_planted_fault_is_caught() {
     assert_eq!(report.faults.len(), 7);
     for fault in &report.faults {
         assert!(fault.caught, "{fault:?}");
+        // Only what was planted is wrong.
+        assert_eq!(fault.by.contains("ledger"), fault.fault == "charge skipped", "{fault:?}");
+        assert_eq!(fault.by.contains("retry"), fault.fault.contains("retry"), "{fault:?}");
     }
     assert!(report.passed);
 }
