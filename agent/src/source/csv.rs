@@ -1,6 +1,6 @@
 //! Comma-separated values after RFC 4180, with semicolons and tabs as well.
 
-use std::io::BufRead;
+use std::io::{self, BufRead};
 
 use crate::config::Source;
 use crate::source::{Cell, ImportError, LINE_BYTES_MAX, LineError, Record, next_line, trimmed};
@@ -11,8 +11,8 @@ pub(super) fn read(
     source: &Source,
     take: &mut impl FnMut(Record) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
-    let mut records = Records { reader, line: 0, text: Vec::new(), backlog: Vec::new() };
-    let Some((_, header)) = records.next()? else { return Ok(()) };
+    let mut records = Records::new(reader);
+    let Some((_, header)) = records.next().map_err(ImportError::Read)? else { return Ok(()) };
     let header = header.map_err(ImportError::Header)?;
     let header = header.strip_prefix('\u{feff}').unwrap_or(&header);
     let separator = separator(header);
@@ -24,7 +24,7 @@ pub(super) fn read(
             return Err(ImportError::NoColumn { column: column.clone(), what });
         }
     }
-    while let Some((line, text)) = records.next()? {
+    while let Some((line, text)) = records.next().map_err(ImportError::Read)? {
         if text.as_ref().is_ok_and(|text| text.trim().is_empty()) {
             continue;
         }
@@ -40,7 +40,7 @@ pub(super) fn read(
 }
 
 /// Lines, joined where a quotation spans several.
-struct Records<R> {
+pub(crate) struct Records<R> {
     reader: R,
     line: u64,
     text: Vec<u8>,
@@ -49,9 +49,13 @@ struct Records<R> {
 }
 
 impl<R: BufRead> Records<R> {
+    /// The records of a reader, from its first line.
+    pub(crate) const fn new(reader: R) -> Self {
+        Self { reader, line: 0, text: Vec::new(), backlog: Vec::new() }
+    }
+
     /// The next record's first line number and text.
-    #[expect(clippy::type_complexity, reason = "two kinds of failure: of the file, of the record")]
-    fn next(&mut self) -> Result<Option<(u64, Result<String, LineError>)>, ImportError> {
+    pub(crate) fn next(&mut self) -> io::Result<Option<(u64, Result<String, LineError>)>> {
         let Some((first, line)) = self.line()? else { return Ok(None) };
         let Some(mut record) = line else { return Ok(Some((first, Err(LineError::TooLong)))) };
         let mut joined = Vec::new();
@@ -72,13 +76,11 @@ impl<R: BufRead> Records<R> {
     }
 
     /// The next line and its number; its content is `None` when it is too long.
-    #[expect(clippy::type_complexity, reason = "the end of the file, and a line over the limit")]
-    fn line(&mut self) -> Result<Option<(u64, Option<Vec<u8>>)>, ImportError> {
+    fn line(&mut self) -> io::Result<Option<(u64, Option<Vec<u8>>)>> {
         if let Some((number, line)) = self.backlog.pop() {
             return Ok(Some((number, Some(line))));
         }
-        let fits = next_line(&mut self.reader, &mut self.text).map_err(ImportError::Read)?;
-        let Some(fits) = fits else { return Ok(None) };
+        let Some(fits) = next_line(&mut self.reader, &mut self.text)? else { return Ok(None) };
         self.line += 1;
         Ok(Some((self.line, fits.then(|| std::mem::take(&mut self.text)))))
     }
@@ -90,14 +92,15 @@ fn closed(record: &[u8]) -> bool {
 }
 
 /// The likeliest of the three, by the header.
-fn separator(header: &str) -> char {
+pub(crate) fn separator(header: &str) -> char {
     [',', ';', '\t']
         .into_iter()
         .max_by_key(|separator| (header.matches(*separator).count(), *separator == ','))
         .unwrap_or(',')
 }
 
-fn split(record: &str, separator: char) -> Result<Vec<String>, LineError> {
+/// The values of a record.
+pub(crate) fn split(record: &str, separator: char) -> Result<Vec<String>, LineError> {
     let mut values = Vec::new();
     let mut rest = record;
     loop {

@@ -3,7 +3,7 @@
 //! A bad line is reported by number and reason, and the rest is imported. A reason names fields,
 //! never values. Only the fields that the project names are kept.
 
-mod csv;
+pub(crate) mod csv;
 mod json;
 
 use std::io::{self, BufRead};
