@@ -7,6 +7,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use insitu_protocol::ids::{AgentName, ProjectName, SiteName};
 
 use super::audit::AuditCommand;
+use super::measure::arguments::MeasureCommand;
+use super::sample::arguments::SampleArguments;
 
 /// Label data where it lives: prelabel, redact, correct, learn; let out only private statistics
 #[derive(Debug, Parser)]
@@ -67,6 +69,11 @@ pub(super) enum Command {
     /// Attack this program's own releases, and print what that proves
     #[command(subcommand)]
     Audit(AuditCommand),
+    /// Measure labels, models and data, in files of plain shape: needs no configuration
+    #[command(subcommand)]
+    Measure(MeasureCommand),
+    /// Choose what to label next, from a file of probabilities and features
+    Sample(SampleArguments),
     /// Show how the agent is doing, and what waits for a decision
     Status(Json),
 }

@@ -2,16 +2,19 @@
 
 mod arguments;
 mod audit;
+mod columns;
+mod measure;
 mod plan;
 mod release;
 mod report;
+mod sample;
 mod setup;
 mod table;
 mod work;
 
 use std::error::Error;
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -155,6 +158,12 @@ fn execute(arguments: &Arguments) -> Outcome {
         Command::Campaigns(campaigns) => report::campaigns(&Context::open(arguments)?, campaigns),
         Command::Models(models) => report::models(&Context::open(arguments)?, models),
         Command::Audit(command) => audit::audit(command),
+        Command::Measure(command) => {
+            measure::measure(command, &mut BufWriter::new(io::stdout().lock()))
+        }
+        Command::Sample(arguments) => {
+            sample::sample(arguments, &mut BufWriter::new(io::stdout().lock()))
+        }
         Command::Status(json) => report::status(&Context::open(arguments)?, json.json),
     }
 }

@@ -1,0 +1,486 @@
+//! The commands as a user runs them, on small files with published results, and on bad input.
+
+use std::io::Write;
+
+use clap::Parser;
+use serde_json::Value;
+
+use super::super::arguments::{Arguments, Command};
+use super::measure;
+
+/// Runs `measure WORDS FILE…` on files of these contents.
+fn run(words: &str, files: &[&[u8]]) -> Result<String, String> {
+    let kept: Vec<_> = files
+        .iter()
+        .map(|content| {
+            let mut file = tempfile::NamedTempFile::new().unwrap();
+            file.write_all(content).unwrap();
+            file
+        })
+        .collect();
+    let paths = kept.iter().map(|file| file.path().as_os_str().to_owned());
+    let words = ["insitu-agent", "measure"].into_iter().chain(words.split_whitespace());
+    let parsed = Arguments::try_parse_from(words.map(Into::into).chain(paths)).unwrap();
+    let Command::Measure(command) = parsed.command else { panic!("not a measure") };
+    let mut out = Vec::new();
+    let result = measure(&command, &mut out);
+    match result {
+        Ok(code) => {
+            assert_eq!(code, 0);
+            Ok(String::from_utf8(out).unwrap())
+        }
+        Err(failure) => {
+            assert_eq!(failure.code, 1);
+            let mut message = failure.message;
+            for file in &kept {
+                message = message.replace(&file.path().display().to_string(), "FILE");
+            }
+            Err(message)
+        }
+    }
+}
+
+fn json(words: &str, content: &str) -> Value {
+    let out = run(&format!("{words} --json"), &[content.as_bytes()]).unwrap();
+    serde_json::from_str(&out).unwrap()
+}
+
+#[track_caller]
+fn near(found: &Value, expected: f64, tolerance: f64) {
+    let value = found.get("value").unwrap_or(found);
+    let value = value.as_f64().unwrap_or_else(|| panic!("no number: {found}"));
+    assert!((value - expected).abs() <= tolerance, "{value} is not {expected}");
+}
+
+#[track_caller]
+fn refused(words: &str, content: &str, expected: &str) {
+    assert_eq!(run(words, &[content.as_bytes()]).unwrap_err(), expected);
+}
+
+/// Krippendorff's example of four observers and twelve units (2011), with gaps.
+const KRIPPENDORFF: &str = "\
+unit,a,b,c,d
+1,1,1,,1
+2,2,2,3,2
+3,3,3,3,3
+4,3,3,3,3
+5,2,2,2,2
+6,1,2,3,4
+7,4,4,4,4
+8,1,1,2,1
+9,2,2,2,2
+10,,5,5,5
+11,,,1,1
+12,,,3,
+";
+
+#[test]
+fn agreement_equals_what_krippendorff_and_gwet_published() {
+    let of = |scale: &str| json(&format!("agreement --item unit --scale {scale}"), KRIPPENDORFF);
+    let nominal = of("nominal");
+    near(&nominal["krippendorff_alpha"], 0.743, 5e-4);
+    near(&of("ordinal")["krippendorff_alpha"], 0.815, 5e-4);
+    near(&of("interval")["krippendorff_alpha"], 0.849, 5e-4);
+    near(&of("ratio")["krippendorff_alpha"], 0.797, 5e-4);
+    // Gwet's handbook takes the same table: AC1 .77544, Fleiss .76117.
+    near(&nominal["gwet_ac1"], 0.77544, 5e-6);
+    near(&nominal["fleiss_kappa_with_gaps"], 0.76117, 5e-6);
+    assert_eq!(nominal["fleiss_kappa"]["value"], Value::Null);
+    assert_eq!(
+        nominal["fleiss_kappa"]["reason"],
+        "items have between 1 and 4 ratings, not the same number"
+    );
+    assert_eq!((&nominal["items"], &nominal["missing"]), (&12.into(), &7.into()));
+    assert_eq!(nominal["cohen_kappa"].as_array().unwrap().len(), 6);
+    let alpha = &nominal["krippendorff_alpha"];
+    assert!(alpha["low"].as_f64().unwrap() < 0.743 && alpha["high"].as_f64().unwrap() > 0.743);
+}
+
+#[test]
+fn long_and_wide_forms_and_json_lines_give_the_same() {
+    let wide = json("agreement", "item,a,b\n1,x,x\n2,y,x\n3,y,y\n4,x,x\n");
+    let long = "id,worker,label\n2,a,y\n1,a,x\n1,b,x\n2,b,x\n3,a,y\n3,b,y\n4,a,x\n4,b,x\n";
+    let lines = "{\"item\":1,\"annotator\":\"a\",\"label\":\"x\"}\n\
+        {\"item\":1,\"annotator\":\"b\",\"label\":\"x\"}\n\
+        {\"item\":2,\"annotator\":\"a\",\"label\":\"y\"}\n\
+        {\"item\":2,\"annotator\":\"b\",\"label\":\"x\"}\n\
+        {\"item\":3,\"annotator\":\"a\",\"label\":\"y\"}\n\
+        {\"item\":3,\"annotator\":\"b\",\"label\":\"y\"}\n\
+        {\"item\":4,\"annotator\":\"a\",\"label\":\"x\"}\n\
+        {\"item\":4,\"annotator\":\"b\",\"label\":\"x\"}\n";
+    near(&wide["cohen_kappa"][0]["kappa"], 0.5, 1e-12);
+    for other in [json("agreement", long), json("agreement", lines)] {
+        assert_eq!(other["cohen_kappa"], wide["cohen_kappa"]);
+        assert_eq!(other["krippendorff_alpha"], wide["krippendorff_alpha"]);
+    }
+}
+
+/// Cohen's κ of 20, 5, 10, 15 is .4, as every textbook has it.
+#[test]
+fn cohens_kappa_of_the_textbook() {
+    let mut text = "item,a,b\n".to_owned();
+    let cells = [("yes", "yes", 20), ("yes", "no", 5), ("no", "yes", 10), ("no", "no", 15)];
+    let mut item = 0;
+    for (a, b, count) in cells {
+        for _ in 0..count {
+            item += 1;
+            text.push_str(&format!("{item},{a},{b}\n"));
+        }
+    }
+    let found = json("agreement", &text);
+    near(&found["cohen_kappa"][0]["kappa"], 0.4, 1e-12);
+    near(&found["cohen_kappa"][0]["agreement"], 0.7, 1e-12);
+    let seeded = |seed: u32| json(&format!("agreement --bootstrap 200 --seed {seed}"), &text);
+    assert_eq!(seeded(1), seeded(1));
+    assert_ne!(seeded(1)["krippendorff_alpha"], seeded(2)["krippendorff_alpha"]);
+    let shown = run("agreement", &[text.as_bytes()]).unwrap();
+    assert!(shown.contains("Krippendorff's α") && shown.contains("0.400"), "{shown}");
+}
+
+/// Fleiss' example of ten subjects, fourteen raters and five categories: κ is .210.
+#[test]
+fn fleiss_kappa_of_the_textbook() {
+    let counts = [
+        [0, 0, 0, 0, 14],
+        [0, 2, 6, 4, 2],
+        [0, 0, 3, 5, 6],
+        [0, 3, 9, 2, 0],
+        [2, 2, 8, 1, 1],
+        [7, 7, 0, 0, 0],
+        [3, 2, 6, 3, 0],
+        [2, 5, 3, 2, 2],
+        [6, 5, 2, 1, 0],
+        [0, 2, 2, 3, 7],
+    ];
+    let mut text = "item,rater,label\n".to_owned();
+    for (item, row) in counts.iter().enumerate() {
+        let labels = row.iter().enumerate().flat_map(|(l, &n)| std::iter::repeat_n(l, n));
+        labels.enumerate().for_each(|(r, l)| text.push_str(&format!("{item},r{r},c{l}\n")));
+    }
+    let found = json("agreement", &text);
+    near(&found["fleiss_kappa"], 0.210, 5e-4);
+    near(&found["fleiss_kappa_with_gaps"], 0.210, 5e-4);
+}
+
+#[test]
+fn agreement_that_is_undefined_says_why() {
+    for (content, reason) in [
+        ("item,a\n1,x\n2,y\n", "no data"),
+        ("item,a,b\n1,x,x\n2,x,x\n", "all ratings are in one category"),
+        ("item,a,b\n1,,\n2,NA,null\n", "no data"),
+    ] {
+        let found = json("agreement", content);
+        let alpha = &found["krippendorff_alpha"];
+        assert_eq!((&alpha["value"], alpha["reason"].as_str()), (&Value::Null, Some(reason)));
+        let text = run("agreement", &[content.as_bytes()]).unwrap();
+        assert!(text.contains(&format!("undefined: {reason}")), "{text}");
+    }
+    let same = json("agreement", "item,a,b\n1,x,x\n2,x,x\n");
+    near(&same["observed_agreement"], 1.0, 0.0);
+}
+
+#[test]
+fn agreement_survives_very_many_labels() {
+    let mut text = "item,a,b\n".to_owned();
+    (0..50_000).for_each(|at| text.push_str(&format!("{at},a{at},b{at}\n")));
+    let found = json("agreement", &text);
+    near(&found["krippendorff_alpha"], 0.0, 1e-9);
+    assert_eq!(found["gwet_ac1"]["reason"], "100000 categories, more than the limit of 2048");
+}
+
+#[test]
+fn agreement_refuses_what_makes_no_sense() {
+    refused("agreement", "", "FILE: there are no records");
+    refused("agreement", "item\n1\n", "FILE: there is no column of a rater besides the item's");
+    refused(
+        "agreement --scale interval",
+        "item,a,b\n1,x,1\n",
+        "FILE: this scale needs labels that are all numbers",
+    );
+    refused(
+        "agreement --scale ordinal",
+        "item,a,b\n1,low,high\n",
+        "FILE: an ordinal scale needs numbers as labels, or --order",
+    );
+    refused(
+        "agreement --order low,high",
+        "item,a,b\n1,low,high\n2,mid,low\n",
+        "FILE:3: column \"a\" holds \"mid\"; it must be one of the 2 labels given",
+    );
+    refused(
+        "agreement --rater who",
+        "item,a,b\n1,low,high\n",
+        "FILE: there is no column who; the columns are \"item\", \"a\", \"b\"",
+    );
+    refused("agreement", "item,rater,label\n1,,x\n", "FILE:2: column \"rater\" has no value");
+    assert_eq!(run("agreement /does/not/exist", &[]).unwrap_err(), {
+        "/does/not/exist: cannot be read: No such file or directory (os error 2)"
+    });
+}
+
+#[test]
+fn the_last_label_of_a_rater_counts() {
+    let text = "item,rater,label\n1,a,x\n1,b,y\n1,a,y\n2,a,x\n2,b,x\n";
+    let found = json("agreement", text);
+    near(&found["observed_agreement"], 1.0, 0.0);
+    assert_eq!((&found["repeated"], &found["ratings"]), (&1.into(), &4.into()));
+}
+
+#[test]
+fn consensus_finds_who_is_wrong() {
+    let mut text = "item,a,b,c\n".to_owned();
+    for item in 0..40 {
+        let (truth, other) = if item % 2 == 0 { ("x", "y") } else { ("y", "x") };
+        let careless = if item % 3 == 0 { other } else { truth };
+        text.push_str(&format!("{item},{truth},{truth},{careless}\n"));
+    }
+    for method in ["majority", "dawid-skene", "one-coin", "mace", "glad"] {
+        let found = json(&format!("consensus --method {method}"), &text);
+        let items = found["items"].as_array().unwrap();
+        for (at, item) in items.iter().enumerate() {
+            assert_eq!(item["label"], if at % 2 == 0 { "x" } else { "y" }, "{method}");
+        }
+        near(&found["raters"][0]["rate"], 1.0, 0.0);
+        near(&found["raters"][2]["rate"], 26.0 / 40.0, 1e-12);
+        assert!(found["raters"][2]["high"].as_f64().unwrap() < 0.9);
+    }
+    let shown = run("consensus", &[text.as_bytes()]).unwrap();
+    assert!(shown.contains("Method: dawid-skene") && shown.contains("0.650"), "{shown}");
+}
+
+#[test]
+fn a_model_is_one_more_voice() {
+    let mut text = "item,a,b,p_x,p_y\n".to_owned();
+    for item in 0..20 {
+        let (label, p) = if item % 2 == 0 { ("x", 0.9) } else { ("y", 0.1) };
+        let other = if item == 4 { "y" } else { label };
+        text.push_str(&format!("{item},{label},{other},{p},{}\n", 1.0 - p));
+    }
+    let found = json("consensus", &text);
+    assert_eq!(found["method"], "crowdlab");
+    assert_eq!(found["items"][4]["label"], "x");
+    assert!(found["model_weight"].as_f64().unwrap() > 0.0);
+    refused(
+        "consensus --method crowdlab",
+        "item,a,b\n1,x,y\n",
+        "FILE: crowdlab needs class probabilities: columns p_CLASS for each class",
+    );
+    refused(
+        "consensus",
+        "item,a,b,p_x,p_y\n1,x,y,0.5,0.6\n",
+        "FILE:2: the 2 class probabilities sum to 1.1, not 1 within 0.005",
+    );
+    refused(
+        "consensus",
+        "item,a,b,p_x,p_y\n1,x,z,0.5,0.5\n",
+        "FILE: label \"z\" is none of the model's 2 classes",
+    );
+}
+
+#[test]
+fn consensus_of_nothing_is_undefined() {
+    let found = json("consensus", "item,a,b\n1,,\n");
+    assert_eq!((&found["reason"], &found["items"]), (&"no data".into(), &Value::Array(vec![])));
+    let found = json("consensus --method crowdlab", "item,a,p_x,p_y\n1,x,0.5,0.5\n");
+    assert!(found["reason"].is_string(), "{found}");
+}
+
+#[test]
+fn label_errors_find_the_planted_one() {
+    let text = "id,label,p_a,p_b\nu,a,0.9,0.1\nv,a,0.8,0.2\nw,b,0.1,0.9\nx,b,0.2,0.8\n\
+        y,a,0.05,0.95\n";
+    for filter in ["noise-rate", "class", "both", "confident", "predicted", "prune_by_class"] {
+        let found = json(&format!("label-errors --filter {filter}"), text);
+        let issues = found["issues"].as_array().unwrap();
+        assert_eq!(issues.len(), 1, "{filter}");
+        assert_eq!((&issues[0]["item"], &issues[0]["index"]), (&"y".into(), &4.into()));
+        assert_eq!(issues[0]["suggested"], "b");
+        near(&issues[0]["score"], 0.05, 1e-12);
+        assert_eq!(found["scores"].as_array().unwrap().len(), 5);
+    }
+    let list = "{\"label\":1,\"probabilities\":[0.2,0.8]}\n{\"label\":0,\"probabilities\":[1,0]}\n";
+    assert_eq!(json("label-errors", list)["issues"].as_array().unwrap().len(), 0);
+    let named = "{\"label\":\"b\",\"probabilities\":[0.2,0.8]}\n";
+    assert_eq!(json("label-errors --classes a,b", named)["classes"][1]["labels"], 1);
+    let shown = run("label-errors", &[text.as_bytes()]).unwrap();
+    assert!(shown.contains("Labels to look at, worst first"), "{shown}");
+}
+
+#[test]
+fn label_errors_refuse_bad_probabilities() {
+    let refuse = |rows: &str, reason: &str| {
+        refused("label-errors", &format!("label,p_a,p_b\na,0.5,0.5\n{rows}\n"), reason);
+    };
+    refuse("a,0.5,0.6", "FILE:3: the 2 class probabilities sum to 1.1, not 1 within 0.005");
+    refuse("a,NaN,0.5", "FILE:3: column \"p_a\" holds \"NaN\", not a number");
+    refuse("a,1.5,-0.5", "FILE:3: column \"p_a\" holds 1.5, outside 0 to 1");
+    refuse("a,,1", "FILE:3: column \"p_a\" has no value");
+    refuse(
+        "c,0.5,0.5",
+        "FILE:3: column \"label\" holds \"c\"; it must be one of the 2 classes \"a\", \"b\"",
+    );
+    refused(
+        "label-errors",
+        "label,x\na,1\n",
+        "FILE: there is no column p_CLASS for each class (or probabilities, in JSON); the columns \
+         are \"label\", \"x\"",
+    );
+}
+
+#[test]
+fn calibration_of_a_model_that_is_too_sure() {
+    let text = "confidence,correct\n0.95,true\n0.95,no\n";
+    let found = json("calibration", text);
+    near(&found["expected_calibration_error"], 0.45, 1e-12);
+    near(&found["brier"], (0.0025 + 0.9025) / 2.0, 1e-12);
+    assert_eq!(found["auto_accept"]["threshold"], Value::Null);
+    assert!(found["auto_accept"]["reason"].is_string());
+    assert!(found["temperature"]["reason"].is_string());
+    // Two in three right at odds of e⁴: the temperature is 4/ln 2.
+    let p = 1.0 / (1.0 + (-4.0_f64).exp());
+    let row = |label: &str| format!("{label},{p},{}\n", 1.0 - p);
+    let text = format!("label,p_a,p_b\n{}{}{}", row("a"), row("a"), row("b"));
+    let found = json("calibration", &text);
+    near(&found["temperature"]["value"], 4.0 / 2.0_f64.ln(), 1e-6);
+    near(&found["temperature"]["expected_calibration_error"], 0.0, 1e-6);
+    near(&found["accuracy"], 2.0 / 3.0, 1e-12);
+}
+
+#[test]
+fn auto_accept_holds_its_promise() {
+    let mut text = "confidence,predicted,label\n".to_owned();
+    for at in 0..1000 {
+        let label = if at >= 400 { "x" } else { "y" };
+        text.push_str(&format!("{},x,{label}\n", f64::from(at) / 1000.0));
+    }
+    let words = "calibration --alpha 0.05 --delta 0.05 --thresholds 0.9,0.7,0.5,0.3";
+    let found = json(words, &text);
+    near(&found["auto_accept"]["threshold"], 0.5, 0.0);
+    assert_eq!(found["auto_accept"]["accepted"], 500);
+    near(&found["auto_accept"]["coverage"], 0.5, 1e-12);
+    let shown = run(words, &[text.as_bytes()]).unwrap();
+    assert!(shown.contains("Auto-accept at confidence 0.5 or above: 50.0 %"), "{shown}");
+}
+
+#[test]
+fn calibration_refuses_bad_input() {
+    refused(
+        "calibration",
+        "confidence,correct\n1.2,true\n",
+        "FILE:2: column \"confidence\" holds 1.2, outside 0 to 1",
+    );
+    refused(
+        "calibration",
+        "confidence,correct\n0.2,maybe\n",
+        "FILE:2: column \"correct\" holds \"maybe\"; it must be true or false (1 or 0, yes or no)",
+    );
+}
+
+#[test]
+fn options_out_of_range_are_usage_errors() {
+    for words in [
+        "calibration --alpha 0 -",
+        "calibration --delta 1 -",
+        "calibration --alpha NaN -",
+        "drift --alarm 2 -",
+        "drift --bins 1 -",
+        "calibration --bins 20000 -",
+        "segments --overlap 0.5,0 -",
+        "tracks --iou 1.5 -",
+        "tracks --link a b",
+        "agreement --scale circular -",
+        "consensus",
+    ] {
+        let words = ["insitu-agent", "measure"].into_iter().chain(words.split_whitespace());
+        assert_eq!(Arguments::try_parse_from(words).unwrap_err().exit_code(), 2);
+    }
+}
+
+#[test]
+fn drift_is_found_and_noise_is_not() {
+    let mut text = "set,age,kind\n".to_owned();
+    for at in 0..400 {
+        let kind = if at % 2 == 0 { "a" } else { "b" };
+        text.push_str(&format!("reference,{},{kind}\n", at % 50));
+        text.push_str(&format!("current,{},{kind}\n", at % 50 + 20));
+    }
+    let found = json("drift", &text);
+    let [age, kind] = [&found["columns"][0], &found["columns"][1]];
+    assert_eq!((&age["kind"], &age["drifted"]), (&"numeric".into(), &true.into()));
+    near(&age["wasserstein"], 20.0, 1e-9);
+    near(&age["kolmogorov_smirnov"]["statistic"], 0.4, 1e-12);
+    assert_eq!((&kind["kind"], &kind["drifted"]), (&"categorical".into(), &false.into()));
+    near(&kind["psi"], 0.0, 1e-12);
+    assert_eq!(kind["wasserstein"]["reason"], "needs numbers");
+    // PSI of 50/50 against 60/40, by hand.
+    let side = |yes: usize| {
+        let rows = (0..100).map(|at| if at < yes { "y\n" } else { "n\n" });
+        format!("v\n{}", rows.collect::<String>())
+    };
+    let out = run("drift --json", &[side(50).as_bytes(), side(60).as_bytes()]).unwrap();
+    let found: Value = serde_json::from_str(&out).unwrap();
+    near(&found["columns"][0]["psi"], 0.1 * 1.2_f64.ln() - 0.1 * 0.8_f64.ln(), 1e-12);
+}
+
+#[test]
+fn drift_knows_gaps_constants_and_nothing() {
+    let found = json("drift", "set,a,b\nreference,1,\nreference,1,\ncurrent,,\ncurrent,2,\n");
+    assert!(found["columns"][0]["psi"]["value"].as_f64().unwrap() > 1.0);
+    assert_eq!(found["columns"][1]["drifted"], false);
+    let found = json("drift", "set,a\nreference,1\n");
+    assert_eq!(found["columns"][0]["psi"]["reason"], "no data");
+    refused(
+        "drift",
+        "set,a\nbefore,1\n",
+        "FILE:2: column \"set\" holds \"before\"; it must be reference or current",
+    );
+    refused("drift", "a\n1\n", "FILE: there is no column set; the columns are \"a\"");
+}
+
+#[test]
+fn segments_of_frames_and_of_times_agree() {
+    let frames = "frame,truth,model\n0,a,a\n1,a,a\n2,b,a\n3,b,b\n4,,b\n";
+    let times = "rater,start,end,label\ntruth,0,2,a\ntruth,2,4,b\nmodel,0,3,a\nmodel,3,5,b\n";
+    let [frames, times] = [frames, times].map(|text| json("segments --overlap 0.3,0.5", text));
+    assert_eq!(frames["pairs"], times["pairs"]);
+    // a: 2 of 3 frames shared; b: 1 of 3.
+    near(&frames["pairs"][0]["f1"][0]["f1"], 1.0, 1e-12);
+    near(&frames["pairs"][0]["f1"][1]["f1"], 0.5, 1e-12);
+    near(&frames["pairs"][0]["edit_score"], 1.0, 1e-12);
+    near(&frames["pairs"][0]["agreement"], 3.0 / 5.0, 1e-12);
+    refused("segments", "frame,a\n0,x\n", "FILE: 1 columns of labels, but 2 are needed");
+    refused(
+        "segments",
+        "rater,start,end,label\na,5,2,x\n",
+        "FILE:2: column \"end\" holds 2, outside 5 to 1000000000000",
+    );
+}
+
+#[test]
+fn tracks_are_scored_and_linked() {
+    let mut text = "set,frame,track,x,y,width,height\n".to_owned();
+    for frame in 0..10 {
+        text.push_str(&format!("reference,{frame},car,{frame},0,10,10\n"));
+        let track = if frame < 6 { "p" } else { "q" };
+        text.push_str(&format!("found,{frame},{track},{frame},0,10,10\n"));
+    }
+    let found = json("tracks", &text);
+    near(&found["mota"], 0.9, 1e-12);
+    near(&found["identity_f1"], 0.6, 1e-12);
+    assert_eq!((&found["switches"], &found["matches"]), (&1.into(), &10.into()));
+    let boxes = "frame,x,y,width,height\n0,0,0,10,10\n2,2,0,10,10\n2,50,0,10,10\n";
+    let drafts = json("tracks --link", boxes);
+    assert_eq!(drafts["tracks"].as_array().unwrap().len(), 2);
+    let middle = &drafts["tracks"][0]["boxes"][1];
+    assert_eq!((&middle["x"], &middle["interpolated"]), (&1.0.into(), &true.into()));
+    refused(
+        "tracks --link",
+        "frame,x,y,width,height\n1.5,0,0,1,1\n",
+        "FILE:2: column \"frame\" holds \"1.5\"; it must be a whole number",
+    );
+    refused(
+        "tracks",
+        "set,frame,track,x,y,width,height\nfound,1,a,0,0,1,1\nfound,1,a,0,0,1,1\n",
+        "FILE:3: track \"a\" has a second box in frame 1",
+    );
+}
