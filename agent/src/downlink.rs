@@ -19,6 +19,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::config::{ApproveCampaigns, ApproveModels, Limits, Policy};
 use crate::prelabel::Shelf;
+use crate::store::bounds::{CAMPAIGNS_OPEN_MAX, PROJECTS_MAX, ROUNDS_OPEN_MAX};
 use crate::store::campaigns::CampaignState;
 use crate::store::orders::{ApprovalKind, BundleRow, BundleState};
 use crate::store::{Store, StoreError, Tx};
@@ -113,19 +114,28 @@ pub fn apply(
         }
         let kind = match &order.order {
             Order::Project(project) => {
-                tx.put_project(project, now)?;
+                let known = tx.project(&project.name)?.is_some();
+                if known || within("project", tx.project_count()?, PROJECTS_MAX) {
+                    tx.put_project(project, now)?;
+                }
                 "project"
             }
             Order::Bundle(bundle) => {
                 take_bundle(tx, judge, order.number, bundle)?;
+                tx.supersede_bundles()?;
                 "bundle"
             }
             Order::Round(round) => {
-                tx.put_round(round)?;
+                tx.forget_rounds()?;
+                if within("round", tx.open_round_count()?, ROUNDS_OPEN_MAX) {
+                    tx.put_round(round)?;
+                }
                 "round"
             }
             Order::Campaign(campaign) => {
-                take_campaign(tx, judge, order.number, campaign)?;
+                if within("campaign", tx.open_campaign_count()?, CAMPAIGNS_OPEN_MAX) {
+                    take_campaign(tx, judge, order.number, campaign)?;
+                }
                 "campaign"
             }
             // Not taken part in: the session goes on without this site.
@@ -136,6 +146,17 @@ pub fn apply(
         tracing::info!(number = order.number, kind, "order taken");
         Ok(true)
     })
+}
+
+/// Whether one more fits beside `there` of them; an order that does not is passed over, whatever it
+/// says, so that the coordinator learns nothing from it.
+fn within(kind: &'static str, there: u64, limit: u64) -> bool {
+    let fits = there < limit;
+    if !fits {
+        metrics::counter!("insitu_agent_orders_refused_total", "kind" => kind).increment(1);
+        tracing::error!(kind, there, limit, "the coordinator orders more than is kept at once");
+    }
+    fits
 }
 
 fn take_bundle(

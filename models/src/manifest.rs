@@ -22,7 +22,7 @@ pub const VALUES_MAX: usize = 1024;
 pub const LINES_MAX: usize = 256;
 
 /// A sentence of lineage or licence.
-pub type Sentence = Text<512>;
+pub type Sentence = Text<512, false>;
 
 /// A bundle's description.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -251,4 +251,6 @@ pub(crate) fn explain(error: &dyn std::error::Error) -> String {
 }
 
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod tests;

@@ -23,13 +23,13 @@ use crate::store::labels::{Person, Role};
 use crate::store::tests::Scratch;
 use crate::testing;
 
-struct Site {
-    scratch: Scratch,
-    row: ProjectRow,
-    eve: Person,
+pub(super) struct Site {
+    pub(super) scratch: Scratch,
+    pub(super) row: ProjectRow,
+    pub(super) eve: Person,
 }
 
-fn site(items: u32, subjects: u32) -> Site {
+pub(super) fn site(items: u32, subjects: u32) -> Site {
     let (scratch, row) = testing::with_project();
     testing::add_items(&scratch.store, &row, 0..items, subjects);
     testing::prelabel(&scratch.store, &row, |_| 0.5);
@@ -37,18 +37,18 @@ fn site(items: u32, subjects: u32) -> Site {
     Site { scratch, row, eve }
 }
 
-fn limits(epsilon_year: f64) -> Limits {
+pub(super) fn limits(epsilon_year: f64) -> Limits {
     let policy =
         Policy { epsilon_year, minimum_cohort: 1, epsilon_window: 2.0, ..Policy::default() };
     policy.limits().unwrap()
 }
 
 impl Site {
-    fn store(&self) -> &Store {
+    pub(super) fn store(&self) -> &Store {
         &self.scratch.store
     }
 
-    fn label(&self, count: u32, class: u16, now: i64) {
+    pub(super) fn label(&self, count: u32, class: u16, now: i64) {
         for card in next(self.store(), &self.eve, &self.row.definition.name, count, now).unwrap() {
             let annotation = Annotation {
                 key: format!("{now}-{}", card.row.item),
@@ -61,11 +61,11 @@ impl Site {
         }
     }
 
-    fn close(&self, limits: &Limits, now: i64) -> Result<windows::Closed, WindowError> {
+    pub(super) fn close(&self, limits: &Limits, now: i64) -> Result<windows::Closed, WindowError> {
         windows::release(self.store(), limits, &self.row.definition.name, now)
     }
 
-    fn released(&self) -> Vec<Wire> {
+    pub(super) fn released(&self) -> Vec<Wire> {
         self.store()
             .read("test", |tx| {
                 let entries = tx.entries(0, 1000)?;
@@ -277,7 +277,7 @@ fn a_project_spends_no_more_than_its_allotment() {
     site.close(&allotted(12_000_000), 2).unwrap();
 }
 
-fn pipeline(site: &Site, clock: &Arc<ManualClock>) -> Pipeline {
+pub(super) fn pipeline(site: &Site, clock: &Arc<ManualClock>) -> Pipeline {
     let judge = Judge { policy: Policy::default(), limits: limits(9.0), bundle_key: None };
     let store = Arc::new(Store::open(site.scratch.folder.path()).unwrap());
     let shelf = Shelf::new(site.scratch.folder.path());
@@ -291,7 +291,7 @@ fn pipeline(site: &Site, clock: &Arc<ManualClock>) -> Pipeline {
     )
 }
 
-fn campaign(approve: bool, items_max: u32) -> (CampaignOrder, Judge) {
+pub(super) fn campaign(approve: bool, items_max: u32) -> (CampaignOrder, Judge) {
     let policy = Policy {
         approve_campaigns: if approve {
             crate::config::ApproveCampaigns::WithinPolicy

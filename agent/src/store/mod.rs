@@ -7,6 +7,7 @@
 //! Invariant: nothing here knows what the sealed bytes mean, and nothing outside this module
 //! writes SQL.
 
+pub mod bounds;
 pub mod campaigns;
 pub mod items;
 pub mod labels;

@@ -4,15 +4,15 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Text of at most `MAX` bytes, without control characters other than line feed.
+/// Text of at most `MAX` bytes, without control characters; line feeds only where it has `LINES`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Text<const MAX: usize>(String);
+pub struct Text<const MAX: usize, const LINES: bool>(String);
 
 /// A title, a class, a field: one line.
-pub type Line = Text<128>;
+pub type Line = Text<128, false>;
 /// Instructions: a page.
-pub type Page = Text<8192>;
+pub type Page = Text<8192, true>;
 
 /// Why a text is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -26,7 +26,8 @@ pub enum TextError {
         /// Bytes allowed.
         limit_bytes: usize,
     },
-    /// A control character, which could forge lines in a terminal or a log.
+    /// A control character, or one that reorders what is shown: it could forge lines in a terminal
+    /// or a log.
     #[error("control character at byte {position}")]
     Control {
         /// Offset of the first one.
@@ -34,7 +35,7 @@ pub enum TextError {
     },
 }
 
-impl<const MAX: usize> Text<MAX> {
+impl<const MAX: usize, const LINES: bool> Text<MAX, LINES> {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -49,14 +50,21 @@ impl<const MAX: usize> Text<MAX> {
         if text.len() > MAX {
             return Err(TextError::TooLong { got_bytes: text.len(), limit_bytes: MAX });
         }
-        match text.char_indices().find(|(_, c)| c.is_control() && *c != '\n') {
+        let refused = |c: char| !(LINES && c == '\n') && (c.is_control() || reorders(c));
+        match text.char_indices().find(|(_, c)| refused(*c)) {
             Some((position, _)) => Err(TextError::Control { position }),
             None => Ok(Self(text)),
         }
     }
 }
 
-impl<const MAX: usize> TryFrom<String> for Text<MAX> {
+/// Line and paragraph separators, and the characters that override the direction of text (Unicode
+/// Standard Annex 9).
+fn reorders(c: char) -> bool {
+    matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+impl<const MAX: usize, const LINES: bool> TryFrom<String> for Text<MAX, LINES> {
     type Error = TextError;
 
     fn try_from(text: String) -> Result<Self, TextError> {
@@ -64,13 +72,13 @@ impl<const MAX: usize> TryFrom<String> for Text<MAX> {
     }
 }
 
-impl<const MAX: usize> From<Text<MAX>> for String {
-    fn from(text: Text<MAX>) -> Self {
+impl<const MAX: usize, const LINES: bool> From<Text<MAX, LINES>> for String {
+    fn from(text: Text<MAX, LINES>) -> Self {
         text.0
     }
 }
 
-impl<const MAX: usize> fmt::Display for Text<MAX> {
+impl<const MAX: usize, const LINES: bool> fmt::Display for Text<MAX, LINES> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }

@@ -1,0 +1,83 @@
+//! How much of what a coordinator orders is kept at once.
+//!
+//! A coordinator that orders without end must not fill a site's disk, and must not crowd out what
+//! the steward has yet to decide. What was charged is in the ledger, so forgetting an order that
+//! is over can release nothing twice.
+
+use rusqlite::params;
+
+use crate::store::{StoreError, Tx, unsigned};
+
+/// Projects of one agent.
+pub const PROJECTS_MAX: u64 = 64;
+/// Rounds that wait for this site at the same time.
+pub const ROUNDS_OPEN_MAX: u64 = 64;
+/// Rounds that are over and still listed; each holds a head of up to a megabyte.
+pub const ROUNDS_OVER_MAX: u64 = 64;
+/// Campaigns that are not over.
+pub const CAMPAIGNS_OPEN_MAX: u64 = 32;
+/// Bundles that are fetched or wait for a decision; each may have objects of half a gigabyte.
+pub const BUNDLES_WAITING_MAX: u64 = 8;
+
+impl Tx<'_> {
+    /// Projects.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn project_count(&self) -> Result<u64, StoreError> {
+        self.rows("SELECT count(*) FROM projects")
+    }
+
+    /// Rounds that wait for this site.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_round_count(&self) -> Result<u64, StoreError> {
+        self.rows("SELECT count(*) FROM rounds WHERE state = 'open'")
+    }
+
+    /// Campaigns that are not over.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_campaign_count(&self) -> Result<u64, StoreError> {
+        self.rows("SELECT count(*) FROM campaigns WHERE state NOT IN ('answered', 'unanswered')")
+    }
+
+    /// Forgets rounds that are over, but for the newest [`ROUNDS_OVER_MAX`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_rounds(&self) -> Result<(), StoreError> {
+        self.sql.execute(
+            "DELETE FROM rounds WHERE state != 'open' AND rowid NOT IN
+               (SELECT rowid FROM rounds WHERE state != 'open' ORDER BY rowid DESC LIMIT ?1)",
+            [super::signed(ROUNDS_OVER_MAX)],
+        )?;
+        Ok(())
+    }
+
+    /// Gives up bundles that wait, but for the newest [`BUNDLES_WAITING_MAX`]: what the steward has
+    /// not looked at in so many versions is out of date.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn supersede_bundles(&self) -> Result<(), StoreError> {
+        self.sql.execute(
+            "UPDATE bundles SET state = 'failed', note = ?1
+             WHERE state IN ('wanted', 'pending') AND bundle NOT IN
+               (SELECT bundle FROM bundles WHERE state IN ('wanted', 'pending')
+                ORDER BY number DESC LIMIT ?2)",
+            params![
+                format!("{BUNDLES_WAITING_MAX} newer ones came before it was decided on"),
+                super::signed(BUNDLES_WAITING_MAX)
+            ],
+        )?;
+        Ok(())
+    }
+
+    fn rows(&self, query: &str) -> Result<u64, StoreError> {
+        let count = self.sql.prepare_cached(query)?.query_row([], |row| row.get(0))?;
+        unsigned(count, "orders", "count")
+    }
+}
