@@ -5,7 +5,7 @@
 
 use super::majority::{check, majority};
 use super::posterior::Posterior;
-use crate::input::{InvalidInput, MeasureError, at_most, same_length};
+use crate::input::{InvalidInput, MeasureError, at_most, known as known_categories, same_length};
 use crate::probabilities::softmax;
 use crate::ratings::Ratings;
 
@@ -147,10 +147,43 @@ impl DawidSkene {
         iterations: usize,
         smoothing: f64,
     ) -> Result<(Self, Posterior), MeasureError> {
+        Self::fit_anchored(ratings, &vec![None; ratings.items()], iterations, smoothing)
+    }
+
+    /// The same where the truth of some items is known, `known[item]`: they keep it, whatever
+    /// people answered. Two people alone cannot tell who of them errs; a few known items can.
+    ///
+    /// # Errors
+    /// As [`DawidSkene::fit`], and [`InvalidInput`] if `known` is not one entry for each item or
+    /// names a category that does not exist.
+    ///
+    /// ```
+    /// use insitu_measure::{Ratings, consensus::DawidSkene};
+    ///
+    /// // Two people who differ on every second item; an expert decided two of those.
+    /// let table = [(0, 0), (1, 0), (1, 1), (1, 0), (0, 0), (1, 0)];
+    /// let table: Vec<_> = table.iter().flat_map(|&(a, b)| [Some(a), Some(b)]).collect();
+    /// let ratings = Ratings::from_table(2, 2, &table)?;
+    /// let known = [None, Some(1), None, Some(1), None, None];
+    /// let (_, beliefs) = DawidSkene::fit_anchored(&ratings, &known, 20, 0.5)?;
+    /// assert_eq!(beliefs.labels(), [0, 1, 1, 1, 0, 1]);
+    /// # Ok::<(), insitu_measure::MeasureError>(())
+    /// ```
+    pub fn fit_anchored(
+        ratings: &Ratings,
+        known: &[Option<u32>],
+        iterations: usize,
+        smoothing: f64,
+    ) -> Result<(Self, Posterior), MeasureError> {
+        same_length("known", ratings.items(), known.len())?;
+        let named: Vec<u32> = known.iter().copied().flatten().collect();
+        known_categories("known", &named, ratings.categories())?;
         let mut beliefs = majority(ratings)?;
+        beliefs.pin(known);
         let mut fit = ExpectedCounts::smoothed(ratings, &beliefs, smoothing)?.rates();
         for _ in 0..iterations {
             beliefs = fit.believe(ratings)?;
+            beliefs.pin(known);
             fit = ExpectedCounts::smoothed(ratings, &beliefs, smoothing)?.rates();
         }
         Ok((fit, beliefs))

@@ -36,6 +36,16 @@ impl Posterior {
         self.values.chunks_exact(self.categories).map(|row| argmax(row) as u32).collect()
     }
 
+    /// Sets what is known for certain. Categories that do not exist change nothing.
+    pub(super) fn pin(&mut self, known: &[Option<u32>]) {
+        for (row, known) in self.values.chunks_exact_mut(self.categories.max(1)).zip(known) {
+            if let Some(truth) = known.map(|truth| truth as usize).filter(|at| *at < row.len()) {
+                row.fill(0.0);
+                row[truth] = 1.0;
+            }
+        }
+    }
+
     pub(crate) fn row(&self, item: usize) -> &[f64] {
         &self.values[item * self.categories..(item + 1) * self.categories]
     }
