@@ -5,7 +5,7 @@
 //!            ≥ expert_below ── First ──┬─ (overlap) ── Second ─┬─ agree ───── Done
 //!                                      │                       └─ differ ── Expert ── Done
 //!                                      └─ Done
-//!            < expert_below ── Expert ── Done          a flag at any time ── Expert
+//!            < expert_below ── Expert ── Done          a flag at any time ── Expert ── Done
 //! ```
 
 use insitu_protocol::project::Routing;
@@ -43,11 +43,16 @@ pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
             .find(|read| read.reading == wanted && read.verdict == Verdict::Label)
             .and_then(|read| read.class)
     };
-    if label(Reading::Expert).or_else(|| label(Reading::Campaign)).is_some() {
-        return Stage::Done;
-    }
-    if reads.iter().any(|read| read.verdict == Verdict::Flag) {
-        return Stage::Expert;
+    let decides = |read: &Read| {
+        read.verdict == Verdict::Label
+            && matches!(read.reading, Reading::Expert | Reading::Campaign)
+    };
+    let flagged = reads.iter().rposition(|read| read.verdict == Verdict::Flag);
+    match (reads.iter().rposition(decides), flagged) {
+        // A flag after an expert's label asks for another.
+        (decided, Some(flagged)) if decided < Some(flagged) => return Stage::Expert,
+        (Some(_), _) => return Stage::Done,
+        (None, _) => {}
     }
     match (route, label(Reading::First), label(Reading::Second)) {
         (Route::Accepted, None, _) => Stage::Accepted,
@@ -125,6 +130,20 @@ mod tests {
             ),
             (Annotator, false, vec![other(First, Verdict::Skip)], Stage::First, None),
             (Annotator, false, vec![other(First, Verdict::Flag)], Stage::Expert, None),
+            (
+                Annotator,
+                false,
+                vec![label(First, 1), other(First, Verdict::Flag), label(Expert, 0)],
+                Stage::Done,
+                Some(0),
+            ),
+            (
+                Annotator,
+                false,
+                vec![label(First, 1), label(Expert, 0), other(Expert, Verdict::Flag)],
+                Stage::Expert,
+                Some(0),
+            ),
             (Route::Expert, true, vec![], Stage::Expert, None),
             (Route::Expert, true, vec![label(Expert, 2)], Stage::Done, Some(2)),
             (

@@ -139,7 +139,7 @@ fn live_lease(tx: &Tx<'_>, person: &Person, item: i64, now: i64) -> Result<Lease
 }
 
 /// Why the person cannot have the item: somebody else does.
-fn foreign_lease(
+pub(super) fn foreign_lease(
     tx: &Tx<'_>,
     person: &Person,
     item: i64,

@@ -7,13 +7,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{FromRequestParts, Path, Query, State};
+use axum::extract::{FromRef, FromRequestParts, Path, Query, State};
 use axum::http::{StatusCode, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
 use insitu_daemon::clock::Clock;
 use insitu_protocol::bytes::Fixed;
+use insitu_protocol::ids::ProjectName;
 use insitu_protocol::project::FieldKind;
 use jiff::Timestamp;
 use rust_embed::RustEmbed;
@@ -64,6 +65,8 @@ pub fn router(desk: Desk) -> Router {
         .route("/api/projects", get(projects))
         .route("/api/projects/{project}/next", get(next))
         .route("/api/items/{item}/annotations", post(annotate))
+        .route("/api/items/{item}/lease", post(open))
+        .route("/api/items/{item}/requeue", post(requeue))
         .route("/api/annotations/{key}", delete(undo))
         .route("/api/status", get(status))
         .route("/api/{*rest}", get(unknown))
@@ -72,10 +75,10 @@ pub fn router(desk: Desk) -> Router {
 }
 
 /// An error as the API answers it.
-struct Failure {
-    status: StatusCode,
-    error: String,
-    hint: &'static str,
+pub(crate) struct Failure {
+    pub(crate) status: StatusCode,
+    pub(crate) error: String,
+    pub(crate) hint: &'static str,
 }
 
 impl IntoResponse for Failure {
@@ -113,6 +116,7 @@ impl From<ReviewError> for Failure {
             ReviewError::Role { .. } => {
                 (StatusCode::FORBIDDEN, "annotators, experts and leads label items")
             }
+            ReviewError::NotLead { .. } => (StatusCode::FORBIDDEN, "ask a lead"),
             ReviewError::Leased { .. } => (StatusCode::CONFLICT, "that person may answer"),
             ReviewError::NotLeased => (StatusCode::CONFLICT, "GET …/next leases items"),
             ReviewError::KeyTaken => (StatusCode::CONFLICT, "make a new key for each answer"),
@@ -139,12 +143,16 @@ impl From<QueryRejection> for Failure {
 }
 
 /// Whoever has the token.
-struct Caller(Person);
+pub(crate) struct Caller(pub(crate) Person);
 
-impl FromRequestParts<Desk> for Caller {
+impl<S: Sync> FromRequestParts<S> for Caller
+where
+    Desk: FromRef<S>,
+{
     type Rejection = Failure;
 
-    async fn from_request_parts(parts: &mut Parts, desk: &Desk) -> Result<Self, Failure> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
+        let desk = Desk::from_ref(state);
         let token = parts
             .headers
             .get(header::AUTHORIZATION)
@@ -213,16 +221,21 @@ async fn next(
     query: Result<Query<NextQuery>, QueryRejection>,
 ) -> Result<Json<Value>, Failure> {
     let Query(NextQuery { count }) = query?;
-    let project = project.parse().map_err(|_| Failure {
-        status: StatusCode::NOT_FOUND,
-        error: "there is no such project".to_owned(),
-        hint: "GET /api/projects lists the projects",
-    })?;
+    let project = project_name(&project)?;
     let now = desk.clock.now().as_second();
     let cards = super::next(&desk.store, &person, &project, count.min(ITEMS_MAX), now)?;
     let row = desk.store.read("project", |tx| tx.project(&project))?;
     let row = row.ok_or(ReviewError::UnknownProject { project })?;
     Ok(Json(Value::Array(cards.iter().map(|card| shown(card, &row)).collect())))
+}
+
+/// The project that a path names.
+pub(crate) fn project_name(path: &str) -> Result<ProjectName, Failure> {
+    path.parse().map_err(|_| Failure {
+        status: StatusCode::NOT_FOUND,
+        error: "there is no such project".to_owned(),
+        hint: "GET /api/projects lists the projects",
+    })
 }
 
 fn shown(card: &Card, project: &ProjectRow) -> Value {
@@ -285,6 +298,28 @@ async fn annotate(
     Ok(Json(json!({"stored": true, "replay": replay})))
 }
 
+async fn open(
+    State(desk): State<Desk>,
+    Caller(person): Caller,
+    Path(item): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let item: Fixed<16> = Fixed::from_hex(&item).ok_or(ReviewError::UnknownItem)?;
+    let now = desk.clock.now().as_second();
+    let (card, project) = super::open(&desk.store, &person, &item.0, now)?;
+    Ok(Json(shown(&card, &project)))
+}
+
+async fn requeue(
+    State(desk): State<Desk>,
+    Caller(person): Caller,
+    Path(item): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let item: Fixed<16> = Fixed::from_hex(&item).ok_or(ReviewError::UnknownItem)?;
+    let now = desk.clock.now().as_second();
+    let key = super::requeue(&desk.store, &person, &item.0, now)?;
+    Ok(Json(json!({"queue": "expert", "key": key})))
+}
+
 async fn undo(
     State(desk): State<Desk>,
     Caller(person): Caller,
@@ -319,7 +354,7 @@ async fn page(uri: axum::http::Uri) -> Response {
 }
 
 /// A digest as people compare it.
-fn short(digest: insitu_protocol::ids::Digest) -> String {
+pub(crate) fn short(digest: insitu_protocol::ids::Digest) -> String {
     let mut hex = digest.to_hex();
     hex.truncate(12);
     hex

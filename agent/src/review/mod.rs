@@ -5,6 +5,8 @@
 
 mod answer;
 pub mod http;
+mod lead;
+mod past;
 mod people;
 
 use insitu_privacy::contribution::{ItemRef, SubjectRef};
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use crate::review::answer::annotate_in;
 pub use crate::review::answer::{Annotation, Decision, annotate, undo};
+pub use crate::review::lead::{open, requeue};
+pub use crate::review::past::{PastRead, answered, past_reads};
 pub use crate::review::people::{PersonError, add_person, token_hash};
 
 use crate::item::CleanItem;
@@ -54,6 +58,12 @@ pub enum ReviewError {
     /// The role does not label.
     #[error("a {role} does not label items")]
     Role {
+        /// The person's role.
+        role: &'static str,
+    },
+    /// The role does not choose items.
+    #[error("a {role} does not choose which item is looked at")]
+    NotLead {
         /// The person's role.
         role: &'static str,
     },
@@ -214,8 +224,9 @@ fn card(
 
 fn why_expert(tx: &Tx<'_>, project: &ProjectRow, row: &ItemRow) -> Result<String, ReviewError> {
     let annotations = tx.annotations_of(row.item)?;
-    if annotations.iter().any(|annotation| annotation.verdict == Verdict::Flag) {
-        return Ok("flagged by a reader".to_owned());
+    if let Some(flag) = annotations.iter().rfind(|past| past.verdict == Verdict::Flag) {
+        let sent_back = flag.key.starts_with(lead::KEY_PREFIX);
+        return Ok(if sent_back { "sent back by a lead" } else { "flagged by a reader" }.to_owned());
     }
     let labels: Vec<Option<u16>> = reads(&annotations)?
         .iter()
@@ -239,21 +250,14 @@ impl Correction {
     /// # Errors
     /// [`StoreError`].
     pub fn load(tx: &Tx<'_>, row: &ItemRow) -> Result<Option<Self>, StoreError> {
-        let annotations = tx.annotations_of(row.item)?;
-        let reads = reads(&annotations)?;
+        let past = past_reads(&tx.annotations_of(row.item)?)?;
+        let reads: Vec<Read> = past.iter().map(|past| past.read).collect();
         let Some(record) = label_of_record(&reads) else { return Ok(None) };
-        // The prelabel that people answered: the model may have changed since.
-        let answered = annotations
-            .iter()
-            .filter(|annotation| annotation.verdict == Verdict::Label)
-            .find_map(|annotation| Label::decode(&annotation.label).map(|l| l.prelabel).transpose())
-            .transpose()?;
-        let Some(prelabel) = answered else { return Ok(None) };
+        let Some(prelabel) = answered(&past) else { return Ok(None) };
         let class = |wanted| {
-            reads
-                .iter()
-                .find(|read| read.reading == wanted && read.verdict == Verdict::Label)
-                .and_then(|read| read.class)
+            past.iter()
+                .find(|past| past.read.reading == wanted && past.label().is_some())
+                .and_then(PastRead::label)
         };
         Ok(Some(Self {
             item: ItemRef(item_ref(&row.opaque)),
@@ -303,16 +307,7 @@ pub fn item_ref(opaque: &[u8; 16]) -> [u8; 32] {
 /// # Errors
 /// [`StoreError::Corrupt`].
 pub fn reads(annotations: &[AnnotationRow]) -> Result<Vec<Read>, StoreError> {
-    annotations
-        .iter()
-        .map(|annotation| {
-            Ok(Read {
-                reading: annotation.reading,
-                verdict: annotation.verdict,
-                class: Label::decode(&annotation.label)?.class,
-            })
-        })
-        .collect()
+    Ok(past_reads(annotations)?.into_iter().map(|past| past.read).collect())
 }
 
 /// Moves an item to where its annotations say it belongs.

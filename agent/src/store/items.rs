@@ -446,10 +446,16 @@ impl Tx<'_> {
             route: route.map(Route::read).transpose()?,
             second: row.get(7)?,
             content,
-            prelabel: prelabel
-                .map(|sealed| self.open(cell(&opaque, "prelabel"), &sealed))
-                .transpose()?,
+            prelabel: prelabel.map(|sealed| self.open_prelabel(&opaque, &sealed)).transpose()?,
         })
+    }
+
+    pub(super) fn open_prelabel(
+        &self,
+        opaque: &[u8; 16],
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, StoreError> {
+        self.open(cell(opaque, "prelabel"), sealed)
     }
 
     fn collect_items(&self, rows: &mut rusqlite::Rows<'_>) -> Result<Vec<ItemRow>, StoreError> {

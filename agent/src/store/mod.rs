@@ -15,6 +15,7 @@ pub mod ledger;
 pub mod meta;
 pub mod orders;
 pub mod witness;
+pub mod quality;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

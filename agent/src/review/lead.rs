@@ -1,0 +1,216 @@
+//! What a lead does with single items: take one now, or send it to the experts once more.
+
+use super::answer::{Decision, foreign_lease};
+use super::{Card, LEASE_SECONDS, Label, ReviewError, card, reads, settle};
+use crate::prelabel::Prelabel;
+use crate::route::label_of_record;
+use crate::store::items::{ItemRow, Stage};
+use crate::store::labels::{AnnotationRow, Lease, Person, Reading, Role, Verdict};
+use crate::store::orders::ProjectRow;
+use crate::store::{Store, StoreError, Tx};
+
+/// How the keys of a lead's flags begin.
+pub(super) const KEY_PREFIX: &str = "requeue-";
+
+/// Leases one item to a lead for the deciding label, whomever it waits for.
+///
+/// # Errors
+/// [`ReviewError::NotLead`], [`ReviewError::UnknownItem`]; [`ReviewError::Leased`] when somebody
+/// else has the item; [`ReviewError::Invalid`] before it has a prelabel.
+pub fn open(
+    store: &Store,
+    person: &Person,
+    item: &[u8; 16],
+    now: i64,
+) -> Result<(Card, ProjectRow), ReviewError> {
+    store.tx("open", |tx| {
+        let (row, project) = ready_item(tx, person, item, now)?;
+        let record = label_of_record(&reads(&tx.annotations_of(row.item)?)?);
+        let lease = Lease {
+            item: row.item,
+            person: person.person,
+            reading: Reading::Expert,
+            campaign: None,
+            until: now + LEASE_SECONDS,
+        };
+        tx.put_lease(&lease)?;
+        let mut card = card(tx, &project, row, lease)?;
+        card.why = match record.and_then(|class| project.definition.classes.get(usize::from(class)))
+        {
+            Some(class) => format!("opened by you: its label is {}", class.name),
+            None => "opened by you: it has no label".to_owned(),
+        };
+        Ok((card, project))
+    })
+}
+
+/// Sends an item to the experts: a flag by the lead. Returns the key under which the flag can be
+/// taken back; `None` when the item waits for an expert already.
+///
+/// # Errors
+/// As [`open`].
+pub fn requeue(
+    store: &Store,
+    person: &Person,
+    item: &[u8; 16],
+    now: i64,
+) -> Result<Option<String>, ReviewError> {
+    store.tx("requeue", |tx| {
+        let (row, _) = ready_item(tx, person, item, now)?;
+        if row.stage == Stage::Expert {
+            return Ok(None);
+        }
+        // Unique: whatever is added to the item later has a greater number.
+        let last = tx.annotations_of(row.item)?.last().map_or(0, |last| last.annotation);
+        let key = format!("{KEY_PREFIX}{}-{last}", hex::encode(row.opaque));
+        let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
+        let (decision, seconds) = (Decision::Flag, 0.0);
+        let label = Label { class: None, decision, seconds, comment: None, prelabel };
+        tx.add_annotation(&AnnotationRow {
+            annotation: 0, // assigned by the store
+            person: person.person,
+            key: key.clone(),
+            item: row.item,
+            reading: Reading::Expert,
+            campaign: None,
+            made_at: now,
+            verdict: Verdict::Flag,
+            label: label.encode()?,
+        })?;
+        tx.end_lease(row.item)?;
+        settle(tx, row.item)?;
+        metrics::counter!("insitu_agent_requeued_total").increment(1);
+        Ok(Some(key))
+    })
+}
+
+/// An item that a lead may take from where it waits.
+fn ready_item(
+    tx: &Tx<'_>,
+    person: &Person,
+    item: &[u8; 16],
+    now: i64,
+) -> Result<(ItemRow, ProjectRow), ReviewError> {
+    if person.role != Role::Lead {
+        return Err(ReviewError::NotLead { role: person.role.name() });
+    }
+    let row = tx.item_by_name(item)?.ok_or(ReviewError::UnknownItem)?;
+    if row.route.is_none() {
+        return Err(ReviewError::Invalid { what: "the item has no prelabel yet" });
+    }
+    if let Some(error) = foreign_lease(tx, person, row.item, now)? {
+        return Err(error);
+    }
+    let project = tx
+        .project_by_key(row.project)?
+        .ok_or(StoreError::Corrupt { table: "items", column: "project" })?;
+    Ok((row, project))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::review::{Annotation, annotate, next, undo};
+    use crate::store::tests::Scratch;
+    use crate::testing;
+
+    /// A site with one item that `ann` has labeled as class 1, its reader, an expert and a lead.
+    fn site() -> (Scratch, ItemRow, [Person; 3]) {
+        let scratch = crate::store::tests::scratch();
+        let mut project = testing::project();
+        project.routing.overlap = 0;
+        let project = testing::put(&scratch.store, &project);
+        testing::add_items(&scratch.store, &project, 0..1, 1);
+        testing::prelabel(&scratch.store, &project, |_| 0.7);
+        let people = [("ann", Role::Annotator), ("eve", Role::Expert), ("lea", Role::Lead)]
+            .map(|(name, role)| testing::person(&scratch.store, name, role));
+        let name = &project.definition.name;
+        let card = next(&scratch.store, &people[0], name, 1, 0).unwrap().remove(0);
+        label(&scratch.store, &people[0], &card.row.opaque, 1, 1);
+        (scratch, card.row, people)
+    }
+
+    fn label(store: &Store, person: &Person, item: &[u8; 16], class: u16, now: i64) {
+        let key = format!("{}-{now}", person.name);
+        let annotation = Annotation {
+            key,
+            class: Some(class),
+            seconds: 1.0,
+            decision: Decision::Correct,
+            comment: None,
+        };
+        annotate(store, person, item, &annotation, now).unwrap();
+    }
+
+    fn stage(store: &Store, item: i64) -> Stage {
+        store.read("test", |tx| tx.item(item)).unwrap().unwrap().stage
+    }
+
+    #[test]
+    fn only_a_lead_takes_items_from_where_they_wait() {
+        let (scratch, row, [ann, eve, lea]) = site();
+        let steward = testing::person(&scratch.store, "sam", Role::Steward);
+        for other in [&ann, &eve, &steward] {
+            let refused = open(&scratch.store, other, &row.opaque, 5);
+            assert!(matches!(refused, Err(ReviewError::NotLead { .. })), "{}", other.name);
+            let refused = requeue(&scratch.store, other, &row.opaque, 5);
+            assert!(matches!(refused, Err(ReviewError::NotLead { .. })), "{}", other.name);
+        }
+        let unknown = open(&scratch.store, &lea, &[0; 16], 5);
+        assert!(matches!(unknown, Err(ReviewError::UnknownItem)));
+    }
+
+    #[test]
+    fn a_lead_decides_an_item_that_was_done() {
+        let (scratch, row, [_, eve, lea]) = site();
+        let store = &scratch.store;
+        let (card, _) = open(store, &lea, &row.opaque, 5).unwrap();
+        assert_eq!(card.why, "opened by you: its label is present");
+        assert_eq!(card.lease.reading, Reading::Expert);
+        label(store, &lea, &row.opaque, 0, 6);
+        assert_eq!(stage(store, row.item), Stage::Done);
+        let annotations = store.read("test", |tx| tx.annotations_of(row.item)).unwrap();
+        assert_eq!(label_of_record(&reads(&annotations).unwrap()), Some(0));
+        // While somebody else has an item, a lead does not take it.
+        requeue(store, &lea, &row.opaque, 7).unwrap();
+        let name = testing::project().name;
+        assert_eq!(next(store, &eve, &name, 1, 8).unwrap().len(), 1);
+        let refused = open(store, &lea, &row.opaque, 9);
+        assert!(matches!(refused, Err(ReviewError::Leased { ref holder, .. }) if holder == "eve"));
+    }
+
+    #[test]
+    fn what_a_lead_sends_back_waits_for_an_expert_until_one_decides() {
+        let (scratch, row, [_, eve, lea]) = site();
+        let store = &scratch.store;
+        for round in 0..2 {
+            let now = 100 * (round + 1);
+            assert!(requeue(store, &lea, &row.opaque, now).unwrap().is_some());
+            assert_eq!(stage(store, row.item), Stage::Expert);
+            // Asking twice is asking once.
+            assert_eq!(requeue(store, &lea, &row.opaque, now).unwrap(), None);
+            let card = next(store, &eve, &testing::project().name, 1, now).unwrap().remove(0);
+            assert!(card.why.starts_with("sent back by a lead"), "{}", card.why);
+            label(store, &eve, &row.opaque, 0, now + 1);
+            assert_eq!(stage(store, row.item), Stage::Done);
+        }
+    }
+
+    #[test]
+    fn sending_back_can_be_taken_back() {
+        let (scratch, row, [_, _, lea]) = site();
+        let key = requeue(&scratch.store, &lea, &row.opaque, 5).unwrap().unwrap();
+        undo(&scratch.store, &lea, &key, 6).unwrap();
+        assert_eq!(stage(&scratch.store, row.item), Stage::Done);
+    }
+
+    #[test]
+    fn an_item_without_a_prelabel_is_not_ready() {
+        let (scratch, project) = testing::with_project();
+        testing::add_items(&scratch.store, &project, 0..1, 1);
+        let lea = testing::person(&scratch.store, "lea", Role::Lead);
+        let item = scratch.store.read("test", |tx| tx.item(1)).unwrap().unwrap();
+        let refused = open(&scratch.store, &lea, &item.opaque, 0);
+        assert!(matches!(refused, Err(ReviewError::Invalid { .. })));
+    }
+}

@@ -1,0 +1,48 @@
+//! Reads that are done, with who gave them and what they answered: for what judges labels at the
+//! site and shows the result to the site's own people.
+
+use super::Label;
+use crate::prelabel::Prelabel;
+use crate::route::Read;
+use crate::store::StoreError;
+use crate::store::labels::{AnnotationRow, Verdict};
+
+/// A read of an item.
+#[derive(Clone, Debug)]
+pub struct PastRead {
+    /// Key of the person.
+    pub person: i64,
+    /// When, Unix seconds.
+    pub made_at: i64,
+    /// What was said.
+    pub read: Read,
+    /// The prelabel that it answers, seen or not.
+    pub prelabel: Option<Prelabel>,
+}
+
+impl PastRead {
+    /// The class, if the read gave one.
+    pub fn label(&self) -> Option<u16> {
+        self.read.class.filter(|_| self.read.verdict == Verdict::Label)
+    }
+}
+
+/// What an item's annotations say, oldest first.
+///
+/// # Errors
+/// [`StoreError::Corrupt`].
+pub fn past_reads(annotations: &[AnnotationRow]) -> Result<Vec<PastRead>, StoreError> {
+    annotations
+        .iter()
+        .map(|annotation| {
+            let Label { class, prelabel, .. } = Label::decode(&annotation.label)?;
+            let AnnotationRow { person, made_at, reading, verdict, .. } = *annotation;
+            Ok(PastRead { person, made_at, read: Read { reading, verdict, class }, prelabel })
+        })
+        .collect()
+}
+
+/// The prelabel that people answered: the model may have changed since.
+pub fn answered(past: &[PastRead]) -> Option<Prelabel> {
+    past.iter().filter(|past| past.label().is_some()).find_map(|past| past.prelabel)
+}

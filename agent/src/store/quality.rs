@@ -1,0 +1,56 @@
+//! Reads for the quality of labels: many items at a time, newest first.
+
+use rusqlite::params;
+
+use crate::store::items::Stage;
+use crate::store::{StoreError, Tx};
+
+impl Tx<'_> {
+    /// Keys below `before` of items that somebody has labeled, greatest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn newest_labeled(
+        &self,
+        project: i64,
+        before: i64,
+        limit: u32,
+    ) -> Result<Vec<i64>, StoreError> {
+        // From the annotations' index: a project may have many more items than labels.
+        let mut statement = self.sql.prepare_cached(
+            "SELECT DISTINCT a.item FROM annotations a CROSS JOIN items i ON i.item = a.item
+             WHERE a.item < ?2 AND a.verdict = 0 AND i.project = ?1
+             ORDER BY a.item DESC LIMIT ?3",
+        )?;
+        let rows = statement.query_map(params![project, before, limit], |row| row.get(0))?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// Items of a stage without any annotation and with keys above `after`, least first, each
+    /// with its encoded prelabel.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn untouched(
+        &self,
+        project: i64,
+        stage: Stage,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT i.item, i.opaque, i.prelabel FROM items i
+             WHERE i.project = ?1 AND i.stage = ?2 AND i.item > ?3
+               AND i.prelabel IS NOT NULL
+               AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = i.item)
+             ORDER BY i.item LIMIT ?4",
+        )?;
+        let mut rows = statement.query(params![project, stage as i64, after, limit])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (opaque, sealed): ([u8; 16], Vec<u8>) = (row.get(1)?, row.get(2)?);
+            found.push((row.get(0)?, self.open_prelabel(&opaque, &sealed)?));
+        }
+        Ok(found)
+    }
+}
