@@ -3,12 +3,14 @@
 //! The modules stand in the order in which data meets them, and each uses only those before it:
 //!
 //! ```text
-//! config → store → item → source → redact → prelabel → route → review → tally → learn → release
-//!   → outbox → uplink → downlink → pipeline → retention → status → plan → audit → run → cli
+//! config → store → item → source → redact → prelabel → route → review → quality → tally → learn
+//!   → release → outbox → uplink → downlink → pipeline → retention → status → plan → audit → run
+//!   → cli
 //! ```
 //!
 //! - [`source`] reads the site's files into sealed rows of the [`store`]; [`redact`], [`prelabel`]
 //!   and [`route`] bring them to people, who work in [`review`].
+//! - [`quality`] shows the site's lead how good the labels are and what to look at next.
 //! - [`tally`] and [`learn`] count and sum exactly; [`release`] adds noise; [`outbox`] charges,
 //!   chains and keeps; [`uplink`] sends.
 //! - [`downlink`] takes the coordinator's orders, [`pipeline`] carries them out.
@@ -27,6 +29,7 @@ pub mod outbox;
 pub mod pipeline;
 pub mod plan;
 pub mod prelabel;
+pub mod quality;
 pub mod redact;
 pub mod release;
 pub mod retention;

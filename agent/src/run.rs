@@ -25,6 +25,7 @@ use crate::config::{Config, ConfigError, Limits};
 use crate::downlink::{self, DownlinkError, Judge};
 use crate::pipeline::{Pipeline, explain};
 use crate::prelabel::{self, Shelf};
+use crate::quality;
 use crate::retention;
 use crate::review::http::{Desk, router};
 use crate::status::Status;
@@ -175,7 +176,9 @@ impl Agent {
         let health = Health::starting("the agent is starting");
         let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
         if let Some(listener) = transport.listener {
-            let (app, health) = (router(shared.desk()), health.clone());
+            let desk = shared.desk();
+            let app = router(desk.clone()).merge(quality::http::router(desk));
+            let health = health.clone();
             let (metrics, stop) = (transport.metrics, shutdown.clone());
             tasks.spawn(async move {
                 http::serve(listener, app, health, metrics, HttpOptions::default(), stop)

@@ -19,6 +19,7 @@ const AGENT: &[&str] = &[
     "prelabel",
     "route",
     "review",
+    "quality",
     "tally",
     "learn",
     "release",

@@ -14,8 +14,8 @@ pub mod labels;
 pub mod ledger;
 pub mod meta;
 pub mod orders;
-pub mod witness;
 pub mod quality;
+pub mod witness;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,0 +1,91 @@
+//! The quality page's part of the local API.
+
+use std::sync::Arc;
+
+use axum::extract::{FromRef, Path, State};
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use serde_json::Value;
+
+use super::{Report, Reports};
+use crate::review::http::{Caller, Desk, Failure, project_name};
+use crate::store::StoreError;
+use crate::store::labels::{Person, Role};
+
+#[derive(Clone)]
+struct Board {
+    desk: Desk,
+    reports: Arc<Reports>,
+}
+
+impl FromRef<Board> for Desk {
+    fn from_ref(board: &Board) -> Self {
+        board.desk.clone()
+    }
+}
+
+/// The routes; merged with those of the review page.
+///
+/// The figures are for the lead and the steward. The lists name single items and are there to be
+/// acted on: they are for the lead alone.
+pub fn router(desk: Desk) -> Router {
+    let reports = Arc::new(Reports::new(Arc::clone(&desk.store)));
+    Router::new()
+        .route("/api/projects/{project}/quality", get(quality))
+        .route("/api/projects/{project}/quality/label-errors", get(label_errors))
+        .route("/api/projects/{project}/quality/next", get(next))
+        .with_state(Board { desk, reports })
+}
+
+async fn quality(
+    State(board): State<Board>,
+    Caller(person): Caller,
+    Path(project): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    allow(&person, &[Role::Lead, Role::Steward])?;
+    let report = report(&board, &project).await?;
+    json_of(&*report)
+}
+
+async fn label_errors(
+    State(board): State<Board>,
+    Caller(person): Caller,
+    Path(project): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    allow(&person, &[Role::Lead])?;
+    let report = report(&board, &project).await?;
+    json_of(&report.label_errors)
+}
+
+async fn next(
+    State(board): State<Board>,
+    Caller(person): Caller,
+    Path(project): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    allow(&person, &[Role::Lead])?;
+    let report = report(&board, &project).await?;
+    json_of(&report.next)
+}
+
+async fn report(board: &Board, project: &str) -> Result<Arc<Report>, Failure> {
+    let project = project_name(project)?;
+    Ok(board.reports.of(&project, board.desk.clock.now().as_second()).await?)
+}
+
+fn allow(person: &Person, roles: &[Role]) -> Result<(), Failure> {
+    if roles.contains(&person.role) {
+        return Ok(());
+    }
+    Err(Failure {
+        status: StatusCode::FORBIDDEN,
+        error: format!("this page is not for the role {}", person.role.name()),
+        hint: "the lead sees all of it, the steward its figures",
+    })
+}
+
+fn json_of(value: &impl serde::Serialize) -> Result<Json<Value>, Failure> {
+    let value = serde_json::to_value(value)
+        .map_err(|_| StoreError::Corrupt { table: "quality", column: "report" })?;
+    Ok(Json(value))
+}
