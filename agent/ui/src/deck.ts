@@ -1,10 +1,11 @@
 // The items leased to this person: one on the table, the next ones ready behind it.
 
-import { batch, computed, signal } from "@preact/signals";
+import { batch, computed, effect, signal } from "@preact/signals";
 import { Refused, type Api } from "./api";
 import type { Card, Project } from "./contract";
 import { expire } from "./session";
 import { link, unconfirmed } from "./unconfirmed";
+import { view } from "./view";
 
 /** Cards asked for at a time. */
 export const CARDS_AHEAD = 10;
@@ -90,6 +91,16 @@ export function putBack(card: Card): void {
   leaseEnded.value = false;
 }
 
+/** Puts a freshly leased card on the table, on top. */
+export function place(card: Card): void {
+  decidedMeanwhile.delete(card.item);
+  batch(() => {
+    cards.value = [card, ...cards.value.filter(({ item }) => item !== card.item)];
+    supply.value = { at: "ready" };
+    leaseEnded.value = false;
+  });
+}
+
 /** Takes a card away wherever it lies: it is no longer this person's. */
 export function drop(item: string): void {
   cards.value = cards.value.filter((card) => card.item !== item);
@@ -108,7 +119,8 @@ export function renew(): void {
 async function refill(): Promise<void> {
   const client = api;
   const name = project.value?.name;
-  if (client === null || name === undefined || asking) return;
+  // Nobody's items are kept from others while their reader looks at something else.
+  if (client === null || name === undefined || asking || view.value !== "review") return;
   asking = true;
   decidedMeanwhile = new Set();
   if (cards.value.length === 0 && supply.value.at !== "empty") supply.value = { at: "loading" };
@@ -210,4 +222,9 @@ async function tick(): Promise<void> {
   if (short && performance.now() >= pollAt) await refill();
 }
 
+effect(() => {
+  if (view.value !== "review") return;
+  pollAt = 0;
+  void tick();
+});
 setInterval(() => void tick(), TICK_MS);

@@ -3,6 +3,8 @@
 import { signal } from "@preact/signals";
 import * as deck from "./deck";
 import * as review from "./review";
+import { session } from "./session";
+import { seesQuality, show, view } from "./view";
 
 const LETTERS = "insitu.letters";
 
@@ -19,6 +21,10 @@ export interface Command {
   caps: string[];
   title: string;
   run: () => void;
+  /** Acts in every view. */
+  everywhere?: boolean;
+  /** Who has it; everybody if absent. */
+  available?: () => boolean;
   /** Still acts when single keys are off, or while typing a comment. */
   always?: boolean;
 }
@@ -73,10 +79,23 @@ export const COMMANDS = {
     title: "Undo",
     run: review.undo,
   },
-  guideline: { keys: ["h"], caps: ["H"], title: "Guideline", run: () => open("guideline") },
-  help: { keys: ["?"], caps: ["?"], title: "All keys", run: () => open("help") },
+  guideline: { keys: ["h"], caps: ["H"], title: "Guideline", run: () => open("guideline"), everywhere: true },
+  help: { keys: ["?"], caps: ["?"], title: "All keys", run: () => open("help"), everywhere: true },
+  quality: {
+    keys: ["q"],
+    caps: ["Q"],
+    title: "Quality of the labels, and back to review",
+    run: () => show(view.value === "quality" ? "review" : "quality"),
+    everywhere: true,
+    available: () => session.value.at === "signed-in" && seesQuality(session.value.me.role),
+  },
   cancel: { keys: ["escape"], caps: ["Esc"], title: "Keep the suggestion", run: review.keepSuggestion },
 } satisfies Record<string, Command>;
+
+/** What this person can do. */
+export function commands(): Command[] {
+  return Object.values<Command>(COMMANDS).filter(({ available }) => available?.() ?? true);
+}
 
 export function setSingleKeys(on: boolean): void {
   singleKeys.value = on;
@@ -99,7 +118,9 @@ export function onKey(event: KeyboardEvent): void {
   if (onButton && !control && (event.key === "Enter" || event.key === " ")) return;
 
   const command = find(`${control ? "ctrl+" : ""}${event.key.toLowerCase()}`);
-  const index = command === undefined && !control ? digit(event) : null;
+  const reviewing = view.value === "review";
+  if (command !== undefined && !reviewing && !command.everywhere) return;
+  const index = command === undefined && !control && reviewing ? digit(event) : null;
   if (command === undefined && index === null) return;
   if (typing && !command?.always) return;
   const plain = command === undefined || command.keys.some((key) => /^[a-z? ]$|^backspace$/.test(key));
@@ -130,7 +151,7 @@ function digit(event: KeyboardEvent): number | null {
 }
 
 function find(name: string): Command | undefined {
-  return Object.values<Command>(COMMANDS).find(({ keys }) => keys.includes(name));
+  return commands().find(({ keys }) => keys.includes(name));
 }
 
 function submitOrRenew(): void {

@@ -3,8 +3,10 @@
 import { render } from "preact";
 import * as deck from "./deck";
 import { onKey } from "./keys";
+import * as quality from "./quality/state";
 import * as review from "./review";
 import { session, start } from "./session";
+import { seesQuality, show } from "./view";
 import { App } from "./views/app";
 
 document.addEventListener("keydown", (event) => {
@@ -12,10 +14,16 @@ document.addEventListener("keydown", (event) => {
 });
 
 start({
-  opened: deck.open,
+  opened(api, me) {
+    // A steward labels nothing, and others do not see the quality view.
+    if (me.role === "steward") show("quality");
+    else if (!seesQuality(me.role)) show("review");
+    deck.open(api);
+  },
   forget() {
     deck.forget();
     review.forget();
+    quality.forget();
   },
   settled: review.settled,
 });

@@ -20,7 +20,7 @@ export const session = signal<State>({ at: "signed-out", reason: "" });
 
 /** Whoever holds items' content forgets it here when the person changes or signs out. */
 export interface Listener {
-  opened(api: Api): void;
+  opened(api: Api, me: Me): void;
   forget(): void;
   settled: unconfirmed.Settled;
 }
@@ -68,7 +68,7 @@ export async function signIn(token: string): Promise<void> {
   sessionStorage.setItem(PERSON, name);
   session.value = { at: "signed-in", me, api };
   unconfirmed.open(name, api, listener.settled);
-  listener.opened(api);
+  listener.opened(api, me);
 }
 
 /** Why the last sign-in over an expired session failed. */

@@ -26,6 +26,8 @@ export class FakeAgent {
   people = new Map([
     ["ann-token", { name: "ann", role: "annotator", site: "cleveland" }],
     ["eve-token", { name: "eve", role: "expert", site: "cleveland" }],
+    ["lea-token", { name: "lea", role: "lead", site: "cleveland" }],
+    ["sam-token", { name: "sam", role: "steward", site: "cleveland" }],
   ]);
   classes = CLASSES;
   items = [];
@@ -41,6 +43,10 @@ export class FakeAgent {
   /** `up`, `away` (connections break), `mute` (does the work, loses the answer). */
   mode = "up";
   leaseMs = LEASE_MS;
+  /** What it says about quality: `{report, errors, next}`. */
+  quality = null;
+  /** Items that a lead sent to the experts. */
+  requeued = [];
   queues = { annotator: 0, expert: 2, campaign: 0 };
 
   constructor(items = makeItems(30)) {
@@ -86,6 +92,13 @@ export class FakeAgent {
     if (method === "GET" && parts[0] === "me") return [200, person];
     if (method === "GET" && parts[0] === "projects" && parts.length === 1) return [200, [this.project()]];
     if (method === "GET" && parts[2] === "next") return [200, this.next(person, url)];
+    if (method === "GET" && parts[2] === "quality") return this.judge(person, parts[3]);
+    if (method === "POST" && parts[2] === "lease") return this.lease(person, parts[1]);
+    if (method === "POST" && parts[2] === "requeue") {
+      this.requeued.push(parts[1]);
+      this.answered.set(`requeue-${parts[1]}`, parts[1]);
+      return [200, { queue: "expert", key: `requeue-${parts[1]}` }];
+    }
     if (method === "POST" && parts[2] === "annotations") return this.annotate(person, parts[1], body);
     if (method === "DELETE" && parts[0] === "annotations") return this.undo(person, parts[1]);
     return [404, { error: "no such path", hint: "" }];
@@ -117,6 +130,22 @@ export class FakeAgent {
       this.leases.set(item.item, person.name);
       return { ...item, lease_until: new Date(Date.now() + this.leaseMs).toISOString() };
     });
+  }
+
+  judge(person, list) {
+    if (person.role !== "lead" && (person.role !== "steward" || list !== undefined)) {
+      return [403, { error: `this page is not for the role ${person.role}`, hint: "ask a lead" }];
+    }
+    return [200, { undefined: this.quality.report, "label-errors": this.quality.errors, next: this.quality.next }[list]];
+  }
+
+  lease(person, item) {
+    if ((this.leases.get(item) ?? person.name) !== person.name) {
+      return [409, { error: `the item is leased to ${this.leases.get(item)} for another 90 s`, hint: "" }];
+    }
+    this.leases.set(item, person.name);
+    const lease_until = new Date(Date.now() + this.leaseMs).toISOString();
+    return [200, { ...this.items[this.index(item)], queue: "expert", why: "opened by you", lease_until }];
   }
 
   annotate(person, item, body) {

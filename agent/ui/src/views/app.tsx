@@ -2,6 +2,8 @@ import { useSignalEffect } from "@preact/signals";
 import { project } from "../deck";
 import { announcement } from "../review";
 import { session } from "../session";
+import { QualityPage } from "../quality/page";
+import { seesQuality, view } from "../view";
 import { Guideline, Help } from "./dialogs";
 import { Header } from "./header";
 import { Banners } from "./notices";
@@ -19,13 +21,15 @@ export function App() {
   if (state.at === "signed-out" || state.at === "checking") return <SignIn state={state} />;
   return (
     <>
-      <a class="jump" href="#decide">
-        To the decision
-      </a>
+      {view.value === "review" && (
+        <a class="jump" href="#decide">
+          To the decision
+        </a>
+      )}
       <Header me={state.me} />
       <Banners />
       <main>
-        <Table />
+        {view.value === "quality" && seesQuality(state.me.role) ? <QualityPage /> : <Table />}
       </main>
       <p class="unseen" role="status" aria-live="polite">
         {announcement}

@@ -1,5 +1,5 @@
 import { project } from "../deck";
-import { COMMANDS, dialog, digitCap, setSingleKeys, singleKeys, type Command } from "../keys";
+import { commands, dialog, digitCap, setSingleKeys, singleKeys } from "../keys";
 import { Modal } from "./modal";
 
 const close = () => {
@@ -40,7 +40,7 @@ export function Help() {
             </td>
             <td>Choose a class and go on; with shift the eleventh to the twentieth</td>
           </tr>
-          {Object.values<Command>(COMMANDS).map(({ caps, title }) => (
+          {commands().map(({ caps, title }) => (
             <tr key={caps.join()}>
               <td>
                 <Caps caps={caps} />

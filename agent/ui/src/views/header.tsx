@@ -5,6 +5,7 @@ import { chooseProject, current, project, projects } from "../deck";
 import { open } from "../keys";
 import { activeNowMs, perMinute } from "../review";
 import { signOut } from "../session";
+import { seesQuality, view } from "../view";
 import { Mark } from "./sign-in";
 
 const CLOCK_MS = 1_000;
@@ -18,6 +19,7 @@ export function Header({ me }: { me: Me }) {
       </div>
       <Figures />
       <nav aria-label="Page">
+        {seesQuality(me.role) && <Views />}
         <button type="button" class="quiet" aria-keyshortcuts="h" onClick={() => open("guideline")}>
           Guideline <kbd>H</kbd>
         </button>
@@ -30,6 +32,20 @@ export function Header({ me }: { me: Me }) {
       </nav>
       <Progress />
     </header>
+  );
+}
+
+function Views() {
+  const quality = view.value === "quality";
+  return (
+    <>
+      <a class="link" href="#" aria-current={quality ? undefined : "page"}>
+        Review
+      </a>
+      <a class="link" href="#quality" aria-current={quality ? "page" : undefined} aria-keyshortcuts="q">
+        Quality <kbd>Q</kbd>
+      </a>
+    </>
   );
 }
 

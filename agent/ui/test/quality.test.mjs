@@ -1,0 +1,244 @@
+// The quality view in a real browser: who sees it, what it shows, and what a lead does from its lists.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { after, before, describe, test } from "node:test";
+import { launch, openPage, skip } from "./browser.mjs";
+import { FakeAgent } from "./fake-agent.mjs";
+import { makeEmpty, makeErrors, makeNext, makeReport } from "./quality-data.mjs";
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const TABLET = { viewport: { width: 820, height: 1180 }, hasTouch: true };
+/** A folder for pictures of the view, to look at. */
+const PICTURES = process.env.PICTURES;
+
+describe("quality view", { skip }, () => {
+  let browser;
+  before(async () => {
+    browser = await launch();
+  });
+  after(() => browser.close());
+
+  /** A page signed in as the lead, at the quality view; whatever it complained about fails the test. */
+  function check(name, run, { token = "lea-token", options, quality = makeQuality } = {}) {
+    test(name, async () => {
+      const agent = await new FakeAgent().start();
+      agent.quality = quality();
+      const opened = await openPage(browser, agent.address, options);
+      try {
+        await signIn(opened.page, token);
+        await run({ agent, ...opened });
+        assert.deepEqual(opened.complaints, []);
+      } finally {
+        await opened.context.close();
+        await agent.stop();
+      }
+    });
+  }
+
+  check("a lead gets there and back by key, link, reload and back button", async ({ page }) => {
+    await page.locator("article").waitFor();
+    await page.keyboard.press("q");
+    await heading(page).waitFor();
+    assert.match(page.url(), /#quality$/);
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), "Quality of the labels");
+    await page.reload();
+    await heading(page).waitFor();
+    await page.keyboard.press("q");
+    await page.locator("article").waitFor();
+    await page.getByRole("link", { name: "Quality" }).click();
+    await heading(page).waitFor();
+    await page.goBack();
+    await page.locator("article").waitFor();
+  });
+
+  check("keys of the review decide nothing here, and nothing is leased", async ({ agent, page }) => {
+    await page.locator("article").waitFor();
+    await page.keyboard.press("q");
+    await heading(page).waitFor();
+    for (const key of ["a", "1", "x", "f", "Enter", "Backspace"]) await page.keyboard.press(key);
+    await page.keyboard.press("?");
+    await page.getByRole("dialog", { name: "All keys" }).getByText("Quality of the labels").waitFor();
+    await page.keyboard.press("Escape");
+    assert.deepEqual([agent.arrived.length, agent.undone.length], [0, 0]);
+  });
+
+  check("every figure is there as text", async ({ page }) => {
+    await atQuality(page);
+    const row = (name) => page.getByRole("row", { name });
+    assert.match(await row(/^Krippendorff’s α/).first().innerText(), /0\.71\s+0\.59 to 0\.84/);
+    assert.match(await row(/^bob/).innerText(), /81 %\s+73 % to 87 %/);
+    assert.match(await row(/^bob/).innerText(), /“No disease” where it is “Disease”: 17×/);
+    assert.match(await row(/^eve/).innerText(), /0 shared items, 5 are needed/);
+    const diagram = page.getByRole("img", { name: /^Reliability diagram/ });
+    assert.match(await diagram.getAttribute("aria-label"), /93 % sure, 99 % right/);
+    const map = page.getByRole("img", { name: /first reader and second reader/ });
+    assert.match(await map.getAttribute("aria-label"), /same label to 106 of 124 items/);
+    await page.getByLabel("Compare").selectOption({ label: "Consensus and bob" });
+    await page.getByRole("img", { name: /consensus and bob give the same label to 96 of 119/ }).waitFor();
+    const summaries = page.getByText("As a table");
+    assert.equal(await summaries.count(), 3);
+    await summaries.first().click();
+    await page.getByRole("columnheader", { name: "consensus" }).waitFor();
+  });
+
+  check("a label that is probably wrong is reviewed at once", async ({ agent, page }) => {
+    await atQuality(page);
+    const errors = page.getByRole("region", { name: "List of labels to check" });
+    await errors.getByRole("button", { name: "Review" }).nth(4).focus();
+    await page.keyboard.press("Enter");
+    await page.locator("article", { hasText: "for item 5." }).waitFor();
+    await page.keyboard.press("a");
+    await page.waitForFunction(() => !Object.keys(localStorage).some((name) => name.startsWith("insitu.unconfirmed/")));
+    assert.deepEqual(
+      agent.arrived.map(({ item, person, decision }) => [Number.parseInt(item, 16), person, decision]),
+      [[5, "lea", "accept"]],
+    );
+  });
+
+  check("an item is sent to the experts, and taken back", async ({ agent, page }) => {
+    await atQuality(page);
+    const errors = page.getByRole("region", { name: "List of labels to check" });
+    const row = errors.getByRole("row").nth(1);
+    await row.getByRole("button", { name: "To an expert" }).click();
+    await row.getByText("sent to the experts").waitFor();
+    assert.deepEqual(agent.requeued, [agent.items[0].item]);
+    await row.getByRole("button", { name: "Undo" }).click();
+    await row.getByRole("button", { name: "To an expert" }).waitFor();
+    assert.deepEqual(agent.undone, [`requeue-${agent.items[0].item}`]);
+    assert.equal(await errors.getByText("with the experts").count(), 1);
+  });
+
+  check("an item that somebody else has is not taken", async ({ agent, page }) => {
+    await atQuality(page);
+    agent.leases.set(agent.items[1].item, "ann");
+    const errors = page.getByRole("region", { name: "List of labels to check" });
+    await errors.getByRole("button", { name: "Review" }).nth(1).click();
+    await errors.getByText("the item is leased to ann").waitFor();
+    await heading(page).waitFor();
+  });
+
+  check(
+    "a steward sees the figures and no item",
+    async ({ page }) => {
+      await heading(page).waitFor();
+      await page.getByRole("heading", { name: "Annotators" }).waitFor();
+      assert.equal(await page.getByRole("heading", { name: /wrong|Label next/ }).count(), 0);
+    },
+    { token: "sam-token" },
+  );
+
+  check(
+    "an annotator is offered nothing of it",
+    async ({ page }) => {
+      await page.locator("article").waitFor();
+      assert.equal(await page.getByRole("link", { name: "Quality" }).count(), 0);
+      await page.keyboard.press("q");
+      await page.evaluate(() => {
+        location.hash = "#quality";
+      });
+      await page.locator("article").waitFor();
+      assert.equal(await heading(page).count(), 0);
+    },
+    { token: "ann-token" },
+  );
+
+  check(
+    "without labels it says why there is nothing to see",
+    async ({ page }) => {
+      await atQuality(page);
+      await page.getByText("No figure yet: 0 items were read by two people, 10 are needed.").waitFor();
+      await page.getByText("Not judged yet: 3 labels answer a prelabel, 20 are needed.").waitFor();
+      await page.getByText("No diagram yet: no model is in use.").waitFor();
+      assert.doesNotMatch(await page.locator("main").innerText(), /NaN|undefined|Infinity/);
+      await picture(page, "empty");
+    },
+    {
+      quality: () => ({
+        report: makeEmpty(),
+        errors: { labels: 3, estimated: 0, found: 0, undefined: "3 labels answer a prelabel, 20 are needed", items: [] },
+        next: makeNext(undefined, "typical"),
+      }),
+    },
+  );
+
+  check(
+    "hostile names are inert",
+    async ({ page }) => {
+      await atQuality(page);
+      await page.getByText("<img src=x onerror=alert(1)>").first().waitFor();
+      assert.equal(await page.locator("main img, main script").count(), 0);
+    },
+    {
+      quality: () => {
+        const quality = makeQuality();
+        quality.report.people.people[0].name = "<img src=x onerror=alert(1)>";
+        quality.errors.items[0].values[0].value = "<script>alert(1)</script>";
+        return quality;
+      },
+    },
+  );
+
+  check(
+    "many classes are listed instead of drawn",
+    async ({ page }) => {
+      await atQuality(page);
+      await page.getByText("“class 3” and “class 9”: 12").waitFor();
+    },
+    {
+      quality: () => {
+        const quality = makeQuality();
+        quality.report.classes = Array.from({ length: 40 }, (_, at) => `class ${at}`);
+        quality.report.agreement.readers.matrix = [[3, 3, 80], [3, 9, 12]];
+        return quality;
+      },
+    },
+  );
+
+  for (const [name, options] of [
+    ["desktop, light", { colorScheme: "light" }],
+    ["desktop, dark", { colorScheme: "dark" }],
+    ["tablet, light", { ...TABLET, colorScheme: "light" }],
+    ["telephone, dark", { viewport: { width: 390, height: 844 }, colorScheme: "dark" }],
+  ]) {
+    check(
+      `axe finds nothing, and nothing is wider than the screen (${name})`,
+      async ({ page }) => {
+        await atQuality(page);
+        await picture(page, name.replace(", ", "-"));
+        await page.getByText("As a table").first().click();
+        await page.evaluate(await readFile(AXE, "utf8"));
+        const { violations } = await page.evaluate(() => window.axe.run());
+        assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), []);
+        const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(over <= 0, `the page is ${over} px too wide`);
+      },
+      // A page that forbids injected script is the point; axe itself has to be injected.
+      { options: { bypassCSP: true, ...options } },
+    );
+  }
+});
+
+function makeQuality() {
+  return { report: makeReport(), errors: makeErrors(), next: makeNext() };
+}
+
+function heading(page) {
+  return page.getByRole("heading", { name: "Quality of the labels" });
+}
+
+async function signIn(page, token) {
+  await page.getByLabel("Your token").fill(token);
+  await page.keyboard.press("Enter");
+}
+
+async function atQuality(page) {
+  await page.getByRole("link", { name: "Quality" }).click();
+  await heading(page).waitFor();
+  await page.getByRole("heading", { name: "Agreement" }).waitFor();
+}
+
+async function picture(page, name) {
+  if (PICTURES) await page.screenshot({ path: `${PICTURES}/${name}.png`, fullPage: true });
+}
