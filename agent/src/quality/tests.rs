@@ -125,9 +125,9 @@ fn agreement_is_between_the_two_readers() {
 #[test]
 fn whoever_disagrees_with_the_consensus_is_seen_and_how() {
     let site = site(40, true, |_| 0.7);
-    let truth = |at: usize| u16::from(at % 2 == 0);
+    let truth = |at: usize| u16::from(at.is_multiple_of(2));
     // Bob calls a third of class 1 class 0, the expert sides with Ann.
-    let bob = |at: usize| if at % 6 == 0 { 0 } else { truth(at) };
+    let bob = |at: usize| if at.is_multiple_of(6) { 0 } else { truth(at) };
     site.label(&site.ann, Reading::First, truth);
     site.label(&site.bob, Reading::Second, bob);
     site.label(&site.eve, Reading::Expert, truth);
@@ -294,7 +294,8 @@ async fn figures_are_for_lead_and_steward_and_lists_for_the_lead() {
     let app = crate::review::http::router(desk.clone()).merge(http::router(desk));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move { axum::serve(listener, app).await });
     for (token, figures, lists) in [
         ("nobody", 401, 401),
         ("ann", 403, 403),
@@ -311,5 +312,4 @@ async fn figures_are_for_lead_and_steward_and_lists_for_the_lead() {
     assert_eq!(ask(address, "other/quality", "lea").await.0, 404);
     let (_, next) = ask(address, "heart/quality/next", "lea").await;
     assert_eq!(next["items"].as_array().unwrap().len(), 3);
-    server.abort();
 }

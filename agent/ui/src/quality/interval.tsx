@@ -1,23 +1,24 @@
 // A value with its interval on a common axis: rows of them make a dot plot. The numbers stand beside
 // it in the table, so the picture itself is hidden from screen readers.
 
-const WIDTH = 260;
 const HEIGHT = 26;
 const MARGIN = 10;
 
 export interface Axis {
+  /** About as wide as it is shown, in pixels, so that its figures are as large as others. */
+  width: number;
   from: number;
   to: number;
   ticks: number[];
 }
 
 /** Chance-corrected coefficients: what lies below is drawn at the edge. */
-export const COEFFICIENT: Axis = { from: -0.2, to: 1, ticks: [0, 0.25, 0.5, 0.75, 1] };
-export const SHARE: Axis = { from: 0, to: 1, ticks: [0, 0.25, 0.5, 0.75, 1] };
+export const COEFFICIENT: Axis = { width: 260, from: -0.2, to: 1, ticks: [0, 0.25, 0.5, 0.75, 1] };
+export const SHARE: Axis = { width: 170, from: 0, to: 1, ticks: [0, 0.5, 1] };
 
 export function Scale({ axis }: { axis: Axis }) {
   return (
-    <svg class="interval" viewBox={`0 0 ${WIDTH} 16`} aria-hidden="true">
+    <svg class="interval" viewBox={`0 0 ${axis.width} 16`} aria-hidden="true">
       {axis.ticks.map((tick) => (
         <text key={tick} x={at(axis, tick)} y={12} text-anchor="middle">
           {tick}
@@ -31,7 +32,7 @@ export function Interval(props: { axis: Axis; value: number; low: number; high: 
   const { axis, value, low, high } = props;
   const middle = HEIGHT / 2;
   return (
-    <svg class="interval" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
+    <svg class="interval" viewBox={`0 0 ${axis.width} ${HEIGHT}`} aria-hidden="true">
       {axis.ticks.map((tick) => (
         <line key={tick} class="grid" x1={at(axis, tick)} x2={at(axis, tick)} y1={0} y2={HEIGHT} />
       ))}
@@ -44,7 +45,7 @@ export function Interval(props: { axis: Axis; value: number; low: number; high: 
   );
 }
 
-function at({ from, to }: Axis, value: number): number {
+function at({ width, from, to }: Axis, value: number): number {
   const inside = Math.min(to, Math.max(from, value));
-  return MARGIN + ((inside - from) / (to - from)) * (WIDTH - 2 * MARGIN);
+  return MARGIN + ((inside - from) / (to - from)) * (width - 2 * MARGIN);
 }
