@@ -39,7 +39,7 @@ use self::people::People;
 use self::progress::Progress;
 use self::snapshot::Snapshot;
 use crate::review::ReviewError;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// Most labeled items that a report looks at: the newest.
 pub const LABELED_MAX: usize = 20_000;
@@ -81,7 +81,7 @@ impl Report {
     /// Looks at a project's labels now.
     ///
     /// # Errors
-    /// [`ReviewError::UnknownProject`]; [`StoreError`].
+    /// [`ReviewError::UnknownProject`], [`ReviewError::Store`].
     pub fn read(store: &Store, project: &ProjectName, now: i64) -> Result<Self, ReviewError> {
         let snapshot = Snapshot::read(store, project)?;
         let definition = &snapshot.project.definition;
@@ -129,9 +129,11 @@ impl Reports {
         let (store, name) = (Arc::clone(&self.store), project.clone());
         let started = Instant::now();
         let made = tokio::task::spawn_blocking(move || Report::read(&store, &name, now)).await;
-        let report = Arc::new(
-            made.map_err(|_| StoreError::Corrupt { table: "quality", column: "report" })??,
-        );
+        let report = match made {
+            Ok(report) => Arc::new(report?),
+            // It is never cancelled: the panic goes on in this task.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
         metrics::histogram!("insitu_agent_quality_report_seconds")
             .record(started.elapsed().as_secs_f64());
         kept.insert(project.clone(), Arc::clone(&report));
