@@ -151,6 +151,43 @@ pub struct Policy {
     pub approve_models: ApproveModels,
     /// What happens to a new campaign.
     pub approve_campaigns: ApproveCampaigns,
+    /// Whether updates and statistics may leave otherwise than in a sum over sites.
+    pub secure_aggregation: SecureAggregation,
+    /// Most ε of any 365 days against a coordinator with which all other sites collude: a masked
+    /// release then has this site's share of the noise alone.
+    pub epsilon_local_year: f64,
+    /// Fewest sites that must be certain to be in a sum and not to collude (T − c).
+    pub noisy_sites: u8,
+    /// Fewest sites that a sum over [`COLLUDERS_SITES_MIN`] sites or more must assume to collude (c).
+    pub colluders: u8,
+    /// Which sites are counted among [`Policy::noisy_sites`].
+    pub peers: Peers,
+}
+
+/// From this many sites on, [`Policy::colluders`] is demanded: with fewer, and one of them missing,
+/// no three honest ones would be left.
+pub const COLLUDERS_SITES_MIN: usize = 5;
+/// With fewer noisy sites than this, what one of two knows of itself tells of the other.
+pub const NOISY_SITES_MIN: u8 = 3;
+
+/// How updates and statistics may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SecureAggregation {
+    /// In a sum over sites when that is proposed, and else with all the noise of their own.
+    Preferred,
+    /// In a sum over sites, or not at all.
+    Required,
+}
+
+/// Who counts as another site.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Peers {
+    /// Whoever the coordinator names, as long as the key stays the one first seen.
+    FirstUse,
+    /// Those whose key the steward has approved.
+    Approved,
 }
 
 /// Who approves models.
@@ -223,6 +260,12 @@ pub enum ConfigError {
         /// Its value.
         got: u64,
     },
+    /// Too few sites to hide among.
+    #[error("policy.noisy_sites = {got}: at least {NOISY_SITES_MIN} sites hide one another")]
+    NoisySites {
+        /// Its value.
+        got: u8,
+    },
     /// Two `[[project]]` entries of one name.
     #[error("project {project} has two [[project]] entries")]
     Repeated {
@@ -244,6 +287,8 @@ pub struct Limits {
     pub delta: Delta,
     /// Over any 365 days.
     pub year: Rho,
+    /// The same when all other sites collude.
+    pub local_year: Rho,
     /// One statistics window.
     pub window: Rho,
     /// One training run.
@@ -254,6 +299,8 @@ pub struct Limits {
     pub allotments: BTreeMap<ProjectName, Rho>,
     /// Fewest subjects.
     pub minimum_cohort: u64,
+    /// Whether updates and statistics may leave in a sum over sites only.
+    pub sums_only: bool,
 }
 
 impl Config {
@@ -321,6 +368,7 @@ impl Policy {
         Ok(Limits {
             delta,
             year: rho("epsilon_year", self.epsilon_year)?,
+            local_year: rho("epsilon_local_year", self.epsilon_local_year)?,
             window: rho("epsilon_window", self.epsilon_window)?,
             run: rho("epsilon_run", self.epsilon_run)?,
             campaign: rho("epsilon_campaign", self.epsilon_campaign)?,
@@ -330,6 +378,7 @@ impl Policy {
                 .map(|(project, epsilon)| Ok((project.clone(), rho("allotments", *epsilon)?)))
                 .collect::<Result<_, ConfigError>>()?,
             minimum_cohort: self.minimum_cohort,
+            sums_only: self.secure_aggregation == SecureAggregation::Required,
         })
     }
 
@@ -341,6 +390,7 @@ impl Policy {
             ("epsilon_window", self.epsilon_window),
             ("epsilon_run", self.epsilon_run),
             ("epsilon_campaign", self.epsilon_campaign),
+            ("epsilon_local_year", self.epsilon_local_year),
         ] {
             Epsilon::new(epsilon).map_err(|source| ConfigError::Loss { key, source })?;
         }
@@ -356,6 +406,9 @@ impl Policy {
         }
         if self.minimum_cohort < 2 {
             return Err(ConfigError::Cohort { got: self.minimum_cohort });
+        }
+        if self.noisy_sites < NOISY_SITES_MIN {
+            return Err(ConfigError::NoisySites { got: self.noisy_sites });
         }
         Ok(())
     }
@@ -391,6 +444,11 @@ impl Default for Policy {
             backbones: Vec::new(),
             approve_models: ApproveModels::Manual,
             approve_campaigns: ApproveCampaigns::Manual,
+            secure_aggregation: SecureAggregation::Preferred,
+            epsilon_local_year: 8.0,
+            noisy_sites: NOISY_SITES_MIN,
+            colluders: 1,
+            peers: Peers::FirstUse,
         }
     }
 }
@@ -437,6 +495,11 @@ mod tests {
             assert!((config.policy.epsilon_year - defaults.epsilon_year).abs() < 1e-12);
             assert_eq!(config.policy.minimum_cohort, defaults.minimum_cohort);
             assert_eq!(config.policy.approve_models, defaults.approve_models);
+            assert_eq!(config.policy.secure_aggregation, defaults.secure_aggregation);
+            assert!((config.policy.epsilon_local_year - defaults.epsilon_local_year).abs() < 1e-12);
+            assert_eq!(config.policy.noisy_sites, defaults.noisy_sites);
+            assert_eq!(config.policy.colluders, defaults.colluders);
+            assert_eq!(config.policy.peers, defaults.peers);
             assert_eq!(config.uplink.slot, Uplink::default().slot);
         }
     }
@@ -462,6 +525,8 @@ mod tests {
         assert!(parse("site = \"a\"\n[policy]\nepsilon = 1").is_err());
         let config = parse("site = \"a\"\n[policy]\nepsilon_year = -1.0").unwrap();
         assert!(matches!(config.check(), Err(ConfigError::Loss { key: "epsilon_year", .. })));
+        let config = parse("site = \"a\"\n[policy]\nnoisy_sites = 2").unwrap();
+        assert!(matches!(config.check(), Err(ConfigError::NoisySites { got: 2 })));
         let config = parse("site = \"a\"\n[uplink]\nslot = \"0s\"").unwrap();
         assert!(matches!(config.check(), Err(ConfigError::Zero { key: "uplink.slot" })));
         let twice =

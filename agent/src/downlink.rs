@@ -19,6 +19,7 @@ use tokio::io::AsyncWriteExt;
 
 use crate::config::{ApproveCampaigns, ApproveModels, Limits, Policy};
 use crate::prelabel::Shelf;
+use crate::session;
 use crate::store::bounds::{CAMPAIGNS_OPEN_MAX, PROJECTS_MAX, ROUNDS_OPEN_MAX};
 use crate::store::campaigns::CampaignState;
 use crate::store::orders::{ApprovalKind, BundleRow, BundleState};
@@ -138,8 +139,10 @@ pub fn apply(
                 }
                 "campaign"
             }
-            // Not taken part in: the session goes on without this site.
-            Order::Session(_) => "session",
+            Order::Session(proposed) => {
+                session::take(tx, proposed, now)?;
+                "session"
+            }
         };
         tx.set_last_order(order.number)?;
         metrics::counter!("insitu_agent_orders_total", "kind" => kind).increment(1);

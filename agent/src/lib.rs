@@ -4,15 +4,15 @@
 //!
 //! ```text
 //! config → store → item → source → redact → prelabel → route → review → quality → tally → learn
-//!   → release → outbox → uplink → downlink → pipeline → retention → status → plan → audit → run
-//!   → cli
+//!   → release → outbox → session → uplink → downlink → pipeline → retention → status → plan → audit
+//!   → run → cli
 //! ```
 //!
 //! - [`source`] reads the site's files into sealed rows of the [`store`]; [`redact`], [`prelabel`]
 //!   and [`route`] bring them to people, who work in [`review`].
 //! - [`quality`] shows the site's lead how good the labels are and what to look at next.
 //! - [`tally`] and [`learn`] count and sum exactly; [`release`] adds noise; [`outbox`] charges,
-//!   chains and keeps; [`uplink`] sends.
+//!   chains and keeps; [`session`] makes a release part of a sum over sites; [`uplink`] sends.
 //! - [`downlink`] takes the coordinator's orders, [`pipeline`] carries them out.
 //!
 //! The privacy boundary is a chain of types, each with private fields and one maker:
@@ -36,6 +36,7 @@ pub mod retention;
 pub mod review;
 pub mod route;
 pub mod run;
+pub mod session;
 pub mod source;
 pub mod status;
 pub mod store;

@@ -117,6 +117,17 @@ impl OutboxError {
             Self::Twice { .. } | Self::TooLong(_) => false,
         }
     }
+
+    /// Whether an operator must act before anything can be released.
+    pub fn needs_operator(&self) -> bool {
+        match self {
+            Self::Restored { .. }
+            | Self::Lost { .. }
+            | Self::ClockBack { .. }
+            | Self::Skewed { .. } => true,
+            Self::Store(_) | Self::Release(_) | Self::Twice { .. } | Self::TooLong(_) => false,
+        }
+    }
 }
 
 /// Charges releases and queues them, all or none. The caller's transaction decides.
@@ -147,6 +158,7 @@ pub fn commit(
             project: release.project(),
             kind: release.body().name(),
             nano_rho: release.rho().nano(),
+            nano_rho_local: release.rho_local().nano(),
             charged_at: now,
             bytes: &bytes,
             chain: release::chain(&bytes),

@@ -1,7 +1,8 @@
 //! Releases: tallies with noise, priced, ready to be charged. The only thing that leaves.
 //!
-//! A [`Release`] is made from a [`Tally`] by [`Release::make`] and by nothing else; the outbox takes
-//! a `Release` and nothing else:
+//! A [`Release`] is made from a [`Tally`] by [`Release::make`], or from several by [`Share`], which
+//! masks them for a sum over sites, and by nothing else; the outbox takes a `Release` and nothing
+//! else:
 //!
 //! ```compile_fail
 //! fn leak(tx: &insitu_agent::store::Tx<'_>, tally: insitu_agent::tally::Tally) {
@@ -15,6 +16,9 @@
 //! let _ = insitu_agent::release::Release { counts: vec![1] };
 //! ```
 
+mod masked;
+
+use insitu_privacy::secagg::NoiseShareError;
 use insitu_privacy::{GaussianScale, NoiseError, Rho, add_noise, budget};
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{ProjectName, ReleaseId};
@@ -24,6 +28,8 @@ use jiff::Timestamp;
 use crate::config::Limits;
 use crate::store::{StoreError, Tx};
 use crate::tally::Tally;
+
+pub use masked::{Masked, Share};
 
 /// Seconds of the rolling year.
 pub const YEAR_SECONDS: i64 = 365 * 86_400;
@@ -36,9 +42,23 @@ pub struct Release {
     project_version: u32,
     body: Body,
     nano_rho: u64,
+    nano_rho_local: u64,
     scale: GaussianScale,
     values: Values,
     origin: String,
+}
+
+/// What a release is to cost, and against which limits.
+#[derive(Clone, Debug)]
+pub struct Charge<'a> {
+    /// The project.
+    pub project: &'a ProjectName,
+    /// What is released.
+    pub body: Body,
+    /// The price.
+    pub rho: Rho,
+    /// The price when all other sites collude with the coordinator.
+    pub rho_local: Rho,
 }
 
 /// Why a tally cannot be released.
@@ -52,6 +72,22 @@ pub enum ReleaseError {
         kind: &'static str,
         /// Why.
         source: NoiseError,
+    },
+    /// No share of the noise has the right size.
+    #[error("no share of the noise for a {kind} release")]
+    Share {
+        /// Kind of the release.
+        kind: &'static str,
+        /// Why.
+        source: NoiseShareError,
+    },
+    /// The policy lets it leave in a sum over sites only.
+    #[error(
+        "policy.secure_aggregation = \"required\": a {kind} release leaves in a sum over sites only"
+    )]
+    SumsOnly {
+        /// Kind of the release.
+        kind: &'static str,
     },
     /// The policy's limit would be passed.
     #[error("{what} would cost ε {wanted:.3} of {allowed:.3} allowed")]
@@ -85,7 +121,11 @@ impl ReleaseError {
         match self {
             Self::Store(_) => true,
             Self::Noise { source, .. } => matches!(source, NoiseError::Randomness),
-            Self::Budget { .. } | Self::Cohort { .. } | Self::Delta(_) => false,
+            Self::Share { .. }
+            | Self::SumsOnly { .. }
+            | Self::Budget { .. }
+            | Self::Cohort { .. }
+            | Self::Delta(_) => false,
         }
     }
 }
@@ -110,6 +150,7 @@ impl Release {
             project_version: tally.project_version(),
             body,
             nano_rho: tally.nano_rho(),
+            nano_rho_local: tally.nano_rho(),
             scale,
             // Saturating a noised value is post-processing: it costs nothing.
             values: Values(noised.into_iter().map(saturate).collect()),
@@ -137,6 +178,11 @@ impl Release {
         Rho::from_nano(self.nano_rho)
     }
 
+    /// Its price when all other sites collude with the coordinator: the same, but for a masked one.
+    pub fn rho_local(&self) -> Rho {
+        Rho::from_nano(self.nano_rho_local)
+    }
+
     /// What it was computed from, for the steward.
     pub fn origin(&self) -> &str {
         &self.origin
@@ -144,23 +190,16 @@ impl Release {
 
     /// What may be released once only.
     pub fn occasion(&self) -> String {
-        let kind = self.body.name();
-        format!("{}{kind}", self.group())
+        self.charge().occasion()
     }
 
-    /// The occasions that share a limit start with this.
-    pub fn group(&self) -> String {
-        let project = &self.project;
-        match self.body {
-            Body::Confusion { window }
-            | Body::Coincidence { window }
-            | Body::Calibration { window }
-            | Body::Drift { window }
-            | Body::MaskedStatistics { window, .. } => format!("statistics/{project}/{window}/"),
-            Body::Campaign { campaign } => format!("campaign/{campaign}/"),
-            Body::Update { run, round } | Body::MaskedUpdate { run, round, .. } => {
-                format!("run/{run}/{round}/")
-            }
+    /// What it is to cost.
+    pub fn charge(&self) -> Charge<'_> {
+        Charge {
+            project: &self.project,
+            body: self.body,
+            rho: self.rho(),
+            rho_local: self.rho_local(),
         }
     }
 
@@ -186,8 +225,20 @@ impl Release {
     /// Refuses before the charge would pass a limit of the policy.
     ///
     /// # Errors
-    /// [`ReleaseError::Budget`], [`ReleaseError::Cohort`], [`ReleaseError::Delta`].
+    /// Those of [`Charge::admit`].
     pub fn admit(&self, tx: &Tx<'_>, limits: &Limits, now: i64) -> Result<(), ReleaseError> {
+        self.charge().admit(tx, limits, now)
+    }
+}
+
+impl Charge<'_> {
+    /// Refuses before the charge would pass a limit of the policy.
+    ///
+    /// # Errors
+    /// [`ReleaseError::Budget`], [`ReleaseError::Cohort`], [`ReleaseError::Delta`],
+    /// [`ReleaseError::SumsOnly`].
+    pub fn admit(&self, tx: &Tx<'_>, limits: &Limits, now: i64) -> Result<(), ReleaseError> {
+        self.check_way(limits)?;
         self.check_cohort(tx, limits)?;
         let over = |what, over: budget::OverBudget, renews| ReleaseError::Budget {
             what,
@@ -207,23 +258,82 @@ impl Release {
             }
         };
         let spent = Rho::from_nano(tx.charged_on(&group)?);
-        budget::admit(spent, self.rho(), limit).map_err(|error| over(what, error, None))?;
+        budget::admit(spent, self.rho, limit).map_err(|error| over(what, error, None))?;
         let year_ago = now.saturating_sub(YEAR_SECONDS);
-        if let Some(allotment) = limits.allotments.get(&self.project) {
-            let spent = Rho::from_nano(tx.project_charged_since(&self.project, year_ago)?);
-            budget::admit(spent, self.rho(), *allotment)
+        if let Some(allotment) = limits.allotments.get(self.project) {
+            let spent = Rho::from_nano(tx.project_charged_since(self.project, year_ago)?);
+            budget::admit(spent, self.rho, *allotment)
                 .map_err(|error| over("the project's share of the year", error, None))?;
         }
-        let spent = Rho::from_nano(tx.charged_since(year_ago)?);
-        let Err(error) = budget::admit(spent, self.rho(), limits.year) else { return Ok(()) };
         let renews = tx
             .oldest_charge_since(year_ago)?
             .and_then(|charged| Timestamp::from_second(charged + YEAR_SECONDS).ok());
-        Err(over("the year", error, renews))
+        let spent = Rho::from_nano(tx.charged_since(year_ago)?);
+        budget::admit(spent, self.rho, limits.year)
+            .map_err(|error| over("the year", error, renews))?;
+        let spent = Rho::from_nano(tx.charged_locally_since(year_ago)?);
+        budget::admit(spent, self.rho_local, limits.local_year)
+            .map_err(|error| over("the year, were all other sites to collude,", error, renews))?;
+        Ok(())
+    }
+
+    /// What may be released once only: of masked releases, once in each session.
+    pub fn occasion(&self) -> String {
+        let (group, kind) = (self.group(), self.body.name());
+        match self.body {
+            Body::MaskedUpdate { session, .. } | Body::MaskedStatistics { session, .. } => {
+                format!("{group}{kind}/{session}")
+            }
+            Body::Confusion { .. }
+            | Body::Coincidence { .. }
+            | Body::Calibration { .. }
+            | Body::Drift { .. }
+            | Body::Campaign { .. }
+            | Body::Update { .. } => format!("{group}{kind}"),
+        }
+    }
+
+    /// The occasions that share a limit start with this.
+    fn group(&self) -> String {
+        let project = self.project;
+        match self.body {
+            Body::Confusion { window }
+            | Body::Coincidence { window }
+            | Body::Calibration { window }
+            | Body::Drift { window }
+            | Body::MaskedStatistics { window, .. } => format!("statistics/{project}/{window}/"),
+            Body::Campaign { campaign } => format!("campaign/{campaign}/"),
+            Body::Update { run, round } | Body::MaskedUpdate { run, round, .. } => {
+                format!("run/{run}/{round}/")
+            }
+        }
+    }
+
+    /// Whether the policy lets such a release leave without being part of a sum.
+    fn check_way(&self, limits: &Limits) -> Result<(), ReleaseError> {
+        match self.body {
+            Body::Confusion { .. }
+            | Body::Coincidence { .. }
+            | Body::Calibration { .. }
+            | Body::Drift { .. }
+            | Body::Update { .. }
+                if limits.sums_only =>
+            {
+                Err(ReleaseError::SumsOnly { kind: self.body.name() })
+            }
+            Body::Confusion { .. }
+            | Body::Coincidence { .. }
+            | Body::Calibration { .. }
+            | Body::Drift { .. }
+            | Body::Campaign { .. }
+            | Body::Update { .. }
+            | Body::MaskedUpdate { .. }
+            | Body::MaskedStatistics { .. } => Ok(()),
+        }
     }
 
     fn check_cohort(&self, tx: &Tx<'_>, limits: &Limits) -> Result<(), ReleaseError> {
-        let subjects = match tx.project(&self.project)? {
+        let subjects = match tx.project(self.project)? {
             Some(row) => tx.subject_count(row.project)?,
             None => 0,
         };

@@ -1,5 +1,7 @@
-//! Retention: what the store forgets by itself. For now: leases that ran out.
+//! Retention: what the store forgets by itself: leases that ran out, and the journals of sessions
+//! that never ended.
 
+use crate::session;
 use crate::store::{Store, StoreError};
 
 /// Forgets what has run out; how many rows.
@@ -11,5 +13,6 @@ pub fn sweep(store: &Store, now: i64) -> Result<usize, StoreError> {
     if leases > 0 {
         tracing::debug!(leases, "expired leases dropped");
     }
-    Ok(leases)
+    let sessions = store.tx("sweep sessions", |tx| session::sweep(tx, now))?;
+    Ok(leases + sessions)
 }

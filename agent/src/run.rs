@@ -28,6 +28,7 @@ use crate::prelabel::{self, Shelf};
 use crate::quality;
 use crate::retention;
 use crate::review::http::{Desk, router};
+use crate::session::{self, Talk};
 use crate::status::Status;
 use crate::store::meta::Live;
 use crate::store::orders::BundleState;
@@ -358,7 +359,7 @@ async fn talk(
             }
         };
         let outcome = tokio::select! {
-            outcome = session(&shared, &endpoint, &address, &credentials, &mut backoff) => outcome,
+            outcome = connection(&shared, &endpoint, &address, &credentials, &mut backoff) => outcome,
             () = shutdown.requested() => break,
         };
         match outcome {
@@ -374,7 +375,7 @@ async fn talk(
     Ok(())
 }
 
-type SessionError = Box<dyn Error + Send + Sync>;
+type LinkError = Box<dyn Error + Send + Sync>;
 
 impl Shared {
     fn trouble(&self, error: &dyn Error) {
@@ -397,13 +398,13 @@ impl Shared {
 }
 
 /// One connection, until it breaks or the certificate is renewed.
-async fn session(
+async fn connection(
     shared: &Arc<Shared>,
     endpoint: &Endpoint,
     address: &str,
     credentials: &Credentials,
     backoff: &mut Backoff,
-) -> Result<(), SessionError> {
+) -> Result<(), LinkError> {
     let Agent { store, clock, config, membership, .. } = &shared.agent;
     let facts = shared.facts().await;
     let link = uplink::connect(endpoint, address, credentials, clock, facts, store).await?;
@@ -412,11 +413,13 @@ async fn session(
     tracing::info!(address, "connected");
     // Enrollment may have come after the start: the key is read for each connection.
     let judge = shared.agent.judge()?;
+    session::announce(&link, store).await?;
+    let mut sessions = Talk::default();
     let settings = &config.uplink;
     let mut heartbeat = Instant::now() + settings.heartbeat;
-    let mut poll = Instant::now();
+    let (mut poll, mut advance) = (Instant::now(), Instant::now());
     let mut fetch = Instant::now();
-    let mut slot = Instant::now() + until_slot(settings.slot, &**clock);
+    let mut slot = Instant::now() + uplink::until_slot(settings.slot, &**clock);
     loop {
         tokio::select! {
             () = link.closed() => return Err("the connection broke".into()),
@@ -429,19 +432,24 @@ async fn session(
                 }
             }
             () = tokio::time::sleep_until(slot) => {
-                slot = Instant::now() + until_slot(settings.slot, &**clock);
+                slot = Instant::now() + uplink::until_slot(settings.slot, &**clock);
                 send(&link, shared).await?;
             }
             () = tokio::time::sleep_until(poll) => {
                 receive(&link, shared, &judge, &mut fetch).await?;
                 poll = Instant::now() + settings.poll;
+                advance = Instant::now(); // an order may have proposed a session
+            }
+            () = tokio::time::sleep_until(advance) => {
+                let wait = sessions.advance(&link, store).await?;
+                advance = Instant::now() + wait.unwrap_or(settings.poll);
             }
         }
         shared.contact();
     }
 }
 
-async fn send(link: &Link, shared: &Shared) -> Result<(), SessionError> {
+async fn send(link: &Link, shared: &Shared) -> Result<(), LinkError> {
     match uplink::send_queued(link, &shared.agent.store, &*shared.agent.clock).await {
         Ok(_) => Ok(()),
         // Said when it was found; orders are still heard.
@@ -456,7 +464,7 @@ async fn receive(
     shared: &Shared,
     judge: &Judge,
     fetch: &mut Instant,
-) -> Result<(), SessionError> {
+) -> Result<(), LinkError> {
     let Agent { store, clock, config, .. } = &shared.agent;
     downlink::poll(link, store, judge, clock.now().as_second()).await?;
     let wanted = store.read("bundles", |tx| tx.bundles())?;
@@ -486,12 +494,4 @@ async fn renewed(
             false
         }
     }
-}
-
-/// Time until the next multiple of `slot` since the Unix epoch.
-fn until_slot(slot: Duration, clock: &dyn Clock) -> Duration {
-    let slot_ns = slot.as_nanos().max(1);
-    let now_ns = u128::try_from(clock.now().as_nanosecond()).unwrap_or(0);
-    let left = slot_ns - now_ns % slot_ns;
-    Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX))
 }

@@ -15,9 +15,12 @@ use crate::store::campaigns::CampaignState;
 use crate::store::items::Stage;
 use crate::store::meta::Live;
 use crate::store::orders::{BundleState, ProjectRow};
+use crate::store::peers::{PeerRow, PeerState};
 use crate::store::{Store, StoreError, Tx};
 use crate::uplink::Membership;
 
+/// Sessions that a report shows.
+const SESSIONS_SHOWN: u32 = 20;
 /// How long the daemon may take to accept a connection on this machine.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(300);
 
@@ -44,6 +47,8 @@ pub struct Status {
     pub projects: Vec<ProjectStatus>,
     /// Training rounds, in order.
     pub rounds: Vec<RoundStatus>,
+    /// The last sessions of secure aggregation, newest first.
+    pub sessions: Vec<SessionStatus>,
     /// Campaigns, in order.
     pub campaigns: Vec<CampaignStatus>,
     /// The year's budget.
@@ -122,6 +127,27 @@ pub struct RoundStatus {
     pub note: String,
 }
 
+/// A session of secure aggregation at this site.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionStatus {
+    /// Its id.
+    pub session: String,
+    /// The project.
+    pub project: String,
+    /// What is added: `update` or `statistics`.
+    pub kind: String,
+    /// The step: the round of an update.
+    pub step: u32,
+    /// The attempt at it, from 0.
+    pub attempt: u32,
+    /// How far it has come.
+    pub state: &'static str,
+    /// Why it ended as it did.
+    pub note: String,
+    /// The masked vector in the outbox.
+    pub release: Option<String>,
+}
+
 /// A campaign at this site.
 #[derive(Clone, Debug, Serialize)]
 pub struct CampaignStatus {
@@ -150,12 +176,20 @@ pub struct Budget {
     pub epsilon_spent: f64,
     /// The policy's limit.
     pub epsilon_allowed: f64,
-    /// The δ of both.
+    /// Spent as it is when all other sites collude with the coordinator, as ε at `delta`.
+    pub epsilon_local_spent: f64,
+    /// The policy's limit on that.
+    pub epsilon_local_allowed: f64,
+    /// The δ of all.
     pub delta: f64,
     /// Spent, exact.
     pub nano_rho_spent: u64,
     /// The limit, exact.
     pub nano_rho_allowed: u64,
+    /// Spent when all other sites collude, exact.
+    pub nano_rho_local_spent: u64,
+    /// The limit on that, exact.
+    pub nano_rho_local_allowed: u64,
     /// When the oldest charge of the year falls out of it.
     pub renews: Option<Timestamp>,
 }
@@ -213,6 +247,7 @@ impl Status {
                 version: env!("CARGO_PKG_VERSION"),
                 projects,
                 rounds: rounds(tx)?,
+                sessions: sessions(tx)?,
                 campaigns: campaigns(tx, limits)?,
                 budget: Budget::read(tx, limits, now)?,
                 outbox: OutboxStatus {
@@ -237,13 +272,18 @@ impl Budget {
     pub fn read(tx: &Tx<'_>, limits: &Limits, now: i64) -> Result<Self, StoreError> {
         let year_ago = now.saturating_sub(YEAR_SECONDS);
         let spent = tx.charged_since(year_ago)?;
+        let local = tx.charged_locally_since(year_ago)?;
         let oldest = tx.oldest_charge_since(year_ago)?;
         Ok(Self {
             epsilon_spent: epsilon(Rho::from_nano(spent), limits),
             epsilon_allowed: epsilon(limits.year, limits),
+            epsilon_local_spent: epsilon(Rho::from_nano(local), limits),
+            epsilon_local_allowed: epsilon(limits.local_year, limits),
             delta: limits.delta.get(),
             nano_rho_spent: spent,
             nano_rho_allowed: limits.year.nano(),
+            nano_rho_local_spent: local,
+            nano_rho_local_allowed: limits.local_year.nano(),
             renews: oldest
                 .and_then(|at| Timestamp::from_second(at.saturating_add(YEAR_SECONDS)).ok()),
         })
@@ -333,6 +373,23 @@ fn rounds(tx: &Tx<'_>) -> Result<Vec<RoundStatus>, StoreError> {
         .collect())
 }
 
+fn sessions(tx: &Tx<'_>) -> Result<Vec<SessionStatus>, StoreError> {
+    let rows = tx.last_sessions(SESSIONS_SHOWN)?;
+    Ok(rows
+        .into_iter()
+        .map(|row| SessionStatus {
+            session: row.session.to_hex(),
+            project: row.project,
+            kind: row.kind,
+            step: row.step,
+            attempt: row.attempt,
+            state: row.state.name(),
+            note: row.note,
+            release: row.release.map(|release| release.to_hex()),
+        })
+        .collect())
+}
+
 /// The campaigns of this store, as reports show them.
 ///
 /// # Errors
@@ -372,6 +429,15 @@ fn pending(tx: &Tx<'_>, config: &Config, enrolled: bool) -> Result<Vec<String>, 
                 pending.push(format!("model {} is not used: {}", row.bundle, row.note));
             }
             BundleState::Wanted | BundleState::Ready | BundleState::Declined => {}
+        }
+    }
+    for PeerRow { member, state, .. } in tx.peers()? {
+        if state == PeerState::Changed {
+            pending.push(format!(
+                "{0}/{1} has another key than before: ask that site, then insitu-agent peers \
+                 approve {0}/{1} --key {2}",
+                member.site, member.agent, member.verify_key
+            ));
         }
     }
     for row in tx.campaigns()? {

@@ -233,6 +233,14 @@ pub async fn renew_if_due(
     Ok(true)
 }
 
+/// Time until the next multiple of `slot` since the Unix epoch.
+pub fn until_slot(slot: Duration, clock: &dyn Clock) -> Duration {
+    let slot_ns = slot.as_nanos().max(1);
+    let now_ns = u128::try_from(clock.now().as_nanosecond()).unwrap_or(0);
+    let left = slot_ns - now_ns % slot_ns;
+    Duration::from_nanos(u64::try_from(left).unwrap_or(u64::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

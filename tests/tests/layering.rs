@@ -24,6 +24,7 @@ const AGENT: &[&str] = &[
     "learn",
     "release",
     "outbox",
+    "session",
     "uplink",
     "downlink",
     "pipeline",

@@ -224,6 +224,7 @@ fn commit_altered(
                 project: release.project(),
                 kind: release.body().name(),
                 nano_rho: charge,
+                nano_rho_local: charge,
                 charged_at: now,
                 bytes: &bytes,
                 chain: release::chain(&bytes),

@@ -8,6 +8,7 @@ use insitu_protocol::ids::{AgentName, ProjectName, SiteName};
 
 use super::audit::AuditCommand;
 use super::measure::arguments::MeasureCommand;
+use super::peers::PeersCommand;
 use super::sample::arguments::SampleArguments;
 
 /// Label data where it lives: prelabel, redact, correct, learn; let out only private statistics
@@ -74,6 +75,9 @@ pub(super) enum Command {
     Measure(MeasureCommand),
     /// Choose what to label next, from a file of probabilities and features
     Sample(SampleArguments),
+    /// Decide whose keys are trusted in sums over sites
+    #[command(subcommand)]
+    Peers(PeersCommand),
     /// Show how the agent is doing, and what waits for a decision
     Status(Json),
 }

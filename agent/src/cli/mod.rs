@@ -4,6 +4,7 @@ mod arguments;
 mod audit;
 mod columns;
 mod measure;
+mod peers;
 mod plan;
 mod release;
 mod report;
@@ -164,6 +165,7 @@ fn execute(arguments: &Arguments) -> Outcome {
         Command::Sample(arguments) => {
             sample::sample(arguments, &mut BufWriter::new(io::stdout().lock()))
         }
+        Command::Peers(command) => peers::peers(&Context::open(arguments)?, command),
         Command::Status(json) => report::status(&Context::open(arguments)?, json.json),
     }
 }

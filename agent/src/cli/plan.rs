@@ -73,6 +73,11 @@ pub(super) fn budget(context: &Context, arguments: &BudgetArguments) -> Outcome 
         Rho::from_nano(budget.nano_rho_spent),
         Rho::from_nano(budget.nano_rho_allowed)
     )?;
+    writeln!(
+        out,
+        "were all other sites to collude in their sums: ε {:.3} of {:.3} allowed",
+        budget.epsilon_local_spent, budget.epsilon_local_allowed
+    )?;
     if let Some(renews) = budget.renews {
         writeln!(out, "the oldest charge falls out of the year on {renews}")?;
     }

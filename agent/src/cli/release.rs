@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use insitu_daemon::exit;
 use insitu_privacy::Rho;
 use insitu_protocol::ids::ReleaseId;
-use insitu_protocol::release::Release as Wire;
+use insitu_protocol::release::{Body, Release as Wire};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -81,13 +81,17 @@ fn list(context: &Context, json: bool) -> Outcome {
                 entry.kind.clone(),
                 entry.project.clone(),
                 format!("{:.4}", epsilon(Rho::from_nano(entry.nano_rho), &context.limits)),
+                format!("{:.4}", epsilon(Rho::from_nano(entry.nano_rho_local), &context.limits)),
                 entry.byte_count.to_string(),
                 time(Some(entry.charged_at)).unwrap_or_default(),
                 state(entry).to_owned(),
             ]
         })
         .collect();
-    table::print(&["", "release", "kind", "project", "ε", "bytes", "charged", "state"], &rows)?;
+    table::print(
+        &["", "release", "kind", "project", "ε", "local ε", "bytes", "charged", "state"],
+        &rows,
+    )?;
     Ok(exit::DONE)
 }
 
@@ -112,6 +116,17 @@ fn show(context: &Context, id: &str, json: bool) -> Outcome {
     writeln!(out, "made from   {origin} (this line stays here)")?;
     let cost = epsilon(Rho::from_nano(entry.nano_rho), &context.limits);
     writeln!(out, "cost        ρ {}, ε {cost:.4}", Rho::from_nano(entry.nano_rho))?;
+    if let Body::MaskedUpdate { session, .. } | Body::MaskedStatistics { session, .. } =
+        release.body
+    {
+        let local = Rho::from_nano(entry.nano_rho_local);
+        let cost = epsilon(local, &context.limits);
+        writeln!(out, "            were all other sites to collude: ρ {local}, ε {cost:.4}")?;
+        writeln!(
+            out,
+            "masked      only the sum of session {session} can be read, not these values"
+        )?;
+    }
     #[expect(clippy::cast_precision_loss, reason = "a scale for people")]
     let deviation = release.scale_1024 as f64 / 1024.0;
     writeln!(out, "noise       standard deviation {deviation:.2} in each value")?;
@@ -176,6 +191,8 @@ fn entry_json(context: &Context, entry: &Entry) -> Value {
         "sequence": entry.sequence, "id": entry.id, "kind": entry.kind, "project": entry.project,
         "nano_rho": entry.nano_rho,
         "epsilon": epsilon(Rho::from_nano(entry.nano_rho), &context.limits),
+        "nano_rho_local": entry.nano_rho_local,
+        "epsilon_local": epsilon(Rho::from_nano(entry.nano_rho_local), &context.limits),
         "bytes": entry.byte_count, "queued_at": time(Some(entry.charged_at)),
         "sent_at": time(entry.sent_at), "acknowledged_at": time(entry.acknowledged_at),
         "attempts": entry.attempts, "state": state(entry), "refused": entry.refused,

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{CampaignsCommand, ModelsCommand};
 use super::{Context, Failure, Outcome, print_json, table};
-use crate::status::{self, CampaignStatus, Status};
+use crate::status::{self, CampaignStatus, SessionStatus, Status};
 use crate::store::StoreError;
 use crate::store::campaigns::{CampaignRow, CampaignState};
 use crate::store::orders::{ApprovalKind, BundleRow, BundleState};
@@ -51,6 +51,11 @@ fn tell(status: &Status) -> io::Result<()> {
         out,
         "budget ε {:.3} of {:.3} in 365 days (δ {:e})",
         budget.epsilon_spent, budget.epsilon_allowed, budget.delta
+    )?;
+    writeln!(
+        out,
+        "were all other sites to collude in their sums: ε {:.3} of {:.3}",
+        budget.epsilon_local_spent, budget.epsilon_local_allowed
     )?;
     let outbox = &status.outbox;
     writeln!(
@@ -110,6 +115,11 @@ fn tell_rest(status: &Status) -> io::Result<()> {
     for round in &status.rounds {
         let run = &round.run[..12];
         writeln!(out, "run {run} round {}: {} {}", round.round, round.state, round.note)?;
+    }
+    for session in &status.sessions {
+        let SessionStatus { project, kind, step, attempt, state, note, .. } = session;
+        let which = if kind == "update" { format!(" round {step}") } else { String::new() };
+        writeln!(out, "sum of {kind} for {project}{which}, attempt {attempt}: {state} {note}")?;
     }
     for campaign in &status.campaigns {
         let CampaignStatus { title, state, matched, note, .. } = campaign;

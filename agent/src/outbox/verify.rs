@@ -2,7 +2,7 @@
 
 use insitu_privacy::Rho;
 use insitu_protocol::ids::Digest;
-use insitu_protocol::release::{self, CHAIN_START};
+use insitu_protocol::release::{self, Body, CHAIN_START};
 
 use super::{OutboxError, check};
 use crate::store::ledger::Entry;
@@ -96,6 +96,13 @@ fn recompute(found: &mut Verification, last: u64, entry: &Entry, bytes: &[u8]) {
             problem(
                 release.nano_rho == entry.nano_rho,
                 "it was charged another cost than it names",
+            );
+            let local = entry.nano_rho_local;
+            let masked =
+                matches!(release.body, Body::MaskedUpdate { .. } | Body::MaskedStatistics { .. });
+            problem(
+                release.nano_rho == local || masked && release.nano_rho < local,
+                "it was charged too little against colluding sites",
             );
         }
         Err(_) => problem(false, "its bytes are not a release"),

@@ -2,11 +2,12 @@
 //!
 //! Each [`Pipeline::tick`] moves every project on by a bounded amount of work: bundles are judged
 //! and activated, items redacted, prelabeled and routed, rounds and campaigns answered, statistics
-//! windows closed. All state is in the store, so a killed daemon goes on where it was.
+//! windows closed, sessions given their part. All state is in the store, so a killed daemon goes on where it was.
 
 mod campaigns;
 mod items;
 mod rounds;
+mod sessions;
 pub mod windows;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use crate::learn::LearnError;
 use crate::outbox::OutboxError;
 use crate::prelabel::{self, Model, ModelError, Shelf};
 use crate::redact;
+use crate::session::ContributeError;
 use crate::store::orders::{BundleState, ProjectRow};
 use crate::store::{Store, StoreError};
 
@@ -60,6 +62,9 @@ pub enum PipelineError {
     /// A release failed in a way that may pass.
     #[error("a release failed")]
     Outbox(#[from] OutboxError),
+    /// A part of a sum over sites failed in a way that may pass.
+    #[error("a session failed")]
+    Session(#[from] ContributeError),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -110,6 +115,7 @@ impl Pipeline {
             outcome = both(outcome, done);
         }
         outcome = both(outcome, self.work_on_rounds(now));
+        outcome = both(outcome, self.work_on_sessions(now));
         both(outcome, self.work_on_campaigns(now).map(|()| false))
     }
 

@@ -6,15 +6,25 @@ use super::{Pipeline, PipelineError, explain};
 use crate::learn;
 use crate::outbox::{self, OutboxError};
 use crate::release::Release;
+use crate::session::{self, Alone};
 use crate::store::orders::RoundState;
 
 impl Pipeline {
     /// Answers the open rounds; `true` when it answered one.
     pub(super) fn work_on_rounds(&mut self, now: i64) -> Result<bool, PipelineError> {
-        let open = self.store.read("open rounds", |tx| tx.rounds(Some(RoundState::Open)))?;
+        let mut open = Vec::new();
+        for row in self.store.read("open rounds", |tx| tx.rounds(Some(RoundState::Open)))? {
+            match self.store.tx("round alone", |tx| session::alone(tx, &row.order))? {
+                Alone::Later => {}
+                alone @ (Alone::Now | Alone::Never) => open.push((row, alone)),
+            }
+        }
         let mut failure = None;
-        for row in &open {
-            let outcome = self.work_on_round(&row.order, now);
+        for (row, alone) in &open {
+            let outcome = match alone {
+                Alone::Never => Ok(Some("its update is in a sum over sites already".to_owned())),
+                Alone::Now | Alone::Later => self.work_on_round(&row.order, now),
+            };
             let note = match outcome {
                 Ok(None) => continue,
                 Ok(Some(note)) => note,

@@ -5,7 +5,7 @@ use insitu_protocol::ids::ProjectName;
 use crate::config::Limits;
 use crate::outbox::{self, OutboxError};
 use crate::release::{Release, ReleaseError};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 use crate::tally::{self, Window};
 
 /// Attempts to close a window while people undo annotations in it.
@@ -109,14 +109,7 @@ fn commit(
         }
     }
     let done = store.tx("release window", |tx| {
-        let mut whole = tx.close_window(project, window.number, now)?;
-        for item in &window.labeled {
-            whole &= tx.enter_label_window(*item, window.number)?;
-        }
-        for item in &window.imported {
-            whole &= tx.enter_drift_window(*item, window.number)?;
-        }
-        if !whole {
+        if !close(tx, project, window, now)? {
             return Err(Stop::Moved);
         }
         outbox::commit(tx, releases, limits, now).map_err(|error| Stop::Failed(error.into()))
@@ -126,4 +119,22 @@ fn commit(
         Err(Stop::Moved) => Ok(false),
         Err(Stop::Failed(error)) => Err(error),
     }
+}
+
+/// Closes a window over the items that were counted; `false` when it is not what was counted any
+/// more, and the transaction must be rolled back.
+pub(super) fn close(
+    tx: &Tx<'_>,
+    project: i64,
+    window: &Window,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let mut whole = tx.close_window(project, window.number, now)?;
+    for item in &window.labeled {
+        whole &= tx.enter_label_window(*item, window.number)?;
+    }
+    for item in &window.imported {
+        whole &= tx.enter_drift_window(*item, window.number)?;
+    }
+    Ok(whole)
 }

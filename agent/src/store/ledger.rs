@@ -27,6 +27,8 @@ pub struct NewEntry<'a> {
     pub kind: &'static str,
     /// Cost.
     pub nano_rho: u64,
+    /// Cost when all other sites collude with the coordinator.
+    pub nano_rho_local: u64,
     /// When, Unix seconds.
     pub charged_at: i64,
     /// The release exactly as it will be sent.
@@ -52,6 +54,8 @@ pub struct Entry {
     pub kind: String,
     /// Cost.
     pub nano_rho: u64,
+    /// Cost when all other sites collude with the coordinator.
+    pub nano_rho_local: u64,
     /// When it was charged, Unix seconds.
     pub charged_at: i64,
     /// The chain's hash after it.
@@ -84,7 +88,7 @@ pub struct LedgerTotals {
 }
 
 const COLUMNS: &str = "sequence, id, occasion, project, kind, nano_rho, charged_at, chain,
-    length(bytes), attempts, sent_at, acknowledged_at, refused";
+    length(bytes), attempts, sent_at, acknowledged_at, refused, nano_rho_local";
 
 impl Tx<'_> {
     /// Sequence and chain hash of the last row.
@@ -112,8 +116,8 @@ impl Tx<'_> {
         self.sql
             .prepare_cached(
                 "INSERT INTO ledger (sequence, id, occasion, project, kind, nano_rho, charged_at,
-                   bytes, chain, origin)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+                   bytes, chain, origin, nano_rho_local)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
             )?
             .execute(params![
                 signed(new.sequence),
@@ -125,7 +129,8 @@ impl Tx<'_> {
                 new.charged_at,
                 new.bytes,
                 new.chain.0,
-                origin
+                origin,
+                signed(new.nano_rho_local)
             ])?;
         Ok(())
     }
@@ -184,6 +189,22 @@ impl Tx<'_> {
             .prepare_cached("INSERT INTO losses (found_at, nano_rho) VALUES (?1, ?2)")?
             .execute(params![now, signed(nano_rho)])?;
         Ok(())
+    }
+
+    /// Nano-ρ charged after `after` (Unix seconds), as it is when all other sites collude. Of a
+    /// ledger that was lost only the ordinary cost is known.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn charged_locally_since(&self, after: i64) -> Result<u64, StoreError> {
+        let sum = self
+            .sql
+            .prepare_cached(
+                "SELECT (SELECT coalesce(sum(nano_rho_local), 0) FROM ledger WHERE charged_at > ?1)
+                      + (SELECT coalesce(sum(nano_rho), 0) FROM losses WHERE found_at > ?1)",
+            )?
+            .query_row([after], |row| row.get(0))?;
+        unsigned(sum, TABLE, "nano_rho_local")
     }
 
     /// Nano-ρ charged on occasions that start with `prefix`.
@@ -251,7 +272,7 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query([])?;
         let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some((entry(row)?, row.get(13)?)))
+        Ok(Some((entry(row)?, row.get(14)?)))
     }
 
     /// The exact bytes of a row.
@@ -371,6 +392,7 @@ fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
         sent_at: row.get(10)?,
         acknowledged_at: row.get(11)?,
         refused: row.get(12)?,
+        nano_rho_local: unsigned(row.get(13)?, TABLE, "nano_rho_local")?,
     })
 }
 

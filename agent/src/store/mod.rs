@@ -14,7 +14,12 @@ pub mod labels;
 pub mod ledger;
 pub mod meta;
 pub mod orders;
+<<<<<<< HEAD
 pub mod quality;
+=======
+pub mod peers;
+pub mod sessions;
+>>>>>>> 7539bfb (Take part in sums over sites)
 pub mod witness;
 
 use std::path::{Path, PathBuf};
@@ -37,7 +42,8 @@ pub const KEY_FILE: &str = "seal.key";
 /// How long a transaction waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 /// One step for each `user_version`; appended, never changed.
-const MIGRATIONS: &[&str] = &[include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: &[&str] =
+    &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]

@@ -1,0 +1,144 @@
+//! Sessions of secure aggregation: joined, and given their vector.
+
+use insitu_protocol::order::RoundOrder;
+use insitu_protocol::session::{Purpose, SessionOrder};
+
+use super::{Pipeline, PipelineError, both, explain, windows};
+use crate::learn;
+use crate::outbox;
+use crate::session::{self, ContributeError, Contribution};
+use crate::store::StoreError;
+use crate::store::orders::ProjectRow;
+use crate::store::sessions::{SessionRow, SessionState};
+use crate::tally;
+
+impl Pipeline {
+    /// Judges proposed sessions and makes the vectors that are due; `true` when there was one.
+    pub(super) fn work_on_sessions(&mut self, now: i64) -> Result<bool, PipelineError> {
+        let mut outcome = Ok(false);
+        for row in self.store.read("open sessions", |tx| tx.open_sessions())? {
+            let due = matches!(row.state, SessionState::Proposed | SessionState::Shared);
+            let Some(order) = row.order.as_ref().filter(|_| due) else { continue };
+            let done = match self.work_on_session(&row, order, now) {
+                Ok(Step::Done) => Ok(true),
+                Ok(Step::Later) => Ok(false),
+                Ok(Step::Declined(note)) => self.leave(&row, &note),
+                Err(PipelineError::Learn(error)) if !error.is_transient() => {
+                    self.leave(&row, &explain(&error))
+                }
+                Err(PipelineError::Session(error)) if !error.is_transient() => {
+                    self.leave(&row, &explain(&error))
+                }
+                // Until an operator acts nothing is drawn and nothing is charged.
+                Err(
+                    PipelineError::Outbox(error)
+                    | PipelineError::Session(ContributeError::Outbox(error)),
+                ) if error.needs_operator() => Ok(false),
+                Err(error) => Err(error),
+            };
+            outcome = both(outcome, done);
+        }
+        outcome
+    }
+
+    /// Drops out of a session in which nothing was charged yet.
+    fn leave(&self, row: &SessionRow, note: &str) -> Result<bool, PipelineError> {
+        tracing::warn!(session = %row.session, reason = note, "session left");
+        self.store
+            .tx("session left", |tx| tx.end_session(&row.session, SessionState::Declined, note))?;
+        Ok(true)
+    }
+
+    fn work_on_session(
+        &mut self,
+        row: &SessionRow,
+        order: &SessionOrder,
+        now: i64,
+    ) -> Result<Step, PipelineError> {
+        self.store.read("restored", outbox::check)?;
+        let name = order.purpose.project();
+        let project = self.store.read("project", |tx| tx.project(name))?;
+        let Some(project) = project else {
+            return Ok(Step::Declined("the site does not have its project".to_owned()));
+        };
+        if let Purpose::Update(round) = &order.purpose {
+            if !self.store.read("backbone", |tx| self.judge.backbone(tx, &round.backbone))? {
+                let note = format!("backbone {} is not approved", round.backbone);
+                return Ok(Step::Declined(note));
+            }
+            if self.model(&project)?.is_none() {
+                return Ok(Step::Declined("no model is in use".to_owned()));
+            }
+        }
+        if row.state == SessionState::Proposed {
+            let (policy, limits) = (&self.judge.policy, &self.judge.limits);
+            self.store.tx("judge session", |tx| {
+                session::judge(tx, policy, limits, order, &project, now)
+            })?;
+            return Ok(Step::Done);
+        }
+        if now > order.deadlines_unix_s[2] {
+            return Ok(Step::Declined("its vector would come too late".to_owned()));
+        }
+        match &order.purpose {
+            Purpose::Update(round) => self.add_update(row, order, round, &project, now),
+            Purpose::Statistics { .. } => self.add_window(row, order, &project, now),
+        }
+    }
+
+    fn add_update(
+        &mut self,
+        row: &SessionRow,
+        order: &SessionOrder,
+        round: &RoundOrder,
+        project: &ProjectRow,
+        now: i64,
+    ) -> Result<Step, PipelineError> {
+        let store = std::sync::Arc::clone(&self.store);
+        let Some(model) = self.model(project)? else {
+            return Ok(Step::Declined("no model is in use".to_owned()));
+        };
+        let tally = learn::gradient(&store, model, project, round)?;
+        let contribution =
+            Contribution { session: row.session, order, tallies: &[tally], window: None };
+        session::contribute(&store, &self.judge.limits, &contribution, now, |_| Ok(true))?;
+        tracing::info!(session = %row.session, "update masked and queued");
+        Ok(Step::Done)
+    }
+
+    fn add_window(
+        &self,
+        row: &SessionRow,
+        order: &SessionOrder,
+        project: &ProjectRow,
+        now: i64,
+    ) -> Result<Step, PipelineError> {
+        let window = self.store.read("tally window", |tx| tally::window(tx, project))?;
+        let contribution = Contribution {
+            session: row.session,
+            order,
+            tallies: &window.tallies,
+            window: Some(window.number),
+        };
+        let close = |tx: &crate::store::Tx<'_>| -> Result<bool, StoreError> {
+            windows::close(tx, project.project, &window, now)
+        };
+        let (store, limits) = (&self.store, &self.judge.limits);
+        if session::contribute(store, limits, &contribution, now, close)? {
+            tracing::info!(session = %row.session, window = window.number, "window masked and queued");
+            return Ok(Step::Done);
+        }
+        // Its items changed meanwhile: the next tick counts them again.
+        Ok(Step::Later)
+    }
+}
+
+/// What became of a session in this tick.
+enum Step {
+    Done,
+    Later,
+    Declined(String),
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,806 @@
+//! Sites with real stores, and the coordinator's state machine between them.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use insitu_daemon::clock::ManualClock;
+use insitu_privacy::clip::{ClipShape, ClippedSum};
+use insitu_privacy::contribution::ItemsPerSubject;
+use insitu_privacy::secagg::{
+    Accepted, Answer, NoisePart, Parameters, Ring, Server, Session, SessionId, Site as RosterSite,
+    Stage,
+};
+use insitu_privacy::statistics::Statistic;
+use insitu_privacy::{GaussianScale, Rho, SquaredSensitivity};
+use insitu_protocol::bytes::{Bytes, Fixed};
+use insitu_protocol::ids::{Digest, digest};
+use insitu_protocol::order::{NumberedOrder, Order};
+use insitu_protocol::release::{Body, Release as Wire};
+use insitu_protocol::session::{Member, Part, SessionAnswer};
+
+use super::*;
+use crate::config::{Limits, Peers, Policy, Schedule, SecureAggregation};
+use crate::downlink::{Judge, apply};
+use crate::outbox::OutboxError;
+use crate::prelabel::Shelf;
+use crate::release::{Release, ReleaseError};
+use crate::review::{Annotation, Decision, annotate, next as next_card};
+use crate::session::{Alone, Next, alone, give_up, hear, next};
+use crate::store::Store;
+use crate::store::labels::Role;
+use crate::store::peers::PeerState;
+use crate::store::tests::Scratch;
+use crate::tally::Tally;
+use crate::testing;
+
+const DEADLINES: [i64; 5] = [100, 200, 300, 400, 500];
+
+struct Site {
+    scratch: Scratch,
+    store: Arc<Store>,
+    member: Member,
+    policy: Policy,
+}
+
+fn policy() -> Policy {
+    Policy { epsilon_window: 2.0, minimum_cohort: 1, ..Policy::default() }
+}
+
+/// A site of `items` items of a subject each, some of them labeled.
+fn site(number: usize, items: u32, labeled: u32) -> Site {
+    let (scratch, row) = testing::with_project();
+    testing::add_items(&scratch.store, &row, 0..items, items);
+    testing::prelabel(&scratch.store, &row, |_| 0.5);
+    let eve = testing::person(&scratch.store, "eve", Role::Expert);
+    for card in next_card(&scratch.store, &eve, &row.definition.name, labeled, 1).unwrap() {
+        let annotation = Annotation {
+            key: format!("{}", card.row.item),
+            class: Some(u16::try_from(card.row.item % 3 % 2).unwrap()),
+            seconds: 1.0,
+            decision: Decision::Correct,
+            comment: None,
+        };
+        annotate(&scratch.store, &eve, &card.row.opaque, &annotation, 1).unwrap();
+    }
+    let store = Arc::new(Store::open(scratch.folder.path()).unwrap());
+    let verify_key = store.tx("test", session::verify_key).unwrap();
+    let member = Member {
+        site: format!("site-{number}").parse().unwrap(),
+        agent: "agent".parse().unwrap(),
+        verify_key,
+    };
+    Site { scratch, store, member, policy: policy() }
+}
+
+fn sites(count: usize) -> Vec<Site> {
+    (0..count).map(|number| site(number, 20 + u32::try_from(number).unwrap(), 12)).collect()
+}
+
+impl Site {
+    /// The program is torn down: everything comes from the disk again.
+    fn restart(&mut self) {
+        self.store = Arc::new(Store::open(self.scratch.folder.path()).unwrap());
+    }
+
+    fn limits(&self) -> Limits {
+        self.policy.limits().unwrap()
+    }
+
+    fn tick(&self) {
+        let judge = Judge { policy: self.policy.clone(), limits: self.limits(), bundle_key: None };
+        let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(10).unwrap()));
+        let shelf = Shelf::new(self.scratch.folder.path());
+        let store = Arc::clone(&self.store);
+        let mut pipeline = Pipeline::new(store, clock, judge, Schedule::default(), shelf, None);
+        pipeline.tick().unwrap();
+    }
+
+    fn take(&self, order: &SessionOrder) {
+        self.store.tx("test", |tx| session::take(tx, order, 5)).unwrap();
+    }
+
+    /// Takes the order, and judges it.
+    fn join(&self, order: &SessionOrder) -> SessionRow {
+        self.take(order);
+        self.tick();
+        self.row(order)
+    }
+
+    fn row(&self, order: &SessionOrder) -> SessionRow {
+        self.store.read("test", |tx| tx.session(&name_of(order))).unwrap().unwrap()
+    }
+
+    fn project(&self) -> ProjectRow {
+        self.store.read("test", |tx| tx.project(&testing::project().name)).unwrap().unwrap()
+    }
+
+    fn tallies(&self) -> [Tally; 4] {
+        let row = self.project();
+        self.store.read("test", |tx| tally::window(tx, &row)).unwrap().tallies
+    }
+
+    fn released(&self) -> Vec<Wire> {
+        self.store
+            .read("test", |tx| {
+                let entries = tx.entries(0, 1000)?;
+                let bytes = entries.iter().map(|entry| tx.release_bytes(entry.sequence));
+                bytes.collect::<Result<Vec<_>, StoreError>>()
+            })
+            .unwrap()
+            .iter()
+            .map(|bytes| Wire::decode(bytes).unwrap())
+            .collect()
+    }
+
+    /// What is left of a session on disk.
+    fn has_journal(&self, order: &SessionOrder) -> bool {
+        self.store.read("test", |tx| tx.journal(&name_of(order))).unwrap().is_some()
+    }
+}
+
+/// The coordinator, as the contract of [`SessionOrder`] has it: written a second time here.
+struct Coordinator {
+    server: Server,
+    order: SessionOrder,
+}
+
+impl Coordinator {
+    fn new(order: &SessionOrder) -> Self {
+        let (occasion, step) = order.purpose.occasion();
+        let smallest = order.parts.iter().map(|part| part.scale_1024).min().unwrap();
+        let session = Session::new(Parameters {
+            id: SessionId::derive(&occasion.0, step, order.attempt),
+            roster: order
+                .members
+                .iter()
+                .map(|member| RosterSite {
+                    agent: member.identity().0,
+                    certificate: digest(&member.verify_key.0).0,
+                    verify_key: member.verify_key.0,
+                })
+                .collect(),
+            threshold: order.threshold.into(),
+            colluders: order.colluders.into(),
+            dimensions: order.parts.iter().map(|part| part.values as usize).sum(),
+            ring: Ring::Bits32,
+            noise: GaussianScale::from_steps(smallest).unwrap(),
+            input: order.binding().0,
+            deadlines: order.deadlines_unix_s.map(|deadline| deadline.cast_unsigned()),
+        })
+        .unwrap();
+        Self { server: Server::new(session), order: order.clone() }
+    }
+
+    fn answer(&self, position: usize, stage: Stage) -> SessionAnswer {
+        match self.server.answer(position, stage) {
+            Answer::Wait => SessionAnswer::Wait { retry_after_ms: 1 },
+            Answer::Ready(bytes) => SessionAnswer::Ready(Bytes(bytes)),
+            Answer::Dropped => SessionAnswer::Dropped,
+        }
+    }
+
+    /// The message of `stage` of a site, sent twice, with the site restarted before each.
+    fn receive(&mut self, site: &mut Site, position: usize, stage: Stage) {
+        site.restart();
+        let body = if stage == Stage::Masked {
+            site.tick();
+            let first = queued(&site.store);
+            site.restart();
+            assert_eq!(queued(&site.store), first, "a retry sends the same bytes");
+            let release = Wire::decode(&first.1).unwrap();
+            site.store.tx("test", |tx| tx.mark_acknowledged(first.0, 20)).unwrap();
+            release.values.0.iter().flat_map(|value| value.to_le_bytes()).collect()
+        } else {
+            let first = ask(&site.store, &self.order);
+            site.restart();
+            assert_eq!(ask(&site.store, &self.order), first, "a retry sends the same bytes");
+            assert_eq!(first.0, stage as u8);
+            first.1
+        };
+        assert_eq!(self.server.receive(position, stage, &body).unwrap(), Accepted::New);
+        assert_eq!(self.server.receive(position, stage, &body).unwrap(), Accepted::Again);
+    }
+
+    /// The message of `stage` of every site; then it is closed.
+    fn collect(&mut self, sites: &mut [Site], stage: Stage) {
+        for (position, site) in sites.iter_mut().enumerate() {
+            self.receive(site, position, stage);
+        }
+        self.server.close().unwrap();
+    }
+
+    /// Gives a site the answer to its message of `stage`.
+    fn tell(&self, site: &mut Site, position: usize, stage: Stage) {
+        let answer = self.answer(position, stage);
+        assert!(matches!(answer, SessionAnswer::Ready(_)), "{stage:?}: {answer:?}");
+        site.restart();
+        hear(&site.store, &name_of(&self.order), stage as u8, &answer).unwrap();
+        // Hearing it again, as after a lost acknowledgement, changes nothing.
+        let state = site.row(&self.order).state;
+        hear(&site.store, &name_of(&self.order), stage as u8, &answer).unwrap();
+        assert_eq!(site.row(&self.order).state, state);
+    }
+}
+
+fn queued(store: &Store) -> (u64, Vec<u8>) {
+    let (entry, bytes) = store.read("test", |tx| tx.next_queued()).unwrap().unwrap();
+    (entry.sequence, bytes)
+}
+
+fn ask(store: &Store, order: &SessionOrder) -> (u8, Vec<u8>) {
+    match next(store, &name_of(order)).unwrap() {
+        Next::Ask { stage, body } => (stage, body),
+        other @ (Next::Later | Next::Over) => panic!("nothing to send: {other:?}"),
+    }
+}
+
+fn name_of(order: &SessionOrder) -> Digest {
+    let (occasion, step) = order.purpose.occasion();
+    Fixed(SessionId::derive(&occasion.0, step, order.attempt).0)
+}
+
+/// The parts of statistics over [`testing::project`].
+fn parts(noisy_sites: usize) -> Vec<(NoisePart, usize)> {
+    let project = testing::project();
+    let plan = &project.statistics;
+    [
+        (Statistic::Confusion, plan.confusion_nano_rho, 4),
+        (Statistic::Coincidence, plan.coincidence_nano_rho, 4),
+        (Statistic::Calibration, plan.calibration_nano_rho, 10),
+        (Statistic::Drift { features: 2 }, plan.drift_nano_rho, 8),
+    ]
+    .map(|(statistic, nano, values)| {
+        let sensitivity = statistic.sensitivity(ItemsPerSubject::ONE);
+        (NoisePart::new(sensitivity, Rho::from_nano(nano), noisy_sites).unwrap(), values)
+    })
+    .to_vec()
+}
+
+fn statistics(sites: &[Site], attempt: u32) -> SessionOrder {
+    let threshold = Session::default_threshold(sites.len());
+    let colluders = usize::from(sites.len() >= 5);
+    let part = |(noise, values): (NoisePart, usize)| Part {
+        values: u32::try_from(values).unwrap(),
+        scale_1024: noise.scale.steps(),
+    };
+    SessionOrder {
+        purpose: Purpose::Statistics {
+            project: testing::project().name,
+            project_version: 1,
+            collection: Fixed([7; 16]),
+        },
+        attempt,
+        members: sites.iter().map(|site| site.member.clone()).collect(),
+        threshold: u8::try_from(threshold).unwrap(),
+        colluders: u8::try_from(colluders).unwrap(),
+        parts: parts(threshold - colluders).into_iter().map(part).collect(),
+        deadlines_unix_s: DEADLINES,
+    }
+}
+
+/// Takes a session to its end; at each stage from which on it is `gone`, a site says nothing more.
+fn run(sites: &mut [Site], order: &SessionOrder, gone: impl Fn(usize, Stage) -> bool) -> Vec<i64> {
+    for site in &*sites {
+        assert_eq!(site.join(order).state, SessionState::Keys);
+    }
+    let mut coordinator = Coordinator::new(order);
+    for stage in Stage::ALL {
+        let here = |position: &usize| !gone(*position, stage);
+        for position in (0..sites.len()).filter(here) {
+            coordinator.receive(&mut sites[position], position, stage);
+        }
+        coordinator.server.close().unwrap();
+        if stage == Stage::Reveal {
+            break;
+        }
+        for position in (0..sites.len()).filter(here) {
+            coordinator.tell(&mut sites[position], position, stage);
+        }
+    }
+    let here: Vec<usize> = (0..sites.len()).filter(|at| !gone(*at, Stage::Reveal)).collect();
+    for position in here {
+        assert!(sites[position].has_journal(order));
+        hear(&sites[position].store, &name_of(order), 4, &SessionAnswer::Done).unwrap();
+        assert_eq!(sites[position].row(order).state, SessionState::Done);
+        assert!(!sites[position].has_journal(order), "the journal is erased with the end");
+        assert_eq!(next(&sites[position].store, &name_of(order)).unwrap(), Next::Over);
+    }
+    coordinator.server.sum().unwrap().values
+}
+
+/// The sum of the squared residuals in units of their variance, over its number.
+fn residual(
+    sum: &[i64],
+    exact: &[i64],
+    parts: &[(NoisePart, usize)],
+    sites: usize,
+) -> (f64, usize) {
+    let scales = parts.iter().flat_map(|(noise, values)| vec![*noise; *values]);
+    let squares: f64 = sum
+        .iter()
+        .zip(exact)
+        .zip(scales)
+        .map(|((noised, exact), noise)| {
+            let multiplied = exact << noise.fraction_bits;
+            ((noised - multiplied) as f64).powi(2) / (sites as f64 * noise.scale.as_f64().powi(2))
+        })
+        .sum();
+    (squares / sum.len() as f64, sum.len())
+}
+
+/// Statistics of all sites, added, cell by cell.
+fn exact(sites: &[Site], summed: impl Fn(usize) -> bool) -> Vec<i64> {
+    let mut total = vec![0; 26];
+    for (_, site) in sites.iter().enumerate().filter(|(at, _)| summed(*at)) {
+        let counts = site.tallies().into_iter().flat_map(|tally| tally.counts().to_vec());
+        total.iter_mut().zip(counts).for_each(|(total, count)| *total += count);
+    }
+    total
+}
+
+#[test]
+fn statistics_of_four_sites_have_the_noise_of_one() {
+    let (mut squares, mut count) = (0.0, 0);
+    for _ in 0..6 {
+        let mut sites = sites(4);
+        let order = statistics(&sites, 0);
+        let exact = exact(&sites, |_| true);
+        assert!(exact.iter().sum::<i64>() > 200, "there is something to add");
+        let sum = run(&mut sites, &order, |_, _| false);
+        let (mean, values) = residual(&sum, &exact, &parts(3), 4);
+        squares += mean * values as f64;
+        count += values;
+        for site in &sites {
+            assert_eq!(site.project().window, 2, "its window is closed");
+            let verified = outbox::verify(&site.store).unwrap();
+            assert_eq!((verified.releases, verified.problems), (1, vec![]));
+            let entry = site.store.read("test", |tx| tx.entries(0, 1)).unwrap().remove(0);
+            // 6,000,000 is the plan's price; rounding up may add one for each part.
+            assert!((5_990_000..=6_000_004).contains(&entry.nano_rho), "{}", entry.nano_rho);
+            let ratio = entry.nano_rho_local as f64 / entry.nano_rho as f64;
+            assert!((ratio - 3.0).abs() < 0.01, "against three colluders: T - c times");
+            let release = &site.released()[0];
+            assert_eq!(release.scale_1024, order.parts.iter().map(|p| p.scale_1024).min().unwrap());
+            let session = name_of(&order);
+            assert_eq!(release.body, Body::MaskedStatistics { window: 1, session });
+        }
+    }
+    let mean = squares / f64::from(u32::try_from(count).unwrap());
+    let deviation = (2.0 / f64::from(u32::try_from(count).unwrap())).sqrt();
+    assert!((mean - 1.0).abs() < 5.0 * deviation, "variance ratio {mean} over {count}");
+}
+
+#[test]
+fn a_third_of_the_sites_may_vanish_at_any_message() {
+    for stage in Stage::ALL {
+        let mut sites = sites(4);
+        let order = statistics(&sites, 0);
+        // A vector that arrived is in the sum, also when its site says nothing more.
+        let summed = |at: usize| at != 2 || stage > Stage::Masked;
+        let exact = exact(&sites, summed);
+        let sum = run(&mut sites, &order, |at, now| at == 2 && now >= stage);
+        let summing = if stage > Stage::Masked { 4 } else { 3 };
+        let (mean, _) = residual(&sum, &exact, &parts(3), summing);
+        assert!(mean < 4.0, "{stage:?}: residuals of {mean} variances");
+        let charged = sites[2].released().len();
+        assert_eq!(charged, usize::from(stage > Stage::Masked), "no vector, no charge");
+        // It hears that it was left behind.
+        let state = sites[2].row(&order).state;
+        if stage > Stage::Masked {
+            assert!(state.is_charged());
+        } else if stage == Stage::Shares {
+            hear(&sites[2].store, &name_of(&order), 1, &SessionAnswer::Dropped).unwrap();
+            assert_eq!(sites[2].row(&order).state, SessionState::Dropped);
+            assert_eq!(sites[2].project().window, 1, "its window is still open");
+        }
+    }
+}
+
+fn update_order(sites: &[Site], values: u32) -> SessionOrder {
+    let round = RoundOrder {
+        run: Fixed([3; 16]),
+        round: 1,
+        rounds: 2,
+        project: testing::project().name,
+        backbone: Fixed([1; 32]),
+        head: Bytes(vec![0; 8]),
+        classes: 2,
+        features: values / 2,
+        clip_milli: 1000,
+        fraction_bits: 12,
+        nano_rho: 10_000_000,
+        closes_unix_s: 300,
+    };
+    let noise =
+        NoisePart::new(SquaredSensitivity::new(1 << 24), Rho::from_nano(10_000_000), 3).unwrap();
+    assert_eq!(noise.fraction_bits, 0);
+    let parts = vec![Part { values, scale_1024: noise.scale.steps() }];
+    SessionOrder { purpose: Purpose::Update(round), parts, ..statistics(sites, 0) }
+}
+
+fn gradient(site: usize, values: usize) -> Tally {
+    let mut sum = ClippedSum::new(ClipShape::new(values, 1.0, 12).unwrap());
+    let cell = |at: usize| ((at * 31 + site * 17) % 101) as f32 / 1e4 - 0.005;
+    sum.add(&(0..values).map(cell).collect::<Vec<f32>>()).unwrap();
+    let body = Body::Update { run: Fixed([3; 16]), round: 1 };
+    Tally::of_gradient(&testing::project(), body, &sum, 10_000_000, "a gradient".to_owned())
+}
+
+/// A session over an update, from the shares on: [`Pipeline`] needs a model before.
+fn run_update(sites: &mut [Site], order: &SessionOrder) -> (Vec<i64>, Vec<i64>) {
+    let values = order.parts[0].values as usize;
+    let mut coordinator = Coordinator::new(order);
+    for site in &*sites {
+        site.take(order);
+        let (limits, project) = (site.limits(), site.project());
+        site.store
+            .tx("test", |tx| session::judge(tx, &site.policy, &limits, order, &project, 10))
+            .unwrap();
+    }
+    let mut exact = vec![0; values];
+    for stage in Stage::ALL {
+        for (position, site) in sites.iter_mut().enumerate() {
+            if stage == Stage::Masked {
+                let tally = gradient(position, values);
+                exact.iter_mut().zip(tally.counts()).for_each(|(total, count)| *total += count);
+                let contribution = Contribution {
+                    session: name_of(order),
+                    order,
+                    tallies: &[tally],
+                    window: None,
+                };
+                let limits = site.limits();
+                let add =
+                    || session::contribute(&site.store, &limits, &contribution, 10, |_| Ok(true));
+                assert!(add().unwrap());
+                assert!(matches!(add(), Err(ContributeError::Over)), "one vector, ever");
+            }
+            coordinator.receive(site, position, stage);
+        }
+        coordinator.server.close().unwrap();
+        if stage < Stage::Reveal {
+            for (position, site) in sites.iter_mut().enumerate() {
+                coordinator.tell(site, position, stage);
+            }
+        }
+    }
+    (coordinator.server.sum().unwrap().values, exact)
+}
+
+#[test]
+fn an_update_of_four_sites_has_the_noise_of_one() {
+    let mut sites = sites(4);
+    let order = update_order(&sites, 2_000);
+    let (sum, exact) = run_update(&mut sites, &order);
+    let noise =
+        NoisePart::new(SquaredSensitivity::new(1 << 24), Rho::from_nano(10_000_000), 3).unwrap();
+    let (mean, values) = residual(&sum, &exact, &[(noise, 2_000)], 4);
+    let deviation = (2.0 / values as f64).sqrt();
+    assert!((mean - 1.0).abs() < 5.0 * deviation, "variance ratio {mean}");
+    // What left of one site is uniform: it tells nothing by itself.
+    let release = sites[0].released().remove(0);
+    let high = release.values.0.iter().filter(|value| value.unsigned_abs() > 1 << 30).count();
+    assert!((850..1150).contains(&high), "{high} of 2,000 in the outer half of the ring");
+}
+
+#[test]
+fn an_update_leaves_alone_only_while_no_session_has_it() {
+    let mut sites = sites(4);
+    let order = update_order(&sites, 2_000);
+    let Purpose::Update(round) = order.purpose.clone() else { unreachable!() };
+    let decide = |site: &Site| site.store.tx("test", |tx| alone(tx, &round)).unwrap();
+    assert_eq!(decide(&sites[0]), Alone::Now);
+    run_update(&mut sites, &order);
+    assert_eq!(decide(&sites[0]), Alone::Later, "its vector is on its way into a sum");
+    hear(&sites[0].store, &name_of(&order), 4, &SessionAnswer::Done).unwrap();
+    assert_eq!(decide(&sites[0]), Alone::Never);
+    hear(&sites[1].store, &name_of(&order), 4, &SessionAnswer::Abandoned).unwrap();
+    assert_eq!(decide(&sites[1]), Alone::Now, "charged, and in no sum: the fall-back pays again");
+    // A session that cost nothing yet gives way.
+    let again = SessionOrder { attempt: 1, ..order };
+    sites[1].take(&again);
+    assert_eq!(decide(&sites[1]), Alone::Now);
+    assert_eq!(sites[1].row(&again).state, SessionState::Abandoned);
+}
+
+#[test]
+fn a_second_attempt_pays_again_with_new_noise() {
+    let mut sites = sites(4);
+    let (first, counts) = (statistics(&sites, 0), exact(&sites, |_| true));
+    for site in &sites {
+        site.join(&first);
+    }
+    let mut coordinator = Coordinator::new(&first);
+    for stage in [Stage::Keys, Stage::Shares, Stage::Masked] {
+        coordinator.collect(&mut sites, stage);
+        for (position, site) in sites.iter_mut().enumerate() {
+            coordinator.tell(site, position, stage);
+        }
+    }
+    for site in &sites {
+        hear(&site.store, &name_of(&first), 3, &SessionAnswer::Abandoned).unwrap();
+        assert_eq!(site.row(&first).state, SessionState::Abandoned);
+        assert!(!site.has_journal(&first));
+    }
+    let second = statistics(&sites, 1);
+    assert_eq!(exact(&sites, |_| true), counts, "the items are open again");
+    let sum = run(&mut sites, &second, |_, _| false);
+    let (mean, _) = residual(&sum, &counts, &parts(3), 4);
+    assert!(mean < 4.0, "residuals of {mean} variances");
+    for site in &sites {
+        let released = site.released();
+        assert_eq!(released.len(), 2, "both are charged");
+        assert_ne!(released[0].values, released[1].values);
+        // The first attempt again, or an earlier one, is not taken part in.
+        site.take(&first);
+        assert_eq!(site.row(&first).state, SessionState::Abandoned);
+    }
+}
+
+#[test]
+fn attempts_ascend() {
+    let sites = sites(4);
+    let site = &sites[0];
+    assert_eq!(site.join(&statistics(&sites, 3)).state, SessionState::Keys);
+    assert_eq!(site.join(&statistics(&sites, 2)).state, SessionState::Declined);
+    assert_eq!(
+        site.row(&statistics(&sites, 3)).state,
+        SessionState::Abandoned,
+        "a coordinator that goes back has given the other up"
+    );
+    assert_eq!(site.join(&statistics(&sites, 4)).state, SessionState::Keys);
+}
+
+#[test]
+fn the_same_order_twice_is_one_session() {
+    let sites = sites(4);
+    let order = statistics(&sites, 0);
+    let site = &sites[0];
+    let judge = Judge { policy: site.policy.clone(), limits: site.limits(), bundle_key: None };
+    let numbered = |number| NumberedOrder { number, order: Order::Session(order.clone()) };
+    assert!(apply(&site.store, &judge, &numbered(1), 5).unwrap());
+    site.tick();
+    let first = ask(&site.store, &order);
+    assert!(apply(&site.store, &judge, &numbered(2), 6).unwrap());
+    site.tick();
+    assert_eq!(ask(&site.store, &order), first, "no second set of keys");
+}
+
+/// The note with which a site that is asked for a changed session declines it.
+#[track_caller]
+fn declines(change: impl FnOnce(&mut SessionOrder, &mut Site), note: &str) {
+    let mut sites = sites(5);
+    let mut order = statistics(&sites, 0);
+    change(&mut order, &mut sites[0]);
+    let row = sites[0].join(&order);
+    assert_eq!(row.state, SessionState::Declined, "{}", row.note);
+    assert!(row.note.contains(note), "{:?} does not say {note:?}", row.note);
+    assert!(!sites[0].has_journal(&order));
+    assert!(sites[0].released().is_empty());
+}
+
+#[test]
+fn an_order_that_does_not_follow_from_the_plan_is_declined() {
+    declines(|order, _| order.parts[0].scale_1024 -= 1, "follow from their price");
+}
+
+#[test]
+fn what_the_policy_does_not_allow_is_declined() {
+    declines(|order, _| order.parts.swap(0, 3), "not those that follow");
+    declines(|order, _| order.threshold = 3, "two survivor lists");
+    declines(|_, site| site.policy.colluders = 2, "policy.colluders");
+    declines(|_, site| site.policy.noisy_sites = 4, "policy.noisy_sites");
+    declines(|order, _| drop(order.members.remove(0)), "not among the members");
+    declines(|order, _| order.members[0].verify_key = Fixed([9; 32]), "not among the members");
+    declines(|order, _| order.members[3] = order.members[4].clone(), "repeats");
+    declines(|order, _| order.deadlines_unix_s[0] = 9, "closed before");
+    declines(|order, _| order.deadlines_unix_s[4] = -1, "not a time");
+    declines(|order, _| order.purpose = statistics_of_version(2), "version 2");
+    declines(|_, site| site.policy.epsilon_window = 0.1, "a statistics window");
+    declines(|_, site| site.policy.epsilon_year = 0.1, "the year");
+    declines(|_, site| site.policy.epsilon_local_year = 0.1, "collude");
+    declines(|_, site| site.policy.minimum_cohort = 1_000, "fewer than 1000 subjects");
+    declines(|_, site| site.policy.peers = Peers::Approved, "policy.noisy_sites");
+}
+
+fn statistics_of_version(project_version: u32) -> Purpose {
+    let collection = Fixed([7; 16]);
+    Purpose::Statistics { project: testing::project().name, project_version, collection }
+}
+
+#[test]
+fn a_key_that_changed_waits_for_the_steward() {
+    let sites = sites(5);
+    let order = statistics(&sites, 0);
+    assert_eq!(sites[0].join(&order).state, SessionState::Keys);
+    let mut swapped = statistics(&sites, 1);
+    let key = site(9, 20, 0).member.verify_key;
+    swapped.members[3].verify_key = key;
+    let row = sites[0].join(&swapped);
+    assert_eq!(row.state, SessionState::Declined);
+    assert!(row.note.contains("site-3/agent has another key"), "{}", row.note);
+    let changed = |site: &Site| {
+        let peers = site.store.read("test", |tx| tx.peers()).unwrap();
+        peers.into_iter().filter(|row| row.state == PeerState::Changed).collect::<Vec<_>>()
+    };
+    let seen = changed(&sites[0]);
+    assert_eq!(seen.iter().map(|row| row.member.verify_key).collect::<Vec<_>>(), [key]);
+    sites[0].store.tx("test", |tx| tx.approve_peer(&seen[0].member)).unwrap();
+    swapped.attempt = 2;
+    assert_eq!(sites[0].join(&swapped).state, SessionState::Keys);
+    // The old key is another one now.
+    assert_eq!(sites[0].join(&statistics(&sites, 3)).state, SessionState::Declined);
+}
+
+#[test]
+fn where_demanded_only_approved_sites_are_counted() {
+    let mut sites = sites(5);
+    sites[0].policy.peers = Peers::Approved;
+    let members: Vec<Member> = sites.iter().map(|site| site.member.clone()).collect();
+    // T - c = 3 of 5: all four others must be approved.
+    for (approved, attempt) in (1..5).zip(0..) {
+        sites[0].join(&statistics(&sites, 10 * attempt));
+        sites[0].store.tx("test", |tx| tx.approve_peer(&members[approved])).unwrap();
+        let state = sites[0].join(&statistics(&sites, 10 * attempt + 1)).state;
+        let expected = if approved == 4 { SessionState::Keys } else { SessionState::Declined };
+        assert_eq!(state, expected, "{approved} approved");
+    }
+}
+
+/// Sites whose shares are exchanged, so that the vector is next.
+fn shared() -> (Vec<Site>, SessionOrder, Coordinator) {
+    let mut sites = sites(4);
+    let order = statistics(&sites, 0);
+    let mut coordinator = Coordinator::new(&order);
+    for site in &sites {
+        assert_eq!(site.join(&order).state, SessionState::Keys);
+    }
+    for stage in [Stage::Keys, Stage::Shares] {
+        coordinator.collect(&mut sites, stage);
+        for (position, site) in sites.iter_mut().enumerate() {
+            coordinator.tell(site, position, stage);
+        }
+    }
+    (sites, order, coordinator)
+}
+
+#[test]
+fn without_budget_a_site_drops_out_before_it_is_charged() {
+    let (mut sites, order, mut coordinator) = shared();
+    // Something else used the year's budget up between the shares and the vector.
+    sites[1].policy.epsilon_year = 0.1;
+    sites[1].tick();
+    let row = sites[1].row(&order);
+    assert_eq!(row.state, SessionState::Declined);
+    assert!(row.note.contains("the year"), "{}", row.note);
+    assert!(sites[1].released().is_empty());
+    assert!(!sites[1].has_journal(&order));
+    assert_eq!(sites[1].project().window, 1);
+    // The others do without it.
+    for position in [0, 2, 3] {
+        coordinator.receive(&mut sites[position], position, Stage::Masked);
+    }
+    coordinator.server.close().unwrap();
+    assert_eq!(coordinator.server.answered(Stage::Masked).len(), 3);
+    assert_eq!(coordinator.answer(1, Stage::Masked), SessionAnswer::Dropped);
+}
+
+#[test]
+fn a_window_that_moved_is_counted_again() {
+    let (sites, order, _) = shared();
+    let (site, window) = (&sites[0], sites[0].tallies());
+    let contribution =
+        Contribution { session: name_of(&order), order: &order, tallies: &window, window: Some(1) };
+    let moved = session::contribute(&site.store, &site.limits(), &contribution, 10, |_| Ok(false));
+    assert!(!moved.unwrap());
+    assert!(site.released().is_empty(), "nothing was charged");
+    assert_eq!(site.row(&order).state, SessionState::Shared);
+    site.tick();
+    assert_eq!(site.row(&order).state, SessionState::Masked);
+    assert_eq!(site.released().len(), 1);
+}
+
+#[test]
+fn a_damaged_or_missing_journal_ends_the_session_for_ever() {
+    for damaged in [true, false] {
+        let sites = sites(4);
+        let order = statistics(&sites, 0);
+        let (site, id) = (&sites[0], name_of(&order));
+        site.join(&order);
+        site.store
+            .tx("test", |tx| {
+                let mut journal = tx.journal(&id)?.unwrap();
+                if damaged {
+                    journal[40] ^= 1;
+                } else {
+                    journal.clear();
+                }
+                tx.set_journal(&id, SessionState::Keys, &journal)
+            })
+            .unwrap();
+        assert_eq!(next(&site.store, &id).unwrap(), Next::Over);
+        let row = site.row(&order);
+        assert_eq!(row.state, SessionState::Failed);
+        assert!(row.note.contains("journal"), "{}", row.note);
+        assert_eq!(site.join(&order).state, SessionState::Failed, "it is not started again");
+    }
+}
+
+#[test]
+fn a_coordinator_that_lies_is_left() {
+    let (mut sites, order, mut coordinator) = shared();
+    coordinator.collect(&mut sites, Stage::Masked);
+    let id = name_of(&order);
+    let SessionAnswer::Ready(survivors) = coordinator.answer(0, Stage::Masked) else { panic!() };
+    // Survivors fewer than T, another key list, and an answer of another stage.
+    let mut few = survivors.clone();
+    *few.0.last_mut().unwrap() = 0b0011;
+    let mut other_keys = survivors.clone();
+    other_keys.0[0] ^= 1;
+    for (site, lie) in sites.iter().zip([few, other_keys]) {
+        hear(&site.store, &id, 2, &SessionAnswer::Ready(lie)).unwrap();
+        assert_eq!(site.row(&order).state, SessionState::Failed);
+        assert!(!site.has_journal(&order));
+        // The right one comes too late: it left.
+        hear(&site.store, &id, 2, &SessionAnswer::Ready(survivors.clone())).unwrap();
+        assert_eq!(site.row(&order).state, SessionState::Failed);
+        assert_eq!(site.released().len(), 1, "what was charged stays charged");
+    }
+    // An answer to another stage than the one asked for changes nothing.
+    hear(&sites[2].store, &id, 1, &SessionAnswer::Abandoned).unwrap();
+    assert_eq!(sites[2].row(&order).state, SessionState::Masked);
+    give_up(&sites[2].store, &id, 2, "the coordinator has no such session").unwrap();
+    assert_eq!(sites[2].row(&order).state, SessionState::Failed);
+}
+
+#[test]
+fn a_vector_that_is_refused_is_in_no_sum() {
+    let (sites, order, _) = shared();
+    let site = &sites[0];
+    site.tick();
+    assert_eq!(next(&site.store, &name_of(&order)).unwrap(), Next::Later, "it is on its way");
+    site.store.tx("test", |tx| tx.mark_refused(1, "too late")).unwrap();
+    assert_eq!(next(&site.store, &name_of(&order)).unwrap(), Next::Over);
+    assert_eq!(site.row(&order).state, SessionState::Dropped);
+    let open = site.store.read("test", |tx| tx.items_for_drift(1)).unwrap();
+    assert_eq!(open.len(), 20, "its items are for the next window");
+}
+
+#[test]
+fn a_session_without_an_end_is_given_up_after_a_day() {
+    let sites = sites(4);
+    let order = statistics(&sites, 0);
+    sites[0].join(&order);
+    let sweep = |now| sites[0].store.tx("test", |tx| session::sweep(tx, now)).unwrap();
+    assert_eq!(sweep(5 + 86_400), 0);
+    assert_eq!(sweep(6 + 86_400), 1);
+    assert_eq!(sites[0].row(&order).state, SessionState::Abandoned);
+    assert!(!sites[0].has_journal(&order));
+}
+
+#[test]
+fn where_sums_are_required_nothing_leaves_alone() {
+    let mut sites = sites(4);
+    sites[0].policy.secure_aggregation = SecureAggregation::Required;
+    let limits = sites[0].limits();
+    let refused = windows::release(&sites[0].store, &limits, &testing::project().name, 10);
+    let Err(windows::WindowError::Outbox(OutboxError::Release(error))) = refused else { panic!() };
+    assert!(matches!(error, ReleaseError::SumsOnly { kind: "confusion" }));
+    let release = Release::make(&gradient(0, 10)).unwrap();
+    let refused =
+        sites[0].store.tx("test", |tx| outbox::commit(tx, vec![release], &limits, 10)).unwrap_err();
+    assert!(matches!(refused, OutboxError::Release(ReleaseError::SumsOnly { kind: "update" })));
+    let order = statistics(&sites, 0);
+    run(&mut sites, &order, |_, _| false);
+}
+
+#[test]
+fn identities_and_keys_are_apart() {
+    let keys: BTreeSet<Fixed<32>> = sites(4).iter().map(|site| site.member.verify_key).collect();
+    assert_eq!(keys.len(), 4);
+    let mut site = site(1, 20, 0);
+    let key = site.member.verify_key;
+    site.restart();
+    let again = site.store.tx("test", session::verify_key).unwrap();
+    assert_eq!(again, key, "made once");
+}

@@ -1,0 +1,157 @@
+//! The vector: noise, masks, charge, ledger and journal.
+
+use insitu_privacy::secagg::Refusal;
+use insitu_protocol::ids::Digest;
+use insitu_protocol::release::Body;
+use insitu_protocol::session::{Purpose, SessionOrder};
+
+use super::order::{OrderError, session_of};
+use super::step::{Lost, restore};
+use crate::config::Limits;
+use crate::outbox::{self, OutboxError};
+use crate::release::{ReleaseError, Share};
+use crate::store::sessions::SessionState;
+use crate::store::{Store, StoreError, Tx};
+use crate::tally::Tally;
+
+/// What the site adds to a session.
+#[derive(Clone, Copy, Debug)]
+pub struct Contribution<'a> {
+    /// The session.
+    pub session: Digest,
+    /// Its order.
+    pub order: &'a SessionOrder,
+    /// The exact values, part by part.
+    pub tallies: &'a [Tally],
+    /// The statistics window that it takes, if it does.
+    pub window: Option<u32>,
+}
+
+/// Why the site adds nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ContributeError {
+    /// The order is not what the tallies give.
+    #[error("the session does not fit")]
+    Order(#[from] OrderError),
+    /// The others' shares.
+    #[error("the session is left")]
+    Refused(#[from] Refusal),
+    /// The journal.
+    #[error("{what}")]
+    Journal {
+        /// What is wrong with it, in words.
+        what: String,
+    },
+    /// The session ended while the vector was made.
+    #[error("the session is over")]
+    Over,
+    /// The outbox refuses.
+    #[error("the outbox refuses")]
+    Outbox(#[from] OutboxError),
+}
+
+impl From<StoreError> for ContributeError {
+    fn from(error: StoreError) -> Self {
+        Self::Outbox(error.into())
+    }
+}
+
+impl From<ReleaseError> for ContributeError {
+    fn from(error: ReleaseError) -> Self {
+        Self::Outbox(error.into())
+    }
+}
+
+impl ContributeError {
+    /// Whether the same can succeed later in the same session.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Outbox(error) => error.is_transient(),
+            Self::Order(_) | Self::Refused(_) | Self::Journal { .. } | Self::Over => false,
+        }
+    }
+}
+
+/// Noises, masks and charges the tallies; `close` takes in the same transaction what they were
+/// counted from, or says that it is not the same any more, and then nothing happened.
+///
+/// Until that transaction nothing was charged and nothing can leave: the noise is drawn anew at the
+/// next try. After it the vector is the one of this session for ever, and the roots of its masks
+/// are erased.
+///
+/// # Errors
+/// [`ContributeError`]; nothing changed then.
+pub fn contribute(
+    store: &Store,
+    limits: &Limits,
+    contribution: &Contribution<'_>,
+    now: i64,
+    close: impl FnOnce(&Tx<'_>) -> Result<bool, StoreError>,
+) -> Result<bool, ContributeError> {
+    let Contribution { session, order, tallies, window } = contribution;
+    let share = Share::make(tallies, body(contribution)?, &session_of(order)?)?;
+    if share.parts() != order.parts {
+        return Err(OrderError::Parts.into());
+    }
+    let (client, shares) = store.tx("session", |tx| {
+        let row = tx.session(session)?.filter(|row| row.state == SessionState::Shared);
+        let row = row.ok_or(ContributeError::Over)?;
+        let client = restore(tx, &row)?.map_err(journal)?;
+        let shares = tx.shares(session)?.ok_or_else(|| journal(Lost::Missing))?;
+        Ok::<_, ContributeError>((client, shares))
+    })?;
+    let mut client = client;
+    let checked = client.check_shares(&shares)?;
+    let masked = share.mask(&mut client, checked)?;
+    let done = store.tx("contribute", |tx| {
+        let row = tx.session(session)?;
+        if row.is_none_or(|row| row.state != SessionState::Shared) {
+            return Err(Stop::Failed(ContributeError::Over));
+        }
+        if !close(tx)? {
+            return Err(Stop::Moved);
+        }
+        let release = masked.store(|journal| {
+            tx.set_journal(session, SessionState::Masked, journal).map_err(Stop::from)
+        })?;
+        let id = release.id();
+        outbox::commit(tx, vec![release], limits, now)
+            .map_err(|error| Stop::Failed(error.into()))?;
+        Ok(tx.set_contributed(session, &id, *window)?)
+    });
+    match done {
+        Ok(()) => Ok(true),
+        Err(Stop::Moved) => Ok(false),
+        Err(Stop::Failed(error)) => Err(error),
+    }
+}
+
+/// Rolls the transaction back, as a failure or not.
+enum Stop {
+    Moved,
+    Failed(ContributeError),
+}
+
+impl From<StoreError> for Stop {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+fn body(contribution: &Contribution<'_>) -> Result<Body, ContributeError> {
+    let session = contribution.session;
+    Ok(match &contribution.order.purpose {
+        Purpose::Update(round) => {
+            Body::MaskedUpdate { run: round.run, round: round.round, session }
+        }
+        Purpose::Statistics { .. } => {
+            let window = contribution.window.ok_or(OrderError::Parts)?;
+            Body::MaskedStatistics { window, session }
+        }
+    })
+}
+
+fn journal(lost: Lost) -> ContributeError {
+    ContributeError::Journal { what: super::step::explain(&lost) }
+}
