@@ -14,12 +14,9 @@ pub mod labels;
 pub mod ledger;
 pub mod meta;
 pub mod orders;
-<<<<<<< HEAD
-pub mod quality;
-=======
 pub mod peers;
+pub mod quality;
 pub mod sessions;
->>>>>>> 7539bfb (Take part in sums over sites)
 pub mod witness;
 
 use std::path::{Path, PathBuf};
