@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{OutboxCommand, ReleaseCommand};
 use super::{Context, Failure, Outcome, print_json, table};
+use crate::config::Limits;
 use crate::outbox::{self, OutboxError};
 use crate::pipeline::windows::{self, WindowError};
 use crate::release::{ReleaseError, epsilon};
@@ -111,30 +112,70 @@ fn show(context: &Context, id: &str, json: bool) -> Outcome {
         return Ok(exit::DONE);
     }
     let mut out = io::stdout().lock();
-    writeln!(out, "release {} ({}), {}", entry.sequence, entry.id, state(&entry))?;
+    writeln!(out, "Release {} of this agent, {}", entry.sequence, state(&entry))?;
+    writeln!(out, "\n{}\n", in_words(&release, &entry, &context.limits))?;
+    writeln!(out, "id          {}", entry.id)?;
     writeln!(out, "what        {:?} of {}", release.body, release.project)?;
     writeln!(out, "made from   {origin} (this line stays here)")?;
     let cost = epsilon(Rho::from_nano(entry.nano_rho), &context.limits);
     writeln!(out, "cost        ρ {}, ε {cost:.4}", Rho::from_nano(entry.nano_rho))?;
-    if let Body::MaskedUpdate { session, .. } | Body::MaskedStatistics { session, .. } =
-        release.body
-    {
-        let local = Rho::from_nano(entry.nano_rho_local);
-        let cost = epsilon(local, &context.limits);
-        writeln!(out, "            were all other sites to collude: ρ {local}, ε {cost:.4}")?;
-        writeln!(
-            out,
-            "masked      only the sum of session {session} can be read, not these values"
-        )?;
-    }
-    #[expect(clippy::cast_precision_loss, reason = "a scale for people")]
-    let deviation = release.scale_1024 as f64 / 1024.0;
-    writeln!(out, "noise       standard deviation {deviation:.2} in each value")?;
+    writeln!(out, "noise       standard deviation {:.2} in each value", deviation(&release))?;
     writeln!(out, "previous    {}", release.previous)?;
     writeln!(out, "chain       {}", entry.chain)?;
     writeln!(out, "values      {:?}", release.values.0)?;
     writeln!(out, "as sent     {} bytes: {}", bytes.len(), hex::encode(&bytes))?;
     Ok(exit::DONE)
+}
+
+/// A release for somebody who has to answer for it and is no statistician.
+fn in_words(release: &Wire, entry: &Entry, limits: &Limits) -> String {
+    let numbers = release.values.0.len();
+    let what = match release.body {
+        Body::Confusion { .. } => {
+            "how often the model's draft and the people's label were each pair of classes"
+        }
+        Body::Coincidence { .. } => "how two people labeled the same items",
+        Body::Calibration { .. } => "how often the model was right, by how sure it was",
+        Body::Drift { .. } => "how many items fell into each range of each declared feature",
+        Body::Campaign { .. } => {
+            "how many of the items that a campaign asked for wait, were kept, were changed"
+        }
+        Body::Update { .. } | Body::MaskedUpdate { .. } => {
+            "how the model's last layer should change, summed over subjects, each limited to the \
+             same weight"
+        }
+        Body::MaskedStatistics { .. } => "the four statistics of a window, one after the other",
+    };
+    let cost = epsilon(Rho::from_nano(entry.nano_rho), limits);
+    let noise = deviation(release);
+    let mut text = format!(
+        "{numbers} numbers of project {} that say {what}. At most one item of a subject counts in a \
+         statistic.\nEach number was changed at random before it was stored for sending: typically by \
+         {noise:.1}, nineteen times in twenty by less than {:.1}.\nWhoever knows everything else \
+         and reads this release can improve their odds about any one subject by a factor of at \
+         most {:.2} (ε = {cost:.3}; the chance that this does not hold is δ = {:e}).",
+        release.project,
+        1.96 * noise,
+        cost.exp(),
+        limits.delta.get()
+    );
+    if let Body::MaskedUpdate { session, .. } | Body::MaskedStatistics { session, .. } =
+        release.body
+    {
+        let local = epsilon(Rho::from_nano(entry.nano_rho_local), limits);
+        text.push_str(&format!(
+            "\nThe numbers are masked: by themselves they are random, and only their sum over the \
+             sites of session {session} can be read. Were all other sites to conspire, the factor \
+             would be {:.2} (ε = {local:.3}).",
+            local.exp()
+        ));
+    }
+    text
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a scale for people")]
+fn deviation(release: &Wire) -> f64 {
+    release.scale_1024 as f64 / 1024.0
 }
 
 fn verify(context: &Context, json: bool) -> Outcome {
