@@ -16,7 +16,7 @@ use crate::review::Correction;
 use crate::store::items::Stage;
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError};
-use crate::tally::{Tally, contribution_key};
+use crate::tally::{Outline, Tally, contribution_key};
 
 /// Most items of a subject in its gradient: the clipping bounds what they do together.
 const ITEMS_PER_SUBJECT: u32 = 5;
@@ -76,6 +76,20 @@ struct Lesson {
     class: usize,
 }
 
+/// What the answer to a round will be.
+///
+/// # Errors
+/// [`ClipError`] for a clipping that no round may have.
+pub fn outline(order: &RoundOrder) -> Result<Outline, ClipError> {
+    let features = usize::try_from(order.features).unwrap_or(usize::MAX);
+    let shape = clip_shape(order, usize::from(order.classes).saturating_mul(features))?;
+    Ok(Outline {
+        sensitivity: shape.sensitivity(),
+        nano_rho: order.nano_rho,
+        values: shape.dimensions(),
+    })
+}
+
 /// The sum of the subjects' clipped gradients at the round's head.
 ///
 /// # Errors
@@ -88,8 +102,7 @@ pub fn gradient(
 ) -> Result<Tally, LearnError> {
     let head = head(model, order)?;
     let dimensions = head.classes() * head.features();
-    let clip = f64::from(order.clip_milli) / 1000.0;
-    let shape = ClipShape::new(dimensions, clip, u32::from(order.fraction_bits))?;
+    let shape = clip_shape(order, dimensions)?;
     let lessons = lessons(store, project, order)?;
     let count = lessons.len();
     let mut sum = ClippedSum::new(shape);
@@ -116,6 +129,11 @@ pub fn gradient(
         format!("{count} corrected items of {} subjects, hold-out excluded", sum.subjects());
     let body = Body::Update { run: order.run, round: order.round };
     Ok(Tally::of_gradient(&project.definition, body, &sum, order.nano_rho, origin))
+}
+
+fn clip_shape(order: &RoundOrder, dimensions: usize) -> Result<ClipShape, ClipError> {
+    let clip = f64::from(order.clip_milli) / 1000.0;
+    ClipShape::new(dimensions, clip, u32::from(order.fraction_bits))
 }
 
 /// Adds a subject's gradient. One that cannot be computed (a feature that is not finite, a class

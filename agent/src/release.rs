@@ -19,7 +19,7 @@
 mod masked;
 
 use insitu_privacy::secagg::NoiseShareError;
-use insitu_privacy::{GaussianScale, NoiseError, Rho, add_noise, budget};
+use insitu_privacy::{Demand, GaussianScale, NoiseError, NoisePool, Rho, budget};
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{ProjectName, ReleaseId};
 use insitu_protocol::release::{Body, Values};
@@ -27,7 +27,7 @@ use jiff::Timestamp;
 
 use crate::config::Limits;
 use crate::store::{StoreError, Tx};
-use crate::tally::Tally;
+use crate::tally::{Outline, Tally};
 
 pub use masked::{Masked, Share};
 
@@ -120,7 +120,9 @@ impl ReleaseError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Store(_) => true,
-            Self::Noise { source, .. } => matches!(source, NoiseError::Randomness),
+            Self::Noise { source, .. } => {
+                matches!(source, NoiseError::Randomness | NoiseError::Dry { .. })
+            }
             Self::Share { .. }
             | Self::SumsOnly { .. }
             | Self::Budget { .. }
@@ -131,17 +133,19 @@ impl ReleaseError {
 }
 
 impl Release {
-    /// Adds the noise that makes the tally's price true. Blocks while it draws.
+    /// Adds the noise that makes the tally's price true, which [`draw_ahead`] has put into the pool
+    /// before the tally was counted. Draws none: how long that takes tells of the noise.
     ///
     /// # Errors
-    /// [`ReleaseError::Noise`].
-    pub fn make(tally: &Tally) -> Result<Self, ReleaseError> {
+    /// [`ReleaseError::Noise`]; with [`NoiseError::Dry`] when the pool has none.
+    pub fn make(tally: &Tally, pool: &NoisePool) -> Result<Self, ReleaseError> {
         let body = tally.body();
         let noise = |source| ReleaseError::Noise { kind: body.name(), source };
-        let scale =
-            GaussianScale::for_budget(tally.sensitivity(), Rho::from_nano(tally.nano_rho()))
-                .map_err(noise)?;
-        let noised = add_noise(tally.counts(), scale).map_err(noise)?;
+        let demand = demand(&tally.outline()).map_err(noise)?;
+        let scale = demand.scale;
+        let dry = || noise(NoiseError::Dry { values: demand.values });
+        let drawn = pool.take(&demand).ok_or_else(dry)?;
+        let noised = drawn.add_to(tally.counts()).map_err(noise)?;
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|_| noise(NoiseError::Randomness))?;
         Ok(Self {
@@ -342,6 +346,27 @@ impl Charge<'_> {
         }
         limits.delta.check_cohort(subjects).map_err(ReleaseError::Delta)
     }
+}
+
+/// Draws the noise of releases that are foreseen. To be called before their tallies are counted,
+/// so that nothing waits with the exact counts for a time that depends on the noise.
+///
+/// # Errors
+/// [`NoiseError`].
+pub fn draw_ahead<'a>(
+    pool: &NoisePool,
+    outlines: impl IntoIterator<Item = &'a Outline>,
+) -> Result<(), NoiseError> {
+    // What has no price gets no noise, and is refused when it is made.
+    let demands: Vec<Demand> = outlines.into_iter().flat_map(demand).collect();
+    pool.fill(&demands)
+}
+
+/// The noise that a release needs.
+fn demand(outline: &Outline) -> Result<Demand, NoiseError> {
+    let budget = Rho::from_nano(outline.nano_rho);
+    let scale = GaussianScale::for_budget(outline.sensitivity, budget)?;
+    Ok(Demand { scale, values: outline.values })
 }
 
 /// A loss as people read it.

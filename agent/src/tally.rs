@@ -24,6 +24,17 @@ use crate::store::{StoreError, Tx};
 /// See [`campaign`].
 pub const CAMPAIGN_SENSITIVITY: SquaredSensitivity = SquaredSensitivity::new(2);
 
+/// What is known of a tally before anything is counted: enough to draw its noise ahead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// How far one subject can move the counts.
+    pub sensitivity: SquaredSensitivity,
+    /// The price of the release.
+    pub nano_rho: u64,
+    /// How many counts there are.
+    pub values: usize,
+}
+
 /// Exact statistics of one kind, with what is needed to price and name their release.
 #[derive(Clone)]
 pub struct Tally {
@@ -93,6 +104,15 @@ impl Tally {
         self.nano_rho
     }
 
+    /// What was known of it before it was counted.
+    pub fn outline(&self) -> Outline {
+        Outline {
+            sensitivity: self.sensitivity,
+            nano_rho: self.nano_rho,
+            values: self.counts.len(),
+        }
+    }
+
     /// What it was computed from, in words for the steward.
     pub fn origin(&self) -> &str {
         &self.origin
@@ -110,6 +130,34 @@ pub struct Window {
     pub labeled: Vec<i64>,
     /// Items whose import it takes.
     pub imported: Vec<i64>,
+}
+
+/// What a window of this project will release: confusion, coincidence, calibration, drift.
+pub fn window_outlines(project: &Project) -> [Outline; 4] {
+    let plan = &project.statistics;
+    let cells = project.classes.len() * project.classes.len();
+    let features = u32::try_from(project.features.len()).unwrap_or(u32::MAX);
+    let outline = |statistic: Statistic, nano_rho, values| Outline {
+        // A project without features still pays for, and sends, an empty release of fixed shape.
+        sensitivity: statistic.sensitivity(ItemsPerSubject::ONE).max(SquaredSensitivity::new(1)),
+        nano_rho,
+        values,
+    };
+    [
+        outline(Statistic::Confusion, plan.confusion_nano_rho, cells),
+        outline(Statistic::Coincidence, plan.coincidence_nano_rho, cells),
+        outline(
+            Statistic::Calibration,
+            plan.calibration_nano_rho,
+            usize::from(plan.calibration_bins) * 2,
+        ),
+        outline(Statistic::Drift { features }, plan.drift_nano_rho, project.drift_bins()),
+    ]
+}
+
+/// What the answer to a campaign will be.
+pub fn campaign_outline(order: &CampaignOrder) -> Outline {
+    Outline { sensitivity: CAMPAIGN_SENSITIVITY, nano_rho: order.nano_rho, values: 3 }
 }
 
 /// Counts what the open window of a project would release if it closed now.
@@ -164,49 +212,23 @@ fn tallies(
 ) -> [Tally; 4] {
     let project = &row.definition;
     let window = row.window;
-    let plan = &project.statistics;
-    let features = u32::try_from(project.features.len()).unwrap_or(u32::MAX);
-    let tally = |body, counts: Vec<i64>, statistic: Statistic, nano_rho, origin: String| Tally {
+    let tally = |body, counts: Vec<i64>, outline: Outline, origin: String| Tally {
         project: project.name.clone(),
         project_version: project.version,
         body,
         counts,
-        // A project without features still pays for, and sends, an empty release of fixed shape.
-        sensitivity: statistic.sensitivity(ItemsPerSubject::ONE).max(SquaredSensitivity::new(1)),
-        nano_rho,
+        sensitivity: outline.sensitivity,
+        nano_rho: outline.nano_rho,
         origin,
     };
     let corrected = format!("{} corrected items (one a subject)", labels.corrections);
     let pairs = format!("{} items read twice (one a subject)", labels.pairs);
+    let [confusion, coincidence, calibration, drift_outline] = window_outlines(project);
     [
-        tally(
-            Body::Confusion { window },
-            labels.confusion,
-            Statistic::Confusion,
-            plan.confusion_nano_rho,
-            corrected.clone(),
-        ),
-        tally(
-            Body::Coincidence { window },
-            labels.coincidence,
-            Statistic::Coincidence,
-            plan.coincidence_nano_rho,
-            pairs,
-        ),
-        tally(
-            Body::Calibration { window },
-            labels.calibration,
-            Statistic::Calibration,
-            plan.calibration_nano_rho,
-            corrected,
-        ),
-        tally(
-            Body::Drift { window },
-            drift,
-            Statistic::Drift { features },
-            plan.drift_nano_rho,
-            imported_origin,
-        ),
+        tally(Body::Confusion { window }, labels.confusion, confusion, corrected.clone()),
+        tally(Body::Coincidence { window }, labels.coincidence, coincidence, pairs),
+        tally(Body::Calibration { window }, labels.calibration, calibration, corrected),
+        tally(Body::Drift { window }, drift, drift_outline, imported_origin),
     ]
 }
 

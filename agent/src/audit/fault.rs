@@ -5,18 +5,18 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use insitu_privacy::{GaussianScale, Rho, SquaredSensitivity, add_noise};
+use insitu_privacy::{GaussianScale, NoisePool, Rho, SquaredSensitivity, add_noise};
 use insitu_protocol::order::RoundOrder;
 use insitu_protocol::release::{self, Release as Wire, Values};
 
-use super::path::Path;
+use super::path::{self, Path};
 use super::play::Game;
+use super::site::{NOW, Site};
 use super::{AuditError, TestName};
-use crate::config::Limits;
 use crate::learn;
 use crate::outbox;
 use crate::prelabel::Model;
-use crate::release::{Release, ReleaseError};
+use crate::release::ReleaseError;
 use crate::store::ledger::NewEntry;
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, Tx};
@@ -65,14 +65,8 @@ pub(super) fn all() -> Vec<Fault> {
 struct HalfNoise;
 
 impl Path for HalfNoise {
-    fn release(
-        &self,
-        store: &Store,
-        tallies: &[Tally],
-        _: &Limits,
-        now: i64,
-    ) -> Result<(), AuditError> {
-        commit_altered(store, tallies, now, |tally, wire, _| {
+    fn release(&self, site: &Site, pool: &NoisePool, tallies: &[Tally]) -> Result<(), AuditError> {
+        commit_altered(site, pool, tallies, |tally, wire, _| {
             let scale = scale_of(wire.scale_1024 / 2)?;
             wire.values = noised(tally.counts(), scale)?;
             Ok(())
@@ -84,14 +78,8 @@ impl Path for HalfNoise {
 struct HalfSensitivity;
 
 impl Path for HalfSensitivity {
-    fn release(
-        &self,
-        store: &Store,
-        tallies: &[Tally],
-        _: &Limits,
-        now: i64,
-    ) -> Result<(), AuditError> {
-        commit_altered(store, tallies, now, |tally, wire, _| {
+    fn release(&self, site: &Site, pool: &NoisePool, tallies: &[Tally]) -> Result<(), AuditError> {
+        commit_altered(site, pool, tallies, |tally, wire, _| {
             let scale = scale_of(wire.scale_1024 / 2)?;
             wire.scale_1024 = scale.steps();
             wire.values = noised(tally.counts(), scale)?;
@@ -115,14 +103,8 @@ impl Path for NoClipping {
         Ok(learn::gradient(store, model, project, &loose)?)
     }
 
-    fn release(
-        &self,
-        store: &Store,
-        tallies: &[Tally],
-        _: &Limits,
-        now: i64,
-    ) -> Result<(), AuditError> {
-        commit_altered(store, tallies, now, |tally, wire, _| {
+    fn release(&self, site: &Site, pool: &NoisePool, tallies: &[Tally]) -> Result<(), AuditError> {
+        commit_altered(site, pool, tallies, |tally, wire, _| {
             let right = tally.sensitivity().get() / u64::from(CLIP_FACTOR).pow(2);
             let budget = Rho::from_nano(tally.nano_rho());
             let scale = GaussianScale::for_budget(SquaredSensitivity::new(right), budget)
@@ -147,14 +129,8 @@ impl Path for NoSubjects {
 struct NoCharge;
 
 impl Path for NoCharge {
-    fn release(
-        &self,
-        store: &Store,
-        tallies: &[Tally],
-        _: &Limits,
-        now: i64,
-    ) -> Result<(), AuditError> {
-        commit_altered(store, tallies, now, |_, _, charge| {
+    fn release(&self, site: &Site, pool: &NoisePool, tallies: &[Tally]) -> Result<(), AuditError> {
+        commit_altered(site, pool, tallies, |_, _, charge| {
             *charge = 0;
             Ok(())
         })
@@ -165,14 +141,8 @@ impl Path for NoCharge {
 struct OldNoise(RefCell<BTreeMap<&'static str, Vec<i64>>>);
 
 impl Path for OldNoise {
-    fn release(
-        &self,
-        store: &Store,
-        tallies: &[Tally],
-        _: &Limits,
-        now: i64,
-    ) -> Result<(), AuditError> {
-        commit_altered(store, tallies, now, |tally, wire, _| {
+    fn release(&self, site: &Site, pool: &NoisePool, tallies: &[Tally]) -> Result<(), AuditError> {
+        commit_altered(site, pool, tallies, |tally, wire, _| {
             let counts = tally.counts();
             let fresh = || {
                 let values = wire.values.0.iter().zip(counts);
@@ -203,13 +173,13 @@ impl Path for NewNoise {
 
 /// As `outbox::commit`, but for what `alter` does to a release's bytes and its charge.
 fn commit_altered(
-    store: &Store,
+    site: &Site,
+    pool: &NoisePool,
     tallies: &[Tally],
-    now: i64,
     mut alter: impl FnMut(&Tally, &mut Wire, &mut u64) -> Result<(), AuditError>,
 ) -> Result<(), AuditError> {
-    let releases = tallies.iter().map(Release::make).collect::<Result<Vec<_>, _>>()?;
-    store.tx("audit", |tx| {
+    let releases = path::noised(pool, tallies)?;
+    site.store.tx("audit", |tx| {
         outbox::attest(tx)?;
         for (release, tally) in releases.iter().zip(tallies) {
             let (last, previous) = tx.ledger_head()?;
@@ -225,7 +195,7 @@ fn commit_altered(
                 kind: release.body().name(),
                 nano_rho: charge,
                 nano_rho_local: charge,
-                charged_at: now,
+                charged_at: NOW,
                 bytes: &bytes,
                 chain: release::chain(&bytes),
                 origin: release.origin(),

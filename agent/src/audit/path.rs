@@ -4,15 +4,15 @@
 //! them; nothing outside this module knows of the trait, so no fault can be reached from the
 //! program's own releases.
 
+use insitu_privacy::NoisePool;
 use insitu_protocol::order::RoundOrder;
 
 use super::AuditError;
-use super::site::SUBJECT_COLUMN;
-use crate::config::Limits;
+use super::site::{NOW, SUBJECT_COLUMN, Site};
 use crate::learn;
 use crate::outbox;
 use crate::prelabel::Model;
-use crate::release::Release;
+use crate::release::{self, Release, ReleaseError};
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, Tx};
 use crate::tally::Tally;
@@ -36,15 +36,9 @@ pub(super) trait Path {
     }
 
     /// Noise, charge and queued bytes of several tallies.
-    fn release(
-        &self,
-        store: &Store,
-        tallies: &[Tally],
-        limits: &Limits,
-        now: i64,
-    ) -> Result<(), AuditError> {
-        let releases = tallies.iter().map(Release::make).collect::<Result<Vec<_>, _>>()?;
-        store.tx("audit", |tx| Ok(outbox::commit(tx, releases, limits, now)?))
+    fn release(&self, site: &Site, pool: &NoisePool, tallies: &[Tally]) -> Result<(), AuditError> {
+        let releases = noised(pool, tallies)?;
+        site.store.tx("audit", |tx| Ok(outbox::commit(tx, releases, &site.limits, NOW)?))
     }
 
     /// The bytes of the next attempt to send: those of the oldest release that nobody confirmed.
@@ -59,3 +53,11 @@ pub(super) trait Path {
 pub(super) struct Real;
 
 impl Path for Real {}
+
+/// Releases of tallies, with noise that is drawn into the pool first.
+pub(super) fn noised(pool: &NoisePool, tallies: &[Tally]) -> Result<Vec<Release>, AuditError> {
+    let outlines: Vec<_> = tallies.iter().map(Tally::outline).collect();
+    release::draw_ahead(pool, &outlines)
+        .map_err(|source| ReleaseError::Noise { kind: "audited", source })?;
+    Ok(tallies.iter().map(|tally| Release::make(tally, pool)).collect::<Result<Vec<_>, _>>()?)
+}

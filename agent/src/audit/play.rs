@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use insitu_models::bundle::Bundle;
+use insitu_privacy::NoisePool;
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::order::{CampaignOrder, Clause, RoundOrder, Selector};
 use insitu_protocol::release::{Body, Release as Wire};
@@ -111,6 +112,7 @@ pub(super) struct Arena<'a> {
     path: &'a dyn Path,
     plan: Plan,
     sites: [Site; 2],
+    pool: NoisePool,
     model: Model,
     seen: Seen,
 }
@@ -131,7 +133,7 @@ impl<'a> Arena<'a> {
             Site::build(path, &plan.shape, bundle, heads)?,
             Site::build(path, &plan.shape, bundle, tails)?,
         ];
-        Ok(Self { path, plan, sites, model, seen: Seen::default() })
+        Ok(Self { path, plan, sites, pool: NoisePool::new(), model, seen: Seen::default() })
     }
 
     /// Plays a game to its end.
@@ -152,7 +154,7 @@ impl<'a> Arena<'a> {
     }
 
     fn windows(&mut self, progress: Progress<'_>) -> Result<(), AuditError> {
-        let Self { path, plan, sites, seen, .. } = self;
+        let Self { path, plan, sites, pool, seen, .. } = self;
         let expected = sites.each_ref().map(|site| statistics(&plan.shape, site));
         for first in (1..=plan.windows).step_by(WINDOWS_AT_ONCE as usize) {
             progress("statistics windows", first, plan.windows);
@@ -166,7 +168,7 @@ impl<'a> Arena<'a> {
                 let counted = site.store.read("audit", |tx| tally::window(tx, &row))?;
                 tallies.extend(counted.tallies);
             }
-            path.release(&site.store, &tallies, &site.limits, NOW)?;
+            path.release(site, pool, &tallies)?;
             let expected = &expected[which];
             drain(*path, site, seen, |wire| expected.get(wire.body.name()))?;
         }
@@ -174,7 +176,7 @@ impl<'a> Arena<'a> {
     }
 
     fn rounds(&mut self, progress: Progress<'_>) -> Result<(), AuditError> {
-        let Self { path, plan, sites, model, seen } = self;
+        let Self { path, plan, sites, pool, model, seen } = self;
         let expected = sites.each_ref().map(|site| update(&plan.shape, site));
         for first in (0..plan.rounds).step_by(ROUNDS_AT_ONCE as usize) {
             progress("training rounds", first, plan.rounds);
@@ -187,14 +189,14 @@ impl<'a> Arena<'a> {
                 .iter()
                 .map(|order| path.gradient(&site.store, model, &site.row, order))
                 .collect::<Result<Vec<_>, _>>()?;
-            path.release(&site.store, &tallies, &site.limits, NOW)?;
+            path.release(site, pool, &tallies)?;
             drain(*path, site, seen, |_| Some(&expected[which]))?;
         }
         Ok(())
     }
 
     fn campaigns(&mut self, progress: Progress<'_>) -> Result<(), AuditError> {
-        let Self { path, plan, sites, seen, .. } = self;
+        let Self { path, plan, sites, pool, seen, .. } = self;
         let at_once = u32::try_from(plan.shape.witnesses).unwrap_or(u32::MAX);
         let matched = [matched(&sites[0], &plan.shape)?, matched(&sites[1], &plan.shape)?];
         for first in (0..plan.campaigns).step_by(plan.shape.witnesses) {
@@ -205,7 +207,7 @@ impl<'a> Arena<'a> {
                 .map(|slot| campaign_order(site, first + slot))
                 .collect::<Result<_, _>>()?;
             let tallies = campaign_tallies(site, &plan.shape, &orders, matched)?;
-            path.release(&site.store, &tallies, &site.limits, NOW)?;
+            path.release(site, pool, &tallies)?;
             let expected: BTreeMap<_, _> = orders
                 .iter()
                 .enumerate()

@@ -9,7 +9,7 @@ use super::{Pipeline, PipelineError, explain};
 use crate::item::CleanItem;
 use crate::outbox::{self, OutboxError};
 use crate::prelabel::Prelabel;
-use crate::release::Release;
+use crate::release::{self, Release, ReleaseError};
 use crate::store::StoreError;
 use crate::store::campaigns::{CampaignRow, CampaignState};
 use crate::store::items::{ItemRow, WindowItem};
@@ -104,6 +104,8 @@ impl Pipeline {
 
     /// `false` when the campaign is not in the state any more in which it was counted.
     fn release_answer(&self, row: &CampaignRow, now: i64) -> Result<bool, OutboxError> {
+        release::draw_ahead(&self.pool, [&tally::campaign_outline(&row.order)])
+            .map_err(|source| ReleaseError::Noise { kind: "campaign", source })?;
         let tally = self.store.read("tally campaign", |tx| {
             outbox::check(tx)?;
             let project = tx
@@ -112,7 +114,7 @@ impl Pipeline {
             let answered = row.state == CampaignState::Open;
             Ok::<_, OutboxError>(tally::campaign(tx, &project, &row.order, answered)?)
         })?;
-        let release = Release::make(&tally)?;
+        let release = Release::make(&tally, &self.pool)?;
         self.store.tx("release campaign", |tx| {
             let (from, to) = (row.state, CampaignState::Answered);
             let moved = tx.move_campaign(&row.order.campaign, from, to, "")?;

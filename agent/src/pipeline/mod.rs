@@ -17,17 +17,20 @@ use std::time::Duration;
 
 use insitu_daemon::clock::Clock;
 use insitu_models::bundle::Bundle;
+use insitu_privacy::NoisePool;
 use insitu_protocol::ids::Digest;
 
 use crate::config::Schedule;
 use crate::downlink::Judge;
-use crate::learn::LearnError;
+use crate::learn::{self, LearnError};
 use crate::outbox::OutboxError;
 use crate::prelabel::{self, Model, ModelError, Shelf};
 use crate::redact;
+use crate::release;
 use crate::session::ContributeError;
-use crate::store::orders::{BundleState, ProjectRow};
+use crate::store::orders::{BundleState, ProjectRow, RoundState};
 use crate::store::{Store, StoreError};
+use crate::tally;
 
 /// Longest note about a failure that is kept, bytes.
 const NOTE_BYTES_MAX: usize = 500;
@@ -46,6 +49,7 @@ pub struct Pipeline {
     redactor: Option<redact::Engine>,
     engine_name: Option<String>,
     models: BTreeMap<i64, Model>,
+    pool: NoisePool,
     window_retry_at: BTreeMap<i64, i64>,
 }
 
@@ -90,6 +94,7 @@ impl Pipeline {
             redactor: None,
             engine_name: None,
             models: BTreeMap::new(),
+            pool: NoisePool::new(),
             window_retry_at: BTreeMap::new(),
         }
     }
@@ -106,6 +111,7 @@ impl Pipeline {
     pub fn tick(&mut self) -> Result<bool, PipelineError> {
         let now = self.clock.now().as_second();
         self.judge_bundles()?;
+        self.draw_ahead()?;
         // Each part does its work whatever becomes of the others. Were an item that cannot be
         // prelabeled to hold releases up, their absence would tell of it.
         let mut outcome = Ok(false);
@@ -123,6 +129,31 @@ impl Pipeline {
         let project = self.activate(project.clone())?;
         let redacted = self.redact(&project)?;
         Ok(self.prelabel(&project, now)? || redacted)
+    }
+
+    /// Draws the noise of what is to be released next, so that it is there when its time comes: of
+    /// windows that close by themselves, of campaigns that will be answered, of open rounds. What
+    /// cannot be drawn for (a price of zero) is refused when it is released.
+    fn draw_ahead(&self) -> Result<(), StoreError> {
+        let outlines = self.store.read("foreseen releases", |tx| {
+            let mut outlines = Vec::new();
+            if self.schedule.every.is_some() {
+                let projects = tx.projects()?;
+                outlines.extend(
+                    projects.iter().flat_map(|row| tally::window_outlines(&row.definition)),
+                );
+            }
+            let campaigns = tx.campaigns()?;
+            let open = campaigns.iter().filter(|row| !row.state.is_closed());
+            outlines.extend(open.map(|row| tally::campaign_outline(&row.order)));
+            let rounds = tx.rounds(Some(RoundState::Open))?;
+            outlines.extend(rounds.iter().filter_map(|row| learn::outline(&row.order).ok()));
+            Ok::<_, StoreError>(outlines)
+        })?;
+        if let Err(error) = release::draw_ahead(&self.pool, &outlines) {
+            tracing::warn!(reason = explain(&error), "noise not drawn ahead");
+        }
+        Ok(())
     }
 
     /// The policy decides about complete bundles; again on each tick, as the steward may have.
@@ -217,7 +248,9 @@ impl Pipeline {
             return;
         }
         let name = &project.definition.name;
-        if let Err(error) = windows::release(&self.store, &self.judge.limits, name, now) {
+        if let Err(error) =
+            windows::release_with(&self.store, &self.judge.limits, &self.pool, name, now)
+        {
             let retry = i64::try_from(WINDOW_RETRY.as_secs()).unwrap_or(i64::MAX);
             self.window_retry_at.insert(project.project, now.saturating_add(retry));
             tracing::warn!(project = %name, reason = explain(&error), "window not released");

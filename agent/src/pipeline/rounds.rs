@@ -3,9 +3,9 @@
 use insitu_protocol::order::RoundOrder;
 
 use super::{Pipeline, PipelineError, explain};
-use crate::learn;
+use crate::learn::{self, LearnError};
 use crate::outbox::{self, OutboxError};
-use crate::release::Release;
+use crate::release::{self, Release, ReleaseError};
 use crate::session::{self, Alone};
 use crate::store::orders::RoundState;
 
@@ -68,12 +68,16 @@ impl Pipeline {
             return Ok(Some(format!("backbone {} is not approved", order.backbone)));
         }
         self.store.read("restored", outbox::check)?;
+        let outline = learn::outline(order).map_err(LearnError::from)?;
+        release::draw_ahead(&self.pool, [&outline])
+            .map_err(|source| ReleaseError::Noise { kind: "update", source })
+            .map_err(OutboxError::from)?;
         let store = std::sync::Arc::clone(&self.store);
         let Some(model) = self.model(&project)? else {
             return Ok(Some("no model is in use".to_owned()));
         };
         let tally = learn::gradient(&store, model, &project, order)?;
-        let release = Release::make(&tally).map_err(OutboxError::from)?;
+        let release = Release::make(&tally, &self.pool).map_err(OutboxError::from)?;
         self.store.tx("release update", |tx| {
             outbox::commit(tx, vec![release], &self.judge.limits, now)?;
             tx.set_round_state(order.run, order.round, RoundState::Released, "")?;

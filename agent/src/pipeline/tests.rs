@@ -116,7 +116,7 @@ fn the_budget_refuses_before_it_is_passed_and_nothing_changes() {
     let row = site.store().read("test", |tx| tx.project(&site.row.definition.name)).unwrap();
     assert_eq!(row.unwrap().window, 2, "the refused window stays open");
     // A year later the first charge has fallen out.
-    site.close(&limits, 1 + crate::release::YEAR_SECONDS).unwrap();
+    site.close(&limits, 1 + release::YEAR_SECONDS).unwrap();
     assert_eq!(site.released().len(), 8);
 }
 
@@ -136,7 +136,9 @@ fn the_same_tally_is_never_released_twice() {
     let site = site(10, 10);
     let commit = || {
         let tally = site.store().read("test", |tx| tally_of(tx, &site.row)).unwrap();
-        let release = Release::make(&tally).unwrap();
+        let pool = NoisePool::new();
+        release::draw_ahead(&pool, [&tally.outline()]).unwrap();
+        let release = Release::make(&tally, &pool).unwrap();
         site.store().tx("test", |tx| outbox::commit(tx, vec![release], &limits(9.0), 1))
     };
     commit().unwrap();
@@ -144,11 +146,8 @@ fn the_same_tally_is_never_released_twice() {
     assert_eq!(site.released().len(), 1);
 }
 
-fn tally_of(
-    tx: &crate::store::Tx<'_>,
-    row: &ProjectRow,
-) -> Result<crate::tally::Tally, StoreError> {
-    Ok(crate::tally::window(tx, row)?.tallies[0].clone())
+fn tally_of(tx: &crate::store::Tx<'_>, row: &ProjectRow) -> Result<tally::Tally, StoreError> {
+    Ok(tally::window(tx, row)?.tallies[0].clone())
 }
 
 #[test]
@@ -347,9 +346,7 @@ fn a_campaign_counts_waiting_kept_and_changed() {
     site.label(3, 0, 30); // the prelabel is 1: changed
     site.label(2, 1, 31); // kept
     let tally = |answered| {
-        site.store()
-            .read("test", |tx| crate::tally::campaign(tx, &site.row, &order, answered))
-            .unwrap()
+        site.store().read("test", |tx| tally::campaign(tx, &site.row, &order, answered)).unwrap()
     };
     assert_eq!(tally(true).counts(), [5, 2, 3]);
     assert_eq!(tally(false).counts(), [0, 0, 0]);
@@ -384,10 +381,8 @@ fn a_subject_with_many_items_displaces_one_other_from_a_campaign() {
     assert!((1..=6).contains(&of_one[0]));
     // Without that subject it would be ten: 7 to 16.
     assert_eq!(of_others, (7..16).collect::<Vec<i64>>());
-    let tally = site
-        .store()
-        .read("test", |tx| crate::tally::campaign(tx, &site.row, &order, true))
-        .unwrap();
+    let tally =
+        site.store().read("test", |tx| tally::campaign(tx, &site.row, &order, true)).unwrap();
     assert_eq!((tally.counts(), tally.sensitivity().get()), (&[10, 0, 0][..], 2));
 }
 
@@ -451,7 +446,7 @@ proptest! {
                 site.label(50, 1, now);
             }
             let row = site.store().read("test", |tx| tx.project(&site.row.definition.name)).unwrap().unwrap();
-            let window = site.store().read("test", |tx| crate::tally::window(tx, &row)).unwrap();
+            let window = site.store().read("test", |tx| tally::window(tx, &row)).unwrap();
             for tally in &window.tallies[..3] {
                 let counted: i64 = tally.counts().iter().sum();
                 prop_assert!(counted <= i64::from(subjects));

@@ -1,10 +1,11 @@
 //! Statistics windows: closed and released as one.
 
+use insitu_privacy::{NoiseError, NoisePool};
 use insitu_protocol::ids::ProjectName;
 
 use crate::config::Limits;
 use crate::outbox::{self, OutboxError};
-use crate::release::{Release, ReleaseError};
+use crate::release::{self, Release, ReleaseError};
 use crate::store::{Store, StoreError, Tx};
 use crate::tally::{self, Window};
 
@@ -56,9 +57,6 @@ impl From<ReleaseError> for WindowError {
 
 /// Closes the open window of a project and queues its four releases, or changes nothing.
 ///
-/// The noise is drawn between counting and committing, so the store is not held meanwhile; when an
-/// item left the window in between, noise and counts are thrown away and all is done again.
-///
 /// # Errors
 /// [`WindowError`].
 pub fn release(
@@ -67,16 +65,38 @@ pub fn release(
     project: &ProjectName,
     now: i64,
 ) -> Result<Closed, WindowError> {
+    release_with(store, limits, &NoisePool::new(), project, now)
+}
+
+/// [`release`] with noise from a pool; what the pool lacks is drawn before anything is counted.
+///
+/// When an item left the window between counting and committing, or the project changed before
+/// counting, noise and counts are thrown away and all is done again.
+///
+/// # Errors
+/// [`WindowError`].
+pub fn release_with(
+    store: &Store,
+    limits: &Limits,
+    pool: &NoisePool,
+    project: &ProjectName,
+    now: i64,
+) -> Result<Closed, WindowError> {
+    let unknown = || WindowError::UnknownProject { project: project.clone() };
     for _ in 0..ATTEMPTS_MAX {
+        let row = store.read("open window", |tx| tx.project(project))?.ok_or_else(unknown)?;
+        release::draw_ahead(pool, &tally::window_outlines(&row.definition))
+            .map_err(|source| ReleaseError::Noise { kind: "statistics", source })?;
         let (key, window) = store.read("tally window", |tx| {
             outbox::check(tx)?;
-            let row = tx
-                .project(project)?
-                .ok_or_else(|| WindowError::UnknownProject { project: project.clone() })?;
+            let row = tx.project(project)?.ok_or_else(unknown)?;
             Ok::<_, WindowError>((row.project, tally::window(tx, &row)?))
         })?;
-        let releases =
-            window.tallies.iter().map(Release::make).collect::<Result<Vec<_>, ReleaseError>>()?;
+        let made = window.tallies.iter().map(|tally| Release::make(tally, pool));
+        let releases = match made.collect::<Result<Vec<_>, ReleaseError>>() {
+            Err(ReleaseError::Noise { source: NoiseError::Dry { .. }, .. }) => continue,
+            made => made?,
+        };
         if commit(store, limits, key, &window, releases, now)? {
             return Ok(Closed {
                 window: window.number,

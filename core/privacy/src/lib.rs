@@ -4,7 +4,7 @@
 //! 1. [`contribution::select`] bounds what each subject puts in;
 //! 2. [`statistics`] and [`clip`] say how far one subject can move the result, exactly;
 //! 3. [`GaussianScale::for_budget`] turns that and a price into a noise scale, and [`add_noise`]
-//!    draws the noise, exactly, on integers;
+//!    draws the noise, exactly, on integers; a [`NoisePool`] does so ahead of need;
 //! 4. [`budget::admit`] refuses the charge before it would pass the limit; [`epsilon`] and
 //!    [`rho_within`] translate between the ledger's ρ and the (ε, δ) that people read;
 //! 5. [`secagg`] adds the releases of several sites without showing any of them, so that they
@@ -40,6 +40,8 @@ pub mod statistics;
 
 mod loss;
 mod noise;
+mod pool;
 
 pub use loss::{Delta, Epsilon, LossError, Rho, epsilon, rho_within};
 pub use noise::{GaussianScale, NoiseError, SquaredSensitivity, VALUE_MAX, VALUES_MAX, add_noise};
+pub use pool::{Demand, Noise, NoisePool, POOL_VALUES_MAX};

@@ -27,12 +27,14 @@
 //! time per value, for the same assumption.
 //!
 //! # What it does not hide
-//! Sampling takes a time that depends on the values drawn: draw ahead, send on a schedule.
+//! Sampling takes a time that depends on the values drawn: draw ahead, with a [`crate::NoisePool`],
+//! and send on a schedule.
 
 use std::thread;
 
 use dashu::{integer::IBig, rational::RBig};
 use opendp::traits::samplers::sample_discrete_gaussian;
+use zeroize::Zeroizing;
 
 use crate::loss::Rho;
 
@@ -73,6 +75,12 @@ pub enum NoiseError {
     TooMany {
         /// Values given.
         got: usize,
+    },
+    /// No noise of this shape was drawn ahead.
+    #[error("no noise was drawn ahead for {values} values")]
+    Dry {
+        /// Values that need noise.
+        values: usize,
     },
     /// The operating system gave no randomness.
     #[error("no randomness from the operating system")]
@@ -204,7 +212,7 @@ pub fn add_noise(exact: &[i64], scale: GaussianScale) -> Result<Vec<i64>, NoiseE
         for part in parts {
             // A panic here is `rand`'s way to say that the thread's generator got no key.
             let drawn = part.join().ok().flatten().ok_or(NoiseError::Randomness)?;
-            all.extend(drawn);
+            all.extend_from_slice(&Zeroizing::new(drawn));
         }
         Ok(all)
     })
