@@ -69,7 +69,7 @@ fn charge() {
     });
     let row = row.unwrap().unwrap();
     let limits = Policy { minimum_cohort: 0, ..Policy::default() }.limits().unwrap();
-    let limits = Limits { year: Rho::MAX, ..limits };
+    let limits = Limits { year: Rho::MAX, local_year: Rho::MAX, ..limits };
     let pool = NoisePool::new();
     let mut times = Vec::new();
     for window in 1..=CHARGES {

@@ -786,7 +786,9 @@ fn where_sums_are_required_nothing_leaves_alone() {
     let refused = windows::release(&sites[0].store, &limits, &testing::project().name, 10);
     let Err(windows::WindowError::Outbox(OutboxError::Release(error))) = refused else { panic!() };
     assert!(matches!(error, ReleaseError::SumsOnly { kind: "confusion" }));
-    let release = Release::make(&gradient(0, 10)).unwrap();
+    let (tally, pool) = (gradient(0, 10), insitu_privacy::NoisePool::new());
+    crate::release::draw_ahead(&pool, [&tally.outline()]).unwrap();
+    let release = Release::make(&tally, &pool).unwrap();
     let refused =
         sites[0].store.tx("test", |tx| outbox::commit(tx, vec![release], &limits, 10)).unwrap_err();
     assert!(matches!(refused, OutboxError::Release(ReleaseError::SumsOnly { kind: "update" })));
