@@ -10,6 +10,10 @@ pub const MATRIX_CATEGORIES_MAX: usize = 2048;
 /// Most ratings that one category of an item may have, so that sums of squares stay exact.
 pub(crate) const RATINGS_PER_ITEM_MAX: usize = 1 << 20;
 
+/// Greatest count in a table, exact or noised: beyond 2^49 counts are no longer exact, and far
+/// beyond it their products overflow.
+pub(crate) const COUNT_MAX: f64 = 1e15;
+
 /// Input that breaks the contract of its type.
 #[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]

@@ -203,7 +203,7 @@ impl Temperature {
         let fitted = || {
             let logits = Logits::new(*k, &logits)?;
             let fit = fit_temperature(logits, labels)?;
-            let after = logits.probabilities(fit.value);
+            let after = logits.probabilities(fit.value)?;
             let after = Probabilities::new(*k, &after)?;
             let (mut confidence, mut correct) = (Vec::new(), Vec::new());
             for (item, &label) in labels.iter().enumerate() {

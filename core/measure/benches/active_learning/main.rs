@@ -8,6 +8,10 @@
 //! there are classes. Test labels serve to see when a target is reached, nothing else. Random
 //! choice needs no model and far more labels, so it is trained and looked at every fourth batch.
 //! The target is a share of what the same regression reaches with all training labels.
+//!
+//! Measured on Banking77, where all 10,003 labels give an accuracy of .9308, means of three seeds:
+//! `label_next` 899 and 1,977 labels (at most 924 and 2,079), margin alone 950 and 2,002 (at most
+//! 1,078 and 2,156).
 #![expect(clippy::print_stdout, reason = "a benchmark prints")]
 
 mod array;

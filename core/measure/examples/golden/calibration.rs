@@ -17,7 +17,7 @@ pub(crate) fn calibration(case: &mut Case<'_>) -> Result<(), Problem> {
     case.close("temperature", fit.value);
     case.close("nll_before", fit.loss_before);
     case.close("nll_after", fit.loss_after);
-    let (confidence, correct) = top(k, &logits.probabilities(1.0), &labels)?;
+    let (confidence, correct) = top(k, &logits.probabilities(1.0)?, &labels)?;
     let diagram = Reliability::equal_width(15, &confidence, &correct)?;
     case.close("ece15_before", defined(diagram.expected_calibration_error())?);
     let bins = diagram.bins();
@@ -27,7 +27,7 @@ pub(crate) fn calibration(case: &mut Case<'_>) -> Result<(), Problem> {
         "sum_conf": bins.iter().map(|bin| bin.confidence).collect::<Vec<_>>(),
     });
     case.close("bins15", bins);
-    let (cooled, cooled_correct) = top(k, &logits.probabilities(fit.value), &labels)?;
+    let (cooled, cooled_correct) = top(k, &logits.probabilities(fit.value)?, &labels)?;
     let after = Reliability::equal_width(15, &cooled, &cooled_correct)?;
     case.close("ece15_after", defined(after.expected_calibration_error())?);
     case.close("brier_top1", defined(brier(&confidence, &correct))?);

@@ -2,7 +2,7 @@
 
 use super::weights::Weights;
 use crate::input::{
-    InvalidInput, MATRIX_CATEGORIES_MAX, Undefined, at_most, known, same_length, within,
+    COUNT_MAX, InvalidInput, MATRIX_CATEGORIES_MAX, Undefined, at_most, known, same_length, within,
 };
 use crate::special;
 
@@ -45,11 +45,11 @@ impl Confusion {
     ///
     /// # Errors
     /// [`InvalidInput`] if there are more than [`MATRIX_CATEGORIES_MAX`] categories, the length is
-    /// not their square, or a count is negative or not finite.
+    /// not their square, or a count is negative or above 10¹⁵.
     pub fn new(categories: usize, counts: Vec<f64>) -> Result<Self, InvalidInput> {
         at_most("categories", MATRIX_CATEGORIES_MAX, categories)?;
         same_length("counts", categories * categories, counts.len())?;
-        within("counts", &counts, 0.0, f64::MAX)?;
+        within("counts", &counts, 0.0, COUNT_MAX)?;
         Ok(Self { categories, counts })
     }
 

@@ -3,7 +3,8 @@
 //! Source: K. Krippendorff, *Computing Krippendorff's alpha-reliability* (2011).
 
 use crate::input::{
-    InvalidInput, MATRIX_CATEGORIES_MAX, MeasureError, Undefined, at_most, same_length, within,
+    COUNT_MAX, InvalidInput, MATRIX_CATEGORIES_MAX, MeasureError, Undefined, at_most, same_length,
+    within,
 };
 use crate::ratings::Ratings;
 
@@ -82,11 +83,11 @@ impl Coincidences {
     ///
     /// # Errors
     /// [`InvalidInput`] if there are more than [`MATRIX_CATEGORIES_MAX`] categories, the length
-    /// is not their square, or a count is negative or not finite.
+    /// is not their square, or a count is negative or above 10¹⁵.
     pub fn new(categories: usize, counts: &[f64]) -> Result<Self, InvalidInput> {
         at_most("categories", MATRIX_CATEGORIES_MAX, categories)?;
         same_length("counts", categories * categories, counts.len())?;
-        within("counts", counts, 0.0, f64::MAX)?;
+        within("counts", counts, 0.0, COUNT_MAX)?;
         let pair = |i: usize| (i / categories, i % categories);
         let mirrored = |i| counts[pair(i).1 * categories + pair(i).0];
         let counts = (0..counts.len()).map(|i| 0.5 * (counts[i] + mirrored(i))).collect();

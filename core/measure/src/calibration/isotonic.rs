@@ -2,6 +2,9 @@
 
 use crate::input::{InvalidInput, MeasureError, Undefined, same_length, within};
 
+/// Products of two scores or values must not overflow.
+const SCORE_MAX: f64 = 1e150;
+
 /// A non-decreasing, piecewise linear curve from scores to values.
 ///
 /// Constant beyond its first and last knot.
@@ -15,7 +18,7 @@ impl Isotonic {
     /// averaged first; only the ends of each level stretch are kept as knots.
     ///
     /// # Errors
-    /// [`InvalidInput`] if the lengths differ or a number is not finite, [`Undefined::NoData`]
+    /// [`InvalidInput`] if the lengths differ or a number is beyond ±1e150, [`Undefined::NoData`]
     /// without any.
     ///
     /// # Source
@@ -30,8 +33,8 @@ impl Isotonic {
     /// ```
     pub fn fit(scores: &[f64], values: &[f64]) -> Result<Self, MeasureError> {
         same_length("values", scores.len(), values.len())?;
-        within("scores", scores, f64::MIN, f64::MAX)?;
-        within("values", values, f64::MIN, f64::MAX)?;
+        within("scores", scores, -SCORE_MAX, SCORE_MAX)?;
+        within("values", values, -SCORE_MAX, SCORE_MAX)?;
         if scores.is_empty() {
             return Err(Undefined::NoData.into());
         }
@@ -42,12 +45,12 @@ impl Isotonic {
     /// A curve through stored knots.
     ///
     /// # Errors
-    /// [`InvalidInput`] if there is no knot, a number is not finite, scores do not ascend or
+    /// [`InvalidInput`] if there is no knot, a number is beyond ±1e150, scores do not ascend or
     /// values fall.
     pub fn from_knots(scores: &[f64], values: &[f64]) -> Result<Self, InvalidInput> {
         same_length("values", scores.len().max(1), values.len())?;
-        within("scores", scores, f64::MIN, f64::MAX)?;
-        within("values", values, f64::MIN, f64::MAX)?;
+        within("scores", scores, -SCORE_MAX, SCORE_MAX)?;
+        within("values", values, -SCORE_MAX, SCORE_MAX)?;
         if let Some(at) = scores.windows(2).position(|pair| pair[0] >= pair[1]) {
             return Err(InvalidInput::Order { what: "scores", index: at + 1 });
         }

@@ -6,6 +6,8 @@ use crate::probabilities::softmax;
 /// Range in which the temperature is sought.
 const TEMPERATURE: [f64; 2] = [1e-2, 1e2];
 const STEPS_MAX: usize = 200;
+/// Least temperature that logits are divided by; the greatest is its inverse.
+const TEMPERATURE_MIN: f64 = 1e-12;
 
 /// A borrowed table of finite logits, row-major, shape `[items, categories]`.
 #[derive(Clone, Copy, Debug)]
@@ -32,20 +34,25 @@ impl<'a> Logits<'a> {
         self.values.len().checked_div(self.categories).unwrap_or(0)
     }
 
-    /// Softmax of the logits divided by `temperature` > 0, row-major.
-    #[must_use]
-    pub fn probabilities(&self, temperature: f64) -> Vec<f64> {
-        let mut values: Vec<f64> = self.values.iter().map(|logit| logit / temperature).collect();
-        values.chunks_exact_mut(self.categories.max(1)).for_each(softmax);
-        values
-    }
-
-    /// Mean negative log-likelihood of `labels` at `temperature` > 0, in nats per item.
+    /// Softmax of the logits divided by `temperature`, row-major.
     ///
     /// # Errors
-    /// [`InvalidInput`] if the labels do not fit the logits, [`Undefined::NoData`] without items.
+    /// [`InvalidInput::Range`] if the temperature is not between 10⁻¹² and 10¹².
+    pub fn probabilities(&self, temperature: f64) -> Result<Vec<f64>, InvalidInput> {
+        check_temperature(temperature)?;
+        let mut values: Vec<f64> = self.values.iter().map(|logit| logit / temperature).collect();
+        values.chunks_exact_mut(self.categories.max(1)).for_each(softmax);
+        Ok(values)
+    }
+
+    /// Mean negative log-likelihood of `labels` at `temperature`, in nats per item.
+    ///
+    /// # Errors
+    /// [`InvalidInput`] if the labels do not fit the logits or the temperature is not between 10⁻¹²
+    /// and 10¹², [`Undefined::NoData`] without items.
     pub fn loss(&self, labels: &[u32], temperature: f64) -> Result<f64, MeasureError> {
         self.check(labels)?;
+        check_temperature(temperature)?;
         Ok(self.derivatives(labels, temperature.recip()).loss)
     }
 
@@ -81,6 +88,10 @@ impl<'a> Logits<'a> {
             second: sums.second / items,
         }
     }
+}
+
+fn check_temperature(temperature: f64) -> Result<(), InvalidInput> {
+    within("temperature", &[temperature], TEMPERATURE_MIN, TEMPERATURE_MIN.recip())
 }
 
 struct Derivatives {
