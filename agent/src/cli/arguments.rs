@@ -7,6 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use insitu_protocol::ids::{AgentName, ProjectName, SiteName};
 
 use super::audit::AuditCommand;
+use super::label_functions::arguments::LabelFunctionsCommand;
 use super::measure::arguments::MeasureCommand;
 use super::peers::PeersCommand;
 use super::sample::arguments::SampleArguments;
@@ -78,6 +79,9 @@ pub(super) enum Command {
     /// Decide whose keys are trusted in sums over sites
     #[command(subcommand)]
     Peers(PeersCommand),
+    /// Label by rules: keywords, patterns, dictionaries, thresholds; and see how good they are
+    #[command(subcommand)]
+    LabelFunctions(LabelFunctionsCommand),
     /// Show how the agent is doing, and what waits for a decision
     Status(Json),
 }

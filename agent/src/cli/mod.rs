@@ -3,6 +3,7 @@
 mod arguments;
 mod audit;
 mod columns;
+mod label_functions;
 mod measure;
 mod peers;
 mod plan;
@@ -166,6 +167,10 @@ fn execute(arguments: &Arguments) -> Outcome {
             sample::sample(arguments, &mut BufWriter::new(io::stdout().lock()))
         }
         Command::Peers(command) => peers::peers(&Context::open(arguments)?, command),
+        Command::LabelFunctions(command) => {
+            let out = &mut BufWriter::new(io::stdout().lock());
+            label_functions::label_functions(command, out)
+        }
         Command::Status(json) => report::status(&Context::open(arguments)?, json.json),
     }
 }

@@ -1,0 +1,308 @@
+//! A set of labeling functions: data, not code. Whoever wrote it can make it vote and nothing else.
+
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use regex::{Regex, RegexBuilder};
+use serde::Deserialize;
+
+use crate::cli::columns::{Column, InputError, Table, read};
+
+/// Longest set file.
+const SET_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Most functions, and classes.
+const FUNCTIONS_MAX: usize = 256;
+const CLASSES_MAX: usize = 1_000;
+/// Most terms of a function, and most words of a term.
+const TERMS_MAX: usize = 1_000_000;
+const TERM_WORDS_MAX: usize = 8;
+/// Longest pattern, and most memory that a compiled one and its search take: matching is linear
+/// in the text, whatever the pattern.
+const PATTERN_BYTES_MAX: usize = 4_096;
+const PATTERN_MEMORY_MAX: usize = 1 << 20;
+
+/// Why a set cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SetError {
+    #[error("{file}: cannot be read")]
+    Read { file: String, source: io::Error },
+    #[error("{file}: longer than {SET_BYTES_MAX} bytes")]
+    TooLong { file: String },
+    #[error("{file}: {reason}")]
+    Toml { file: String, reason: String },
+    #[error("{file}: {found} {what}, more than the limit of {limit}")]
+    TooMany { file: String, what: &'static str, found: usize, limit: usize },
+    #[error("{file}: {classes} classes and {functions} functions; 2 and 1 are needed")]
+    TooFew { file: String, classes: usize, functions: usize },
+    #[error("{file}: {what} {name:?} occurs twice")]
+    Twice { file: String, what: &'static str, name: String },
+    #[error("{file}: function {function:?} {reason}")]
+    Function { file: String, function: String, reason: String },
+    #[error(transparent)]
+    Dictionary(#[from] InputError),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SetFile {
+    classes: Vec<String>,
+    #[serde(rename = "function")]
+    functions: Vec<FunctionFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FunctionFile {
+    name: String,
+    field: String,
+    label: Option<String>,
+    keywords: Option<Vec<String>>,
+    regex: Option<String>,
+    at_least: Option<f64>,
+    below: Option<f64>,
+    dictionary: Option<BTreeMap<String, String>>,
+    dictionary_file: Option<PathBuf>,
+    #[serde(default)]
+    column: bool,
+}
+
+/// A checked set.
+#[derive(Debug)]
+pub(super) struct FunctionSet {
+    pub(super) classes: Vec<String>,
+    pub(super) functions: Vec<Function>,
+    /// BLAKE3 of the file: which set made a label.
+    pub(super) digest: String,
+}
+
+/// One rule.
+#[derive(Debug)]
+pub(super) struct Function {
+    pub(super) name: String,
+    pub(super) field: String,
+    rule: Rule,
+}
+
+#[derive(Debug)]
+enum Rule {
+    /// Lower-case terms of whole words, with the class of each.
+    Terms {
+        classes: HashMap<String, u16>,
+        words_max: usize,
+    },
+    Pattern {
+        regex: Regex,
+        class: u16,
+    },
+    Threshold {
+        at_least: f64,
+        below: f64,
+        class: u16,
+    },
+    Column {
+        classes: HashMap<String, u16>,
+    },
+}
+
+impl FunctionSet {
+    /// Reads and checks a set; dictionaries lie beside it.
+    pub(super) fn read(path: &Path) -> Result<Self, SetError> {
+        let file = path.display().to_string();
+        let unreadable = |source| SetError::Read { file: file.clone(), source };
+        let mut text = String::new();
+        let opened = File::open(path).map_err(unreadable)?;
+        opened.take(SET_BYTES_MAX + 1).read_to_string(&mut text).map_err(unreadable)?;
+        if text.len() as u64 > SET_BYTES_MAX {
+            return Err(SetError::TooLong { file });
+        }
+        let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
+        let parsed: SetFile = toml::from_str(&text).map_err(|error| SetError::Toml {
+            file: file.clone(),
+            reason: error.to_string().trim_end().to_owned(),
+        })?;
+        let SetFile { classes, functions } = parsed;
+        bounded(&file, "classes", classes.len(), CLASSES_MAX)?;
+        bounded(&file, "functions", functions.len(), FUNCTIONS_MAX)?;
+        if classes.len() < 2 || functions.is_empty() {
+            let (classes, functions) = (classes.len(), functions.len());
+            return Err(SetError::TooFew { file, classes, functions });
+        }
+        unique(&file, "class", classes.iter())?;
+        unique(&file, "function", functions.iter().map(|function| &function.name))?;
+        let folder = path.parent().unwrap_or_else(|| Path::new("."));
+        let reader = Reader { file: &file, folder, classes: &classes };
+        let functions =
+            functions.into_iter().map(|f| reader.function(f)).collect::<Result<_, SetError>>()?;
+        Ok(Self { classes, functions, digest })
+    }
+}
+
+fn bounded(file: &str, what: &'static str, found: usize, limit: usize) -> Result<(), SetError> {
+    let file = file.to_owned();
+    if found <= limit { Ok(()) } else { Err(SetError::TooMany { file, what, found, limit }) }
+}
+
+fn unique<'a>(
+    file: &str,
+    what: &'static str,
+    names: impl Iterator<Item = &'a String>,
+) -> Result<(), SetError> {
+    let mut seen = HashSet::new();
+    for name in names {
+        if !seen.insert(name) {
+            return Err(SetError::Twice { file: file.to_owned(), what, name: name.clone() });
+        }
+    }
+    Ok(())
+}
+
+struct Reader<'a> {
+    file: &'a str,
+    folder: &'a Path,
+    classes: &'a [String],
+}
+
+impl Reader<'_> {
+    fn function(&self, given: FunctionFile) -> Result<Function, SetError> {
+        let kinds = [
+            given.keywords.is_some(),
+            given.regex.is_some(),
+            given.at_least.is_some() || given.below.is_some(),
+            given.dictionary.is_some() || given.dictionary_file.is_some(),
+            given.column,
+        ];
+        let name = given.name.clone();
+        let wrong = |reason: String| self.wrong(&name, reason);
+        if kinds.iter().filter(|kind| **kind).count() != 1 {
+            let text = "needs exactly one of keywords, regex, at_least or below, dictionary or \
+                        dictionary_file, column";
+            return Err(wrong(text.to_owned()));
+        }
+        let own_label = kinds[0] || kinds[1] || kinds[2];
+        if own_label != given.label.is_some() {
+            let text = if own_label { "needs a label" } else { "takes its label from its terms" };
+            return Err(wrong(text.to_owned()));
+        }
+        let class = given.label.as_ref().map_or(Ok(0), |label| self.class(&name, label))?;
+        let rule = if let Some(keywords) = given.keywords {
+            self.terms(&name, keywords.into_iter().map(|term| (term, class)).collect())?
+        } else if let Some(pattern) = given.regex {
+            Rule::Pattern { regex: self.pattern(&name, &pattern)?, class }
+        } else if given.column {
+            let number = |(at, name): (u16, &String)| (name.clone(), at);
+            Rule::Column { classes: (0..).zip(self.classes).map(number).collect() }
+        } else if let Some(dictionary) = given.dictionary {
+            self.dictionary(&name, dictionary.into_iter().collect())?
+        } else if let Some(path) = given.dictionary_file {
+            self.dictionary(&name, terms(&read(&self.folder.join(path))?)?)?
+        } else {
+            let at_least = given.at_least.unwrap_or(f64::NEG_INFINITY);
+            let below = given.below.unwrap_or(f64::INFINITY);
+            if at_least.partial_cmp(&below) != Some(Ordering::Less) {
+                return Err(wrong(format!("is at least {at_least} and below {below}: never")));
+            }
+            Rule::Threshold { at_least, below, class }
+        };
+        Ok(Function { name: given.name, field: given.field, rule })
+    }
+
+    fn wrong(&self, function: &str, reason: String) -> SetError {
+        SetError::Function { file: self.file.to_owned(), function: function.to_owned(), reason }
+    }
+
+    fn class(&self, function: &str, label: &str) -> Result<u16, SetError> {
+        let at = self.classes.iter().position(|class| class == label);
+        at.and_then(|at| u16::try_from(at).ok()).ok_or_else(|| {
+            let count = self.classes.len();
+            self.wrong(
+                function,
+                format!("has label {label:?}, which is none of the {count} classes"),
+            )
+        })
+    }
+
+    fn pattern(&self, function: &str, pattern: &str) -> Result<Regex, SetError> {
+        if pattern.len() > PATTERN_BYTES_MAX {
+            let (found, limit) = (pattern.len(), PATTERN_BYTES_MAX);
+            let text = format!("has a pattern of {found} bytes, more than the limit of {limit}");
+            return Err(self.wrong(function, text));
+        }
+        RegexBuilder::new(pattern)
+            .size_limit(PATTERN_MEMORY_MAX)
+            .dfa_size_limit(PATTERN_MEMORY_MAX)
+            .build()
+            .map_err(|error| self.wrong(function, format!("has no valid pattern: {error}")))
+    }
+
+    fn dictionary(&self, function: &str, terms: Vec<(String, String)>) -> Result<Rule, SetError> {
+        let class = |(term, label): (String, String)| Ok((term, self.class(function, &label)?));
+        self.terms(function, terms.into_iter().map(class).collect::<Result<_, SetError>>()?)
+    }
+
+    fn terms(&self, function: &str, terms: Vec<(String, u16)>) -> Result<Rule, SetError> {
+        bounded(self.file, "terms", terms.len(), TERMS_MAX)?;
+        let mut classes = HashMap::with_capacity(terms.len());
+        let mut words_max = 0;
+        for (term, class) in terms {
+            let words = words(&term);
+            if words.is_empty() || words.len() > TERM_WORDS_MAX {
+                let (found, limit) = (words.len(), TERM_WORDS_MAX);
+                let text = format!("has a term of {found} words; 1 to {limit} are possible");
+                return Err(self.wrong(function, text));
+            }
+            words_max = words_max.max(words.len());
+            classes.insert(words.join(" "), class);
+        }
+        Ok(Rule::Terms { classes, words_max })
+    }
+}
+
+/// Terms and labels of a dictionary file.
+fn terms(table: &Table) -> Result<Vec<(String, String)>, InputError> {
+    let (term, label) = (table.need(None, &["term"])?, table.need(None, &["label"])?);
+    let pair = |row| Ok((table.text(term, row)?.to_owned(), table.text(label, row)?.to_owned()));
+    (0..table.rows()).map(pair).collect()
+}
+
+/// Lower-case words: runs of letters and digits.
+fn words(text: &str) -> Vec<String> {
+    let runs = text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty());
+    runs.map(str::to_lowercase).collect()
+}
+
+impl Function {
+    /// The class that this function votes for; `None` if it abstains.
+    pub(super) fn vote(&self, column: &Column, row: usize) -> Option<u16> {
+        let text = column.value(row)?;
+        match &self.rule {
+            Rule::Pattern { regex, class } => regex.is_match(text).then_some(*class),
+            Rule::Column { classes } => classes.get(text).copied(),
+            Rule::Threshold { at_least, below, class } => {
+                let number: f64 = text.parse().ok()?;
+                (*at_least <= number && number < *below).then_some(*class)
+            }
+            Rule::Terms { classes, words_max } => {
+                let words = words(text);
+                let mut found = None;
+                for start in 0..words.len() {
+                    let mut run = String::new();
+                    for word in words[start..].iter().take(*words_max) {
+                        if !run.is_empty() {
+                            run.push(' ');
+                        }
+                        run.push_str(word);
+                        match (classes.get(&run), found) {
+                            (Some(class), None) => found = Some(*class),
+                            (Some(class), Some(other)) if *class != other => return None,
+                            _ => {}
+                        }
+                    }
+                }
+                found
+            }
+        }
+    }
+}
