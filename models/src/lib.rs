@@ -26,5 +26,6 @@ pub mod manifest;
 #[cfg(feature = "runtime")]
 pub mod predict;
 mod protobuf;
+pub mod schedule;
 pub mod sign;
 pub mod train;

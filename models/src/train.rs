@@ -22,7 +22,9 @@ pub struct Descent {
     momentum: f64,
     rounds: u32,
     done: u32,
-    /// Sum of the iterates of the last half, and their number.
+    /// The first rounds, whose iterates are not averaged.
+    head_rounds: u32,
+    /// Sum of the later iterates, and their number.
     tail: Vec<f64>,
     tail_iterates: u32,
 }
@@ -58,6 +60,7 @@ impl Descent {
             classes: head.classes(),
             features: head.features(),
             velocity: vec![0.0; weights.len()],
+            head_rounds: rounds / 2,
             tail: vec![0.0; weights.len()],
             weights,
             learning_rate,
@@ -66,6 +69,13 @@ impl Descent {
             done: 0,
             tail_iterates: 0,
         }
+    }
+
+    /// Averages the iterates of the last `rounds` rounds instead of the last half; at least one.
+    #[must_use]
+    pub fn averaging_last(mut self, rounds: u32) -> Self {
+        self.head_rounds = self.rounds.saturating_sub(rounds.max(1));
+        self
     }
 
     /// One round: `sums` holds each site's released sum in fixed point, row-major
@@ -95,7 +105,7 @@ impl Descent {
             next.weights[cell] -= next.learning_rate * next.velocity[cell];
         }
         next.done = round;
-        if round > next.rounds / 2 {
+        if round > next.head_rounds {
             next.tail_iterates += 1;
             for (sum, weight) in next.tail.iter_mut().zip(&next.weights) {
                 *sum += weight;
@@ -119,8 +129,8 @@ impl Descent {
         self.rounded(self.weights.iter().copied())
     }
 
-    /// The run's result so far: the mean of the iterates after the first `rounds / 2`, or the latest
-    /// iterate while there is none.
+    /// The run's result so far: the mean of the last half of the iterates, or of those that
+    /// [`Descent::averaging_last`] names; the latest iterate while there is none of these.
     ///
     /// # Errors
     /// As [`Descent::head`].
@@ -159,6 +169,17 @@ mod tests {
         assert_eq!(run.result().unwrap().weights(), [-2.25, 0.0]); // of rounds 2 and 3
         assert_eq!(run.step(&[&[0, 0]], 1), Err(TrainError::Finished { rounds: 3 }));
         assert_eq!(run.done(), 3);
+    }
+
+    #[test]
+    fn fewer_iterates_are_averaged_on_request() {
+        for (last, expected) in [(0, -4.0), (1, -4.0), (2, -3.0), (3, -2.0), (9, -2.0)] {
+            let mut run = Descent::new(&start(), 3, 1.0, 0.0).averaging_last(last);
+            for sum in [0, 2, 2] {
+                run.step(&[&[sum, 0]], 0).unwrap();
+            }
+            assert_eq!(run.result().unwrap().weights(), [expected, 1.0]); // of 0, -2, -4
+        }
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! A whole federation on one machine.
 //!
 //! `insitu-local demo` drives the two programs as child processes, through their command lines and
-//! local APIs only. So that one `cargo run` has everything, `insitu-local agent …` and
+//! local APIs only. `insitu-local simulate` trains across sites in one process. So that one `cargo run` has everything, `insitu-local agent …` and
 //! `insitu-local coordinator …` are the two programs themselves, by the entry functions that their
 //! own binaries use.
 
+mod clock;
 mod demo;
+mod draws;
+mod simulate;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -31,6 +34,8 @@ struct Cli {
 enum Command {
     /// Four hospitals improve a model together on real data, and no record leaves any of them
     Demo(demo::Options),
+    /// Train across simulated sites on your own file, with the noise and accounting of the product
+    Simulate(Box<simulate::Options>),
 }
 
 fn main() -> ExitCode {
@@ -42,13 +47,16 @@ fn main() -> ExitCode {
             _ => {}
         }
     }
-    let Command::Demo(options) = Cli::parse_from(arguments).command;
-    match demo::run(&options) {
+    let (name, done) = match Cli::parse_from(arguments).command {
+        Command::Demo(options) => ("demo", demo::run(&options)),
+        Command::Simulate(options) => ("simulate", simulate::run(&options).map(|()| true)),
+    };
+    match done {
         Ok(all_verified) if all_verified => ExitCode::SUCCESS,
         Ok(_) => ExitCode::from(1),
         Err(error) => {
             // Nothing is left to do when even standard error is closed.
-            drop(writeln!(std::io::stderr(), "demo: {error:#}"));
+            drop(writeln!(std::io::stderr(), "{name}: {error:#}"));
             ExitCode::from(70)
         }
     }

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::clock::Stopwatch;
 use super::federation::{Site, project_of};
 use super::fields::{number, real, text};
 use super::outcome::{Drift, Left, Outcome, Redaction, RoundOutcome, SiteOutcome};
 use super::people::{PEOPLE, Work};
 use super::process;
 use super::story::{PROJECT, REFERENCE, Stage};
+use crate::clock::Stopwatch;
 
 /// Pieces of personal data in a note.
 const IDENTIFIERS: usize = 5;

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use anyhow::{Context, Result, ensure};
 use insitu_protocol::project::{FieldKind, Project};
 
-use super::draws::Draws;
 use super::notes::{self, Note};
+use crate::draws::Draws;
 
 /// The hospitals: name in certificates, name for people.
 const HOSPITALS: [(&str, &str); 4] = [

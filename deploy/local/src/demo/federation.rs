@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use insitu_daemon::files::{self, Access};
 use serde_json::Value;
 
-use super::clock::until;
 use super::data::Hospital;
 use super::people::PEOPLE;
 use super::process::{Daemon, Program, argument};
+use crate::clock::until;
 
 /// How long a step may take before the demonstration gives up: generous, since daemons may be
 /// killed and started again meanwhile.

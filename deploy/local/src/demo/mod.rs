@@ -6,10 +6,8 @@
 //! accuracy on held-out patients.
 
 mod bundle;
-mod clock;
 mod collect;
 mod data;
-mod draws;
 mod federation;
 mod fields;
 mod notes;

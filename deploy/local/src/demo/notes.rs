@@ -4,7 +4,7 @@
 //! addresses from the domain kept for examples, names are common given names and surnames drawn
 //! independently. Every note says that it is synthetic.
 
-use super::draws::Draws;
+use crate::draws::Draws;
 
 /// A synthetic note and the personal data in it.
 #[derive(Debug)]

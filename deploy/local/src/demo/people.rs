@@ -10,9 +10,9 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::clock::{Deadline, pause};
 use super::data::{Patient, normal};
-use super::draws::Draws;
+use crate::clock::{Deadline, pause};
+use crate::draws::Draws;
 
 /// Items leased at once.
 const CARDS: usize = 50;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use super::clock::{Deadline, pause};
+use crate::clock::{Deadline, pause};
 
 /// Most restarts of one daemon before the demonstration gives up.
 const RESTARTS_MAX: u32 = 50;

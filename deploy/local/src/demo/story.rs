@@ -12,15 +12,15 @@ use serde_json::Value;
 
 use super::Narrator;
 use super::bundle::{self, Shipped};
-use super::clock::Stopwatch;
 use super::collect::Collected;
 use super::data::{self, Hospital};
-use super::draws::Draws;
 use super::federation::{Federation, Policy, Site};
 use super::fields::{number, text};
 use super::outcome::{Outcome, RoundOutcome};
 use super::people::{self, Desk, PEOPLE, Person, Work};
 use super::process::argument;
+use crate::clock::Stopwatch;
+use crate::draws::Draws;
 
 /// The hospital that the others are compared with: its patients trained the first bundle.
 pub(crate) const REFERENCE: &str = "cleveland";

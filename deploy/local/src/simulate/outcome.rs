@@ -1,0 +1,87 @@
+//! What a simulation found, for programs and for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+/// Why writing to a text cannot fail.
+const TEXT: &str = "a text takes everything";
+/// Most sites listed for people.
+const SITES_SHOWN: usize = 20;
+
+/// What a simulation found. Accuracies are shares of test records, in `[0, 1]`.
+#[derive(Debug, Serialize)]
+pub(crate) struct Outcome {
+    /// Of all test records.
+    pub(crate) accuracy: f64,
+    /// Mean over the sites that have test records.
+    pub(crate) accuracy_mean_of_sites: f64,
+    /// At each site; none where there are no test records.
+    pub(crate) accuracy_by_site: BTreeMap<String, Option<f64>>,
+    /// Of all test records, after each round.
+    pub(crate) accuracy_by_round: Vec<f64>,
+    /// What training cost a subject against the coordinator; none without noise.
+    pub(crate) epsilon: Option<f64>,
+    /// Against the coordinator and all other sites together.
+    pub(crate) epsilon_local: Option<f64>,
+    /// Of both.
+    pub(crate) delta: Option<f64>,
+    /// Rounds taken.
+    pub(crate) rounds: u32,
+    /// From reading the files to the last round.
+    pub(crate) seconds: f64,
+    /// Bytes of released values, all sites and rounds together, framing not counted.
+    pub(crate) bytes_up: u64,
+    /// Weights of the head.
+    pub(crate) parameters: usize,
+    /// Classes.
+    pub(crate) classes: usize,
+    /// Sites.
+    pub(crate) sites: usize,
+    /// Training subjects, all sites together.
+    pub(crate) subjects: usize,
+    /// Training records that count.
+    pub(crate) records: usize,
+    /// Test records.
+    pub(crate) test_records: usize,
+}
+
+impl Outcome {
+    /// For a terminal.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        let mut line = |name: &str, value: String| {
+            writeln!(text, "{name:<16}{value}").expect(TEXT);
+        };
+        line("accuracy", format!("{:.4} of {} records", self.accuracy, self.test_records));
+        line(
+            "mean of sites",
+            format!("{:.4} over {} sites", self.accuracy_mean_of_sites, self.sites),
+        );
+        match (self.epsilon, self.epsilon_local, self.delta) {
+            (Some(epsilon), Some(local), Some(delta)) => {
+                line(
+                    "epsilon",
+                    format!(
+                        "{epsilon:.3} against the coordinator, {local:.3} against all others together, delta {delta:e}"
+                    ),
+                );
+            }
+            _ => line("epsilon", "none: nothing was noised".to_owned()),
+        }
+        line("rounds", format!("{} of {} parameters", self.rounds, self.parameters));
+        line("bytes up", format!("{} from {} sites", self.bytes_up, self.sites));
+        line("trained on", format!("{} records of {} subjects", self.records, self.subjects));
+        line("seconds", format!("{:.1}", self.seconds));
+        let shown = self.accuracy_by_site.iter().take(SITES_SHOWN);
+        for (site, accuracy) in shown {
+            let accuracy = accuracy.map_or("no test records".to_owned(), |a| format!("{a:.4}"));
+            line(&format!("  {site}"), accuracy);
+        }
+        if let Some(more) = self.accuracy_by_site.len().checked_sub(SITES_SHOWN + 1) {
+            line("  …", format!("{} more sites", more + 1));
+        }
+        text
+    }
+}

@@ -1,0 +1,144 @@
+//! A federation in one process: sites compute, the collector hears, the coordinator descends.
+
+use std::num::NonZero;
+use std::thread;
+
+use anyhow::{Context as _, Result};
+use insitu_models::head::Head;
+use insitu_models::schedule::Schedule;
+use insitu_models::train::Descent;
+use insitu_privacy::clip::{ClipShape, ClippedSum};
+use insitu_privacy::{Rho, SquaredSensitivity};
+
+use super::collect::Collector;
+
+/// Most threads that sites share.
+const THREADS_MAX: usize = 4;
+/// Of the loss, in thousandths: counting the subjects, which decides the number of rounds.
+const COUNT_SHARE: u64 = 20;
+/// A subject counts as 2^12 grid steps, so that shares of the noise are not too fine.
+const COUNT_STEP: i64 = 1 << 12;
+
+/// Labelled features.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Items {
+    /// Row-major, `width` numbers for each item.
+    pub(crate) features: Vec<f32>,
+    /// Numbers of an item.
+    pub(crate) width: usize,
+    /// Class of each item.
+    pub(crate) classes: Vec<usize>,
+}
+
+impl Items {
+    /// An item's features and class.
+    pub(crate) fn item(&self, index: usize) -> (&[f32], usize) {
+        (&self.features[index * self.width..][..self.width], self.classes[index])
+    }
+}
+
+/// A site: for each of its subjects the items that count.
+pub(crate) type Site = Vec<Vec<usize>>;
+
+/// What came of a run.
+#[derive(Debug)]
+pub(crate) struct Trained {
+    /// The head.
+    pub(crate) head: Head,
+    /// Rounds taken.
+    pub(crate) rounds: u32,
+    /// What was asked of the head after each round.
+    pub(crate) by_round: Vec<f64>,
+}
+
+/// Trains from `first` in `rounds` rounds, or in as many as the schedule finds; `measure` is called
+/// with the result after each.
+///
+/// # Errors
+/// When a release fails, or the numbers leave what a release holds.
+pub(crate) fn train(
+    items: &Items,
+    sites: &[Site],
+    first: &Head,
+    rounds: Option<u32>,
+    collector: &mut Collector,
+    mut measure: impl FnMut(u32, &Head) -> Result<f64>,
+) -> Result<Trained> {
+    let schedule = schedule(sites, first.classes(), rounds, collector)?;
+    let rho = collector.left().map(|left| Rho::from_nano(left.nano() / u64::from(schedule.rounds)));
+    let shape =
+        ClipShape::new(first.weights().len(), schedule.clip, schedule.fraction_bits.into())?;
+    // `Descent` steps along the mean over what it is given, the schedule along the sum.
+    let step = schedule.learning_rate * collector.releases(sites.len()) as f64;
+    let mut descent =
+        Descent::new(first, schedule.rounds, step, 0.0).averaging_last(schedule.averaged);
+    let mut by_round = Vec::new();
+    for round in 1..=schedule.rounds {
+        let sums = sums(items, sites, &descent.head()?, shape)?;
+        let exact: Vec<&[i64]> = sums.iter().map(Vec::as_slice).collect();
+        let released = collector.collect(&exact, shape.sensitivity(), rho)?;
+        let fixed: Vec<Vec<i32>> =
+            released.iter().map(|values| in_ring(values)).collect::<Result<_>>()?;
+        let fixed: Vec<&[i32]> = fixed.iter().map(Vec::as_slice).collect();
+        descent.step(&fixed, schedule.fraction_bits)?;
+        by_round.push(measure(round, &descent.result()?)?);
+    }
+    Ok(Trained { head: descent.result()?, rounds: schedule.rounds, by_round })
+}
+
+/// Counts the subjects, with noise when there is any, and chooses.
+fn schedule(
+    sites: &[Site],
+    classes: usize,
+    rounds: Option<u32>,
+    collector: &mut Collector,
+) -> Result<Schedule> {
+    let counts: Vec<[i64; 1]> = sites
+        .iter()
+        .map(|site| Ok([i64::try_from(site.len())? * COUNT_STEP]))
+        .collect::<Result<_>>()?;
+    let counts: Vec<&[i64]> = counts.iter().map(<[i64; 1]>::as_slice).collect();
+    let sensitivity = SquaredSensitivity::new(COUNT_STEP.unsigned_abs().pow(2));
+    let released = collector.collect(&counts, sensitivity, collector.share(COUNT_SHARE))?;
+    let total: i64 = released.iter().flatten().sum();
+    let subjects = (total as f64 / COUNT_STEP as f64).max(1.0);
+    let mu = collector.left().map(|rho| collector.effective_mu(rho, sites.len()));
+    Ok(match rounds {
+        None => Schedule::auto(mu, subjects, classes),
+        Some(rounds) => Schedule::of_rounds(rounds, mu, subjects, classes),
+    })
+}
+
+/// Each site's exact sum of its subjects' clipped gradients.
+fn sums(items: &Items, sites: &[Site], head: &Head, shape: ClipShape) -> Result<Vec<Vec<i64>>> {
+    let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
+    let share = sites.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let work = |sites: &'_ [Site]| -> Result<Vec<Vec<i64>>> {
+            sites.iter().map(|site| site_sum(items, site, head, shape)).collect()
+        };
+        let parts: Vec<_> =
+            sites.chunks(share).map(|sites| scope.spawn(move || work(sites))).collect();
+        let mut all = Vec::with_capacity(sites.len());
+        for part in parts {
+            all.extend(part.join().ok().context("a site's thread failed")??);
+        }
+        Ok(all)
+    })
+}
+
+fn site_sum(items: &Items, site: &Site, head: &Head, shape: ClipShape) -> Result<Vec<i64>> {
+    let mut sum = ClippedSum::new(shape);
+    for subject in site {
+        let gradient = head.subject_gradient(subject.iter().map(|index| items.item(*index)))?;
+        sum.add(&gradient)?;
+    }
+    Ok(sum.values().to_vec())
+}
+
+/// A released sum as a round carries it, in 32 bits.
+fn in_ring(values: &[i64]) -> Result<Vec<i32>> {
+    let narrow = |value: &i64| i32::try_from(*value);
+    let all: Result<Vec<i32>, _> = values.iter().map(narrow).collect();
+    all.context("a sum beyond the 32 bits of a round: too many subjects, or too small an epsilon")
+}
