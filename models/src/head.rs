@@ -155,8 +155,18 @@ pub(crate) fn narrow(value: f64) -> f32 {
     value as f32
 }
 
+/// Several sums at once: one alone would wait for each addition.
 fn dot(row: &[f32], item: &[f32]) -> f64 {
-    row.iter().zip(item).map(|(weight, value)| f64::from(*weight) * f64::from(*value)).sum()
+    let product = |(weight, value): (&f32, &f32)| f64::from(*weight) * f64::from(*value);
+    let (weights, last_weights) = row.as_chunks::<8>();
+    let (values, last_values) = item.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for pair in weights.iter().zip(values) {
+        for (sum, both) in sums.iter_mut().zip(pair.0.iter().zip(pair.1)) {
+            *sum += product(both);
+        }
+    }
+    sums.into_iter().chain(last_weights.iter().zip(last_values).map(product)).sum()
 }
 
 /// In place, shifted by the maximum so that no exponential overflows.

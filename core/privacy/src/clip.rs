@@ -146,7 +146,7 @@ impl ClippedSum {
         }
         self.subjects += 1;
         // f64 holds the squares of all finite f32, and their sum, without overflow.
-        let length = gradient.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>().sqrt();
+        let length = squared_length(gradient).sqrt();
         if !length.is_finite() {
             return Ok(Contribution::Dropped);
         }
@@ -181,10 +181,29 @@ impl ClippedSum {
     fn quantise(&mut self, gradient: &[f32], steps_per_unit: f64) -> bool {
         self.quantised.clear();
         self.quantised.extend(gradient.iter().map(|x| (f64::from(*x) * steps_per_unit) as i64));
-        let squared = |step: &i64| u128::from(step.unsigned_abs()).pow(2);
-        // At most 2²⁴ values below 2³² each: the sum fits.
-        self.quantised.iter().map(squared).sum::<u128>() <= u128::from(self.limit)
+        let most = self.limit.isqrt();
+        if self.quantised.iter().any(|step| step.unsigned_abs() > most) {
+            return false;
+        }
+        // No square is above the limit now, so that many of them fit in 64 bits.
+        let chunk = usize::try_from(u64::MAX / self.limit).unwrap_or(usize::MAX);
+        let squares =
+            |steps: &[i64]| steps.iter().map(|step| step.unsigned_abs().pow(2)).sum::<u64>();
+        let sum: u128 = self.quantised.chunks(chunk).map(|steps| u128::from(squares(steps))).sum();
+        sum <= u128::from(self.limit)
     }
+}
+
+/// Σxⱼ². Several sums at once: one alone would wait for each addition.
+fn squared_length(values: &[f32]) -> f64 {
+    let (chunks, rest) = values.as_chunks::<8>();
+    let mut sums = [0.0; 8];
+    for chunk in chunks {
+        for (sum, value) in sums.iter_mut().zip(chunk) {
+            *sum += f64::from(*value).powi(2);
+        }
+    }
+    sums.into_iter().chain(rest.iter().map(|value| f64::from(*value).powi(2))).sum()
 }
 
 /// 2ᵇ, exactly.

@@ -117,10 +117,11 @@ mod tests {
             let mut collector = Collector::new(Aggregation::Secure { noisy_sites: 4 }, limit);
             let rho = collector.share(100);
             let ranges = find(&mut collector, &sites, 4, rho).unwrap();
-            assert_eq!(ranges[0], [32.0, 128.0]);
-            assert_eq!(ranges[1], [-1.0, -0.5]);
-            assert_eq!(ranges[2], [-1.0, 1.0]);
-            assert_eq!(ranges[3], [-1.0, 1.0]);
+            let powers = |range: [f64; 2]| range.map(|edge| format!("{edge}"));
+            assert_eq!(powers(ranges[0]), ["32", "128"]);
+            assert_eq!(powers(ranges[1]), ["-1", "-0.5"]);
+            assert_eq!(powers(ranges[2]), ["-1", "1"]);
+            assert_eq!(powers(ranges[3]), ["-1", "1"]);
         }
     }
 }

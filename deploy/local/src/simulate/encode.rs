@@ -2,7 +2,7 @@
 //!
 //! Each column becomes a block of length at most 1: a number scaled from its public range to
 //! `[-1, 1]` and a mark for a missing one; a category's values as one-hot; a list of numbers scaled
-//! down to length 1 when it is longer. A constant is added, and the whole divided by the root of the
+//! down to length 1 when it is longer. Without such a list a constant is added, and the whole divided by the root of the
 //! number of blocks, so that its length is at most 1. None of it depends on anybody's records
 //! except through the ranges, which are public or were released ([`super::bounds`]).
 
@@ -88,7 +88,13 @@ impl Encoder {
             Block::Category(values) => values.len(),
             Block::Vector { length } => *length,
         };
-        1 + self.blocks.iter().map(width).sum::<usize>()
+        usize::from(self.has_constant()) + self.blocks.iter().map(width).sum::<usize>()
+    }
+
+    /// Lists of numbers come from a backbone and have what a head needs; half of their length would
+    /// be lost to a constant beside them.
+    fn has_constant(&self) -> bool {
+        !self.blocks.iter().any(|(_, block)| matches!(block, Block::Vector { .. }))
     }
 
     /// Features of every record, row-major `[records, width]`.
@@ -106,12 +112,13 @@ impl Encoder {
 
     #[expect(clippy::cast_possible_truncation, reason = "features are f32")]
     fn record(&self, records: &Records, row: usize) -> Result<Vec<f32>> {
-        let mut features = vec![1.0];
+        let mut features = if self.has_constant() { vec![1.0] } else { Vec::new() };
         for (column, block) in &self.blocks {
             let cell = records.cell(row, column);
             block.push(cell, &mut features).with_context(|| format!("column {column:?}"))?;
         }
-        let scale = ((self.blocks.len() + 1) as f64).sqrt();
+        let blocks = self.blocks.len() + usize::from(self.has_constant());
+        let scale = (blocks as f64).sqrt();
         Ok(features.into_iter().map(|value| (value / scale) as f32).collect())
     }
 }
@@ -129,7 +136,9 @@ impl Block {
             Self::Category(values) => {
                 let at = match cell {
                     Cell::Missing => None,
-                    cell => Some(position(values, cell)?),
+                    Cell::Number(_) | Cell::Text(_) | Cell::Vector(_) => {
+                        Some(position(values, cell)?)
+                    }
                 };
                 features.extend((0..values.len()).map(|index| f64::from(Some(index) == at)));
             }
@@ -202,11 +211,14 @@ mod tests {
     #[test]
     fn every_record_is_at_most_one_long() {
         let all = encoded("age,sex\n20,f\n90,M\n,\n", RANGES).unwrap();
+        let same = |row: &[f32], expected: [f32; 5]| {
+            assert!(row.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{row:?}");
+        };
         let rows: Vec<&[f32]> = all.chunks(5).collect();
-        let third = (1.0_f64 / 3.0).sqrt() as f32;
-        assert_eq!(rows[0], [third, -third, 0.0, third, 0.0]);
-        assert_eq!(rows[1], [third, third, 0.0, 0.0, third]);
-        assert_eq!(rows[2], [third, 0.0, third, 0.0, 0.0]);
+        let third = 1.0 / 3.0_f32.sqrt();
+        same(rows[0], [third, -third, 0.0, third, 0.0]);
+        same(rows[1], [third, third, 0.0, 0.0, third]);
+        same(rows[2], [third, 0.0, third, 0.0, 0.0]);
         for row in rows {
             assert!(row.iter().map(|value| value * value).sum::<f32>() < 1.0 + 1e-6);
         }

@@ -135,9 +135,9 @@ impl FromStr for Rounds {
         let number = || text.parse().ok().filter(|number| (1..=ROUNDS_MAX).contains(number));
         match text {
             "auto" => Ok(Self(None)),
-            _ => {
-                number().map(|n| Self(Some(n))).ok_or(format!("neither auto nor 1 to {ROUNDS_MAX}"))
-            }
+            _ => number()
+                .map(|n| Self(Some(n)))
+                .ok_or_else(|| format!("neither auto nor 1 to {ROUNDS_MAX}")),
         }
     }
 }

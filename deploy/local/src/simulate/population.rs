@@ -135,7 +135,6 @@ impl Division {
         Ok(subjects)
     }
 
-    #[expect(clippy::type_complexity, reason = "three lists that `divide` takes apart at once")]
     fn natural(
         &self,
         column: &str,

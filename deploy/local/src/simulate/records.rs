@@ -144,7 +144,11 @@ fn json_cell(value: Option<&Value>) -> Result<Cell> {
         Some(Value::Array(values)) => {
             let number = |value: &Value| match value {
                 Value::Number(number) => finite(number).map(narrow),
-                _ => bail!("a list of other things than numbers"),
+                Value::Null
+                | Value::Bool(_)
+                | Value::String(_)
+                | Value::Array(_)
+                | Value::Object(_) => bail!("a list of other things than numbers"),
             };
             let values: Vec<f32> = values.iter().map(number).collect::<Result<_>>()?;
             ensure!(values.iter().all(|value| value.is_finite()), "a number out of range");

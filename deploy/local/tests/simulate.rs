@@ -1,0 +1,147 @@
+//! `insitu-local simulate` as a user runs it, on the shipped patients.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+const RANGES: &str = r#"
+age = [20, 90]
+trestbps = [80, 200]
+chol = [100, 400]
+thalch = [60, 200]
+oldpeak = [-2, 5]
+sex = ["Male", "Female"]
+cp = ["typical angina", "atypical angina", "non-anginal", "asymptomatic"]
+exang = ["TRUE", "FALSE"]
+"#;
+const FEATURES: &str = "age,sex,cp,trestbps,chol,thalch,exang,oldpeak";
+
+fn bundle() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../models/bundles/heart-disease")
+}
+
+/// Every third patient is for testing.
+fn files(folder: &Path) {
+    let text = fs::read_to_string(bundle().join("patients.csv")).unwrap();
+    let (header, lines) = text.split_once('\n').unwrap();
+    let part = |test: bool| {
+        let of = lines.lines().enumerate().filter(|(index, _)| (index % 3 == 0) == test);
+        of.fold(header.to_owned(), |text, (_, line)| format!("{text}\n{line}"))
+    };
+    fs::write(folder.join("train.csv"), part(false)).unwrap();
+    fs::write(folder.join("test.csv"), part(true)).unwrap();
+    fs::write(folder.join("ranges.toml"), RANGES).unwrap();
+}
+
+fn simulate(folder: &Path, arguments: &str) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_insitu-local"))
+        .current_dir(folder)
+        .args("simulate --train train.csv --test test.csv --label label".split(' '))
+        .args(arguments.split(' '))
+        .output()
+        .unwrap()
+}
+
+fn json(folder: &Path, arguments: &str) -> Value {
+    let output = simulate(folder, &format!("{arguments} --json"));
+    let message = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{message}");
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn four_hospitals_learn_under_privacy_and_the_books_are_right() {
+    let folder = tempfile::tempdir().unwrap();
+    files(folder.path());
+    let natural = format!("--features {FEATURES} --ranges ranges.toml --split natural:hospital");
+    let found = json(folder.path(), &format!("{natural} --epsilon 1 --delta 1e-4"));
+    // One class always is right for .55; the mean of several runs is near .80.
+    assert!(found["accuracy"].as_f64().unwrap() > 0.68, "{found}");
+    assert!((0.97..=1.0).contains(&found["epsilon"].as_f64().unwrap()), "{found}");
+    let local = found["epsilon_local"].as_f64().unwrap();
+    assert!((2.0..2.4).contains(&local), "{found}"); // four times the loss, in ρ
+    assert_eq!(found["accuracy_by_site"].as_object().unwrap().len(), 4);
+    let rounds = found["rounds"].as_u64().unwrap();
+    assert_eq!(found["accuracy_by_round"].as_array().unwrap().len() as u64, rounds);
+    // 2 classes × (1 + 5 × 2 + 2 + 4 + 2 features); a count, and a vector a round, of 4 bytes each.
+    assert_eq!(found["parameters"], 38);
+    assert_eq!(found["bytes_up"].as_u64().unwrap(), 4 * 4 * (1 + 38 * rounds));
+
+    let open = json(folder.path(), &format!("{natural} --epsilon 1 --secure-aggregation off"));
+    assert_eq!(open["epsilon"], open["epsilon_local"]);
+}
+
+#[test]
+fn without_noise_a_seed_decides_everything() {
+    let folder = tempfile::tempdir().unwrap();
+    files(folder.path());
+    let run = |seed| {
+        let split = format!("--split dirichlet:0.3 --sites 7 --seed {seed}");
+        let arguments =
+            format!("--features {FEATURES} --ranges ranges.toml --epsilon none {split}");
+        let mut found = json(folder.path(), &arguments);
+        found.as_object_mut().unwrap().remove("seconds");
+        found
+    };
+    let first = run(1);
+    assert_eq!(first, run(1));
+    assert_ne!(first["accuracy_by_site"], run(2)["accuracy_by_site"]);
+    // Sums do not depend on who holds what.
+    assert_eq!(first["accuracy_by_round"], run(2)["accuracy_by_round"]);
+    assert_eq!(first["epsilon"], Value::Null);
+    assert!(first["accuracy"].as_f64().unwrap() > 0.75, "{first}");
+}
+
+#[test]
+fn ranges_that_are_not_public_are_charged() {
+    let folder = tempfile::tempdir().unwrap();
+    files(folder.path());
+    let arguments = "--features age,thalch,oldpeak --sites 5 --epsilon 3 --rounds 6";
+    let found = json(folder.path(), arguments);
+    assert_eq!(found["rounds"], 6);
+    assert!(found["epsilon"].as_f64().unwrap() <= 3.0 + 1e-6, "{found}");
+    let histograms = 3 * 123; // values of three columns
+    assert_eq!(found["bytes_up"].as_u64().unwrap(), 5 * 4 * (histograms + 1 + 6 * 14));
+}
+
+#[test]
+fn a_bundle_makes_the_features_and_the_first_head() {
+    let folder = tempfile::tempdir().unwrap();
+    files(folder.path());
+    let shipped = bundle();
+    let plot = folder.path().join("curve.svg");
+    let arguments = format!(
+        "--bundle {} --split natural:hospital --epsilon 1 --plot {}",
+        shipped.display(),
+        plot.display()
+    );
+    let output = simulate(folder.path(), &arguments);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success());
+    assert!(text.contains("cleveland") && text.contains("68 parameters"), "{text}");
+    assert!(fs::read_to_string(plot).unwrap().contains("<polyline"));
+}
+
+#[test]
+fn bad_input_is_refused_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    files(folder.path());
+    let refused = |arguments: &str, code: i32, words: &str| {
+        let output = simulate(folder.path(), arguments);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{message}");
+        assert!(message.contains(words), "{message}");
+    };
+    refused("--features age --sites 3 --epsilon one", 2, "neither a number nor none");
+    refused("--features age --split ward --epsilon 1", 2, "dirichlet:A");
+    refused("--features ape --sites 3 --epsilon 1", 70, "no column \"ape\"");
+    refused("--features sex --sites 3 --epsilon 1", 70, "list a category's values in --ranges");
+    refused("--features age --sites 5000 --epsilon 1", 70, "5000 sites for 613 subjects");
+    refused("--features age --sites 1 --epsilon 1", 70, "two honest sites");
+    refused("--features age --epsilon 1", 70, "--sites says how many");
+    refused("--sites 3 --epsilon 1", 70, "--features names the columns");
+    refused("--features age --sites 3 --epsilon 1 --delta 2", 70, "not strictly between");
+}
