@@ -4,7 +4,7 @@
 //! are left out, which cancel in the sum. Privacy noise is never seedable, here neither.
 
 use anyhow::{Context as _, Result, ensure};
-use insitu_privacy::secagg::{rho_of_shares, share_of};
+use insitu_privacy::secagg::{share_of, shared_rho};
 use insitu_privacy::{Delta, Epsilon, GaussianScale, Rho, SquaredSensitivity, add_noise};
 use insitu_privacy::{epsilon, rho_within};
 
@@ -128,7 +128,7 @@ impl Collector {
             Aggregation::Open => (central, central.rho(sensitivity)),
             Aggregation::Secure { noisy_sites } => {
                 let share = share_of(central, noisy_sites)?;
-                (share, rho_of_shares(share, noisy_sites, dimensions, sensitivity))
+                (share, shared_rho(noisy_sites, share, dimensions, sensitivity))
             }
         };
         let spent = self.spent.checked_add(cost).context("a loss that does not fit")?;
