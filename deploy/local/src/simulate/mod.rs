@@ -61,6 +61,10 @@ pub(crate) struct Options {
     /// are not there are found under privacy and charged
     #[arg(long, value_name = "FILE")]
     ranges: Option<PathBuf>,
+    /// Public records with labels, one for each class or more: training starts at their class means.
+    /// Say, features of the classes' names
+    #[arg(long, value_name = "FILE")]
+    public: Option<PathBuf>,
     /// Number of sites; a natural split counts them itself
     #[arg(long, value_name = "N")]
     sites: Option<usize>,
@@ -166,8 +170,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn simulate(options: &Options) -> Result<Outcome> {
     let stopwatch = Stopwatch::start();
     let mut source = features::Source::open(&options.bundle, &options.features)?;
-    let mut columns: Vec<&str> = vec![&options.label];
-    columns.extend(source.columns().iter().map(String::as_str));
+    let mut columns = public_columns(&options.label, &source);
     columns.extend(options.subject.as_deref());
     if let Split::Natural(column) = &options.split {
         columns.push(column);
@@ -190,7 +193,16 @@ fn simulate(options: &Options) -> Result<Outcome> {
     let train =
         Items { width: source.width(), features: source.features(&train)?, classes: of_train };
     let test = Items { width: source.width(), features: source.features(&test)?, classes: of_test };
-    let first = source.first_head(classes.len())?;
+    let first = match &options.public {
+        Some(path) => {
+            let public = Records::read(path, &public_columns(&options.label, &source))?;
+            let labels = population::labels(&public, &options.label, &classes)?;
+            let features = source.features(&public)?;
+            let items = Items { width: source.width(), features, classes: labels };
+            training::first_head(&items, classes.len())?
+        }
+        None => source.first_head(classes.len())?,
+    };
     let rounds = options.rounds.0;
     let trained = training::train(
         &train,
@@ -207,6 +219,10 @@ fn simulate(options: &Options) -> Result<Outcome> {
     let right = right(&trained.head, &test)?;
     let outcome = outcome(&trained, &right, &population, &collector);
     Ok(Outcome { seconds: stopwatch.seconds(), ..outcome })
+}
+
+fn public_columns<'a>(label: &'a str, source: &'a features::Source) -> Vec<&'a str> {
+    std::iter::once(label).chain(source.columns().iter().map(String::as_str)).collect()
 }
 
 fn division(options: &Options) -> Result<Division> {

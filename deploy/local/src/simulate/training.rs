@@ -16,6 +16,9 @@ use super::collect::Collector;
 const THREADS_MAX: usize = 4;
 /// Of the loss, in thousandths: counting the subjects, which decides the number of rounds.
 const COUNT_SHARE: u64 = 20;
+/// Length of a class' weights that public items give. Between 3 and 8 it makes no difference on
+/// Banking77; at ε = 1 it is worth .013 over a start at zero.
+const PUBLIC_LENGTH: f64 = 5.0;
 /// A subject counts as 2^12 grid steps, so that shares of the noise are not too fine.
 const COUNT_STEP: i64 = 1 << 12;
 
@@ -86,6 +89,33 @@ pub(crate) fn train(
     Ok(Trained { head: descent.result()?, rounds: schedule.rounds, by_round })
 }
 
+/// A head to start from: each class' weights point to the mean of its public items. A class without
+/// any, or whose items cancel, starts at zero.
+///
+/// # Errors
+/// When the items have no numbers.
+pub(crate) fn first_head(public: &Items, classes: usize) -> Result<Head> {
+    let mut sums = vec![0.0; classes * public.width];
+    for index in 0..public.classes.len() {
+        let (features, class) = public.item(index);
+        for (sum, value) in sums[class * public.width..].iter_mut().zip(features) {
+            *sum += f64::from(*value);
+        }
+    }
+    let mut weights = Vec::with_capacity(sums.len());
+    for sum in sums.chunks(public.width.max(1)) {
+        let length = sum.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let scale = if length > 0.0 { PUBLIC_LENGTH / length } else { 0.0 };
+        weights.extend(sum.iter().map(|value| narrow(value * scale)));
+    }
+    Ok(Head::new(classes, public.width, weights)?)
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
+fn narrow(value: f64) -> f32 {
+    value as f32
+}
+
 /// Counts the subjects, with noise when there is any, and chooses.
 fn schedule(
     sites: &[Site],
@@ -141,4 +171,19 @@ fn in_ring(values: &[i64]) -> Result<Vec<i32>> {
     let narrow = |value: &i64| i32::try_from(*value);
     let all: Result<Vec<i32>, _> = values.iter().map(narrow).collect();
     all.context("a sum beyond the 32 bits of a round: too many subjects, or too small an epsilon")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_items_point_their_class_the_way() {
+        let features = vec![3.0, 0.0, 1.0, 0.0, 0.0, -2.0, 1.0, 1.0, -1.0, -1.0];
+        let public = Items { features, width: 2, classes: vec![0, 0, 1, 2, 2] };
+        let head = first_head(&public, 4).unwrap();
+        let expected = [5.0_f32, 0.0, 0.0, -5.0, 0.0, 0.0, 0.0, 0.0];
+        assert!(head.weights().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6));
+        assert!(first_head(&Items::default(), 4).is_err());
+    }
 }
