@@ -84,24 +84,42 @@ impl Descent {
     /// # Errors
     /// [`TrainError`]; the run is then unchanged.
     pub fn step(&mut self, sums: &[&[i32]], fraction_bits: u8) -> Result<(), TrainError> {
+        let mut total = vec![0; self.weights.len()];
+        for sum in sums {
+            if sum.len() != total.len() {
+                return Err(self.misfit(sum.len()));
+            }
+            // Integers add without rounding, so the order of the sites does not matter.
+            total.iter_mut().zip(*sum).for_each(|(total, value)| *total += i64::from(*value));
+        }
+        self.step_along(&total, sums.len(), fraction_bits.into())
+    }
+
+    /// One round of which only the sum over `sites` is known, as [`Descent::step`] takes each
+    /// site's: secure aggregation shows no more.
+    ///
+    /// # Errors
+    /// [`TrainError`]; the run is then unchanged.
+    pub fn step_along(
+        &mut self,
+        total: &[i64],
+        sites: usize,
+        fraction_bits: u32,
+    ) -> Result<(), TrainError> {
         if self.done >= self.rounds {
             return Err(TrainError::Finished { rounds: self.rounds });
         }
-        if sums.is_empty() {
+        if sites == 0 {
             return Err(TrainError::NoSites);
         }
-        let round = self.done + 1;
-        let head = |source| TrainError::Head { round, source };
-        if let Some(bad) = sums.iter().find(|sum| sum.len() != self.weights.len()) {
-            let (got, want) = (bad.len(), self.weights.len());
-            return Err(head(HeadError::Length { what: "a site's sum", got, want }));
+        if total.len() != self.weights.len() {
+            return Err(self.misfit(total.len()));
         }
-        let unit = sums.len() as f64 * 2.0_f64.powi(i32::from(fraction_bits));
+        let round = self.done + 1;
+        let unit = sites as f64 * f64::from(fraction_bits).exp2();
         let mut next = self.clone();
-        for cell in 0..next.weights.len() {
-            // Integers add without rounding, so the order of the sites does not matter.
-            let total: i64 = sums.iter().map(|sum| i64::from(sum[cell])).sum();
-            next.velocity[cell] = next.momentum * next.velocity[cell] + total as f64 / unit;
+        for (cell, total) in total.iter().enumerate() {
+            next.velocity[cell] = next.momentum * next.velocity[cell] + *total as f64 / unit;
             next.weights[cell] -= next.learning_rate * next.velocity[cell];
         }
         next.done = round;
@@ -111,9 +129,14 @@ impl Descent {
                 *sum += weight;
             }
         }
-        next.head().map_err(head)?;
+        next.head().map_err(|source| TrainError::Head { round, source })?;
         *self = next;
         Ok(())
+    }
+
+    fn misfit(&self, got: usize) -> TrainError {
+        let source = HeadError::Length { what: "a site's sum", got, want: self.weights.len() };
+        TrainError::Head { round: self.done + 1, source }
     }
 
     /// Rounds done.
@@ -196,10 +219,25 @@ mod tests {
     }
 
     #[test]
+    fn the_sum_over_sites_is_all_that_a_step_needs() {
+        let (mut each, mut sum) = (Descent::new(&start(), 2, 0.5, 0.5), None);
+        for round in [[[2, 0], [6, -3]], [[1, 1], [0, 5]]] {
+            let sum = sum.get_or_insert_with(|| each.clone());
+            each.step(&[&round[0], &round[1]], 1).unwrap();
+            let total: Vec<i64> =
+                round[0].iter().zip(&round[1]).map(|(a, b)| 2 * i64::from(a + b)).collect();
+            sum.step_along(&total, 2, 2).unwrap(); // one more bit after the point
+            assert_eq!(sum.head(), each.head());
+        }
+    }
+
+    #[test]
     fn a_refused_step_changes_nothing() {
         let mut run = Descent::new(&start(), 2, 1e38, 0.0);
         assert!(matches!(run.step(&[&[1]], 4), Err(TrainError::Head { round: 1, .. })));
         assert!(matches!(run.step(&[], 4), Err(TrainError::NoSites)));
+        assert!(matches!(run.step_along(&[1], 2, 4), Err(TrainError::Head { round: 1, .. })));
+        assert_eq!(run.step_along(&[1, 2], 0, 4), Err(TrainError::NoSites));
         let overflow = run.step(&[&[i32::MAX, 0]], 4);
         assert!(matches!(
             overflow,
