@@ -1,48 +1,73 @@
 //! From released updates to the next head: exact sums, server momentum, averaged iterates.
 //!
-//! A run is replayed from its stored releases each time a round closes. That costs a little
-//! arithmetic, and means that there is no other state to lose.
+//! A run is replayed from its stored releases and sums each time a round closes. That costs a
+//! little arithmetic, and means that there is no other state to lose.
 
 use insitu_models::head::Head;
 use insitu_models::train::{Descent, TrainError};
 use insitu_protocol::project::Training;
 
-use crate::store::ReleaseRow;
+use crate::store::{ReleaseRow, SumRow};
 
-/// Descends from `start` along the updates of each closed round in turn.
+/// What the updates of one round add up to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundSum {
+    /// In fixed point, row-major `[classes, features]`.
+    total: Vec<i64>,
+    /// Sites in it.
+    sites: usize,
+    /// Bits after the point.
+    fraction_bits: u32,
+}
+
+impl RoundSum {
+    /// The sum of updates that each site noised for itself. Integers add without rounding, so the
+    /// order of the sites does not matter.
+    pub fn of(updates: &[ReleaseRow], fraction_bits: u8) -> Self {
+        let values = |row: &ReleaseRow| row.release.values.0.len();
+        let mut total = vec![0_i64; updates.iter().map(values).max().unwrap_or(0)];
+        for row in updates {
+            for (total, value) in total.iter_mut().zip(&row.release.values.0) {
+                *total += i64::from(*value);
+            }
+        }
+        Self { total, sites: updates.len(), fraction_bits: fraction_bits.into() }
+    }
+
+    /// The sum that secure aggregation showed, of the sites that survived.
+    pub fn together(sum: &SumRow, fraction_bits: u8) -> Self {
+        let total = sum.sums.iter().copied().map(i64::from).collect();
+        Self { total, sites: sum.survived.len(), fraction_bits: fraction_bits.into() }
+    }
+
+    /// L2 norm of the mean over sites, in units of the gradient.
+    pub fn norm(&self) -> f64 {
+        if self.sites == 0 {
+            return 0.0;
+        }
+        let unit = self.sites as f64 * f64::from(self.fraction_bits).exp2();
+        self.total.iter().map(|total| (*total as f64 / unit).powi(2)).sum::<f64>().sqrt()
+    }
+}
+
+/// Descends from `start` along the sum of each closed round in turn.
 ///
-/// The step is along the mean over sites of what each released: its own sum over subjects. It is
-/// not divided by a number of subjects, which is private too; the project's learning rate is
-/// chosen for that.
+/// The step is along the mean over sites of their own sums over subjects. It is not divided by a
+/// number of subjects, which is private too; the project's learning rate is chosen for that.
 ///
 /// # Errors
-/// [`TrainError`] for updates that do not fit the head, or a head that leaves the range of `f32`.
+/// [`TrainError`] for sums that do not fit the head, or a head that leaves the range of `f32`.
 pub fn descend(
     start: &Head,
     training: &Training,
     rounds: u32,
-    updates: &[Vec<ReleaseRow>],
+    sums: &[RoundSum],
 ) -> Result<Descent, TrainError> {
     let mut descent = Descent::new(start, rounds, training.learning_rate, training.momentum);
-    for round in updates {
-        let sums: Vec<&[i32]> = round.iter().map(|row| row.release.values.0.as_slice()).collect();
-        descent.step(&sums, training.fraction_bits)?;
+    for sum in sums {
+        descent.step_along(&sum.total, sum.sites, sum.fraction_bits)?;
     }
     Ok(descent)
-}
-
-/// L2 norm of the mean over sites of their updates, in units of the gradient.
-pub fn norm(updates: &[ReleaseRow], fraction_bits: u8) -> f64 {
-    let Some(first) = updates.first() else { return 0.0 };
-    let unit = updates.len() as f64 * 2.0_f64.powi(i32::from(fraction_bits));
-    let squares: f64 = (0..first.release.values.0.len())
-        .map(|cell| {
-            let value = |row: &ReleaseRow| row.release.values.0.get(cell).copied().unwrap_or(0);
-            let total: i64 = updates.iter().map(|row| i64::from(value(row))).sum();
-            (total as f64 / unit).powi(2)
-        })
-        .sum();
-    squares.sqrt()
 }
 
 #[cfg(test)]
@@ -86,21 +111,26 @@ mod tests {
         let start = Head::new(2, 1, vec![0.0, 0.0]).unwrap();
         // Four fraction bits: 16 is 1.0. Mean of the first round: (1.5, -0.5).
         let rounds = [
-            vec![update("a", vec![16, -16]), update("b", vec![32, 0])],
-            vec![update("a", vec![0, 0])],
+            RoundSum::of(&[update("a", vec![16, -16]), update("b", vec![32, 0])], 4),
+            RoundSum::of(&[update("a", vec![0, 0])], 4),
         ];
         let one = descend(&start, &training(), 2, &rounds[..1]).unwrap();
         assert_eq!(one.head().unwrap().weights(), [-0.75, 0.25]);
         let both = descend(&start, &training(), 2, &rounds).unwrap();
         assert_eq!(both.head().unwrap().weights(), [-0.75, 0.25]);
-        assert!((norm(&rounds[0], 4) - 2.5_f64.sqrt()).abs() < 1e-12);
+        assert!((rounds[0].norm() - 2.5_f64.sqrt()).abs() < 1e-12);
+        // The same sum without the sites' parts, and with one more bit after the point.
+        let (survived, digest) = (vec![0, 3], Fixed([0; 32]));
+        let sum = RoundSum::together(&SumRow { survived, digest, sums: vec![96, -32] }, 5);
+        let together = descend(&start, &training(), 2, &[sum]).unwrap();
+        assert_eq!(together.head().unwrap(), one.head().unwrap());
     }
 
     #[test]
     fn a_round_without_updates_is_refused() {
         let start = Head::new(2, 1, vec![0.0, 0.0]).unwrap();
-        let refused = descend(&start, &training(), 2, &[vec![]]);
+        let refused = descend(&start, &training(), 2, &[RoundSum::of(&[], 4)]);
         assert!(matches!(refused, Err(TrainError::NoSites)));
-        assert!(norm(&[], 4).abs() < f64::EPSILON);
+        assert!(RoundSum::of(&[], 4).norm().abs() < f64::EPSILON);
     }
 }

@@ -13,7 +13,10 @@ use insitu_protocol::response::Response;
 
 use insitu_models::manifest::Manifest;
 
-use crate::store::{CampaignState, OrderKind, RoundState, Store, StoreError, Tx};
+use crate::store::{
+    CampaignState, Noise, OrderKind, RoundRow, RoundState, RunRow, SessionState, Store, StoreError,
+    Tx,
+};
 
 /// Why the orders cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +89,35 @@ pub fn welcome(tx: &Tx<'_>, site: &SiteName) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// What a round asks of its sites; `None` when its project or bundle is gone.
+///
+/// # Errors
+/// [`DownlinkError`].
+pub fn round_order(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    round: RoundRow,
+) -> Result<Option<RoundOrder>, DownlinkError> {
+    let project = tx.project_version(&run.project, run.project_version)?;
+    let bundle = tx.bundle(run.bundle)?;
+    let (Some(project), Some(bundle)) = (project, bundle) else { return Ok(None) };
+    let manifest = Manifest::decode(&bundle.manifest)?;
+    Ok(Some(RoundOrder {
+        run: run.id,
+        round: round.number,
+        rounds: run.rounds,
+        project: run.project.clone(),
+        backbone: manifest.backbone.digest,
+        head: Bytes(round.head),
+        classes: u16::try_from(project.classes.len()).unwrap_or(u16::MAX),
+        features: run.features,
+        clip_milli: project.training.clip_milli,
+        fraction_bits: project.training.fraction_bits,
+        nano_rho: run.round_nano_rho,
+        closes_unix_s: round.closes_unix_s,
+    }))
+}
+
 /// The order that a row refers to; `None` when it is no longer worth doing.
 fn build(tx: &Tx<'_>, kind: &OrderKind, now_unix_s: i64) -> Result<Option<Order>, DownlinkError> {
     match kind {
@@ -109,24 +141,14 @@ fn build(tx: &Tx<'_>, kind: &OrderKind, now_unix_s: i64) -> Result<Option<Order>
             if round.state != RoundState::Open || now_unix_s >= round.closes_unix_s {
                 return Ok(None);
             }
-            let project = tx.project_version(&run.project, run.project_version)?;
-            let bundle = tx.bundle(run.bundle)?;
-            let (Some(project), Some(bundle)) = (project, bundle) else { return Ok(None) };
-            let manifest = Manifest::decode(&bundle.manifest)?;
-            Ok(Some(Order::Round(RoundOrder {
-                run: run.id,
-                round: round.number,
-                rounds: run.rounds,
-                project: run.project,
-                backbone: manifest.backbone.digest,
-                head: Bytes(round.head),
-                classes: u16::try_from(project.classes.len()).unwrap_or(u16::MAX),
-                features: run.features,
-                clip_milli: project.training.clip_milli,
-                fraction_bits: project.training.fraction_bits,
-                nano_rho: run.round_nano_rho,
-                closes_unix_s: round.closes_unix_s,
-            })))
+            if round.noise != Noise::Alone {
+                return Ok(None);
+            }
+            Ok(round_order(tx, &run, round)?.map(Order::Round))
+        }
+        OrderKind::Session { session } => {
+            let open = tx.session(*session)?.filter(|row| row.state == SessionState::Open);
+            Ok(open.map(|row| Order::Session(row.order)))
         }
         OrderKind::Campaign { campaign } => {
             let row = tx.campaign(*campaign)?;

@@ -2,13 +2,13 @@
 //!
 //! Both sides are noised histograms. The level is divided by the number of tests (Bonferroni).
 
-use insitu_privacy::estimate::{self, NoisedCounts, Reference};
+use insitu_privacy::estimate::{self, EstimateError, NoisedCounts, Reference};
 use insitu_protocol::ids::{ProjectName, SiteName};
 use insitu_protocol::project::{Feature, Project};
 use serde::Serialize;
 
 use crate::agreement::ReportError;
-use crate::agreement::counts::{self, CountsError, SiteCounts};
+use crate::agreement::counts::{self, Released};
 use crate::store::Store;
 
 /// Chance of calling any difference drift when there is none, over all tests of a report.
@@ -28,15 +28,35 @@ pub struct DriftReport {
     pub level: f64,
     /// Every other site and feature with enough data.
     pub tests: Vec<DriftTest>,
+    /// Every feature of what sites released together, under secure aggregation.
+    pub together: Vec<TogetherTest>,
     /// Those without.
     pub undefined: Vec<NoTest>,
 }
 
-/// One comparison.
+/// One site's comparison.
 #[derive(Clone, Debug, Serialize)]
 pub struct DriftTest {
     /// The site.
     pub site: SiteName,
+    /// What came out.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+/// The comparison of what sites released together.
+#[derive(Clone, Debug, Serialize)]
+pub struct TogetherTest {
+    /// Which they are, in words.
+    pub source: String,
+    /// What came out.
+    #[serde(flatten)]
+    pub comparison: Comparison,
+}
+
+/// One feature here and at the reference site.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
     /// The feature's field.
     pub feature: String,
     /// Its position in the project.
@@ -90,57 +110,65 @@ pub fn report(
     project: &ProjectName,
     reference: &SiteName,
 ) -> Result<DriftReport, ReportError> {
-    let (project, sites) = store.read("drift", |tx| {
+    let (project, sources) = store.read("drift", |tx| {
         let unknown = || ReportError::UnknownProject { project: project.clone() };
         let project = tx.project(project)?.ok_or_else(unknown)?;
-        let sites = counts::drift(tx, &project)?;
-        Ok::<_, ReportError>((project, sites))
+        let sources = counts::drift(tx, &project)?;
+        Ok::<_, ReportError>((project, sources))
     })?;
-    let (mut tests, mut undefined) = (Vec::new(), Vec::new());
-    let known = sites.iter().find(|site| site.site == *reference);
-    for site in sites.iter().filter(|site| site.site != *reference) {
+    let known = sources.sites.iter().find(|site| site.site == *reference);
+    let known = known.map(|site| &site.released);
+    let (mut tests, mut together, mut undefined) = (Vec::new(), Vec::new(), Vec::new());
+    for site in sources.sites.iter().filter(|site| site.site != *reference) {
         for (index, feature) in project.features.iter().enumerate() {
-            match known.map(|known| compare(&project, index, site, known)) {
-                Some(Ok(test)) => tests.push(test),
-                Some(Err(CountsError::Shape { source })) => {
-                    undefined.push(no_test(site, feature, &source.to_string()));
-                }
-                Some(Err(error @ CountsError::Store { .. })) => return Err(error.into()),
-                None => {
-                    let reason = format!("{reference} has released no histograms yet");
-                    undefined.push(no_test(site, feature, &reason));
+            let compared = match known {
+                Some(known) => compare(&project, index, &site.released, known),
+                None => Err(format!("{reference} has released no histograms yet")),
+            };
+            let name = site.site.clone();
+            match compared {
+                Ok(comparison) => tests.push(DriftTest { site: name, comparison }),
+                Err(reason) => {
+                    undefined.push(NoTest {
+                        site: name,
+                        feature: feature.field.to_string(),
+                        reason,
+                    });
                 }
             }
         }
     }
-    let number = tests.len() as f64;
-    for test in &mut tests {
+    if let (Some(source), Some(known)) = (&sources.together, known) {
+        let compared = |index| compare(&project, index, &source.released, known).ok();
+        together.extend(
+            (0..project.features.len())
+                .filter_map(compared)
+                .map(|comparison| TogetherTest { source: source.name(), comparison }),
+        );
+    }
+    let number = (tests.len() + together.len()) as f64;
+    let all = tests.iter_mut().map(|test| &mut test.comparison);
+    for test in all.chain(together.iter_mut().map(|test| &mut test.comparison)) {
         test.p_adjusted = (test.p_value * number).min(1.0);
         test.drifted = test.p_adjusted < LEVEL;
     }
     let (reference, project) = (reference.clone(), project.name);
-    Ok(DriftReport { project, reference, level: LEVEL, tests, undefined })
+    Ok(DriftReport { project, reference, level: LEVEL, tests, together, undefined })
 }
 
-fn no_test(site: &SiteCounts, feature: &Feature, reason: &str) -> NoTest {
-    NoTest {
-        site: site.site.clone(),
-        feature: feature.field.to_string(),
-        reason: reason.to_owned(),
-    }
-}
-
+/// One feature, compared; or why it cannot be.
 fn compare(
     project: &Project,
     index: usize,
-    site: &SiteCounts,
-    reference: &SiteCounts,
-) -> Result<DriftTest, CountsError> {
+    here: &Released,
+    reference: &Released,
+) -> Result<Comparison, String> {
     let feature = &project.features[index];
-    let (here, there) = (slice(project, index, site)?, slice(project, index, reference)?);
-    let drift = estimate::drift(&here, Reference::Noised(&there), SEED)?;
-    Ok(DriftTest {
-        site: site.site.clone(),
+    let slice = |released| slice(project, index, released).map_err(|error| error.to_string());
+    let (here, there) = (slice(here)?, slice(reference)?);
+    let drift = estimate::drift(&here, Reference::Noised(&there), SEED);
+    let drift = drift.map_err(|error| error.to_string())?;
+    Ok(Comparison {
         feature: feature.field.to_string(),
         feature_index: u16::try_from(index).unwrap_or(u16::MAX),
         statistic: drift.statistic,
@@ -155,8 +183,12 @@ fn compare(
 
 /// One feature's histogram out of a drift release, with the number of items as the *other*
 /// features' histograms tell it: their noise is independent of this one's.
-fn slice(project: &Project, index: usize, site: &SiteCounts) -> Result<NoisedCounts, CountsError> {
-    let (all, variance) = (site.counts.counts(), site.counts.variance());
+fn slice(
+    project: &Project,
+    index: usize,
+    released: &Released,
+) -> Result<NoisedCounts, EstimateError> {
+    let (all, variance) = (released.counts.counts(), released.counts.variance());
     let mut start = 0;
     let (mut own, mut weighted, mut weights) = (Vec::new(), 0.0, 0.0);
     for (position, feature) in project.features.iter().enumerate() {

@@ -2,8 +2,8 @@
 //! is not trusted with data.
 //!
 //! Modules in the order in which a release meets them; each uses only those before it:
-//! 1. [`store`] is the only state; [`intake`] checks releases and lets agents join; [`ledger`] adds
-//!    up what they cost.
+//! 1. [`store`] is the only state; [`session`] adds up what sites mask for one another; [`intake`]
+//!    checks releases and lets agents join; [`ledger`] adds up what they cost.
 //! 2. [`round`] is the pure state machine of a training round, [`aggregate`] its arithmetic.
 //! 3. [`agreement`] and [`drift`] say what the noised counts say; [`campaign`] asks for labels.
 //! 4. [`registry`] keeps bundles, [`publish`] signs them, [`downlink`] tells the sites.
@@ -41,6 +41,7 @@ pub mod ledger;
 pub mod publish;
 pub mod registry;
 pub mod round;
+pub mod session;
 pub mod store;
 
 use std::collections::BTreeSet;
@@ -67,6 +68,7 @@ use api::link::LinkHandler;
 use api::presence::Presence;
 use config::Config;
 use registry::Registry;
+use session::desk::Sessions;
 use store::{Store, StoreError};
 
 /// How long the jobs rest after a failure: a full disk does not get better five times a second.
@@ -190,6 +192,7 @@ impl Coordinator {
             key: SigningKey::load(&config.bundle_key_file())?,
             store: Store::open(&config.store_file())?,
             registry: Registry::new(config.objects_folder()),
+            sessions: Sessions::default(),
             clock,
             config,
         };
@@ -315,7 +318,7 @@ pub fn write_config(path: &Path, text: &str) -> Result<(), FileError> {
 fn tick(office: &Office, presence: &Presence) -> anyhow::Result<()> {
     refresh_revoked(office, presence)?;
     let bench = jobs::Bench { store: &office.store, registry: &office.registry, key: &office.key };
-    Ok(jobs::tick(bench, office.now_unix_s())?)
+    Ok(jobs::tick(bench, &office.sessions, office.now_unix_s())?)
 }
 
 /// A command of another process may have revoked a site: the link is told within a tick.

@@ -10,9 +10,11 @@ use insitu_protocol::project::Project;
 use insitu_protocol::release::{Body, CHAIN_START, Release, Values, chain};
 use insitu_protocol::response::{Receipt, Refusal};
 
-use crate::intake::{self, Sender};
-use crate::jobs::Bench;
+use crate::intake;
+use crate::jobs::{Bench, JobError, tick};
 use crate::registry::Registry;
+use crate::session::Sender;
+use crate::session::desk::Sessions;
 use crate::store::Store;
 use crate::{downlink, publish};
 
@@ -22,6 +24,7 @@ pub(crate) const NOW: i64 = 1_700_000_000;
 pub(crate) struct Scene {
     pub(crate) dir: tempfile::TempDir,
     pub(crate) store: Store,
+    pub(crate) sessions: Sessions,
     pub(crate) registry: Registry,
     pub(crate) key: SigningKey,
 }
@@ -33,7 +36,8 @@ impl Scene {
         let store = Store::open(&dir.path().join("store.db")).unwrap();
         let registry = Registry::new(dir.path().join("objects"));
         let key = SigningKey::create(&dir.path().join("bundle.key")).unwrap();
-        let scene = Self { dir, store, registry, key };
+        let sessions = Sessions::default();
+        let scene = Self { dir, store, sessions, registry, key };
         for name in sites {
             scene.add(name);
         }
@@ -52,6 +56,11 @@ impl Scene {
         Bench { store: &self.store, registry: &self.registry, key: &self.key }
     }
 
+    /// What the coordinator does by itself.
+    pub(crate) fn tick(&self, now: i64) -> Result<(), JobError> {
+        tick(self.bench(), &self.sessions, now)
+    }
+
     /// Publishes the shipped bundle.
     pub(crate) fn publish(&self) -> Digest {
         let name = name();
@@ -61,6 +70,7 @@ impl Scene {
     /// Closes the store and opens it again, as a restart does.
     pub(crate) fn restart(&mut self) {
         self.store = Store::open(&self.dir.path().join("store.db")).unwrap();
+        self.sessions = Sessions::default();
     }
 }
 
@@ -107,6 +117,10 @@ impl Agent {
         }
     }
 
+    pub(crate) fn sender(&self) -> Sender<'_> {
+        Sender { site: &self.site, agent: &self.name }
+    }
+
     /// Submits a release as it is.
     pub(crate) fn send(
         &self,
@@ -114,8 +128,8 @@ impl Agent {
         release: &Release,
         now: i64,
     ) -> Result<Receipt, Refusal> {
-        let sender = Sender { site: &self.site, agent: &self.name };
-        intake::submit(&scene.store, sender, &release.encode().unwrap(), now).unwrap()
+        let bytes = release.encode().unwrap();
+        intake::submit(&scene.store, &scene.sessions, self.sender(), &bytes, now).unwrap()
     }
 
     /// Submits the next release, and moves on when it is accepted.

@@ -16,15 +16,18 @@ use std::time::Duration;
 
 use insitu_coordinator::config as coordinator_config;
 use insitu_coordinator::intake::enrollment::make_token;
-use insitu_coordinator::jobs::{Bench, training};
+use insitu_coordinator::jobs::{Bench, collection, training};
 use insitu_coordinator::round::report::{self, RunReport};
-use insitu_coordinator::{Coordinator, downlink, ledger, publish};
+use insitu_coordinator::session::report::CollectionReport;
+use insitu_coordinator::store::SecureAggregation;
+use insitu_coordinator::{Coordinator, downlink, ledger, publish, session};
 use insitu_daemon::clock::{Clock, RuntimeClock};
 use insitu_daemon::credentials::KeyRequest;
 use insitu_daemon::enroll::{self, EnrollError, Token};
 use insitu_models::bundle::Bundle;
 use insitu_protocol::ids::{AgentName, Digest, ProjectName, RunId, SiteName};
 use insitu_protocol::project::Project;
+use insitu_protocol::session::CollectionId;
 use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
@@ -166,16 +169,36 @@ impl Federation {
 
     /// Starts a training run whose rounds stay open for an hour.
     pub fn train(&self, rounds: u32) -> RunId {
+        self.train_within(rounds, Duration::from_secs(3600))
+    }
+
+    /// Starts a training run, under secure aggregation when the sites are enough.
+    pub fn train_within(&self, rounds: u32, closes_in: Duration) -> RunId {
         let plan = training::Plan {
             project: project(),
             rounds: Some(rounds),
             sites: None,
             quorum: None,
-            closes_in: Duration::from_secs(3600),
+            closes_in,
+            secure: SecureAggregation::Auto,
+            colluders: None,
         };
         let office = self.coordinator.office();
         let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
         training::start(bench, &plan, office.now_unix_s()).unwrap()
+    }
+
+    /// Starts a joint collection of statistics over all sites.
+    pub fn collect(&self, closes_in: Duration) -> CollectionId {
+        let plan = collection::Plan { project: project(), sites: None, closes_in, colluders: None };
+        let office = self.coordinator.office();
+        collection::start(&office.store, &plan, office.now_unix_s()).unwrap()
+    }
+
+    /// A collection as the coordinator reports it.
+    pub fn collection(&self, id: CollectionId) -> CollectionReport {
+        let report = session::report::collection(&self.coordinator.office().store, id);
+        report.unwrap().unwrap()
     }
 
     /// A run as the coordinator reports it.

@@ -41,6 +41,7 @@ const AGENT: &[&str] = &[
 const COORDINATOR: &[&str] = &[
     "config",
     "store",
+    "session",
     "intake",
     "ledger",
     "round",

@@ -6,7 +6,7 @@ use insitu_protocol::project::Project;
 use serde::Serialize;
 
 use super::ReportError;
-use super::counts::{self, CountsError, SiteCounts};
+use super::counts::{self, CountsError, Released};
 use crate::store::Store;
 
 /// Calibration in a project.
@@ -16,7 +16,9 @@ pub struct CalibrationReport {
     pub project: ProjectName,
     /// By name; the sites that released something.
     pub sites: Vec<SiteCalibration>,
-    /// From the sums over all sites.
+    /// What sites released together, under secure aggregation.
+    pub together: Option<TogetherCalibration>,
+    /// From the sums over all of these.
     pub overall: CalibrationFigures,
 }
 
@@ -26,6 +28,16 @@ pub struct SiteCalibration {
     /// The site.
     pub site: SiteName,
     /// Its figures.
+    #[serde(flatten)]
+    pub figures: CalibrationFigures,
+}
+
+/// Calibration over sites that released together.
+#[derive(Clone, Debug, Serialize)]
+pub struct TogetherCalibration {
+    /// Which they are, in words.
+    pub source: String,
+    /// Their figures.
     #[serde(flatten)]
     pub figures: CalibrationFigures,
 }
@@ -83,32 +95,37 @@ pub struct Share {
 /// # Errors
 /// [`ReportError`].
 pub fn report(store: &Store, project: &ProjectName) -> Result<CalibrationReport, ReportError> {
-    let (project, sites) = store.read("calibration", |tx| {
+    let (project, sources) = store.read("calibration", |tx| {
         let unknown = || ReportError::UnknownProject { project: project.clone() };
         let project = tx.project(project)?.ok_or_else(unknown)?;
-        let sites = counts::calibration(tx, &project)?;
-        Ok::<_, ReportError>((project, sites))
+        let sources = counts::calibration(tx, &project)?;
+        Ok::<_, ReportError>((project, sources))
     })?;
-    let total = counts::total(&sites).map_err(CountsError::from)?;
+    let total = sources.total().map_err(CountsError::from)?;
     Ok(CalibrationReport {
         overall: figures(&project, total.as_ref()),
-        sites: sites
+        together: sources.together.as_ref().map(|together| TogetherCalibration {
+            source: together.name(),
+            figures: figures(&project, Some(&together.released)),
+        }),
+        sites: sources
+            .sites
             .iter()
             .map(|site| SiteCalibration {
                 site: site.site.clone(),
-                figures: figures(&project, Some(site)),
+                figures: figures(&project, Some(&site.released)),
             })
             .collect(),
         project: project.name,
     })
 }
 
-fn figures(project: &Project, site: Option<&SiteCounts>) -> CalibrationFigures {
+fn figures(project: &Project, released: Option<&Released>) -> CalibrationFigures {
     let undefined = |undefined: String| CalibrationFigures::Undefined { undefined };
-    let Some(site) = site else { return undefined("nothing was released yet".to_owned()) };
+    let Some(released) = released else { return undefined("nothing was released yet".to_owned()) };
     let edges = edges(project);
     let middles: Vec<f64> = edges.windows(2).map(|edge| 0.5 * (edge[0] + edge[1])).collect();
-    match estimate::calibration(&site.counts, &middles) {
+    match estimate::calibration(&released.counts, &middles) {
         Ok(Calibration { n, accuracy, error, error_deviation, error_if_perfect }) => {
             let bins = edges.windows(2).zip(accuracy).map(|(edge, accuracy)| Bin {
                 from: edge[0],
@@ -119,7 +136,7 @@ fn figures(project: &Project, site: Option<&SiteCounts>) -> CalibrationFigures {
                     high: share.high,
                 }),
             });
-            let (windows, bins) = (site.windows, bins.collect());
+            let (windows, bins) = (released.windows, bins.collect());
             CalibrationFigures::Known { windows, n, error, error_deviation, error_if_perfect, bins }
         }
         Err(error @ EstimateError::NotEnoughData { .. }) => undefined(error.to_string()),

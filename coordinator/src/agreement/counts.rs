@@ -1,4 +1,5 @@
-//! Released counts of a project, summed over each site's windows and agents.
+//! Released counts of a project, summed over each site's windows and agents, and over the
+//! collections in which all sites released together.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,9 @@ use insitu_privacy::estimate::{EstimateError, NoisedCounts};
 use insitu_protocol::ids::SiteName;
 use insitu_protocol::project::Project;
 use insitu_protocol::release::{Body, Release};
+use insitu_protocol::session::Purpose;
 
+use crate::session::vector::{self, Collected};
 use crate::store::{StoreError, Tx};
 
 /// Why released counts cannot be summed.
@@ -30,67 +33,161 @@ pub enum CountsError {
     },
 }
 
-/// What one site released of one kind, all windows together.
+/// Counts with their noise, all windows together.
+#[derive(Clone, Debug)]
+pub struct Released {
+    /// How many releases are in it.
+    pub windows: u32,
+    /// The sums.
+    pub counts: NoisedCounts,
+}
+
+/// What was released of one kind.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// By name; the sites that released something by themselves.
+    pub sites: Vec<SiteCounts>,
+    /// What sites released together, if they did.
+    pub together: Option<Together>,
+}
+
+/// What one site released.
 #[derive(Clone, Debug)]
 pub struct SiteCounts {
     /// The site.
     pub site: SiteName,
-    /// How many releases are in it.
-    pub windows: u32,
-    /// The sums, with their noise.
-    pub counts: NoisedCounts,
+    /// Its counts.
+    pub released: Released,
+}
+
+/// What sites released under secure aggregation: whose part is whose, nobody knows.
+#[derive(Clone, Debug)]
+pub struct Together {
+    /// Sites in the smallest of the sums.
+    pub sites_min: usize,
+    /// Sites in the largest.
+    pub sites_max: usize,
+    /// The sum of the sums; a window is a collection here.
+    pub released: Released,
+}
+
+impl Sources {
+    /// The sum over everything; `None` when there is nothing.
+    ///
+    /// # Errors
+    /// [`EstimateError`], when the shapes differ.
+    pub fn total(&self) -> Result<Option<Released>, EstimateError> {
+        let sites = self.sites.iter().map(|site| &site.released);
+        let mut all = sites.chain(self.together.as_ref().map(|together| &together.released));
+        let Some(mut total) = all.next().cloned() else { return Ok(None) };
+        for released in all {
+            total.add(released)?;
+        }
+        Ok(Some(total))
+    }
+}
+
+impl Together {
+    /// Its name beside the sites' in a report.
+    pub fn name(&self) -> String {
+        let Self { sites_min, sites_max, .. } = self;
+        if sites_min == sites_max {
+            return format!("all sites together (secure aggregation, {sites_max} sites)");
+        }
+        format!("all sites together (secure aggregation, {sites_min} to {sites_max} sites)")
+    }
+}
+
+impl Released {
+    fn add(&mut self, other: &Self) -> Result<(), EstimateError> {
+        self.counts.pool(&other.counts)?;
+        self.windows += other.windows;
+        Ok(())
+    }
 }
 
 /// The project's newest version, and what decides whether an older version counted the same way.
 type Comparable = fn(&Project, &Project) -> bool;
 
-/// The confusion matrices `[classes, classes]` of each site.
+/// The confusion matrices `[classes, classes]`.
 ///
 /// # Errors
 /// [`CountsError`].
-pub fn confusion(tx: &Tx<'_>, project: &Project) -> Result<Vec<SiteCounts>, CountsError> {
-    by_site(tx, project, &Body::Confusion { window: 0 }, |a, b| a.classes == b.classes)
+pub fn confusion(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsError> {
+    sources(tx, project, (&Body::Confusion { window: 0 }, Collected::Confusion), |a, b| {
+        a.classes == b.classes
+    })
 }
 
-/// The coincidence matrices `[classes, classes]` of each site.
+/// The coincidence matrices `[classes, classes]`.
 ///
 /// # Errors
 /// [`CountsError`].
-pub fn coincidence(tx: &Tx<'_>, project: &Project) -> Result<Vec<SiteCounts>, CountsError> {
-    by_site(tx, project, &Body::Coincidence { window: 0 }, |a, b| a.classes == b.classes)
+pub fn coincidence(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsError> {
+    sources(tx, project, (&Body::Coincidence { window: 0 }, Collected::Coincidence), |a, b| {
+        a.classes == b.classes
+    })
 }
 
-/// The calibration histograms `[bins, 2]` of each site.
+/// The calibration histograms `[bins, 2]`.
 ///
 /// # Errors
 /// [`CountsError`].
-pub fn calibration(tx: &Tx<'_>, project: &Project) -> Result<Vec<SiteCounts>, CountsError> {
-    by_site(tx, project, &Body::Calibration { window: 0 }, |a, b| {
+pub fn calibration(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsError> {
+    sources(tx, project, (&Body::Calibration { window: 0 }, Collected::Calibration), |a, b| {
         a.classes.len() == b.classes.len()
             && a.statistics.calibration_bins == b.statistics.calibration_bins
     })
 }
 
-/// The drift histograms `[sum of bins]` of each site.
+/// The drift histograms `[sum of bins]`.
 ///
 /// # Errors
 /// [`CountsError`].
-pub fn drift(tx: &Tx<'_>, project: &Project) -> Result<Vec<SiteCounts>, CountsError> {
-    by_site(tx, project, &Body::Drift { window: 0 }, |a, b| a.features == b.features)
+pub fn drift(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsError> {
+    sources(tx, project, (&Body::Drift { window: 0 }, Collected::Drift), |a, b| {
+        a.features == b.features
+    })
 }
 
-/// The sum over all sites; `None` when there are none.
-///
-/// # Errors
-/// [`EstimateError`], when the shapes differ.
-pub fn total(sites: &[SiteCounts]) -> Result<Option<SiteCounts>, EstimateError> {
-    let Some((first, rest)) = sites.split_first() else { return Ok(None) };
-    let mut total = first.clone();
-    for site in rest {
-        total.counts.pool(&site.counts)?;
-        total.windows += site.windows;
+fn sources(
+    tx: &Tx<'_>,
+    project: &Project,
+    (kind, collected): (&Body, Collected),
+    comparable: Comparable,
+) -> Result<Sources, CountsError> {
+    let sites = by_site(tx, project, kind, comparable)?;
+    Ok(Sources { sites, together: together(tx, project, collected, comparable)? })
+}
+
+/// Sums of noised counts, not yet estimated, clipped or projected, like everything that is pooled.
+fn together(
+    tx: &Tx<'_>,
+    project: &Project,
+    which: Collected,
+    comparable: Comparable,
+) -> Result<Option<Together>, CountsError> {
+    let mut all: Option<Together> = None;
+    for (session, sum) in tx.collected(&project.name)? {
+        let Purpose::Statistics { project_version, .. } = session.order.purpose else { continue };
+        let then = tx.project_version(&project.name, project_version)?;
+        let Some(then) = then.filter(|then| comparable(then, project)) else { continue };
+        let sites = sum.survived.len();
+        let Some(read) = vector::collected(&session.order, &then, which, &sum.sums, sites) else {
+            continue;
+        };
+        let counts = NoisedCounts::with_variance(read.counts, read.variance)?;
+        let released = Released { windows: 1, counts };
+        match &mut all {
+            Some(all) => {
+                all.released.add(&released)?;
+                (all.sites_min, all.sites_max) =
+                    (all.sites_min.min(sites), all.sites_max.max(sites));
+            }
+            None => all = Some(Together { sites_min: sites, sites_max: sites, released }),
+        }
     }
-    Ok(Some(total))
+    Ok(all)
 }
 
 fn by_site(
@@ -110,13 +207,10 @@ fn by_site(
         if versions.get(&version) != Some(&true) {
             continue;
         }
-        let counts = noised(&row.release)?;
+        let released = Released { windows: 1, counts: noised(&row.release)? };
         match sites.last_mut().filter(|last| last.site == row.site) {
-            Some(last) => {
-                last.counts.pool(&counts)?;
-                last.windows += 1;
-            }
-            None => sites.push(SiteCounts { site: row.site, windows: 1, counts }),
+            Some(last) => last.released.add(&released)?,
+            None => sites.push(SiteCounts { site: row.site, released }),
         }
     }
     Ok(sites)

@@ -5,7 +5,7 @@ use insitu_protocol::project::Project;
 use serde::Serialize;
 
 use super::ReportError;
-use super::counts::{self, CountsError, SiteCounts};
+use super::counts::{self, CountsError, Released};
 use crate::store::Store;
 
 /// Labels in a project.
@@ -17,7 +17,9 @@ pub struct LabelsReport {
     pub classes: Vec<String>,
     /// By name; the sites that released something.
     pub sites: Vec<SiteLabels>,
-    /// Over all sites.
+    /// What sites released together, under secure aggregation.
+    pub together: Option<TogetherLabels>,
+    /// Over all of these.
     pub overall: Option<Labels>,
 }
 
@@ -27,6 +29,16 @@ pub struct SiteLabels {
     /// The site.
     pub site: SiteName,
     /// Its labels.
+    #[serde(flatten)]
+    pub labels: Labels,
+}
+
+/// Labels of sites that released together.
+#[derive(Clone, Debug, Serialize)]
+pub struct TogetherLabels {
+    /// Which they are, in words.
+    pub source: String,
+    /// Their labels.
     #[serde(flatten)]
     pub labels: Labels,
 }
@@ -51,33 +63,41 @@ pub struct Labels {
 /// # Errors
 /// [`ReportError`].
 pub fn report(store: &Store, project: &ProjectName) -> Result<LabelsReport, ReportError> {
-    let (project, sites) = store.read("labels", |tx| {
+    let (project, sources) = store.read("labels", |tx| {
         let unknown = || ReportError::UnknownProject { project: project.clone() };
         let project = tx.project(project)?.ok_or_else(unknown)?;
-        let sites = counts::confusion(tx, &project)?;
-        Ok::<_, ReportError>((project, sites))
+        let sources = counts::confusion(tx, &project)?;
+        Ok::<_, ReportError>((project, sources))
     })?;
-    let total = counts::total(&sites).map_err(CountsError::from)?;
+    let total = sources.total().map_err(CountsError::from)?;
     Ok(LabelsReport {
         classes: project.classes.iter().map(|class| class.name.to_string()).collect(),
         overall: total.as_ref().map(|total| labels(&project, total)),
-        sites: sites
+        together: sources.together.as_ref().map(|together| TogetherLabels {
+            source: together.name(),
+            labels: labels(&project, &together.released),
+        }),
+        sites: sources
+            .sites
             .iter()
-            .map(|site| SiteLabels { site: site.site.clone(), labels: labels(&project, site) })
+            .map(|site| SiteLabels {
+                site: site.site.clone(),
+                labels: labels(&project, &site.released),
+            })
             .collect(),
         project: project.name,
     })
 }
 
 /// Columns of the confusion matrix are labels of record.
-fn labels(project: &Project, site: &SiteCounts) -> Labels {
+fn labels(project: &Project, released: &Released) -> Labels {
     let classes = project.classes.len();
-    let cells = site.counts.counts();
+    let cells = released.counts.counts();
     let by_class: Vec<i64> =
         (0..classes).map(|class| cells.iter().skip(class).step_by(classes).sum()).collect();
-    let deviation = site.counts.variance().sqrt();
+    let deviation = released.counts.variance().sqrt();
     Labels {
-        windows: site.windows,
+        windows: released.windows,
         total: by_class.iter().sum(),
         by_class,
         sd_by_class: deviation * (classes as f64).sqrt(),

@@ -14,7 +14,7 @@ use insitu_protocol::project::Project;
 use serde::Serialize;
 
 use crate::store::{Store, StoreError};
-use counts::{CountsError, SiteCounts};
+use counts::{CountsError, Released, Sources};
 
 /// Confidence of the pooled interval.
 const LEVEL: f64 = 0.95;
@@ -52,9 +52,11 @@ pub enum ReportError {
 pub struct AgreementReport {
     /// The project.
     pub project: ProjectName,
-    /// By name; the sites that released something.
+    /// By name; the sites that released something by themselves.
     pub sites: Vec<SiteAgreement>,
-    /// From the sums over all sites.
+    /// What sites released together, under secure aggregation.
+    pub together: Option<TogetherAgreement>,
+    /// From the sums over all of these.
     pub overall: AgreementFigures,
     /// Random-effects means of the sites' figures, with what differs between sites in the interval.
     pub pooled: PooledFigures,
@@ -66,6 +68,16 @@ pub struct SiteAgreement {
     /// The site.
     pub site: SiteName,
     /// Its figures.
+    #[serde(flatten)]
+    pub figures: AgreementFigures,
+}
+
+/// Agreement over sites that released together.
+#[derive(Clone, Debug, Serialize)]
+pub struct TogetherAgreement {
+    /// Which they are, in words.
+    pub source: String,
+    /// Their figures.
     #[serde(flatten)]
     pub figures: AgreementFigures,
 }
@@ -153,7 +165,7 @@ pub fn report(store: &Store, project: &ProjectName) -> Result<AgreementReport, R
         Ok::<_, ReportError>((project, confusion, coincidence))
     })?;
     let mut names: Vec<&SiteName> =
-        confusion.iter().chain(&coincidence).map(|site| &site.site).collect();
+        confusion.sites.iter().chain(&coincidence.sites).map(|site| &site.site).collect();
     names.sort();
     names.dedup();
     let sites: Vec<SiteAgreement> = names
@@ -163,23 +175,28 @@ pub fn report(store: &Store, project: &ProjectName) -> Result<AgreementReport, R
             figures: figures(&project, of(&confusion, name), of(&coincidence, name)),
         })
         .collect();
-    let total = |sites| counts::total(sites).map_err(CountsError::from);
+    let total = |sources: &Sources| sources.total().map_err(CountsError::from);
     let overall = figures(&project, total(&confusion)?.as_ref(), total(&coincidence)?.as_ref());
+    let together = confusion.together.as_ref().map(|together| {
+        let pairs = coincidence.together.as_ref().map(|together| &together.released);
+        let figures = figures(&project, Some(&together.released), pairs);
+        TogetherAgreement { source: together.name(), figures }
+    });
     let pooled = PooledFigures {
         kappa: pool(sites.iter().map(|site| &site.figures.kappa)),
         alpha: pool(sites.iter().map(|site| &site.figures.alpha)),
     };
-    Ok(AgreementReport { project: project.name, sites, overall, pooled })
+    Ok(AgreementReport { project: project.name, sites, together, overall, pooled })
 }
 
-fn of<'a>(sites: &'a [SiteCounts], name: &SiteName) -> Option<&'a SiteCounts> {
-    sites.iter().find(|site| site.site == *name)
+fn of<'a>(sources: &'a Sources, name: &SiteName) -> Option<&'a Released> {
+    sources.sites.iter().find(|site| site.site == *name).map(|site| &site.released)
 }
 
 fn figures(
     project: &Project,
-    confusion: Option<&SiteCounts>,
-    coincidence: Option<&SiteCounts>,
+    confusion: Option<&Released>,
+    coincidence: Option<&Released>,
 ) -> AgreementFigures {
     let classes = project.classes.len();
     let kappa = confusion.map(|site| estimate::kappa(&site.counts, classes));

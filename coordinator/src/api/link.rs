@@ -12,8 +12,10 @@ use insitu_protocol::response::{Refusal, Response};
 use super::Office;
 use super::presence::Presence;
 use crate::downlink;
+use crate::intake;
 use crate::intake::enrollment::{self, Issuer};
-use crate::intake::{self, Sender};
+use crate::session::Sender;
+use crate::session::desk::{self, Message};
 
 /// Answers agents.
 #[derive(Debug)]
@@ -65,7 +67,8 @@ fn answer(
             intake::hello(&office.store, sender, &facts, now)?.map(Response::Hello)
         }
         Request::Submit { release } => {
-            intake::submit(&office.store, sender, &release.0, now)?.map(Response::Receipt)
+            let (store, sessions) = (&office.store, &office.sessions);
+            intake::submit(store, sessions, sender, &release.0, now)?.map(Response::Receipt)
         }
         Request::Poll { after } => {
             Ok(Response::Orders(downlink::poll(&office.store, sender.site, after, now)?))
@@ -83,7 +86,14 @@ fn answer(
             enrollment::renew(&office.store, issuer(office), &peer.identity, request, now)?
                 .map(Response::Certificate)
         }
-        Request::Announce { .. } | Request::Session { .. } => Err(Refusal::UnknownSession),
+        Request::Announce { verify_key } => {
+            desk::announce(&office.store, sender, verify_key, now)?.map(|()| Response::Announced)
+        }
+        Request::Session { session, stage, body } => {
+            let message = Message { session, stage, body: &body.0 };
+            desk::message(&office.store, &office.sessions, sender, message, now)?
+                .map(Response::Session)
+        }
     })
 }
 

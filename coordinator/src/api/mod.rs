@@ -23,6 +23,7 @@ use serde_json::json;
 
 use crate::config::Config;
 use crate::registry::Registry;
+use crate::session::desk::Sessions;
 use crate::store::Store;
 use overview::DriftCache;
 use presence::Presence;
@@ -34,6 +35,8 @@ pub struct Office {
     pub config: Config,
     /// The store.
     pub store: Store,
+    /// The secure aggregations in memory.
+    pub sessions: Sessions,
     /// Where bundles are kept.
     pub registry: Registry,
     /// Who certifies members.

@@ -21,7 +21,7 @@ use crate::intake::fleet;
 use crate::ledger;
 use crate::registry::{self, BundleReport, RegistryError};
 use crate::round::report::{RoundReport, RoundSite, RunReport, runs};
-use crate::store::StoreError;
+use crate::store::{CollectionRow, CollectionState, StoreError};
 
 /// Why there is no overview.
 #[derive(Debug, thiserror::Error)]
@@ -140,6 +140,7 @@ struct Round {
     sites: Vec<RoundSite>,
     bundle: Option<Digest>,
     norm: Option<f64>,
+    noise: String,
     evaluation: Option<Evaluation>,
 }
 
@@ -184,7 +185,7 @@ pub struct DriftCache {
     known: Mutex<BTreeMap<ProjectName, (DriftKey, DriftReport)>>,
 }
 
-/// What a drift report depends on: version, reference, releases.
+/// What a drift report depends on: version, reference, releases and finished collections.
 type DriftKey = (u32, SiteName, u64);
 
 /// Builds the overview.
@@ -288,6 +289,7 @@ fn describe_run(run: RunReport, bundles: &[BundleReport]) -> Run {
         sites: round.sites,
         bundle: round.bundle,
         norm: round.norm,
+        noise: round.noise,
         evaluation: round.bundle.and_then(evaluation),
     };
     Run {
@@ -307,7 +309,13 @@ fn drift_of(
     let released = charges.iter().filter(|c| c.project == project.name && c.kind == "drift");
     let sites: Vec<SiteName> = released.clone().map(|charge| charge.site.clone()).collect();
     let Some(reference) = reference(&office.config, &sites) else { return Ok(None) };
-    let key = (project.version, reference.clone(), released.map(|charge| charge.releases).sum());
+    let finished = |row: &&CollectionRow| {
+        row.project == project.name && row.state == CollectionState::Finished
+    };
+    let collections = office.store.read("collections", |tx| tx.collections())?;
+    let collected = collections.iter().filter(finished).count() as u64;
+    let released: u64 = released.map(|charge| charge.releases).sum();
+    let key = (project.version, reference.clone(), released + collected);
     let known = || cache.known.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, report)) = known().get(&project.name).filter(|(known, _)| *known == key) {
         return Ok(Some(report.clone()));

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::campaign::{self, Plan, Target, bins_clause};
 use crate::jobs::{Bench, tick, training};
+use crate::store::SecureAggregation;
 use crate::tests::{Agent, NOW, Scene, name, project, site};
 use crate::{Coordinator, config};
 
@@ -33,12 +34,14 @@ fn office() -> (tempfile::TempDir, Office) {
         sites: None,
         quorum: None,
         closes_in: std::time::Duration::from_secs(60),
+        secure: SecureAggregation::Auto,
+        colluders: None,
     };
     let run = training::start(scene.bench(), &plan, NOW).unwrap();
     for agent in &mut agents {
         agent.submit(&scene, Body::Update { run, round: 1 }, vec![5; 68], NOW).unwrap();
     }
-    tick(scene.bench(), NOW).unwrap();
+    scene.tick(NOW).unwrap();
     let figures = [(site("a"), 0.81), (site("b"), 0.77)];
     let last = scene.store.read("active", |tx| tx.active_publication(&name())).unwrap().unwrap();
     assert_ne!(last.bundle, first);
@@ -67,8 +70,8 @@ fn office() -> (tempfile::TempDir, Office) {
     let config = Config::read(&file).unwrap();
     Coordinator::create(&config, federation, Arc::clone(&clock)).unwrap();
     let authority = Authority::open(&config.authority_folder(), Arc::clone(&clock)).unwrap();
-    let Scene { dir, store, registry, key } = scene;
-    (dir, Office { config, store, registry, authority, key, clock })
+    let Scene { dir, store, sessions, registry, key } = scene;
+    (dir, Office { config, store, sessions, registry, authority, key, clock })
 }
 
 fn registry_evaluate(scene: &Scene, bundle: insitu_protocol::ids::Digest, of: &[(SiteName, f64)]) {
@@ -122,7 +125,7 @@ fn the_page_and_its_files_are_embedded() {
 fn one_bench_is_enough_for_all_jobs() {
     let (_dir, office) = office();
     let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
-    tick(bench, NOW + 61).unwrap();
+    tick(bench, &office.sessions, NOW + 61).unwrap();
     let campaigns = campaign::report::campaigns(&office.store, None).unwrap();
     assert_eq!(campaigns[0].state, "closed");
 }

@@ -27,25 +27,27 @@ pub(super) struct Worst {
 /// An excess is a difference of two noised shares, which noise makes neither larger nor smaller on
 /// average; what noise alone could have made was not called drift.
 pub(super) fn worst(drift: &DriftReport, agreement: &AgreementReport) -> Option<Worst> {
-    let drifted = || drift.tests.iter().filter(|test| test.drifted);
+    let drifted = || drift.tests.iter().filter(|test| test.comparison.drifted);
     let worst = drifted().max_by(|a, b| {
-        let excess = a.worst_bin.excess.total_cmp(&b.worst_bin.excess);
+        let excess = a.comparison.worst_bin.excess.total_cmp(&b.comparison.worst_bin.excess);
         excess.then_with(|| by_kappa(agreement, b, a))
     })?;
-    let bin = worst.worst_bin.bin;
-    let there =
-        |test: &&DriftTest| test.feature_index == worst.feature_index && test.worst_bin.bin == bin;
+    let found = &worst.comparison;
+    let bin = found.worst_bin.bin;
+    let there = |test: &&DriftTest| {
+        test.comparison.feature_index == found.feature_index && test.comparison.worst_bin.bin == bin
+    };
     let bins = u32::try_from(bin).ok().and_then(|bin| 1_u64.checked_shl(bin)).unwrap_or(0);
     Some(Worst {
-        selector: Selector::new(vec![Clause::Feature { feature: worst.feature_index, bins }]),
+        selector: Selector::new(vec![Clause::Feature { feature: found.feature_index, bins }]),
         sites: drifted().filter(there).map(|test| test.site.clone()).collect(),
         reason: format!(
             "{} has {:.0} ± {:.0} percentage points more items with {} {} than {}",
             worst.site,
-            100.0 * worst.worst_bin.excess,
-            100.0 * worst.worst_bin.sd,
-            worst.feature,
-            worst.worst_bin.title,
+            100.0 * found.worst_bin.excess,
+            100.0 * found.worst_bin.sd,
+            found.feature,
+            found.worst_bin.title,
             drift.reference
         ),
     })
@@ -133,7 +135,7 @@ fn titles(feature: &Feature) -> Vec<String> {
 mod tests {
     use super::*;
     use crate::agreement::{AgreementFigures, PooledEstimate, PooledFigures, SiteAgreement};
-    use crate::drift::WorstBin;
+    use crate::drift::{Comparison, WorstBin};
 
     fn project() -> Project {
         crate::tests::project()
@@ -142,15 +144,17 @@ mod tests {
     fn test(site: &str, feature_index: u16, bin: usize, excess: f64, drifted: bool) -> DriftTest {
         DriftTest {
             site: site.parse().unwrap(),
-            feature: format!("f{feature_index}"),
-            feature_index,
-            statistic: 1.0,
-            p_value: 0.5,
-            p_adjusted: 1.0,
-            effect: 0.0,
-            effect_sd: 0.0,
-            drifted,
-            worst_bin: WorstBin { bin, title: "<1".to_owned(), excess, sd: 0.01 },
+            comparison: Comparison {
+                feature: format!("f{feature_index}"),
+                feature_index,
+                statistic: 1.0,
+                p_value: 0.5,
+                p_adjusted: 1.0,
+                effect: 0.0,
+                effect_sd: 0.0,
+                drifted,
+                worst_bin: WorstBin { bin, title: "<1".to_owned(), excess, sd: 0.01 },
+            },
         }
     }
 
@@ -160,6 +164,7 @@ mod tests {
             reference: "ref".parse().unwrap(),
             level: 0.01,
             tests,
+            together: Vec::new(),
             undefined: Vec::new(),
         }
     }
@@ -182,6 +187,7 @@ mod tests {
                     figures: figures(*kappa),
                 })
                 .collect(),
+            together: None,
             overall: figures(0.5),
             pooled: PooledFigures { kappa: undefined(), alpha: undefined() },
         }

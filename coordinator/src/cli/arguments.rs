@@ -4,10 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use humantime_serde::re::humantime;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{FederationName, ProjectName, SiteName};
+
+use super::statistics::Statistics;
 
 /// The central program of an Insitu federation
 ///
@@ -65,6 +67,9 @@ pub(super) enum Command {
     /// Train the model with the sites
     #[command(subcommand)]
     Round(Round),
+    /// Collect statistics that are only seen added up over the sites
+    #[command(subcommand)]
+    Statistics(Statistics),
     /// Ask sites to label a slice of their items
     #[command(subcommand)]
     Campaign(Campaign),
@@ -221,6 +226,20 @@ pub(super) struct RoundStart {
     /// Fewest updates with which a round closes at its deadline [default: more than half]
     #[arg(long)]
     pub(super) quorum: Option<u32>,
+    /// Whether sites add their updates up masked, with the noise of one: on fails when they are
+    /// too few, auto lets each site noise its own then
+    #[arg(long, value_enum, default_value_t = Choice::Auto)]
+    pub(super) secure_aggregation: Choice,
+    /// Sites that may collude with the coordinator [default: 0, or 1 from five sites on]
+    #[arg(long)]
+    pub(super) colluders: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(super) enum Choice {
+    On,
+    Off,
+    Auto,
 }
 
 #[derive(Debug, Subcommand)]
@@ -321,7 +340,7 @@ pub(super) struct OfProject {
     pub(super) project: Option<ProjectName>,
 }
 
-fn id(text: &str) -> Result<Fixed<16>, String> {
+pub(super) fn id(text: &str) -> Result<Fixed<16>, String> {
     Fixed::from_hex(text).ok_or_else(|| "an id has 32 hexadecimal digits".to_owned())
 }
 

@@ -4,6 +4,7 @@ mod arguments;
 mod output;
 mod reports;
 mod setup;
+mod statistics;
 mod work;
 
 use std::ffi::OsString;
@@ -55,6 +56,7 @@ fn run(cli: Cli) -> anyhow::Result<Output> {
         Command::Project(command) => work::project(&config, &command),
         Command::Model(command) => work::model(&config, command),
         Command::Round(command) => work::round(&config, command),
+        Command::Statistics(command) => statistics::statistics(&config, command),
         Command::Campaign(command) => work::campaign(&config, command),
         Command::Report(command) => reports::report(&config, &command),
     }

@@ -51,6 +51,7 @@ fn labels_report(office: &Office, project: &ProjectName) -> anyhow::Result<Outpu
     };
     let mut rows: Vec<[String; 4]> =
         report.sites.iter().map(|site| row(site.site.to_string(), &site.labels)).collect();
+    rows.extend(report.together.as_ref().map(|source| row(source.source.clone(), &source.labels)));
     rows.extend(report.overall.as_ref().map(|labels| row("all".to_owned(), labels)));
     Output::new(&report, table(["site", "windows", "labels", "by class (95 %)"], &rows))
 }
@@ -69,6 +70,7 @@ fn agreement_report(office: &Office, project: &ProjectName) -> anyhow::Result<Ou
     };
     let mut rows: Vec<[String; 6]> =
         report.sites.iter().map(|site| row(site.site.as_str(), &site.figures)).collect();
+    rows.extend(report.together.as_ref().map(|source| row(&source.source, &source.figures)));
     rows.push(row("all", &report.overall));
     rows.push([
         "mean of sites".to_owned(),
@@ -108,6 +110,7 @@ fn calibration_report(office: &Office, project: &ProjectName) -> anyhow::Result<
     };
     let mut rows: Vec<[String; 5]> =
         report.sites.iter().map(|site| row(site.site.as_str(), &site.figures)).collect();
+    rows.extend(report.together.as_ref().map(|source| row(&source.source, &source.figures)));
     rows.push(row("all", &report.overall));
     let heading = ["site", "items", "calibration error", "if perfect", "right by confidence"];
     Output::new(&report, table(heading, &rows))
@@ -119,13 +122,14 @@ fn drift_report(
     reference: &SiteName,
 ) -> anyhow::Result<Output> {
     let report = drift::report(&office.store, project, reference)?;
-    let mut rows: Vec<[String; 6]> = report
-        .tests
-        .iter()
-        .map(|test| {
+    let sites = report.tests.iter().map(|test| (test.site.to_string(), &test.comparison));
+    let together = report.together.iter().map(|test| (test.source.clone(), &test.comparison));
+    let mut rows: Vec<[String; 6]> = sites
+        .chain(together)
+        .map(|(source, test)| {
             let worst = &test.worst_bin;
             [
-                test.site.to_string(),
+                source,
                 test.feature.clone(),
                 if test.drifted { "drifted" } else { "-" }.to_owned(),
                 format!("{:.4}", test.p_adjusted),

@@ -9,13 +9,14 @@ use insitu_protocol::order::{Clause, Selector};
 use insitu_protocol::project;
 use serde_json::json;
 
-use super::arguments::{Campaign, CampaignCreate, Model, Project, Round, RoundStart};
+use super::arguments::{Campaign, CampaignCreate, Choice, Model, Project, Round, RoundStart};
 use super::output::{Output, short, short_or_dash, table, time};
 use super::setup::open;
 use crate::api::Office;
 use crate::campaign::{self, Plan, Target, bins_clause};
 use crate::jobs::{Bench, training};
 use crate::round::report::{RunReport, run, runs};
+use crate::store::SecureAggregation;
 use crate::{publish, registry};
 
 /// Longest project file, in bytes.
@@ -136,9 +137,15 @@ pub(super) fn round(file: &Path, command: Round) -> anyhow::Result<Output> {
 }
 
 fn start_run(office: &Office, start: RoundStart) -> anyhow::Result<Output> {
-    let RoundStart { project, rounds, sites, closes_in, quorum } = start;
+    let RoundStart { project, rounds, sites, closes_in, quorum, secure_aggregation, colluders } =
+        start;
     let closes_in = closes_in.unwrap_or(office.config.rounds.closes_in);
-    let plan = training::Plan { project, rounds, sites, quorum, closes_in };
+    let secure = match secure_aggregation {
+        Choice::On => SecureAggregation::On,
+        Choice::Off => SecureAggregation::Off,
+        Choice::Auto => SecureAggregation::Auto,
+    };
+    let plan = training::Plan { project, rounds, sites, quorum, closes_in, secure, colluders };
     let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
     let run = training::start(bench, &plan, office.now_unix_s())?;
     let text =
@@ -147,7 +154,7 @@ fn start_run(office: &Office, start: RoundStart) -> anyhow::Result<Output> {
 }
 
 fn run_text(report: &RunReport) -> String {
-    let rows: Vec<[String; 5]> = report
+    let rows: Vec<[String; 6]> = report
         .rounds
         .iter()
         .map(|round| {
@@ -158,6 +165,7 @@ fn run_text(report: &RunReport) -> String {
                 round.state.to_owned(),
                 short_or_dash(round.bundle),
                 round.norm.map_or_else(String::new, |norm| format!("{norm:.3}")),
+                round.noise.clone(),
                 sites.join(", "),
             ]
         })
@@ -168,7 +176,7 @@ fn run_text(report: &RunReport) -> String {
         report.run,
         report.project,
         report.state,
-        table(["round", "state", "candidate", "gradient", "sites"], &rows)
+        table(["round", "state", "candidate", "gradient", "noise", "sites"], &rows)
     )
 }
 

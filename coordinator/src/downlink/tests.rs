@@ -15,6 +15,7 @@ fn kinds(scene: &Scene, site_name: &str, after: u64, now: i64) -> Vec<(u64, &'st
         Order::Bundle(_) => "bundle",
         Order::Round(_) => "round",
         Order::Campaign(_) => "campaign",
+        Order::Session(_) => "session",
     };
     orders.iter().map(|numbered| (numbered.number, kind(&numbered.order))).collect()
 }

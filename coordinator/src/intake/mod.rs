@@ -8,20 +8,12 @@ pub mod fleet;
 mod shape;
 
 use insitu_protocol::facts::DeviceFacts;
-use insitu_protocol::ids::{AgentName, SiteName};
 use insitu_protocol::release::{Body, CHAIN_START, Release, chain};
 use insitu_protocol::response::{HelloAnswer, Receipt, Refusal};
 
-use crate::store::{AlertKind, NewRelease, RoundState, Store, StoreError, Tx};
-
-/// Who sends: from the certificate, never from a message.
-#[derive(Clone, Copy, Debug)]
-pub struct Sender<'a> {
-    /// The site.
-    pub site: &'a SiteName,
-    /// The agent there.
-    pub agent: &'a AgentName,
-}
+use crate::session::Sender;
+use crate::session::desk::{Seat, SessionError, Sessions};
+use crate::store::{AlertKind, NewRelease, Noise, RoundState, Store, StoreError, Tx};
 
 /// An agent says that it is there.
 ///
@@ -49,20 +41,28 @@ pub fn hello(
 /// an alert: the disk was cloned, a backup restored, or somebody lies.
 ///
 /// # Errors
-/// [`StoreError`]; the inner refusal is for the agent.
+/// [`SessionError`]; the inner refusal is for the agent.
 pub fn submit(
     store: &Store,
+    sessions: &Sessions,
     sender: Sender<'_>,
     bytes: &[u8],
     now_unix_s: i64,
-) -> Result<Result<Receipt, Refusal>, StoreError> {
+) -> Result<Result<Receipt, Refusal>, SessionError> {
     let decoded = Release::decode(bytes);
+    let mut seat = match &decoded {
+        Ok(release) => sessions.seat(store, &release.body)?,
+        Err(_) => None,
+    };
     let verdict = store.write("submit", |tx| {
         if !tx.is_member(sender.site)? {
             return Ok::<_, StoreError>(Err(Suspect { refusal: Refusal::NotMember, alert: None }));
         }
         let verdict = match &decoded {
-            Ok(release) => accept(tx, sender, release, bytes, now_unix_s)?,
+            Ok(release) => {
+                let arrived = Arrived { release, bytes, now_unix_s };
+                accept(tx, sender, arrived, seat.as_deref_mut())?
+            }
             Err(_) => Err(Suspect::malformed(Refusal::Malformed)),
         };
         if let Err(Suspect { alert: Some(kind), .. }) = &verdict {
@@ -70,6 +70,9 @@ pub fn submit(
         }
         Ok(verdict)
     })?;
+    if let Some(seat) = seat {
+        seat.keep();
+    }
     let kind = decoded.as_ref().map_or("unknown", |release| release.body.name());
     let outcome = match &verdict {
         Ok(_) => "accepted",
@@ -82,6 +85,15 @@ pub fn submit(
         tracing::warn!(%site, %agent, kind, outcome, refusal = %suspect.refusal, "release refused");
     }
     Ok(verdict.map_err(|suspect| suspect.refusal))
+}
+
+/// A release that came.
+#[derive(Clone, Copy)]
+struct Arrived<'a> {
+    release: &'a Release,
+    /// What it was decoded from.
+    bytes: &'a [u8],
+    now_unix_s: i64,
 }
 
 /// A refusal, and whether it is worth an alert.
@@ -99,11 +111,11 @@ impl Suspect {
 fn accept(
     tx: &Tx<'_>,
     sender: Sender<'_>,
-    release: &Release,
-    bytes: &[u8],
-    now_unix_s: i64,
+    arrived: Arrived<'_>,
+    seat: Option<&mut Seat<'_>>,
 ) -> Result<Result<Receipt, Suspect>, StoreError> {
     let Sender { site, agent } = sender;
+    let Arrived { release, bytes, now_unix_s } = arrived;
     let chain = chain(bytes);
     let end = tx.chain_end(site, agent)?;
     let expected = end.as_ref().map_or(1, |end| end.sequence + 1);
@@ -128,8 +140,13 @@ fn accept(
     // From here on it is kept, counted or not: its agent was charged for it, and everything that
     // the agent releases later is chained to it. An agent that joined anew, after its store was
     // restored, brings its old chain along.
-    let fit = shape::check(tx, site, release)?;
-    let counted = fit.is_ok() && owner.is_none() && counts(tx, sender, release, now_unix_s)?;
+    let fit = shape::check(tx, sender, release)?;
+    let counted = fit.is_ok()
+        && owner.is_none()
+        && match seat {
+            Some(seat) => seat.vector(tx, sender, release, now_unix_s)?,
+            None => counts(tx, sender, release, now_unix_s)?,
+        };
     let received_unix_s = now_unix_s;
     tx.add_release(&NewRelease { site, agent, release, bytes, chain, counted, received_unix_s })?;
     let receipt = Receipt { id: release.id, sequence: release.sequence, chain };
@@ -152,10 +169,13 @@ fn counts(
         | Body::Calibration { .. }
         | Body::Drift { .. } => Ok(true),
         Body::Campaign { campaign } => Ok(tx.campaign_sites(campaign)?.contains(sender.site)),
+        // Its session is over, or there never was one.
         Body::MaskedUpdate { .. } | Body::MaskedStatistics { .. } => Ok(false),
         Body::Update { run, round } => {
             let open = tx.round(run, round)?.is_some_and(|round| {
-                round.state == RoundState::Open && now_unix_s < round.closes_unix_s
+                round.state == RoundState::Open
+                    && round.noise == Noise::Alone
+                    && now_unix_s < round.closes_unix_s
             });
             Ok(open && tx.run_sites(run)?.contains(sender.site))
         }

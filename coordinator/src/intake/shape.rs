@@ -1,11 +1,13 @@
 //! Whether a release has the form that its project fixes.
 
 use insitu_privacy::GaussianScale;
-use insitu_protocol::ids::SiteName;
+use insitu_protocol::ids::Digest;
 use insitu_protocol::project::Project;
 use insitu_protocol::release::{Body, Release};
 use insitu_protocol::response::Refusal;
+use insitu_protocol::session::{Member, Purpose};
 
+use crate::session::{Sender, vector};
 use crate::store::{StoreError, Tx};
 
 /// Most that one release may say it cost, nano-ρ: ρ = 4, the most that a project can ask for.
@@ -23,13 +25,13 @@ pub(super) fn is_priced(release: &Release) -> bool {
 /// Checks a release against what it names: its project, campaign or run.
 pub(super) fn check(
     tx: &Tx<'_>,
-    site: &SiteName,
+    sender: Sender<'_>,
     release: &Release,
 ) -> Result<Result<(), Refusal>, StoreError> {
     let Some(project) = tx.project_version(&release.project, release.project_version)? else {
         return Ok(Err(Refusal::UnknownProject));
     };
-    let values = match expected_values(tx, site, release, &project)? {
+    let values = match expected_values(tx, sender, release, &project)? {
         Ok(values) => values,
         Err(refusal) => return Ok(Err(refusal)),
     };
@@ -38,7 +40,7 @@ pub(super) fn check(
 
 fn expected_values(
     tx: &Tx<'_>,
-    site: &SiteName,
+    sender: Sender<'_>,
     release: &Release,
     project: &Project,
 ) -> Result<Result<usize, Refusal>, StoreError> {
@@ -57,13 +59,21 @@ fn expected_values(
         Body::Campaign { campaign } => match tx.campaign(campaign)? {
             Some(row)
                 if row.order.project == release.project
-                    && tx.campaign_sites(campaign)?.contains(site) =>
+                    && tx.campaign_sites(campaign)?.contains(sender.site) =>
             {
                 Ok(CAMPAIGN_VALUES)
             }
             Some(_) | None => Err(Refusal::UnknownObject),
         },
-        Body::MaskedUpdate { .. } | Body::MaskedStatistics { .. } => Err(Refusal::UnknownSession),
+        Body::MaskedUpdate { run, round, session } => masked(tx, sender, session, |purpose| {
+            matches!(purpose, Purpose::Update(order)
+                if (order.run, order.round) == (run, round) && order.project == release.project)
+        })?,
+        Body::MaskedStatistics { window, session } => masked(tx, sender, session, |purpose| {
+            window > 0
+                && matches!(purpose, Purpose::Statistics { project, project_version, .. }
+                    if (project, *project_version) == (&release.project, release.project_version))
+        })?,
         Body::Update { run, round } => match tx.run(run)? {
             Some(row) if row.project == release.project && (1..=row.rounds).contains(&round) => {
                 let features = usize::try_from(row.features).unwrap_or(usize::MAX);
@@ -72,4 +82,17 @@ fn expected_values(
             Some(_) | None => Err(Refusal::UnknownObject),
         },
     })
+}
+
+/// Values of a session's vector, when the session is the site's and what the release says it is.
+fn masked(
+    tx: &Tx<'_>,
+    sender: Sender<'_>,
+    session: Digest,
+    is_for: impl FnOnce(&Purpose) -> bool,
+) -> Result<Result<usize, Refusal>, StoreError> {
+    let Some(row) = tx.session(session)? else { return Ok(Err(Refusal::UnknownSession)) };
+    let is_its = |member: &Member| member.site == *sender.site;
+    let fits = is_for(&row.order.purpose) && row.order.members.iter().any(is_its);
+    Ok(if fits { Ok(vector::values(&row.order)) } else { Err(Refusal::UnknownSession) })
 }

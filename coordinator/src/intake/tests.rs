@@ -196,7 +196,7 @@ fn noise_is_not_a_release() {
     let scene = Scene::new(&["north"]);
     let (north, name) = (site("north"), "a1".parse().unwrap());
     let sender = Sender { site: &north, agent: &name };
-    let refused = submit(&scene.store, sender, &[0xff; 40], NOW).unwrap();
+    let refused = submit(&scene.store, &scene.sessions, sender, &[0xff; 40], NOW).unwrap();
     assert_eq!(refused, Err(Refusal::Malformed));
     assert_eq!(alerts(&scene), [("malformed".to_owned(), 1)]);
 }

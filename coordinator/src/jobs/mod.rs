@@ -1,14 +1,17 @@
-//! What the coordinator does by itself, a few times a second: closing rounds and campaigns.
+//! What the coordinator does by itself, a few times a second: closing rounds, collections and
+//! campaigns, and the stages of secure aggregation.
 //!
 //! Every job is idempotent and decides from durable rows alone: whoever is killed in the middle is
 //! simply run again.
 
+pub mod collection;
 pub mod training;
 
 use insitu_models::sign::SigningKey;
 
 use crate::campaign;
 use crate::registry::Registry;
+use crate::session::desk::{self, SessionError, Sessions};
 use crate::store::{Store, StoreError};
 use training::TrainingError;
 
@@ -34,6 +37,13 @@ pub enum JobError {
         #[from]
         source: TrainingError,
     },
+    /// A secure aggregation could not go on; it is tried again.
+    #[error("a secure aggregation cannot go on")]
+    Session {
+        /// Why not.
+        #[from]
+        source: SessionError,
+    },
     /// The store.
     #[error("a job could not use the store")]
     Store {
@@ -47,9 +57,13 @@ pub enum JobError {
 ///
 /// # Errors
 /// The first [`JobError`]; everything else that was due is done.
-pub fn tick(bench: Bench<'_>, now_unix_s: i64) -> Result<(), JobError> {
-    // A run that cannot go on holds no campaign up.
+pub fn tick(bench: Bench<'_>, sessions: &Sessions, now_unix_s: i64) -> Result<(), JobError> {
+    // What cannot go on holds nothing else up.
+    let aggregated = desk::advance(bench.store, sessions, now_unix_s);
+    let collected = collection::advance(bench.store, now_unix_s);
     let trained = training::advance(bench, now_unix_s);
     campaign::close_due(bench.store, now_unix_s)?;
+    aggregated?;
+    collected?;
     Ok(trained?)
 }

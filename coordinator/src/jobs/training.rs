@@ -1,7 +1,10 @@
 //! Training runs: start one, and close its rounds one after another.
 //!
 //! Closing a round is one transaction: the sum's candidate, the round's end, and the next round's
-//! orders (or the publication of the result) are durable together or not at all.
+//! orders (or the publication of the result) are durable together or not at all. Whether sites noise
+//! their updates together or each alone is decided for each round ([`together`]).
+
+mod together;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -15,12 +18,15 @@ use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 
 use super::Bench;
-use crate::aggregate;
+use crate::aggregate::{self, RoundSum};
+use crate::downlink::DownlinkError;
 use crate::ledger::{DELTA, shown_epsilon};
 use crate::publish::{self, PublishError};
 use crate::registry::RegistryError;
 use crate::round::{Event, IllegalTransition, Phase, Round};
-use crate::store::{OrderKind, ReleaseRow, RoundRow, RoundState, RunRow, RunState, StoreError, Tx};
+use crate::store::{
+    Noise, RoundRow, RoundState, RunRow, RunState, SecureAggregation, SessionState, StoreError, Tx,
+};
 
 /// Most rounds of a run.
 const ROUNDS_MAX: u32 = 1000;
@@ -38,6 +44,10 @@ pub struct Plan {
     pub quorum: Option<u32>,
     /// How long each round stays open.
     pub closes_in: Duration,
+    /// Whether sites are to noise their updates together.
+    pub secure: SecureAggregation,
+    /// Sites that may collude with the coordinator, instead of what suits their number.
+    pub colluders: Option<u8>,
 }
 
 /// Why a run cannot start or go on.
@@ -84,6 +94,19 @@ pub enum TrainingError {
         min: u64,
         /// Highest allowed.
         max: u64,
+    },
+    /// Secure aggregation was demanded and cannot be.
+    #[error("no secure aggregation: {reason}")]
+    Alone {
+        /// Why not.
+        reason: String,
+    },
+    /// A round's order cannot be made.
+    #[error("the round's order cannot be made")]
+    Order {
+        /// Why not.
+        #[from]
+        source: DownlinkError,
     },
     /// No random bytes for an id.
     #[error("no random bytes from the operating system")]
@@ -143,8 +166,10 @@ pub fn start(bench: Bench<'_>, plan: &Plan, now_unix_s: i64) -> Result<RunId, Tr
         tx.add_run(&run, &sites)?;
         let head = head_bytes(bundle.head().weights());
         range("the head's bytes", head.len() as u64, 1, HEAD_BYTES_MAX as u64)?;
-        open_round(tx, &run, &sites, 1, head, now_unix_s)?;
-        Ok(run.id)
+        match open_round(tx, &run, 1, head, now_unix_s)? {
+            Ok(()) => Ok(run.id),
+            Err(reason) => Err(TrainingError::Alone { reason }),
+        }
     })
 }
 
@@ -156,8 +181,12 @@ pub fn advance(bench: Bench<'_>, now_unix_s: i64) -> Result<(), TrainingError> {
     let due = bench.store.read("due_rounds", |tx| {
         let mut due = Vec::new();
         for run in tx.open_runs()? {
-            let (_, round) = current(tx, &run, now_unix_s)?;
-            if round.phase() != Phase::Open {
+            let row = newest(tx, &run)?;
+            let waits = match row.noise {
+                Noise::Alone => current(tx, &run, &row, now_unix_s)?.phase() == Phase::Open,
+                Noise::Together => together::newest(tx, &run, &row)?.state == SessionState::Open,
+            };
+            if !waits {
                 due.push(run.id);
             }
         }
@@ -210,6 +239,8 @@ fn planned(
         quorum: u32::try_from(quorum).unwrap_or(u32::MAX),
         closes_in_s,
         round_nano_rho,
+        secure: plan.secure,
+        colluders: plan.colluders,
         started_unix_s: now_unix_s,
         state: RunState::Open,
         reason: String::new(),
@@ -224,14 +255,14 @@ fn range(what: &'static str, got: u64, min: u64, max: u64) -> Result<(), Trainin
     }
 }
 
+/// Opens a round and asks the sites for it; the inner text says why the run must not go on.
 fn open_round(
     tx: &Tx<'_>,
     run: &RunRow,
-    sites: &[SiteName],
     number: u32,
     head: Vec<u8>,
     now_unix_s: i64,
-) -> Result<(), StoreError> {
+) -> Result<Result<(), String>, TrainingError> {
     let round = RoundRow {
         number,
         closes_unix_s: now_unix_s.saturating_add(run.closes_in_s),
@@ -239,16 +270,25 @@ fn open_round(
         head,
         bundle: None,
         norm: None,
+        noise: Noise::Together,
+        noise_reason: String::new(),
     };
     tx.add_round(run.id, &round, now_unix_s)?;
-    let order = OrderKind::Round { run: run.id, round: number };
-    sites.iter().try_for_each(|site| tx.add_order(site, &order))
+    together::begin(tx, run, round, now_unix_s)
 }
 
-/// The newest round of a run, and what its rows make of it.
-fn current(tx: &Tx<'_>, run: &RunRow, now_unix_s: i64) -> Result<(RoundRow, Round), TrainingError> {
-    let rows = TrainingError::Rows { run: run.id, source: None };
-    let row = tx.rounds(run.id)?.pop().ok_or(rows)?;
+/// The newest round of a run.
+fn newest(tx: &Tx<'_>, run: &RunRow) -> Result<RoundRow, TrainingError> {
+    tx.rounds(run.id)?.pop().ok_or(TrainingError::Rows { run: run.id, source: None })
+}
+
+/// What the rows of a round, whose sites noise their updates alone, make of it.
+fn current(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    row: &RoundRow,
+    now_unix_s: i64,
+) -> Result<Round, TrainingError> {
     let members: BTreeSet<SiteName> = tx.members()?.into_iter().collect();
     let mut invited = tx.run_sites(run.id)?;
     invited.retain(|site| members.contains(site));
@@ -261,7 +301,7 @@ fn current(tx: &Tx<'_>, run: &RunRow, now_unix_s: i64) -> Result<(RoundRow, Roun
         let illegal = |source| TrainingError::Rows { run: run.id, source: Some(source) };
         round = round.step(event).map_err(illegal)?;
     }
-    Ok((row, round))
+    Ok(round)
 }
 
 /// Closes the newest round of a run if it is due. The transaction may have waited for another
@@ -270,7 +310,22 @@ fn close(tx: &Tx<'_>, bench: Bench<'_>, run: RunId, now_unix_s: i64) -> Result<(
     let Some(run) = tx.run(run)?.filter(|run| run.state == RunState::Open) else {
         return Ok(());
     };
-    let (row, round) = current(tx, &run, now_unix_s)?;
+    let row = newest(tx, &run)?;
+    if row.noise == Noise::Together {
+        let session = together::newest(tx, &run, &row)?;
+        return match session.state {
+            SessionState::Open => Ok(()),
+            SessionState::Summed => {
+                let sites = together::survivors(tx, &session)?;
+                sum(tx, bench, &run, row, &sites, now_unix_s)
+            }
+            SessionState::Abandoned => match together::begin(tx, &run, row.clone(), now_unix_s)? {
+                Ok(()) => Ok(()),
+                Err(reason) => abandon(tx, &run, row, &reason, now_unix_s),
+            },
+        };
+    }
+    let round = current(tx, &run, &row, now_unix_s)?;
     match round.phase() {
         Phase::Open | Phase::Closed => Ok(()),
         Phase::Abandoned => {
@@ -282,7 +337,12 @@ fn close(tx: &Tx<'_>, bench: Bench<'_>, run: RunId, now_unix_s: i64) -> Result<(
             );
             abandon(tx, &run, row, &reason, now_unix_s)
         }
-        Phase::Closing => sum(tx, bench, &run, row, round, now_unix_s),
+        Phase::Closing => {
+            let sites: Vec<SiteName> = round.answered().iter().cloned().collect();
+            let illegal = |source| TrainingError::Rows { run: run.id, source: Some(source) };
+            round.step(Event::Summed).map_err(illegal)?;
+            sum(tx, bench, &run, row, &sites, now_unix_s)
+        }
     }
 }
 
@@ -299,22 +359,23 @@ fn abandon(
     Ok(tx.end_run(run.id, RunState::Abandoned, reason, now_unix_s)?)
 }
 
+/// Closes a round whose updates are those of `sites`.
 fn sum(
     tx: &Tx<'_>,
     bench: Bench<'_>,
     run: &RunRow,
     row: RoundRow,
-    round: Round,
+    sites: &[SiteName],
     now_unix_s: i64,
 ) -> Result<(), TrainingError> {
     let rows = || TrainingError::Rows { run: run.id, source: None };
     let project = tx.project_version(&run.project, run.project_version)?.ok_or_else(rows)?;
     let start = bench.registry.open(tx, run.bundle)?;
-    let sites: Vec<SiteName> = round.answered().iter().cloned().collect();
-    let updates = updates_until(tx, run, row.number, &sites)?;
-    let norm = updates.last().map(|latest| aggregate::norm(latest, project.training.fraction_bits));
-    let descended = candidate(&start, &project, run, row.number, sites.len(), &updates);
-    let (candidate, next_head) = match descended {
+    let sums = sums_until(tx, run, &project, &row, sites)?;
+    let norm = sums.last().map(RoundSum::norm);
+    let charged = row.number + together::spent_in_vain(tx, run, row.number)?;
+    let lineage = lineage(run, &row, sites.len(), charged);
+    let (candidate, next_head) = match candidate(&start, &project, run, lineage, &sums) {
         Ok(made) => made,
         Err(unusable) => {
             let reason = format!("round {}: {unusable:#}", row.number);
@@ -324,40 +385,43 @@ fn sum(
     let digest = bench.registry.register(tx, &candidate, &project, now_unix_s)?;
     let number = row.number;
     let closed = RoundRow { state: RoundState::Closed, bundle: Some(digest), norm, ..row };
-    tx.close_round(run.id, &closed, &sites)?;
-    round
-        .step(Event::Summed)
-        .map_err(|source| TrainingError::Rows { run: run.id, source: Some(source) })?;
+    tx.close_round(run.id, &closed, sites)?;
     metrics::counter!("insitu_rounds_total", "outcome" => "closed").increment(1);
     tracing::info!(run = %run.id, round = number, sites = sites.len(), "round closed");
     if number < run.rounds {
-        let members = tx.members()?;
-        let mut invited = tx.run_sites(run.id)?;
-        invited.retain(|site| members.contains(site));
-        return Ok(open_round(tx, run, &invited, number + 1, next_head, now_unix_s)?);
+        return match open_round(tx, run, number + 1, next_head, now_unix_s)? {
+            Ok(()) => Ok(()),
+            Err(reason) => abandon(tx, run, newest(tx, run)?, &reason, now_unix_s),
+        };
     }
     publish::bundle_in(tx, bench.key, digest, now_unix_s)?;
     tracing::info!(run = %run.id, bundle = %digest, "training run finished");
     Ok(tx.end_run(run.id, RunState::Finished, "", now_unix_s)?)
 }
 
-/// The updates summed in each round up to `number`, whose sites are `sites`.
-fn updates_until(
+/// What each round up to `row` adds up to; the sites of that one are `sites`.
+fn sums_until(
     tx: &Tx<'_>,
     run: &RunRow,
-    number: u32,
+    project: &Project,
+    row: &RoundRow,
     sites: &[SiteName],
-) -> Result<Vec<Vec<ReleaseRow>>, StoreError> {
-    (1..=number)
-        .map(|round| {
-            let earlier = if round < number { tx.round_sites(run.id, round)? } else { Vec::new() };
-            let summed = if round < number { &earlier } else { sites };
-            let body = Body::Update { run: run.id, round };
-            let mut updates = tx.counted(&run.project, &body)?;
-            updates.retain(|update| summed.contains(&update.site));
-            Ok(updates)
-        })
-        .collect()
+) -> Result<Vec<RoundSum>, TrainingError> {
+    let mut rounds = tx.rounds(run.id)?;
+    rounds.retain(|round| round.number <= row.number);
+    let sum = |round: &RoundRow| {
+        if round.noise == Noise::Together {
+            return together::sum(tx, run, project, round.number);
+        }
+        let last = round.number == row.number;
+        let earlier = if last { Vec::new() } else { tx.round_sites(run.id, round.number)? };
+        let summed = if last { sites } else { &earlier };
+        let body = Body::Update { run: run.id, round: round.number };
+        let mut updates = tx.counted(&run.project, &body)?;
+        updates.retain(|update| summed.contains(&update.site));
+        Ok(RoundSum::of(&updates, project.training.fraction_bits))
+    };
+    rounds.iter().map(sum).collect()
 }
 
 /// The candidate after so many rounds, and the head at which the next gradient is taken.
@@ -367,23 +431,31 @@ fn candidate(
     start: &Bundle,
     project: &Project,
     run: &RunRow,
-    number: u32,
-    sites: usize,
-    updates: &[Vec<ReleaseRow>],
+    lineage: Sentence,
+    sums: &[RoundSum],
 ) -> anyhow::Result<(Bundle, Vec<u8>)> {
-    let descent = aggregate::descend(start.head(), &project.training, run.rounds, updates)?;
-    let nano_rho = run.round_nano_rho * u64::from(number);
-    let lineage = Sentence::new(format!(
-        "Federated run {}: {number} of {} rounds, {sites} sites in the last; each site's subjects \
-         were charged rho {:.9} of zCDP, epsilon {:.4} at delta {DELTA:e}",
+    let descent = aggregate::descend(start.head(), &project.training, run.rounds, sums)?;
+    let next = head_bytes(descent.head()?.weights());
+    Ok((start.successor(descent.result()?, lineage)?, next))
+}
+
+/// Where a candidate comes from; its sites' subjects were charged for `charged` updates.
+fn lineage(run: &RunRow, row: &RoundRow, sites: usize, charged: u32) -> Sentence {
+    let nano_rho = run.round_nano_rho * u64::from(charged);
+    let noise = match row.noise {
+        Noise::Together => "noised together",
+        Noise::Alone => "each with its own noise",
+    };
+    Sentence::new(format!(
+        "Federated run {}: {} of {} rounds, {sites} sites in the last, {noise}; each site's \
+         subjects were charged rho {:.9} of zCDP, epsilon {:.4} at delta {DELTA:e}",
         run.id,
+        row.number,
         run.rounds,
         nano_rho as f64 * 1e-9,
         shown_epsilon(nano_rho)
     ))
-    .expect("a line of numbers is short and has no control characters");
-    let next = head_bytes(descent.head()?.weights());
-    Ok((start.successor(descent.result()?, lineage)?, next))
+    .expect("a line of numbers is short and has no control characters")
 }
 
 /// A head as a round's order carries it: `f32` little-endian, row-major.

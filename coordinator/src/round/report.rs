@@ -5,7 +5,7 @@ use insitu_protocol::release::Body;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::store::{RoundRow, RoundState, RunRow, RunState, Store, StoreError, Tx};
+use crate::store::{Noise, RoundRow, RoundState, RunRow, RunState, Store, StoreError, Tx};
 
 /// A training run.
 #[derive(Clone, Debug, Serialize)]
@@ -49,6 +49,8 @@ pub struct RoundReport {
     pub bundle: Option<Digest>,
     /// L2 norm of the mean gradient.
     pub norm: Option<f64>,
+    /// `once for all sites`, or `per site, because …`.
+    pub noise: String,
 }
 
 /// A site in a round.
@@ -110,12 +112,17 @@ fn describe_round(
     invited: &[SiteName],
     round: RoundRow,
 ) -> Result<RoundReport, StoreError> {
-    let (there, yes, no) = match round.state {
-        RoundState::Open => {
+    let (there, yes, no) = match (round.state, round.noise) {
+        (RoundState::Open, Noise::Alone) => {
             let body = Body::Update { run: run.id, round: round.number };
             (tx.counted_sites(&run.project, &body)?, "answered", "waiting")
         }
-        RoundState::Closed | RoundState::Abandoned => {
+        (RoundState::Open, Noise::Together) => {
+            let session = tx.attempts(run.id, round.number)?.pop();
+            let there = session.map(|session| tx.vector_sites(&session)).transpose()?;
+            (there.unwrap_or_default(), "answered", "waiting")
+        }
+        (RoundState::Closed | RoundState::Abandoned, _) => {
             (tx.round_sites(run.id, round.number)?, "summed", "missed")
         }
     };
@@ -132,6 +139,10 @@ fn describe_round(
             .collect(),
         bundle: round.bundle,
         norm: round.norm,
+        noise: match round.noise {
+            Noise::Together => "once for all sites".to_owned(),
+            Noise::Alone => format!("per site, because {}", round.noise_reason),
+        },
     })
 }
 

@@ -9,11 +9,13 @@
 
 mod bundles;
 mod campaigns;
+mod collections;
 mod members;
 mod projects;
 mod releases;
 mod row;
 mod runs;
+mod sessions;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -23,16 +25,20 @@ use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, TransactionBehav
 
 pub use bundles::{BundleRow, EvaluationRow, PublicationRow};
 pub use campaigns::{CampaignRow, CampaignState};
+pub use collections::{CollectionRow, CollectionState};
 pub use members::{AgentRow, AlertKind, AlertRow, SiteRow, TokenRow};
 pub use projects::{OrderKind, OrderRow};
 pub use releases::{ChargeRow, NewRelease, ReleaseRow};
-pub use runs::{RoundRow, RoundState, RunRow, RunState};
+pub use runs::{Noise, RoundRow, RoundState, RunRow, RunState, SecureAggregation};
+pub use sessions::{SessionRow, SessionState, SumRow};
 
 /// How long a transaction waits for another process that writes.
 pub const BUSY_WAIT: Duration = Duration::from_secs(20);
 
+/// The layouts, each a change of the one before.
+const LAYOUTS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema-2.sql")];
 /// The layout this program reads and writes.
-const SCHEMA_VERSION: i64 = 1;
+const SCHEMA_VERSION: i64 = LAYOUTS.len() as i64;
 
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
@@ -202,12 +208,15 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
 fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
     let tx = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let found: i64 = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found == 0 {
-        tx.execute_batch(include_str!("schema.sql"))?;
+    let missing = LAYOUTS.get(usize::try_from(found).unwrap_or(usize::MAX)..).unwrap_or_default();
+    for layout in missing {
+        tx.execute_batch(layout)?;
+    }
+    if !missing.is_empty() {
         tx.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
     tx.commit()?;
-    Ok(if found == 0 { SCHEMA_VERSION } else { found })
+    Ok(found.max(SCHEMA_VERSION))
 }
 
 #[cfg(test)]
@@ -253,6 +262,22 @@ mod tests {
         let (serve, command) = (Store::open(&path).unwrap(), Store::open(&path).unwrap());
         command.write("add", |tx| tx.add_site(&"a".parse().unwrap(), 1)).unwrap();
         assert_eq!(site_names(&serve), ["a"]);
+    }
+
+    #[test]
+    fn an_older_layout_is_brought_up_to_date_and_keeps_what_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        let old = Connection::open(&path).unwrap();
+        old.execute_batch(LAYOUTS[0]).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        old.execute("INSERT INTO site (name, added_unix_s) VALUES ('kept', 1)", []).unwrap();
+        drop(old);
+        for _ in 0..2 {
+            let store = Store::open(&path).unwrap();
+            assert_eq!(site_names(&store), ["kept"]);
+            assert!(store.read("new", |tx| tx.collections()).unwrap().is_empty());
+        }
     }
 
     #[test]

@@ -38,6 +38,11 @@ pub enum OrderKind {
         /// The campaign.
         campaign: CampaignId,
     },
+    /// A secure aggregation.
+    Session {
+        /// The session.
+        session: Digest,
+    },
 }
 
 /// An order in a site's list.
@@ -109,6 +114,7 @@ impl Tx<'_> {
             }
             OrderKind::Round { run, round } => ("round", &run.0[..], i64::from(*round)),
             OrderKind::Campaign { campaign } => ("campaign", &campaign.0[..], 0),
+            OrderKind::Session { session } => ("session", &session.0[..], 0),
         };
         let sql = "INSERT INTO site_order (site, number, kind, reference, part) \
                    SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4 FROM site_order WHERE site = $1";
@@ -146,6 +152,7 @@ fn order(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
         }),
         "round" => Some(|row| Ok(OrderKind::Round { run: Fixed(row.get(2)?), round: row.get(3)? })),
         "campaign" => Some(|row| Ok(OrderKind::Campaign { campaign: Fixed(row.get(2)?) })),
+        "session" => Some(|row| Ok(OrderKind::Session { session: Fixed(row.get(2)?) })),
         _ => None,
     })?;
     Ok(OrderRow { number: row.get(0)?, kind: make(row)? })

@@ -58,6 +58,54 @@ impl RoundState {
     }
 }
 
+/// Whether a run's rounds use secure aggregation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecureAggregation {
+    /// Always: a round for which it is impossible ends the run.
+    On,
+    /// Never.
+    Off,
+    /// Whenever the cohort allows it.
+    Auto,
+}
+
+impl SecureAggregation {
+    /// The choice in the store and in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Off => "off",
+            Self::Auto => "auto",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::On, Self::Off, Self::Auto].into_iter().find(|choice| choice.name() == name)
+    }
+}
+
+/// Whose noise the updates of a round carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noise {
+    /// Each site a share of it: only their sum is seen.
+    Together,
+    /// Each site all of it.
+    Alone,
+}
+
+impl Noise {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Together => "together",
+            Self::Alone => "alone",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Together, Self::Alone].into_iter().find(|noise| noise.name() == name)
+    }
+}
+
 /// A training run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunRow {
@@ -79,6 +127,10 @@ pub struct RunRow {
     pub closes_in_s: i64,
     /// What a round costs each site, nano-ρ.
     pub round_nano_rho: u64,
+    /// Whether its rounds use secure aggregation.
+    pub secure: SecureAggregation,
+    /// Sites that may collude with the coordinator, when the operator said so.
+    pub colluders: Option<u8>,
     /// When it started.
     pub started_unix_s: i64,
     /// Where it is.
@@ -102,6 +154,10 @@ pub struct RoundRow {
     pub bundle: Option<Digest>,
     /// L2 norm of the mean gradient, once closed.
     pub norm: Option<f64>,
+    /// Whose noise its updates carry.
+    pub noise: Noise,
+    /// Why each site's own, for people.
+    pub noise_reason: String,
 }
 
 impl Tx<'_> {
@@ -111,8 +167,9 @@ impl Tx<'_> {
     /// [`StoreError::Transaction`].
     pub fn add_run(&self, run: &RunRow, sites: &[SiteName]) -> Result<(), StoreError> {
         let sql = "INSERT INTO run (id, project, project_version, bundle, features, rounds, \
-                   quorum, closes_in_s, round_nano_rho, started_unix_s, state, reason) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+                   quorum, closes_in_s, round_nano_rho, secure_aggregation, colluders, \
+                   started_unix_s, state, reason) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
         self.execute(
             sql,
             params![
@@ -125,6 +182,8 @@ impl Tx<'_> {
                 run.quorum,
                 run.closes_in_s,
                 run.round_nano_rho,
+                run.secure.name(),
+                run.colluders,
                 run.started_unix_s,
                 run.state.name(),
                 run.reason
@@ -203,8 +262,8 @@ impl Tx<'_> {
         round: &RoundRow,
         now_unix_s: i64,
     ) -> Result<(), StoreError> {
-        let sql = "INSERT INTO round (run, number, opened_unix_s, closes_unix_s, state, head) \
-                   VALUES ($1, $2, $3, $4, $5, $6)";
+        let sql = "INSERT INTO round (run, number, opened_unix_s, closes_unix_s, state, head, \
+                   noise, noise_reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
         self.execute(
             sql,
             params![
@@ -213,7 +272,9 @@ impl Tx<'_> {
                 now_unix_s,
                 round.closes_unix_s,
                 round.state.name(),
-                round.head
+                round.head,
+                round.noise.name(),
+                round.noise_reason
             ],
         )
         .map(drop)
@@ -235,6 +296,18 @@ impl Tx<'_> {
     pub fn rounds(&self, run: RunId) -> Result<Vec<RoundRow>, StoreError> {
         let sql = format!("SELECT {ROUND_COLUMNS} FROM round WHERE run = $1 ORDER BY number");
         self.rows(&sql, [run.0], round_row)
+    }
+
+    /// Goes on with an open round in another way, until another time.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn change_round(&self, run: RunId, round: &RoundRow) -> Result<(), StoreError> {
+        let sql = "UPDATE round SET closes_unix_s = $3, noise = $4, noise_reason = $5 \
+                   WHERE run = $1 AND number = $2";
+        let noise = round.noise.name();
+        let params = params![run.0, round.number, round.closes_unix_s, noise, round.noise_reason];
+        self.execute(sql, params).map(drop)
     }
 
     /// Records what a closed round came to, and whose updates went into it.
@@ -270,7 +343,8 @@ impl Tx<'_> {
 }
 
 const RUN_COLUMNS: &str = "id, project, project_version, bundle, features, rounds, quorum, \
-                           closes_in_s, round_nano_rho, started_unix_s, state, reason";
+                           closes_in_s, round_nano_rho, secure_aggregation, colluders, \
+                           started_unix_s, state, reason";
 
 fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
     Ok(RunRow {
@@ -283,13 +357,15 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         quorum: row.get(6)?,
         closes_in_s: row.get(7)?,
         round_nano_rho: row.get(8)?,
-        started_unix_s: row.get(9)?,
-        state: word(row, 10, RunState::from_name)?,
-        reason: row.get(11)?,
+        secure: word(row, 9, SecureAggregation::from_name)?,
+        colluders: row.get(10)?,
+        started_unix_s: row.get(11)?,
+        state: word(row, 12, RunState::from_name)?,
+        reason: row.get(13)?,
     })
 }
 
-const ROUND_COLUMNS: &str = "number, closes_unix_s, state, head, bundle, norm";
+const ROUND_COLUMNS: &str = "number, closes_unix_s, state, head, bundle, norm, noise, noise_reason";
 
 fn round_row(row: &Row<'_>) -> rusqlite::Result<RoundRow> {
     Ok(RoundRow {
@@ -299,5 +375,7 @@ fn round_row(row: &Row<'_>) -> rusqlite::Result<RoundRow> {
         head: row.get(3)?,
         bundle: fixed_or_null(row, 4)?,
         norm: row.get(5)?,
+        noise: word(row, 6, Noise::from_name)?,
+        noise_reason: row.get(7)?,
     })
 }

@@ -111,13 +111,19 @@ impl Body {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Values(pub Vec<i32>);
 
+impl Values {
+    /// Four bytes a value, little-endian: as on the wire, and as a masked vector.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.iter().flat_map(|value| value.to_le_bytes()).collect()
+    }
+}
+
 impl Serialize for Values {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         if serializer.is_human_readable() {
             return self.0.serialize(serializer);
         }
-        let bytes: Vec<u8> = self.0.iter().flat_map(|value| value.to_le_bytes()).collect();
-        serializer.serialize_bytes(&bytes)
+        serializer.serialize_bytes(&self.to_bytes())
     }
 }
 

@@ -3,8 +3,8 @@ use insitu_protocol::order::Order;
 
 use super::*;
 use crate::downlink;
-use crate::jobs::tick;
 use crate::round::report::{self, RunReport};
+use crate::session::tests::{Party, parties, play};
 use crate::tests::{Agent, NOW, Scene, name, site};
 
 const WEIGHTS: i32 = 68;
@@ -16,6 +16,8 @@ fn plan(rounds: u32, quorum: Option<u32>) -> Plan {
         sites: None,
         quorum,
         closes_in: Duration::from_secs(60),
+        secure: SecureAggregation::Auto,
+        colluders: None,
     }
 }
 
@@ -28,7 +30,7 @@ fn asked(scene: &Scene, name: &str, now: i64) -> Option<(u32, Vec<u8>)> {
     let orders = downlink::poll(&scene.store, &site(name), 0, now).unwrap();
     orders.into_iter().find_map(|numbered| match numbered.order {
         Order::Round(order) => Some((order.round, order.head.0)),
-        Order::Project(_) | Order::Bundle(_) | Order::Campaign(_) => None,
+        Order::Project(_) | Order::Bundle(_) | Order::Campaign(_) | Order::Session(_) => None,
     })
 }
 
@@ -58,7 +60,7 @@ fn a_run_goes_through_its_rounds_and_publishes_the_last_candidate() {
             let body = Body::Update { run, round };
             agent.submit(&scene, body, values(index, round), NOW).unwrap();
         }
-        tick(scene.bench(), NOW).unwrap();
+        scene.tick(NOW).unwrap();
     }
     let report = report(&scene, run);
     assert_eq!((report.state, report.rounds.len()), ("finished", 3));
@@ -89,11 +91,11 @@ fn stragglers_do_not_hold_a_quorum_up_and_come_too_late() {
     let mut agents = [Agent::new("a"), Agent::new("b"), Agent::new("c")];
     agents[0].submit(&scene, body, values(0, 1), NOW).unwrap();
     agents[1].submit(&scene, body, values(1, 1), NOW + 59).unwrap();
-    tick(scene.bench(), NOW + 59).unwrap();
+    scene.tick(NOW + 59).unwrap();
     assert_eq!(report(&scene, run).state, "open");
     // After the deadline, before the tick: kept for the chain, and not counted.
     agents[2].submit(&scene, body, values(2, 1), NOW + 60).unwrap();
-    tick(scene.bench(), NOW + 60).unwrap();
+    scene.tick(NOW + 60).unwrap();
     let states: Vec<&str> =
         report(&scene, run).rounds[0].sites.iter().map(|site| site.state).collect();
     assert_eq!(states, ["summed", "summed", "missed"]);
@@ -106,7 +108,7 @@ fn below_the_quorum_a_run_is_abandoned_and_the_bundle_stays() {
     let first = scene.publish();
     let run = start(scene.bench(), &plan(2, None), NOW).unwrap();
     Agent::new("a").submit(&scene, Body::Update { run, round: 1 }, values(0, 1), NOW).unwrap();
-    tick(scene.bench(), NOW + 60).unwrap();
+    scene.tick(NOW + 60).unwrap();
     let report = report(&scene, run);
     assert_eq!(report.state, "abandoned");
     assert_eq!(report.reason.as_deref(), Some("round 1: 1 update(s) at the deadline, 2 needed"));
@@ -123,10 +125,10 @@ fn a_revoked_site_is_left_out_of_the_sum() {
     let body = Body::Update { run, round: 1 };
     Agent::new("a").submit(&scene, body, values(0, 1), NOW).unwrap();
     scene.store.write("revoke", |tx| tx.revoke_site(&site("a"), NOW)).unwrap();
-    tick(scene.bench(), NOW).unwrap();
+    scene.tick(NOW).unwrap();
     assert_eq!(report(&scene, run).state, "open");
     Agent::new("b").submit(&scene, body, values(1, 1), NOW).unwrap();
-    tick(scene.bench(), NOW).unwrap();
+    scene.tick(NOW).unwrap();
     let report = report(&scene, run);
     let states: Vec<&str> = report.rounds[0].sites.iter().map(|site| site.state).collect();
     assert_eq!((report.state, states), ("finished", vec!["missed", "summed"]));
@@ -147,11 +149,11 @@ fn order_and_restarts_give_the_same_bundle_but_for_the_runs_id() {
                     agents[index].submit(&scene, body, values(index, round), NOW).unwrap();
                     if order[0] == 2 {
                         scene.restart();
-                        tick(scene.bench(), NOW).unwrap();
+                        scene.tick(NOW).unwrap();
                     }
                 }
-                tick(scene.bench(), NOW).unwrap();
-                tick(scene.bench(), NOW).unwrap();
+                scene.tick(NOW).unwrap();
+                scene.tick(NOW).unwrap();
             }
             assert_eq!(report(&scene, run).rounds.len(), 4);
             let last = active(&scene);
@@ -173,10 +175,10 @@ fn a_failure_while_closing_leaves_the_round_open() {
     let objects = scene.dir.path().join("objects");
     let aside = scene.dir.path().join("aside");
     std::fs::rename(&objects, &aside).unwrap();
-    assert!(tick(scene.bench(), NOW).is_err());
+    assert!(scene.tick(NOW).is_err());
     assert_eq!(report(&scene, run).state, "open");
     std::fs::rename(&aside, &objects).unwrap();
-    tick(scene.bench(), NOW + 600).unwrap();
+    scene.tick(NOW + 600).unwrap();
     assert_eq!(report(&scene, run).state, "finished");
 }
 
@@ -199,4 +201,96 @@ fn what_makes_no_sense_is_refused_at_the_start() {
         start(scene.bench(), &plan(1, None), NOW),
         Err(TrainingError::StillOpen { run: open }) if open == run
     ));
+}
+
+/// Plays the round that is open under secure aggregation.
+fn play_round(scene: &mut Scene, sites: &mut [Party], round: u32, now: &mut i64) {
+    let order = sites[0].asked(scene, *now).unwrap();
+    for (index, party) in sites.iter_mut().enumerate() {
+        party.values = values(index, round).into_iter().map(i64::from).collect();
+    }
+    play(scene, &order, sites, now, round == 2);
+    scene.tick(*now).unwrap();
+}
+
+fn weights(scene: &Scene) -> Vec<f32> {
+    let last = active(scene);
+    let opened = scene.store.read("open", |tx| scene.registry.open(tx, last));
+    opened.unwrap().head().weights().to_vec()
+}
+
+#[test]
+fn a_run_under_secure_aggregation_gives_what_the_sum_of_the_updates_gives() {
+    let (mut scene, mut sites) = parties(5);
+    let run = start(scene.bench(), &plan(3, None), NOW).unwrap();
+    assert!(asked(&scene, "site-0", NOW).is_none(), "nobody is asked for an update of its own");
+    let mut now = NOW;
+    for round in 1..=3 {
+        play_round(&mut scene, &mut sites, round, &mut now);
+    }
+    let together = report(&scene, run);
+    assert_eq!((together.state, together.rounds.len()), ("finished", 3));
+    for round in &together.rounds {
+        assert_eq!(round.noise, "once for all sites");
+        assert!(round.sites.iter().all(|site| site.state == "summed"));
+    }
+
+    let alone = Scene::new(&["site-0", "site-1", "site-2", "site-3", "site-4"]);
+    alone.publish();
+    let off = Plan { secure: SecureAggregation::Off, ..plan(3, None) };
+    let run = start(alone.bench(), &off, NOW).unwrap();
+    let mut agents = [0, 1, 2, 3, 4].map(|index| Agent::new(&format!("site-{index}")));
+    for round in 1..=3 {
+        for (index, agent) in agents.iter_mut().enumerate() {
+            agent.submit(&alone, Body::Update { run, round }, values(index, round), NOW).unwrap();
+        }
+        alone.tick(NOW).unwrap();
+    }
+    assert_eq!(report(&alone, run).rounds[0].noise, "per site, because secure aggregation is off");
+    assert_eq!(weights(&scene), weights(&alone));
+}
+
+#[test]
+fn a_round_that_no_session_sums_falls_back_or_ends_the_run() {
+    for (secure, falls_back) in [(SecureAggregation::Auto, true), (SecureAggregation::On, false)] {
+        let (mut scene, mut sites) = parties(4);
+        let run = start(scene.bench(), &Plan { secure, ..plan(2, None) }, NOW).unwrap();
+        let mut now = NOW;
+        play_round(&mut scene, &mut sites, 1, &mut now);
+        let order = sites[0].asked(&scene, now).unwrap();
+        assert_eq!(order.purpose.occasion().1, 2);
+        for _ in 0..3 {
+            now += 120;
+            scene.tick(now).unwrap();
+        }
+        let why = "3 attempts failed, the last because 0 of 3 needed sites sent keys in time";
+        if !falls_back {
+            let report = report(&scene, run);
+            assert_eq!((report.state, report.reason.as_deref()), ("abandoned", Some(why)));
+            continue;
+        }
+        assert_eq!(asked(&scene, "site-0", now).unwrap().0, 2);
+        let mut agents = [0, 1, 2].map(|index| Agent::new(&format!("site-{index}")).renamed("a2"));
+        for (index, agent) in agents.iter_mut().enumerate() {
+            let body = Body::Update { run, round: 2 };
+            agent.submit(&scene, body, values(index, 2), now).unwrap();
+        }
+        scene.tick(now + 60).unwrap();
+        let report = report(&scene, run);
+        assert_eq!(report.state, "finished");
+        assert_eq!(report.rounds[0].noise, "once for all sites");
+        assert_eq!(report.rounds[1].noise, format!("per site, because {why}"));
+    }
+}
+
+#[test]
+fn too_small_a_cohort_trains_alone_unless_that_is_refused() {
+    let (scene, _sites) = parties(3);
+    let on = Plan { secure: SecureAggregation::On, ..plan(1, None) };
+    let refused = start(scene.bench(), &on, NOW).unwrap_err().to_string();
+    assert!(refused.starts_with("no secure aggregation: 3 sites cannot hide"), "{refused}");
+    let run = start(scene.bench(), &plan(1, None), NOW).unwrap();
+    let noise = &report(&scene, run).rounds[0].noise;
+    assert!(noise.starts_with("per site, because 3 sites cannot hide one another"), "{noise}");
+    assert_eq!(asked(&scene, "site-0", NOW).unwrap().0, 1);
 }

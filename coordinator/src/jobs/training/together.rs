@@ -1,0 +1,124 @@
+//! Rounds under secure aggregation: proposed, tried again, and given up for each site's own noise.
+
+use insitu_protocol::ids::SiteName;
+use insitu_protocol::project::Project;
+use insitu_protocol::session::Purpose;
+
+use super::TrainingError;
+use crate::aggregate::RoundSum;
+use crate::downlink::round_order;
+use crate::session::{ATTEMPTS_MAX, Proposal, Unfit, propose};
+use crate::store::{
+    Noise, OrderKind, RoundRow, RunRow, SecureAggregation, SessionRow, SessionState, SumRow, Tx,
+};
+
+/// Asks the sites for an open round's updates: masked, if the run wants that and the cohort allows
+/// it and not too many attempts have failed; else each with noise of its own, if the run may do so.
+///
+/// # Errors
+/// [`TrainingError`]; the inner text says why the run must not go on.
+pub(super) fn begin(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    round: RoundRow,
+    now_unix_s: i64,
+) -> Result<Result<(), String>, TrainingError> {
+    let members = tx.members()?;
+    let mut invited = tx.run_sites(run.id)?;
+    invited.retain(|site| members.contains(site));
+    let closes_unix_s = now_unix_s.saturating_add(run.closes_in_s);
+    let round = RoundRow { closes_unix_s, noise: Noise::Together, ..round };
+    let attempts = tx.attempts(run.id, round.number)?;
+    let attempt = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+    let refused = match (run.secure, attempts.last()) {
+        (SecureAggregation::Off, _) => "secure aggregation is off".to_owned(),
+        (SecureAggregation::On | SecureAggregation::Auto, Some(last))
+            if attempt >= ATTEMPTS_MAX =>
+        {
+            format!("{attempt} attempts failed, the last because {}", last.reason)
+        }
+        (SecureAggregation::On | SecureAggregation::Auto, _) => {
+            match attempt_at(tx, run, &round, &invited, attempt, now_unix_s)? {
+                Ok(()) => {
+                    tx.change_round(run.id, &round)?;
+                    return Ok(Ok(()));
+                }
+                Err(unfit) => unfit.to_string(),
+            }
+        }
+    };
+    if run.secure == SecureAggregation::On {
+        return Ok(Err(refused));
+    }
+    let alone = RoundRow { noise: Noise::Alone, noise_reason: refused, ..round };
+    tx.change_round(run.id, &alone)?;
+    let order = OrderKind::Round { run: run.id, round: alone.number };
+    invited.iter().try_for_each(|site| tx.add_order(site, &order))?;
+    Ok(Ok(()))
+}
+
+/// The newest attempt at a round.
+pub(super) fn newest(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    round: &RoundRow,
+) -> Result<SessionRow, TrainingError> {
+    let none = TrainingError::Rows { run: run.id, source: None };
+    tx.attempts(run.id, round.number)?.pop().ok_or(none)
+}
+
+/// The sites whose updates are in a session's sum, by name.
+pub(super) fn survivors(tx: &Tx<'_>, session: &SessionRow) -> Result<Vec<SiteName>, TrainingError> {
+    let survived = tx.session_sum(session.id)?.map(|sum| sum.survived).unwrap_or_default();
+    let site = |position: &u8| session.order.members.get(usize::from(*position));
+    Ok(survived.iter().filter_map(site).map(|member| member.site.clone()).collect())
+}
+
+/// What a round's session showed.
+pub(super) fn sum(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    project: &Project,
+    round: u32,
+) -> Result<RoundSum, TrainingError> {
+    let rows = || TrainingError::Rows { run: run.id, source: None };
+    let attempts = tx.attempts(run.id, round)?;
+    let session = attempts.into_iter().find(|session| session.state == SessionState::Summed);
+    let session = session.ok_or_else(rows)?;
+    let sum: SumRow = tx.session_sum(session.id)?.ok_or_else(rows)?;
+    Ok(RoundSum::together(&sum, project.training.fraction_bits))
+}
+
+/// Attempts at rounds of a run that failed after sites had sent vectors: they paid for those too.
+pub(super) fn spent_in_vain(tx: &Tx<'_>, run: &RunRow, rounds: u32) -> Result<u32, TrainingError> {
+    let mut spent = 0;
+    for round in 1..=rounds {
+        for session in tx.attempts(run.id, round)? {
+            let failed = session.state == SessionState::Abandoned;
+            spent += u32::from(failed && !tx.vector_sites(&session)?.is_empty());
+        }
+    }
+    Ok(spent)
+}
+
+fn attempt_at(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    round: &RoundRow,
+    invited: &[SiteName],
+    attempt: u32,
+    now_unix_s: i64,
+) -> Result<Result<(), Unfit>, TrainingError> {
+    let rows = || TrainingError::Rows { run: run.id, source: None };
+    let project = tx.project_version(&run.project, run.project_version)?.ok_or_else(rows)?;
+    let order = round_order(tx, run, round.clone())?.ok_or_else(rows)?;
+    let proposal = Proposal {
+        purpose: Purpose::Update(order),
+        project: &project,
+        attempt,
+        invited,
+        colluders: run.colluders,
+        closes_in_s: run.closes_in_s,
+    };
+    Ok(propose(tx, proposal, now_unix_s)?.map(drop))
+}
