@@ -65,7 +65,9 @@ export interface Interval {
 
 export interface Agreement {
   sites: (AgreementFigures & { site: string })[];
-  /** From the sums over all sites. */
+  /** What sites released together, under secure aggregation. */
+  together: (AgreementFigures & { source: string }) | null;
+  /** From the sums over all of these. */
   overall: AgreementFigures;
   /** Random-effects means over sites. */
   pooled: { kappa: Estimate; alpha: Estimate };
@@ -146,6 +148,8 @@ export interface Round {
   bundle: string | null;
   /** L2 norm of the mean gradient. */
   norm: number | null;
+  /** `once for all sites`, or `per site, because …`. */
+  noise: string;
   evaluation: Evaluation | null;
 }
 

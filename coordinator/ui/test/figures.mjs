@@ -28,7 +28,7 @@ export const QUIET = {
   projects: [
     {
       ...heartDisease(),
-      agreement: { sites: [], overall: NO_FIGURES, pooled: { kappa: NOTHING, alpha: NOTHING } },
+      agreement: { sites: [], together: null, overall: NO_FIGURES, pooled: { kappa: NOTHING, alpha: NOTHING } },
       calibration: { sites: [] },
       labels: { sites: [] },
       bundle: null,
@@ -48,6 +48,7 @@ export const ODD = {
       title: "<img src=x onerror=alert(1)>",
       agreement: {
         sites: [{ site: "cleveland", ...NO_FIGURES, kappa: { undefined: "not enough data" } }],
+        together: null,
         overall: NO_FIGURES,
         pooled: { kappa: NOTHING, alpha: NOTHING },
       },
@@ -121,6 +122,10 @@ function agreement() {
       { site: "switzerland", ...figures(81.9, 0.11, 0.24, null) },
       { site: "va-long-beach", ...figures(133.1, 0.34, 0.17, 0.72) },
     ],
+    together: {
+      source: "all sites together (secure aggregation, 4 sites)",
+      ...figures(590.3, 0.49, 0.06, 0.8),
+    },
     overall: figures(614.6, 0.47, 0.07, 0.79),
     pooled: { kappa: interval(0.44, 0.18), alpha: interval(0.78, 0.07) },
   };
@@ -195,6 +200,7 @@ function run() {
       })),
       bundle: index === 4 ? null : `c${index + 1}4d2e91ab77`,
       norm: index === 4 ? null : 0.412 / (index + 1),
+      noise: "once for all sites",
       evaluation: index === 4 ? null : evaluation(index),
     })),
   };

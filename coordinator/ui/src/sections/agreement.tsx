@@ -11,12 +11,12 @@ const HEIGHT = 28;
 const MARGIN = 12;
 
 export function AgreementSection({ agreement }: { agreement: Agreement }) {
-  const { sites, overall, pooled } = agreement;
+  const { sites, together, overall, pooled } = agreement;
   return (
     <Section
       title="Agreement with people"
       lead="Cohen’s κ between prelabel and person, with its 95 % interval: sampling and privacy noise together. 0 is chance, 1 is perfect. Krippendorff’s α is between two people who read the same items."
-      empty={sites.length === 0 && "No site has released a window of statistics yet."}
+      empty={sites.length === 0 && !together && "No site has released a window of statistics yet."}
     >
       <Scroll label="Agreement by site">
         <table class="intervals">
@@ -47,6 +47,7 @@ export function AgreementSection({ agreement }: { agreement: Agreement }) {
             ))}
           </tbody>
           <tfoot>
+            {together && <Row name={together.source} row={together} />}
             <Row name="all items together" row={overall} />
             <Row name="a typical site" row={{ ...pooled, agreement: null, n: null }} />
           </tfoot>
