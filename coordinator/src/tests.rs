@@ -6,6 +6,7 @@ use insitu_models::bundle::Bundle;
 use insitu_models::sign::SigningKey;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{AgentName, Digest, ProjectName, SiteName, digest};
+use insitu_protocol::order::Order;
 use insitu_protocol::project::Project;
 use insitu_protocol::release::{Body, CHAIN_START, Release, Values, chain};
 use insitu_protocol::response::{Receipt, Refusal};
@@ -59,6 +60,12 @@ impl Scene {
     /// What the coordinator does by itself.
     pub(crate) fn tick(&self, now: i64) -> Result<(), JobError> {
         tick(self.bench(), &self.sessions, now)
+    }
+
+    /// What a site is told.
+    pub(crate) fn orders(&self, name: &str, now: i64) -> Vec<Order> {
+        let orders = downlink::poll(&self.store, &site(name), 0, now).unwrap();
+        orders.into_iter().map(|numbered| numbered.order).collect()
     }
 
     /// Publishes the shipped bundle.

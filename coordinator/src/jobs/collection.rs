@@ -58,7 +58,7 @@ pub enum CollectionError {
         got: u64,
     },
     /// The cohort, or the project's plan, does not allow it.
-    #[error("no joint collection: {source}")]
+    #[error("no joint collection is possible")]
     Unfit {
         /// Why not.
         source: Unfit,
@@ -154,7 +154,7 @@ fn end(tx: &Tx<'_>, id: CollectionId, now_unix_s: i64) -> Result<(), StoreError>
         }
         Some(_) | None => match attempt(tx, &row, number, now_unix_s)? {
             Ok(()) => return Ok(()),
-            Err(unfit) => unfit.to_string(),
+            Err(unfit) => unfit.explain(),
         },
     };
     tracing::warn!(collection = %id, reason, "collection abandoned");

@@ -95,14 +95,14 @@ pub enum Unfit {
         colluders: usize,
     },
     /// The rules of the protocol.
-    #[error("the session would not be safe: {source}")]
+    #[error("the session would not be safe")]
     Parameters {
         /// Which rule.
         #[from]
         source: ParametersError,
     },
     /// The noise cannot be shared.
-    #[error("the noise cannot be shared: {source}")]
+    #[error("the noise cannot be shared")]
     Noise {
         /// Why not.
         #[from]
@@ -115,7 +115,7 @@ pub enum Unfit {
         more: u32,
     },
     /// A gradient that cannot be clipped to a sensitivity.
-    #[error("the update has no sensitivity: {source}")]
+    #[error("the update has no sensitivity")]
     Clip {
         /// Why not.
         #[from]
@@ -132,6 +132,20 @@ pub enum Unfit {
         /// Scale of the noise in the sum, in grid steps.
         noise: f64,
     },
+}
+
+impl Unfit {
+    /// With its causes, on one line.
+    pub fn explain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
 }
 
 /// Opens a session and tells its members, or says why there can be none.

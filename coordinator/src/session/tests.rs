@@ -10,8 +10,7 @@ use insitu_protocol::session::SessionAnswer;
 
 use super::desk::{self, Message};
 use super::*;
-use crate::downlink;
-use crate::tests::{Agent, NOW, Scene, site};
+use crate::tests::{Agent, NOW, Scene};
 
 /// A site that takes part in sessions, without noise: sums can be compared exactly.
 pub(crate) struct Party {
@@ -46,8 +45,7 @@ impl Party {
 
     /// The newest session that the site is asked for.
     pub(crate) fn asked(&self, scene: &Scene, now: i64) -> Option<SessionOrder> {
-        let orders = downlink::poll(&scene.store, &site(&self.name), 0, now).unwrap();
-        orders.into_iter().rev().find_map(|numbered| match numbered.order {
+        scene.orders(&self.name, now).into_iter().rev().find_map(|order| match order {
             Order::Session(order) => Some(order),
             Order::Project(_) | Order::Bundle(_) | Order::Round(_) | Order::Campaign(_) => None,
         })

@@ -43,7 +43,7 @@ pub(super) fn begin(
                     tx.change_round(run.id, &round)?;
                     return Ok(Ok(()));
                 }
-                Err(unfit) => unfit.to_string(),
+                Err(unfit) => unfit.explain(),
             }
         }
     };
