@@ -31,7 +31,7 @@ const DELTA: f64 = 1e-6;
 /// How long a campaign stays open here. Sites answer at its end, not when they are done.
 const CAMPAIGN_CLOSES_IN: &str = "8s";
 /// How long a training round waits for a hospital that does not answer.
-const ROUND_CLOSES_IN: &str = "60s";
+const ROUND_CLOSES_IN: &str = "300s";
 /// ε that everything may cost in the year, when training costs no more than 1.
 const EPSILON_YEAR: f64 = 2.0;
 
@@ -93,9 +93,12 @@ pub(crate) fn tell(
     stage.release_statistics()?;
     narrator.say("4. Noised statistics released: confusion, coincidence, calibration, drift.");
     let run = stage.train(&first)?;
-    narrator.say(
-        "5. A head trained across the hospitals under differential privacy; new bundle in use.",
-    );
+    narrator.say(&format!(
+        "5. A head trained across the hospitals under differential privacy; new bundle in use. Noise \
+         added once for all hospitals (secure aggregation) in {} of {} rounds.",
+        noised_together(&run),
+        run["rounds"].as_array().map_or(0, Vec::len)
+    ));
     let campaign = stage.campaign()?;
     narrator.say("6. The slice that drifted most was relabeled, and progress reported with noise.");
     let rounds = stage.evaluate(&first, &run)?;
@@ -361,4 +364,10 @@ impl Stage<'_> {
         let found = self.hospitals.iter().find(|hospital| hospital.site == site.name);
         found.context("a site without a hospital")
     }
+}
+
+/// Rounds of a run whose updates were only seen added up.
+fn noised_together(run: &Value) -> usize {
+    let rounds = run["rounds"].as_array().map(Vec::as_slice).unwrap_or_default();
+    rounds.iter().filter(|round| round["noise"] == "once for all sites").count()
 }
