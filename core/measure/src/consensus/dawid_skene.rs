@@ -160,13 +160,15 @@ impl DawidSkene {
     /// ```
     /// use insitu_measure::{Ratings, consensus::DawidSkene};
     ///
-    /// // Two people who differ on every second item; an expert decided two of those.
-    /// let table = [(0, 0), (1, 0), (1, 1), (1, 0), (0, 0), (1, 0)];
-    /// let table: Vec<_> = table.iter().flat_map(|&(a, b)| [Some(a), Some(b)]).collect();
+    /// // Two people agree on eight items and differ on three; an expert decided two of those.
+    /// let pairs = [[(0, 0); 4].as_slice(), &[(1, 1); 4], &[(1, 0); 3]].concat();
+    /// let table: Vec<_> = pairs.iter().flat_map(|&(a, b)| [Some(a), Some(b)]).collect();
     /// let ratings = Ratings::from_table(2, 2, &table)?;
-    /// let known = [None, Some(1), None, Some(1), None, None];
+    /// let mut known = [None; 11];
+    /// (known[8], known[9]) = (Some(1), Some(1));
     /// let (_, beliefs) = DawidSkene::fit_anchored(&ratings, &known, 20, 0.5)?;
-    /// assert_eq!(beliefs.labels(), [0, 1, 1, 1, 0, 1]);
+    /// assert_eq!(beliefs.labels()[8..], [1, 1, 1]); // the third follows who was right before
+    /// assert_eq!(beliefs.labels()[..2], [0, 0]);
     /// # Ok::<(), insitu_measure::MeasureError>(())
     /// ```
     pub fn fit_anchored(
