@@ -67,9 +67,11 @@ pub(super) fn label_functions(command: &LabelFunctionsCommand, out: &mut impl Wr
         LabelFunctionsCommand::Test(arguments) => (arguments, false),
         LabelFunctionsCommand::Apply(arguments) => (arguments, true),
     };
-    let set = FunctionSet::read(&arguments.functions).map_err(|error| match error {
-        SetError::Dictionary(error) => Failure::from(error),
-        error => Failure::refused(&error),
+    let set = FunctionSet::read(&arguments.functions).map_err(|error| {
+        if let SetError::Dictionary(error) = error {
+            return Failure::from(error);
+        }
+        Failure::refused(&error)
     })?;
     let votes = Votes::cast(set, arguments)?;
     let k = votes.set.classes.len();
