@@ -23,6 +23,7 @@ use insitu_protocol::facts::{DeviceFacts, EngineKind};
 use insitu_protocol::ids::{self, Digest};
 use insitu_protocol::request::Request;
 use insitu_protocol::response::{HelloAnswer, Receipt, Refusal, Response};
+use insitu_protocol::session::SessionAnswer;
 use quinn::Endpoint;
 use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, Issuer, KeyPair, PKCS_ED25519, SanType};
 use tempfile::TempDir;
@@ -161,6 +162,8 @@ impl Handler for TestHandler {
                 total_bytes: 1 << 20,
                 bytes: Bytes(vec![7; usize::try_from(offset).unwrap()]),
             },
+            Request::Announce { .. } => Response::Announced,
+            Request::Session { body, .. } => Response::Session(SessionAnswer::Ready(body)),
             Request::Renew { signing_request } => {
                 let issued =
                     self.authority.issue_agent(&signing_request.0, &peer.identity, AGENT_LIFE);
