@@ -7,7 +7,7 @@
 use insitu_protocol::project::{Field, FieldKind, Project};
 use serde::{Deserialize, Serialize};
 
-use crate::store::items::{ItemRow, NewItem, Stage};
+use crate::store::items::{Addition, ItemRow, NewItem, Stage};
 use crate::store::{StoreError, Tx};
 
 /// A field's value.
@@ -37,6 +37,7 @@ pub struct RawItem {
     subject: String,
     holdout: bool,
     fields: Fields,
+    generator: Option<String>,
 }
 
 impl std::fmt::Debug for RawItem {
@@ -48,20 +49,31 @@ impl std::fmt::Debug for RawItem {
 impl RawItem {
     /// The one maker, for `source`. `subject` is the item's own id where the site names none.
     pub(crate) fn new(id: String, subject: String, holdout: bool, fields: Fields) -> Self {
-        Self { id, subject, holdout, fields }
+        Self { id, subject, holdout, fields, generator: None }
     }
 
-    /// Adds the item to the store, unless its id is there. Says whether it did.
+    /// The same, if there is a `generator`, as a synthetic item that it made; its name may be empty.
+    pub(crate) fn made_by(self, generator: Option<&str>) -> Self {
+        Self { generator: generator.map(str::to_owned), ..self }
+    }
+
+    /// Whether a generator made it.
+    pub fn is_synthetic(&self) -> bool {
+        self.generator.is_some()
+    }
+
+    /// Adds the item to the store, unless its id is there.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn add(&self, tx: &Tx<'_>, project: i64, name: &str) -> Result<bool, StoreError> {
+    pub fn add(&self, tx: &Tx<'_>, project: i64, name: &str) -> Result<Addition, StoreError> {
         tx.add_item(&NewItem {
             project,
             source: tx.source_hash(name, &self.id),
             subject: tx.subject_hash(&self.subject),
             holdout: self.holdout,
             content: &encode(&self.fields)?,
+            generator: self.generator.as_deref(),
         })
     }
 }

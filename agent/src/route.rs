@@ -35,7 +35,8 @@ pub fn route(routing: &Routing, confidence_milli: u16) -> Route {
     }
 }
 
-/// Whom an item waits for, given everything that was said about it, oldest first.
+/// Whom an item waits for, given everything that was said about it, oldest first. Judgements beside
+/// synthetic items say nothing about that.
 pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
     let label = |wanted: Reading| {
         reads
@@ -47,7 +48,9 @@ pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
         read.verdict == Verdict::Label
             && matches!(read.reading, Reading::Expert | Reading::Campaign)
     };
-    let flagged = reads.iter().rposition(|read| read.verdict == Verdict::Flag);
+    let flagged = reads
+        .iter()
+        .rposition(|read| read.verdict == Verdict::Flag && read.reading != Reading::Validation);
     match (reads.iter().rposition(decides), flagged) {
         // A flag after an expert's label asks for another.
         (decided, Some(flagged)) if decided < Some(flagged) => return Stage::Expert,
@@ -160,6 +163,15 @@ mod tests {
         }
     }
 
+    /// A judgement beside synthetic items.
+    fn judgement() -> impl Strategy<Value = Read> {
+        (0_u16..3, 0..3).prop_map(|(class, kind)| match kind {
+            0 => other(Reading::Validation, Verdict::Skip),
+            1 => other(Reading::Validation, Verdict::Flag),
+            _ => label(Reading::Validation, class),
+        })
+    }
+
     fn reads() -> impl Strategy<Value = Vec<Read>> {
         let reading = prop_oneof![
             Just(Reading::First),
@@ -176,6 +188,17 @@ mod tests {
     }
 
     proptest! {
+        /// What is said beside synthetic items moves nothing, whenever it is said.
+        #[test]
+        fn a_judgement_changes_nothing(reads in reads(), judgement in judgement(), at: prop::sample::Index, second: bool) {
+            let mut judged = reads.clone();
+            judged.insert(at.index(reads.len() + 1), judgement);
+            prop_assert_eq!(label_of_record(&judged), label_of_record(&reads));
+            for route in [Route::Accepted, Route::Annotator, Route::Expert] {
+                prop_assert_eq!(stage(route, second, &judged), stage(route, second, &reads));
+            }
+        }
+
         /// Nothing is done without a label of record, and a skip never changes anything.
         #[test]
         fn done_means_labeled(reads in reads(), second: bool, route in 0..3_usize) {

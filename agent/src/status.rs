@@ -16,6 +16,7 @@ use crate::store::items::Stage;
 use crate::store::meta::Live;
 use crate::store::orders::{BundleState, ProjectRow};
 use crate::store::peers::{PeerRow, PeerState};
+use crate::store::synthetic::SyntheticCounts;
 use crate::store::{Store, StoreError, Tx};
 use crate::uplink::Membership;
 
@@ -101,6 +102,8 @@ pub struct ProjectStatus {
     pub done: u64,
     /// The open statistics window.
     pub window: u32,
+    /// Synthetic items; no other figure counts them.
+    pub synthetic: SyntheticCounts,
 }
 
 /// Items waiting for people.
@@ -357,6 +360,7 @@ fn project(tx: &Tx<'_>, row: &ProjectRow) -> Result<ProjectStatus, StoreError> {
         corrected,
         done: count(Stage::Done),
         window: row.window,
+        synthetic: tx.synthetic_counts(row.project)?,
     })
 }
 

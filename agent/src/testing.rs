@@ -5,7 +5,7 @@ use insitu_protocol::project::Project;
 use crate::item::{CleanItem, RawItem, Value};
 use crate::prelabel::Prelabel;
 use crate::route;
-use crate::store::items::{Placement, Stage};
+use crate::store::items::{Addition, Placement, Stage};
 use crate::store::labels::{Person, Role};
 use crate::store::orders::ProjectRow;
 use crate::store::tests::{Scratch, scratch};
@@ -41,13 +41,26 @@ pub(crate) fn add_items(
     range: std::ops::Range<u32>,
     subjects: u32,
 ) {
+    add_items_of(store, row, None, range, subjects);
+}
+
+/// [`add_items`] that a generator made, if there is one.
+pub(crate) fn add_items_of(
+    store: &Store,
+    row: &ProjectRow,
+    generator: Option<&str>,
+    range: std::ops::Range<u32>,
+    subjects: u32,
+) {
     store
         .tx("test", |tx| {
             for i in range {
                 let fields = vec![("age".to_owned(), Value::Number(f64::from(i % 90)))];
                 let item =
                     RawItem::new(i.to_string(), (i % subjects).to_string(), i % 4 == 3, fields);
-                assert!(item.add(tx, row.project, row.definition.name.as_str())?);
+                let added =
+                    item.made_by(generator).add(tx, row.project, row.definition.name.as_str())?;
+                assert_eq!(added, Addition::New);
             }
             for stored in tx.items_in_stage(row.project, Stage::New, 0, 100_000)? {
                 let clean = CleanItem::redact(&stored, &row.definition, str::to_owned)?;

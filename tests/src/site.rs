@@ -157,7 +157,7 @@ impl Site {
         let (row, rules) = (self.project().unwrap(), config.source(&project()).unwrap());
         let text = patients(&self.name);
         let report =
-            source::import(self.store(), &row, rules, Format::Csv, text.as_bytes()).unwrap();
+            source::import(self.store(), &row, rules, None, Format::Csv, text.as_bytes()).unwrap();
         assert_eq!((report.added, report.bad), (u64::from(PATIENTS), 0), "{report:?}");
     }
 
@@ -194,6 +194,7 @@ impl Site {
                 seconds: 1.0,
                 decision: Decision::Correct,
                 comment: None,
+                looks_real: None,
             };
             let known =
                 review::annotate(store, person, &card.row.opaque, &annotation, now).unwrap();

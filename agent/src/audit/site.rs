@@ -179,7 +179,7 @@ impl Site {
             holdout: None,
         };
         let lines = csv(shape, &present);
-        import(&store, &row, &source, Format::Csv, Cursor::new(lines))
+        import(&store, &row, &source, None, Format::Csv, Cursor::new(lines))
             .map_err(|error| AuditError::Model(Box::new(error)))?;
         prelabel(&store, &folder.0, policy, limits.clone())?;
         let person = |name: &str, role| add_person(&store, name, role);
@@ -307,6 +307,7 @@ pub(super) fn answer(
                 seconds: 1.0,
                 decision: Decision::Correct,
                 comment: None,
+                looks_real: None,
             };
             annotate_in(tx, person, &item, &annotation, NOW)?;
         }

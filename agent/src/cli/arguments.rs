@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use insitu_protocol::ids::{AgentName, ProjectName, SiteName};
+use insitu_protocol::text::Line;
 
 use super::audit::AuditCommand;
 use super::label_functions::arguments::LabelFunctionsCommand;
@@ -135,6 +136,7 @@ pub(super) struct RunArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   insitu-agent import patients.csv --project heart-disease
+  insitu-agent import made.csv --project heart-disease --synthetic --generator ctgan-0.9
 
 Which columns identify item and subject is in agent.toml, [[project]]. Bad lines are reported by
 number and reason, the rest is imported, and the exit code is 1.")]
@@ -148,6 +150,12 @@ pub(super) struct ImportArguments {
     /// Instead of what the file's name says
     #[arg(long)]
     pub(super) format: Option<FormatName>,
+    /// The items are made, not observed: people judge them beside real ones, and nothing counts them
+    #[arg(long)]
+    pub(super) synthetic: bool,
+    /// What made them, such as a model and its version
+    #[arg(long, requires = "synthetic", value_parser = |name: &str| Line::new(name))]
+    pub(super) generator: Option<Line>,
     /// For programs
     #[arg(long)]
     pub(super) json: bool,

@@ -14,6 +14,7 @@ use crate::status::{self, CampaignStatus, SessionStatus, Status};
 use crate::store::StoreError;
 use crate::store::campaigns::{CampaignRow, CampaignState};
 use crate::store::orders::{ApprovalKind, BundleRow, BundleState};
+use crate::store::synthetic::SyntheticCounts;
 
 pub(super) fn status(context: &Context, json: bool) -> Outcome {
     let running = status::daemon_runs(&context.config);
@@ -107,7 +108,18 @@ fn tell_projects(status: &Status) -> io::Result<()> {
         "corrected",
         "window",
     ];
-    table::print(&heading, &rows)
+    table::print(&heading, &rows)?;
+    for project in &status.projects {
+        let SyntheticCounts { items, waiting, validated } = project.synthetic;
+        if items > 0 {
+            let name = &project.name;
+            writeln!(
+                io::stdout(),
+                "{name}: besides {items} synthetic items, {validated} judged, {waiting} waiting"
+            )?;
+        }
+    }
+    Ok(())
 }
 
 fn tell_rest(status: &Status) -> io::Result<()> {

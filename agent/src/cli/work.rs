@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use insitu_daemon::exit;
 use insitu_models::bundle::Bundle;
 use insitu_protocol::ids::Digest;
+use insitu_protocol::text::Line;
 use serde_json::{Map, Value, json};
 
 use super::arguments::{
@@ -35,6 +36,8 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
         let text = format!("the configuration has no [[project]] named {name}");
         Failure::text(exit::CONFIGURATION, text)
     })?;
+    let name = import.generator.as_ref().map_or("", Line::as_str);
+    let generator = import.synthetic.then_some(name);
     let mut reports = Vec::new();
     for path in &import.paths {
         let format = match import.format {
@@ -42,18 +45,18 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
             Some(FormatName::Jsonl) => Format::JsonLines,
             None => Format::of(path),
         };
-        let report = source::import(&context.store, &project, rules, format, open(path)?).map_err(
-            |error| match error {
-                source::ImportError::Store(_) => Failure::runtime(&error),
-                source::ImportError::Read(_)
-                | source::ImportError::NoColumn { .. }
-                | source::ImportError::Header(_) => {
-                    let mut failure = Failure::refused(&error);
-                    failure.message = format!("{}: {}", path.display(), failure.message);
-                    failure
-                }
-            },
-        )?;
+        let report =
+            source::import(&context.store, &project, rules, generator, format, open(path)?)
+                .map_err(|error| match error {
+                    source::ImportError::Store(_) => Failure::runtime(&error),
+                    source::ImportError::Read(_)
+                    | source::ImportError::NoColumn { .. }
+                    | source::ImportError::Header(_) => {
+                        let mut failure = Failure::refused(&error);
+                        failure.message = format!("{}: {}", path.display(), failure.message);
+                        failure
+                    }
+                })?;
         if !import.json {
             tell(path, &report)?;
         }

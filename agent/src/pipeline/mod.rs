@@ -292,4 +292,6 @@ pub(crate) fn explain(error: &dyn std::error::Error) -> String {
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod synthetic;
+#[cfg(test)]
 mod tests;

@@ -56,6 +56,7 @@ impl Site {
                 seconds: 1.0,
                 decision: Decision::Correct,
                 comment: None,
+                looks_real: None,
             };
             annotate(self.store(), &self.eve, &card.row.opaque, &annotation, now).unwrap();
         }
@@ -414,8 +415,10 @@ fn an_item_that_cannot_be_worked_on_holds_no_release_up() {
         subject: [2; 32],
         holdout: false,
         content: &[0xff],
+        generator: None,
     };
-    assert!(site.store().tx("test", |tx| tx.add_item(&broken)).unwrap());
+    let added = site.store().tx("test", |tx| tx.add_item(&broken)).unwrap();
+    assert_eq!(added, crate::store::items::Addition::New);
     let (order, judge) = campaign(true, 7);
     apply(site.store(), &judge, &NumberedOrder { number: 1, order: Order::Campaign(order) }, 1)
         .unwrap();

@@ -23,7 +23,7 @@ pub(super) struct Agreement {
 
 /// Two labels for each of some items.
 #[derive(Debug, Serialize)]
-struct Comparison {
+pub(super) struct Comparison {
     /// Items with both labels.
     items: usize,
     /// Coefficients, the most robust first.
@@ -57,7 +57,7 @@ impl Agreement {
 }
 
 impl Comparison {
-    fn of(classes: usize, pairs: &[(u16, u16)], are: &str) -> Self {
+    pub(super) fn of(classes: usize, pairs: &[(u16, u16)], are: &str) -> Self {
         let items = pairs.len();
         let same = pairs.iter().filter(|(first, second)| first == second).count();
         let compute = |name: &'static str, figure: &dyn Fn() -> Result<Figure, MeasureError>| {

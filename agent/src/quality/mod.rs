@@ -10,6 +10,7 @@
 //! - *Consensus* weighs everybody who labeled an item, by Dawid and Skene's model.
 //! - *Label errors* are labels of record that contradict the prelabel which they answer. A prelabel
 //!   is made before its correction, so the model has not seen the label.
+//! - *Synthetic* items have a section of their own; every other figure is about real items alone.
 
 mod agreement;
 mod calibration;
@@ -22,6 +23,7 @@ mod people;
 mod preview;
 mod progress;
 mod snapshot;
+mod synthetic;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -38,6 +40,7 @@ use self::next::Next;
 use self::people::People;
 use self::progress::Progress;
 use self::snapshot::Snapshot;
+use self::synthetic::Synthetic;
 use crate::review::ReviewError;
 use crate::store::Store;
 
@@ -71,6 +74,8 @@ pub struct Report {
     people: People,
     calibration: Calibration,
     progress: Progress,
+    /// Of synthetic items, where there are any. All else is about real ones.
+    synthetic: Option<Synthetic>,
     #[serde(skip)]
     label_errors: LabelErrors,
     #[serde(skip)]
@@ -96,6 +101,7 @@ impl Report {
             people: People::of(&snapshot),
             calibration: Calibration::of(&snapshot),
             progress: Progress::of(&snapshot, now),
+            synthetic: Synthetic::read(store, &snapshot.project)?,
             label_errors: LabelErrors::of(&snapshot, store)?,
             next: Next::of(&snapshot, store)?,
         })

@@ -105,8 +105,12 @@ fn labeled(store: &Store, project: &ProjectRow) -> Result<(Vec<Labeled>, bool), 
 fn labeled_item(tx: &Tx<'_>, key: i64, classes: usize) -> Result<Labeled, StoreError> {
     let row = tx.item(key)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
     let mut past = past_reads(&tx.annotations_of(key)?)?;
-    // An older version of the project may have had more classes.
-    past.retain(|past| past.label().is_none_or(|class| usize::from(class) < classes));
+    // Judgements beside synthetic items have figures of their own, and an older version of the
+    // project may have had more classes.
+    past.retain(|past| {
+        past.read.reading != Reading::Validation
+            && past.label().is_none_or(|class| usize::from(class) < classes)
+    });
     let reads: Vec<Read> = past.iter().map(|past| past.read).collect();
     let known = |prelabel: &Prelabel| usize::from(prelabel.class()) < classes;
     Ok(Labeled {

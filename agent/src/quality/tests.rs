@@ -5,7 +5,7 @@ use insitu_protocol::project::Project;
 use serde_json::Value;
 
 use super::*;
-use crate::review::{Annotation, Decision, annotate, next, requeue};
+use crate::review::{Annotation, Decision, annotate, next, next_to_validate, requeue};
 use crate::store::labels::{Person, Reading, Role};
 use crate::store::tests::Scratch;
 use crate::testing;
@@ -54,6 +54,7 @@ impl Site {
                     seconds: 1.0,
                     decision: Decision::Correct,
                     comment: None,
+                    looks_real: None,
                 };
                 annotate(&self.scratch.store, person, &card.row.opaque, &annotation, 1).unwrap();
             }
@@ -211,6 +212,7 @@ fn the_closest_call_comes_first_and_equal_items_share_a_task() {
             seconds: 1.0,
             decision: Decision::Accept,
             comment: None,
+            looks_real: None,
         };
         annotate(&site.scratch.store, &site.ann, &card.row.opaque, &annotation, 1).unwrap();
     }
@@ -312,4 +314,46 @@ async fn figures_are_for_lead_and_steward_and_lists_for_the_lead() {
     assert_eq!(ask(address, "other/quality", "lea").await.0, 404);
     let (_, next) = ask(address, "heart/quality/next", "lea").await;
     assert_eq!(next["items"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn synthetic_items_have_figures_of_their_own() {
+    let site = site(24, true, |_| 0.7);
+    site.label(&site.ann, Reading::First, |_| 1);
+    site.label(&site.bob, Reading::Second, |_| 1);
+    let before = json(&site.report());
+    assert_eq!(before["synthetic"], Value::Null);
+    let store = &site.scratch.store;
+    let row = store.read("test", |tx| tx.project(&site.project.name)).unwrap().unwrap();
+    testing::add_items_of(store, &row, Some("g"), 24..44, 1000);
+    testing::prelabel(store, &row, |_| 0.7);
+    let judge = |person: &Person, looks_real: fn(&crate::review::Card) -> bool| {
+        for card in next_to_validate(store, person, &site.project.name, 50, 1).unwrap() {
+            let annotation = Annotation {
+                key: format!("{}-{}", person.name, card.row.item),
+                class: Some(u16::from(!card.row.synthetic)),
+                seconds: 1.0,
+                decision: Decision::Correct,
+                comment: None,
+                looks_real: Some(looks_real(&card)),
+            };
+            annotate(store, person, &card.row.opaque, &annotation, 1).unwrap();
+        }
+    };
+    judge(&site.eve, |card| !card.row.synthetic);
+    judge(&site.lea, |_| true);
+    let report = json(&site.report());
+    let synthetic = &report["synthetic"];
+    assert_eq!((&synthetic["items"], &synthetic["validated"]), (&json(&20), &json(&20)));
+    let (made, real) = (&synthetic["made"], &synthetic["real"]);
+    assert_eq!((&made["items"], &made["readers"]["items"]), (&json(&20), &json(&20)));
+    assert_eq!(made["readers"]["matrix"], json(&[(0, 0, 20)]));
+    assert_eq!(made["model"]["matrix"], json(&[(1, 0, 20)]));
+    close(&made["looks_real"]["value"], 0.5);
+    close(&real["looks_real"]["value"], 1.0);
+    assert_eq!(real["model"]["matrix"][0][0], json(&1));
+    // Nothing else has moved.
+    for name in ["labeled", "agreement", "people", "calibration", "progress"] {
+        assert_eq!(report[name], before[name], "{name}");
+    }
 }

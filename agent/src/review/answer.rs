@@ -35,6 +35,8 @@ pub struct Annotation {
     pub decision: Decision,
     /// Free text for the site's own people.
     pub comment: Option<String>,
+    /// Whether the item looks real; asked beside synthetic items alone.
+    pub looks_real: Option<bool>,
 }
 
 /// Stores an annotation; `true` when it was stored before under the same key.
@@ -81,7 +83,14 @@ pub(crate) fn annotate_in(
 pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), ReviewError> {
     store.tx("undo", |tx| {
         let row = tx.annotation(person.person, key)?.ok_or(ReviewError::UnknownAnnotation)?;
-        if let Some(window) = tx.label_window(row.item)? {
+        // No window counts a judgement beside synthetic items.
+        let window = match row.reading {
+            Reading::Validation => None,
+            Reading::First | Reading::Second | Reading::Expert | Reading::Campaign => {
+                tx.label_window(row.item)?
+            }
+        };
+        if let Some(window) = window {
             return Err(ReviewError::Closed { window });
         }
         let foreign = foreign_lease(tx, person, row.item, now)?;
@@ -92,7 +101,7 @@ pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), R
         let stage = settle(tx, row.item)?;
         // What the person may do next is what the item waits for now.
         let reading = match (row.reading, stage) {
-            (Reading::Campaign, _) => Reading::Campaign,
+            (Reading::Campaign | Reading::Validation, _) => row.reading,
             (_, Stage::First) => Reading::First,
             (_, Stage::Second) => Reading::Second,
             (_, Stage::Expert) => Reading::Expert,
@@ -178,10 +187,13 @@ fn add(
     }
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
     if annotation.decision == Decision::Accept
-        && lease.reading != Reading::Second
+        && !lease.reading.is_blind()
         && prelabel.is_some_and(|prelabel| Some(prelabel.class()) != class)
     {
         return Err(ReviewError::Invalid { what: "accept comes with the prelabel's class" });
+    }
+    if annotation.looks_real.is_some() && lease.reading != Reading::Validation {
+        return Err(ReviewError::Invalid { what: "nobody asked whether this item looks real" });
     }
     let label = Label {
         class,
@@ -189,6 +201,7 @@ fn add(
         seconds: annotation.seconds,
         comment: annotation.comment.clone().filter(|comment| !comment.is_empty()),
         prelabel,
+        looks_real: annotation.looks_real,
     };
     tx.add_annotation(&AnnotationRow {
         annotation: 0, // assigned by the store

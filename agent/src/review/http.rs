@@ -138,7 +138,11 @@ impl From<JsonRejection> for Failure {
 
 impl From<QueryRejection> for Failure {
     fn from(rejection: QueryRejection) -> Self {
-        Self { status: rejection.status(), error: rejection.body_text(), hint: "count is a number" }
+        Self {
+            status: rejection.status(),
+            error: rejection.body_text(),
+            hint: "count is a number, queue is synthetic",
+        }
     }
 }
 
@@ -183,6 +187,7 @@ async fn projects(State(desk): State<Desk>, _: Caller) -> Result<Json<Value>, Fa
         for row in tx.projects()? {
             let counts = tx.stage_counts(row.project)?;
             let count = |stage: Stage| counts[stage as usize];
+            let synthetic = tx.synthetic_counts(row.project)?;
             let definition = &row.definition;
             listed.push(json!({
                 "name": definition.name, "title": definition.title,
@@ -192,7 +197,9 @@ async fn projects(State(desk): State<Desk>, _: Caller) -> Result<Json<Value>, Fa
                     "annotator": count(Stage::First) + count(Stage::Second),
                     "expert": count(Stage::Expert),
                     "campaign": tx.campaign_waiting(row.project)?,
+                    "synthetic": synthetic.waiting,
                 },
+                "synthetic": synthetic.items,
                 "done": count(Stage::Done) + count(Stage::Accepted),
                 "total": counts.iter().sum::<u64>(),
                 "bundle": row.bundle.map(short), "engine": engine,
@@ -208,6 +215,16 @@ async fn projects(State(desk): State<Desk>, _: Caller) -> Result<Json<Value>, Fa
 struct NextQuery {
     #[serde(default = "default_count")]
     count: u32,
+    /// Without one: the best for the person's role.
+    #[serde(default)]
+    queue: Option<QueueName>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum QueueName {
+    /// Synthetic items beside real ones.
+    Synthetic,
 }
 
 fn default_count() -> u32 {
@@ -220,10 +237,14 @@ async fn next(
     Path(project): Path<String>,
     query: Result<Query<NextQuery>, QueryRejection>,
 ) -> Result<Json<Value>, Failure> {
-    let Query(NextQuery { count }) = query?;
+    let Query(NextQuery { count, queue }) = query?;
     let project = project_name(&project)?;
     let now = desk.clock.now().as_second();
-    let cards = super::next(&desk.store, &person, &project, count.min(ITEMS_MAX), now)?;
+    let next = match queue {
+        None => super::next,
+        Some(QueueName::Synthetic) => super::next_to_validate,
+    };
+    let cards = next(&desk.store, &person, &project, count.min(ITEMS_MAX), now)?;
     let row = desk.store.read("project", |tx| tx.project(&project))?;
     let row = row.ok_or(ReviewError::UnknownProject { project })?;
     Ok(Json(Value::Array(cards.iter().map(|card| shown(card, &row)).collect())))
@@ -239,7 +260,7 @@ pub(crate) fn project_name(path: &str) -> Result<ProjectName, Failure> {
 }
 
 fn shown(card: &Card, project: &ProjectRow) -> Value {
-    let blind = card.lease.reading == Reading::Second;
+    let blind = card.lease.reading.is_blind();
     let fields: Vec<Value> = project
         .definition
         .fields
@@ -261,6 +282,7 @@ fn shown(card: &Card, project: &ProjectRow) -> Value {
             Reading::First | Reading::Second => "annotator",
             Reading::Expert => "expert",
             Reading::Campaign => "campaign",
+            Reading::Validation => "synthetic",
         },
         "fields": fields,
         "prelabel": prelabel.map(|p| json!({"class": p.class(), "confidence": p.confidence()})),
@@ -282,6 +304,8 @@ struct AnnotationBody {
     decision: Decision,
     #[serde(default)]
     comment: Option<String>,
+    #[serde(default)]
+    looks_real: Option<bool>,
 }
 
 async fn annotate(
@@ -290,9 +314,9 @@ async fn annotate(
     Path(item): Path<String>,
     body: Result<Json<AnnotationBody>, JsonRejection>,
 ) -> Result<Json<Value>, Failure> {
-    let Json(AnnotationBody { key, class, seconds, decision, comment }) = body?;
+    let Json(AnnotationBody { key, class, seconds, decision, comment, looks_real }) = body?;
     let item: Fixed<16> = Fixed::from_hex(&item).ok_or(ReviewError::UnknownItem)?;
-    let annotation = Annotation { key, class, seconds, decision, comment };
+    let annotation = Annotation { key, class, seconds, decision, comment, looks_real };
     let now = desk.clock.now().as_second();
     let replay = super::annotate(&desk.store, &person, &item.0, &annotation, now)?;
     Ok(Json(json!({"stored": true, "replay": replay})))

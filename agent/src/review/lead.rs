@@ -16,7 +16,7 @@ pub(super) const KEY_PREFIX: &str = "requeue-";
 ///
 /// # Errors
 /// [`ReviewError::NotLead`], [`ReviewError::UnknownItem`]; [`ReviewError::Leased`] when somebody
-/// else has the item; [`ReviewError::Invalid`] before it has a prelabel.
+/// else has the item; [`ReviewError::Invalid`] before it has a prelabel, and for a synthetic one.
 pub fn open(
     store: &Store,
     person: &Person,
@@ -65,7 +65,8 @@ pub fn requeue(
         let key = format!("{KEY_PREFIX}{}-{last}", hex::encode(row.opaque));
         let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
         let (decision, seconds) = (Decision::Flag, 0.0);
-        let label = Label { class: None, decision, seconds, comment: None, prelabel };
+        let label =
+            Label { class: None, decision, seconds, comment: None, prelabel, looks_real: None };
         tx.add_annotation(&AnnotationRow {
             annotation: 0, // assigned by the store
             person: person.person,
@@ -97,6 +98,9 @@ fn ready_item(
     let row = tx.item_by_name(item)?.ok_or(ReviewError::UnknownItem)?;
     if row.route.is_none() {
         return Err(ReviewError::Invalid { what: "the item has no prelabel yet" });
+    }
+    if row.synthetic {
+        return Err(ReviewError::Invalid { what: "synthetic items have a queue of their own" });
     }
     if let Some(error) = foreign_lease(tx, person, row.item, now)? {
         return Err(error);
@@ -138,6 +142,7 @@ mod tests {
             seconds: 1.0,
             decision: Decision::Correct,
             comment: None,
+            looks_real: None,
         };
         annotate(store, person, item, &annotation, now).unwrap();
     }

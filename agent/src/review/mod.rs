@@ -8,6 +8,7 @@ pub mod http;
 mod lead;
 mod past;
 mod people;
+mod validation;
 
 use insitu_privacy::contribution::{ItemRef, SubjectRef};
 use insitu_protocol::ids::ProjectName;
@@ -18,6 +19,7 @@ pub use crate::review::answer::{Annotation, Decision, annotate, undo};
 pub use crate::review::lead::{open, requeue};
 pub use crate::review::past::{PastRead, answered, past_reads};
 pub use crate::review::people::{PersonError, add_person, token_hash};
+pub use crate::review::validation::next_to_validate;
 
 use crate::item::CleanItem;
 use crate::prelabel::Prelabel;
@@ -139,6 +141,9 @@ struct Label {
     comment: Option<String>,
     /// The prelabel that it answers, seen or not.
     prelabel: Option<Prelabel>,
+    /// One byte after the rest, in judgements that have it.
+    #[serde(skip)]
+    looks_real: Option<bool>,
 }
 
 /// Leases up to `count` items of the best queue for the person's role.
@@ -210,10 +215,11 @@ fn card(
     let why = match lease.reading {
         Reading::First => "not sure enough to accept".to_owned(),
         Reading::Second => "second reading, blind".to_owned(),
+        Reading::Validation => "synthetic and real items, blind".to_owned(),
         Reading::Campaign => "asked for by a campaign".to_owned(),
         Reading::Expert => why_expert(tx, project, &row)?,
     };
-    let why = match confidence.filter(|_| lease.reading != Reading::Second) {
+    let why = match confidence.filter(|_| !lease.reading.is_blind()) {
         Some(confidence) => format!("{why}: confidence {confidence:.2}"),
         None => why,
     };
@@ -321,13 +327,16 @@ fn settle(tx: &Tx<'_>, item: i64) -> Result<Stage, StoreError> {
 
 impl Label {
     fn encode(&self) -> Result<Vec<u8>, StoreError> {
-        postcard::to_allocvec(self)
-            .map_err(|_| StoreError::Corrupt { table: "annotations", column: "label" })
+        let mut bytes = postcard::to_allocvec(self)
+            .map_err(|_| StoreError::Corrupt { table: "annotations", column: "label" })?;
+        bytes.extend(self.looks_real.map(u8::from));
+        Ok(bytes)
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        postcard::from_bytes(bytes)
-            .map_err(|_| StoreError::Corrupt { table: "annotations", column: "label" })
+        let (label, rest): (Self, &[u8]) = postcard::take_from_bytes(bytes)
+            .map_err(|_| StoreError::Corrupt { table: "annotations", column: "label" })?;
+        Ok(Self { looks_real: rest.first().map(|real| *real == 1), ..label })
     }
 }
 

@@ -5,7 +5,7 @@ use super::Label;
 use crate::prelabel::Prelabel;
 use crate::route::Read;
 use crate::store::StoreError;
-use crate::store::labels::{AnnotationRow, Verdict};
+use crate::store::labels::{AnnotationRow, Reading, Verdict};
 
 /// A read of an item.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct PastRead {
     pub read: Read,
     /// The prelabel that it answers, seen or not.
     pub prelabel: Option<Prelabel>,
+    /// Whether the item looked real, where that was asked and answered.
+    pub looks_real: Option<bool>,
 }
 
 impl PastRead {
@@ -35,14 +37,17 @@ pub fn past_reads(annotations: &[AnnotationRow]) -> Result<Vec<PastRead>, StoreE
     annotations
         .iter()
         .map(|annotation| {
-            let Label { class, prelabel, .. } = Label::decode(&annotation.label)?;
+            let Label { class, prelabel, looks_real, .. } = Label::decode(&annotation.label)?;
             let AnnotationRow { person, made_at, reading, verdict, .. } = *annotation;
-            Ok(PastRead { person, made_at, read: Read { reading, verdict, class }, prelabel })
+            let read = Read { reading, verdict, class };
+            Ok(PastRead { person, made_at, read, prelabel, looks_real })
         })
         .collect()
 }
 
-/// The prelabel that people answered: the model may have changed since.
+/// The prelabel that people answered, judgements beside synthetic items aside: the model may have changed since.
 pub fn answered(past: &[PastRead]) -> Option<Prelabel> {
-    past.iter().filter(|past| past.label().is_some()).find_map(|past| past.prelabel)
+    past.iter()
+        .filter(|past| past.label().is_some() && past.read.reading != Reading::Validation)
+        .find_map(|past| past.prelabel)
 }

@@ -47,6 +47,7 @@ impl Site {
             seconds: 1.5,
             decision: Decision::Correct,
             comment: None,
+            looks_real: None,
         };
         annotate(&self.scratch.store, person, &card.row.opaque, &annotation, now)
     }
@@ -119,6 +120,7 @@ fn skip_gives_it_back_and_flag_calls_an_expert() {
             seconds: 0.0,
             decision,
             comment: Some("the units look wrong".to_owned()),
+            looks_real: None,
         };
         annotate(&site.scratch.store, &site.ann, &card.row.opaque, &annotation, 1).unwrap();
     };
@@ -154,6 +156,7 @@ fn senseless_answers_are_refused() {
         seconds: 0.0,
         decision: Decision::Accept,
         comment: None,
+        looks_real: None,
     };
     for bad in [
         Annotation { key: String::new(), ..good.clone() },

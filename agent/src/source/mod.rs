@@ -13,6 +13,7 @@ use insitu_protocol::project::{FieldKind, Project};
 
 use crate::config::Source;
 use crate::item::{RawItem, Value};
+use crate::store::items::Addition;
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError};
 
@@ -110,6 +111,12 @@ pub enum LineError {
         /// The field.
         field: String,
     },
+    /// A synthetic item whose id a real one has.
+    #[error("a real item has this id, and never becomes a synthetic one")]
+    KnownAsReal,
+    /// A real item whose id a synthetic one has.
+    #[error("a synthetic item has this id, and never becomes a real one")]
+    KnownAsSynthetic,
 }
 
 /// Why an import stopped.
@@ -149,7 +156,8 @@ pub(crate) enum Cell {
     Nested,
 }
 
-/// Imports `reader` into `project`. `name` and ids tie items to what was imported before.
+/// Imports `reader` into `project`. Its name and the ids tie items to what was imported before.
+/// With a `generator`, whose name may be empty, the items are synthetic.
 ///
 /// # Errors
 /// [`ImportError`]; what was committed before stays, and importing again goes on from there.
@@ -157,6 +165,7 @@ pub fn import(
     store: &Store,
     project: &ProjectRow,
     source: &Source,
+    generator: Option<&str>,
     format: Format,
     reader: impl BufRead,
 ) -> Result<Report, ImportError> {
@@ -166,13 +175,8 @@ pub fn import(
         report.read += 1;
         let item = record.cells.and_then(|cells| raw_item(&project.definition, source, cells));
         match item {
-            Ok(item) => batch.push(item),
-            Err(reason) => {
-                report.bad += 1;
-                if report.bad_lines.len() < BAD_LINES_MAX {
-                    report.bad_lines.push(BadLine { line: record.line, reason });
-                }
-            }
+            Ok(item) => batch.push((record.line, item.made_by(generator))),
+            Err(reason) => report.refuse(record.line, reason),
         }
         if batch.len() == BATCH_ITEMS {
             add(store, project, &mut batch, &mut report)?;
@@ -184,31 +188,47 @@ pub fn import(
         Format::JsonLines => json::read(reader, &mut take),
     }?;
     add(store, project, &mut batch, &mut report)?;
+    // Some are found when their batch is added.
+    report.bad_lines.sort_by_key(|bad| bad.line);
     Ok(report)
 }
 
 fn add(
     store: &Store,
     project: &ProjectRow,
-    batch: &mut Vec<RawItem>,
+    batch: &mut Vec<(u64, RawItem)>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
     if batch.is_empty() {
         return Ok(());
     }
     let name = project.definition.name.as_str();
-    let added = store.tx("import", |tx| {
-        let mut added = 0;
-        for item in &*batch {
-            added += u64::from(item.add(tx, project.project, name)?);
-        }
-        Ok::<_, StoreError>(added)
+    let additions = store.tx("import", |tx| {
+        let add = |(_, item): &(u64, RawItem)| item.add(tx, project.project, name);
+        batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()
     })?;
-    report.added += added;
-    report.known += u64::try_from(batch.len()).unwrap_or(u64::MAX) - added;
-    metrics::counter!("insitu_agent_items_imported_total").increment(added);
-    batch.clear();
+    let before = report.added;
+    for ((line, item), addition) in batch.drain(..).zip(additions) {
+        match addition {
+            Addition::New => report.added += 1,
+            Addition::Known => report.known += 1,
+            Addition::OtherKind if item.is_synthetic() => {
+                report.refuse(line, LineError::KnownAsReal);
+            }
+            Addition::OtherKind => report.refuse(line, LineError::KnownAsSynthetic),
+        }
+    }
+    metrics::counter!("insitu_agent_items_imported_total").increment(report.added - before);
     Ok(())
+}
+
+impl Report {
+    fn refuse(&mut self, line: u64, reason: LineError) {
+        self.bad += 1;
+        if self.bad_lines.len() < BAD_LINES_MAX {
+            self.bad_lines.push(BadLine { line, reason });
+        }
+    }
 }
 
 fn raw_item(
@@ -329,7 +349,12 @@ mod tests {
     }
 
     fn run(scratch: &Scratch, format: Format, text: &str) -> Report {
-        import(&scratch.store, &project(scratch), &source(), format, text.as_bytes()).unwrap()
+        run_as(scratch, None, format, text)
+    }
+
+    fn run_as(scratch: &Scratch, generator: Option<&str>, format: Format, text: &str) -> Report {
+        let project = project(scratch);
+        import(&scratch.store, &project, &source(), generator, format, text.as_bytes()).unwrap()
     }
 
     fn bad(report: &Report) -> Vec<(u64, String)> {
@@ -385,6 +410,31 @@ mod tests {
     }
 
     #[test]
+    fn a_real_item_never_becomes_synthetic_nor_the_reverse() {
+        let scratch = scratch();
+        let real = "id,patient,age\n1,p1,63\n2,p2,4\n";
+        let made = "id,patient,age\n3,s1,63\n2,s2,4\n4,s3,x\n";
+        assert_eq!(run(&scratch, Format::Csv, real).added, 2);
+        let report = run_as(&scratch, Some("model a"), Format::Csv, made);
+        assert_eq!((report.added, report.known, report.bad), (1, 0, 2));
+        let kept = "a real item has this id, and never becomes a synthetic one".to_owned();
+        assert_eq!(bad(&report), [(3, kept), (4, "field \"age\" is not a number".to_owned())]);
+        // Again, by another generator: the same item.
+        assert_eq!(run_as(&scratch, Some(""), Format::Csv, "id,patient\n3,s1\n").known, 1);
+        let report = run(&scratch, Format::Csv, "id,patient\n3,p3\n");
+        let kept = "a synthetic item has this id, and never becomes a real one".to_owned();
+        assert_eq!((report.added, bad(&report)), (0, vec![(2, kept)]));
+        let kinds: Vec<bool> = scratch
+            .store
+            .read("test", |tx| tx.items_in_stage(1, Stage::New, 0, 10))
+            .unwrap()
+            .iter()
+            .map(|item| item.synthetic)
+            .collect();
+        assert_eq!(kinds, [false, false, true]);
+    }
+
+    #[test]
     fn json_lines_are_imported_and_bad_lines_are_reported() {
         let scratch = scratch();
         let text = "{\"id\": 1, \"patient\": \"p1\", \"age\": 63, \"sex\": null}\n\
@@ -428,7 +478,8 @@ mod tests {
     fn a_header_without_the_identifier_is_refused() {
         let scratch = scratch();
         let project = project(&scratch);
-        let failed = import(&scratch.store, &project, &source(), Format::Csv, &b"a,b\n1,2\n"[..]);
+        let failed =
+            import(&scratch.store, &project, &source(), None, Format::Csv, &b"a,b\n1,2\n"[..]);
         assert!(matches!(failed, Err(ImportError::NoColumn { what: "item", .. })));
     }
 

@@ -80,6 +80,19 @@ pub struct NewItem<'a> {
     pub holdout: bool,
     /// What it holds, encoded, not redacted.
     pub content: &'a [u8],
+    /// Of a synthetic item: what made it, empty where nobody says.
+    pub generator: Option<&'a str>,
+}
+
+/// What became of an item to add.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addition {
+    /// It was added.
+    New,
+    /// It was there; nothing has changed.
+    Known,
+    /// It was there as the other of real and synthetic, and stays what it is.
+    OtherKind,
 }
 
 /// An item as stored, its sealed columns opened.
@@ -105,6 +118,8 @@ pub struct ItemRow {
     pub content: Vec<u8>,
     /// Encoded prelabel.
     pub prelabel: Option<Vec<u8>>,
+    /// Made, not observed: never counted, never learned from.
+    pub synthetic: bool,
 }
 
 impl std::fmt::Debug for ItemRow {
@@ -144,14 +159,14 @@ pub struct WindowItem {
     pub subject: [u8; 32],
 }
 
-const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel";
+const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL";
 
 impl Tx<'_> {
-    /// Adds an item, unless its project has one with the same source. Says whether it did.
+    /// Adds an item, unless its project has one with the same source.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn add_item(&self, new: &NewItem<'_>) -> Result<bool, StoreError> {
+    pub fn add_item(&self, new: &NewItem<'_>) -> Result<Addition, StoreError> {
         let mut opaque = [0; 16];
         getrandom::fill(&mut opaque)
             .map_err(|_| StoreError::Corrupt { table: TABLE, column: "opaque" })?;
@@ -159,11 +174,29 @@ impl Tx<'_> {
         let changed = self
             .sql
             .prepare_cached(
-                "INSERT INTO items (opaque, project, source, subject, holdout, stage, raw)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6) ON CONFLICT (project, source) DO NOTHING",
+                "INSERT INTO items (opaque, project, source, subject, holdout, stage, raw, generator)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7) ON CONFLICT (project, source) DO NOTHING",
             )?
-            .execute(params![opaque, new.project, new.source, new.subject, new.holdout, raw])?;
-        Ok(changed == 1)
+            .execute(params![
+                opaque,
+                new.project,
+                new.source,
+                new.subject,
+                new.holdout,
+                raw,
+                new.generator
+            ])?;
+        if changed == 1 {
+            return Ok(Addition::New);
+        }
+        let synthetic: bool = self
+            .sql
+            .prepare_cached(
+                "SELECT generator IS NOT NULL FROM items WHERE project = ?1 AND source = ?2",
+            )?
+            .query_row(params![new.project, new.source], |row| row.get(0))?;
+        let same = synthetic == new.generator.is_some();
+        Ok(if same { Addition::Known } else { Addition::OtherKind })
     }
 
     /// Whether the project has an item of this source.
@@ -249,7 +282,7 @@ impl Tx<'_> {
         self.collect_items(&mut rows)
     }
 
-    /// Up to `limit` items above `after` that have a prelabel.
+    /// Up to `limit` real items above `after` that have a prelabel.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -262,6 +295,7 @@ impl Tx<'_> {
         let sql = format!(
             "SELECT {COLUMNS} FROM items i
              WHERE i.project = ?1 AND i.item > ?2 AND i.prelabel IS NOT NULL
+               AND i.generator IS NULL
              ORDER BY i.item LIMIT ?3"
         );
         let mut statement = self.sql.prepare_cached(&sql)?;
@@ -323,13 +357,14 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Items of a project by stage, in the order of [`Stage::ALL`].
+    /// Real items of a project by stage, in the order of [`Stage::ALL`].
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn stage_counts(&self, project: i64) -> Result<[u64; 7], StoreError> {
         let mut statement = self.sql.prepare_cached(
-            "SELECT stage, count(*) FROM items WHERE project = ?1 GROUP BY stage",
+            "SELECT stage, count(*) FROM items
+             WHERE project = ?1 AND generator IS NULL GROUP BY stage",
         )?;
         let mut counts = [0; 7];
         let mut rows = statement.query([project])?;
@@ -340,84 +375,26 @@ impl Tx<'_> {
         Ok(counts)
     }
 
-    /// Items of the hold-out set.
+    /// Real items of the hold-out set.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn holdout_count(&self, project: i64) -> Result<u64, StoreError> {
-        self.count("SELECT count(*) FROM items WHERE project = ?1 AND holdout = 1", project)
+        self.count(
+            "SELECT count(*) FROM items WHERE project = ?1 AND holdout = 1 AND generator IS NULL",
+            project,
+        )
     }
 
-    /// Distinct subjects of a project.
+    /// Distinct subjects of a project's real items: nobody stands behind a synthetic one.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn subject_count(&self, project: i64) -> Result<u64, StoreError> {
-        self.count("SELECT count(DISTINCT subject) FROM items WHERE project = ?1", project)
-    }
-
-    /// Items that no window has counted as imported.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn items_for_drift(&self, project: i64) -> Result<Vec<WindowItem>, StoreError> {
-        self.window_items(
-            "SELECT item, opaque, subject FROM items
-             WHERE project = ?1 AND drift_window IS NULL AND clean IS NOT NULL ORDER BY item",
+        self.count(
+            "SELECT count(DISTINCT subject) FROM items WHERE project = ?1 AND generator IS NULL",
             project,
         )
-    }
-
-    /// Items with all their labels that no window has counted.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn items_for_labels(&self, project: i64) -> Result<Vec<WindowItem>, StoreError> {
-        self.window_items(
-            "SELECT item, opaque, subject FROM items
-             WHERE project = ?1 AND stage = 6 AND label_window IS NULL ORDER BY item",
-            project,
-        )
-    }
-
-    /// Puts an item into the window that counts it as imported. An item enters one window only.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn enter_drift_window(&self, item: i64, window: u32) -> Result<bool, StoreError> {
-        let changed = self
-            .sql
-            .prepare_cached(
-                "UPDATE items SET drift_window = ?1 WHERE item = ?2 AND drift_window IS NULL",
-            )?
-            .execute(params![window, item])?;
-        Ok(changed == 1)
-    }
-
-    /// Puts an item into the window that counts its labels. An item enters one window only.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn enter_label_window(&self, item: i64, window: u32) -> Result<bool, StoreError> {
-        let changed = self
-            .sql
-            .prepare_cached(
-                "UPDATE items SET label_window = ?1
-                 WHERE item = ?2 AND label_window IS NULL AND stage = 6",
-            )?
-            .execute(params![window, item])?;
-        Ok(changed == 1)
-    }
-
-    /// The window that counted the item's labels.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn label_window(&self, item: i64) -> Result<Option<u32>, StoreError> {
-        Ok(self
-            .sql
-            .prepare_cached("SELECT label_window FROM items WHERE item = ?1")?
-            .query_row([item], |row| row.get(0))?)
     }
 
     pub(super) fn count(&self, sql: &str, project: i64) -> Result<u64, StoreError> {
@@ -447,6 +424,7 @@ impl Tx<'_> {
             second: row.get(7)?,
             content,
             prelabel: prelabel.map(|sealed| self.open_prelabel(&opaque, &sealed)).transpose()?,
+            synthetic: row.get(11)?,
         })
     }
 
@@ -464,14 +442,6 @@ impl Tx<'_> {
             items.push(self.item_row(row)?);
         }
         Ok(items)
-    }
-
-    fn window_items(&self, sql: &str, project: i64) -> Result<Vec<WindowItem>, StoreError> {
-        let mut statement = self.sql.prepare_cached(sql)?;
-        let rows = statement.query_map([project], |row| {
-            Ok(WindowItem { item: row.get(0)?, opaque: row.get(1)?, subject: row.get(2)? })
-        })?;
-        rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 }
 

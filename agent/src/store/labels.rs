@@ -67,15 +67,26 @@ pub enum Reading {
     Expert = 2,
     /// A label that a campaign asked for.
     Campaign = 3,
+    /// A judgement of a synthetic item, or of a real one beside it: blind, and no label of record.
+    Validation = 4,
 }
 
 impl Reading {
+    /// Whether the reader sees neither the prelabel nor what others said.
+    pub fn is_blind(self) -> bool {
+        match self {
+            Self::Second | Self::Validation => true,
+            Self::First | Self::Expert | Self::Campaign => false,
+        }
+    }
+
     fn read(number: i64) -> Result<Self, StoreError> {
         match number {
             0 => Ok(Self::First),
             1 => Ok(Self::Second),
             2 => Ok(Self::Expert),
             3 => Ok(Self::Campaign),
+            4 => Ok(Self::Validation),
             _ => Err(StoreError::Corrupt { table: "annotations", column: "reading" }),
         }
     }
@@ -166,6 +177,8 @@ pub struct Offer {
     pub limit: u32,
 }
 
+/// Real items of a stage.
+const REAL: &str = "items i WHERE i.project = ?1 AND i.stage = ?2 AND i.generator IS NULL";
 const COLUMNS: &str = "annotation, person, key, item, reading, campaign, made_at, verdict, label";
 
 impl Tx<'_> {
@@ -214,8 +227,9 @@ impl Tx<'_> {
         rows.next()?.map(person).transpose()
     }
 
-    /// Items that may be leased for this reading, in the order of import; those the person has
-    /// skipped come last.
+    /// Real items that may be leased for this reading, in the order of import; those the person has
+    /// skipped come last. [`Reading::Validation`] has a list of its own: see
+    /// [`Tx::offer_synthetic`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -242,16 +256,15 @@ impl Tx<'_> {
             Reading::First => Stage::First,
             Reading::Second => Stage::Second,
             Reading::Expert => Stage::Expert,
+            Reading::Validation => return Ok(Vec::new()),
             Reading::Campaign => Stage::Done, // not used: campaigns have their own list
         };
         let not = if skipped { "" } else { "NOT" };
         let (from, own) = match offer.reading {
-            Reading::First | Reading::Expert => {
-                ("items i WHERE i.project = ?1 AND i.stage = ?2", "")
-            }
+            Reading::First | Reading::Expert | Reading::Validation => (REAL, ""),
             // Whoever gave the first label cannot be the second reader.
             Reading::Second => (
-                "items i WHERE i.project = ?1 AND i.stage = ?2",
+                REAL,
                 "AND NOT EXISTS (SELECT 1 FROM annotations a
                    WHERE a.item = i.item AND a.person = ?3 AND a.verdict = 0)",
             ),
@@ -406,7 +419,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keys above `after` of items that have a label and are not held out.
+    /// Keys above `after` of real items that have a label and are not held out.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -419,25 +432,27 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(
             "SELECT DISTINCT i.item FROM items i JOIN annotations a ON a.item = i.item
              WHERE i.project = ?1 AND i.item > ?2 AND i.holdout = 0 AND a.verdict = 0
+               AND i.generator IS NULL AND a.reading <> 4
              ORDER BY i.item LIMIT ?3",
         )?;
         let rows = statement.query_map(params![project, after, limit], |row| row.get(0))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 
-    /// Annotations of a project, and items with at least one label.
+    /// Labels of a project's real items, and such items with at least one; judgements beside
+    /// synthetic items do not count.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn annotation_counts(&self, project: i64) -> Result<(u64, u64), StoreError> {
         let all = self.count(
             "SELECT count(*) FROM annotations a JOIN items i ON i.item = a.item
-             WHERE i.project = ?1 AND a.verdict = 0",
+             WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL AND a.reading <> 4",
             project,
         )?;
         let items = self.count(
             "SELECT count(DISTINCT a.item) FROM annotations a JOIN items i ON i.item = a.item
-             WHERE i.project = ?1 AND a.verdict = 0",
+             WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL AND a.reading <> 4",
             project,
         )?;
         Ok((all, items))

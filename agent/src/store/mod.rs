@@ -17,6 +17,8 @@ pub mod orders;
 pub mod peers;
 pub mod quality;
 pub mod sessions;
+pub mod synthetic;
+pub mod windows;
 pub mod witness;
 
 use std::path::{Path, PathBuf};
@@ -39,8 +41,12 @@ pub const KEY_FILE: &str = "seal.key";
 /// How long a transaction waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 /// One step for each `user_version`; appended, never changed.
-const MIGRATIONS: &[&str] =
-    &[include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("schema_1.sql"),
+    include_str!("schema_2.sql"),
+    include_str!("schema_3.sql"),
+    include_str!("schema_4.sql"),
+];
 
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]

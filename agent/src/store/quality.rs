@@ -6,7 +6,7 @@ use crate::store::items::Stage;
 use crate::store::{StoreError, Tx};
 
 impl Tx<'_> {
-    /// Keys below `before` of items that somebody has labeled, greatest first.
+    /// Keys below `before` of real items that somebody has labeled, greatest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -20,13 +20,14 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(
             "SELECT DISTINCT a.item FROM annotations a CROSS JOIN items i ON i.item = a.item
              WHERE a.item < ?2 AND a.verdict = 0 AND i.project = ?1
+               AND i.generator IS NULL AND a.reading <> 4
              ORDER BY a.item DESC LIMIT ?3",
         )?;
         let rows = statement.query_map(params![project, before, limit], |row| row.get(0))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 
-    /// Items of a stage without any annotation and with keys above `after`, least first, each
+    /// Real items of a stage without any annotation and with keys above `after`, least first, each
     /// with its encoded prelabel.
     ///
     /// # Errors
@@ -41,7 +42,7 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(
             "SELECT i.item, i.opaque, i.prelabel FROM items i
              WHERE i.project = ?1 AND i.stage = ?2 AND i.item > ?3
-               AND i.prelabel IS NOT NULL
+               AND i.prelabel IS NOT NULL AND i.generator IS NULL
                AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = i.item)
              ORDER BY i.item LIMIT ?4",
         )?;

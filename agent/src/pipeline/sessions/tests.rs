@@ -59,6 +59,7 @@ fn site(number: usize, items: u32, labeled: u32) -> Site {
             seconds: 1.0,
             decision: Decision::Correct,
             comment: None,
+            looks_real: None,
         };
         annotate(&scratch.store, &eve, &card.row.opaque, &annotation, 1).unwrap();
     }
