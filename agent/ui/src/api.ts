@@ -41,8 +41,10 @@ export class Api {
     return (await this.request("GET", "/api/projects")).json();
   }
 
-  async next(project: string, count: number): Promise<Leased> {
-    const path = `/api/projects/${encodeURIComponent(project)}/next?count=${count}`;
+  /** From the best queue for the person, or from the one that is named. */
+  async next(project: string, count: number, queue: string | null): Promise<Leased> {
+    const from = queue === null ? "" : `&queue=${queue}`;
+    const path = `/api/projects/${encodeURIComponent(project)}/next?count=${count}${from}`;
     const response = await this.request("GET", path);
     const date = Date.parse(response.headers.get("date") ?? "");
     return {

@@ -21,11 +21,16 @@ export interface Project {
   classes: Class[];
   /** Items waiting, by queue. */
   queues: Record<string, number>;
+  /** Synthetic items; they have a queue of their own and count nowhere else. */
+  synthetic: number;
   done: number;
   total: number;
   bundle: string | null;
   engine: string | null;
 }
+
+/** Where synthetic items are judged, mixed with real ones. */
+export const SYNTHETIC = "synthetic";
 
 export type FieldKind = "number" | "category" | "text";
 
@@ -70,6 +75,8 @@ export interface Annotation {
   seconds: number;
   decision: Decision;
   comment?: string;
+  /** Asked in the queue of synthetic items alone. */
+  looks_real?: boolean;
 }
 
 /** Longest comment, in characters. */

@@ -2,7 +2,7 @@
 
 import { batch, computed, effect, signal } from "@preact/signals";
 import { Refused, type Api } from "./api";
-import type { Card, Project } from "./contract";
+import { SYNTHETIC, type Card, type Project } from "./contract";
 import { expire } from "./session";
 import { link, unconfirmed } from "./unconfirmed";
 import { view } from "./view";
@@ -34,6 +34,8 @@ export const project = computed<Project | null>(
 export const cards = signal<Card[]>([]);
 export const current = computed<Card | null>(() => cards.value[0] ?? null);
 export const supply = signal<Supply>({ at: "loading" });
+/** Whether synthetic items are judged, or the person's own queues worked on. */
+export const judging = signal(false);
 /** Whether the lease of the card on the table has ended. */
 export const leaseEnded = signal(false);
 
@@ -59,6 +61,7 @@ export function forget(): void {
     cards.value = [];
     supply.value = { at: "loading" };
     leaseEnded.value = false;
+    judging.value = false;
   });
 }
 
@@ -67,11 +70,26 @@ export function chooseProject(name: string): void {
   sessionStorage.setItem(PROJECT, name);
   batch(() => {
     projectName.value = name;
-    cards.value = [];
-    leaseEnded.value = false;
-    supply.value = { at: "loading" };
+    judging.value = false;
+    clear();
   });
   void refill();
+}
+
+/** Goes to the queue of synthetic items, or back. */
+export function judge(on: boolean): void {
+  if (on === judging.value) return;
+  batch(() => {
+    judging.value = on;
+    clear();
+  });
+  void refill();
+}
+
+function clear(): void {
+  cards.value = [];
+  leaseEnded.value = false;
+  supply.value = { at: "loading" };
 }
 
 /** Takes the card off the table: the next one is there at once. */
@@ -119,6 +137,8 @@ export function renew(): void {
 async function refill(): Promise<void> {
   const client = api;
   const name = project.value?.name;
+  const synthetic = judging.value;
+  const moved = () => name !== project.value?.name || synthetic !== judging.value;
   // Nobody's items are kept from others while their reader looks at something else.
   if (client === null || name === undefined || asking || view.value !== "review") return;
   asking = true;
@@ -126,8 +146,8 @@ async function refill(): Promise<void> {
   if (cards.value.length === 0 && supply.value.at !== "empty") supply.value = { at: "loading" };
   const waiting = new Set(unconfirmed.value.map(({ operation }) => operation.item));
   try {
-    const leased = await client.next(name, CARDS_AHEAD);
-    if (client !== api || name !== project.value?.name) return;
+    const leased = await client.next(name, CARDS_AHEAD, synthetic ? SYNTHETIC : null);
+    if (client !== api || moved()) return;
     skewMs = leased.skewMs;
     accept(leased.cards, waiting);
     if (unconfirmed.value.length === 0) link.value = "up";
@@ -136,7 +156,7 @@ async function refill(): Promise<void> {
   } finally {
     asking = false;
     pollAt = performance.now() + EMPTY_POLL_MS;
-    if (name !== project.value?.name) void refill();
+    if (moved()) void refill();
   }
 }
 
@@ -191,13 +211,14 @@ async function refreshProjects(): Promise<void> {
 function onTheWay(name: string): number {
   return unconfirmed.value.reduce((sum, { operation }) => {
     if (operation.project !== name) return sum;
-    if (operation.kind === "undo") return sum - 1;
-    return counts(operation.annotation.decision) ? sum + 1 : sum;
+    if (operation.kind === "undo") return operation.queue === SYNTHETIC ? sum : sum - 1;
+    return counts(operation.annotation.decision, operation.queue) ? sum + 1 : sum;
   }, 0);
 }
 
 /** Whether a decision takes the item off the list of what is to be done. */
-export function counts(decision: string): boolean {
+export function counts(decision: string, queue: string | undefined): boolean {
+  if (queue === SYNTHETIC) return false;
   return decision === "accept" || decision === "correct";
 }
 

@@ -1,6 +1,7 @@
 // Everything the page does from the keyboard, in one table: the dispatcher and the help read it.
 
 import { signal } from "@preact/signals";
+import { SYNTHETIC } from "./contract";
 import * as deck from "./deck";
 import * as review from "./review";
 import { session } from "./session";
@@ -66,6 +67,20 @@ export const COMMANDS = {
     caps: ["C"],
     title: "Comment",
     run: () => document.getElementById("comment")?.focus(),
+  },
+  looksReal: {
+    keys: ["r"],
+    caps: ["R"],
+    title: "Beside synthetic items: this one looks real",
+    run: () => review.judge(true),
+    available: isJudging,
+  },
+  looksMade: {
+    keys: ["m"],
+    caps: ["M"],
+    title: "Beside synthetic items: this one looks made up",
+    run: () => review.judge(false),
+    available: isJudging,
   },
   undo: {
     keys: ["backspace"],
@@ -152,6 +167,10 @@ function digit(event: KeyboardEvent): number | null {
 
 function find(name: string): Command | undefined {
   return commands().find(({ keys }) => keys.includes(name));
+}
+
+function isJudging(): boolean {
+  return deck.current.value?.queue === SYNTHETIC;
 }
 
 function submitOrRenew(): void {

@@ -3,7 +3,7 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import type { Refused } from "./api";
 import { activeMs } from "./activity";
-import { COMMENT_CHARS_MAX, type Card, type Decision } from "./contract";
+import { COMMENT_CHARS_MAX, SYNTHETIC, type Card, type Decision } from "./contract";
 import * as deck from "./deck";
 import { keep, randomHex, unconfirmed, UNCONFIRMED_MAX, withdraw, type Operation } from "./unconfirmed";
 
@@ -22,6 +22,7 @@ interface Past {
   project: string;
   decision: Decision;
   comment: string;
+  looksReal: boolean | null;
   card: Card;
 }
 
@@ -36,6 +37,8 @@ export const selection = signal<number | null>(null);
 /** Whether the prelabel was rejected and a class is asked for. */
 export const rejecting = signal(false);
 export const comment = signal("");
+/** Whether the item looks real, where that is asked; null before it is answered. */
+export const looksReal = signal<boolean | null>(null);
 export const notices = signal<Notice[]>([]);
 /** The last thing that happened, for the live region. */
 export const announcement = signal("");
@@ -60,7 +63,7 @@ export function prelabelOf(card: Card): Card["prelabel"] {
   return card.blind ? null : card.prelabel;
 }
 
-/** Set while a card comes back by undo: its comment comes back with it. */
+/** Set while a card comes back by undo: what was said with it comes back, too. */
 let restored: Past | null = null;
 let onTable: string | undefined;
 
@@ -72,6 +75,7 @@ effect(() => {
     selection.value = (card && prelabelOf(card)?.class) ?? null;
     rejecting.value = false;
     comment.value = restored?.comment ?? "";
+    looksReal.value = restored?.looksReal ?? null;
   });
   // The wait for a card is nobody's work.
   if (onTable === undefined) paceAtMs = activeMs();
@@ -123,6 +127,13 @@ export function submit(): void {
   choose(selection.value);
 }
 
+/** Says whether the item looks real; saying it again takes it back. */
+export function judge(real: boolean): void {
+  if (deck.current.value?.queue !== SYNTHETIC) return;
+  looksReal.value = looksReal.value === real ? null : real;
+  say(looksReal.value === null ? "Not said whether it is real." : real ? "Looks real." : "Looks made up.");
+}
+
 export function skip(): void {
   decide("skip", null);
 }
@@ -147,18 +158,19 @@ function decide(decision: Decision, index: number | null): void {
     seconds: Math.round((now - shownAtMs) / 100) / 10,
     decision,
     ...(text === "" ? {} : { comment: text }),
+    ...(looksReal.value === null ? {} : { looks_real: looksReal.value }),
   };
   const label = labelOf(decision, index, project.classes);
-  const operation = { kind: "annotate" as const, project: project.name, item: card.item, label };
+  const operation = { kind: "annotate" as const, project: project.name, item: card.item, label, queue: card.queue };
   if (!kept({ ...operation, annotation })) return;
   batch(() => {
-    remember({ key, project: project.name, decision, comment: text, card });
+    remember({ key, project: project.name, decision, comment: text, looksReal: looksReal.value, card });
     pace.value = {
       decided: pace.value.decided + 1,
       activeMs: pace.value.activeMs + now - paceAtMs,
     };
     paceAtMs = now;
-    if (deck.counts(decision)) deck.addDone(1);
+    if (deck.counts(decision, card.queue)) deck.addDone(1);
     deck.advance();
   });
   sessionStorage.setItem(PACE, JSON.stringify(pace.value));
@@ -168,14 +180,18 @@ function decide(decision: Decision, index: number | null): void {
 export function undo(): void {
   const last = past.value.at(-1);
   if (!last) return say("There is nothing to undo.");
+  if ((last.card.queue === SYNTHETIC) !== deck.judging.value) {
+    return say("The last decision belongs to the other queue. Switch to it first.");
+  }
   if (last.project !== deck.project.value?.name) {
     return say("The last decision belongs to another project. Switch to it first.");
   }
   const { key, project, card } = last;
-  if (!withdraw(key) && !kept({ kind: "undo", project, item: card.item, label: "Undo", key })) return;
+  const { item, queue } = card;
+  if (!withdraw(key) && !kept({ kind: "undo", project, item, label: "Undo", queue, key })) return;
   batch(() => {
     past.value = past.value.slice(0, -1);
-    if (deck.counts(last.decision)) deck.addDone(-1);
+    if (deck.counts(last.decision, queue)) deck.addDone(-1);
     pace.value = { ...pace.value, decided: Math.max(0, pace.value.decided - 1) };
     restored = last;
     deck.putBack(card);
@@ -195,7 +211,7 @@ export function settled(operation: Operation, refusal: Refused | null): void {
   }
   past.value = past.value.filter(({ key }) => key !== operation.annotation.key);
   sessionStorage.setItem(HISTORY, JSON.stringify(past.value));
-  if (deck.counts(operation.annotation.decision)) deck.addDone(-1);
+  if (deck.counts(operation.annotation.decision, operation.queue)) deck.addDone(-1);
   notify(`Not saved: “${label}”. The agent says: ${refusal.message}.`, refusal.hint);
 }
 

@@ -16,8 +16,16 @@ const PREFIX = "insitu.unconfirmed/";
 const LOCK = "insitu.unconfirmed";
 
 export type Operation =
-  | { kind: "annotate"; project: string; item: string; label: string; annotation: Annotation }
-  | { kind: "undo"; project: string; item: string; label: string; key: string };
+  | (Subject & { kind: "annotate"; annotation: Annotation })
+  | (Subject & { kind: "undo"; key: string });
+
+interface Subject {
+  project: string;
+  item: string;
+  label: string;
+  /** Where the item was decided; entries of earlier versions do not say. */
+  queue?: string;
+}
 
 export interface Entry {
   /** Name in localStorage; entries are sent in the order of their names. */

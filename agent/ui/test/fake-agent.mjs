@@ -47,7 +47,9 @@ export class FakeAgent {
   quality = null;
   /** Items that a lead sent to the experts. */
   requeued = [];
-  queues = { annotator: 0, expert: 2, campaign: 0 };
+  queues = { annotator: 0, expert: 2, campaign: 0, synthetic: 0 };
+  /** Items of the queue of synthetic items. */
+  mixed = [];
 
   constructor(items = makeItems(30)) {
     this.items = items;
@@ -113,6 +115,7 @@ export class FakeAgent {
       instructions: "Judge from the values and the note whether angiography showed disease.\nMissing values are missing in the source.",
       classes: this.classes,
       queues: { ...this.queues, annotator: this.items.length - done },
+      synthetic: this.mixed.length,
       done,
       total: this.items.length,
       bundle: "b3f09c21",
@@ -122,7 +125,8 @@ export class FakeAgent {
 
   next(person, url) {
     const count = Number(url.searchParams.get("count"));
-    const free = this.items.filter(
+    const items = url.searchParams.get("queue") === "synthetic" ? this.mixed : this.items;
+    const free = items.filter(
       ({ item }) =>
         !this.annotations.has(item) && (this.leases.get(item) ?? person.name) === person.name,
     );

@@ -159,6 +159,39 @@ describe("review page", { skip }, () => {
   );
 
   check(
+    "synthetic items have a queue of their own, and each is asked whether it looks real",
+    async ({ agent, page }) => {
+      await page.getByRole("button", { name: "Judge synthetic items" }).click();
+      await page.getByText("Synthetic and real items, mixed").waitFor();
+      assert.doesNotMatch(await page.locator("main").innerText(), /suggested|%|confidence/i);
+      const done = await page.locator(".figures").getByText("/").innerText();
+      await page.keyboard.press("m");
+      await page.keyboard.press("r");
+      assert.equal(await page.getByRole("button", { name: /^R Real/ }).getAttribute("aria-pressed"), "true");
+      await page.keyboard.press("2");
+      await cardShows(page, 32);
+      assert.equal(await page.locator(".chosen").count(), 0);
+      await page.keyboard.press("m");
+      await page.keyboard.press("Backspace"); // what was said of the first one comes back with it
+      await cardShows(page, 31);
+      await page.keyboard.press("1");
+      await page.keyboard.press("2"); // nothing said of this one
+      await saved(page);
+      await axe(page, "synthetic");
+      const judged = agent.arrived.map((entry) => [Number(`0x${entry.item}`), entry.class, entry.looks_real]);
+      assert.deepEqual(judged, [[31, 1, true], [31, 0, true], [32, 1, undefined]]);
+      assert.equal(await page.locator(".figures").getByText("/").innerText(), done);
+      await page.getByRole("button", { name: "Back to real items" }).click();
+      await cardShows(page, 1);
+      await page.keyboard.press("r");
+      await page.keyboard.press("a");
+      await saved(page);
+      assert.equal(agent.arrived.at(-1).looks_real, undefined);
+    },
+    { prepare: (agent) => (agent.mixed = makeItems(34, synthetic).slice(30)), options: { bypassCSP: true } },
+  );
+
+  check(
     "twenty classes: shift reaches the second ten",
     async ({ agent, page }) => {
       await cardShows(page, 1);
@@ -452,3 +485,5 @@ function decisionToPaint(page) {
       }),
   );
 }
+
+const synthetic = () => ({ queue: "synthetic", blind: true, prelabel: null, bundle: null, why: "synthetic and real items, blind" });

@@ -63,6 +63,7 @@ export function makeReport(change = {}) {
         bin(0.9, 68, 0.93, 0.99),
       ],
     },
+    synthetic: null,
     progress: {
       stages: ["imported", "redacted", "accepted", "first", "second", "expert", "done"].map((stage, at) => ({
         stage,
@@ -133,6 +134,16 @@ export function makeEmpty() {
     people: { shared: 0, disputed: 0, undefined: null, people: [] },
     calibration: { bundle: null, in_use: false, corrections: 0, undefined: "no model is in use", error: null, brier: null, bins: [] },
     progress: { stages: [], days: [] },
+  });
+}
+
+/** With synthetic items, of which people saw through most. */
+export function makeSynthetic() {
+  const { readers } = makeReport().agreement;
+  const judged = (items, value, low, high) => ({ items, readers, model: readers, looks_real: { value, low, high } });
+  const synthetic = { items: 300, waiting: 216, validated: 84 };
+  return makeReport({
+    synthetic: { ...synthetic, made: judged(84, 0.31, 0.22, 0.41), real: judged(80, 0.9, 0.82, 0.95) },
   });
 }
 

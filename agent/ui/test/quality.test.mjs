@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
 import { launch, openPage, skip } from "./browser.mjs";
 import { FakeAgent } from "./fake-agent.mjs";
-import { makeEmpty, makeErrors, makeNext, makeReport } from "./quality-data.mjs";
+import { makeEmpty, makeErrors, makeNext, makeReport, makeSynthetic } from "./quality-data.mjs";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 const TABLET = { viewport: { width: 820, height: 1180 }, hasTouch: true };
@@ -63,6 +63,18 @@ describe("quality view", { skip }, () => {
     await page.keyboard.press("Escape");
     assert.deepEqual([agent.arrived.length, agent.undone.length], [0, 0]);
   });
+
+  check(
+    "synthetic items stand beside real ones, apart from all other figures",
+    async ({ page }) => {
+      await atQuality(page);
+      const section = page.getByRole("region", { name: "Synthetic items", exact: true });
+      const row = section.getByRole("row", { name: /^Taken for real/ });
+      assert.match(await row.innerText(), /31 % \(22 % to 41 %\)\s+90 % \(82 % to 95 %\)/);
+      await section.getByText("300 synthetic items; 84 judged, 216 waiting.").waitFor();
+    },
+    { quality: () => ({ ...makeQuality(), report: makeSynthetic() }) },
+  );
 
   check("every figure is there as text", async ({ page }) => {
     await atQuality(page);

@@ -39,6 +39,23 @@ export interface Day {
   expert: number;
 }
 
+/** What people said of items of one kind, where they did not know which kind it is. */
+export interface Judged {
+  items: number;
+  readers: Comparison;
+  model: Comparison;
+  /** Share of answers that take the item for real. */
+  looks_real: Figure;
+}
+
+export interface Synthetic {
+  items: number;
+  waiting: number;
+  validated: number;
+  made: Judged;
+  real: Judged;
+}
+
 export interface Report {
   project: string;
   /** Unix seconds. */
@@ -51,6 +68,8 @@ export interface Report {
   people: { shared: number; disputed: number; undefined: string | null; people: Score[] };
   calibration: Calibration;
   progress: { stages: { stage: string; items: number }[]; days: Day[] };
+  /** Null where there are no synthetic items; all else is about real ones. */
+  synthetic: Synthetic | null;
 }
 
 export interface Shown {

@@ -10,6 +10,7 @@ import { People } from "./people";
 import { Progress } from "./progress";
 import { Reliability } from "./reliability";
 import { loading, quality, type Quality } from "./state";
+import { SyntheticItems } from "./synthetic";
 import { figure, integer, percent, range, time } from "./words";
 
 export function QualityPage() {
@@ -61,6 +62,7 @@ function Panels({ shown: { report, errors, next } }: { shown: Quality }) {
         <Confusion report={report} />
         <Reliability calibration={report.calibration} />
         <Progress progress={report.progress} />
+        {report.synthetic !== null && <SyntheticItems synthetic={report.synthetic} />}
       </div>
     </>
   );

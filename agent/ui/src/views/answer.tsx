@@ -1,7 +1,7 @@
 // How a person answers with one class. Other kinds of label get their own component beside this one.
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { COMMENT_CHARS_MAX, type Card, type Project } from "../contract";
+import { COMMENT_CHARS_MAX, SYNTHETIC, type Card, type Project } from "../contract";
 import { digitCap } from "../keys";
 import * as review from "../review";
 
@@ -9,6 +9,7 @@ export function Answer({ card, project }: { card: Card; project: Project }) {
   return (
     <aside id="decide" class="answer" aria-label="Decision">
       <Suggestion card={card} project={project} />
+      {card.queue === SYNTHETIC && <LooksReal />}
       <Classes card={card} project={project} />
       <Comment />
       <Actions card={card} />
@@ -18,6 +19,14 @@ export function Answer({ card, project }: { card: Card; project: Project }) {
 }
 
 function Suggestion({ card, project }: { card: Card; project: Project }) {
+  if (card.queue === SYNTHETIC) {
+    return (
+      <p class="suggestion">
+        <strong>Synthetic and real items, mixed.</strong> Say whether this one looks real, then label it. No
+        suggestion is shown.
+      </p>
+    );
+  }
   if (card.blind) {
     return (
       <p class="suggestion">
@@ -49,6 +58,32 @@ function Suggestion({ card, project }: { card: Card; project: Project }) {
         <span>{percent} % sure, calibrated</span>
       </div>
     </div>
+  );
+}
+
+function LooksReal() {
+  return (
+    <fieldset class="classes">
+      <legend>Does it look real?</legend>
+      <LooksButton real cap="R" title="Real" />
+      <LooksButton real={false} cap="M" title="Made up" />
+    </fieldset>
+  );
+}
+
+function LooksButton({ real, cap, title }: { real: boolean; cap: string; title: string }) {
+  const chosen = review.looksReal.value === real;
+  return (
+    <button
+      type="button"
+      class={chosen ? "class chosen" : "class"}
+      aria-pressed={chosen}
+      aria-keyshortcuts={cap.toLowerCase()}
+      onClick={() => review.judge(real)}
+    >
+      <kbd>{cap}</kbd>
+      <span>{title}</span>
+    </button>
   );
 }
 
@@ -153,7 +188,7 @@ function Provenance({ card }: { card: Card }) {
       )}
       <div>
         <dt>Why this item</dt>
-        <dd>{card.blind ? "second read" : card.why}</dd>
+        <dd>{card.blind && card.queue !== SYNTHETIC ? "second read" : card.why}</dd>
       </div>
       <div>
         <dt>Model</dt>

@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Me } from "../contract";
-import { chooseProject, current, project, projects } from "../deck";
+import { chooseProject, current, judge, judging, project, projects } from "../deck";
 import { open } from "../keys";
 import { activeNowMs, perMinute } from "../review";
 import { signOut } from "../session";
@@ -20,6 +20,7 @@ export function Header({ me }: { me: Me }) {
       <Figures />
       <nav aria-label="Page">
         {seesQuality(me.role) && <Views />}
+        {me.role !== "steward" && <Queues />}
         <button type="button" class="quiet" aria-keyshortcuts="h" onClick={() => open("guideline")}>
           Guideline <kbd>H</kbd>
         </button>
@@ -46,6 +47,17 @@ function Views() {
         Quality <kbd>Q</kbd>
       </a>
     </>
+  );
+}
+
+/** The switch to the queue of synthetic items, where there are any. */
+function Queues() {
+  if (view.value !== "review" || (project.value?.synthetic ?? 0) === 0) return null;
+  const on = judging.value;
+  return (
+    <button type="button" class="quiet" onClick={() => judge(!on)}>
+      {on ? "Back to real items" : "Judge synthetic items"}
+    </button>
   );
 }
 

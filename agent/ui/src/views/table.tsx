@@ -1,4 +1,5 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { SYNTHETIC, type Card } from "../contract";
 import { current, leaseEnded, project, renew, supply } from "../deck";
 import { Answer } from "./answer";
 import { Fields } from "./fields";
@@ -27,13 +28,18 @@ function Item() {
     <div class="table">
       <article ref={article} tabIndex={-1} aria-labelledby="item-title">
         <h2 id="item-title" class="unseen">
-          {card.blind ? "Item, second read" : "Item"}
+          {titleOf(card)}
         </h2>
         <Fields fields={card.fields} />
       </article>
       <Answer card={card} project={shown} />
     </div>
   );
+}
+
+function titleOf({ queue, blind }: Card): string {
+  if (queue === SYNTHETIC) return "Item, synthetic or real";
+  return blind ? "Item, second read" : "Item";
 }
 
 function LeaseEnded() {
