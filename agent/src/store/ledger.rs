@@ -90,6 +90,10 @@ pub struct LedgerTotals {
 const COLUMNS: &str = "sequence, id, occasion, project, kind, nano_rho, charged_at, chain,
     length(bytes), attempts, sent_at, acknowledged_at, refused, nano_rho_local";
 
+/// A range of the index of occasions, up to the last character that there is.
+const CHARGED_ON: &str = "SELECT coalesce(sum(nano_rho), 0) FROM ledger
+    WHERE occasion >= ?1 AND occasion < ?1 || char(1114111)";
+
 impl Tx<'_> {
     /// Sequence and chain hash of the last row.
     ///
@@ -212,13 +216,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn charged_on(&self, prefix: &str) -> Result<u64, StoreError> {
-        let sum = self
-            .sql
-            .prepare_cached(
-                "SELECT coalesce(sum(nano_rho), 0) FROM ledger
-                 WHERE substr(occasion, 1, length(?1)) = ?1",
-            )?
-            .query_row([prefix], |row| row.get(0))?;
+        let sum = self.sql.prepare_cached(CHARGED_ON)?.query_row([prefix], |row| row.get(0))?;
         unsigned(sum, TABLE, "nano_rho")
     }
 
@@ -398,4 +396,63 @@ fn entry(row: &Row<'_>) -> Result<Entry, StoreError> {
 
 fn origin_cell(id: &ReleaseId) -> Cell<'_> {
     Cell { table: TABLE, row: &id.0, column: "origin" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::scratch;
+
+    #[test]
+    fn charges_are_summed_over_the_occasions_of_a_prefix_by_the_index() {
+        let scratch = scratch();
+        let occasions = [
+            "statistics/heart/1/drift",
+            "statistics/heart/1/confusion",
+            "statistics/heart/10/drift",
+            "statistics/heart/2/drift",
+            "statistics/heart-2/1/drift",
+            "statistics/Heart/1/drift",
+            "run/00/1/update",
+        ];
+        scratch
+            .store
+            .tx("test", |tx| {
+                for (index, occasion) in (0_u8..).zip(occasions) {
+                    tx.add_entry(&NewEntry {
+                        sequence: u64::from(index) + 1,
+                        id: Fixed([index; 16]),
+                        occasion,
+                        project: &"heart".parse().unwrap(),
+                        kind: "drift",
+                        nano_rho: 1 << index,
+                        nano_rho_local: 0,
+                        charged_at: 1,
+                        bytes: &[],
+                        chain: Fixed([index; 32]),
+                        origin: "",
+                    })?;
+                }
+                for (prefix, sum) in [
+                    ("statistics/heart/1/", 0b11),
+                    ("statistics/heart/10/", 0b100),
+                    ("statistics/heart/", 0b1111),
+                    ("statistics/heart/3/", 0),
+                    ("statistics/heart", 0b1_1111),
+                    ("run/00/", 0b100_0000),
+                    ("run/00/1/update", 0b100_0000),
+                    ("", 0b111_1111),
+                ] {
+                    assert_eq!(tx.charged_on(prefix)?, sum, "{prefix}");
+                }
+                let plan: String = tx.sql.query_row(
+                    &format!("EXPLAIN QUERY PLAN {CHARGED_ON}"),
+                    ["run/00/"],
+                    |row| row.get("detail"),
+                )?;
+                assert!(plan.contains("SEARCH ledger USING INDEX"), "{plan}");
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
 }
