@@ -29,7 +29,7 @@ use crate::config::Limits;
 use crate::store::{StoreError, Tx};
 use crate::tally::{Outline, Tally};
 
-pub use masked::{Masked, Share};
+pub use masked::{Masked, Share, draw_shares_ahead};
 
 /// Seconds of the rolling year.
 pub const YEAR_SECONDS: i64 = 365 * 86_400;
@@ -81,6 +81,12 @@ pub enum ReleaseError {
         /// Why.
         source: NoiseShareError,
     },
+    /// The tallies give another vector than was ordered.
+    #[error("the parts of a {kind} release are not those that follow from their price")]
+    Parts {
+        /// Kind of the release.
+        kind: &'static str,
+    },
     /// The policy lets it leave in a sum over sites only.
     #[error(
         "policy.secure_aggregation = \"required\": a {kind} release leaves in a sum over sites only"
@@ -124,6 +130,7 @@ impl ReleaseError {
                 matches!(source, NoiseError::Randomness | NoiseError::Dry { .. })
             }
             Self::Share { .. }
+            | Self::Parts { .. }
             | Self::SumsOnly { .. }
             | Self::Budget { .. }
             | Self::Cohort { .. }

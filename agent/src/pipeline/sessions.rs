@@ -6,6 +6,7 @@ use insitu_protocol::session::{Purpose, SessionOrder};
 use super::{Pipeline, PipelineError, both, explain, windows};
 use crate::learn;
 use crate::outbox;
+use crate::release;
 use crate::session::{self, ContributeError, Contribution};
 use crate::store::StoreError;
 use crate::store::orders::ProjectRow;
@@ -17,8 +18,11 @@ impl Pipeline {
     pub(super) fn work_on_sessions(&mut self, now: i64) -> Result<bool, PipelineError> {
         let mut outcome = Ok(false);
         for row in self.store.read("open sessions", |tx| tx.open_sessions())? {
-            let due = matches!(row.state, SessionState::Proposed | SessionState::Shared);
-            let Some(order) = row.order.as_ref().filter(|_| due) else { continue };
+            let Some(order) = row.order.as_ref() else { continue };
+            self.draw_shares_ahead(&row, order);
+            if !matches!(row.state, SessionState::Proposed | SessionState::Shared) {
+                continue;
+            }
             let done = match self.work_on_session(&row, order, now) {
                 Ok(Step::Done) => Ok(true),
                 Ok(Step::Later) => Ok(false),
@@ -39,6 +43,19 @@ impl Pipeline {
             outcome = both(outcome, done);
         }
         outcome
+    }
+
+    /// Draws the noise of a vector that is to be made, from its order alone: before it is due, and
+    /// before anything is counted for it.
+    fn draw_shares_ahead(&self, row: &SessionRow, order: &SessionOrder) {
+        // Not for what is proposed only: until it is judged, its parts are the coordinator's word.
+        let foreseen = [SessionState::Keys, SessionState::Shares, SessionState::Shared];
+        if !foreseen.contains(&row.state) {
+            return;
+        }
+        if let Err(error) = release::draw_shares_ahead(&self.pool, &order.parts) {
+            tracing::warn!(reason = explain(&error), "noise not drawn ahead");
+        }
     }
 
     /// Drops out of a session in which nothing was charged yet.
@@ -101,7 +118,8 @@ impl Pipeline {
         let tally = learn::gradient(&store, model, project, round)?;
         let contribution =
             Contribution { session: row.session, order, tallies: &[tally], window: None };
-        session::contribute(&store, &self.judge.limits, &contribution, now, |_| Ok(true))?;
+        let (limits, pool) = (&self.judge.limits, &self.pool);
+        session::contribute(&store, limits, pool, &contribution, now, |_| Ok(true))?;
         tracing::info!(session = %row.session, "update masked and queued");
         Ok(Step::Done)
     }
@@ -124,7 +142,7 @@ impl Pipeline {
             windows::close(tx, project.project, &window, now)
         };
         let (store, limits) = (&self.store, &self.judge.limits);
-        if session::contribute(store, limits, &contribution, now, close)? {
+        if session::contribute(store, limits, &self.pool, &contribution, now, close)? {
             tracing::info!(session = %row.session, window = window.number, "window masked and queued");
             return Ok(Step::Done);
         }
@@ -141,4 +159,4 @@ enum Step {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -17,7 +17,7 @@
 //! ```
 
 use insitu_privacy::secagg::{CheckedShares, Client, NoisePart, Refusal, Session, Unsent};
-use insitu_privacy::{GaussianScale, NoiseError, Rho, add_noise};
+use insitu_privacy::{Demand, GaussianScale, NoiseError, NoisePool, Rho};
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::release::{Body, Values};
 use insitu_protocol::session::Part;
@@ -29,7 +29,6 @@ use crate::tally::Tally;
 pub struct Share {
     /// The release that it becomes; without values yet.
     release: Release,
-    parts: Vec<Part>,
     noised: Vec<i64>,
 }
 
@@ -48,41 +47,56 @@ impl std::fmt::Debug for Share {
 
 impl Share {
     /// Adds to each tally, multiplied as [`NoisePart`] says, the share of noise that makes its price
-    /// true for the sum. Blocks while it draws.
+    /// true for the sum, which [`draw_shares_ahead`] has put into the pool before anything was
+    /// counted. Draws none: how long that takes tells of the noise.
+    ///
+    /// `ordered` are the vector's parts as its order has them: noise is there for those alone.
     ///
     /// Each exact value is kept within 2³⁰ over the number of sites, so that the sum with its noise
     /// does not leave the ring. That moves no two data sets further apart, so it costs nothing.
     ///
     /// # Errors
-    /// [`ReleaseError::Noise`], [`ReleaseError::Share`].
-    pub fn make(tallies: &[Tally], body: Body, session: &Session) -> Result<Self, ReleaseError> {
+    /// [`ReleaseError::Parts`] when the tallies give others; [`ReleaseError::Noise`], with
+    /// [`NoiseError::Dry`] when the pool has none; [`ReleaseError::Share`].
+    pub fn make(
+        tallies: &[Tally],
+        body: Body,
+        session: &Session,
+        ordered: &[Part],
+        pool: &NoisePool,
+    ) -> Result<Self, ReleaseError> {
         let kind = body.name();
         let noise = |source| ReleaseError::Noise { kind, source };
         let first = tallies.first().ok_or_else(|| noise(NoiseError::NoBudget))?;
         let noisy_sites = session.noisy_sites();
         let limit = (1_i64 << 30) / i64::try_from(session.sites()).unwrap_or(i64::MAX);
         let (mut rho, mut rho_local) = (Rho::ZERO, Rho::ZERO);
-        let (mut parts, mut noised) = (Vec::new(), Vec::new());
-        for tally in tallies {
+        let mut noised = Vec::new();
+        if tallies.len() != ordered.len() {
+            return Err(ReleaseError::Parts { kind });
+        }
+        for (tally, ordered) in tallies.iter().zip(ordered) {
             let (sensitivity, counts) = (tally.sensitivity(), tally.counts());
             let price = Rho::from_nano(tally.nano_rho());
             let part = NoisePart::new(sensitivity, price, noisy_sites)
                 .map_err(|source| ReleaseError::Share { kind, source })?;
+            let demand = Demand { scale: part.scale, values: counts.len() };
+            if demand_of(ordered).ok() != Some(demand) {
+                return Err(ReleaseError::Parts { kind });
+            }
             rho = [rho, part.shared_rho(sensitivity, counts.len(), noisy_sites)].into_iter().sum();
             rho_local = [rho_local, part.local_rho(sensitivity)].into_iter().sum();
             let multiplied: Vec<i64> = counts
                 .iter()
                 .map(|count| count.saturating_mul(1 << part.fraction_bits).clamp(-limit, limit))
                 .collect();
-            noised.extend(add_noise(&multiplied, part.scale).map_err(noise)?);
-            parts.push(Part {
-                values: u32::try_from(counts.len()).unwrap_or(u32::MAX),
-                scale_1024: part.scale.steps(),
-            });
+            let dry = || noise(NoiseError::Dry { values: demand.values });
+            let drawn = pool.take(&demand).ok_or_else(dry)?;
+            noised.extend(drawn.add_to(&multiplied).map_err(noise)?);
         }
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|_| noise(NoiseError::Randomness))?;
-        let smallest = parts.iter().map(|part| part.scale_1024).min().unwrap_or(0);
+        let smallest = ordered.iter().map(|part| part.scale_1024).min().unwrap_or(0);
         let release = Release {
             id: Fixed(id),
             project: first.project().clone(),
@@ -94,12 +108,7 @@ impl Share {
             values: Values(Vec::new()),
             origin: origin(tallies),
         };
-        Ok(Self { release, parts, noised })
-    }
-
-    /// The vector's parts, as its order must have them.
-    pub fn parts(&self) -> &[Part] {
-        &self.parts
+        Ok(Self { release, noised })
     }
 
     /// Masks it: the client's third message.
@@ -124,6 +133,22 @@ impl Masked {
         let values = words.iter().map(|word| i32::from_le_bytes(*word)).collect();
         Ok(Release { values: Values(values), ..self.release })
     }
+}
+
+/// Draws the shares of noise of a sum that is foreseen, from the parts that its order has. To be
+/// called before anything is counted for it, as [`super::draw_ahead`] is.
+///
+/// # Errors
+/// [`NoiseError`].
+pub fn draw_shares_ahead(pool: &NoisePool, ordered: &[Part]) -> Result<(), NoiseError> {
+    let demands: Vec<Demand> = ordered.iter().map(demand_of).collect::<Result<_, _>>()?;
+    pool.fill(&demands)
+}
+
+/// The noise that a part needs.
+fn demand_of(part: &Part) -> Result<Demand, NoiseError> {
+    let values = usize::try_from(part.values).unwrap_or(usize::MAX);
+    Ok(Demand { scale: GaussianScale::from_steps(part.scale_1024)?, values })
 }
 
 /// What the tallies were computed from, each said once.

@@ -1,5 +1,6 @@
 //! The vector: noise, masks, charge, ledger and journal.
 
+use insitu_privacy::NoisePool;
 use insitu_privacy::secagg::Refusal;
 use insitu_protocol::ids::Digest;
 use insitu_protocol::release::Body;
@@ -76,8 +77,8 @@ impl ContributeError {
 /// Noises, masks and charges the tallies; `close` takes in the same transaction what they were
 /// counted from, or says that it is not the same any more, and then nothing happened.
 ///
-/// Until that transaction nothing was charged and nothing can leave: the noise is drawn anew at the
-/// next try. After it the vector is the one of this session for ever, and the roots of its masks
+/// The noise is the pool's, where [`draw_shares_ahead`](crate::release::draw_shares_ahead) has put it.
+/// Until that transaction nothing was charged and nothing can leave: the next try has other noise. After it the vector is the one of this session for ever, and the roots of its masks
 /// are erased.
 ///
 /// # Errors
@@ -85,15 +86,14 @@ impl ContributeError {
 pub fn contribute(
     store: &Store,
     limits: &Limits,
+    pool: &NoisePool,
     contribution: &Contribution<'_>,
     now: i64,
     close: impl FnOnce(&Tx<'_>) -> Result<bool, StoreError>,
 ) -> Result<bool, ContributeError> {
     let Contribution { session, order, tallies, window } = contribution;
-    let share = Share::make(tallies, body(contribution)?, &session_of(order)?)?;
-    if share.parts() != order.parts {
-        return Err(OrderError::Parts.into());
-    }
+    let body = body(contribution)?;
+    let share = Share::make(tallies, body, &session_of(order)?, &order.parts, pool)?;
     let (client, shares) = store.tx("session", |tx| {
         let row = tx.session(session)?.filter(|row| row.state == SessionState::Shared);
         let row = row.ok_or(ContributeError::Over)?;

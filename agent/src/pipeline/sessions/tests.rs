@@ -451,8 +451,18 @@ fn run_update(sites: &mut [Site], order: &SessionOrder) -> (Vec<i64>, Vec<i64>) 
                     window: None,
                 };
                 let limits = site.limits();
-                let add =
-                    || session::contribute(&site.store, &limits, &contribution, 10, |_| Ok(true));
+                let pool = insitu_privacy::NoisePool::new();
+                let add = || {
+                    release::draw_shares_ahead(&pool, &order.parts).unwrap();
+                    let close = |_: &crate::store::Tx<'_>| Ok(true);
+                    session::contribute(&site.store, &limits, &pool, &contribution, 10, close)
+                };
+                let dry =
+                    session::contribute(&site.store, &limits, &pool, &contribution, 10, |_| {
+                        Ok(true)
+                    })
+                    .unwrap_err();
+                assert!(dry.is_transient(), "no noise was drawn: {dry:?}");
                 assert!(add().unwrap());
                 assert!(matches!(add(), Err(ContributeError::Over)), "one vector, ever");
             }
@@ -648,9 +658,19 @@ fn where_demanded_only_approved_sites_are_counted() {
     }
 }
 
+/// The folder of a site that has its vector to make, at time 10.
+pub(in crate::pipeline) fn about_to_contribute() -> tempfile::TempDir {
+    let few = (0..4).map(|number| site(number, 4, 2)).collect();
+    let (mut sites, ..) = share(few);
+    sites.swap_remove(0).scratch.folder
+}
+
 /// Sites whose shares are exchanged, so that the vector is next.
 fn shared() -> (Vec<Site>, SessionOrder, Coordinator) {
-    let mut sites = sites(4);
+    share(sites(4))
+}
+
+fn share(mut sites: Vec<Site>) -> (Vec<Site>, SessionOrder, Coordinator) {
     let order = statistics(&sites, 0);
     let mut coordinator = Coordinator::new(&order);
     for site in &sites {
@@ -692,8 +712,15 @@ fn a_window_that_moved_is_counted_again() {
     let (site, window) = (&sites[0], sites[0].tallies());
     let contribution =
         Contribution { session: name_of(&order), order: &order, tallies: &window, window: Some(1) };
-    let moved = session::contribute(&site.store, &site.limits(), &contribution, 10, |_| Ok(false));
-    assert!(!moved.unwrap());
+    let pool = insitu_privacy::NoisePool::new();
+    let contribute = |contribution: &Contribution<'_>| {
+        release::draw_shares_ahead(&pool, &order.parts).unwrap();
+        let limits = site.limits();
+        session::contribute(&site.store, &limits, &pool, contribution, 10, |_| Ok(false))
+    };
+    let fewer = Contribution { tallies: &window[1..], ..contribution };
+    assert!(!contribute(&fewer).unwrap_err().is_transient(), "another vector than was ordered");
+    assert!(!contribute(&contribution).unwrap());
     assert!(site.released().is_empty(), "nothing was charged");
     assert_eq!(site.row(&order).state, SessionState::Shared);
     site.tick();
@@ -788,7 +815,7 @@ fn where_sums_are_required_nothing_leaves_alone() {
     let Err(windows::WindowError::Outbox(OutboxError::Release(error))) = refused else { panic!() };
     assert!(matches!(error, ReleaseError::SumsOnly { kind: "confusion" }));
     let (tally, pool) = (gradient(0, 10), insitu_privacy::NoisePool::new());
-    crate::release::draw_ahead(&pool, [&tally.outline()]).unwrap();
+    release::draw_ahead(&pool, [&tally.outline()]).unwrap();
     let release = Release::make(&tally, &pool).unwrap();
     let refused =
         sites[0].store.tx("test", |tx| outbox::commit(tx, vec![release], &limits, 10)).unwrap_err();
