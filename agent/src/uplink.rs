@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use quinn::Endpoint;
 
 use crate::outbox::{self, OutboxError};
+use crate::store::ledger::Entry;
 use crate::store::{Store, StoreError};
 
 /// Certificate and key in the data folder.
@@ -177,15 +178,7 @@ pub async fn send_queued(
     let mut taken = 0;
     loop {
         let now = clock.now().as_second();
-        let next = store.tx("send", |tx| {
-            outbox::attest(tx)?;
-            let next = tx.next_queued()?;
-            if let Some((entry, _)) = &next {
-                tx.mark_sent(entry.sequence, now)?;
-            }
-            Ok::<_, OutboxError>(next)
-        })?;
-        let Some((entry, bytes)) = next else { return Ok(taken) };
+        let Some((entry, bytes)) = next_to_send(store, now)? else { return Ok(taken) };
         let sent = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         metrics::counter!("insitu_agent_bytes_sent_total").increment(sent);
         match link.submit(bytes).await {
@@ -212,6 +205,21 @@ pub async fn send_queued(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// The next release to go out, with its bytes, once the witness knows of it and it is noted as sent.
+pub(crate) fn next_to_send(
+    store: &Store,
+    now: i64,
+) -> Result<Option<(Entry, Vec<u8>)>, OutboxError> {
+    store.tx("send", |tx| {
+        outbox::attest(tx)?;
+        let next = tx.next_queued()?;
+        if let Some((entry, _)) = &next {
+            tx.mark_sent(entry.sequence, now)?;
+        }
+        Ok(next)
+    })
 }
 
 /// Renews the certificate when two thirds of its life are over; `true` when it did, and the caller

@@ -290,6 +290,8 @@ pub(crate) fn explain(error: &dyn std::error::Error) -> String {
 }
 
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod synthetic;

@@ -333,6 +333,8 @@ fn signed(value: u64) -> i64 {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use rusqlite::trace::{TraceEvent, TraceEventCodes};
+
     use super::*;
 
     /// A store in a folder of its own, which goes with it.
@@ -344,6 +346,12 @@ pub(crate) mod tests {
     pub(crate) fn scratch() -> Scratch {
         let folder = tempfile::tempdir().unwrap();
         Scratch { store: Store::open(folder.path()).unwrap(), folder }
+    }
+
+    /// Calls `step` before and after each statement that may change something.
+    pub(crate) fn trace(store: &Store, step: fn(TraceEvent<'_>)) {
+        let events = TraceEventCodes::SQLITE_TRACE_STMT | TraceEventCodes::SQLITE_TRACE_PROFILE;
+        store.lock().trace_v2(events, Some(step));
     }
 
     #[test]
