@@ -271,4 +271,6 @@ fn play(
 }
 
 #[cfg(test)]
+mod neighbours;
+#[cfg(test)]
 mod tests;

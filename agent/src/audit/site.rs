@@ -109,7 +109,7 @@ impl Shape {
         (confidence * (self.classes as f64 - 1.0) / (1.0 - confidence)).ln() as f32
     }
 
-    fn project(&self) -> Result<Project, AuditError> {
+    pub(super) fn project(&self) -> Result<Project, AuditError> {
         let number = |name: &str| Field {
             name: line(name),
             title: line(name),
@@ -220,7 +220,7 @@ fn csv(shape: &Shape, present: &[bool]) -> String {
 }
 
 /// What the coordinator would order, and the steward approve.
-fn order(
+pub(super) fn order(
     store: &Store,
     data: &FilePath,
     project: &Project,
@@ -246,7 +246,7 @@ fn order(
 }
 
 /// Lets the daemon's own pipeline redact and prelabel everything.
-fn prelabel(
+pub(super) fn prelabel(
     store: &Arc<Store>,
     data: &FilePath,
     policy: Policy,
@@ -265,7 +265,7 @@ fn prelabel(
     Err(AuditError::Bytes)
 }
 
-fn add_person(store: &Store, name: &str, role: Role) -> Result<Person, AuditError> {
+pub(super) fn add_person(store: &Store, name: &str, role: Role) -> Result<Person, AuditError> {
     let hash = review::token_hash(name);
     let person = store.tx("audit", |tx| tx.add_person(name, role, &hash, NOW))?;
     let person = person.ok_or(AuditError::Bytes)?;
