@@ -11,6 +11,7 @@ use super::audit::AuditCommand;
 use super::label_functions::arguments::LabelFunctionsCommand;
 use super::measure::arguments::MeasureCommand;
 use super::peers::PeersCommand;
+use super::propagate::arguments::PropagateArguments;
 use super::sample::arguments::SampleArguments;
 
 /// Label data where it lives: prelabel, redact, correct, learn; let out only private statistics
@@ -77,6 +78,8 @@ pub(super) enum Command {
     Measure(MeasureCommand),
     /// Choose what to label next, from a file of probabilities and features
     Sample(SampleArguments),
+    /// Draft labels for items that are like labeled ones: duplicates, or neighbours by features
+    Propagate(PropagateArguments),
     /// Decide whose keys are trusted in sums over sites
     #[command(subcommand)]
     Peers(PeersCommand),

@@ -7,6 +7,7 @@ mod label_functions;
 mod measure;
 mod peers;
 mod plan;
+mod propagate;
 mod release;
 mod report;
 mod sample;
@@ -165,6 +166,9 @@ fn execute(arguments: &Arguments) -> Outcome {
         }
         Command::Sample(arguments) => {
             sample::sample(arguments, &mut BufWriter::new(io::stdout().lock()))
+        }
+        Command::Propagate(arguments) => {
+            propagate::propagate(arguments, &mut BufWriter::new(io::stdout().lock()))
         }
         Command::Peers(command) => peers::peers(&Context::open(arguments)?, command),
         Command::LabelFunctions(command) => {

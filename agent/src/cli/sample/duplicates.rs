@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use insitu_measure::InvalidInput;
 use insitu_measure::propagation::{MinHasher, near_duplicates, shingle_hash, shingles};
 
 use crate::cli::columns::{Column, Fault, InputError, Table};
@@ -11,7 +12,7 @@ const WORDS: usize = 3;
 /// Hash functions of a signature: similarity is known within about .04.
 const FUNCTIONS: usize = 128;
 /// Most texts whose near-duplicates are sought (512 bytes each).
-const TEXTS_MAX: usize = 1_000_000;
+pub(in crate::cli) const TEXTS_MAX: usize = 1_000_000;
 
 /// Group of each item, named by its first item: by the column `group`, else by the column `text`,
 /// else every item alone.
@@ -29,16 +30,22 @@ pub(super) fn groups(table: &Table, similarity: f64, seed: u64) -> Result<Vec<us
         let fault = Fault::TooMany { what: "texts", found: table.rows(), limit: TEXTS_MAX };
         return Err(table.fault(fault));
     }
-    let unfit = |error: insitu_measure::InvalidInput| table.fault(Fault::Shape(error.to_string()));
-    let hasher = MinHasher::new(FUNCTIONS, seed).map_err(unfit)?;
-    let signature = |row: usize| {
-        // A gap is like nothing: it gets a text of its own.
-        let text = column.value(row).map_or_else(|| format!("\u{0}{row}"), str::to_lowercase);
-        let high = |run: &String| u32::try_from(shingle_hash(run) >> 32).unwrap_or(u32::MAX);
-        hasher.signature(shingles(&text, WORDS).iter().map(high))
-    };
-    let signatures: Vec<Vec<u32>> = (0..table.rows()).map(signature).collect();
-    near_duplicates(&signatures, similarity).map_err(unfit)
+    // A gap is like nothing: it gets a text of its own.
+    let text = |row| column.value(row).map_or_else(|| format!("\u{0}{row}"), str::to_owned);
+    signatures((0..table.rows()).map(text), seed)
+        .and_then(|signatures| near_duplicates(&signatures, similarity))
+        .map_err(|error| table.fault(Fault::Shape(error.to_string())))
+}
+
+/// A signature of each text's runs of words, in any case of letters.
+pub(in crate::cli) fn signatures(
+    texts: impl Iterator<Item = impl AsRef<str>>,
+    seed: u64,
+) -> Result<Vec<Vec<u32>>, InvalidInput> {
+    let hasher = MinHasher::new(FUNCTIONS, seed)?;
+    let high = |run: &String| u32::try_from(shingle_hash(run) >> 32).unwrap_or(u32::MAX);
+    let signature = |text: &str| hasher.signature(shingles(text, WORDS).iter().map(high));
+    Ok(texts.map(|text| signature(&text.as_ref().to_lowercase())).collect())
 }
 
 /// Items of equal value together; a gap is alone.

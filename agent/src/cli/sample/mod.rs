@@ -1,7 +1,7 @@
 //! `insitu-agent sample`: what to label next.
 
 pub(super) mod arguments;
-mod duplicates;
+pub(super) mod duplicates;
 mod stopping;
 mod strategy;
 #[cfg(test)]
