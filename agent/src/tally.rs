@@ -4,6 +4,10 @@
 //! A statistics window takes the items that no earlier window took: by labels, those that have all
 //! the labels they need; by import, all. Windows are disjoint in items, so one subject is in as
 //! many windows as its items, and in each window with one item at most.
+//!
+//! Labels are taken as given: neighbouring stores differ in one subject and all that is its own.
+//! Whom people label next, and for which items a campaign has room, may depend on who else is
+//! there; that is a part of how the data came about, and not of what is released about them.
 
 use insitu_privacy::SquaredSensitivity;
 use insitu_privacy::contribution::{ContributionKey, ItemRef, ItemsPerSubject, SubjectRef, select};
