@@ -137,6 +137,11 @@ impl CleanItem {
         self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
     }
 
+    /// All fields, by name.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &(String, Value)> {
+        self.fields.iter()
+    }
+
     /// A field as people read it.
     pub fn shown(&self, field: &Field) -> Option<String> {
         self.value(field.name.as_str()).map(|value| match value {

@@ -16,7 +16,8 @@ use crate::store::StoreError;
 /// Folder of the bundles' objects in the data folder.
 const OBJECTS: &str = "objects";
 
-/// A model's draft label. Made by [`Model::prelabel`] alone, and read back from the store.
+/// A draft label. Made by [`Model::prelabel`], or by rules where there is no model yet, and read
+/// back from the store.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Prelabel {
     class: u16,
@@ -31,6 +32,12 @@ impl std::fmt::Debug for Prelabel {
 }
 
 impl Prelabel {
+    /// A draft by a set of labeling functions, with the probability that their label model gives.
+    /// The set's digest stands where a bundle's would.
+    pub(crate) fn by_rules(class: u16, probability: f64, set: Digest) -> Self {
+        Self { class, confidence: probability, bundle: set }
+    }
+
     /// Position in the project's classes.
     pub fn class(&self) -> u16 {
         self.class
@@ -51,7 +58,7 @@ impl Prelabel {
         (self.confidence * 1000.0).clamp(0.0, 1000.0) as u16
     }
 
-    /// The bundle that made it.
+    /// The bundle that made it, or the set of rules.
     pub fn bundle(&self) -> Digest {
         self.bundle
     }

@@ -173,7 +173,7 @@ fn execute(arguments: &Arguments) -> Outcome {
         Command::Peers(command) => peers::peers(&Context::open(arguments)?, command),
         Command::LabelFunctions(command) => {
             let out = &mut BufWriter::new(io::stdout().lock());
-            label_functions::label_functions(command, out)
+            label_functions::label_functions(|| Context::open(arguments), command, out)
         }
         Command::Status(json) => report::status(&Context::open(arguments)?, json.json),
     }

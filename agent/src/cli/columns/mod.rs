@@ -10,7 +10,7 @@ mod read;
 
 pub(super) use labels::{Categories, shown};
 pub(super) use probabilities::ClassProbabilities;
-pub(super) use read::read;
+pub(super) use read::{parse, read};
 
 use std::io;
 

@@ -35,7 +35,7 @@ pub(in crate::cli) fn read(path: &Path) -> Result<Table, InputError> {
 }
 
 /// Reads a table; `file` is what errors call it.
-pub(super) fn parse(mut reader: impl BufRead, file: String) -> Result<Table, InputError> {
+pub(in crate::cli) fn parse(mut reader: impl BufRead, file: String) -> Result<Table, InputError> {
     let mut building = Building {
         table: Table { file, lines: Vec::new(), columns: Vec::new() },
         index: HashMap::new(),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use insitu_protocol::ids::ProjectName;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum LabelFunctionsCommand {
@@ -10,6 +11,8 @@ pub(in crate::cli) enum LabelFunctionsCommand {
     Test(LabelFunctionsArguments),
     /// Write a probabilistic label for each item, with the functions that voted: JSON lines
     Apply(LabelFunctionsArguments),
+    /// Give the items of a project that has no model yet their first drafts by the rules
+    Draft(DraftArguments),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -22,6 +25,30 @@ pub(in crate::cli) enum ModelName {
     Triplets,
     /// A confusion matrix for each function (Dawid and Skene)
     Em,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Example:
+  insitu-agent label-functions draft --functions rules.toml --project heart-disease
+
+Rules see the redacted fields. Every draft goes to people, however sure the rules are, and says by the
+digest of the set where it came from. Items on which no rule votes, or rules contradict each other
+evenly, keep waiting. Once the project has a model, its prelabels replace the drafts that nobody
+has looked at.")]
+pub(in crate::cli) struct DraftArguments {
+    /// The set of functions (TOML)
+    #[arg(long)]
+    pub(in crate::cli) functions: PathBuf,
+    /// The project
+    #[arg(long)]
+    pub(in crate::cli) project: ProjectName,
+    /// How votes become labels
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(in crate::cli) model: ModelName,
+    /// For programs
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,6 +1,7 @@
 //! `insitu-agent label-functions`: labels from rules, and how good the rules are.
 
 pub(super) mod arguments;
+mod draft;
 mod model;
 mod set;
 #[cfg(test)]
@@ -18,7 +19,7 @@ use self::model::{Labels, label, normalised};
 use self::set::{FunctionSet, SetError};
 use super::columns::{Column, Fault, InputError, Table, read, shown};
 use super::measure::{bar, cell, percent};
-use super::{Failure, Outcome, table};
+use super::{Context, Failure, Outcome, table};
 
 const ITEM_NAMES: [&str; 3] = ["id", "item", "item_id"];
 /// Most votes, abstentions included.
@@ -61,12 +62,21 @@ struct Votes {
     truth: Vec<Option<u16>>,
 }
 
-/// Runs a command; what it finds goes to `out`.
-pub(super) fn label_functions(command: &LabelFunctionsCommand, out: &mut impl Write) -> Outcome {
-    let (arguments, apply) = match command {
-        LabelFunctionsCommand::Test(arguments) => (arguments, false),
-        LabelFunctionsCommand::Apply(arguments) => (arguments, true),
-    };
+/// Runs a command; what it finds goes to `out`. `open` gives what commands on the site's own store
+/// work with.
+pub(super) fn label_functions(
+    open: impl FnOnce() -> Result<Context, Failure>,
+    command: &LabelFunctionsCommand,
+    out: &mut impl Write,
+) -> Outcome {
+    match command {
+        LabelFunctionsCommand::Test(arguments) => on_files(arguments, false, out),
+        LabelFunctionsCommand::Apply(arguments) => on_files(arguments, true, out),
+        LabelFunctionsCommand::Draft(arguments) => draft::draft(&open()?, arguments, out),
+    }
+}
+
+fn on_files(arguments: &LabelFunctionsArguments, apply: bool, out: &mut impl Write) -> Outcome {
     let set = FunctionSet::read(&arguments.functions).map_err(|error| {
         if let SetError::Dictionary(error) = error {
             return Failure::from(error);

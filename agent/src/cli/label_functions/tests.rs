@@ -1,10 +1,19 @@
 //! The commands on small sets and files.
 
 use clap::Parser;
-use serde_json::Value;
+use insitu_protocol::bytes::Fixed;
+use serde_json::{Value, json};
 
+use super::super::Context;
 use super::super::arguments::{Arguments, Command};
-use super::label_functions;
+use super::arguments::{DraftArguments, ModelName};
+use super::{draft, label_functions};
+use crate::config::Config;
+use crate::prelabel::Prelabel;
+use crate::store::Store;
+use crate::store::items::Stage;
+use crate::store::orders::ProjectRow;
+use crate::testing;
 
 const SET: &str = r#"
 classes = ["ham", "spam"]
@@ -59,7 +68,8 @@ fn run(words: &str, set: &str, items: &str) -> Result<String, String> {
     let parsed = Arguments::try_parse_from(all.split_whitespace()).unwrap();
     let Command::LabelFunctions(command) = parsed.command else { panic!("another command") };
     let mut out = Vec::new();
-    match label_functions(&command, &mut out) {
+    let open = || panic!("a command on files opens no store");
+    match label_functions(open, &command, &mut out) {
         Ok(_) => Ok(String::from_utf8(out).unwrap()),
         Err(failure) => Err(failure.message.replace(&format!("{root}/"), "")),
     }
@@ -194,4 +204,69 @@ fn bad_sets_are_refused() {
     let error = run("test", SET, "id,text,friends,old,label\n1,a,1,x,eggs\n").unwrap_err();
     assert!(error.starts_with("items.csv:2: "), "{error}");
     assert!(run("test --balance 0.5,0.6", SET, ITEMS).unwrap_err().contains("sum to 1"));
+}
+
+/// A site with a project, and items that wait for a prelabel.
+fn context(items: u32) -> (tempfile::TempDir, Context, ProjectRow) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let row = testing::put(&store, &testing::project());
+    testing::add_items(&store, &row, 0..items, items);
+    let config = Config::read(&{
+        let path = folder.path().join("agent.toml");
+        std::fs::write(&path, "site = \"a\"\n").unwrap();
+        path
+    })
+    .unwrap();
+    let limits = config.policy.limits().unwrap();
+    let clock = std::sync::Arc::new(insitu_daemon::clock::SystemClock);
+    (folder, Context { config, limits, store, clock }, row)
+}
+
+#[test]
+fn rules_draft_what_no_model_has_prelabeled_and_people_see_every_draft() {
+    let (folder, context, row) = context(90);
+    let set = folder.path().join("set.toml");
+    std::fs::write(
+        &set,
+        "classes = [\"present\", \"absent\"]\n[[function]]\nname = \"old\"\nfield = \"age\"\n\
+         label = \"present\"\nat_least = 60\n",
+    )
+    .unwrap();
+    let arguments = DraftArguments {
+        functions: set.clone(),
+        project: row.definition.name.clone(),
+        model: ModelName::Auto,
+        json: true,
+    };
+    let run = |arguments: &DraftArguments| {
+        let mut out = Vec::new();
+        let done = draft::draft(&context, arguments, &mut out);
+        done.map(|_| String::from_utf8(out).unwrap()).map_err(|failure| failure.message)
+    };
+    let report: Value = serde_json::from_str(&run(&arguments).unwrap()).unwrap();
+    // Ages are 0 to 89: thirty of them are 60 or more.
+    assert_eq!((&report["items"], &report["drafted"]), (&json!(90), &json!(30)));
+    let stages = context.store.read("test", |tx| tx.stage_counts(row.project)).unwrap();
+    let at = |stage: Stage| stages[Stage::ALL.iter().position(|s| *s == stage).unwrap()];
+    assert_eq!((at(Stage::Clean), at(Stage::First)), (60, 30), "none is accepted unseen");
+    let drafted = context
+        .store
+        .read("test", |tx| tx.items_in_stage(row.project, Stage::First, 0, 100))
+        .unwrap();
+    let draft = Prelabel::decode(drafted[0].prelabel.as_ref().unwrap()).unwrap();
+    assert_eq!(draft.class(), 1, "the project's position of \"present\"");
+    assert_eq!(draft.bundle().to_hex(), report["set"].as_str().unwrap());
+    // Again: nothing is drafted twice, and what no rule votes on keeps waiting.
+    let report: Value = serde_json::from_str(&run(&arguments).unwrap()).unwrap();
+    assert_eq!((&report["items"], &report["drafted"]), (&json!(60), &json!(0)));
+
+    std::fs::write(
+        &set,
+        "classes = [\"a\", \"b\"]\n[[function]]\nname = \"f\"\nfield = \"age\"\nlabel = \"a\"\nat_least = 1\n",
+    )
+    .unwrap();
+    assert!(run(&arguments).unwrap_err().contains("\"a\" is not one of the project's"));
+    context.store.tx("test", |tx| tx.use_bundle(row.project, &Fixed([1; 32]))).unwrap();
+    assert!(run(&arguments).unwrap_err().contains("has a model in use"));
 }

@@ -1,0 +1,199 @@
+//! Rules as the first drafts of a project that has no model yet.
+
+use std::io::Write;
+
+use insitu_daemon::exit;
+use insitu_measure::weak::VoteTable;
+use insitu_protocol::ids::Digest;
+use serde_json::{Map, Value, json};
+
+use super::arguments::DraftArguments;
+use super::model::label;
+use super::set::FunctionSet;
+use super::{Votes, top};
+use crate::cli::columns::parse;
+use crate::cli::{Context, Failure, Outcome};
+use crate::item::{self, CleanItem};
+use crate::prelabel::Prelabel;
+use crate::route;
+use crate::store::items::{ItemRow, Placement, Route, Stage};
+use crate::store::orders::ProjectRow;
+use crate::store::{StoreError, Tx};
+
+/// Most items that are drafted in one run; the next run goes on.
+const ITEMS_MAX: usize = 100_000;
+/// Items read or placed in one transaction.
+const PAGE_ROWS: u32 = 512;
+
+/// Gives the items of a project that wait for a first prelabel one by the rules.
+///
+/// A model's prelabels take their place as soon as there is one, but for items that a person has
+/// looked at.
+pub(super) fn draft(
+    context: &Context,
+    arguments: &DraftArguments,
+    out: &mut impl Write,
+) -> Outcome {
+    let set = FunctionSet::read(&arguments.functions).map_err(|error| Failure::refused(&error))?;
+    let project = project(context, arguments)?;
+    let classes = positions(&set, &project)?;
+    let digest = Digest::from_hex(&set.digest)
+        .ok_or_else(|| Failure::text(exit::RUNTIME, "the set has no digest"))?;
+    let items = waiting(context, &project)?;
+    if items.is_empty() {
+        writeln!(out, "no item of {} waits for a prelabel", arguments.project)?;
+        return Ok(exit::DONE);
+    }
+    let table = parse(lines(&items)?.as_slice(), format!("project {}", arguments.project))?;
+    let mut votes = Votes { set, items: Vec::new(), votes: Vec::new(), truth: Vec::new() };
+    votes.cast_on(&table, "")?;
+    let k = votes.set.classes.len();
+    let voted = VoteTable::new(k, votes.set.functions.len(), &votes.votes)
+        .map_err(|error| Failure::refused(&error))?;
+    let labels = label(&voted, arguments.model, None).map_err(|error| Failure::refused(&error))?;
+    let drafts: Vec<Option<Prelabel>> = (0..items.len())
+        .map(|item| {
+            let row = &labels.probabilities[item * k..(item + 1) * k];
+            let (best, tied) = top(row);
+            let any = voted.row(item).iter().any(Option::is_some);
+            (any && tied == 1).then(|| Prelabel::by_rules(classes[best[0]], row[best[0]], digest))
+        })
+        .collect();
+    let placed = place(context, &project, &items, &drafts)?;
+    let report = json!({
+        "project": arguments.project, "set": votes.set.digest, "model": labels.model,
+        "items": items.len(), "drafted": placed,
+    });
+    if arguments.json {
+        writeln!(out, "{report}")?;
+    } else {
+        writeln!(
+            out,
+            "{placed} of {} waiting items of {} have a draft by rules ({}; set {}); people see each \
+             of them, and a model's prelabels replace what nobody has looked at",
+            items.len(),
+            arguments.project,
+            labels.model,
+            &votes.set.digest[..12]
+        )?;
+    }
+    Ok(exit::DONE)
+}
+
+fn project(context: &Context, arguments: &DraftArguments) -> Result<ProjectRow, Failure> {
+    let row = context.store.read("project", |tx| tx.project(&arguments.project))?;
+    let refused = |text| Failure::text(exit::REFUSED, text);
+    let row = row.ok_or_else(|| refused(format!("there is no project {}", arguments.project)))?;
+    if let Some(bundle) = row.bundle {
+        return Err(refused(format!(
+            "{} has a model in use ({bundle}), whose prelabels would replace the drafts at once",
+            arguments.project
+        )));
+    }
+    Ok(row)
+}
+
+/// The project's position of each class of the set.
+fn positions(set: &FunctionSet, project: &ProjectRow) -> Result<Vec<u16>, Failure> {
+    let known = &project.definition.classes;
+    set.classes
+        .iter()
+        .map(|class| {
+            let at = known.iter().position(|known| known.name.as_str() == class);
+            at.and_then(|at| u16::try_from(at).ok()).ok_or_else(|| {
+                let names: Vec<&str> = known.iter().map(|class| class.name.as_str()).collect();
+                let text = format!(
+                    "the set's class {class:?} is not one of the project's: {}",
+                    names.join(", ")
+                );
+                Failure::text(exit::REFUSED, text)
+            })
+        })
+        .collect()
+}
+
+/// Redacted items without a prelabel, oldest first.
+fn waiting(context: &Context, project: &ProjectRow) -> Result<Vec<(ItemRow, CleanItem)>, Failure> {
+    let mut items: Vec<(ItemRow, CleanItem)> = Vec::new();
+    while items.len() < ITEMS_MAX {
+        let last = items.last().map_or(0, |(row, _)| row.item);
+        let page = context.store.read("waiting items", |tx| {
+            tx.items_in_stage(project.project, Stage::Clean, last, PAGE_ROWS)
+        })?;
+        if page.is_empty() {
+            break;
+        }
+        for row in page {
+            let clean = CleanItem::load(&row)?;
+            items.push((row, clean));
+        }
+    }
+    Ok(items)
+}
+
+/// The items as the reader of files takes them.
+fn lines(items: &[(ItemRow, CleanItem)]) -> Result<Vec<u8>, Failure> {
+    let mut text = Vec::new();
+    for (row, clean) in items {
+        let mut line = Map::new();
+        line.insert("id".to_owned(), Value::from(row.item));
+        for (name, value) in clean.fields() {
+            let value = match value {
+                item::Value::Number(number) => json!(number),
+                item::Value::Text(text) => json!(text),
+            };
+            line.insert(name.clone(), value);
+        }
+        writeln!(text, "{}", Value::Object(line))?;
+    }
+    Ok(text)
+}
+
+fn place(
+    context: &Context,
+    project: &ProjectRow,
+    items: &[(ItemRow, CleanItem)],
+    drafts: &[Option<Prelabel>],
+) -> Result<u64, StoreError> {
+    let mut placed = 0;
+    let pairs: Vec<_> = items.iter().zip(drafts).collect();
+    for page in pairs.chunks(PAGE_ROWS as usize) {
+        placed += context.store.tx("drafts", |tx| {
+            let mut placed = 0;
+            for ((row, _), draft) in page {
+                if let Some(draft) = draft {
+                    placed += u64::from(place_one(tx, project, row, draft, context.now())?);
+                }
+            }
+            Ok::<_, StoreError>(placed)
+        })?;
+    }
+    Ok(placed)
+}
+
+/// Rules earn no acceptance: a draft of theirs goes to people, however sure they are.
+fn place_one(
+    tx: &Tx<'_>,
+    project: &ProjectRow,
+    row: &ItemRow,
+    draft: &Prelabel,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let routing = &project.definition.routing;
+    let route = match route::route(routing, draft.confidence_milli()) {
+        Route::Accepted | Route::Annotator => Route::Annotator,
+        Route::Expert => Route::Expert,
+    };
+    let second =
+        route == Route::Annotator && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
+    let placement = Placement {
+        item: row.item,
+        opaque: row.opaque,
+        prelabel: &draft.encode()?,
+        bundle: draft.bundle().0,
+        route,
+        second,
+        stage: route::stage(route, second, &[]),
+    };
+    tx.place(&placement, now)
+}
