@@ -16,7 +16,7 @@ use crate::clock::until;
 
 /// How long a step may take before the demonstration gives up: generous, since daemons may be
 /// killed and started again meanwhile.
-const STEP_WITHIN: Duration = Duration::from_secs(120);
+const STEP_WITHIN: Duration = Duration::from_secs(480);
 /// The ceiling of a site's year unless more is asked for.
 const EPSILON_CEILING: f64 = 3.0;
 
