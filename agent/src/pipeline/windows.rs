@@ -68,7 +68,7 @@ pub fn release(
     release_with(store, limits, &NoisePool::new(), project, now)
 }
 
-/// [`release`] with noise from a pool; what the pool lacks is drawn before anything is counted.
+/// [`release()`] with noise from a pool; what the pool lacks is drawn before anything is counted.
 ///
 /// When an item left the window between counting and committing, or the project changed before
 /// counting, noise and counts are thrown away and all is done again.

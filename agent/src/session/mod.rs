@@ -4,10 +4,10 @@
 //! The protocol itself is [`insitu_privacy::secagg`], which knows no store and no network. Here its
 //! client meets both, in this order:
 //!
-//! 1. [`take`] notes an ordered session; [`judge`] decides whether the site takes part, pins the
+//! 1. [`take`] notes an ordered session; [`judge()`] decides whether the site takes part, pins the
 //!    other sites' keys, and makes the keys of this one;
 //! 2. [`Talk`] sends each message and hears the answer ([`next`], [`hear`]);
-//! 3. [`contribute`] makes the vector: noise, masks, charge, ledger and journal, in one transaction.
+//! 3. [`contribute()`] makes the vector: noise, masks, charge, ledger and journal, in one transaction.
 //!    It leaves by the outbox like any other release.
 //!
 //! Invariant: a message leaves only after the journal that has it is durable, and is never computed

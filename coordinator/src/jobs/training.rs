@@ -2,7 +2,7 @@
 //!
 //! Closing a round is one transaction: the sum's candidate, the round's end, and the next round's
 //! orders (or the publication of the result) are durable together or not at all. Whether sites noise
-//! their updates together or each alone is decided for each round ([`together`]).
+//! their updates together or each alone is decided for each round (`training::together`).
 
 mod together;
 
