@@ -5,18 +5,16 @@
 //! their own uncertainty is shown.
 
 use insitu_privacy::clip::ClipShape;
-use insitu_privacy::contribution::ItemsPerSubject;
 use insitu_privacy::estimate::{
     EstimateError, NoisedCounts, Reference, alpha, calibration, drift, kappa,
 };
-use insitu_privacy::statistics::Statistic;
-use insitu_privacy::{GaussianScale, NoiseError, Rho, SquaredSensitivity};
+use insitu_privacy::{GaussianScale, NoiseError, Rho};
 use insitu_protocol::project::Project;
 use serde::Serialize;
 
 use crate::config::Limits;
 use crate::release::epsilon;
-use crate::tally::CAMPAIGN_SENSITIVITY;
+use crate::tally::{CAMPAIGN_SENSITIVITY, Outline, window_outlines};
 
 /// Seed of the simulations in the drift estimator: the same question has the same answer.
 const SEED: u64 = 1;
@@ -99,7 +97,8 @@ pub fn plan(
     spent: Rho,
     question: &Question,
 ) -> Result<Plan, NoiseError> {
-    let window = Rho::from_nano(window_nano_rho(project));
+    let prices = window_outlines(project).map(|outline| Rho::from_nano(outline.nano_rho));
+    let window = prices.into_iter().sum();
     let run = Rho::from_nano(project.training.run_nano_rho);
     let cost = |what, count, each: Rho, limit: Rho| Cost {
         what,
@@ -139,51 +138,36 @@ pub fn plan(
     })
 }
 
-fn window_nano_rho(project: &Project) -> u64 {
-    let plan = &project.statistics;
-    plan.confusion_nano_rho
-        .saturating_add(plan.coincidence_nano_rho)
-        .saturating_add(plan.calibration_nano_rho)
-        .saturating_add(plan.drift_nano_rho)
-}
-
 fn precision(
     project: &Project,
     limits: &Limits,
     question: &Question,
 ) -> Result<Vec<Precision>, NoiseError> {
-    let plan = &project.statistics;
     let classes = project.classes.len();
-    let scale = |statistic: Statistic, nano_rho| {
-        let sensitivity =
-            statistic.sensitivity(ItemsPerSubject::ONE).max(SquaredSensitivity::new(1));
-        GaussianScale::for_budget(sensitivity, Rho::from_nano(nano_rho))
+    let scale = |outline: Outline| {
+        GaussianScale::for_budget(outline.sensitivity, Rho::from_nano(outline.nano_rho))
     };
+    let [of_confusion, of_coincidence, of_calibration, of_drift] = window_outlines(project);
     let read_twice = question.items.saturating_mul(u64::from(project.routing.overlap)) / 1000;
     let pairs = |items| matrix(items, classes, question.agreement);
     let mut known = vec![
         known(
             "agreement of people with the model (Cohen's κ)".to_owned(),
             question,
-            scale(Statistic::Confusion, plan.confusion_nano_rho)?,
+            scale(of_confusion)?,
             &pairs(question.items),
             |counts| kappa(counts, classes).map(|found| found.deviation).map_err(refusal),
         ),
         known(
             format!("agreement of two people (Krippendorff's α, {read_twice} read twice)"),
             question,
-            scale(Statistic::Coincidence, plan.coincidence_nano_rho)?,
+            scale(of_coincidence)?,
             &pairs(read_twice),
             |counts| alpha(counts, classes).map(|found| found.deviation).map_err(refusal),
         ),
-        calibration_precision(
-            project,
-            question,
-            scale(Statistic::Calibration, plan.calibration_nano_rho)?,
-        ),
+        calibration_precision(project, question, scale(of_calibration)?),
     ];
-    let features = u32::try_from(project.features.len()).unwrap_or(u32::MAX);
-    let drift_scale = scale(Statistic::Drift { features }, plan.drift_nano_rho)?;
+    let drift_scale = scale(of_drift)?;
     for feature in &project.features {
         let bins = feature.bin_count();
         let even = vec![1.0 / bins as f64; bins];

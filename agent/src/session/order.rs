@@ -1,17 +1,17 @@
 //! What an ordered session says, checked against what the site computes by itself.
 
-use insitu_privacy::clip::{ClipError, ClipShape};
-use insitu_privacy::contribution::ItemsPerSubject;
+use insitu_privacy::clip::ClipError;
 use insitu_privacy::secagg::{
     ConsentKey, NoisePart, NoiseShareError, Parameters, Ring, Session, SessionError, SessionId,
     Site,
 };
-use insitu_privacy::statistics::Statistic;
-use insitu_privacy::{GaussianScale, NoiseError, Rho, SquaredSensitivity};
+use insitu_privacy::{GaussianScale, NoiseError, Rho};
 use insitu_protocol::ids::{AgentName, SiteName, digest};
-use insitu_protocol::order::RoundOrder;
 use insitu_protocol::project::Project;
 use insitu_protocol::session::{Member, Part, Purpose, SessionOrder};
+
+use crate::learn;
+use crate::tally::{self, Outline};
 
 /// Why the site does not take part.
 #[derive(Debug, thiserror::Error)]
@@ -153,7 +153,7 @@ pub(super) fn price(
     project: &Project,
 ) -> Result<Price, OrderError> {
     let sums = match &order.purpose {
-        Purpose::Update(round) => vec![update(round)?],
+        Purpose::Update(round) => vec![learn::outline(round)?],
         Purpose::Statistics { project_version, .. } => {
             if *project_version != project.version {
                 return Err(OrderError::Version {
@@ -161,14 +161,14 @@ pub(super) fn price(
                     ours: project.version,
                 });
             }
-            statistics(project).to_vec()
+            tally::window_outlines(project).to_vec()
         }
     };
     let noisy_sites = session.noisy_sites();
     let mut price = Price { rho: Rho::ZERO, rho_local: Rho::ZERO };
     let mut parts = Vec::with_capacity(sums.len());
-    for Priced { sensitivity, rho, values } in sums {
-        let noise = NoisePart::new(sensitivity, rho, noisy_sites)?;
+    for Outline { sensitivity, nano_rho, values } in sums {
+        let noise = NoisePart::new(sensitivity, Rho::from_nano(nano_rho), noisy_sites)?;
         if noise.fraction_bits > 0 && matches!(order.purpose, Purpose::Update(_)) {
             // An update has fraction bits of its own.
             return Err(OrderError::Parts);
@@ -179,42 +179,6 @@ pub(super) fn price(
         parts.push(Part { values, scale_1024: noise.scale.steps() });
     }
     if parts == order.parts { Ok(price) } else { Err(OrderError::Parts) }
-}
-
-/// A sum that is released, and at which price.
-#[derive(Clone, Copy)]
-struct Priced {
-    sensitivity: SquaredSensitivity,
-    rho: Rho,
-    values: usize,
-}
-
-fn update(round: &RoundOrder) -> Result<Priced, OrderError> {
-    let features = usize::try_from(round.features).unwrap_or(usize::MAX);
-    let values = usize::from(round.classes).saturating_mul(features);
-    let clip = f64::from(round.clip_milli) / 1000.0;
-    let shape = ClipShape::new(values, clip, u32::from(round.fraction_bits))?;
-    Ok(Priced { sensitivity: shape.sensitivity(), rho: Rho::from_nano(round.nano_rho), values })
-}
-
-fn statistics(project: &Project) -> [Priced; 4] {
-    let (plan, classes) = (&project.statistics, project.classes.len());
-    let features = u32::try_from(project.features.len()).unwrap_or(u32::MAX);
-    let priced = |statistic: Statistic, nano_rho, values| Priced {
-        sensitivity: statistic.sensitivity(ItemsPerSubject::ONE),
-        rho: Rho::from_nano(nano_rho),
-        values,
-    };
-    [
-        priced(Statistic::Confusion, plan.confusion_nano_rho, classes * classes),
-        priced(Statistic::Coincidence, plan.coincidence_nano_rho, classes * classes),
-        priced(
-            Statistic::Calibration,
-            plan.calibration_nano_rho,
-            usize::from(plan.calibration_bins) * 2,
-        ),
-        priced(Statistic::Drift { features }, plan.drift_nano_rho, project.drift_bins()),
-    ]
 }
 
 fn add(a: Rho, b: Rho) -> Rho {
