@@ -52,11 +52,11 @@ pub(super) struct BudgetArguments {
 }
 
 pub(super) fn budget(context: &Context, arguments: &BudgetArguments) -> Outcome {
-    let now = context.now();
-    let budget = context.store.read("budget", |tx| Budget::read(tx, &context.limits, now))?;
     if arguments.plan {
         return plan(context, arguments);
     }
+    let now = context.now();
+    let budget = context.store.read("budget", |tx| Budget::read(tx, &context.limits, now))?;
     if arguments.json {
         print_json(&budget)?;
         return Ok(exit::DONE);
