@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 use crate::config::{Config, ConfigError, Limits};
 use crate::downlink::{self, DownlinkError, Judge};
-use crate::pipeline::{Pipeline, explain};
+use crate::pipeline::Pipeline;
 use crate::prelabel::{self, Shelf};
 use crate::quality;
 use crate::retention;
@@ -32,7 +32,7 @@ use crate::session::{self, Talk};
 use crate::status::Status;
 use crate::store::meta::Live;
 use crate::store::orders::BundleState;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, explain};
 use crate::uplink::{self, Backoff, Membership, UplinkError};
 
 /// The daemon's lock in the data folder.

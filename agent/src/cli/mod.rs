@@ -32,9 +32,8 @@ use insitu_daemon::telemetry::{self, LogFormat};
 
 use crate::cli::arguments::{Arguments, Command, RunArguments};
 use crate::config::{Config, Limits};
-use crate::pipeline::explain;
 use crate::run::{Agent, OpenError, RunError, Transport};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, explain};
 
 /// Threads of the daemon's runtime: it waits more than it works.
 const WORKER_THREADS: usize = 2;

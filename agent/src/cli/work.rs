@@ -109,7 +109,7 @@ pub(super) fn redact(redact: &RedactArguments) -> Outcome {
     let reader = open(redact.file.as_deref().unwrap_or_else(|| Path::new("-")))?;
     let writer = BufWriter::new(io::stdout().lock());
     let summary = redact::lines(&engine, reader, writer, options, |failure| {
-        super::complain(&crate::pipeline::explain(&failure));
+        super::complain(&crate::store::explain(&failure));
     })?;
     Ok(if summary.failures > 0 { exit::REFUSED } else { exit::DONE })
 }

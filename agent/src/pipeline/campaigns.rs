@@ -5,14 +5,14 @@
 
 use insitu_protocol::ids::CampaignId;
 
-use super::{Pipeline, PipelineError, explain};
+use super::{Pipeline, PipelineError};
 use crate::item::CleanItem;
 use crate::outbox::{self, OutboxError};
 use crate::prelabel::Prelabel;
 use crate::release::{self, Release, ReleaseError};
-use crate::store::StoreError;
 use crate::store::campaigns::{CampaignRow, CampaignState};
 use crate::store::items::{ItemRow, WindowItem};
+use crate::store::{StoreError, explain};
 use crate::tally;
 
 /// Rows matched in one transaction.

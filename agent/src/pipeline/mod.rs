@@ -29,11 +29,9 @@ use crate::redact;
 use crate::release;
 use crate::session::ContributeError;
 use crate::store::orders::{BundleState, ProjectRow, RoundState};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, explain};
 use crate::tally;
 
-/// Longest note about a failure that is kept, bytes.
-const NOTE_BYTES_MAX: usize = 500;
 /// A scheduled window that could not be released is tried again after this long.
 const WINDOW_RETRY: Duration = Duration::from_secs(3600);
 
@@ -273,20 +271,6 @@ fn check_classes(project: &ProjectRow, bundle: &Bundle) -> Result<(), String> {
     } else {
         Err("its classes are not the project's".to_owned())
     }
-}
-
-/// An error with its causes, on one line, for a note.
-pub(crate) fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    let end = (0..=NOTE_BYTES_MAX.min(text.len())).rfind(|end| text.is_char_boundary(*end));
-    text.truncate(end.unwrap_or(0));
-    text
 }
 
 #[cfg(test)]

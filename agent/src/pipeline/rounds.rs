@@ -2,11 +2,12 @@
 
 use insitu_protocol::order::RoundOrder;
 
-use super::{Pipeline, PipelineError, explain};
+use super::{Pipeline, PipelineError};
 use crate::learn::{self, LearnError};
 use crate::outbox::{self, OutboxError};
 use crate::release::{self, Release, ReleaseError};
 use crate::session::{self, Alone};
+use crate::store::explain;
 use crate::store::orders::RoundState;
 
 impl Pipeline {

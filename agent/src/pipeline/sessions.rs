@@ -3,14 +3,14 @@
 use insitu_protocol::order::RoundOrder;
 use insitu_protocol::session::{Purpose, SessionOrder};
 
-use super::{Pipeline, PipelineError, both, explain, windows};
+use super::{Pipeline, PipelineError, both, windows};
 use crate::learn;
 use crate::outbox;
 use crate::release;
 use crate::session::{self, ContributeError, Contribution};
-use crate::store::StoreError;
 use crate::store::orders::ProjectRow;
 use crate::store::sessions::{SessionRow, SessionState};
+use crate::store::{StoreError, explain};
 use crate::tally;
 
 impl Pipeline {

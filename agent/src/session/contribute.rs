@@ -12,7 +12,7 @@ use crate::config::Limits;
 use crate::outbox::{self, OutboxError};
 use crate::release::{ReleaseError, Share};
 use crate::store::sessions::SessionState;
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, StoreError, Tx, explain};
 use crate::tally::Tally;
 
 /// What the site adds to a session.
@@ -153,5 +153,5 @@ fn body(contribution: &Contribution<'_>) -> Result<Body, ContributeError> {
 }
 
 fn journal(lost: Lost) -> ContributeError {
-    ContributeError::Journal { what: super::step::explain(&lost) }
+    ContributeError::Journal { what: explain(&lost) }
 }

@@ -13,7 +13,7 @@ use crate::config::{COLLUDERS_SITES_MIN, Limits, Peers, Policy};
 use crate::release::{Charge, ReleaseError};
 use crate::store::orders::ProjectRow;
 use crate::store::sessions::SessionState;
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, explain};
 
 /// Why a session is declined.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ pub fn judge(
         Err(Declined::Release(ReleaseError::Store(error))) => return Err(error),
         Err(declined) => declined,
     };
-    let note = super::step::explain(&declined);
+    let note = explain(&declined);
     tracing::warn!(%session, reason = note, "session declined");
     tx.end_session(&session, SessionState::Declined, &note)
 }

@@ -10,10 +10,7 @@ use super::consent_key;
 use super::order::{OrderError, position, session_of};
 use crate::outbox::{self, OutboxError};
 use crate::store::sessions::{SessionRow, SessionState};
-use crate::store::{Store, StoreError, Tx};
-
-/// Longest note that is kept, bytes.
-const NOTE_BYTES_MAX: usize = 500;
+use crate::store::{Store, StoreError, Tx, explain};
 
 /// What a session needs now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,20 +157,6 @@ pub(super) fn restore(tx: &Tx<'_>, row: &SessionRow) -> Result<Result<Client, Lo
         Ok(Client::restore(session, position, &journal.ok_or(Lost::Missing)?)?)
     };
     Ok(restored())
-}
-
-/// An error with its causes, on one line, for a note.
-pub(super) fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    let end = (0..=NOTE_BYTES_MAX.min(text.len())).rfind(|end| text.is_char_boundary(*end));
-    text.truncate(end.unwrap_or(0));
-    text
 }
 
 /// Whether the masked vector has arrived: then the survivors can be asked for.

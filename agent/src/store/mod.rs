@@ -40,6 +40,8 @@ pub const FILE: &str = "agent.db";
 pub const KEY_FILE: &str = "seal.key";
 /// How long a transaction waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest note about a failure that is kept, bytes.
+const NOTE_BYTES_MAX: usize = 500;
 /// One step for each `user_version`; appended, never changed.
 const MIGRATIONS: &[&str] = &[
     include_str!("schema_1.sql"),
@@ -329,6 +331,20 @@ fn unsigned(value: i64, table: &'static str, column: &'static str) -> Result<u64
 /// The signed form of a count, which is far below 2^63.
 fn signed(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// An error with its causes, on one line, for a note.
+pub(crate) fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    let end = (0..=NOTE_BYTES_MAX.min(text.len())).rfind(|end| text.is_char_boundary(*end));
+    text.truncate(end.unwrap_or(0));
+    text
 }
 
 #[cfg(test)]
