@@ -10,8 +10,10 @@
 
 use insitu_protocol::project::Routing;
 
-use crate::store::items::{Route, Stage};
+use crate::prelabel::Prelabel;
+use crate::store::items::{ItemRow, Placement, Route, Stage};
 use crate::store::labels::{Reading, Verdict};
+use crate::store::{StoreError, Tx};
 
 /// What one annotation says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,33 @@ pub fn route(routing: &Routing, confidence_milli: u16) -> Route {
     } else {
         Route::Annotator
     }
+}
+
+/// Stores a prelabel with the queue it sends its item to, unless a person has labeled or is about to
+/// label the item.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn place(
+    tx: &Tx<'_>,
+    routing: &Routing,
+    row: &ItemRow,
+    prelabel: &Prelabel,
+    route: Route,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let second =
+        route == Route::Annotator && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
+    let placement = Placement {
+        item: row.item,
+        opaque: row.opaque,
+        prelabel: &prelabel.encode()?,
+        bundle: prelabel.bundle().0,
+        route,
+        second,
+        stage: stage(route, second, &[]),
+    };
+    tx.place(&placement, now)
 }
 
 /// Whom an item waits for, given everything that was said about it, oldest first. Judgements beside

@@ -5,7 +5,7 @@ use insitu_protocol::project::Project;
 use crate::item::{CleanItem, RawItem, Value};
 use crate::prelabel::Prelabel;
 use crate::route;
-use crate::store::items::{Addition, Placement, Stage};
+use crate::store::items::{Addition, Stage};
 use crate::store::labels::{Person, Role};
 use crate::store::orders::ProjectRow;
 use crate::store::tests::{Scratch, scratch};
@@ -80,19 +80,7 @@ pub(crate) fn prelabel(store: &Store, row: &ProjectRow, confidence: impl Fn(usiz
                 let prelabel = Prelabel::for_test(1, confidence(i), 7);
                 let routing = &row.definition.routing;
                 let route = route::route(routing, prelabel.confidence_milli());
-                let second = tx.chosen("overlap", &item.opaque, routing.overlap, 1000);
-                tx.place(
-                    &Placement {
-                        item: item.item,
-                        opaque: item.opaque,
-                        prelabel: &prelabel.encode()?,
-                        bundle: prelabel.bundle().0,
-                        route,
-                        second,
-                        stage: route::stage(route, second, &[]),
-                    },
-                    0,
-                )?;
+                route::place(tx, routing, item, &prelabel, route, 0)?;
             }
             Ok::<_, StoreError>(())
         })

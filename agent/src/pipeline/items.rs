@@ -5,7 +5,7 @@ use crate::item::CleanItem;
 use crate::prelabel::Prelabel;
 use crate::redact::{Engine, Mode, Profile};
 use crate::route;
-use crate::store::items::{ItemRow, Placement, Route, Stage};
+use crate::store::items::{ItemRow, Stage};
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError};
 
@@ -74,20 +74,7 @@ fn place(
         let mut placed = 0;
         for (row, prelabel) in rows.iter().zip(prelabels) {
             let route = route::route(routing, prelabel.confidence_milli());
-            let second = route == Route::Annotator
-                && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
-            placed += u64::from(tx.place(
-                &Placement {
-                    item: row.item,
-                    opaque: row.opaque,
-                    prelabel: &prelabel.encode()?,
-                    bundle: prelabel.bundle().0,
-                    route,
-                    second,
-                    stage: route::stage(route, second, &[]),
-                },
-                now,
-            )?);
+            placed += u64::from(route::place(tx, routing, row, prelabel, route, now)?);
         }
         Ok(placed)
     })

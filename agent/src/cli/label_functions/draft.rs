@@ -16,7 +16,7 @@ use crate::cli::{Context, Failure, Outcome};
 use crate::item::{self, CleanItem};
 use crate::prelabel::Prelabel;
 use crate::route;
-use crate::store::items::{ItemRow, Placement, Route, Stage};
+use crate::store::items::{ItemRow, Route, Stage};
 use crate::store::orders::ProjectRow;
 use crate::store::{StoreError, Tx};
 
@@ -184,16 +184,5 @@ fn place_one(
         Route::Accepted | Route::Annotator => Route::Annotator,
         Route::Expert => Route::Expert,
     };
-    let second =
-        route == Route::Annotator && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
-    let placement = Placement {
-        item: row.item,
-        opaque: row.opaque,
-        prelabel: &draft.encode()?,
-        bundle: draft.bundle().0,
-        route,
-        second,
-        stage: route::stage(route, second, &[]),
-    };
-    tx.place(&placement, now)
+    route::place(tx, routing, row, draft, route, now)
 }
