@@ -20,6 +20,7 @@ use insitu_protocol::response::Receipt;
 use crate::config::Limits;
 use crate::release::{Release, ReleaseError};
 use crate::store::ledger::NewEntry;
+use crate::store::witness::Mark;
 use crate::store::{StoreError, Tx};
 
 pub use verify::{Verification, verify};
@@ -140,8 +141,8 @@ pub fn commit(
     limits: &Limits,
     now: i64,
 ) -> Result<(), OutboxError> {
-    attest(tx)?;
-    check_clock(tx, now)?;
+    let end = attest(tx)?;
+    check_clock(tx, end.as_ref(), now)?;
     for release in releases {
         let occasion = release.occasion();
         if tx.has_occasion(&occasion)? {
@@ -171,19 +172,18 @@ pub fn commit(
 }
 
 /// Brings the witness up to the ledger's end. To be called in a transaction that may write, before
-/// it adds to the ledger: then the witness knows of what is durable, and of nothing else.
+/// it adds to the ledger: then the witness knows of what is durable, and of nothing else. Returns
+/// the ledger's end.
 ///
 /// # Errors
 /// As [`check`]; [`OutboxError::Store`] when the witness cannot be written.
-pub fn attest(tx: &Tx<'_>) -> Result<(), OutboxError> {
-    check(tx)?;
-    let known = tx.witness().read().map_err(StoreError::from)?;
-    match tx.mark()? {
-        Some(mark) if known.as_ref() != Some(&mark) => {
-            Ok(tx.witness().write(&mark).map_err(StoreError::from)?)
-        }
-        Some(_) | None => Ok(()),
+pub fn attest(tx: &Tx<'_>) -> Result<Option<Mark>, OutboxError> {
+    let known = compare(tx)?;
+    let end = tx.mark()?;
+    if let Some(end) = end.as_ref().filter(|end| known.as_ref() != Some(end)) {
+        tx.witness().write(end).map_err(StoreError::from)?;
     }
+    Ok(end)
 }
 
 /// Refuses when this store is an old copy, as far as the coordinator or the witness know.
@@ -191,18 +191,23 @@ pub fn attest(tx: &Tx<'_>) -> Result<(), OutboxError> {
 /// # Errors
 /// [`OutboxError::Restored`], [`OutboxError::Lost`].
 pub fn check(tx: &Tx<'_>) -> Result<(), OutboxError> {
+    compare(tx).map(drop)
+}
+
+/// What the witness says, when it does not contradict this store.
+fn compare(tx: &Tx<'_>) -> Result<Option<Mark>, OutboxError> {
     if let Some(mark) = tx.meta(RESTORED)? {
         let theirs = mark.try_into().map_or(u64::MAX, u64::from_le_bytes);
         return Err(OutboxError::Restored { theirs, ours: tx.ledger_head()?.0 });
     }
-    let Some(known) = tx.witness().read().map_err(StoreError::from)? else { return Ok(()) };
+    let Some(known) = tx.witness().read().map_err(StoreError::from)? else { return Ok(None) };
     let same = known.sequence == 0
         || tx
             .entries(known.sequence.saturating_sub(1), 1)?
             .first()
             .is_some_and(|entry| entry.sequence == known.sequence && entry.chain == known.chain);
     if same {
-        return Ok(());
+        return Ok(Some(known));
     }
     let ours = tx.mark()?;
     Err(OutboxError::Lost {
@@ -215,8 +220,8 @@ pub fn check(tx: &Tx<'_>) -> Result<(), OutboxError> {
 }
 
 /// Refuses a time before the ledger's last charge, and a clock that the coordinator's contradicts.
-fn check_clock(tx: &Tx<'_>, now: i64) -> Result<(), OutboxError> {
-    let seconds = tx.mark()?.map_or(0, |mark| mark.charged_at.saturating_sub(now));
+fn check_clock(tx: &Tx<'_>, end: Option<&Mark>, now: i64) -> Result<(), OutboxError> {
+    let seconds = end.map_or(0, |end| end.charged_at.saturating_sub(now));
     if seconds > CLOCK_BACK_SECONDS_MAX {
         return Err(OutboxError::ClockBack { seconds });
     }
