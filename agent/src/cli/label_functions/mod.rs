@@ -18,7 +18,7 @@ use self::arguments::{LabelFunctionsArguments, LabelFunctionsCommand};
 use self::model::{Labels, label, normalised};
 use self::set::{FunctionSet, SetError};
 use super::columns::{Column, Fault, InputError, Table, read, shown};
-use super::measure::{bar, cell, percent};
+use super::measure::{Report, bar, cell, percent, show};
 use super::{Context, Failure, Outcome, table};
 
 const ITEM_NAMES: [&str; 3] = ["id", "item", "item_id"];
@@ -92,17 +92,11 @@ fn on_files(arguments: &LabelFunctionsArguments, apply: bool, out: &mut impl Wri
     let labels = label(&voted, arguments.model, balance).map_err(|error| refused(&error))?;
     if apply {
         votes.write(&labels, out)?;
-    } else {
-        let report = votes.report(&voted, &labels).map_err(|error| refused(&error))?;
-        if arguments.json {
-            serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::from)?;
-            writeln!(out)?;
-        } else {
-            out.write_all(report.text().as_bytes())?;
-        }
+        out.flush()?;
+        return Ok(exit::DONE);
     }
-    out.flush()?;
-    Ok(exit::DONE)
+    let report = votes.report(&voted, &labels).map_err(|error| refused(&error))?;
+    show(&report, arguments.json, out)
 }
 
 impl Votes {
@@ -256,7 +250,7 @@ fn top(row: &[f64]) -> (Vec<usize>, usize) {
     (equal, count)
 }
 
-impl TestReport {
+impl Report for TestReport {
     fn text(&self) -> String {
         let mut text = format!(
             "{} items, {} with a known label; set {}\n\

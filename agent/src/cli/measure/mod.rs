@@ -20,7 +20,7 @@ use insitu_daemon::exit;
 use insitu_measure::agreement::Interval;
 use serde::Serialize;
 
-use self::arguments::{FileArguments, MeasureCommand};
+use self::arguments::MeasureCommand;
 use super::columns::{InputError, Table, read};
 use super::{Failure, Outcome};
 
@@ -38,38 +38,38 @@ pub(super) fn measure(command: &MeasureCommand, out: &mut impl Write) -> Outcome
     match command {
         MeasureCommand::Agreement(a) => {
             let input = &a.ratings.input;
-            show(&agreement::measure(&open(&input.file)?, a)?, input, out)
+            show(&agreement::measure(&open(&input.file)?, a)?, input.json, out)
         }
         MeasureCommand::Consensus(a) => {
             let input = &a.ratings.input;
-            show(&consensus::measure(&open(&input.file)?, a)?, input, out)
+            show(&consensus::measure(&open(&input.file)?, a)?, input.json, out)
         }
         MeasureCommand::LabelErrors(a) => {
-            show(&label_errors::measure(&open(&a.input.file)?, a)?, &a.input, out)
+            show(&label_errors::measure(&open(&a.input.file)?, a)?, a.input.json, out)
         }
         MeasureCommand::Calibration(a) => {
-            show(&calibration::measure(&open(&a.input.file)?, a)?, &a.input, out)
+            show(&calibration::measure(&open(&a.input.file)?, a)?, a.input.json, out)
         }
         MeasureCommand::Drift(a) => {
             let current = a.current.as_deref().map(open).transpose()?;
-            show(&drift::measure(&open(&a.input.file)?, current.as_ref(), a)?, &a.input, out)
+            show(&drift::measure(&open(&a.input.file)?, current.as_ref(), a)?, a.input.json, out)
         }
         MeasureCommand::Segments(a) => {
-            show(&segments::measure(&open(&a.input.file)?, a)?, &a.input, out)
+            show(&segments::measure(&open(&a.input.file)?, a)?, a.input.json, out)
         }
         MeasureCommand::Tracks(a) if a.link => {
-            show(&tracks::link(&open(&a.input.file)?, a)?, &a.input, out)
+            show(&tracks::link(&open(&a.input.file)?, a)?, a.input.json, out)
         }
         MeasureCommand::Tracks(a) => {
             let found = a.found.as_deref().map(open).transpose()?;
-            show(&tracks::measure(&open(&a.input.file)?, found.as_ref(), a)?, &a.input, out)
+            show(&tracks::measure(&open(&a.input.file)?, found.as_ref(), a)?, a.input.json, out)
         }
     }
 }
 
 /// Writes a report for people or for programs.
-pub(super) fn show(report: &impl Report, input: &FileArguments, out: &mut impl Write) -> Outcome {
-    if input.json {
+pub(super) fn show(report: &impl Report, json: bool, out: &mut impl Write) -> Outcome {
+    if json {
         serde_json::to_writer_pretty(&mut *out, report).map_err(io::Error::from)?;
         writeln!(out)?;
     } else {

@@ -7,9 +7,8 @@ mod strategy;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, Write};
+use std::io::Write;
 
-use insitu_daemon::exit;
 use insitu_measure::Probabilities;
 use insitu_measure::calibration::expected_accuracy;
 use serde::Serialize;
@@ -19,7 +18,7 @@ use self::stopping::{Advice, advise};
 use self::strategy::choose;
 use super::Outcome;
 use super::columns::{ClassProbabilities, Column, Fault, InputError, Table, read};
-use super::measure::cell;
+use super::measure::{Report, cell, show};
 use super::table;
 
 /// Names of the column that says what an item is called.
@@ -64,14 +63,7 @@ pub(super) fn sample(arguments: &SampleArguments, out: &mut impl Write) -> Outco
     let table = read(&arguments.file)?;
     let history = arguments.history.as_deref().map(read).transpose()?;
     let report = report(&table, history.as_ref(), arguments)?;
-    if arguments.json {
-        serde_json::to_writer_pretty(&mut *out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
-    } else {
-        out.write_all(report.text().as_bytes())?;
-    }
-    out.flush()?;
-    Ok(exit::DONE)
+    show(&report, arguments.json, out)
 }
 
 fn report(
@@ -176,7 +168,7 @@ impl<'a> Items<'a> {
     }
 }
 
-impl SampleReport {
+impl Report for SampleReport {
     fn text(&self) -> String {
         let mut text = format!(
             "{} items, {} labeled, {} like a labeled one; next by {}\n",
