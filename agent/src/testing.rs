@@ -1,7 +1,13 @@
 //! What several modules' tests need: a store with a project, items with prelabels, people.
 
-use insitu_protocol::project::Project;
+use std::collections::BTreeMap;
 
+use insitu_privacy::{Delta, Rho};
+use insitu_protocol::project::Project;
+use insitu_protocol::release::Release;
+
+use crate::config::{ApproveCampaigns, Limits, Policy};
+use crate::downlink::Judge;
 use crate::item::{CleanItem, RawItem, Value};
 use crate::prelabel::Prelabel;
 use crate::route;
@@ -92,4 +98,36 @@ pub(crate) fn person(store: &Store, name: &str, role: Role) -> Person {
     let hash = crate::review::token_hash(name);
     let person = store.tx("test", |tx| tx.add_person(name, role, &hash, 0)).unwrap().unwrap();
     Person { person, name: name.to_owned(), role }
+}
+
+/// Everything in the ledger, as it is sent.
+pub(crate) fn released(store: &Store) -> Vec<Release> {
+    store
+        .read("test", |tx| {
+            let entries = tx.entries(0, 1000)?;
+            let bytes = entries.iter().map(|entry| tx.release_bytes(entry.sequence));
+            bytes.collect::<Result<Vec<_>, StoreError>>()
+        })
+        .unwrap()
+        .iter()
+        .map(|bytes| Release::decode(bytes).unwrap())
+        .collect()
+}
+
+/// Approves campaigns, and limits nothing but the cohort. As numbers: to find a ρ for an ε takes
+/// longer than what is done with it.
+pub(crate) fn generous(minimum_cohort: u64) -> Judge {
+    let policy = Policy { approve_campaigns: ApproveCampaigns::WithinPolicy, ..Policy::default() };
+    let limits = Limits {
+        delta: Delta::new(policy.delta).unwrap(),
+        year: Rho::MAX,
+        local_year: Rho::MAX,
+        window: Rho::MAX,
+        run: Rho::MAX,
+        campaign: Rho::MAX,
+        allotments: BTreeMap::new(),
+        minimum_cohort,
+        sums_only: false,
+    };
+    Judge { policy, limits, bundle_key: None }
 }

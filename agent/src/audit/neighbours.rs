@@ -18,7 +18,6 @@ use std::path::Path as FilePath;
 use std::sync::Arc;
 
 use insitu_models::head::HeadError;
-use insitu_privacy::{Delta, Rho};
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::order::{CampaignOrder, Clause, NumberedOrder, Order, RoundOrder, Selector};
 use insitu_protocol::project::Routing;
@@ -29,7 +28,7 @@ use tempfile::TempDir;
 use super::bundle::bundle;
 use super::play;
 use super::site::{self, NANO_RHO, NOW, SUBJECT_COLUMN, Shape, line};
-use crate::config::{ApproveCampaigns, Limits, Policy, Source};
+use crate::config::Source;
 use crate::downlink::{Judge, apply};
 use crate::learn::{self, LearnError};
 use crate::pipeline::windows;
@@ -40,6 +39,7 @@ use crate::store::labels::{Person, Role};
 use crate::store::orders::ProjectRow;
 use crate::store::{FILE, Store};
 use crate::tally::{self, Tally};
+use crate::testing;
 
 const CASES: u32 = 32;
 const SHAPE: Shape = Shape { classes: 2, witnesses: 0 };
@@ -177,7 +177,7 @@ fn neighbours(bundle: &insitu_models::bundle::Bundle, items: &[Item], gone: u8) 
         lines.push_str(&format!("{index},s{subject},{code},{copy}\n"));
     }
     import(&store, &row, &source, None, Format::Csv, Cursor::new(lines)).unwrap();
-    let Judge { policy, limits, .. } = judge();
+    let Judge { policy, limits, .. } = testing::generous(0);
     site::prelabel(&store, first.path(), policy, limits).unwrap();
     let person = |name, role| site::add_person(&store, name, role).unwrap();
     let people = [
@@ -219,24 +219,6 @@ fn key(index: usize) -> i64 {
     i64::try_from(index).unwrap() + 1
 }
 
-fn judge() -> Judge {
-    let policy = Policy { approve_campaigns: ApproveCampaigns::WithinPolicy, ..Policy::default() };
-    // As numbers: to find a ρ for an ε takes longer than what is done with it.
-    let all = Rho::MAX;
-    let limits = Limits {
-        delta: Delta::new(policy.delta).unwrap(),
-        year: all,
-        local_year: all,
-        window: all,
-        run: all,
-        campaign: all,
-        allotments: BTreeMap::new(),
-        minimum_cohort: 0,
-        sums_only: false,
-    };
-    Judge { policy, limits, bundle_key: None }
-}
-
 fn round(model: &Model, weights: &[f32]) -> RoundOrder {
     RoundOrder {
         run: Fixed([1; 16]),
@@ -276,7 +258,7 @@ impl Neighbour {
             self.read(items, person, reader, NOW);
         }
         let mut all = window().to_vec();
-        windows::release(&self.store, &judge().limits, &round.project, NOW).unwrap();
+        windows::release(&self.store, &testing::generous(0).limits, &round.project, NOW).unwrap();
         for (reader, person) in self.people.iter().enumerate() {
             self.read(items, person, reader, LATER);
         }
@@ -302,8 +284,8 @@ impl Neighbour {
             answers_unix_s: CLOSES,
         };
         let numbered = NumberedOrder { number: 1, order: Order::Campaign(order.clone()) };
-        assert!(apply(&self.store, &judge(), &numbered, NOW).unwrap());
-        let Judge { policy, limits, .. } = judge();
+        assert!(apply(&self.store, &testing::generous(0), &numbered, NOW).unwrap());
+        let Judge { policy, limits, .. } = testing::generous(0);
         site::prelabel(&self.store, self.folder.path(), policy, limits).unwrap();
         order
     }

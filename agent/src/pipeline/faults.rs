@@ -14,7 +14,6 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use insitu_daemon::clock::ManualClock;
-use insitu_privacy::{Delta, Rho};
 use insitu_protocol::order::{NumberedOrder, Order};
 use insitu_protocol::release::{Release as Wire, chain};
 use insitu_protocol::response::Receipt;
@@ -22,7 +21,6 @@ use rusqlite::trace::TraceEvent;
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{ApproveCampaigns, Limits, Policy};
 use crate::downlink::apply;
 use crate::pipeline::sessions::tests::about_to_contribute;
 use crate::pipeline::tests::{campaign, site};
@@ -108,7 +106,7 @@ impl Case {
                 let site = site(90, 90);
                 let order =
                     NumberedOrder { number: 3, order: Order::Campaign(campaign(true, 7).0) };
-                assert!(apply(site.store(), &judge(), &order, 10).unwrap());
+                assert!(apply(site.store(), &testing::generous(1), &order, 10).unwrap());
                 let store = Arc::new(Store::open(site.scratch.folder.path()).unwrap());
                 tick(&store, site.scratch.folder.path(), 20);
                 site.label(3, 0, 30);
@@ -129,7 +127,7 @@ impl Case {
                     let row = store.read("test", |tx| tx.project(&name)).unwrap().unwrap();
                     if row.window == window {
                         let now = i64::from(window);
-                        windows::release(&store, &judge().limits, &name, now).unwrap();
+                        windows::release(&store, &testing::generous(1).limits, &name, now).unwrap();
                     }
                     send(&store, folder);
                 }
@@ -146,28 +144,10 @@ impl Case {
     }
 }
 
-fn judge() -> Judge {
-    let policy = Policy { approve_campaigns: ApproveCampaigns::WithinPolicy, ..Policy::default() };
-    // As numbers: to find a ρ for an ε takes longer than what is done with it.
-    let all = Rho::MAX;
-    let limits = Limits {
-        delta: Delta::new(policy.delta).unwrap(),
-        year: all,
-        local_year: all,
-        window: all,
-        run: all,
-        campaign: all,
-        allotments: BTreeMap::new(),
-        minimum_cohort: 1,
-        sums_only: false,
-    };
-    Judge { policy, limits, bundle_key: None }
-}
-
 fn tick(store: &Arc<Store>, folder: &Path, now: i64) {
     let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(now).unwrap()));
     let shelf = Shelf::new(folder);
-    Pipeline::new(Arc::clone(store), clock, judge(), Schedule::default(), shelf, None)
+    Pipeline::new(Arc::clone(store), clock, testing::generous(1), Schedule::default(), shelf, None)
         .tick()
         .unwrap();
 }

@@ -67,16 +67,7 @@ impl Site {
     }
 
     pub(super) fn released(&self) -> Vec<Wire> {
-        self.store()
-            .read("test", |tx| {
-                let entries = tx.entries(0, 1000)?;
-                let bytes = entries.iter().map(|entry| tx.release_bytes(entry.sequence));
-                bytes.collect::<Result<Vec<_>, StoreError>>()
-            })
-            .unwrap()
-            .iter()
-            .map(|bytes| Wire::decode(bytes).unwrap())
-            .collect()
+        testing::released(self.store())
     }
 }
 
