@@ -7,7 +7,8 @@
 //! best of these into a confidence that means what it says.
 //!
 //! Sites compute gradients of the head ([`head::Head::subject_gradient`]), the coordinator descends
-//! along their noised sums ([`train::Descent`]).
+//! along their noised sums ([`train::Descent`]), by one of several [`optimiser`]s; where it sees each
+//! site's sum, it can combine them by a [`robust`] rule.
 //!
 //! - Inference (`engine`, `predict`) needs the feature `runtime`, which is on by default. The
 //!   coordinator builds without it and links no inference engine.
@@ -23,9 +24,11 @@ pub mod engine;
 pub mod golden;
 pub mod head;
 pub mod manifest;
+pub mod optimiser;
 #[cfg(feature = "runtime")]
 pub mod predict;
 mod protobuf;
+pub mod robust;
 pub mod schedule;
 pub mod sign;
 pub mod train;

@@ -1,8 +1,8 @@
 //! The coordinator's side of federated training: gradient descent on a head.
 //!
-//! `V ← m·V + g`, `W ← W − η·V`; the result is the mean of the last half of the iterates, which
-//! averages much of the privacy noise away (Polyak, Juditsky 1992; the schedule is the full-batch
-//! descent of the design's section on training heads). `g` is the mean over sites of what each
+//! `V ← m·V + g`, `W ← W − η·V`, or what another [`Optimiser`] says; the result is the mean of the
+//! last half of the iterates, which averages much of the privacy noise away (Polyak, Juditsky 1992;
+//! the schedule is the full-batch descent of the design's section on training heads). `g` is the mean over sites of what each
 //! released: its own sum over subjects, clipped and noised. It is not divided by a number of
 //! subjects, because that number is private too.
 //!
@@ -10,6 +10,7 @@
 //! coordinator replays the rounds that it stored.
 
 use crate::head::{Head, HeadError, narrow};
+use crate::optimiser::{Memory, Optimiser};
 
 /// A training run in progress.
 #[derive(Clone, Debug)]
@@ -17,9 +18,8 @@ pub struct Descent {
     classes: usize,
     features: usize,
     weights: Vec<f64>,
-    velocity: Vec<f64>,
+    memory: Memory,
     learning_rate: f64,
-    momentum: f64,
     rounds: u32,
     done: u32,
     /// The first rounds, whose iterates are not averaged.
@@ -59,12 +59,11 @@ impl Descent {
         Self {
             classes: head.classes(),
             features: head.features(),
-            velocity: vec![0.0; weights.len()],
+            memory: Optimiser::FedAvgM { momentum }.start(weights.len()),
             head_rounds: rounds / 2,
             tail: vec![0.0; weights.len()],
             weights,
             learning_rate,
-            momentum,
             rounds,
             done: 0,
             tail_iterates: 0,
@@ -75,6 +74,13 @@ impl Descent {
     #[must_use]
     pub fn averaging_last(mut self, rounds: u32) -> Self {
         self.head_rounds = self.rounds.saturating_sub(rounds.max(1));
+        self
+    }
+
+    /// Steps as `optimiser` says instead of with the momentum given at the start.
+    #[must_use]
+    pub fn using(mut self, optimiser: Optimiser) -> Self {
+        self.memory = optimiser.start(self.weights.len());
         self
     }
 
@@ -119,8 +125,8 @@ impl Descent {
         let unit = sites as f64 * f64::from(fraction_bits).exp2();
         let mut next = self.clone();
         for (cell, total) in total.iter().enumerate() {
-            next.velocity[cell] = next.momentum * next.velocity[cell] + *total as f64 / unit;
-            next.weights[cell] -= next.learning_rate * next.velocity[cell];
+            let direction = next.memory.direction(cell, *total as f64 / unit);
+            next.weights[cell] -= next.learning_rate * direction;
         }
         next.done = round;
         if round > next.head_rounds {
@@ -192,6 +198,19 @@ mod tests {
         assert_eq!(run.result().unwrap().weights(), [-2.25, 0.0]); // of rounds 2 and 3
         assert_eq!(run.step(&[&[0, 0]], 1), Err(TrainError::Finished { rounds: 3 }));
         assert_eq!(run.done(), 3);
+    }
+
+    #[test]
+    fn an_optimiser_replaces_the_momentum() {
+        let mut run = Descent::new(&start(), 2, 0.5, 0.9).using(Optimiser::FedAvg);
+        run.step(&[&[2, 0]], 1).unwrap();
+        run.step(&[&[2, 0]], 1).unwrap();
+        assert_eq!(run.head().unwrap().weights(), [-1.0, 1.0]);
+        // Adaptive: τ = 1, v = .99 + .01 = 1, m = .1, so the step is .1/2.
+        let adam: Optimiser = "fedadam".parse().unwrap();
+        let mut run = Descent::new(&start(), 1, 1.0, 0.0).using(adam.with_floor(1.0));
+        run.step(&[&[2, 0]], 1).unwrap();
+        assert!((run.head().unwrap().weights()[0] + 0.05).abs() < 1e-7);
     }
 
     #[test]
