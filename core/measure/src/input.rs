@@ -4,6 +4,8 @@
 //! made; an [`Undefined`] is an honest answer of a measure. Neither is ever NaN, and nothing in
 //! this crate panics on data.
 
+use std::fmt;
+
 /// Largest number of categories for which a dense square matrix is made (32 MiB of `f64`).
 pub const MATRIX_CATEGORIES_MAX: usize = 2048;
 
@@ -29,7 +31,7 @@ pub enum InvalidInput {
         found: usize,
     },
     /// A number lies outside its range (NaN does, too).
-    #[error("{what}[{index}] is {value}, outside {min} to {max}")]
+    #[error("{what}[{index}] is {}, outside {} to {}", Short(*value), Short(*min), Short(*max))]
     Range {
         /// The argument.
         what: &'static str,
@@ -55,7 +57,7 @@ pub enum InvalidInput {
         count: usize,
     },
     /// The probabilities of one row do not sum to one.
-    #[error("probabilities of row {row} sum to {sum}, not 1")]
+    #[error("probabilities of row {row} sum to {}, not 1", Short(*sum))]
     Unnormalised {
         /// The row.
         row: usize,
@@ -129,6 +131,24 @@ pub enum MeasureError {
     Undefined(#[from] Undefined),
 }
 
+/// A number for a message: up to nine decimals, or seven digits and an exponent where plain
+/// notation would take a line.
+struct Short(f64);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.0.is_finite() || self.0.abs() <= 0.0 {
+            return write!(f, "{}", self.0);
+        }
+        if (1e-6..1e15).contains(&self.0.abs()) {
+            return write!(f, "{}", (self.0 * 1e9).round() / 1e9);
+        }
+        let text = format!("{:.6e}", self.0);
+        let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+        write!(f, "{}e{exponent}", digits.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
 /// Refuses slices of different length.
 pub(crate) const fn same_length(
     what: &'static str,
@@ -168,4 +188,19 @@ pub(crate) const fn at_most(
     found: usize,
 ) -> Result<(), InvalidInput> {
     if found <= limit { Ok(()) } else { Err(InvalidInput::TooMany { what, found, limit }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_messages_are_short() {
+        let shown = |value: f64| Short(value).to_string();
+        assert_eq!([shown(0.1 + 0.2), shown(-3.0), shown(0.0)], ["0.3", "-3", "0"]);
+        assert_eq!([shown(1e308), shown(f64::MIN_POSITIVE)], ["1e308", "2.225074e-308"]);
+        assert_eq!([shown(f64::NAN), shown(f64::NEG_INFINITY)], ["NaN", "-inf"]);
+        let error = within("counts", &[-1e300], 0.0, COUNT_MAX).unwrap_err();
+        assert_eq!(error.to_string(), "counts[0] is -1e300, outside 0 to 1e15");
+    }
 }

@@ -6,6 +6,9 @@ use crate::input::{
 };
 use crate::special;
 
+/// Disagreement by chance below which the squares in the standard errors vanish.
+const CHANCE_MIN: f64 = 1e-150;
+
 /// How often the first annotator said the row's category and the second the column's.
 ///
 /// Row-major, shape `[categories, categories]`, unit = items. Counts may be fractional, so that
@@ -160,7 +163,7 @@ impl Confusion {
                 column_mean[j] += weight * rows[i];
             }
         }
-        if apart_by_chance <= 0.0 {
+        if apart_by_chance < CHANCE_MIN {
             return Err(Undefined::OneCategory);
         }
         let (observed, expected) = (1.0 - apart, 1.0 - apart_by_chance);
@@ -230,6 +233,8 @@ mod tests {
         let same = Confusion::from_labels(2, &[0, 0, 0], &[0, 0, 0]).unwrap();
         assert_eq!(same.kappa(Weights::Identity), Err(Undefined::OneCategory));
         assert_eq!(same.agreement(), Ok(1.0));
+        let nearly = Confusion::new(2, vec![1.0, 1e-320, 1e-320, 1e-320]).unwrap();
+        assert_eq!(nearly.kappa(Weights::Identity), Err(Undefined::OneCategory));
     }
 
     #[test]

@@ -4,6 +4,11 @@ use super::confusion::Interval;
 use crate::input::{MeasureError, Undefined, same_length, within};
 use crate::special;
 
+/// Limits within which no square of an estimate and no square of a weight overflows.
+const ESTIMATE_MAX: f64 = 1e100;
+const VARIANCE_MIN: f64 = 1e-100;
+const VARIANCE_MAX: f64 = 1e100;
+
 /// How the variance between sites, τ², is estimated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Heterogeneity {
@@ -51,8 +56,8 @@ impl Pooled {
 /// Random-effects mean of `estimates` with sampling variances `variances`, τ² not below 0.
 ///
 /// # Errors
-/// [`MeasureError::Invalid`] if the lengths differ, an estimate is not finite or a variance is not
-/// positive; [`Undefined`] without estimates.
+/// [`MeasureError::Invalid`] if the lengths differ, an estimate is beyond ±10¹⁰⁰ or a variance is
+/// not from 10⁻¹⁰⁰ to 10¹⁰⁰; [`Undefined`] without estimates.
 ///
 /// ```
 /// use insitu_measure::agreement::{Heterogeneity, random_effects};
@@ -83,7 +88,7 @@ pub fn random_effects(
 pub fn pooled_at(tau2: f64, estimates: &[f64], variances: &[f64]) -> Result<Pooled, MeasureError> {
     check(estimates, variances)?;
     let total: Vec<f64> = variances.iter().map(|variance| variance + tau2).collect();
-    within("variances plus tau2", &total, f64::MIN_POSITIVE, f64::MAX)?;
+    within("variances plus tau2", &total, VARIANCE_MIN, f64::MAX)?;
     let (mean, sum, spread) = weighted(estimates, &total);
     let q = weighted(estimates, variances).2;
     let free = estimates.len() as f64 - 1.0;
@@ -137,8 +142,8 @@ pub fn paule_mandel(estimates: &[f64], variances: &[f64]) -> Result<f64, Measure
 
 fn check(estimates: &[f64], variances: &[f64]) -> Result<(), MeasureError> {
     same_length("variances", estimates.len(), variances.len())?;
-    within("estimates", estimates, f64::MIN, f64::MAX)?;
-    within("variances", variances, f64::MIN_POSITIVE, f64::MAX)?;
+    within("estimates", estimates, -ESTIMATE_MAX, ESTIMATE_MAX)?;
+    within("variances", variances, VARIANCE_MIN, VARIANCE_MAX)?;
     if estimates.is_empty() { Err(Undefined::NoData.into()) } else { Ok(()) }
 }
 
@@ -175,6 +180,12 @@ mod tests {
     fn a_perfect_site_has_no_variance_and_is_refused() {
         let refused = random_effects(&[1.0, 0.5], &[0.0, 0.01], Heterogeneity::PauleMandel);
         assert!(matches!(refused, Err(MeasureError::Invalid(InvalidInput::Range { .. }))));
+    }
+
+    #[test]
+    fn numbers_whose_squares_overflow_are_refused() {
+        assert!(der_simonian_laird(&[0.0, 1e308], &[0.4, 0.4]).is_err());
+        assert!(der_simonian_laird(&[0.0, 1.0], &[1e-300, 1e-300]).is_err());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::probabilities::Probabilities;
 use crate::ratings::Ratings;
 
 /// Most classes.
-const CATEGORIES_MAX: usize = 1 << 16;
+const CATEGORIES_MAX: u32 = 1 << 16;
 /// Most different rows that are looked up in a plain array.
 const DIRECT_MAX: usize = 1 << 22;
 
@@ -54,13 +54,22 @@ impl<'a> VoteTable<'a> {
     ///
     /// # Errors
     /// [`InvalidInput`] if there is no whole number of rows, a vote is not below `categories`, or
-    /// there are more than 65,536 classes or 2³² items.
+    /// there is no class, or more than 65,536 of them or 2³² items.
     pub fn new(
         categories: usize,
         functions: usize,
         votes: &'a [Option<u16>],
     ) -> Result<Self, InvalidInput> {
-        at_most("categories", CATEGORIES_MAX, categories)?;
+        at_most("categories", CATEGORIES_MAX as usize, categories)?;
+        if categories == 0 {
+            return Err(InvalidInput::Range {
+                what: "categories",
+                index: 0,
+                value: 0.0,
+                min: 1.0,
+                max: f64::from(CATEGORIES_MAX),
+            });
+        }
         let items = votes.len().checked_div(functions).unwrap_or(0);
         same_length("votes", items * functions, votes.len())?;
         at_most("items", u32::MAX as usize, items)?;
@@ -278,6 +287,7 @@ mod tests {
         assert!(VoteTable::new(2, 2, &[Some(2), None]).is_err());
         assert!(VoteTable::new(2, 2, &[Some(1)]).is_err());
         assert!(VoteTable::new(1_000_000, 1, &[]).is_err());
+        assert!(VoteTable::new(0, 4, &[None; 4]).is_err());
         let empty = VoteTable::new(2, 0, &[]).unwrap();
         assert!(majority_vote(&empty).is_empty());
     }
