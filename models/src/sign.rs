@@ -1,4 +1,4 @@
-//! Who vouches for a bundle, or for a ledger: Ed25519 signatures over exact bytes.
+//! Who vouches for a bundle, a ledger or a snapshot: Ed25519 signatures over exact bytes.
 //!
 //! What is signed is the prefix of a [`Domain`] and then the message, so that a signature made for
 //! one thing is never one for another.
@@ -23,6 +23,8 @@ pub enum Domain {
     Bundle,
     /// How far an agent's ledger has come, by the agent's own key.
     Checkpoint,
+    /// The files of a dataset snapshot, by the agent's own key.
+    Snapshot,
 }
 
 /// A key that signs.
@@ -63,6 +65,7 @@ impl Domain {
         match self {
             Self::Bundle => b"insitu 2026 bundle manifest v1\0",
             Self::Checkpoint => b"insitu 2026 ledger checkpoint v1\0",
+            Self::Snapshot => b"insitu 2026 dataset snapshot v1\0",
         }
     }
 }

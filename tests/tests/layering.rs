@@ -20,6 +20,7 @@ const AGENT: &[&str] = &[
     "route",
     "review",
     "quality",
+    "export",
     "tally",
     "learn",
     "release",

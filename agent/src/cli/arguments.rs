@@ -8,6 +8,7 @@ use insitu_protocol::ids::{AgentName, ProjectName, SiteName};
 use insitu_protocol::text::Line;
 
 use super::audit::AuditCommand;
+use super::export::ExportArguments;
 use super::label_functions::arguments::LabelFunctionsCommand;
 use super::measure::arguments::MeasureCommand;
 use super::peers::PeersCommand;
@@ -49,6 +50,8 @@ pub(super) enum Command {
     Run(RunArguments),
     /// Import items from CSV or JSON lines; importing them again changes nothing
     Import(ImportArguments),
+    /// Write labels as a signed dataset snapshot, for this site's own use
+    Export(ExportArguments),
     /// Redact personal data: JSON lines {"id","text"} in, {"id","text","spans"} out
     Redact(RedactArguments),
     /// Prelabel JSON lines with a model, without storing anything

@@ -3,6 +3,7 @@
 mod arguments;
 mod audit;
 mod columns;
+mod export;
 mod label_functions;
 mod measure;
 mod peers;
@@ -151,6 +152,7 @@ fn execute(arguments: &Arguments) -> Outcome {
         Command::Enroll(enroll) => setup::enroll(arguments, enroll),
         Command::Run(run) => daemon(arguments, run),
         Command::Import(import) => work::import(&Context::open(arguments)?, import),
+        Command::Export(export) => export::export(|| Context::open(arguments), export),
         Command::Redact(redact) => work::redact(redact),
         Command::Prelabel(prelabel) => work::prelabel(arguments, prelabel),
         Command::Person(person) => setup::person(&Context::open(arguments)?, person),

@@ -8,7 +8,7 @@ use crate::store::StoreError;
 use crate::store::labels::{AnnotationRow, Reading, Verdict};
 
 /// A read of an item.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct PastRead {
     /// Key of the person.
     pub person: i64,
@@ -20,6 +20,17 @@ pub struct PastRead {
     pub prelabel: Option<Prelabel>,
     /// Whether the item looked real, where that was asked and answered.
     pub looks_real: Option<bool>,
+    /// How long it took, seconds.
+    pub seconds: f32,
+    /// What the person wrote beside it.
+    pub comment: Option<String>,
+}
+
+impl std::fmt::Debug for PastRead {
+    /// Without what the person said.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PastRead(person {}, {:?})", self.person, self.read.reading)
+    }
 }
 
 impl PastRead {
@@ -37,10 +48,11 @@ pub fn past_reads(annotations: &[AnnotationRow]) -> Result<Vec<PastRead>, StoreE
     annotations
         .iter()
         .map(|annotation| {
-            let Label { class, prelabel, looks_real, .. } = Label::decode(&annotation.label)?;
+            let Label { class, prelabel, looks_real, seconds, comment, decision: _ } =
+                Label::decode(&annotation.label)?;
             let AnnotationRow { person, made_at, reading, verdict, .. } = *annotation;
             let read = Read { reading, verdict, class };
-            Ok(PastRead { person, made_at, read, prelabel, looks_real })
+            Ok(PastRead { person, made_at, read, prelabel, looks_real, seconds, comment })
         })
         .collect()
 }

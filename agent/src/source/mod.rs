@@ -193,6 +193,29 @@ pub fn import(
     Ok(report)
 }
 
+/// Gives the id of each record of a file to `take`, as an import would read it; records without one
+/// are passed over.
+///
+/// # Errors
+/// [`ImportError`].
+pub fn ids(
+    source: &Source,
+    format: Format,
+    reader: impl BufRead,
+    mut take: impl FnMut(String),
+) -> Result<(), ImportError> {
+    let mut record = |record: Record| {
+        if let Some(id) = record.cells.ok().and_then(|cells| identity(&cells, &source.id)) {
+            take(id);
+        }
+        Ok(())
+    };
+    match format {
+        Format::Csv => csv::read(reader, source, &mut record),
+        Format::JsonLines => json::read(reader, &mut record),
+    }
+}
+
 fn add(
     store: &Store,
     project: &ProjectRow,
@@ -236,16 +259,8 @@ fn raw_item(
     source: &Source,
     cells: Vec<(String, Cell)>,
 ) -> Result<RawItem, LineError> {
-    let text = |column: &str| {
-        cells.iter().find(|(name, _)| name == column).map(|(_, cell)| match cell {
-            Cell::Number(number) => number.to_string(),
-            Cell::Text(text) => text.trim().to_owned(),
-            Cell::Nested => String::new(),
-        })
-    };
     let identify = |column: &str, what| {
-        text(column)
-            .filter(|id| !id.is_empty())
+        identity(&cells, column)
             .ok_or_else(|| LineError::Unidentified { column: column.to_owned(), what })
     };
     let id = identify(&source.id, "item")?;
@@ -254,8 +269,10 @@ fn raw_item(
         // Apart from every named subject, or two projects' equal ids would be one person.
         None => format!("item\u{0}{}\u{0}{id}", project.name),
     };
-    let holdout =
-        source.holdout.as_ref().is_some_and(|h| text(&h.column).as_ref() == Some(&h.value));
+    let holdout = source.holdout.as_ref().is_some_and(|h| {
+        let named = plain(&cells, &h.column);
+        named.as_ref() == Some(&h.value)
+    });
     let mut fields = Vec::with_capacity(project.fields.len());
     for (name, cell) in cells {
         let Some(field) = project.field(&name) else { continue };
@@ -264,6 +281,19 @@ fn raw_item(
         }
     }
     Ok(RawItem::new(id, subject, holdout, fields))
+}
+
+/// A column's value as it identifies an item or a subject; never empty.
+fn identity(cells: &[(String, Cell)], column: &str) -> Option<String> {
+    plain(cells, column).filter(|id| !id.is_empty())
+}
+
+fn plain(cells: &[(String, Cell)], column: &str) -> Option<String> {
+    cells.iter().find(|(name, _)| name == column).map(|(_, cell)| match cell {
+        Cell::Number(number) => number.to_string(),
+        Cell::Text(text) => text.trim().to_owned(),
+        Cell::Nested => String::new(),
+    })
 }
 
 fn value(kind: FieldKind, name: &str, cell: Cell) -> Result<Option<Value>, LineError> {

@@ -17,6 +17,7 @@ pub mod orders;
 pub mod peers;
 pub mod quality;
 pub mod sessions;
+pub mod snapshot;
 pub mod synthetic;
 pub mod windows;
 pub mod witness;

@@ -103,6 +103,11 @@ impl Witness {
         self.key.public()
     }
 
+    /// Signs a dataset snapshot's list of files: whoever trusts this agent's ledger knows the key.
+    pub fn sign_snapshot(&self, list: &[u8]) -> Signature {
+        self.key.sign_in(Domain::Snapshot, list)
+    }
+
     /// What it says; `None` when there is none yet.
     ///
     /// # Errors

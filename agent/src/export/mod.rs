@@ -1,0 +1,230 @@
+//! Export: the site's labels as a dataset snapshot. It stays on the premises: nothing here comes
+//! near the outbox.
+//!
+//! A snapshot is a folder that is written once and never changed:
+//!
+//! ```text
+//! records.EXT      a record for each item, in the format that was asked for
+//! provenance.jsonl who said what of each item, when and for what; the model's draft and its bundle
+//! metadata.json    what the files are, as Croissant 1.0 (mlcommons.org/croissant)
+//! snapshot.json    project, versions, counts, and size and hash of every file above
+//! snapshot.sig     the agent's signature over snapshot.json
+//! ```
+//!
+//! The BLAKE3 hash of `snapshot.json` names the snapshot. No clock and no chance is in it: the same
+//! labels give the same bytes, whenever they are exported.
+
+mod croissant;
+mod format;
+mod record;
+mod snapshot;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, BufRead};
+use std::path::{Path, PathBuf};
+
+use insitu_daemon::files::{self, FileError};
+use insitu_protocol::ids::Digest;
+
+pub use self::format::Format;
+use self::format::Writer;
+use self::record::Record;
+pub use self::snapshot::{Faults, Snapshot, verify};
+use crate::config::Source;
+use crate::source::{self, ImportError};
+use crate::store::orders::ProjectRow;
+use crate::store::{Store, StoreError, Tx};
+
+/// Items read at once.
+const STEP: u32 = 500;
+/// Most ids that are taken from the site's own file.
+pub const IDS_MAX: usize = 5_000_000;
+
+/// What to export, and how.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// The project.
+    pub project: &'a ProjectRow,
+    /// Of the records.
+    pub format: Format,
+    /// The snapshot's folder; must not exist.
+    pub out: &'a Path,
+    /// Also items that nobody has labeled, and which the model has not been trusted with.
+    pub unlabeled: bool,
+    /// Not items that only the model has labeled.
+    pub people_only: bool,
+    /// Synthetic items instead of real ones.
+    pub synthetic: bool,
+    /// People's names instead of their numbers.
+    pub names: bool,
+    /// The licence of the data, as a URL, where it has one.
+    pub license: Option<&'a str>,
+    /// The site's own ids, by item key: see [`own_ids`].
+    pub ids: &'a HashMap<i64, String>,
+}
+
+/// What was exported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exported {
+    /// The hash of `snapshot.json`.
+    pub snapshot: Digest,
+    /// What it says.
+    pub counts: Counts,
+}
+
+/// Records of a snapshot, by who gave their label.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Counts {
+    /// All of them.
+    pub records: u64,
+    /// Labeled by people.
+    pub people: u64,
+    /// The model's label, accepted without a person.
+    pub model: u64,
+    /// No label.
+    pub unlabeled: u64,
+}
+
+/// Why there is no snapshot.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// A snapshot is never overwritten.
+    #[error("{} exists: a snapshot is never overwritten, name a new folder", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The site's own file of ids.
+    #[error("the ids cannot be read")]
+    Ids(#[from] ImportError),
+    /// Too many ids.
+    #[error("the file has more than {IDS_MAX} ids")]
+    TooManyIds,
+    /// The folder or a file of it cannot be written.
+    #[error("the snapshot cannot be written")]
+    Write(#[from] io::Error),
+    /// The folder cannot be made.
+    #[error("the snapshot's folder cannot be made")]
+    Folder(#[from] FileError),
+    /// The store failed.
+    #[error("the labels cannot be read")]
+    Store(#[from] StoreError),
+}
+
+/// The site's own ids of stored items, from a file that was imported: the store itself keeps
+/// only a keyed hash of each. Lines that name no item of the project are passed over.
+///
+/// # Errors
+/// [`ExportError::Ids`], [`ExportError::TooManyIds`], [`ExportError::Store`].
+pub fn own_ids(
+    store: &Store,
+    project: &ProjectRow,
+    rules: &Source,
+    format: source::Format,
+    reader: impl BufRead,
+) -> Result<HashMap<i64, String>, ExportError> {
+    let mut all = Vec::new();
+    source::ids(rules, format, reader, |id| {
+        // One more than allowed is enough to know.
+        if all.len() <= IDS_MAX {
+            all.push(id);
+        }
+    })?;
+    if all.len() > IDS_MAX {
+        return Err(ExportError::TooManyIds);
+    }
+    let name = project.definition.name.as_str();
+    let mut ids = HashMap::new();
+    store.read("export ids", |tx| {
+        for id in all {
+            if let Some(item) = tx.item_of_source(project.project, &tx.source_hash(name, &id))? {
+                ids.insert(item, id);
+            }
+        }
+        Ok::<_, StoreError>(())
+    })?;
+    Ok(ids)
+}
+
+/// Writes a snapshot, and tells `progress` how many items have been read so far.
+///
+/// The folder appears whole or not at all: it is written beside its name first.
+///
+/// # Errors
+/// [`ExportError`]; nothing is left in the folder's place.
+pub fn export(
+    store: &Store,
+    request: &Request<'_>,
+    mut progress: impl FnMut(u64),
+) -> Result<Exported, ExportError> {
+    if request.out.exists() {
+        return Err(ExportError::Exists { path: request.out.to_owned() });
+    }
+    let mut beside = request.out.as_os_str().to_owned();
+    beside.push(".partial");
+    let beside = PathBuf::from(beside);
+    if beside.exists() {
+        fs::remove_dir_all(&beside)?; // of an export that was cut short
+    }
+    files::create_folder(&beside)?;
+    let written = store
+        .read("export", |tx| write(tx, request, &beside, &mut progress))
+        .and_then(|done| Ok(fs::rename(&beside, request.out).map(|()| done)?));
+    if written.is_err() {
+        // The first error tells more than one about the leftover could.
+        drop(fs::remove_dir_all(&beside));
+    }
+    written
+}
+
+fn write(
+    tx: &Tx<'_>,
+    request: &Request<'_>,
+    folder: &Path,
+    progress: &mut impl FnMut(u64),
+) -> Result<Exported, ExportError> {
+    let project = request.project;
+    let people = record::People::read(tx, request.names)?;
+    let mut writer = Writer::create(folder, &project.definition, request.format)?;
+    let (mut counts, mut read, mut after) = (Counts::default(), 0, 0);
+    loop {
+        let rows = tx.redacted_items(project.project, request.synthetic, after, STEP)?;
+        let Some(last) = rows.last() else { break };
+        after = last.item;
+        for row in &rows {
+            let own_id = request.ids.get(&row.item).cloned();
+            let record = Record::read(tx, row, own_id, &project.definition)?;
+            if counts.take(&record, request) {
+                writer.write(&record, &people)?;
+            }
+        }
+        read += u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        progress(read);
+    }
+    let mut files = writer.finish()?;
+    let about = croissant::metadata(request, &files, &counts);
+    files.push(snapshot::put(folder, croissant::FILE, &about)?);
+    let snapshot = snapshot::seal(tx.witness(), folder, request, counts, files)?;
+    Ok(Exported { snapshot, counts })
+}
+
+impl Counts {
+    /// Counts a record, if it was asked for.
+    fn take(&mut self, record: &Record, request: &Request<'_>) -> bool {
+        let (count, wanted) = match &record.label {
+            Some(label) if label.by.is_person() => (&mut self.people, true),
+            Some(_) => (&mut self.model, !request.people_only),
+            None => (&mut self.unlabeled, request.unlabeled),
+        };
+        if wanted {
+            *count += 1;
+            self.records += 1;
+        }
+        wanted
+    }
+}
+
+#[cfg(test)]
+mod tests;

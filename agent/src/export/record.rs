@@ -1,0 +1,198 @@
+//! A record: an item, its label of record, and everything that was said about it.
+
+use std::collections::HashMap;
+
+use insitu_protocol::project::{FieldKind, Project};
+use jiff::Timestamp;
+
+use crate::item::{CleanItem, Value};
+use crate::prelabel::Prelabel;
+use crate::review::{PastRead, past_reads};
+use crate::route::{Read, label_of_record};
+use crate::store::items::{ItemRow, Stage};
+use crate::store::labels::{Reading, Verdict};
+use crate::store::{StoreError, Tx};
+
+/// An item as it is exported.
+pub(super) struct Record {
+    /// The item's name outside the store, in hexadecimal digits.
+    pub(super) id: String,
+    /// The site's own id, where it was given again.
+    pub(super) own_id: Option<String>,
+    /// Never learned from.
+    pub(super) holdout: bool,
+    /// The fields, redacted, in the project's order; those that the item does not have are absent.
+    pub(super) fields: Vec<(String, Value)>,
+    /// The label of record.
+    pub(super) label: Option<Label>,
+    /// The model's draft.
+    pub(super) prelabel: Option<Prelabel>,
+    /// What people said, oldest first.
+    pub(super) past: Vec<PastRead>,
+}
+
+/// A label of record.
+pub(super) struct Label {
+    /// Position in the project's classes.
+    pub(super) class: u16,
+    /// Who gave it.
+    pub(super) by: By,
+    /// When, Unix seconds; a person's.
+    pub(super) made_at: Option<i64>,
+}
+
+/// Who gave a label of record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum By {
+    /// The first reader.
+    Annotator,
+    /// An expert, who decides.
+    Expert,
+    /// An expert, in a campaign.
+    Campaign,
+    /// The model, confident enough for nobody to look.
+    Model,
+}
+
+impl By {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Annotator => "annotator",
+            Self::Expert => "expert",
+            Self::Campaign => "campaign",
+            Self::Model => "model",
+        }
+    }
+
+    pub(super) fn is_person(self) -> bool {
+        self != Self::Model
+    }
+}
+
+impl Record {
+    /// The record of an item. Judgements beside synthetic items say nothing about its label, and
+    /// labels of classes that the project no longer has are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn read(
+        tx: &Tx<'_>,
+        row: &ItemRow,
+        own_id: Option<String>,
+        project: &Project,
+    ) -> Result<Self, StoreError> {
+        let known = |class: u16| usize::from(class) < project.classes.len();
+        let mut past = past_reads(&tx.annotations_of(row.item)?)?;
+        past.retain(|past| {
+            past.read.reading != Reading::Validation && past.label().is_none_or(known)
+        });
+        let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
+        let prelabel = prelabel.filter(|prelabel| known(prelabel.class()));
+        let item = CleanItem::load(row)?;
+        let fields = project.fields.iter().filter_map(|field| {
+            let name = field.name.as_str();
+            item.value(name).map(|value| (name.to_owned(), value.clone()))
+        });
+        Ok(Self {
+            id: hex::encode(row.opaque),
+            own_id,
+            holdout: row.holdout,
+            fields: fields.collect(),
+            label: Label::of(row.stage, &past, prelabel.as_ref()),
+            prelabel,
+            past,
+        })
+    }
+
+    /// The record as one text: its text field, if that is all it has, or else every field on a
+    /// line of its own.
+    pub(super) fn text(&self, project: &Project) -> String {
+        let shown = |value: &Value| match value {
+            Value::Number(number) => number.to_string(),
+            Value::Text(text) => text.clone(),
+        };
+        if let ([field], [(_, value)]) = (project.fields.as_slice(), self.fields.as_slice())
+            && field.kind == FieldKind::Text
+        {
+            return shown(value);
+        }
+        let line = |(name, value): &(String, Value)| {
+            let title = project.field(name).map_or(name.as_str(), |field| field.title.as_str());
+            format!("{title}: {}", shown(value))
+        };
+        self.fields.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Label {
+    fn of(stage: Stage, past: &[PastRead], prelabel: Option<&Prelabel>) -> Option<Self> {
+        let reads: Vec<Read> = past.iter().map(|past| past.read).collect();
+        if let Some(class) = label_of_record(&reads) {
+            let gave = |past: &&PastRead| past.label() == Some(class);
+            let decides = |past: &&PastRead| {
+                gave(past) && matches!(past.read.reading, Reading::Expert | Reading::Campaign)
+            };
+            let first = |past: &&PastRead| gave(past) && past.read.reading == Reading::First;
+            let given = past.iter().rfind(decides).or_else(|| past.iter().find(first))?;
+            let by = match given.read.reading {
+                Reading::Expert => By::Expert,
+                Reading::Campaign => By::Campaign,
+                Reading::First | Reading::Second | Reading::Validation => By::Annotator,
+            };
+            return Some(Self { class, by, made_at: Some(given.made_at) });
+        }
+        let accepted = prelabel.filter(|_| stage == Stage::Accepted)?;
+        Some(Self { class: accepted.class(), by: By::Model, made_at: None })
+    }
+}
+
+/// What people are called in a snapshot.
+pub(super) struct People {
+    names: Option<HashMap<i64, String>>,
+}
+
+impl People {
+    /// Their names, if they are wanted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) fn read(tx: &Tx<'_>, names: bool) -> Result<Self, StoreError> {
+        let all = if names { Some(tx.people()?) } else { None };
+        let names =
+            all.map(|all| all.into_iter().map(|person| (person.person, person.name)).collect());
+        Ok(Self { names })
+    }
+
+    /// A person's name, or a word with their number.
+    pub(super) fn name(&self, person: i64) -> String {
+        self.names
+            .as_ref()
+            .and_then(|names| names.get(&person).cloned())
+            .unwrap_or_else(|| format!("person-{person}"))
+    }
+}
+
+/// A reading's name in a snapshot.
+pub(super) fn reading(reading: Reading) -> &'static str {
+    match reading {
+        Reading::First => "first",
+        Reading::Second => "second, blind",
+        Reading::Expert => "expert",
+        Reading::Campaign => "campaign",
+        Reading::Validation => "validation",
+    }
+}
+
+/// A verdict's name in a snapshot.
+pub(super) fn verdict(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Label => "label",
+        Verdict::Skip => "skip",
+        Verdict::Flag => "flag",
+    }
+}
+
+/// Unix seconds as RFC 3339.
+pub(super) fn time(second: i64) -> String {
+    Timestamp::from_second(second).map(|at| at.to_string()).unwrap_or_default()
+}

@@ -1,0 +1,200 @@
+use std::fs;
+
+use serde_json::Value as Json;
+
+use super::*;
+use crate::review::{Annotation, Decision, annotate, next};
+use crate::store::labels::{Person, Role};
+use crate::store::tests::Scratch;
+use crate::testing;
+
+/// Ten items of which the model is trusted with two, and people have labeled three.
+fn labeled() -> (Scratch, ProjectRow) {
+    let (scratch, row) = testing::with_project();
+    testing::add_items(&scratch.store, &row, 0..10, 10);
+    testing::prelabel(&scratch.store, &row, |i| if i < 2 { 0.99 } else { 0.75 });
+    let ada = testing::person(&scratch.store, "ada", Role::Annotator);
+    label(&scratch, &row, &ada, 3);
+    (scratch, row)
+}
+
+fn label(scratch: &Scratch, row: &ProjectRow, person: &Person, count: u32) {
+    let cards = next(&scratch.store, person, &row.definition.name, count, 1000).unwrap();
+    assert_eq!(cards.len(), usize::try_from(count).unwrap());
+    for (i, card) in cards.iter().enumerate() {
+        let annotation = Annotation {
+            key: format!("key-{i}"),
+            class: Some(u16::from(i > 0)),
+            decision: if i == 0 { Decision::Correct } else { Decision::Accept },
+            seconds: 1.5,
+            comment: (i == 0).then(|| "odd, \"very\"".to_owned()),
+            looks_real: None,
+        };
+        annotate(&scratch.store, person, &card.row.opaque, &annotation, 1010).unwrap();
+    }
+}
+
+fn request<'a>(
+    project: &'a ProjectRow,
+    format: Format,
+    out: &'a Path,
+    ids: &'a HashMap<i64, String>,
+) -> Request<'a> {
+    Request {
+        project,
+        format,
+        out,
+        unlabeled: false,
+        people_only: false,
+        synthetic: false,
+        names: false,
+        license: None,
+        ids,
+    }
+}
+
+fn json_lines(path: &Path) -> Vec<Json> {
+    fs::read_to_string(path).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+#[test]
+fn a_snapshot_holds_every_label_with_its_provenance_and_is_the_same_again() {
+    let (scratch, row) = labeled();
+    let folder = tempfile::tempdir().unwrap();
+    let ids = HashMap::from([(1, "patient 7".to_owned())]);
+    let (first, second) = (folder.path().join("a"), folder.path().join("b"));
+    let done = export(&scratch.store, &request(&row, Format::JsonLines, &first, &ids), |_| {});
+    let done = done.unwrap();
+    assert_eq!(done.counts, Counts { records: 5, people: 3, model: 2, unlabeled: 0 });
+    let again = export(&scratch.store, &request(&row, Format::JsonLines, &second, &ids), |_| {});
+    assert_eq!(again.unwrap(), done, "the same labels give the same bytes");
+
+    let records = json_lines(&first.join("records.jsonl"));
+    let by: Vec<&str> = records.iter().filter_map(|r| r["label_by"].as_str()).collect();
+    assert_eq!(by, ["model", "model", "annotator", "annotator", "annotator"]);
+    assert_eq!(records[0]["own_id"], "patient 7");
+    assert_eq!(records[1]["own_id"], Json::Null);
+    let classes = &row.definition.classes;
+    assert_eq!(records[2]["label"], classes[0].name.as_str(), "what the person said");
+    assert_eq!(records[2]["prelabel"], classes[1].name.as_str(), "what the model had said");
+    let provenance = json_lines(&first.join("provenance.jsonl"));
+    let said = &provenance[2]["annotations"][0];
+    assert_eq!((&said["comment"], &said["seconds"]), (&"odd, \"very\"".into(), &1.5.into()));
+    assert!(said["by"].as_str().unwrap().starts_with("person-"), "{said}");
+    assert!(verify(&first, None).unwrap().faults.is_empty());
+}
+
+#[test]
+fn everything_that_is_changed_afterwards_is_found() {
+    let (scratch, row) = labeled();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("a");
+    let ids = HashMap::new();
+    export(&scratch.store, &request(&row, Format::Csv, &out, &ids), |_| {}).unwrap();
+    let faults = || verify(&out, None).unwrap().faults;
+    assert_eq!(faults(), Vec::<String>::new());
+    for name in ["records.csv", "provenance.jsonl", "metadata.json"] {
+        let path = out.join(name);
+        let bytes = fs::read(&path).unwrap();
+        for at in [0, bytes.len() / 2, bytes.len() - 1] {
+            let mut bent = bytes.clone();
+            bent[at] ^= 1;
+            fs::write(&path, &bent).unwrap();
+            assert_eq!(faults().len(), 1, "{name}, byte {at}");
+        }
+        fs::write(&path, &bytes[1..]).unwrap();
+        assert!(faults()[0].contains("where"), "{:?}", faults());
+        fs::remove_file(&path).unwrap();
+        assert_eq!(faults(), [format!("{name} is missing")]);
+        fs::write(&path, &bytes).unwrap();
+    }
+    fs::write(out.join("more"), b"").unwrap();
+    assert_eq!(faults(), ["more is not part of the snapshot"]);
+    fs::remove_file(out.join("more")).unwrap();
+    // Somebody else's key signs what was changed: sound in itself, but not this agent's.
+    let own = scratch.store.read("test", |tx| Ok::<_, StoreError>(tx.witness().public_key()));
+    let own = own.unwrap();
+    assert!(verify(&out, Some(own)).unwrap().faults.is_empty());
+    let other = crate::store::tests::scratch();
+    let key = other.store.read("test", |tx| Ok::<_, StoreError>(tx.witness().public_key()));
+    assert_eq!(verify(&out, Some(key.unwrap())).unwrap().faults.len(), 1);
+    let list = fs::read_to_string(out.join("snapshot.json")).unwrap();
+    fs::write(out.join("snapshot.json"), list.replace("\"people\": 3", "\"people\": 4")).unwrap();
+    assert_eq!(faults().len(), 1, "the list itself is signed");
+}
+
+#[test]
+fn each_format_is_what_its_program_reads() {
+    let (scratch, row) = labeled();
+    let folder = tempfile::tempdir().unwrap();
+    let ids = HashMap::new();
+    let run = |format: Format| {
+        let out = folder.path().join(format.name());
+        export(&scratch.store, &request(&row, format, &out, &ids), |_| {}).unwrap();
+        (fs::read_to_string(out.join(format.file())).unwrap(), out)
+    };
+    let class = |i: usize| row.definition.classes[i].name.as_str();
+
+    let (csv, _) = run(Format::Csv);
+    let lines: Vec<&str> = csv.split_terminator("\r\n").collect();
+    assert_eq!(lines.len(), 6);
+    let width = lines[0].split(',').count();
+    assert!(lines.iter().all(|line| line.split(',').count() == width), "{csv}");
+
+    let (text, out) = run(Format::LabelStudio);
+    let tasks: Vec<Json> = serde_json::from_str(&text).unwrap();
+    let person = &tasks[2];
+    let choice = |of: &Json| of["result"][0]["value"]["choices"][0].clone();
+    assert_eq!(choice(&person["annotations"][0]), class(0));
+    assert_eq!(choice(&person["predictions"][0]), class(1));
+    assert_eq!(person["annotations"][0]["ground_truth"], true);
+    assert_eq!(tasks[0]["annotations"], Json::Array(vec![]), "a model is no annotator");
+    let config = fs::read_to_string(out.join("label-config.xml")).unwrap();
+    for name in ["from_name", "to_name"] {
+        let name = person["predictions"][0]["result"][0][name].as_str().unwrap().to_owned();
+        assert!(config.contains(&format!("name=\"{name}\"")), "{config}");
+    }
+
+    let first = |text: &str, at: usize| -> Json {
+        serde_json::from_str(text.lines().nth(at).unwrap()).unwrap()
+    };
+    let (text, _) = run(Format::Prodigy);
+    assert_eq!(first(&text, 2)["accept"], Json::from(vec![class(0)]));
+    let (text, _) = run(Format::Doccano);
+    assert_eq!(first(&text, 2)["label"], Json::from(vec![class(0)]));
+    let (text, _) = run(Format::GroundTruth);
+    assert_eq!(first(&text, 2)["label-metadata"]["human-annotated"], "yes");
+    assert_eq!(first(&text, 0)["label-metadata"]["human-annotated"], "no");
+    assert_eq!(first(&text, 0)["label-metadata"]["confidence"], 0.99);
+}
+
+#[test]
+fn an_export_is_whole_or_not_there() {
+    let (scratch, row) = labeled();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("a");
+    let ids = HashMap::new();
+    // What a killed export leaves is no snapshot, and the next one starts afresh.
+    fs::create_dir(folder.path().join("a.partial")).unwrap();
+    fs::write(folder.path().join("a.partial/records.csv"), b"half").unwrap();
+    export(&scratch.store, &request(&row, Format::Csv, &out, &ids), |_| {}).unwrap();
+    assert!(verify(&out, None).unwrap().faults.is_empty());
+    let again = export(&scratch.store, &request(&row, Format::Csv, &out, &ids), |_| {});
+    assert!(matches!(again, Err(ExportError::Exists { .. })));
+}
+
+#[test]
+fn own_ids_come_from_the_sites_own_file() {
+    let (scratch, row) = labeled();
+    let rules = Source {
+        name: row.definition.name.clone(),
+        id: "id".to_owned(),
+        subject: None,
+        holdout: None,
+    };
+    let file = "id,age\n0,1\n7,3\nunknown,4\n,5\n";
+    let ids = own_ids(&scratch.store, &row, &rules, source::Format::Csv, file.as_bytes()).unwrap();
+    let mut found: Vec<&str> = ids.values().map(String::as_str).collect();
+    found.sort_unstable();
+    assert_eq!(found, ["0", "7"]);
+}
