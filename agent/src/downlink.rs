@@ -126,10 +126,10 @@ pub fn apply(
                 tx.supersede_bundles()?;
                 "bundle"
             }
-            Order::Round(round) => {
+            Order::Round(round) | Order::CoarseRound(round) => {
                 tx.forget_rounds()?;
                 if within("round", tx.open_round_count()?, ROUNDS_OPEN_MAX) {
-                    tx.put_round(round)?;
+                    tx.put_round(round, matches!(order.order, Order::CoarseRound(_)))?;
                 }
                 "round"
             }

@@ -21,6 +21,7 @@ mod masked;
 use insitu_privacy::secagg::NoiseShareError;
 use insitu_privacy::{Demand, GaussianScale, NoiseError, NoisePool, Rho, budget};
 use insitu_protocol::bytes::Fixed;
+use insitu_protocol::coarse;
 use insitu_protocol::ids::{ProjectName, ReleaseId};
 use insitu_protocol::release::{Body, Values};
 use jiff::Timestamp;
@@ -169,6 +170,18 @@ impl Release {
         })
     }
 
+    /// An update in one byte a coordinate. Rounding what is noised already is post-processing: it
+    /// costs nothing, and its price stays. Any other release stays as it is.
+    #[must_use]
+    pub fn coarsened(mut self) -> Self {
+        if let Body::Update { run, round } = self.body {
+            let (shift, values) = coarse::coarsen(&self.values.0);
+            self.body = Body::CoarseUpdate { run, round, shift };
+            self.values = values;
+        }
+        self
+    }
+
     /// Random id.
     pub fn id(&self) -> ReleaseId {
         self.id
@@ -264,7 +277,9 @@ impl Charge<'_> {
             | Body::Drift { .. }
             | Body::MaskedStatistics { .. } => ("a statistics window", limits.window, self.group()),
             Body::Campaign { .. } => ("a campaign", limits.campaign, self.group()),
-            Body::Update { run, .. } | Body::MaskedUpdate { run, .. } => {
+            Body::Update { run, .. }
+            | Body::CoarseUpdate { run, .. }
+            | Body::MaskedUpdate { run, .. } => {
                 ("a training run", limits.run, format!("run/{run}/"))
             }
         };
@@ -300,7 +315,8 @@ impl Charge<'_> {
             | Body::Calibration { .. }
             | Body::Drift { .. }
             | Body::Campaign { .. }
-            | Body::Update { .. } => format!("{group}{kind}"),
+            | Body::Update { .. }
+            | Body::CoarseUpdate { .. } => format!("{group}{kind}"),
         }
     }
 
@@ -314,7 +330,9 @@ impl Charge<'_> {
             | Body::Drift { window }
             | Body::MaskedStatistics { window, .. } => format!("statistics/{project}/{window}/"),
             Body::Campaign { campaign } => format!("campaign/{campaign}/"),
-            Body::Update { run, round } | Body::MaskedUpdate { run, round, .. } => {
+            Body::Update { run, round }
+            | Body::CoarseUpdate { run, round, .. }
+            | Body::MaskedUpdate { run, round, .. } => {
                 format!("run/{run}/{round}/")
             }
         }
@@ -328,6 +346,7 @@ impl Charge<'_> {
             | Body::Calibration { .. }
             | Body::Drift { .. }
             | Body::Update { .. }
+            | Body::CoarseUpdate { .. }
                 if limits.sums_only =>
             {
                 Err(ReleaseError::SumsOnly { kind: self.body.name() })
@@ -338,6 +357,7 @@ impl Charge<'_> {
             | Body::Drift { .. }
             | Body::Campaign { .. }
             | Body::Update { .. }
+            | Body::CoarseUpdate { .. }
             | Body::MaskedUpdate { .. }
             | Body::MaskedStatistics { .. } => Ok(()),
         }

@@ -144,7 +144,8 @@ fn build(tx: &Tx<'_>, kind: &OrderKind, now_unix_s: i64) -> Result<Option<Order>
             if round.noise != Noise::Alone {
                 return Ok(None);
             }
-            Ok(round_order(tx, &run, round)?.map(Order::Round))
+            let wrap = if run.method.coarse { Order::CoarseRound } else { Order::Round };
+            Ok(round_order(tx, &run, round)?.map(wrap))
         }
         OrderKind::Session { session } => {
             let open = tx.session(*session)?.filter(|row| row.state == SessionState::Open);

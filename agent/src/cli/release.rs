@@ -122,14 +122,14 @@ fn show(context: &Context, id: &str, json: bool) -> Outcome {
     writeln!(out, "noise       standard deviation {:.2} in each value", deviation(&release))?;
     writeln!(out, "previous    {}", release.previous)?;
     writeln!(out, "chain       {}", entry.chain)?;
-    writeln!(out, "values      {:?}", release.values.0)?;
+    writeln!(out, "values      {:?}", numbers(&release))?;
     writeln!(out, "as sent     {} bytes: {}", bytes.len(), hex::encode(&bytes))?;
     Ok(exit::DONE)
 }
 
 /// A release for somebody who has to answer for it and is no statistician.
 fn in_words(release: &Wire, entry: &Entry, limits: &Limits) -> String {
-    let numbers = release.values.0.len();
+    let numbers = numbers(release).len();
     let what = match release.body {
         Body::Confusion { .. } => {
             "how often the model's draft and the people's label were each pair of classes"
@@ -140,7 +140,7 @@ fn in_words(release: &Wire, entry: &Entry, limits: &Limits) -> String {
         Body::Campaign { .. } => {
             "how many of the items that a campaign asked for wait, were kept, were changed"
         }
-        Body::Update { .. } | Body::MaskedUpdate { .. } => {
+        Body::Update { .. } | Body::CoarseUpdate { .. } | Body::MaskedUpdate { .. } => {
             "how the model's last layer should change, summed over subjects, each limited to the \
              same weight"
         }
@@ -159,6 +159,12 @@ fn in_words(release: &Wire, entry: &Entry, limits: &Limits) -> String {
         cost.exp(),
         limits.delta.get()
     );
+    if let Body::CoarseUpdate { shift, .. } = release.body {
+        let step = 1_u64 << shift;
+        text.push_str(&format!(
+            "\nAfter that each number was rounded to a multiple of {step}, to send fewer bytes."
+        ));
+    }
     if let Body::MaskedUpdate { session, .. } | Body::MaskedStatistics { session, .. } =
         release.body
     {
@@ -171,6 +177,13 @@ fn in_words(release: &Wire, entry: &Entry, limits: &Limits) -> String {
         ));
     }
     text
+}
+
+/// What the values stand for; up to three zeros after an update of one byte a coordinate.
+fn numbers(release: &Wire) -> Vec<i64> {
+    let values = release.values.0.len();
+    let coarse = matches!(release.body, Body::CoarseUpdate { .. });
+    release.coordinates(if coarse { 4 * values } else { values }).unwrap_or_default()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a scale for people")]

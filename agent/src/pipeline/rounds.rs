@@ -1,14 +1,12 @@
 //! Training rounds: one update for each round that the policy allows, never two.
 
-use insitu_protocol::order::RoundOrder;
-
 use super::{Pipeline, PipelineError};
 use crate::learn::{self, LearnError};
 use crate::outbox::{self, OutboxError};
 use crate::release::{self, Release, ReleaseError};
 use crate::session::{self, Alone};
 use crate::store::explain;
-use crate::store::orders::RoundState;
+use crate::store::orders::{RoundRow, RoundState};
 
 impl Pipeline {
     /// Answers the open rounds; `true` when it answered one.
@@ -24,7 +22,10 @@ impl Pipeline {
         for (row, alone) in &open {
             let outcome = match alone {
                 Alone::Never => Ok(Some("its update is in a sum over sites already".to_owned())),
-                Alone::Now | Alone::Later => self.work_on_round(&row.order, now),
+                Alone::Now | Alone::Later => match superseded(row, &open) {
+                    Some(note) => Ok(Some(note)),
+                    None => self.work_on_round(row, now),
+                },
             };
             let note = match outcome {
                 Ok(None) => continue,
@@ -43,7 +44,7 @@ impl Pipeline {
                     continue;
                 }
             };
-            let RoundOrder { run, round, .. } = row.order;
+            let (run, round) = (row.order.run, row.order.round);
             tracing::warn!(%run, round, reason = note, "round declined");
             self.store.tx("round declined", |tx| {
                 tx.set_round_state(run, round, RoundState::Declined, &note)
@@ -55,9 +56,10 @@ impl Pipeline {
     /// `None` when the update is queued; else why the site does not take part.
     fn work_on_round(
         &mut self,
-        order: &RoundOrder,
+        row: &RoundRow,
         now: i64,
     ) -> Result<Option<String>, PipelineError> {
+        let order = &row.order;
         if now > order.closes_unix_s {
             return Ok(Some("it closed before this site could answer".to_owned()));
         }
@@ -79,6 +81,7 @@ impl Pipeline {
         };
         let tally = learn::gradient(&store, model, &project, order)?;
         let release = Release::make(&tally, &self.pool).map_err(OutboxError::from)?;
+        let release = if row.coarse { release.coarsened() } else { release };
         self.store.tx("release update", |tx| {
             outbox::commit(tx, vec![release], &self.judge.limits, now)?;
             tx.set_round_state(order.run, order.round, RoundState::Released, "")?;
@@ -87,4 +90,13 @@ impl Pipeline {
         tracing::info!(run = %order.run, round = order.round, "update queued");
         Ok(None)
     }
+}
+
+/// Why a round is not worth an update any more: a later one of its run has come, whose head is the
+/// better one to learn at. A site that was away for long answers the newest alone.
+fn superseded(row: &RoundRow, open: &[(RoundRow, Alone)]) -> Option<String> {
+    let order = &row.order;
+    let later = open.iter().map(|(other, _)| &other.order).filter(|other| other.run == order.run);
+    let newest = later.map(|other| other.round).max().filter(|newest| *newest > order.round)?;
+    Some(format!("round {newest} of the run had come before this site could answer"))
 }

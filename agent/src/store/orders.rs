@@ -99,6 +99,8 @@ impl RoundState {
 pub struct RoundRow {
     /// The order.
     pub order: RoundOrder,
+    /// Whether it asks for an update of one byte a coordinate.
+    pub coarse: bool,
     /// How far it has come.
     pub state: RoundState,
     /// Why it was declined.
@@ -277,11 +279,11 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn put_round(&self, order: &RoundOrder) -> Result<(), StoreError> {
+    pub fn put_round(&self, order: &RoundOrder, coarse: bool) -> Result<(), StoreError> {
         self.sql.execute(
-            "INSERT INTO rounds (run, round, definition, state) VALUES (?1, ?2, ?3, 'open')
-             ON CONFLICT (run, round) DO NOTHING",
-            params![order.run.0, order.round, encode(order, "rounds")?],
+            "INSERT INTO rounds (run, round, definition, coarse, state)
+             VALUES (?1, ?2, ?3, ?4, 'open') ON CONFLICT (run, round) DO NOTHING",
+            params![order.run.0, order.round, encode(order, "rounds")?, coarse],
         )?;
         Ok(())
     }
@@ -292,7 +294,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn rounds(&self, state: Option<RoundState>) -> Result<Vec<RoundRow>, StoreError> {
         let mut statement = self.sql.prepare_cached(
-            "SELECT definition, state, note FROM rounds
+            "SELECT definition, state, note, coarse FROM rounds
              WHERE ?1 IS NULL OR state = ?1 ORDER BY rowid",
         )?;
         let mut rows = statement.query([state.map(RoundState::name)])?;
@@ -304,7 +306,7 @@ impl Tx<'_> {
                 .find(|state| state.name() == name)
                 .ok_or(StoreError::Corrupt { table: "rounds", column: "state" })?;
             let order = decode(&row.get::<_, Vec<u8>>(0)?, "rounds")?;
-            all.push(RoundRow { order, state, note: row.get(2)? });
+            all.push(RoundRow { order, coarse: row.get(3)?, state, note: row.get(2)? });
         }
         Ok(all)
     }

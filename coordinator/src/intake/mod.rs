@@ -8,12 +8,16 @@ pub mod fleet;
 mod shape;
 
 use insitu_protocol::facts::DeviceFacts;
+use insitu_protocol::ids::SiteName;
 use insitu_protocol::release::{Body, CHAIN_START, Release, chain};
 use insitu_protocol::response::{HelloAnswer, Receipt, Refusal};
 
 use crate::session::Sender;
 use crate::session::desk::{Seat, SessionError, Sessions};
-use crate::store::{AlertKind, NewRelease, Noise, RoundState, Store, StoreError, Tx};
+use crate::store::{
+    AlertKind, Buffering, NewRelease, Noise, RoundRow, RoundState, RunRow, RunState, Store,
+    StoreError, Tx,
+};
 
 /// An agent says that it is there.
 ///
@@ -171,15 +175,56 @@ fn counts(
         Body::Campaign { campaign } => Ok(tx.campaign_sites(campaign)?.contains(sender.site)),
         // Its session is over, or there never was one.
         Body::MaskedUpdate { .. } | Body::MaskedStatistics { .. } => Ok(false),
-        Body::Update { run, round } => {
-            let open = tx.round(run, round)?.is_some_and(|round| {
-                round.state == RoundState::Open
-                    && round.noise == Noise::Alone
-                    && now_unix_s < round.closes_unix_s
-            });
-            Ok(open && tx.run_sites(run)?.contains(sender.site))
+        Body::Update { run, round } | Body::CoarseUpdate { run, round, .. } => {
+            let Some(row) = tx.run(run)?.filter(|row| row.state == RunState::Open) else {
+                return Ok(false);
+            };
+            if !tx.run_sites(run)?.contains(sender.site) {
+                return Ok(false);
+            }
+            if let Some(buffering) = row.method.buffering {
+                return buffer(tx, sender.site, &row, buffering, round, now_unix_s);
+            }
+            Ok(tx.round(run, round)?.is_some_and(|round| is_open(&round, now_unix_s)))
         }
     }
+}
+
+/// Whether a round takes updates that sites noise alone.
+fn is_open(round: &RoundRow, now_unix_s: i64) -> bool {
+    round.state == RoundState::Open
+        && round.noise == Noise::Alone
+        && now_unix_s < round.closes_unix_s
+}
+
+/// Puts an update of an asynchronous run, computed at the head of step `version`, into the buffer
+/// of the open step or, while that is full or has another one of the site, of the first later one
+/// with room; `false` when it would be too stale there. In which step it counts is decided here and
+/// durable, so that it counts in one step only, wherever the coordinator is killed.
+fn buffer(
+    tx: &Tx<'_>,
+    site: &SiteName,
+    run: &RunRow,
+    buffering: Buffering,
+    version: u32,
+    now_unix_s: i64,
+) -> Result<bool, StoreError> {
+    let Some(open) = tx.newest_round(run.id)?.filter(|open| is_open(open, now_unix_s)) else {
+        return Ok(false);
+    };
+    if version > open.number {
+        return Ok(false);
+    }
+    let last = version.saturating_add(buffering.staleness_max).min(run.rounds);
+    for step in open.number..=last {
+        let there = tx.buffered(run.id, step)?;
+        let full = there.len() >= usize::try_from(buffering.size).unwrap_or(usize::MAX);
+        if !full && there.iter().all(|row| row.site != *site) {
+            tx.buffer(run.id, version, site, step)?;
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use insitu_protocol::response::Refusal;
 use insitu_protocol::session::{Member, Purpose};
 
 use crate::session::{Sender, vector};
-use crate::store::{StoreError, Tx};
+use crate::store::{RunRow, StoreError, Tx};
 
 /// Most that one release may say it cost, nano-ρ: ρ = 4, the most that a project can ask for.
 const NANO_RHO_MAX: u64 = 4_000_000_000;
@@ -74,14 +74,57 @@ fn expected_values(
                 && matches!(purpose, Purpose::Statistics { project, project_version, .. }
                     if (project, *project_version) == (&release.project, release.project_version))
         })?,
-        Body::Update { run, round } => match tx.run(run)? {
-            Some(row) if row.project == release.project && (1..=row.rounds).contains(&round) => {
-                let features = usize::try_from(row.features).unwrap_or(usize::MAX);
-                Ok(classes.saturating_mul(features))
+        Body::Update { run, round } | Body::CoarseUpdate { run, round, .. } => {
+            match tx.run(run)? {
+                Some(row) if row.project == release.project && (1..=row.rounds).contains(&round) => {
+                    update(&row, release, project)
+                }
+                Some(_) | None => Err(Refusal::UnknownObject),
             }
-            Some(_) | None => Err(Refusal::UnknownObject),
-        },
+        }
     })
+}
+
+/// Values of an update, when it has the form that its run asks for and is not too long.
+fn update(run: &RunRow, release: &Release, project: &Project) -> Result<usize, Refusal> {
+    let features = usize::try_from(run.features).unwrap_or(usize::MAX);
+    let count = project.classes.len().saturating_mul(features);
+    let shift = match release.body {
+        Body::CoarseUpdate { shift, .. } => Some(shift),
+        _ => None,
+    };
+    let coordinates = release.coordinates(count).ok_or(Refusal::Malformed)?;
+    if shift.is_some() != run.method.coarse {
+        return Err(Refusal::Malformed);
+    }
+    if let Some(norm_max_milli) = run.method.norm_max_milli {
+        let grid = f64::from(project.training.fraction_bits).exp2();
+        let deviation =
+            GaussianScale::from_steps(release.scale_1024).map_or(0.0, GaussianScale::as_f64);
+        let step = f64::from(shift.unwrap_or(0)).exp2();
+        let noise = (deviation.powi(2) + step.powi(2) / 12.0).sqrt();
+        let limit = norm_with_noise(norm_max_milli as f64 / 1e3 * grid, noise, count as f64);
+        let got = coordinates.iter().map(|value| (*value as f64).powi(2)).sum::<f64>().sqrt();
+        if got > limit {
+            let milli = |norm: f64| whole(norm / grid * 1e3);
+            return Err(Refusal::OverNorm { got_milli: milli(got), limit_milli: milli(limit) });
+        }
+    }
+    Ok(release.values.0.len())
+}
+
+/// The norm that a vector of norm `norm` does not reach with noise of deviation `noise` in each of
+/// `count` coordinates: the square has the mean norm² + count·noise² and the variance
+/// 2·count·noise⁴ + 4·norm²·noise², and six deviations are left to it.
+fn norm_with_noise(norm: f64, noise: f64, count: f64) -> f64 {
+    let mean = norm.powi(2) + count * noise.powi(2);
+    let variance = 2.0 * count * noise.powi(4) + 4.0 * (norm * noise).powi(2);
+    (mean + 6.0 * variance.sqrt()).sqrt()
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a norm, rounded")]
+fn whole(norm: f64) -> u64 {
+    norm.round() as u64
 }
 
 /// Values of a session's vector, when the session is the site's and what the release says it is.

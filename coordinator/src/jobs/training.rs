@@ -4,18 +4,22 @@
 //! orders (or the publication of the result) are durable together or not at all. Whether sites noise
 //! their updates together or each alone is decided for each round (`training::together`).
 
+mod plan;
+mod sums;
 mod together;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use insitu_models::bundle::Bundle;
 use insitu_models::manifest::Sentence;
+use insitu_models::robust::RobustError;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{ProjectName, RunId, SiteName};
 use insitu_protocol::order::HEAD_BYTES_MAX;
 use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
+
+pub use plan::Plan;
 
 use super::Bench;
 use crate::aggregate::{self, RoundSum};
@@ -24,31 +28,11 @@ use crate::ledger::{DELTA, shown_epsilon};
 use crate::publish::{self, PublishError};
 use crate::registry::RegistryError;
 use crate::round::{Event, IllegalTransition, Phase, Round};
+use plan::{invited, planned, range};
+
 use crate::store::{
     Noise, RoundRow, RoundState, RunRow, RunState, SecureAggregation, SessionState, StoreError, Tx,
 };
-
-/// Most rounds of a run.
-const ROUNDS_MAX: u32 = 1000;
-
-/// What a run is to be.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// The project.
-    pub project: ProjectName,
-    /// Rounds, instead of the project's.
-    pub rounds: Option<u32>,
-    /// The sites to invite, instead of all members.
-    pub sites: Option<Vec<SiteName>>,
-    /// Fewest updates at a deadline, instead of more than half of the sites.
-    pub quorum: Option<u32>,
-    /// How long each round stays open.
-    pub closes_in: Duration,
-    /// Whether sites are to noise their updates together.
-    pub secure: SecureAggregation,
-    /// Sites that may collude with the coordinator, instead of what suits their number.
-    pub colluders: Option<u8>,
-}
 
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +105,14 @@ pub enum TrainingError {
         run: RunId,
         /// How, when the round says so.
         source: Option<IllegalTransition>,
+    },
+    /// A round's updates come to nothing.
+    #[error("the updates of run {run} cannot be combined")]
+    Combine {
+        /// The run.
+        run: RunId,
+        /// Why not.
+        source: RobustError,
     },
     /// The registry.
     #[error("the candidate is not registered")]
@@ -200,61 +192,6 @@ pub fn advance(bench: Bench<'_>, now_unix_s: i64) -> Result<(), TrainingError> {
     outcome
 }
 
-fn invited(tx: &Tx<'_>, plan: &Plan) -> Result<Vec<SiteName>, TrainingError> {
-    let members = tx.members()?;
-    let mut sites = plan.sites.clone().unwrap_or_else(|| members.clone());
-    sites.sort();
-    sites.dedup();
-    match sites.iter().find(|site| !members.contains(site)) {
-        Some(site) => Err(TrainingError::NotMember { site: site.clone() }),
-        None if sites.is_empty() => Err(TrainingError::NoSites),
-        None => Ok(sites),
-    }
-}
-
-fn planned(
-    plan: &Plan,
-    project: &Project,
-    bundle: &Bundle,
-    sites: &[SiteName],
-    id: RunId,
-    now_unix_s: i64,
-) -> Result<RunRow, TrainingError> {
-    let rounds = plan.rounds.unwrap_or(project.training.rounds);
-    range("--rounds", rounds.into(), 1, ROUNDS_MAX.into())?;
-    let most = sites.len() as u64;
-    let quorum = plan.quorum.map_or(most / 2 + 1, u64::from);
-    range("--quorum", quorum, 1, most)?;
-    let round_nano_rho = project.training.run_nano_rho / u64::from(rounds);
-    range("a round's cost in nano-ρ", round_nano_rho, 1, u64::MAX)?;
-    let closes_in_s = i64::try_from(plan.closes_in.as_secs()).unwrap_or(i64::MAX);
-    range("--closes-in in seconds", closes_in_s.unsigned_abs(), 1, 366 * 86_400)?;
-    Ok(RunRow {
-        id,
-        project: project.name.clone(),
-        project_version: project.version,
-        bundle: bundle.id(),
-        features: u32::try_from(bundle.manifest().features).unwrap_or(u32::MAX),
-        rounds,
-        quorum: u32::try_from(quorum).unwrap_or(u32::MAX),
-        closes_in_s,
-        round_nano_rho,
-        secure: plan.secure,
-        colluders: plan.colluders,
-        started_unix_s: now_unix_s,
-        state: RunState::Open,
-        reason: String::new(),
-    })
-}
-
-fn range(what: &'static str, got: u64, min: u64, max: u64) -> Result<(), TrainingError> {
-    if (min..=max).contains(&got) {
-        Ok(())
-    } else {
-        Err(TrainingError::Range { what, got, min, max })
-    }
-}
-
 /// Opens a round and asks the sites for it; the inner text says why the run must not go on.
 fn open_round(
     tx: &Tx<'_>,
@@ -272,6 +209,7 @@ fn open_round(
         norm: None,
         noise: Noise::Together,
         noise_reason: String::new(),
+        sum: None,
     };
     tx.add_round(run.id, &round, now_unix_s)?;
     together::begin(tx, run, round, now_unix_s)
@@ -279,7 +217,7 @@ fn open_round(
 
 /// The newest round of a run.
 fn newest(tx: &Tx<'_>, run: &RunRow) -> Result<RoundRow, TrainingError> {
-    tx.rounds(run.id)?.pop().ok_or(TrainingError::Rows { run: run.id, source: None })
+    tx.newest_round(run.id)?.ok_or(TrainingError::Rows { run: run.id, source: None })
 }
 
 /// What the rows of a round, whose sites noise their updates alone, make of it.
@@ -292,16 +230,31 @@ fn current(
     let members: BTreeSet<SiteName> = tx.members()?.into_iter().collect();
     let mut invited = tx.run_sites(run.id)?;
     invited.retain(|site| members.contains(site));
-    let body = Body::Update { run: run.id, round: row.number };
-    let mut answered = tx.counted_sites(&run.project, &body)?;
+    let mut answered = answered(tx, run, row)?;
     answered.retain(|site| invited.contains(site));
     let mut round = Round::open(invited, run.quorum, row.closes_unix_s);
+    if let Some(buffering) = run.method.buffering {
+        round = round.waiting_for(buffering.size);
+    }
     let events = answered.into_iter().map(Event::Update).chain([Event::Time(now_unix_s)]);
     for event in events {
         let illegal = |source| TrainingError::Rows { run: run.id, source: Some(source) };
         round = round.step(event).map_err(illegal)?;
     }
     Ok(round)
+}
+
+/// The sites whose updates are to be in a round, whose sites noise their updates alone.
+pub(crate) fn answered(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    row: &RoundRow,
+) -> Result<Vec<SiteName>, StoreError> {
+    if run.method.buffering.is_some() {
+        let rows = tx.buffered(run.id, row.number)?;
+        return Ok(rows.into_iter().map(|row| row.site).collect());
+    }
+    tx.counted_sites(&run.project, &Body::Update { run: run.id, round: row.number })
 }
 
 /// Closes the newest round of a run if it is due. The transaction may have waited for another
@@ -371,8 +324,9 @@ fn sum(
     let rows = || TrainingError::Rows { run: run.id, source: None };
     let project = tx.project_version(&run.project, run.project_version)?.ok_or_else(rows)?;
     let start = bench.registry.open(tx, run.bundle)?;
-    let sums = sums_until(tx, run, &project, &row, sites)?;
-    let norm = sums.last().map(RoundSum::norm);
+    let mut sums = sums::earlier(tx, run, &project, &row)?;
+    let sum = sums::of(tx, run, &project, &row, sites)?;
+    sums.push(sum.clone());
     let charged = row.number + together::spent_in_vain(tx, run, row.number)?;
     let lineage = lineage(run, &row, sites.len(), charged);
     let (candidate, next_head) = match candidate(&start, &project, run, lineage, &sums) {
@@ -384,7 +338,9 @@ fn sum(
     };
     let digest = bench.registry.register(tx, &candidate, &project, now_unix_s)?;
     let number = row.number;
-    let closed = RoundRow { state: RoundState::Closed, bundle: Some(digest), norm, ..row };
+    let norm = Some(sum.norm());
+    let sum = Some((sum.total, sum.parts));
+    let closed = RoundRow { state: RoundState::Closed, bundle: Some(digest), norm, sum, ..row };
     tx.close_round(run.id, &closed, sites)?;
     metrics::counter!("insitu_rounds_total", "outcome" => "closed").increment(1);
     tracing::info!(run = %run.id, round = number, sites = sites.len(), "round closed");
@@ -399,31 +355,6 @@ fn sum(
     Ok(tx.end_run(run.id, RunState::Finished, "", now_unix_s)?)
 }
 
-/// What each round up to `row` adds up to; the sites of that one are `sites`.
-fn sums_until(
-    tx: &Tx<'_>,
-    run: &RunRow,
-    project: &Project,
-    row: &RoundRow,
-    sites: &[SiteName],
-) -> Result<Vec<RoundSum>, TrainingError> {
-    let mut rounds = tx.rounds(run.id)?;
-    rounds.retain(|round| round.number <= row.number);
-    let sum = |round: &RoundRow| {
-        if round.noise == Noise::Together {
-            return together::sum(tx, run, project, round.number);
-        }
-        let last = round.number == row.number;
-        let earlier = if last { Vec::new() } else { tx.round_sites(run.id, round.number)? };
-        let summed = if last { sites } else { &earlier };
-        let body = Body::Update { run: run.id, round: round.number };
-        let mut updates = tx.counted(&run.project, &body)?;
-        updates.retain(|update| summed.contains(&update.site));
-        Ok(RoundSum::of(&updates, project.training.fraction_bits))
-    };
-    rounds.iter().map(sum).collect()
-}
-
 /// The candidate after so many rounds, and the head at which the next gradient is taken.
 ///
 /// What goes wrong here goes wrong each time: the updates give no usable head.
@@ -434,7 +365,8 @@ fn candidate(
     lineage: Sentence,
     sums: &[RoundSum],
 ) -> anyhow::Result<(Bundle, Vec<u8>)> {
-    let descent = aggregate::descend(start.head(), &project.training, run.rounds, sums)?;
+    let descent =
+        aggregate::descend(start.head(), &project.training, &run.method, run.rounds, sums)?;
     let next = head_bytes(descent.head()?.weights());
     Ok((start.successor(descent.result()?, lineage)?, next))
 }
@@ -446,9 +378,14 @@ fn lineage(run: &RunRow, row: &RoundRow, sites: usize, charged: u32) -> Sentence
         Noise::Together => "noised together",
         Noise::Alone => "each with its own noise",
     };
+    let aggregation = run.method.aggregation;
+    let rounds = match run.method.buffering {
+        Some(buffering) => format!("steps of {} updates", buffering.size),
+        None => "rounds".to_owned(),
+    };
     Sentence::new(format!(
-        "Federated run {}: {} of {} rounds, {sites} sites in the last, {noise}; each site's \
-         subjects were charged rho {:.9} of zCDP, epsilon {:.4} at delta {DELTA:e}",
+        "Federated run {}: {} of {} {rounds}, {sites} sites in the last, {noise}, combined by their \
+         {aggregation}; each site's subjects were charged at most rho {:.9} of zCDP, epsilon {:.4} at delta {DELTA:e}",
         run.id,
         row.number,
         run.rounds,

@@ -15,6 +15,8 @@ use insitu_protocol::ids::SiteName;
 pub struct Round {
     invited: BTreeSet<SiteName>,
     answered: BTreeSet<SiteName>,
+    /// Updates with which it waits no longer, when that is fewer than all.
+    enough: usize,
     quorum: usize,
     closes_unix_s: i64,
     phase: Phase,
@@ -65,10 +67,23 @@ impl Round {
         closes_unix_s: i64,
     ) -> Self {
         let quorum = usize::try_from(quorum).unwrap_or(usize::MAX).max(1);
-        let invited = invited.into_iter().collect();
-        let round =
-            Self { invited, answered: BTreeSet::new(), quorum, closes_unix_s, phase: Phase::Open };
+        let round = Self {
+            invited: invited.into_iter().collect(),
+            answered: BTreeSet::new(),
+            enough: usize::MAX,
+            quorum,
+            closes_unix_s,
+            phase: Phase::Open,
+        };
         round.settled()
+    }
+
+    /// Closes with so many updates, without the others: the step of an asynchronous run. Before the
+    /// first event.
+    #[must_use]
+    pub fn waiting_for(mut self, updates: u32) -> Self {
+        self.enough = usize::try_from(updates).unwrap_or(usize::MAX).max(1);
+        self
     }
 
     /// Takes one event.
@@ -129,7 +144,7 @@ impl Round {
     fn settled(mut self) -> Self {
         if self.invited.is_empty() {
             self.phase = Phase::Abandoned;
-        } else if self.answered.len() == self.invited.len() {
+        } else if self.answered.len() >= self.enough.min(self.invited.len()) {
             self.phase = Phase::Closing;
         }
         self
@@ -179,6 +194,19 @@ mod tests {
             assert_eq!(round.phase(), Phase::Open);
             assert_eq!(round.step(Event::Time(CLOSES)).unwrap().phase(), phase);
         }
+    }
+
+    #[test]
+    fn a_buffer_closes_when_it_is_full() {
+        let mut round = open(1).waiting_for(2);
+        round = round.step(Event::Update(site(3))).unwrap();
+        assert_eq!(round.phase(), Phase::Open);
+        round = round.step(Event::Update(site(1))).unwrap();
+        assert_eq!((round.phase(), round.answered()), (Phase::Closing, &sites([1, 3])));
+        assert!(round.step(Event::Update(site(0))).is_err(), "it is for the next one");
+        // Fewer sites than it holds are all that it waits for.
+        let few = Round::open([site(0)], 1, CLOSES).waiting_for(2);
+        assert_eq!(few.step(Event::Update(site(0))).unwrap().phase(), Phase::Closing);
     }
 
     #[test]

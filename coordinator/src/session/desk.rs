@@ -202,7 +202,8 @@ impl Sessions {
             | Body::Calibration { .. }
             | Body::Drift { .. }
             | Body::Campaign { .. }
-            | Body::Update { .. } => Ok(None),
+            | Body::Update { .. }
+            | Body::CoarseUpdate { .. } => Ok(None),
         }
     }
 

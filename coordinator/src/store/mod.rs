@@ -7,10 +7,12 @@
 //! The queries stay in the subset of SQL that PostgreSQL shares (`$1`, 64-bit truth values,
 //! `ON CONFLICT`, `RETURNING`); one file here for each family of tables.
 
+mod buffers;
 mod bundles;
 mod campaigns;
 mod collections;
 mod members;
+mod methods;
 mod projects;
 mod releases;
 mod row;
@@ -23,10 +25,12 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, TransactionBehavior};
 
+pub use buffers::BufferedRow;
 pub use bundles::{BundleRow, EvaluationRow, PublicationRow};
 pub use campaigns::{CampaignRow, CampaignState};
 pub use collections::{CollectionRow, CollectionState};
 pub use members::{AgentRow, AlertKind, AlertRow, SiteRow, TokenRow};
+pub use methods::{Buffering, Method};
 pub use projects::{OrderKind, OrderRow};
 pub use releases::{ChargeRow, NewRelease, ReleaseRow};
 pub use runs::{Noise, RoundRow, RoundState, RunRow, RunState, SecureAggregation};
@@ -36,7 +40,8 @@ pub use sessions::{SessionRow, SessionState, SumRow};
 pub const BUSY_WAIT: Duration = Duration::from_secs(20);
 
 /// The layouts, each a change of the one before.
-const LAYOUTS: [&str; 2] = [include_str!("schema.sql"), include_str!("schema-2.sql")];
+const LAYOUTS: [&str; 3] =
+    [include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
 /// The layout this program reads and writes.
 const SCHEMA_VERSION: i64 = LAYOUTS.len() as i64;
 

@@ -179,9 +179,23 @@ impl Tx<'_> {
         body: &Body,
     ) -> Result<Vec<ReleaseRow>, StoreError> {
         let (subject, part) = content_key(body);
-        let sql = "SELECT site, bytes FROM release WHERE project = $1 AND kind = $2 \
-                   AND subject = $3 AND part = $4 AND counted = 1 ORDER BY site";
-        self.rows(sql, params![project.as_str(), body.name(), subject, part], release)
+        self.rows(COUNTED, params![project.as_str(), body.name(), subject, part], release)
+    }
+
+    /// Hands the counted releases of one campaign, or of one round of a run, to `take`, by site: one
+    /// at a time is in memory.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn each_counted(
+        &self,
+        project: &ProjectName,
+        body: &Body,
+        mut take: impl FnMut(ReleaseRow),
+    ) -> Result<(), StoreError> {
+        let (subject, part) = content_key(body);
+        let params = params![project.as_str(), body.name(), subject, part];
+        self.rows(COUNTED, params, |row| release(row).map(&mut take)).map(drop)
     }
 
     /// The sites whose update of a round is counted, without reading the updates.
@@ -223,6 +237,9 @@ impl Tx<'_> {
     }
 }
 
+const COUNTED: &str = "SELECT site, bytes FROM release WHERE project = $1 AND kind = $2 \
+                       AND subject = $3 AND part = $4 AND counted = 1 ORDER BY site";
+
 /// What a release is about: an id (empty for statistics) and a number within it.
 fn content_key(body: &Body) -> (Vec<u8>, u32) {
     match body {
@@ -231,7 +248,9 @@ fn content_key(body: &Body) -> (Vec<u8>, u32) {
         | Body::Calibration { window }
         | Body::Drift { window } => (Vec::new(), *window),
         Body::Campaign { campaign } => (campaign.0.to_vec(), 0),
-        Body::Update { run, round } => (run.0.to_vec(), *round),
+        Body::Update { run, round } | Body::CoarseUpdate { run, round, .. } => {
+            (run.0.to_vec(), *round)
+        }
         Body::MaskedUpdate { session, .. } | Body::MaskedStatistics { session, .. } => {
             (session.0.to_vec(), 0)
         }

@@ -56,6 +56,17 @@ pub(super) fn word<T>(
     known(&text).ok_or_else(|| corrupt(column, Type::Text, UnknownWord))
 }
 
+/// As [`word`], for a column that may be null.
+pub(super) fn word_or_null<T>(
+    row: &Row<'_>,
+    column: usize,
+    known: impl FnOnce(&str) -> Option<T>,
+) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(column)?;
+    let read = |text: String| known(&text).ok_or_else(|| corrupt(column, Type::Text, UnknownWord));
+    text.map(read).transpose()
+}
+
 /// A failure to read a column.
 pub(super) fn corrupt(
     column: usize,

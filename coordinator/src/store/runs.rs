@@ -3,8 +3,8 @@
 use insitu_protocol::ids::{Digest, ProjectName, RunId, SiteName};
 use rusqlite::{Row, params};
 
-use super::row::{fixed, fixed_or_null, name, word};
-use super::{StoreError, Tx};
+use super::row::{fixed, fixed_or_null, name, word, word_or_null};
+use super::{Buffering, Method, StoreError, Tx};
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,6 +131,8 @@ pub struct RunRow {
     pub secure: SecureAggregation,
     /// Sites that may collude with the coordinator, when the operator said so.
     pub colluders: Option<u8>,
+    /// How it turns updates into steps.
+    pub method: Method,
     /// When it started.
     pub started_unix_s: i64,
     /// Where it is.
@@ -158,6 +160,9 @@ pub struct RoundRow {
     pub noise: Noise,
     /// Why each site's own, for people.
     pub noise_reason: String,
+    /// What its updates came to, and by what that is divided; once closed, unless an older program
+    /// closed it.
+    pub sum: Option<(Vec<i64>, u32)>,
 }
 
 impl Tx<'_> {
@@ -168,8 +173,11 @@ impl Tx<'_> {
     pub fn add_run(&self, run: &RunRow, sites: &[SiteName]) -> Result<(), StoreError> {
         let sql = "INSERT INTO run (id, project, project_version, bundle, features, rounds, \
                    quorum, closes_in_s, round_nano_rho, secure_aggregation, colluders, \
-                   started_unix_s, state, reason) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+                   started_unix_s, state, reason, optimiser, aggregation, coarse, \
+                   norm_max_milli, buffer, staleness_max, learning_rate) VALUES ($1, $2, $3, $4, \
+                   $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
+        let Method { optimiser, learning_rate, aggregation, coarse, norm_max_milli, buffering } =
+            run.method;
         self.execute(
             sql,
             params![
@@ -186,7 +194,14 @@ impl Tx<'_> {
                 run.colluders,
                 run.started_unix_s,
                 run.state.name(),
-                run.reason
+                run.reason,
+                optimiser.map(|optimiser| optimiser.to_string()),
+                aggregation.to_string(),
+                i64::from(coarse),
+                norm_max_milli,
+                buffering.map(|buffering| buffering.size),
+                buffering.map(|buffering| buffering.staleness_max),
+                learning_rate
             ],
         )?;
         for site in sites {
@@ -289,6 +304,17 @@ impl Tx<'_> {
         self.row(&sql, params![run.0, number], round_row)
     }
 
+    /// The newest round of a run.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn newest_round(&self, run: RunId) -> Result<Option<RoundRow>, StoreError> {
+        let sql = format!(
+            "SELECT {ROUND_COLUMNS} FROM round WHERE run = $1 ORDER BY number DESC LIMIT 1"
+        );
+        self.row(&sql, [run.0], round_row)
+    }
+
     /// The rounds of a run, in order.
     ///
     /// # Errors
@@ -320,10 +346,14 @@ impl Tx<'_> {
         closed: &RoundRow,
         sites: &[SiteName],
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE round SET state = $3, bundle = $4, norm = $5 \
+        let sql = "UPDATE round SET state = $3, bundle = $4, norm = $5, total = $6, parts = $7 \
                    WHERE run = $1 AND number = $2";
         let bundle = closed.bundle.map(|digest| digest.0);
-        let params = params![run.0, closed.number, closed.state.name(), bundle, closed.norm];
+        let (total, parts) = closed.sum.clone().unzip();
+        let total: Option<Vec<u8>> =
+            total.map(|total| total.iter().flat_map(|number| number.to_le_bytes()).collect());
+        let (state, norm) = (closed.state.name(), closed.norm);
+        let params = params![run.0, closed.number, state, bundle, norm, total, parts];
         self.execute(sql, params)?;
         for site in sites {
             let sql = "INSERT INTO round_site (run, number, site) VALUES ($1, $2, $3)";
@@ -344,7 +374,8 @@ impl Tx<'_> {
 
 const RUN_COLUMNS: &str = "id, project, project_version, bundle, features, rounds, quorum, \
                            closes_in_s, round_nano_rho, secure_aggregation, colluders, \
-                           started_unix_s, state, reason";
+                           started_unix_s, state, reason, optimiser, aggregation, coarse, \
+                           norm_max_milli, buffer, staleness_max, learning_rate";
 
 fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
     Ok(RunRow {
@@ -359,13 +390,32 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         round_nano_rho: row.get(8)?,
         secure: word(row, 9, SecureAggregation::from_name)?,
         colluders: row.get(10)?,
+        method: method(row)?,
         started_unix_s: row.get(11)?,
         state: word(row, 12, RunState::from_name)?,
         reason: row.get(13)?,
     })
 }
 
-const ROUND_COLUMNS: &str = "number, closes_unix_s, state, head, bundle, norm, noise, noise_reason";
+fn method(row: &Row<'_>) -> rusqlite::Result<Method> {
+    let size: Option<u32> = row.get(18)?;
+    let staleness_max: Option<u32> = row.get(19)?;
+    Ok(Method {
+        optimiser: word_or_null(row, 14, |word| word.parse().ok())?,
+        learning_rate: row.get(20)?,
+        aggregation: word(row, 15, |word| word.parse().ok())?,
+        coarse: row.get::<_, i64>(16)? != 0,
+        norm_max_milli: row.get(17)?,
+        buffering: size.zip(staleness_max).map(|(size, staleness_max)| Buffering {
+            size,
+            staleness_max,
+        }),
+    })
+}
+
+const ROUND_COLUMNS: &str =
+    "number, closes_unix_s, state, head, bundle, norm, noise, noise_reason, total, \
+     parts";
 
 fn round_row(row: &Row<'_>) -> rusqlite::Result<RoundRow> {
     Ok(RoundRow {
@@ -377,5 +427,11 @@ fn round_row(row: &Row<'_>) -> rusqlite::Result<RoundRow> {
         norm: row.get(5)?,
         noise: word(row, 6, Noise::from_name)?,
         noise_reason: row.get(7)?,
+        sum: row.get::<_, Option<Vec<u8>>>(8)?.map(|bytes| numbers(&bytes)).zip(row.get(9)?),
     })
+}
+
+/// `i64` little-endian.
+fn numbers(bytes: &[u8]) -> Vec<i64> {
+    bytes.as_chunks::<8>().0.iter().map(|eight| i64::from_le_bytes(*eight)).collect()
 }

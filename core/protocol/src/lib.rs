@@ -12,6 +12,7 @@
 //! crate `insitu-tests` fix every message.
 
 pub mod bytes;
+pub mod coarse;
 pub mod enroll;
 pub mod facts;
 pub mod frame;

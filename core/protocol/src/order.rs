@@ -45,6 +45,8 @@ pub enum Order {
     Campaign(CampaignOrder),
     /// Add something over sites, so that only the sum is seen.
     Session(SessionOrder),
+    /// Contribute to a training round with an update of one byte a coordinate.
+    CoarseRound(RoundOrder),
 }
 
 /// A signed bundle to fetch, verify and use.

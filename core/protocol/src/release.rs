@@ -8,6 +8,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::bytes::{Bytes, Fixed};
+use crate::coarse;
 use crate::ids::{CampaignId, Digest, ProjectName, ReleaseId, RunId};
 use crate::request::RELEASE_BYTES_MAX;
 
@@ -89,6 +90,16 @@ pub enum Body {
         /// The session.
         session: Digest,
     },
+    /// An update rounded to a byte a coordinate after it was noised ([`crate::coarse`]): four
+    /// coordinates in each value.
+    CoarseUpdate {
+        /// The run.
+        run: RunId,
+        /// The round, from 1.
+        round: u32,
+        /// A coordinate's unit is 2^`shift` of an update's.
+        shift: u8,
+    },
 }
 
 impl Body {
@@ -100,7 +111,7 @@ impl Body {
             Self::Calibration { .. } => "calibration",
             Self::Drift { .. } => "drift",
             Self::Campaign { .. } => "campaign",
-            Self::Update { .. } => "update",
+            Self::Update { .. } | Self::CoarseUpdate { .. } => "update",
             Self::MaskedUpdate { .. } => "masked-update",
             Self::MaskedStatistics { .. } => "masked-statistics",
         }
@@ -160,6 +171,16 @@ pub enum ReleaseError {
 }
 
 impl Release {
+    /// The numbers that the values stand for, of which there should be so many: the same, but for
+    /// an update of one byte a coordinate. `None` when they are not so many, or out of range.
+    pub fn coordinates(&self, count: usize) -> Option<Vec<i64>> {
+        if let Body::CoarseUpdate { shift, .. } = self.body {
+            return coarse::refine(&self.values, count, shift);
+        }
+        let values = &self.values.0;
+        (values.len() == count).then(|| values.iter().copied().map(i64::from).collect())
+    }
+
     /// The bytes that are stored, hashed and sent.
     ///
     /// # Errors

@@ -129,6 +129,14 @@ pub enum Refusal {
         /// The stage, from 0.
         stage: u8,
     },
+    /// An update that is longer than the round allows, the noise that it carries left aside.
+    #[error("an update of norm {got_milli}/1000, at most {limit_milli}/1000 with its noise")]
+    OverNorm {
+        /// L2 norm in thousandths of the gradient's unit.
+        got_milli: u64,
+        /// Highest allowed with noise of its scale.
+        limit_milli: u64,
+    },
 }
 
 impl Refusal {
@@ -145,7 +153,8 @@ impl Refusal {
             | Self::UnknownObject
             | Self::Chain { .. }
             | Self::UnknownSession
-            | Self::Stage { .. } => false,
+            | Self::Stage { .. }
+            | Self::OverNorm { .. } => false,
         }
     }
 }

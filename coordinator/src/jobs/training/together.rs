@@ -31,6 +31,9 @@ pub(super) fn begin(
     let attempts = tx.attempts(run.id, round.number)?;
     let attempt = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
     let refused = match (run.secure, attempts.last()) {
+        _ if run.method.needs_each_update().is_some() => {
+            run.method.needs_each_update().unwrap_or_default().to_owned()
+        }
         (SecureAggregation::Off, _) => "secure aggregation is off".to_owned(),
         (SecureAggregation::On | SecureAggregation::Auto, Some(last))
             if attempt >= ATTEMPTS_MAX =>

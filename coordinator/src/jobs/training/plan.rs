@@ -1,0 +1,106 @@
+//! What a run is to be, and whether it can be that.
+
+use std::time::Duration;
+
+use insitu_models::bundle::Bundle;
+use insitu_protocol::ids::{ProjectName, RunId, SiteName};
+use insitu_protocol::project::Project;
+
+use super::TrainingError;
+use crate::store::{Method, RunRow, RunState, SecureAggregation, Tx};
+
+/// Most rounds of a run.
+const ROUNDS_MAX: u32 = 1000;
+/// Most steps that an update may be old.
+const STALENESS_MAX: u32 = 100;
+
+/// What a run is to be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The project.
+    pub project: ProjectName,
+    /// Rounds, instead of the project's.
+    pub rounds: Option<u32>,
+    /// The sites to invite, instead of all members.
+    pub sites: Option<Vec<SiteName>>,
+    /// Fewest updates at a deadline, instead of more than half of those waited for.
+    pub quorum: Option<u32>,
+    /// How long each round stays open.
+    pub closes_in: Duration,
+    /// Whether sites are to noise their updates together.
+    pub secure: SecureAggregation,
+    /// Sites that may collude with the coordinator, instead of what suits their number.
+    pub colluders: Option<u8>,
+    /// How updates become steps.
+    pub method: Method,
+}
+
+/// The sites that a plan invites, by name.
+pub(super) fn invited(tx: &Tx<'_>, plan: &Plan) -> Result<Vec<SiteName>, TrainingError> {
+    let members = tx.members()?;
+    let mut sites = plan.sites.clone().unwrap_or_else(|| members.clone());
+    sites.sort();
+    sites.dedup();
+    match sites.iter().find(|site| !members.contains(site)) {
+        Some(site) => Err(TrainingError::NotMember { site: site.clone() }),
+        None if sites.is_empty() => Err(TrainingError::NoSites),
+        None => Ok(sites),
+    }
+}
+
+/// The run that a plan describes.
+pub(super) fn planned(
+    plan: &Plan,
+    project: &Project,
+    bundle: &Bundle,
+    sites: &[SiteName],
+    id: RunId,
+    now_unix_s: i64,
+) -> Result<RunRow, TrainingError> {
+    let rounds = plan.rounds.unwrap_or(project.training.rounds);
+    range("--rounds", rounds.into(), 1, ROUNDS_MAX.into())?;
+    let waited_for = waited_for(&plan.method, sites.len() as u64)?;
+    let quorum = plan.quorum.map_or(waited_for / 2 + 1, u64::from);
+    range("--quorum", quorum, 1, waited_for)?;
+    let round_nano_rho = project.training.run_nano_rho / u64::from(rounds);
+    range("a round's cost in nano-ρ", round_nano_rho, 1, u64::MAX)?;
+    let closes_in_s = i64::try_from(plan.closes_in.as_secs()).unwrap_or(i64::MAX);
+    range("--closes-in in seconds", closes_in_s.unsigned_abs(), 1, 366 * 86_400)?;
+    if let (SecureAggregation::On, Some(reason)) = (plan.secure, plan.method.needs_each_update()) {
+        return Err(TrainingError::Alone { reason: reason.to_owned() });
+    }
+    Ok(RunRow {
+        id,
+        project: project.name.clone(),
+        project_version: project.version,
+        bundle: bundle.id(),
+        features: u32::try_from(bundle.manifest().features).unwrap_or(u32::MAX),
+        rounds,
+        quorum: u32::try_from(quorum).unwrap_or(u32::MAX),
+        closes_in_s,
+        round_nano_rho,
+        secure: plan.secure,
+        colluders: plan.colluders,
+        method: plan.method,
+        started_unix_s: now_unix_s,
+        state: RunState::Open,
+        reason: String::new(),
+    })
+}
+
+/// Updates with which a round need not wait any longer.
+fn waited_for(method: &Method, sites: u64) -> Result<u64, TrainingError> {
+    let Some(buffering) = method.buffering else { return Ok(sites) };
+    range("--buffer", buffering.size.into(), 1, sites)?;
+    range("--staleness", buffering.staleness_max.into(), 0, STALENESS_MAX.into())?;
+    Ok(buffering.size.into())
+}
+
+/// Refuses a number outside its range.
+pub(super) fn range(what: &'static str, got: u64, min: u64, max: u64) -> Result<(), TrainingError> {
+    if (min..=max).contains(&got) {
+        Ok(())
+    } else {
+        Err(TrainingError::Range { what, got, min, max })
+    }
+}

@@ -1,0 +1,82 @@
+//! What the updates of a run's rounds come to.
+
+use std::collections::BTreeMap;
+
+use insitu_protocol::ids::SiteName;
+use insitu_protocol::project::Project;
+use insitu_protocol::release::Body;
+
+use super::{TrainingError, together};
+use crate::aggregate::{Gathered, RoundSum, bits_of_sum};
+use crate::store::{Noise, ReleaseRow, RoundRow, RunRow, Tx};
+
+/// What each round before `row` came to.
+pub(super) fn earlier(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    project: &Project,
+    row: &RoundRow,
+) -> Result<Vec<RoundSum>, TrainingError> {
+    let bits = project.training.fraction_bits;
+    let mut rounds = tx.rounds(run.id)?;
+    rounds.retain(|round| round.number < row.number);
+    rounds
+        .into_iter()
+        .map(|round| match round.sum {
+            Some((total, parts)) => {
+                let fraction_bits = bits_of_sum(bits, run.method.buffering.is_some());
+                Ok(RoundSum { total, parts, fraction_bits })
+            }
+            None => of(tx, run, project, &round, &tx.round_sites(run.id, round.number)?),
+        })
+        .collect()
+}
+
+/// What a round comes to whose updates are those of `sites`.
+pub(super) fn of(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    project: &Project,
+    row: &RoundRow,
+    sites: &[SiteName],
+) -> Result<RoundSum, TrainingError> {
+    if row.noise == Noise::Together {
+        return together::sum(tx, run, project, row.number);
+    }
+    // At which head each site's update was computed.
+    let versions: BTreeMap<SiteName, u32> = match run.method.buffering {
+        Some(_) => {
+            let rows = tx.buffered(run.id, row.number)?.into_iter();
+            rows.map(|row| (row.site, row.version)).filter(|(site, _)| sites.contains(site)).collect()
+        }
+        None => sites.iter().map(|site| (site.clone(), row.number)).collect(),
+    };
+    let mut heads: Vec<u32> = versions.values().copied().collect();
+    heads.sort_unstable();
+    heads.dedup();
+    let coordinates = coordinates(run, project);
+    let mut gathered = gathered(run, project);
+    for version in heads {
+        let body = Body::Update { run: run.id, round: version };
+        tx.each_counted(&run.project, &body, |update: ReleaseRow| {
+            if versions.get(&update.site) == Some(&version)
+                && let Some(values) = update.release.coordinates(coordinates)
+            {
+                gathered.add(values, row.number - version);
+            }
+        })?;
+    }
+    gathered.sum().map_err(|source| TrainingError::Combine { run: run.id, source })
+}
+
+/// Numbers of an update of a run.
+fn coordinates(run: &RunRow, project: &Project) -> usize {
+    let features = usize::try_from(run.features).unwrap_or(usize::MAX);
+    project.classes.len().saturating_mul(features)
+}
+
+fn gathered(run: &RunRow, project: &Project) -> Gathered {
+    let weighted = run.method.buffering.is_some();
+    let bits = project.training.fraction_bits;
+    Gathered::new(run.method.aggregation, coordinates(run, project), bits, weighted)
+}
