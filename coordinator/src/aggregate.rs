@@ -4,7 +4,6 @@
 //! arithmetic, and means that there is no other state to lose.
 
 use insitu_models::head::Head;
-use insitu_models::optimiser::Optimiser;
 use insitu_models::robust::{RobustError, Rule};
 use insitu_models::train::{Descent, TrainError};
 use insitu_protocol::project::Training;
@@ -110,6 +109,8 @@ pub fn bits_of_sum(fraction_bits: u8, weighted: bool) -> u32 {
 ///
 /// The step is along the combined update of the sites, each its own sum over subjects. It is not
 /// divided by a number of subjects, which is private too; the learning rate is chosen for that.
+/// `noise` is the deviation of the noise in a coordinate of it, in the gradient's unit: what adaptive
+/// optimisers do not blow up.
 ///
 /// # Errors
 /// [`TrainError`] for sums that do not fit the head, or a head that leaves the range of `f32`.
@@ -118,12 +119,14 @@ pub fn descend(
     training: &Training,
     method: &Method,
     rounds: u32,
+    noise: f64,
     sums: &[RoundSum],
 ) -> Result<Descent, TrainError> {
-    let project = Optimiser::FedAvgM { momentum: training.momentum };
-    let optimiser = method.optimiser.unwrap_or(project);
     let learning_rate = method.learning_rate.unwrap_or(training.learning_rate);
-    let mut descent = Descent::new(start, rounds, learning_rate, optimiser);
+    let mut descent = Descent::new(start, rounds, learning_rate, training.momentum);
+    if let Some(optimiser) = method.optimiser {
+        descent = descent.using(optimiser.with_floor(noise));
+    }
     for sum in sums {
         let parts = usize::try_from(sum.parts).unwrap_or(usize::MAX);
         descent.step_along(&sum.total, parts, sum.fraction_bits)?;
@@ -167,7 +170,7 @@ mod tests {
 
     fn weights(sums: &[RoundSum]) -> Vec<f32> {
         let start = Head::new(2, 1, vec![0.0, 0.0]).unwrap();
-        let descent = descend(&start, &training(), &Method::default(), 2, sums).unwrap();
+        let descent = descend(&start, &training(), &Method::default(), 2, 1.0, sums).unwrap();
         descent.head().unwrap().weights().to_vec()
     }
 

@@ -173,7 +173,11 @@ async fn an_agent_joins_releases_and_fetches_and_a_restart_forgets_nothing() {
     let orders = link.poll(0).await.unwrap();
     let bundle = orders.into_iter().find_map(|numbered| match numbered.order {
         Order::Bundle(bundle) => Some(bundle),
-        Order::Project(_) | Order::Round(_) | Order::Campaign(_) | Order::Session(_) => None,
+        Order::Project(_)
+        | Order::Round(_)
+        | Order::CoarseRound(_)
+        | Order::Campaign(_)
+        | Order::Session(_) => None,
     });
     let bundle = bundle.unwrap();
     PublicKey(bundle_key).verify(&bundle.manifest.0, &bundle.signature).unwrap();

@@ -19,7 +19,7 @@ use insitu_coordinator::intake::enrollment::make_token;
 use insitu_coordinator::jobs::{Bench, collection, training};
 use insitu_coordinator::round::report::{self, RunReport};
 use insitu_coordinator::session::report::CollectionReport;
-use insitu_coordinator::store::SecureAggregation;
+use insitu_coordinator::store::{Method, SecureAggregation};
 use insitu_coordinator::{Coordinator, downlink, ledger, publish, session};
 use insitu_daemon::clock::{Clock, RuntimeClock};
 use insitu_daemon::credentials::KeyRequest;
@@ -182,6 +182,7 @@ impl Federation {
             closes_in,
             secure: SecureAggregation::Auto,
             colluders: None,
+            method: Method { coarse: true, ..Method::default() },
         };
         let office = self.coordinator.office();
         let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };

@@ -54,11 +54,7 @@ impl Pipeline {
     }
 
     /// `None` when the update is queued; else why the site does not take part.
-    fn work_on_round(
-        &mut self,
-        row: &RoundRow,
-        now: i64,
-    ) -> Result<Option<String>, PipelineError> {
+    fn work_on_round(&mut self, row: &RoundRow, now: i64) -> Result<Option<String>, PipelineError> {
         let order = &row.order;
         if now > order.closes_unix_s {
             return Ok(Some("it closed before this site could answer".to_owned()));

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::campaign::{self, Plan, Target, bins_clause};
 use crate::jobs::{Bench, tick, training};
-use crate::store::SecureAggregation;
+use crate::store::{Method, SecureAggregation};
 use crate::tests::{Agent, NOW, Scene, name, project, site};
 use crate::{Coordinator, config};
 
@@ -36,6 +36,7 @@ fn office() -> (tempfile::TempDir, Office) {
         closes_in: std::time::Duration::from_secs(60),
         secure: SecureAggregation::Auto,
         colluders: None,
+        method: Method::default(),
     };
     let run = training::start(scene.bench(), &plan, NOW).unwrap();
     for agent in &mut agents {

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use humantime_serde::re::humantime;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{FederationName, ProjectName, SiteName};
 
+use super::round::Round;
 use super::statistics::Statistics;
 
 /// The central program of an Insitu federation
@@ -189,57 +190,6 @@ pub(super) enum Model {
         #[arg(long, default_value = "evaluation attached by hand")]
         note: String,
     },
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Round {
-    /// Start a training run; `serve` closes its rounds and publishes the result
-    Start(RoundStart),
-    /// List the runs
-    List {
-        /// Only of this project
-        #[arg(long)]
-        project: Option<ProjectName>,
-    },
-    /// Show a run and its rounds
-    Show {
-        /// The run's id
-        #[arg(value_parser = id)]
-        run: Fixed<16>,
-    },
-}
-
-#[derive(Debug, Args)]
-pub(super) struct RoundStart {
-    /// The project whose model is trained
-    #[arg(long)]
-    pub(super) project: ProjectName,
-    /// Rounds, instead of the project's; the cost of the run is spread over them
-    #[arg(long)]
-    pub(super) rounds: Option<u32>,
-    /// Only these sites, separated by commas
-    #[arg(long, value_delimiter = ',')]
-    pub(super) sites: Option<Vec<SiteName>>,
-    /// How long each round waits for sites that have not answered [default: the configuration's]
-    #[arg(long, value_parser = humantime::parse_duration)]
-    pub(super) closes_in: Option<Duration>,
-    /// Fewest updates with which a round closes at its deadline [default: more than half]
-    #[arg(long)]
-    pub(super) quorum: Option<u32>,
-    /// Whether sites add their updates up masked, with the noise of one: on fails when they are
-    /// too few, auto lets each site noise its own then
-    #[arg(long, value_enum, default_value_t = Choice::Auto)]
-    pub(super) secure_aggregation: Choice,
-    /// Sites that may collude with the coordinator [default: 0, or 1 from five sites on]
-    #[arg(long)]
-    pub(super) colluders: Option<u8>,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum Choice {
-    On,
-    Off,
-    Auto,
 }
 
 #[derive(Debug, Subcommand)]

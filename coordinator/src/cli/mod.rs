@@ -3,6 +3,7 @@
 mod arguments;
 mod output;
 mod reports;
+mod round;
 mod setup;
 mod statistics;
 mod work;
@@ -55,7 +56,7 @@ fn run(cli: Cli) -> anyhow::Result<Output> {
         Command::Token(token) => setup::token(&config, &token),
         Command::Project(command) => work::project(&config, &command),
         Command::Model(command) => work::model(&config, command),
-        Command::Round(command) => work::round(&config, command),
+        Command::Round(command) => round::round(&config, command),
         Command::Statistics(command) => statistics::statistics(&config, command),
         Command::Campaign(command) => work::campaign(&config, command),
         Command::Report(command) => reports::report(&config, &command),

@@ -1,4 +1,4 @@
-//! Projects, models, training runs and campaigns.
+//! Projects, models and campaigns.
 
 use std::path::Path;
 
@@ -9,14 +9,11 @@ use insitu_protocol::order::{Clause, Selector};
 use insitu_protocol::project;
 use serde_json::json;
 
-use super::arguments::{Campaign, CampaignCreate, Choice, Model, Project, Round, RoundStart};
+use super::arguments::{Campaign, CampaignCreate, Model, Project};
 use super::output::{Output, short, short_or_dash, table, time};
 use super::setup::open;
 use crate::api::Office;
 use crate::campaign::{self, Plan, Target, bins_clause};
-use crate::jobs::{Bench, training};
-use crate::round::report::{RunReport, run, runs};
-use crate::store::SecureAggregation;
 use crate::{publish, registry};
 
 /// Longest project file, in bytes.
@@ -106,78 +103,6 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
             Output::new(&json!({"bundle": digest, "figures": accuracy.len()}), text)
         }
     }
-}
-
-pub(super) fn round(file: &Path, command: Round) -> anyhow::Result<Output> {
-    let coordinator = open(file)?;
-    let office = coordinator.office();
-    match command {
-        Round::Start(start) => start_run(office, start),
-        Round::List { project } => {
-            let runs = runs(&office.store, project.as_ref())?;
-            let rows: Vec<[String; 5]> = runs
-                .iter()
-                .map(|run| {
-                    [
-                        run.run.to_string(),
-                        run.project.to_string(),
-                        run.state.to_owned(),
-                        format!("{}/{}", run.rounds.len(), run.planned),
-                        time(run.started),
-                    ]
-                })
-                .collect();
-            Output::new(&runs, table(["run", "project", "state", "rounds", "started"], &rows))
-        }
-        Round::Show { run: id } => match run(&office.store, id)? {
-            Some(report) => Output::new(&report, run_text(&report)),
-            None => bail!("there is no run {id}"),
-        },
-    }
-}
-
-fn start_run(office: &Office, start: RoundStart) -> anyhow::Result<Output> {
-    let RoundStart { project, rounds, sites, closes_in, quorum, secure_aggregation, colluders } =
-        start;
-    let closes_in = closes_in.unwrap_or(office.config.rounds.closes_in);
-    let secure = match secure_aggregation {
-        Choice::On => SecureAggregation::On,
-        Choice::Off => SecureAggregation::Off,
-        Choice::Auto => SecureAggregation::Auto,
-    };
-    let plan = training::Plan { project, rounds, sites, quorum, closes_in, secure, colluders };
-    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
-    let run = training::start(bench, &plan, office.now_unix_s())?;
-    let text =
-        format!("run {run} has started; follow it with `insitu-coordinator round show {run}`");
-    Output::new(&json!({"run": run, "project": plan.project}), text)
-}
-
-fn run_text(report: &RunReport) -> String {
-    let rows: Vec<[String; 6]> = report
-        .rounds
-        .iter()
-        .map(|round| {
-            let sites: Vec<String> =
-                round.sites.iter().map(|site| format!("{} {}", site.site, site.state)).collect();
-            [
-                round.round.to_string(),
-                round.state.to_owned(),
-                short_or_dash(round.bundle),
-                round.norm.map_or_else(String::new, |norm| format!("{norm:.3}")),
-                round.noise.clone(),
-                sites.join(", "),
-            ]
-        })
-        .collect();
-    let reason = report.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
-    format!(
-        "run {} of {} is {}{reason}\n{}",
-        report.run,
-        report.project,
-        report.state,
-        table(["round", "state", "candidate", "gradient", "noise", "sites"], &rows)
-    )
 }
 
 pub(super) fn campaign(file: &Path, command: Campaign) -> anyhow::Result<Output> {

@@ -13,7 +13,7 @@ fn kinds(scene: &Scene, site_name: &str, after: u64, now: i64) -> Vec<(u64, &'st
     let kind = |order: &Order| match order {
         Order::Project(_) => "project",
         Order::Bundle(_) => "bundle",
-        Order::Round(_) => "round",
+        Order::Round(_) | Order::CoarseRound(_) => "round",
         Order::Campaign(_) => "campaign",
         Order::Session(_) => "session",
     };

@@ -76,7 +76,9 @@ fn expected_values(
         })?,
         Body::Update { run, round } | Body::CoarseUpdate { run, round, .. } => {
             match tx.run(run)? {
-                Some(row) if row.project == release.project && (1..=row.rounds).contains(&round) => {
+                Some(row)
+                    if row.project == release.project && (1..=row.rounds).contains(&round) =>
+                {
                     update(&row, release, project)
                 }
                 Some(_) | None => Err(Refusal::UnknownObject),

@@ -17,7 +17,6 @@ use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{ProjectName, RunId, SiteName};
 use insitu_protocol::order::HEAD_BYTES_MAX;
 use insitu_protocol::project::Project;
-use insitu_protocol::release::Body;
 
 pub use plan::Plan;
 
@@ -27,12 +26,10 @@ use crate::downlink::DownlinkError;
 use crate::ledger::{DELTA, shown_epsilon};
 use crate::publish::{self, PublishError};
 use crate::registry::RegistryError;
-use crate::round::{Event, IllegalTransition, Phase, Round};
+use crate::round::{Event, IllegalTransition, Phase, Round, answered};
 use plan::{invited, planned, range};
 
-use crate::store::{
-    Noise, RoundRow, RoundState, RunRow, RunState, SecureAggregation, SessionState, StoreError, Tx,
-};
+use crate::store::{Noise, RoundRow, RoundState, RunRow, RunState, SessionState, StoreError, Tx};
 
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -244,19 +241,6 @@ fn current(
     Ok(round)
 }
 
-/// The sites whose updates are to be in a round, whose sites noise their updates alone.
-pub(crate) fn answered(
-    tx: &Tx<'_>,
-    run: &RunRow,
-    row: &RoundRow,
-) -> Result<Vec<SiteName>, StoreError> {
-    if run.method.buffering.is_some() {
-        let rows = tx.buffered(run.id, row.number)?;
-        return Ok(rows.into_iter().map(|row| row.site).collect());
-    }
-    tx.counted_sites(&run.project, &Body::Update { run: run.id, round: row.number })
-}
-
 /// Closes the newest round of a run if it is due. The transaction may have waited for another
 /// one, so everything is looked at again.
 fn close(tx: &Tx<'_>, bench: Bench<'_>, run: RunId, now_unix_s: i64) -> Result<(), TrainingError> {
@@ -327,9 +311,10 @@ fn sum(
     let mut sums = sums::earlier(tx, run, &project, &row)?;
     let sum = sums::of(tx, run, &project, &row, sites)?;
     sums.push(sum.clone());
+    let noise = sums::noise(tx, run, &project)?;
     let charged = row.number + together::spent_in_vain(tx, run, row.number)?;
     let lineage = lineage(run, &row, sites.len(), charged);
-    let (candidate, next_head) = match candidate(&start, &project, run, lineage, &sums) {
+    let (candidate, next_head) = match candidate(&start, &project, run, lineage, noise, &sums) {
         Ok(made) => made,
         Err(unusable) => {
             let reason = format!("round {}: {unusable:#}", row.number);
@@ -363,10 +348,11 @@ fn candidate(
     project: &Project,
     run: &RunRow,
     lineage: Sentence,
+    noise: f64,
     sums: &[RoundSum],
 ) -> anyhow::Result<(Bundle, Vec<u8>)> {
-    let descent =
-        aggregate::descend(start.head(), &project.training, &run.method, run.rounds, sums)?;
+    let training = &project.training;
+    let descent = aggregate::descend(start.head(), training, &run.method, run.rounds, noise, sums)?;
     let next = head_bytes(descent.head()?.weights());
     Ok((start.successor(descent.result()?, lineage)?, next))
 }

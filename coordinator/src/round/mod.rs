@@ -1,6 +1,6 @@
 //! One training round: `Open → Closing → Closed`, or `Open → Abandoned`.
 //!
-//! Pure: the caller owns time and storage. A round is rebuilt from its durable rows whenever it is
+//! [`Round`] is pure: the caller owns time and storage. A round is rebuilt from its durable rows whenever it is
 //! looked at, so where a coordinator was killed does not matter; the order in which updates
 //! arrived does not matter either.
 
@@ -9,6 +9,9 @@ pub mod report;
 use std::collections::BTreeSet;
 
 use insitu_protocol::ids::SiteName;
+use insitu_protocol::release::Body;
+
+use crate::store::{RoundRow, RunRow, StoreError, Tx};
 
 /// A round.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +152,19 @@ impl Round {
         }
         self
     }
+}
+
+/// The sites whose updates are to be in a round, whose sites noise their updates alone.
+pub(crate) fn answered(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    row: &RoundRow,
+) -> Result<Vec<SiteName>, StoreError> {
+    if run.method.buffering.is_some() {
+        let rows = tx.buffered(run.id, row.number)?;
+        return Ok(rows.into_iter().map(|row| row.site).collect());
+    }
+    tx.counted_sites(&run.project, &Body::Update { run: run.id, round: row.number })
 }
 
 #[cfg(test)]

@@ -1,11 +1,11 @@
 //! Training runs, for people and programs.
 
 use insitu_protocol::ids::{Digest, ProjectName, RunId, SiteName};
-use insitu_protocol::release::Body;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::store::{Noise, RoundRow, RoundState, RunRow, RunState, Store, StoreError, Tx};
+use super::answered;
+use crate::store::{Method, Noise, RoundRow, RoundState, RunRow, RunState, Store, StoreError, Tx};
 
 /// A training run.
 #[derive(Clone, Debug, Serialize)]
@@ -26,12 +26,33 @@ pub struct RunReport {
     pub quorum: u32,
     /// What a round costs each site, nano-ρ.
     pub round_nano_rho: u64,
+    /// How updates become steps.
+    pub method: MethodReport,
     /// The bundle it starts from.
     pub start: Digest,
     /// The bundle it ended with, once finished.
     pub published: Option<Digest>,
     /// The rounds so far.
     pub rounds: Vec<RoundReport>,
+}
+
+/// How a run's updates become steps.
+#[derive(Clone, Debug, Serialize)]
+pub struct MethodReport {
+    /// What moves the head: `fedavgm:0.5`, or `project` for steps with the project's momentum.
+    pub optimiser: String,
+    /// How far a step goes, when it is not the project's learning rate.
+    pub learning_rate: Option<f64>,
+    /// What the updates of a round come to: `mean`, `median`, …
+    pub aggregation: String,
+    /// Bytes of a coordinate in an update that a site noised alone.
+    pub bytes_per_value: u8,
+    /// Longest update that counts, L2, in the gradient's unit.
+    pub norm_max: Option<f64>,
+    /// Updates of a step, when the run does not wait for every site.
+    pub buffer: Option<u32>,
+    /// Most steps that an update may be old then.
+    pub staleness_max: Option<u32>,
 }
 
 /// A round.
@@ -60,6 +81,8 @@ pub struct RoundSite {
     pub site: SiteName,
     /// `waiting`, `answered`, `summed` or `missed`.
     pub state: &'static str,
+    /// Steps between the head at which it was computed and this one, when it is in a buffer.
+    pub staleness: Option<u32>,
 }
 
 /// Reads one run; `None` when there is no such run.
@@ -100,6 +123,7 @@ fn describe(tx: &Tx<'_>, run: RunRow) -> Result<RunReport, StoreError> {
         planned: run.rounds,
         quorum: run.quorum,
         round_nano_rho: run.round_nano_rho,
+        method: method(&run.method),
         start: run.bundle,
         published,
         rounds: rounds?,
@@ -113,10 +137,7 @@ fn describe_round(
     round: RoundRow,
 ) -> Result<RoundReport, StoreError> {
     let (there, yes, no) = match (round.state, round.noise) {
-        (RoundState::Open, Noise::Alone) => {
-            let body = Body::Update { run: run.id, round: round.number };
-            (tx.counted_sites(&run.project, &body)?, "answered", "waiting")
-        }
+        (RoundState::Open, Noise::Alone) => (answered(tx, run, &round)?, "answered", "waiting"),
         (RoundState::Open, Noise::Together) => {
             let session = tx.attempts(run.id, round.number)?.pop();
             let there = session.map(|session| tx.vector_sites(&session)).transpose()?;
@@ -125,6 +146,14 @@ fn describe_round(
         (RoundState::Closed | RoundState::Abandoned, _) => {
             (tx.round_sites(run.id, round.number)?, "summed", "missed")
         }
+    };
+    let buffered = match run.method.buffering {
+        Some(_) => tx.buffered(run.id, round.number)?,
+        None => Vec::new(),
+    };
+    let staleness = |site: &SiteName| {
+        let row = buffered.iter().find(|row| row.site == *site);
+        row.map(|row| round.number.saturating_sub(row.version))
     };
     Ok(RoundReport {
         round: round.number,
@@ -135,6 +164,7 @@ fn describe_round(
             .map(|site| RoundSite {
                 site: site.clone(),
                 state: if there.contains(site) { yes } else { no },
+                staleness: staleness(site),
             })
             .collect(),
         bundle: round.bundle,
@@ -144,6 +174,18 @@ fn describe_round(
             Noise::Alone => format!("per site, because {}", round.noise_reason),
         },
     })
+}
+
+fn method(method: &Method) -> MethodReport {
+    MethodReport {
+        optimiser: method.optimiser.map_or_else(|| "project".to_owned(), |it| it.to_string()),
+        learning_rate: method.learning_rate,
+        aggregation: method.aggregation.to_string(),
+        bytes_per_value: if method.coarse { 1 } else { 4 },
+        norm_max: method.norm_max_milli.map(|milli| milli as f64 / 1e3),
+        buffer: method.buffering.map(|buffering| buffering.size),
+        staleness_max: method.buffering.map(|buffering| buffering.staleness_max),
+    }
 }
 
 fn time(unix_s: i64) -> Timestamp {

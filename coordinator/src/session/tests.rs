@@ -47,7 +47,11 @@ impl Party {
     pub(crate) fn asked(&self, scene: &Scene, now: i64) -> Option<SessionOrder> {
         scene.orders(&self.name, now).into_iter().rev().find_map(|order| match order {
             Order::Session(order) => Some(order),
-            Order::Project(_) | Order::Bundle(_) | Order::Round(_) | Order::Campaign(_) => None,
+            Order::Project(_)
+            | Order::Bundle(_)
+            | Order::Round(_)
+            | Order::CoarseRound(_)
+            | Order::Campaign(_) => None,
         })
     }
 

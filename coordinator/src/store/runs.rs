@@ -107,7 +107,7 @@ impl Noise {
 }
 
 /// A training run.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RunRow {
     /// Its id.
     pub id: RunId,
@@ -406,15 +406,13 @@ fn method(row: &Row<'_>) -> rusqlite::Result<Method> {
         aggregation: word(row, 15, |word| word.parse().ok())?,
         coarse: row.get::<_, i64>(16)? != 0,
         norm_max_milli: row.get(17)?,
-        buffering: size.zip(staleness_max).map(|(size, staleness_max)| Buffering {
-            size,
-            staleness_max,
-        }),
+        buffering: size
+            .zip(staleness_max)
+            .map(|(size, staleness_max)| Buffering { size, staleness_max }),
     })
 }
 
-const ROUND_COLUMNS: &str =
-    "number, closes_unix_s, state, head, bundle, norm, noise, noise_reason, total, \
+const ROUND_COLUMNS: &str = "number, closes_unix_s, state, head, bundle, norm, noise, noise_reason, total, \
      parts";
 
 fn round_row(row: &Row<'_>) -> rusqlite::Result<RoundRow> {

@@ -35,6 +35,9 @@ pub struct Plan {
     pub method: Method,
 }
 
+/// How far a step of an adaptive optimiser goes by default: a distance in weights.
+const ADAPTIVE_RATE: f64 = 0.1;
+
 /// The sites that a plan invites, by name.
 pub(super) fn invited(tx: &Tx<'_>, plan: &Plan) -> Result<Vec<SiteName>, TrainingError> {
     let members = tx.members()?;
@@ -81,7 +84,10 @@ pub(super) fn planned(
         round_nano_rho,
         secure: plan.secure,
         colluders: plan.colluders,
-        method: plan.method,
+        method: Method {
+            learning_rate: plan.method.learning_rate.or(adaptive_rate(&plan.method)),
+            ..plan.method
+        },
         started_unix_s: now_unix_s,
         state: RunState::Open,
         reason: String::new(),
@@ -94,6 +100,10 @@ fn waited_for(method: &Method, sites: u64) -> Result<u64, TrainingError> {
     range("--buffer", buffering.size.into(), 1, sites)?;
     range("--staleness", buffering.staleness_max.into(), 0, STALENESS_MAX.into())?;
     Ok(buffering.size.into())
+}
+
+fn adaptive_rate(method: &Method) -> Option<f64> {
+    method.optimiser.filter(|optimiser| optimiser.is_adaptive()).map(|_| ADAPTIVE_RATE)
 }
 
 /// Refuses a number outside its range.

@@ -8,7 +8,7 @@ use insitu_protocol::release::Body;
 
 use super::{TrainingError, together};
 use crate::aggregate::{Gathered, RoundSum, bits_of_sum};
-use crate::store::{Noise, ReleaseRow, RoundRow, RunRow, Tx};
+use crate::store::{Noise, ReleaseRow, RoundRow, RunRow, StoreError, Tx};
 
 /// What each round before `row` came to.
 pub(super) fn earlier(
@@ -47,7 +47,9 @@ pub(super) fn of(
     let versions: BTreeMap<SiteName, u32> = match run.method.buffering {
         Some(_) => {
             let rows = tx.buffered(run.id, row.number)?.into_iter();
-            rows.map(|row| (row.site, row.version)).filter(|(site, _)| sites.contains(site)).collect()
+            rows.map(|row| (row.site, row.version))
+                .filter(|(site, _)| sites.contains(site))
+                .collect()
         }
         None => sites.iter().map(|site| (site.clone(), row.number)).collect(),
     };
@@ -67,6 +69,15 @@ pub(super) fn of(
         })?;
     }
     gathered.sum().map_err(|source| TrainingError::Combine { run: run.id, source })
+}
+
+/// Deviation of the noise in a coordinate of the mean over all sites of a run, in the gradient's
+/// unit. It follows from the order, and is the same in every round.
+pub(super) fn noise(tx: &Tx<'_>, run: &RunRow, project: &Project) -> Result<f64, StoreError> {
+    let (training, sites) = (&project.training, tx.run_sites(run.id)?.len());
+    let clip = f64::from(training.clip_milli) / 1e3;
+    let mu = (2.0 * run.round_nano_rho as f64 * 1e-9).sqrt();
+    Ok(clip / mu / (sites.max(1) as f64).sqrt())
 }
 
 /// Numbers of an update of a run.

@@ -1,0 +1,248 @@
+//! Training runs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use humantime_serde::re::humantime;
+use insitu_models::optimiser::Optimiser;
+use insitu_models::robust::Rule;
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::ids::{ProjectName, SiteName};
+use serde_json::json;
+
+use super::output::{Output, short_or_dash, table, time};
+use super::setup::open;
+use crate::api::Office;
+use crate::jobs::Bench;
+use crate::jobs::training::{self, Plan};
+use crate::round::report::{MethodReport, RoundSite, RunReport, run, runs};
+use crate::store::{Buffering, Method, SecureAggregation};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Round {
+    /// Start a training run; `serve` closes its rounds and publishes the result
+    Start(Box<RoundStart>),
+    /// List the runs
+    List {
+        /// Only of this project
+        #[arg(long)]
+        project: Option<ProjectName>,
+    },
+    /// Show a run and its rounds
+    Show {
+        /// The run's id
+        #[arg(value_parser = super::arguments::id)]
+        run: Fixed<16>,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  insitu-coordinator round start --project heart-disease
+  insitu-coordinator round start --project heart-disease --aggregation median --norm-max 200
+  insitu-coordinator round start --project keyboard --buffer 20 --staleness 5 --closes-in 2days
+
+What looks at each site's own update (a buffer, an aggregation other than the mean, --norm-max) excludes
+secure aggregation: each site adds all of its noise then.")]
+pub(super) struct RoundStart {
+    /// The project whose model is trained
+    #[arg(long)]
+    project: ProjectName,
+    /// Rounds, instead of the project's; the cost of the run is spread over them
+    #[arg(long)]
+    rounds: Option<u32>,
+    /// Only these sites, separated by commas
+    #[arg(long, value_delimiter = ',')]
+    sites: Option<Vec<SiteName>>,
+    /// How long each round waits for sites that have not answered [default: the configuration's]
+    #[arg(long, value_parser = humantime::parse_duration)]
+    closes_in: Option<Duration>,
+    /// Fewest updates with which a round closes at its deadline [default: more than half]
+    #[arg(long)]
+    quorum: Option<u32>,
+    /// Whether sites add their updates up masked, with the noise of one: on fails when they are
+    /// too few, auto lets each site noise its own then
+    #[arg(long, value_enum, default_value_t = Choice::Auto)]
+    secure_aggregation: Choice,
+    /// Sites that may collude with the coordinator [default: 0, or 1 from five sites on]
+    #[arg(long)]
+    colluders: Option<u8>,
+    /// What moves the head: fedavg, fedavgm[:MOMENTUM], fedadagrad, fedadam or fedyogi [default:
+    /// fedavgm with the project's momentum]
+    #[arg(long)]
+    optimiser: Option<Optimiser>,
+    /// How far a step goes [default: the project's learning rate; 0.1 for fedadagrad, fedadam and
+    /// fedyogi, whose steps are distances in weights]
+    #[arg(long)]
+    learning_rate: Option<f64>,
+    /// What the updates of a round come to: mean, median, trimmed-mean:SHARE (left out at either
+    /// end) or norm-screen:TIMES (the median norm is the longest that stays)
+    #[arg(long, default_value_t = Rule::Mean)]
+    aggregation: Rule,
+    /// Refuse updates of a larger L2 norm, in the unit of the gradient, their noise left aside: a
+    /// site of N subjects stays below N times the project's clip norm
+    #[arg(long, value_name = "NORM")]
+    norm_max: Option<f64>,
+    /// Bytes of a coordinate in an update: 1 rounds what is noised already to a grid far finer than
+    /// the noise, which costs no privacy
+    #[arg(long, value_enum, default_value_t = Bytes::One)]
+    bytes_per_value: Bytes,
+    /// Do not wait for every site: make a step of each so many updates, whichever come first
+    #[arg(long, value_name = "UPDATES")]
+    buffer: Option<u32>,
+    /// Most steps that an update may be late for a buffer; the later, the less it counts
+    #[arg(long, value_name = "STEPS", default_value_t = 10, requires = "buffer")]
+    staleness: u32,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Choice {
+    On,
+    Off,
+    Auto,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Bytes {
+    #[value(name = "1")]
+    One,
+    #[value(name = "4")]
+    Four,
+}
+
+pub(super) fn round(file: &Path, command: Round) -> anyhow::Result<Output> {
+    let coordinator = open(file)?;
+    let office = coordinator.office();
+    match command {
+        Round::Start(start) => start_run(office, *start),
+        Round::List { project } => {
+            let runs = runs(&office.store, project.as_ref())?;
+            let rows: Vec<[String; 5]> = runs
+                .iter()
+                .map(|run| {
+                    [
+                        run.run.to_string(),
+                        run.project.to_string(),
+                        run.state.to_owned(),
+                        format!("{}/{}", run.rounds.len(), run.planned),
+                        time(run.started),
+                    ]
+                })
+                .collect();
+            Output::new(&runs, table(["run", "project", "state", "rounds", "started"], &rows))
+        }
+        Round::Show { run: id } => match run(&office.store, id)? {
+            Some(report) => Output::new(&report, run_text(&report)),
+            None => bail!("there is no run {id}"),
+        },
+    }
+}
+
+fn start_run(office: &Office, start: RoundStart) -> anyhow::Result<Output> {
+    let method = method(&start)?;
+    let secure = match start.secure_aggregation {
+        Choice::On => SecureAggregation::On,
+        Choice::Off => SecureAggregation::Off,
+        Choice::Auto => SecureAggregation::Auto,
+    };
+    let plan = Plan {
+        project: start.project,
+        rounds: start.rounds,
+        sites: start.sites,
+        quorum: start.quorum,
+        closes_in: start.closes_in.unwrap_or(office.config.rounds.closes_in),
+        secure,
+        colluders: start.colluders,
+        method,
+    };
+    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
+    let run = training::start(bench, &plan, office.now_unix_s())?;
+    let text =
+        format!("run {run} has started; follow it with `insitu-coordinator round show {run}`");
+    Output::new(&json!({"run": run, "project": plan.project}), text)
+}
+
+fn method(start: &RoundStart) -> anyhow::Result<Method> {
+    let positive = |number: f64| number.is_finite() && number > 0.0;
+    if start.learning_rate.is_some_and(|rate| !positive(rate)) {
+        bail!("--learning-rate is a number above 0");
+    }
+    let norm_max_milli = start.norm_max.map(|norm| {
+        let milli = positive(norm).then(|| thousandths(norm)).flatten();
+        milli.context("--norm-max lies between 0.001 and a billion")
+    });
+    Ok(Method {
+        optimiser: start.optimiser,
+        learning_rate: start.learning_rate,
+        aggregation: start.aggregation,
+        coarse: matches!(start.bytes_per_value, Bytes::One),
+        norm_max_milli: norm_max_milli.transpose()?,
+        buffering: start.buffer.map(|size| Buffering { size, staleness_max: start.staleness }),
+    })
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "within limits that fit, checked just before"
+)]
+fn thousandths(number: f64) -> Option<u64> {
+    let milli = (number * 1e3).round();
+    (1.0..=1e12).contains(&milli).then_some(milli as u64)
+}
+
+fn run_text(report: &RunReport) -> String {
+    let rows: Vec<[String; 6]> = report
+        .rounds
+        .iter()
+        .map(|round| {
+            let sites: Vec<String> = round.sites.iter().map(site_text).collect();
+            [
+                round.round.to_string(),
+                round.state.to_owned(),
+                short_or_dash(round.bundle),
+                round.norm.map_or_else(String::new, |norm| format!("{norm:.3}")),
+                round.noise.clone(),
+                sites.join(", "),
+            ]
+        })
+        .collect();
+    let reason = report.reason.as_ref().map_or_else(String::new, |reason| format!(": {reason}"));
+    format!(
+        "run {} of {} is {}{reason}\n{}\n{}",
+        report.run,
+        report.project,
+        report.state,
+        method_text(&report.method),
+        table(["round", "state", "candidate", "gradient", "noise", "sites"], &rows)
+    )
+}
+
+fn site_text(site: &RoundSite) -> String {
+    match site.staleness {
+        None | Some(0) => format!("{} {}", site.site, site.state),
+        Some(steps) => format!("{} {} ({steps} late)", site.site, site.state),
+    }
+}
+
+fn method_text(method: &MethodReport) -> String {
+    let optimiser = match method.optimiser.as_str() {
+        "project" => "steps with the project's momentum",
+        optimiser => optimiser,
+    };
+    let mut text = format!("{optimiser} on the updates' {}", method.aggregation);
+    if let Some(rate) = method.learning_rate {
+        text.push_str(&format!(", learning rate {rate}"));
+    }
+    if let Some(norm) = method.norm_max {
+        text.push_str(&format!(", none longer than {norm}"));
+    }
+    if let (Some(updates), Some(steps)) = (method.buffer, method.staleness_max) {
+        text.push_str(&format!(", {updates} a step, at most {steps} steps late"));
+    }
+    text.push_str(&format!("; {} byte(s) a value where sites noise alone", method.bytes_per_value));
+    text
+}
