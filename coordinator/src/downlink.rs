@@ -56,7 +56,7 @@ pub fn poll(
             let Some(last) = rows.last() else { return Ok(orders) };
             after = last.number;
             for row in rows {
-                let Some(order) = build(tx, &row.kind, now_unix_s)? else { continue };
+                let Some(order) = build(tx, site, &row.kind, now_unix_s)? else { continue };
                 orders.push(NumberedOrder { number: row.number, order });
                 if !fits(&orders) {
                     orders.pop();
@@ -119,7 +119,12 @@ pub fn round_order(
 }
 
 /// The order that a row refers to; `None` when it is no longer worth doing.
-fn build(tx: &Tx<'_>, kind: &OrderKind, now_unix_s: i64) -> Result<Option<Order>, DownlinkError> {
+fn build(
+    tx: &Tx<'_>,
+    site: &SiteName,
+    kind: &OrderKind,
+    now_unix_s: i64,
+) -> Result<Option<Order>, DownlinkError> {
     match kind {
         OrderKind::Project { project, version } => {
             let current = tx.project(project)?.filter(|current| current.version == *version);
@@ -127,8 +132,8 @@ fn build(tx: &Tx<'_>, kind: &OrderKind, now_unix_s: i64) -> Result<Option<Order>
         }
         OrderKind::Bundle { bundle, publication } => {
             let Some(row) = tx.bundle(*bundle)? else { return Ok(None) };
-            let active = tx.active_publication(&row.project)?;
-            let current = active.is_some_and(|active| active.number == *publication);
+            let its = tx.publication_for(&row.project, site)?;
+            let current = its.is_some_and(|its| its.number == *publication);
             Ok(row.signature.filter(|_| current).map(|signature| {
                 let manifest = Bytes(row.manifest);
                 Order::Bundle(BundleOrder { project: row.project, manifest, signature })

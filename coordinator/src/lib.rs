@@ -62,6 +62,7 @@ use insitu_daemon::telemetry::Metrics;
 use insitu_models::sign::{KeyError, SigningKey};
 use insitu_protocol::ids::{FederationName, SiteName};
 use quinn::Endpoint;
+use tokio::sync::Notify;
 
 use api::Office;
 use api::link::LinkHandler;
@@ -73,6 +74,9 @@ use store::{Store, StoreError};
 
 /// How long the jobs rest after a failure: a full disk does not get better five times a second.
 const REST_AFTER_FAILURE: Duration = Duration::from_secs(5);
+
+/// How long they wait for more of the same after something came.
+const REST_AFTER_ARRIVAL: Duration = Duration::from_millis(5);
 
 /// A coordinator that is open: commands work on it, with or without [`Coordinator::serve`].
 #[derive(Clone, Debug)]
@@ -195,6 +199,7 @@ impl Coordinator {
             sessions: Sessions::default(),
             clock,
             config,
+            arrived: Notify::new(),
         };
         Ok(Self { office: Arc::new(office) })
     }
@@ -269,7 +274,7 @@ impl Coordinator {
         shutdown: &Shutdown,
     ) {
         let mut rest = self.office.config.rounds.tick;
-        while shutdown.sleep(rest).await {
+        while self.rest(rest, shutdown).await {
             let (office, seen) = (Arc::clone(&self.office), Arc::clone(presence));
             let ticked = tokio::task::spawn_blocking(move || tick(&office, &seen)).await;
             rest = match ticked {
@@ -295,6 +300,16 @@ impl Coordinator {
                         rest = REST_AFTER_FAILURE;
                     }
                 }
+            }
+        }
+    }
+
+    /// Rests, but not when something came; tells whether to go on.
+    async fn rest(&self, rest: Duration, shutdown: &Shutdown) -> bool {
+        tokio::select! {
+            going_on = shutdown.sleep(rest) => going_on,
+            () = self.office.arrived.notified(), if rest < REST_AFTER_FAILURE => {
+                shutdown.sleep(REST_AFTER_ARRIVAL).await
             }
         }
     }

@@ -1,12 +1,19 @@
 //! What the sites are told to use: projects, and signed bundles.
 
+pub mod canary;
+
 use insitu_models::bundle::Bundle;
 use insitu_models::sign::SigningKey;
-use insitu_protocol::ids::{Digest, ProjectName};
+use insitu_privacy::estimate::EstimateError;
+use insitu_protocol::ids::{Digest, ProjectName, SiteName};
 use insitu_protocol::project::Project;
 
+use crate::agreement::counts::CountsError;
 use crate::registry::{Registry, RegistryError};
 use crate::store::{OrderKind, Store, StoreError, Tx};
+
+/// Why an operator's rollback withdrew a publication.
+const BY_HAND: &str = "rolled back by an operator";
 
 /// Why nothing was published.
 #[derive(Debug, thiserror::Error)]
@@ -35,6 +42,49 @@ pub enum PublishError {
         project: ProjectName,
         /// Publications not withdrawn.
         published: usize,
+    },
+    /// No share of the sites.
+    #[error("a canary goes to a share of the sites between 0 and 1, not {got}")]
+    Share {
+        /// The share.
+        got: f64,
+    },
+    /// Nothing that a canary could be better than.
+    #[error(
+        "project {project} has no bundle that every site has: promote this one without --canary"
+    )]
+    NothingToCompare {
+        /// The project.
+        project: ProjectName,
+    },
+    /// Every site has it.
+    #[error("every site has bundle {bundle} already")]
+    InForce {
+        /// The bundle.
+        bundle: Digest,
+    },
+    /// One at a time.
+    #[error("bundle {bundle} is a canary already: promote it, or roll it back")]
+    CanaryUnderWay {
+        /// That bundle.
+        bundle: Digest,
+    },
+    /// No site would be left without it.
+    #[error("a canary needs two sites at least: one that has it, and one that has not")]
+    TooFewSites,
+    /// The released counts.
+    #[error("the released counts cannot be compared")]
+    Counts {
+        /// Why not.
+        #[from]
+        source: CountsError,
+    },
+    /// Counts of different shapes.
+    #[error("the released counts cannot be added up")]
+    Estimate {
+        /// Why not.
+        #[from]
+        source: EstimateError,
     },
     /// The registry.
     #[error("the bundle is not published")]
@@ -111,7 +161,8 @@ pub fn promote(
     store.write("promote", |tx| bundle_in(tx, key, digest, now_unix_s))
 }
 
-/// Withdraws a project's bundle in force and goes back to the one before; returns that.
+/// Withdraws a project's canary or, when there is none, its bundle in force, and goes back to the
+/// one before; returns that.
 ///
 /// # Errors
 /// [`PublishError::NoEarlier`].
@@ -121,13 +172,18 @@ pub fn rollback(
     now_unix_s: i64,
 ) -> Result<Digest, PublishError> {
     store.write("rollback", |tx| {
+        if let (Some(canary), Some(active)) = (tx.canary(project)?, tx.active_publication(project)?)
+        {
+            canary::withdraw(tx, project, &canary, BY_HAND, now_unix_s)?;
+            return Ok(active.bundle);
+        }
         let mut in_force = tx.publications(project)?;
         in_force.retain(|publication| publication.withdrawn_unix_s.is_none());
         let [newest, before, ..] = in_force.as_slice() else {
             let published = in_force.len();
             return Err(PublishError::NoEarlier { project: project.clone(), published });
         };
-        tx.withdraw(project, newest.number, now_unix_s)?;
+        tx.withdraw(project, newest.number, BY_HAND, now_unix_s)?;
         let order = OrderKind::Bundle { bundle: before.bundle, publication: before.number };
         tell_members(tx, &order)?;
         Ok(before.bundle)
@@ -135,7 +191,7 @@ pub fn rollback(
 }
 
 /// Signs and publishes a registered bundle inside a transaction; a bundle that is in force
-/// already stays so.
+/// already stays so, a canary of it goes to all sites, and one of another bundle ends.
 ///
 /// # Errors
 /// [`PublishError`].
@@ -150,13 +206,26 @@ pub fn bundle_in(
     if active.is_some_and(|publication| publication.bundle == digest) {
         return Ok(());
     }
+    let canary = tx.canary(&bundle.project)?;
+    if let Some(canary) = canary {
+        let publication = canary.publication.number;
+        if canary.publication.bundle == digest {
+            tx.spread_canary(&bundle.project, publication)?;
+            return Ok(tell_members(tx, &OrderKind::Bundle { bundle: digest, publication })?);
+        }
+        tx.withdraw(&bundle.project, publication, "another bundle was published", now_unix_s)?;
+    }
     tx.sign_bundle(digest, key.sign(&bundle.manifest))?;
     let publication = tx.add_publication(&bundle.project, digest, now_unix_s)?;
     Ok(tell_members(tx, &OrderKind::Bundle { bundle: digest, publication })?)
 }
 
 fn tell_members(tx: &Tx<'_>, order: &OrderKind) -> Result<(), StoreError> {
-    tx.members()?.iter().try_for_each(|site| tx.add_order(site, order))
+    tell(tx, &tx.members()?, order)
+}
+
+fn tell(tx: &Tx<'_>, sites: &[SiteName], order: &OrderKind) -> Result<(), StoreError> {
+    sites.iter().try_for_each(|site| tx.add_order(site, order))
 }
 
 #[cfg(test)]

@@ -107,8 +107,13 @@ pub struct BundleReport {
     pub version: u32,
     /// The bundle it was trained from.
     pub parent: Option<Digest>,
-    /// `active`, `published` before, or `candidate`.
+    /// `active` everywhere, `canary` at some sites, `published` before, `rolled back`, or
+    /// `candidate`.
     pub state: &'static str,
+    /// The sites of a canary.
+    pub canary_sites: Vec<SiteName>,
+    /// Why it was rolled back.
+    pub reason: Option<String>,
     /// When it was registered.
     pub created: Timestamp,
     /// Where the weights come from.
@@ -298,8 +303,14 @@ pub fn report(
 fn describe(tx: &Tx<'_>, row: BundleRow) -> Result<BundleReport, RegistryError> {
     let manifest = Manifest::decode(&row.manifest)?;
     let active = tx.active_publication(&row.project)?.map(|publication| publication.bundle);
+    let canary = tx.canary(&row.project)?.filter(|it| it.publication.bundle == row.digest);
+    let mut publications = tx.publications(&row.project)?.into_iter();
+    let last = publications.find(|publication| publication.bundle == row.digest);
+    let reason = last.map(|last| last.reason).filter(|reason| !reason.is_empty());
     let state = match row.signature {
         _ if active == Some(row.digest) => "active",
+        _ if canary.is_some() => "canary",
+        Some(_) if reason.is_some() => "rolled back",
         Some(_) => "published",
         None => "candidate",
     };
@@ -315,6 +326,8 @@ fn describe(tx: &Tx<'_>, row: BundleRow) -> Result<BundleReport, RegistryError> 
         version: manifest.version,
         parent: row.parent,
         state,
+        canary_sites: canary.map(|canary| canary.sites).unwrap_or_default(),
+        reason,
         created: Timestamp::from_second(row.created_unix_s).unwrap_or(Timestamp::MAX),
         lineage: manifest.lineage.iter().map(ToString::to_string).collect(),
         evaluations: evaluations.collect(),

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use insitu_privacy::GaussianScale;
 use insitu_privacy::estimate::{EstimateError, NoisedCounts};
-use insitu_protocol::ids::SiteName;
+use insitu_protocol::ids::{AgentName, SiteName};
 use insitu_protocol::project::Project;
 use insitu_protocol::release::{Body, Release};
 use insitu_protocol::session::Purpose;
 
 use crate::session::vector::{self, Collected};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, WindowRow};
 
 /// Why released counts cannot be summed.
 #[derive(Debug, thiserror::Error)]
@@ -98,8 +98,25 @@ impl Together {
     }
 }
 
+/// What one agent released in one window.
+#[derive(Clone, Debug)]
+pub struct Window {
+    /// The site.
+    pub site: SiteName,
+    /// Its agent.
+    pub agent: AgentName,
+    /// When it came.
+    pub received_unix_s: i64,
+    /// Its counts.
+    pub released: Released,
+}
+
 impl Released {
-    fn add(&mut self, other: &Self) -> Result<(), EstimateError> {
+    /// Adds another one's counts and noise.
+    ///
+    /// # Errors
+    /// [`EstimateError`], when the shapes differ.
+    pub fn add(&mut self, other: &Self) -> Result<(), EstimateError> {
         self.counts.pool(&other.counts)?;
         self.windows += other.windows;
         Ok(())
@@ -117,6 +134,24 @@ pub fn confusion(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsError>
     sources(tx, project, (&Body::Confusion { window: 0 }, Collected::Confusion), |a, b| {
         a.classes == b.classes
     })
+}
+
+/// The confusion matrices of the project's present classes, window by window: by site and agent, in
+/// the order in which they were released.
+///
+/// # Errors
+/// [`CountsError`].
+pub fn windows(tx: &Tx<'_>, project: &Project) -> Result<Vec<Window>, CountsError> {
+    let mut windows = Vec::new();
+    for row in tx.windows(&project.name, &Body::Confusion { window: 0 })? {
+        let then = tx.project_version(&project.name, row.release.project_version)?;
+        if then.is_some_and(|then| then.classes == project.classes) {
+            let released = Released { windows: 1, counts: noised(&row.release)? };
+            let WindowRow { site, agent, received_unix_s, .. } = row;
+            windows.push(Window { site, agent, received_unix_s, released });
+        }
+    }
+    Ok(windows)
 }
 
 /// The coincidence matrices `[classes, classes]`.

@@ -36,6 +36,9 @@ impl Handler for LinkHandler {
         self.presence.seen(&peer.identity.site, self.office.now_unix_s());
         let (office, peer, name) = (Arc::clone(&self.office), peer.clone(), request.name());
         let answered = tokio::task::spawn_blocking(move || answer(&office, &peer, request)).await;
+        if matches!(answered, Ok(Ok(Ok(Response::Receipt(_) | Response::Session(_))))) {
+            self.office.arrived.notify_one();
+        }
         settle(name, answered).unwrap_or_else(Response::Refused)
     }
 

@@ -20,6 +20,7 @@ use insitu_models::sign::SigningKey;
 use insitu_protocol::ids::SiteName;
 use rust_embed::RustEmbed;
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::config::Config;
 use crate::registry::Registry;
@@ -45,6 +46,9 @@ pub struct Office {
     pub key: SigningKey,
     /// The date.
     pub clock: Arc<dyn Clock>,
+    /// Told when something came that a job may wait for: a round closes with its last update, not
+    /// at the next tick.
+    pub arrived: Notify,
 }
 
 impl Office {

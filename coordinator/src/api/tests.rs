@@ -72,7 +72,8 @@ fn office() -> (tempfile::TempDir, Office) {
     Coordinator::create(&config, federation, Arc::clone(&clock)).unwrap();
     let authority = Authority::open(&config.authority_folder(), Arc::clone(&clock)).unwrap();
     let Scene { dir, store, sessions, registry, key } = scene;
-    (dir, Office { config, store, sessions, registry, authority, key, clock })
+    let arrived = Notify::new();
+    (dir, Office { config, store, sessions, registry, authority, key, clock, arrived })
 }
 
 fn registry_evaluate(scene: &Scene, bundle: insitu_protocol::ids::Digest, of: &[(SiteName, f64)]) {

@@ -154,7 +154,7 @@ pub(super) enum Model {
         #[arg(long)]
         project: ProjectName,
     },
-    /// List the bundles: active, published before, and candidates of training rounds
+    /// List the bundles: active, canaries, published before, rolled back, and candidates
     List {
         /// Only of this project
         #[arg(long)]
@@ -169,11 +169,18 @@ pub(super) enum Model {
         out: PathBuf,
     },
     /// Publish a bundle that is registered already, a training round's candidate for instance
+    ///
+    /// With --canary it goes to a share of the sites first. It comes back by itself when the
+    /// agreement of its prelabels with people's labels falls there, by more than the noise explains;
+    /// promote it again without --canary to give it to all.
     Promote {
         /// Its digest, or the beginning of it
         digest: String,
+        /// Share of the sites that get it first, for example 0.2
+        #[arg(long, value_name = "SHARE")]
+        canary: Option<f64>,
     },
-    /// Withdraw a project's active bundle and go back to the one before
+    /// Withdraw a project's canary or else its active bundle, and go back to the one before
     Rollback {
         /// The project
         #[arg(long)]

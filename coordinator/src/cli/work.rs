@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use insitu_daemon::files;
 use insitu_models::bundle::Bundle;
+use insitu_protocol::ids::SiteName;
 use insitu_protocol::order::{Clause, Selector};
 use insitu_protocol::project;
 use serde_json::json;
@@ -14,6 +15,7 @@ use super::output::{Output, short, short_or_dash, table, time};
 use super::setup::open;
 use crate::api::Office;
 use crate::campaign::{self, Plan, Target, bins_clause};
+use crate::registry::BundleReport;
 use crate::{publish, registry};
 
 /// Longest project file, in bytes.
@@ -71,7 +73,7 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
                         short(bundle.bundle),
                         bundle.project.to_string(),
                         format!("{} {}", bundle.name, bundle.version),
-                        bundle.state.to_owned(),
+                        stage(bundle),
                         short_or_dash(bundle.parent),
                         bundle.lineage.last().cloned().unwrap_or_default(),
                     ]
@@ -86,7 +88,14 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
             let text = format!("bundle {digest} is in {}", out.display());
             Output::new(&json!({"bundle": digest, "out": out}), text)
         }
-        Model::Promote { digest } => {
+        Model::Promote { digest, canary: Some(share) } => {
+            let digest = registry::find(store, &digest)?;
+            let sites = publish::canary::start(store, &office.key, digest, share, now)?;
+            let names: Vec<&str> = sites.iter().map(SiteName::as_str).collect();
+            let text = format!("bundle {digest} is published to {} first", names.join(", "));
+            Output::new(&json!({"bundle": digest, "canary_sites": sites}), text)
+        }
+        Model::Promote { digest, canary: None } => {
             let digest = registry::find(store, &digest)?;
             publish::promote(store, &office.key, digest, now)?;
             Output::new(&json!({"bundle": digest}), format!("bundle {digest} is published"))
@@ -102,6 +111,15 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
             let text = format!("{} figure(s) attached to bundle {digest}", accuracy.len());
             Output::new(&json!({"bundle": digest, "figures": accuracy.len()}), text)
         }
+    }
+}
+
+fn stage(bundle: &BundleReport) -> String {
+    let sites: Vec<&str> = bundle.canary_sites.iter().map(SiteName::as_str).collect();
+    match &bundle.reason {
+        _ if !sites.is_empty() => format!("{} at {}", bundle.state, sites.join(", ")),
+        Some(reason) if bundle.state == "rolled back" => reason.clone(),
+        _ => bundle.state.to_owned(),
     }
 }
 

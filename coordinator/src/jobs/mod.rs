@@ -10,6 +10,7 @@ pub mod training;
 use insitu_models::sign::SigningKey;
 
 use crate::campaign;
+use crate::publish::{PublishError, canary};
 use crate::registry::Registry;
 use crate::session::desk::{self, SessionError, Sessions};
 use crate::store::{Store, StoreError};
@@ -37,6 +38,13 @@ pub enum JobError {
         #[from]
         source: TrainingError,
     },
+    /// A canary could not be compared; it goes on.
+    #[error("a canary could not be compared with the bundle before it")]
+    Canary {
+        /// Why not.
+        #[from]
+        source: PublishError,
+    },
     /// A secure aggregation could not go on; it is tried again.
     #[error("a secure aggregation cannot go on")]
     Session {
@@ -62,8 +70,10 @@ pub fn tick(bench: Bench<'_>, sessions: &Sessions, now_unix_s: i64) -> Result<()
     let aggregated = desk::advance(bench.store, sessions, now_unix_s);
     let collected = collection::advance(bench.store, now_unix_s);
     let trained = training::advance(bench, now_unix_s);
+    let watched = canary::watch(bench.store, now_unix_s);
     campaign::close_due(bench.store, now_unix_s)?;
     aggregated?;
     collected?;
+    watched?;
     Ok(trained?)
 }

@@ -1,9 +1,12 @@
 use insitu_models::manifest::Sentence;
+use insitu_protocol::ids::digest;
+use insitu_protocol::order::Order;
+use insitu_protocol::release::Body;
 use insitu_protocol::request::CHUNK_BYTES_MAX;
 
 use super::*;
 use crate::registry;
-use crate::tests::{NOW, Scene, bundle, name, project};
+use crate::tests::{Agent, NOW, Scene, bundle, name, project, site};
 
 fn active(scene: &Scene) -> Digest {
     scene.store.read("active", |tx| tx.active_publication(&name())).unwrap().unwrap().bundle
@@ -34,7 +37,7 @@ fn publish_promote_and_roll_back() {
     promote(&scene.store, &scene.key, second, NOW).unwrap(); // changes nothing
     assert_eq!(states(), ["published", "active"]);
     assert_eq!(rollback(&scene.store, &name(), NOW).unwrap(), first);
-    assert_eq!(states(), ["active", "published"]);
+    assert_eq!(states(), ["active", "rolled back"]);
     assert!(matches!(
         rollback(&scene.store, &name(), NOW),
         Err(PublishError::NoEarlier { published: 1, .. })
@@ -88,7 +91,7 @@ fn a_bundle_of_another_taxonomy_is_refused() {
 fn figures_attached_by_hand_are_shares() {
     let scene = Scene::new(&["a"]);
     let digest = scene.publish();
-    let site: insitu_protocol::ids::SiteName = "a".parse().unwrap();
+    let site: SiteName = "a".parse().unwrap();
     let attach =
         |share| registry::evaluate(&scene.store, digest, &[(site.clone(), share)], "n", NOW);
     attach(0.7).unwrap();
@@ -98,4 +101,119 @@ fn figures_attached_by_hand_are_shares() {
     let report = registry::report(&scene.store, None).unwrap();
     assert_eq!(report[0].evaluations.len(), 1);
     assert!((report[0].evaluations[0].accuracy - 0.8).abs() < 1e-12);
+}
+
+/// The bundle that a site is told to use last.
+fn told(scene: &Scene, name: &str, now: i64) -> Digest {
+    let orders = scene.orders(name, now).into_iter().filter_map(|order| match order {
+        Order::Bundle(order) => Some(digest(&order.manifest.0)),
+        _ => None,
+    });
+    orders.last().unwrap()
+}
+
+const SITES: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+/// A window of each site: so many items of each class, of which the prelabel was wrong for so many.
+fn windows(scene: &Scene, agents: &mut [Agent], window: u32, wrong: i32, now: i64) {
+    for agent in agents {
+        let counts = vec![500 - wrong, wrong, wrong, 500 - wrong];
+        agent.submit(scene, Body::Confusion { window }, counts, now).unwrap();
+    }
+}
+
+/// A federation whose canary has begun at `NOW + 10`, after two windows with one wrong in ten.
+fn canary_begun(scene: &Scene) -> (Vec<Agent>, Digest, Digest, Vec<SiteName>) {
+    let first = scene.publish();
+    let mut agents = SITES.map(Agent::new).to_vec();
+    for window in 1..=2 {
+        windows(scene, &mut agents, window, 50, NOW + i64::from(window));
+    }
+    let second = candidate(scene);
+    let sites = canary::start(&scene.store, &scene.key, second, 0.4, NOW + 10).unwrap();
+    assert_eq!(sites.len(), 2);
+    (agents, first, second, sites)
+}
+
+fn listed(scene: &Scene, bundle: Digest) -> registry::BundleReport {
+    let report = registry::report(&scene.store, Some(&name())).unwrap();
+    report.into_iter().find(|row| row.bundle == bundle).unwrap()
+}
+
+#[test]
+fn a_canary_goes_to_its_sites_alone_and_then_to_all() {
+    let mut scene = Scene::new(&SITES);
+    let (mut agents, first, second, sites) = canary_begun(&scene);
+    let check = |scene: &Scene| {
+        for name in SITES {
+            let expected = if sites.contains(&site(name)) { second } else { first };
+            assert_eq!(told(scene, name, NOW + 10), expected, "{name}");
+        }
+    };
+    check(&scene);
+    assert_eq!((listed(&scene, second).state, listed(&scene, first).state), ("canary", "active"));
+    assert_eq!(listed(&scene, second).canary_sites, sites);
+    let third = Digest::from_hex(&"0".repeat(64)).unwrap();
+    let start = |bundle, share| canary::start(&scene.store, &scene.key, bundle, share, NOW + 11);
+    assert!(matches!(start(third, 0.5), Err(PublishError::Registry { .. })));
+    assert!(matches!(start(first, 0.5), Err(PublishError::InForce { .. })));
+    assert!(matches!(start(second, 1.0), Err(PublishError::Share { .. })));
+    assert!(matches!(start(second, 0.5), Err(PublishError::CanaryUnderWay { .. })));
+    // As good as before, within the noise, and a crash between any two windows.
+    for window in 3..=6 {
+        windows(&scene, &mut agents, window, 52, NOW + 10 + i64::from(window));
+        scene.restart();
+        scene.tick(NOW + 20).unwrap();
+        check(&scene);
+    }
+    promote(&scene.store, &scene.key, second, NOW + 30).unwrap();
+    for name in SITES {
+        assert_eq!(told(&scene, name, NOW + 30), second);
+    }
+    assert_eq!(listed(&scene, second).state, "active");
+    assert_eq!(rollback(&scene.store, &name(), NOW + 31).unwrap(), first);
+}
+
+#[test]
+fn a_canary_under_which_agreement_falls_comes_back_by_itself() {
+    let mut scene = Scene::new(&SITES);
+    let (mut agents, first, second, sites) = canary_begun(&scene);
+    // Three wrong in ten; the first window may hold prelabels of both bundles.
+    windows(&scene, &mut agents, 3, 150, NOW + 11);
+    scene.tick(NOW + 11).unwrap();
+    assert_eq!(told(&scene, sites[0].as_str(), NOW + 11), second);
+    windows(&scene, &mut agents, 4, 150, NOW + 12);
+    scene.restart();
+    for _ in 0..2 {
+        scene.tick(NOW + 12).unwrap();
+    }
+    for name in SITES {
+        assert_eq!(told(&scene, name, NOW + 12), first);
+    }
+    let row = listed(&scene, second);
+    assert_eq!((row.state, listed(&scene, first).state), ("rolled back", "active"));
+    let reason = row.reason.unwrap();
+    assert!(reason.starts_with("rolled back: at its sites κ fell from 0.8"), "{reason}");
+}
+
+#[test]
+fn what_other_sites_and_a_little_noise_do_calls_no_canary_back() {
+    let scene = Scene::new(&SITES);
+    let (mut agents, _, second, sites) = canary_begun(&scene);
+    for window in 3..=4 {
+        for (name, agent) in SITES.iter().zip(&mut agents) {
+            let wrong = if sites.contains(&site(name)) { 60 } else { 250 };
+            let now = NOW + 10 + i64::from(window);
+            windows(&scene, std::slice::from_mut(agent), window, wrong, now);
+        }
+        scene.tick(NOW + 20).unwrap();
+    }
+    assert_eq!(listed(&scene, second).state, "canary");
+    assert_eq!(rollback(&scene.store, &name(), NOW + 21).unwrap(), active(&scene));
+    assert_eq!(listed(&scene, second).reason.as_deref(), Some("rolled back by an operator"));
+    let lonely = Scene::new(&["a"]);
+    lonely.publish();
+    let bundle = candidate(&lonely);
+    let refused = canary::start(&lonely.store, &lonely.key, bundle, 0.5, NOW);
+    assert!(matches!(refused, Err(PublishError::TooFewSites)));
 }

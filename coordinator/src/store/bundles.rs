@@ -35,6 +35,8 @@ pub struct PublicationRow {
     pub at_unix_s: i64,
     /// When a rollback withdrew it.
     pub withdrawn_unix_s: Option<i64>,
+    /// Why, for people.
+    pub reason: String,
 }
 
 /// Accuracy of a bundle at a site, as an operator measured it.
@@ -147,10 +149,12 @@ impl Tx<'_> {
         &self,
         project: &ProjectName,
         number: u64,
+        reason: &str,
         now_unix_s: i64,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE publication SET withdrawn_unix_s = $3 WHERE project = $1 AND number = $2";
-        self.execute(sql, params![project.as_str(), number, now_unix_s]).map(drop)
+        let sql = "UPDATE publication SET withdrawn_unix_s = $3, reason = $4 \
+                   WHERE project = $1 AND number = $2";
+        self.execute(sql, params![project.as_str(), number, now_unix_s, reason]).map(drop)
     }
 
     /// A project's publications, newest first.
@@ -158,12 +162,12 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError::Transaction`].
     pub fn publications(&self, project: &ProjectName) -> Result<Vec<PublicationRow>, StoreError> {
-        let sql = "SELECT number, bundle, at_unix_s, withdrawn_unix_s FROM publication \
+        let sql = "SELECT number, bundle, at_unix_s, withdrawn_unix_s, reason FROM publication \
                    WHERE project = $1 ORDER BY number DESC";
         self.rows(sql, [project.as_str()], publication_row)
     }
 
-    /// The publication in force: the newest that was not withdrawn.
+    /// The publication in force everywhere: the newest that was not withdrawn and is no canary.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
@@ -171,8 +175,9 @@ impl Tx<'_> {
         &self,
         project: &ProjectName,
     ) -> Result<Option<PublicationRow>, StoreError> {
-        let sql = "SELECT number, bundle, at_unix_s, withdrawn_unix_s FROM publication \
-                   WHERE project = $1 AND withdrawn_unix_s IS NULL ORDER BY number DESC LIMIT 1";
+        let sql = "SELECT number, bundle, at_unix_s, withdrawn_unix_s, reason FROM publication \
+                   WHERE project = $1 AND withdrawn_unix_s IS NULL AND stage = 'everywhere' \
+                   ORDER BY number DESC LIMIT 1";
         self.row(sql, [project.as_str()], publication_row)
     }
 
@@ -223,11 +228,12 @@ fn bundle_row(row: &Row<'_>) -> rusqlite::Result<BundleRow> {
     })
 }
 
-fn publication_row(row: &Row<'_>) -> rusqlite::Result<PublicationRow> {
+pub(super) fn publication_row(row: &Row<'_>) -> rusqlite::Result<PublicationRow> {
     Ok(PublicationRow {
         number: row.get(0)?,
         bundle: Fixed(row.get(1)?),
         at_unix_s: row.get(2)?,
         withdrawn_unix_s: row.get(3)?,
+        reason: row.get(4)?,
     })
 }

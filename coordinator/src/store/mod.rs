@@ -10,6 +10,7 @@
 mod buffers;
 mod bundles;
 mod campaigns;
+mod canaries;
 mod collections;
 mod members;
 mod methods;
@@ -28,11 +29,12 @@ use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, TransactionBehav
 pub use buffers::BufferedRow;
 pub use bundles::{BundleRow, EvaluationRow, PublicationRow};
 pub use campaigns::{CampaignRow, CampaignState};
+pub use canaries::CanaryRow;
 pub use collections::{CollectionRow, CollectionState};
 pub use members::{AgentRow, AlertKind, AlertRow, SiteRow, TokenRow};
 pub use methods::{Buffering, Method};
 pub use projects::{OrderKind, OrderRow};
-pub use releases::{ChargeRow, NewRelease, ReleaseRow};
+pub use releases::{ChargeRow, NewRelease, ReleaseRow, WindowRow};
 pub use runs::{Noise, RoundRow, RoundState, RunRow, RunState, SecureAggregation};
 pub use sessions::{SessionRow, SessionState, SumRow};
 

@@ -37,6 +37,19 @@ pub struct ReleaseRow {
     pub release: Release,
 }
 
+/// A window's counted statistics of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WindowRow {
+    /// The site.
+    pub site: SiteName,
+    /// Its agent.
+    pub agent: AgentName,
+    /// When it came.
+    pub received_unix_s: i64,
+    /// The release.
+    pub release: Release,
+}
+
 /// What an agent was charged for one kind of release, as seen here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChargeRow {
@@ -180,6 +193,33 @@ impl Tx<'_> {
     ) -> Result<Vec<ReleaseRow>, StoreError> {
         let (subject, part) = content_key(body);
         self.rows(COUNTED, params![project.as_str(), body.name(), subject, part], release)
+    }
+
+    /// How many counted statistics of one kind there are; the window of `kind` does not matter.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn statistics_count(&self, project: &ProjectName, kind: &Body) -> Result<u64, StoreError> {
+        let sql = "SELECT COUNT(*) FROM release WHERE project = $1 AND kind = $2 AND counted = 1";
+        let count = self.row(sql, params![project.as_str(), kind.name()], |row| row.get(0))?;
+        Ok(count.unwrap_or(0))
+    }
+
+    /// As [`Tx::statistics`], each with its agent and when it came.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn windows(
+        &self,
+        project: &ProjectName,
+        kind: &Body,
+    ) -> Result<Vec<WindowRow>, StoreError> {
+        let sql = "SELECT site, bytes, agent, received_unix_s FROM release WHERE project = $1 \
+                   AND kind = $2 AND counted = 1 ORDER BY site, agent, sequence";
+        self.rows(sql, params![project.as_str(), kind.name()], |row| {
+            let ReleaseRow { site, release } = release(row)?;
+            Ok(WindowRow { site, agent: name(row, 2)?, received_unix_s: row.get(3)?, release })
+        })
     }
 
     /// Hands the counted releases of one campaign, or of one round of a run, to `take`, by site: one

@@ -26,6 +26,7 @@ CREATE TABLE buffered (
 -- A publication goes to every site, or to a share of them first.
 ALTER TABLE publication ADD COLUMN stage TEXT NOT NULL DEFAULT 'everywhere'; -- or canary
 ALTER TABLE publication ADD COLUMN reason TEXT NOT NULL DEFAULT '';    -- why it was withdrawn
+ALTER TABLE publication ADD COLUMN looked INTEGER NOT NULL DEFAULT 0;  -- statistics at the last look
 
 CREATE TABLE canary_site (
     project TEXT NOT NULL,

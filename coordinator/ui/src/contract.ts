@@ -143,7 +143,11 @@ export interface Run {
 export interface Round {
   round: number;
   state: string;
-  sites: { site: string; state: "waiting" | "answered" | "summed" | "missed" }[];
+  sites: {
+    site: string;
+    state: "waiting" | "answered" | "summed" | "missed";
+    staleness: number | null;
+  }[];
   /** The candidate it gave. */
   bundle: string | null;
   /** L2 norm of the mean gradient. */
