@@ -28,9 +28,34 @@ pub struct Config {
     /// Agents' certificates.
     #[serde(default)]
     pub certificates: Certificates,
+    /// The team's own registry of models, if there is one.
+    #[serde(default)]
+    pub mlflow: Option<Mlflow>,
     /// The log.
     #[serde(default)]
     pub log: Log,
+}
+
+/// An MLflow server in which published models are registered.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mlflow {
+    /// Its address: `http://…` or `https://…`.
+    pub url: String,
+    /// File with the bearer token that it asks for, readable by its owner alone; a relative path
+    /// starts at the configuration's folder.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+    /// Certificate authorities (PEM) that an `https` server is checked by.
+    #[serde(default = "system_authorities")]
+    pub ca_file: PathBuf,
+    /// The experiment of the runs; by default `insitu-` and the federation's name.
+    #[serde(default)]
+    pub experiment: Option<String>,
+}
+
+fn system_authorities() -> PathBuf {
+    PathBuf::from("/etc/ssl/certs/ca-certificates.crt")
 }
 
 /// Where agents connect.
@@ -114,6 +139,13 @@ impl Config {
         let mut config: Self = config::read(path)?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         config.data = folder.join(&config.data);
+        if let Some(mlflow) = &mut config.mlflow {
+            mlflow.token_file = mlflow.token_file.take().map(|file| folder.join(file));
+            mlflow.ca_file = folder.join(&mlflow.ca_file);
+            if let Some(reason) = unfit(mlflow) {
+                return Err(ConfigError::Invalid { path: path.to_owned(), line: 1, reason });
+            }
+        }
         if !config.http.listen.ip().is_loopback() {
             return Err(ConfigError::Invalid {
                 path: path.to_owned(),
@@ -154,6 +186,21 @@ impl Config {
     }
 }
 
+/// Why settings for MLflow make no sense, or give a secret away.
+fn unfit(mlflow: &Mlflow) -> Option<String> {
+    let Mlflow { url, token_file, .. } = mlflow;
+    let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
+    if host.is_none_or(str::is_empty) {
+        return Some(format!("mlflow.url is {url:?}: it starts with http:// or https://"));
+    }
+    let local = ["127.0.0.1", "localhost", "[::1]"];
+    let open = url.starts_with("http://")
+        && !local.iter().any(|name| host.is_some_and(|host| host.starts_with(name)));
+    (open && token_file.is_some()).then(|| {
+        "mlflow.token_file needs an https:// address: over http:// anybody reads it".into()
+    })
+}
+
 /// The file that `init` writes.
 pub fn example(federation: &FederationName, link: SocketAddr, http: SocketAddr) -> String {
     format!(
@@ -183,6 +230,13 @@ closes_in = "1h"
 [certificates]
 # Life of an agent's certificate. Agents renew it by themselves at two thirds of it.
 agent_life = "30days"
+
+# Published models can be registered in your team's MLflow, with their card, metrics and lineage:
+# [mlflow]
+# url = "https://mlflow.example.org"
+# token_file = "mlflow.token"                          # a bearer token, readable by you alone
+# ca_file = "/etc/ssl/certs/ca-certificates.crt"
+# experiment = "insitu-{federation}"
 
 [log]
 format = "text"     # or "json"
@@ -216,6 +270,25 @@ mod tests {
         assert_eq!(config.rounds, Rounds::default());
         assert_eq!(config.certificates, Certificates::default());
         assert_eq!(config.log, Log::default());
+        assert_eq!(config.mlflow, None);
+    }
+
+    #[test]
+    fn a_registry_of_models_is_reached_by_http_and_tokens_travel_encrypted() {
+        let with = |lines: &str| read(&format!("{}\n[mlflow]\n{lines}", written()));
+        let local = with("url = \"http://127.0.0.1:5000\"\ntoken_file = \"t\"").unwrap();
+        let mlflow = local.mlflow.unwrap();
+        assert_eq!(mlflow.ca_file, system_authorities());
+        assert!(mlflow.token_file.unwrap().is_absolute());
+        with("url = \"https://models.example.org\"\ntoken_file = \"t\"").unwrap();
+        with("url = \"http://models.example.org\"").unwrap();
+        for (lines, why) in [
+            ("url = \"models.example.org\"", "starts with http"),
+            ("url = \"http://models.example.org\"\ntoken_file = \"t\"", "anybody reads it"),
+            ("url = \"http://a\"\ntoken = \"secret\"", "token"),
+        ] {
+            assert!(with(lines).unwrap_err().to_string().contains(why), "{lines}");
+        }
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //!    checks releases and lets agents join; [`ledger`] adds up what they cost.
 //! 2. [`round`] is the pure state machine of a training round, [`aggregate`] its arithmetic.
 //! 3. [`agreement`] and [`drift`] say what the noised counts say; [`campaign`] asks for labels.
-//! 4. [`registry`] keeps bundles, [`publish`] signs them, [`downlink`] tells the sites.
+//! 4. [`registry`] keeps bundles, [`publish`] signs them, [`mlflow`] registers them elsewhere,
+//!    [`downlink`] tells the sites.
 //! 5. [`jobs`] closes what is due; [`api`] answers agents and people; [`cli`] is the program.
 //!
 //! Time, the network and the folder are parameters, so that a test runs a coordinator over a
@@ -38,6 +39,7 @@ pub mod drift;
 pub mod intake;
 pub mod jobs;
 pub mod ledger;
+pub mod mlflow;
 pub mod publish;
 pub mod registry;
 pub mod round;
@@ -229,7 +231,7 @@ impl Coordinator {
         let (stop, inner) = shutdown::pair();
         let health = Health::starting("starting");
         health.ready();
-        let ((), (), (), served) = tokio::join!(
+        let ((), (), (), (), served) = tokio::join!(
             async {
                 tokio::select! {
                     () = shutdown.requested() => {}
@@ -240,6 +242,7 @@ impl Coordinator {
             },
             server.clone().serve(handler, inner.clone()),
             self.work(&presence, &server, credentials, &inner),
+            self.register_models(&inner),
             async {
                 let served = self.serve_web(web, &presence, &health, inner.clone()).await;
                 if served.is_err() {
@@ -301,6 +304,33 @@ impl Coordinator {
                     }
                 }
             }
+        }
+    }
+
+    /// Registers what is published in the team's MLflow, if it has one, until `shutdown`. Nothing
+    /// waits for this.
+    async fn register_models(&self, shutdown: &Shutdown) {
+        let Some(settings) = self.office.config.mlflow.clone() else { return };
+        let (least, longest) = mlflow::REST;
+        let mut rest = least;
+        while shutdown.sleep(rest).await {
+            let (office, settings) = (Arc::clone(&self.office), settings.clone());
+            let registered = tokio::task::spawn_blocking(move || {
+                let federation = office.authority.federation();
+                mlflow::advance(&office.store, &settings, federation).map_err(anyhow::Error::from)
+            });
+            rest = match registered.await {
+                Ok(Ok(_)) => least,
+                Ok(Err(error)) => {
+                    let error = format!("{error:#}");
+                    tracing::warn!(error, "a model is not registered in MLflow yet");
+                    (2 * rest).min(longest)
+                }
+                Err(panic) => {
+                    tracing::error!(%panic, "a model is not registered in MLflow yet");
+                    longest
+                }
+            };
         }
     }
 

@@ -52,6 +52,7 @@ const COORDINATOR: &[&str] = &[
     "campaign",
     "registry",
     "publish",
+    "mlflow",
     "downlink",
     "jobs",
     "api",

@@ -207,7 +207,6 @@ fn refusals() {
         (Refusal::Chain { expected: 4, got: 3 }, "070403"),
         (Refusal::Busy { retry_after_ms: 100 }, "0864"),
         (Refusal::Failed, "09"),
-        (Refusal::OverNorm { got_milli: 300, limit_milli: 2 }, "0cac0202"),
     ];
     for (refusal, body) in vectors {
         let length = format!("{:02x}000000", 1 + body.len() / 2);
@@ -274,7 +273,7 @@ fn orders() {
             &"05".repeat(64), // signature
         ],
     );
-    let round = RoundOrder {
+    let order = Order::Round(RoundOrder {
         run: Fixed([6; 16]),
         round: 1,
         rounds: 5,
@@ -287,30 +286,27 @@ fn orders() {
         fraction_bits: 12,
         nano_rho: 1000,
         closes_unix_s: 64,
-    };
-    let orders = [("02", Order::Round(round.clone())), ("05", Order::CoarseRound(round))];
-    for (variant, order) in orders {
-        golden(
-            &Response::Orders(vec![NumberedOrder { number: 2, order }]),
-            &[
-                "46000000",
-                "020102",
-                variant,          // round, or one of one byte a coordinate
-                &"06".repeat(16), // run
-                "01",             // round
-                "05",             // rounds
-                "0170",           // project
-                &"07".repeat(32), // backbone
-                "040000803f",     // head
-                "02",             // classes
-                "03",             // features
-                "f403",           // clip_milli
-                "0c",             // fraction_bits
-                "e807",           // nano_rho
-                "8001",           // closes_unix_s, zigzag
-            ],
-        );
-    }
+    });
+    golden(
+        &Response::Orders(vec![NumberedOrder { number: 2, order }]),
+        &[
+            "46000000",
+            "020102",
+            "02",             // variant: round
+            &"06".repeat(16), // run
+            "01",             // round
+            "05",             // rounds
+            "0170",           // project
+            &"07".repeat(32), // backbone
+            "040000803f",     // head
+            "02",             // classes
+            "03",             // features
+            "f403",           // clip_milli
+            "0c",             // fraction_bits
+            "e807",           // nano_rho
+            "8001",           // closes_unix_s, zigzag
+        ],
+    );
 }
 
 #[test]
@@ -446,10 +442,6 @@ fn release() {
         (
             Body::MaskedStatistics { window: 5, session: Fixed([3; 32]) },
             format!("0705{}", "03".repeat(32)),
-        ),
-        (
-            Body::CoarseUpdate { run: Fixed([2; 16]), round: 7, shift: 9 },
-            format!("08{}0709", "02".repeat(16)),
         ),
     ];
     for (body, body_hex) in bodies {

@@ -35,13 +35,18 @@ CREATE TABLE canary_site (
     PRIMARY KEY (project, number, site)
 ) STRICT;
 
--- How far the registration of a publication in MLflow has come. A publication without a row waits.
+-- What the team's MLflow knows. A publication without a version there waits for it.
 CREATE TABLE registration (
-    project      TEXT NOT NULL,
-    number       INTEGER NOT NULL,     -- of the publication
-    attempts     INTEGER NOT NULL,
-    next_unix_s  INTEGER NOT NULL,     -- not before this time
-    model        TEXT NOT NULL,        -- name and version there; empty until it is done
-    failure      TEXT NOT NULL,        -- of the last attempt, for people
+    project TEXT NOT NULL,
+    number  INTEGER NOT NULL,          -- of the publication
+    version TEXT,                      -- of the model there
+    failure TEXT NOT NULL,             -- of the last attempt, for people
     PRIMARY KEY (project, number)
+) STRICT;
+
+CREATE TABLE registration_alias (
+    project TEXT NOT NULL,
+    alias   TEXT NOT NULL,
+    number  INTEGER NOT NULL,          -- of the publication that it points to there
+    PRIMARY KEY (project, alias)
 ) STRICT;

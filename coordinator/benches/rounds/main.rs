@@ -1,0 +1,238 @@
+//! What a training round costs: ten agents with and without secure aggregation, and a thousand.
+//! Prints each figure beside its bar; asserts nothing but that the sums are right.
+//!
+//! `cargo bench -p insitu-coordinator --bench rounds`. The agents are another process, over mutual
+//! TLS on loopback, so that their processor time and the coordinator's memory are told apart. The
+//! peers' lines come from `tests/peers/rounds.py` where the packages `flwr` and `nvflare` are
+//! installed; otherwise figures that were measured once are printed, and said to be so.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark stops at the first surprise")]
+#![allow(clippy::print_stdout, reason = "a benchmark prints")]
+
+mod agents;
+mod bundle;
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use insitu_coordinator::jobs::{Bench, training};
+use insitu_coordinator::store::{Method, SecureAggregation};
+use insitu_privacy::secagg::ConsentKey;
+use insitu_privacy::{GaussianScale, add_noise};
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::ids::{RunId, SiteName};
+use tokio::task::JoinSet;
+
+use support::{Served, found, propose_round, take_part};
+
+/// Agents of the small rounds, and of the large one.
+const FEW: usize = 10;
+const MANY: usize = 1000;
+/// Rounds over which the small ones are averaged.
+const ROUNDS: u32 = 10;
+/// Parameters of the head.
+const PARAMETERS: usize = 29_645;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().collect();
+    let threads =
+        tokio::runtime::Builder::new_multi_thread().enable_all().worker_threads(2).build();
+    let runtime = threads.unwrap();
+    if let [_, flag, rest @ ..] = arguments.as_slice()
+        && flag == "--agents"
+    {
+        return agents::main(rest);
+    }
+    println!("a round of {PARAMETERS} parameters, {FEW} agents, mutual TLS on loopback");
+    runtime.block_on(few(false));
+    runtime.block_on(few(true));
+    runtime.block_on(masked());
+    noise();
+    peers();
+    println!("{MANY} agents' updates in one round");
+    runtime.block_on(many());
+}
+
+/// The agents, in a process of their own.
+struct Agents {
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Agents {
+    fn start(served: &Served, folder: &Path, count: usize) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--agents", &served.address.to_string(), folder.to_str().unwrap()])
+            .arg(count.to_string())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+        let mut agents = Self { child, input, output: BufReader::new(output) };
+        assert_eq!(agents.line(), "ready");
+        agents
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// Lets every agent take part in so many rounds; processor seconds of all of them, and the bytes
+    /// of one update.
+    fn play(&mut self, rounds: u32) -> (f64, u64) {
+        writeln!(self.input, "{rounds}").unwrap();
+        let line = self.line();
+        let (seconds, bytes) = line.split_once(' ').unwrap();
+        (seconds.parse().unwrap(), bytes.parse().unwrap())
+    }
+}
+
+impl Drop for Agents {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A coordinator with the large head and so many agents that have joined.
+async fn federation(folder: &Path, count: usize) -> Served {
+    found(folder);
+    let served = Served::start(folder);
+    let office = served.coordinator.office();
+    bundle::publish(office);
+    let now = office.now_unix_s();
+    let keys = folder.join("agents");
+    std::fs::create_dir(&keys).unwrap();
+    for index in 0..count {
+        let site: SiteName = format!("site-{index}").parse().unwrap();
+        office.store.write("add", |tx| tx.add_site(&site, now)).unwrap();
+        let (credentials, _) = served.join(&served.token(site.as_str())).await.unwrap();
+        credentials.store(&keys.join(format!("{index}.pem"))).unwrap();
+    }
+    served
+}
+
+fn start(served: &Served, rounds: u32, coarse: bool, count: usize) -> RunId {
+    let office = served.coordinator.office();
+    let sites = (0..count).map(|index| format!("site-{index}").parse().unwrap()).collect();
+    let plan = training::Plan {
+        project: bundle::PROJECT.parse().unwrap(),
+        rounds: Some(rounds),
+        sites: Some(sites),
+        quorum: None,
+        closes_in: Duration::from_secs(600),
+        secure: SecureAggregation::Off,
+        colluders: None,
+        method: Method { coarse, ..Method::default() },
+    };
+    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
+    training::start(bench, &plan, office.now_unix_s()).unwrap()
+}
+
+async fn few(coarse: bool) {
+    let folder = tempfile::tempdir().unwrap();
+    let served = federation(folder.path(), FEW).await;
+    let mut agents = Agents::start(&served, &folder.path().join("agents"), FEW);
+    let begin = Instant::now();
+    start(&served, ROUNDS, coarse, FEW);
+    let (cpu, bytes) = tokio::task::spawn_blocking(move || agents.play(ROUNDS)).await.unwrap();
+    let seconds = begin.elapsed().as_secs_f64() / f64::from(ROUNDS);
+    let cpu = cpu / f64::from(ROUNDS) / FEW as f64;
+    let (what, bar) = if coarse { ("one byte a value", 35) } else { ("four bytes a value", 122) };
+    println!("  {what}: {seconds:.3} s a round (bar 0.3)");
+    println!("    an agent sends {:.1} kB (bar {bar})", bytes as f64 / 1e3);
+    println!("    and computes {cpu:.4} s for the link and the update (bar 0.02)");
+    served.stop().await;
+}
+
+/// The same sum under secure aggregation, agents in this process.
+async fn masked() {
+    let folder = tempfile::tempdir().unwrap();
+    found(folder.path());
+    let served = Served::start(folder.path());
+    let office = served.coordinator.office();
+    let now = office.now_unix_s();
+    office.store.write("revoke", |tx| tx.revoke_site(&"north".parse().unwrap(), now)).unwrap();
+    let mut links = Vec::new();
+    for seed in 1..=u8::try_from(FEW).unwrap() {
+        let site: SiteName = format!("site-{seed}").parse().unwrap();
+        office.store.write("add", |tx| tx.add_site(&site, now)).unwrap();
+        let (credentials, _) = served.join(&served.token(site.as_str())).await.unwrap();
+        let (link, _) = served.connect(&credentials).await.unwrap();
+        let key = ConsentKey::new(&[seed; 32]);
+        link.announce(Fixed(key.verify_key())).await.unwrap();
+        links.push((link, key));
+    }
+    let begin = Instant::now();
+    let order = propose_round(office);
+    let mut sites = JoinSet::new();
+    for (index, (link, key)) in links.into_iter().enumerate() {
+        let order = order.clone();
+        sites.spawn(async move { take_part(&link, &key, &order, index).await });
+    }
+    let costs = sites.join_all().await;
+    let seconds = begin.elapsed().as_secs_f64();
+    let bytes = costs.iter().map(|(bytes, _)| *bytes).max().unwrap();
+    let busy = costs.iter().map(|(_, busy)| busy).sum::<f64>() / FEW as f64;
+    println!("  under secure aggregation: {seconds:.3} s a round (bar 1)");
+    println!("    an agent sends {:.1} kB (bar 122) and computes {busy:.4} s", bytes as f64 / 1e3);
+    served.stop().await;
+}
+
+/// The exact noise of an update, which an agent draws ahead of the round.
+fn noise() {
+    let scale = GaussianScale::from_steps(1024 * 400).unwrap();
+    let exact = vec![0; PARAMETERS];
+    let begin = Instant::now();
+    add_noise(&exact, scale).unwrap();
+    let seconds = begin.elapsed().as_secs_f64();
+    println!("  the exact noise of one update, drawn ahead of the round: {seconds:.4} s");
+}
+
+async fn many() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = federation(folder.path(), MANY).await;
+    let mut agents = Agents::start(&served, &folder.path().join("agents"), MANY);
+    forget_peak();
+    let begin = Instant::now();
+    start(&served, 1, false, MANY);
+    let (cpu, _) = tokio::task::spawn_blocking(move || agents.play(1)).await.unwrap();
+    println!("  {:.1} s (bar 30)", begin.elapsed().as_secs_f64());
+    println!("  {:.0} MB at most in the coordinator (bar 500)", peak_megabytes());
+    println!("  an agent computes {:.4} s", cpu / MANY as f64);
+    served.stop().await;
+}
+
+/// Starts the peak of the resident memory anew.
+fn forget_peak() {
+    std::fs::write("/proc/self/clear_refs", "5").unwrap();
+}
+
+/// Largest resident memory of this process, from Linux's `/proc`.
+fn peak_megabytes() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap() * 1024.0 / 1e6
+}
+
+/// The same round by Flower and NVFlare, where they are installed.
+fn peers() {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/peers/rounds.py");
+    let output = Command::new("python3").arg(&script).stderr(Stdio::null()).output();
+    let lines = output.ok().filter(|output| output.status.success());
+    let lines = lines.and_then(|output| String::from_utf8(output.stdout).ok());
+    for line in lines.unwrap_or_default().lines() {
+        println!("  {line}");
+    }
+    println!("  not run here, measured before on another machine:");
+    println!("    NVFlare 2.9: 2.6 s, an agent sends 141 kB and computes 0.13 s");
+    println!("    Flower 1.41: 28 s, an agent sends 140 kB and computes 1.9 to 3.1 s");
+}

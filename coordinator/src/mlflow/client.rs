@@ -1,0 +1,202 @@
+//! As much of MLflow's REST API as registering a model takes.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use insitu_daemon::files::{self, FileError};
+use rustls::crypto::ring;
+use serde_json::{Value, json};
+use ureq::Agent;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use zeroize::Zeroizing;
+
+use crate::config::Mlflow;
+
+/// For a whole request.
+const REQUEST_WITHIN: Duration = Duration::from_secs(10);
+/// Longest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
+/// Longest file of certificate authorities, in bytes.
+const AUTHORITIES_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Longest part of a refusal that is shown, in characters.
+const REFUSAL_CHARS_MAX: usize = 300;
+
+/// A server.
+#[derive(Debug)]
+pub(super) struct Client {
+    agent: Agent,
+    base: String,
+    token: Option<Zeroizing<String>>,
+}
+
+/// Why the server did not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The file with the token, or with the authorities.
+    #[error("a file of the settings under [mlflow] cannot be read")]
+    File {
+        /// Why not.
+        #[from]
+        source: FileError,
+    },
+    /// A token that is no line of text.
+    #[error("the token in {path} is not one line of printable ASCII")]
+    Token {
+        /// The file.
+        path: String,
+    },
+    /// No answer.
+    #[error("{what}: no answer from the MLflow server")]
+    Silent {
+        /// What was asked for.
+        what: &'static str,
+        /// Why not.
+        source: Box<ureq::Error>,
+    },
+    /// Another answer than the API has.
+    #[error("{what}: the MLflow server answered {status}: {code} {message}")]
+    Refused {
+        /// What was asked for.
+        what: &'static str,
+        /// HTTP status.
+        status: u16,
+        /// MLflow's word for it.
+        code: String,
+        /// The beginning of what it says.
+        message: String,
+    },
+    /// An answer without what it should have.
+    #[error("{what}: the MLflow server's answer has no {field}")]
+    Field {
+        /// What was asked for.
+        what: &'static str,
+        /// What is missing.
+        field: &'static str,
+    },
+}
+
+impl ClientError {
+    /// Whether the server says that what was asked for is not there.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "RESOURCE_DOES_NOT_EXIST")
+    }
+
+    /// Whether the server says that what was to be made is there.
+    pub(super) fn is_there(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "RESOURCE_ALREADY_EXISTS")
+    }
+}
+
+impl Client {
+    /// A client for the configured server. Nothing is sent yet.
+    pub(super) fn new(settings: &Mlflow) -> Result<Self, ClientError> {
+        let mut config = Agent::config_builder()
+            .timeout_global(Some(REQUEST_WITHIN))
+            .http_status_as_error(false)
+            .max_redirects(0);
+        if settings.url.starts_with("https:") {
+            let pem = files::read(&settings.ca_file, AUTHORITIES_BYTES_MAX)?;
+            let roots: Vec<Certificate<'static>> = parse_pem(&pem)
+                .filter_map(|item| match item {
+                    Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                    _ => None,
+                })
+                .collect();
+            let tls = TlsConfig::builder()
+                .root_certs(RootCerts::Specific(Arc::new(roots)))
+                .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+                .build();
+            config = config.tls_config(tls);
+        }
+        let token = settings.token_file.as_deref().map(token).transpose()?;
+        let base = settings.url.trim_end_matches('/').to_owned();
+        Ok(Self { agent: config.build().into(), base, token })
+    }
+
+    /// Asks for something: `path` under `/api/2.0/mlflow/`.
+    pub(super) fn get(
+        &self,
+        what: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Value, ClientError> {
+        let url = format!("{}/api/2.0/mlflow/{path}", self.base);
+        let request = self.signed(self.agent.get(url)).query_pairs(query.iter().copied());
+        read(what, request.call())
+    }
+
+    /// Makes or changes something.
+    pub(super) fn post(
+        &self,
+        what: &'static str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, ClientError> {
+        let url = format!("{}/api/2.0/mlflow/{path}", self.base);
+        read(what, self.signed(self.agent.post(url)).send_json(body))
+    }
+
+    /// Takes an alias from a model.
+    pub(super) fn delete_alias(&self, model: &str, alias: &str) -> Result<(), ClientError> {
+        let url = format!("{}/api/2.0/mlflow/registered-models/alias", self.base);
+        let request = self.signed(self.agent.delete(url).force_send_body());
+        let body = json!({"name": model, "alias": alias});
+        match read("an alias", request.send_json(&body)) {
+            Err(error) if !error.is_missing() => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Writes a file among a run's artifacts, when the server keeps artifacts itself; `false` when
+    /// it does not.
+    pub(super) fn put_artifact(
+        &self,
+        artifacts: &str,
+        file: &str,
+        bytes: &[u8],
+    ) -> Result<bool, ClientError> {
+        let Some(folder) = artifacts.strip_prefix("mlflow-artifacts:") else { return Ok(false) };
+        let folder = folder.trim_start_matches('/');
+        let url = format!("{}/api/2.0/mlflow-artifacts/artifacts/{folder}/{file}", self.base);
+        read("an artifact", self.signed(self.agent.put(url)).send(bytes)).map(|_| true)
+    }
+
+    fn signed<B>(&self, request: ureq::RequestBuilder<B>) -> ureq::RequestBuilder<B> {
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {}", token.as_str())),
+            None => request,
+        }
+    }
+}
+
+fn token(path: &Path) -> Result<Zeroizing<String>, ClientError> {
+    let bytes = files::read_secret(path)?;
+    let text = bytes.trim_ascii();
+    if text.is_empty() || !text.iter().all(u8::is_ascii_graphic) {
+        return Err(ClientError::Token { path: path.display().to_string() });
+    }
+    Ok(Zeroizing::new(text.iter().copied().map(char::from).collect()))
+}
+
+fn read(
+    what: &'static str,
+    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Value, ClientError> {
+    let silent = |source| ClientError::Silent { what, source: Box::new(source) };
+    let mut answer = answer.map_err(silent)?;
+    let status = answer.status();
+    let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+    let value: Value = serde_json::from_str(&text.map_err(silent)?).unwrap_or_default();
+    if status.is_success() {
+        return Ok(value);
+    }
+    let said = |field: &str| value[field].as_str().unwrap_or_default().to_owned();
+    Err(ClientError::Refused {
+        what,
+        status: status.as_u16(),
+        code: said("error_code"),
+        message: said("message").chars().take(REFUSAL_CHARS_MAX).collect(),
+    })
+}

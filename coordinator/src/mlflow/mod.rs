@@ -1,0 +1,372 @@
+//! Published models in the team's own MLflow: a run with parameters and metrics, a model version
+//! with card and lineage, and the aliases `active` and `canary`.
+//!
+//! The queue is the list of publications itself: what is published and not noted as registered waits,
+//! however often either side is restarted. Nothing else waits for it. Each step asks first whether
+//! an earlier attempt got so far, so that a lost answer makes nothing twice.
+
+mod client;
+
+use std::time::Duration;
+
+use insitu_models::manifest::{Manifest, ManifestError};
+use insitu_protocol::ids::{FederationName, ProjectName};
+use serde_json::{Value, json};
+
+use crate::config::Mlflow;
+use crate::ledger::{DELTA, shown_epsilon};
+use crate::store::{
+    BundleRow, EvaluationRow, RegistrationRow, RoundRow, RunRow, Store, StoreError, Tx,
+};
+use client::Client;
+pub use client::ClientError;
+
+/// Rest between two looks at what is to be registered, and the longest one after failures.
+pub const REST: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(600));
+/// Longest description that MLflow takes, in bytes.
+const DESCRIPTION_BYTES_MAX: usize = 5000;
+/// The tag by which what was made is found again.
+const BUNDLE_TAG: &str = "insitu.bundle";
+/// The aliases: what every site uses, and what a share of them does.
+const ALIASES: [&str; 2] = ["active", "canary"];
+
+/// Why something is not registered; it is tried again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MlflowError {
+    /// The server, or how to talk to it.
+    #[error("MLflow did not take it")]
+    Client {
+        /// Why not.
+        #[from]
+        source: ClientError,
+    },
+    /// A stored manifest.
+    #[error("a stored manifest is refused")]
+    Manifest {
+        /// What is wrong with it.
+        #[from]
+        source: ManifestError,
+    },
+    /// The store.
+    #[error("the registrations cannot be read or noted")]
+    Store {
+        /// Why not.
+        #[from]
+        source: StoreError,
+    },
+}
+
+/// A publication with all that is said of it.
+struct Dossier {
+    row: RegistrationRow,
+    bundle: BundleRow,
+    manifest: Manifest,
+    /// The run that made it, with its rounds up to the one that did.
+    run: Option<(RunRow, Vec<RoundRow>)>,
+    evaluations: Vec<EvaluationRow>,
+}
+
+/// Registers everything that waits, and moves the aliases; how many registrations were made.
+///
+/// # Errors
+/// The first [`MlflowError`]; it is noted beside its publication. The others go on without it,
+/// unless the server does not answer.
+pub fn advance(
+    store: &Store,
+    settings: &Mlflow,
+    federation: &FederationName,
+) -> Result<usize, MlflowError> {
+    let waiting = store.read("unregistered", |tx| tx.registrations())?;
+    let waiting = waiting.into_iter().filter(|row| row.version.is_none());
+    let client = Client::new(settings)?;
+    let (mut made, mut refused) = (0, None);
+    for row in waiting {
+        let (project, number) = (row.project.clone(), row.publication.number);
+        let registered = dossier(store, row).and_then(|dossier| match dossier {
+            Some(dossier) => register(&client, settings, federation, &dossier).map(Some),
+            None => Ok(None),
+        });
+        let (version, failure) = match &registered {
+            Ok(version) => (version.as_deref(), String::new()),
+            Err(error) => (None, explain(error)),
+        };
+        store
+            .write("registered", |tx| tx.note_registration(&project, number, version, &failure))?;
+        let outcome = if registered.is_ok() { "done" } else { "failed" };
+        metrics::counter!("insitu_registrations_total", "outcome" => outcome).increment(1);
+        match registered {
+            Ok(Some(version)) => {
+                tracing::info!(%project, publication = number, version, "registered in MLflow");
+                made += 1;
+            }
+            Ok(None) => {}
+            // Nobody is there: the others would wait for an answer in turn.
+            Err(silent @ MlflowError::Client { source: ClientError::Silent { .. } }) => {
+                return Err(silent);
+            }
+            Err(error) => refused = refused.or(Some(error)),
+        }
+    }
+    for alias in ALIASES {
+        point(store, &client, federation, alias)?;
+    }
+    refused.map_or(Ok(made), Err)
+}
+
+fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
+fn dossier(store: &Store, row: RegistrationRow) -> Result<Option<Dossier>, MlflowError> {
+    store.read("dossier", |tx| {
+        let Some(bundle) = tx.bundle(row.publication.bundle)? else { return Ok(None) };
+        let manifest = Manifest::decode(&bundle.manifest)?;
+        let run = match tx.round_of(bundle.digest)? {
+            Some((run, number)) => tx.run(run)?.map(|run| rounds(tx, run, number)).transpose()?,
+            None => None,
+        };
+        let evaluations = tx.evaluations(bundle.digest)?;
+        Ok(Some(Dossier { row, bundle, manifest, run, evaluations }))
+    })
+}
+
+fn rounds(tx: &Tx<'_>, run: RunRow, last: u32) -> Result<(RunRow, Vec<RoundRow>), StoreError> {
+    let mut rounds = tx.rounds(run.id)?;
+    rounds.retain(|round| round.number <= last);
+    Ok((run, rounds))
+}
+
+/// The name of a project's model there.
+pub fn model_name(federation: &FederationName, project: &ProjectName) -> String {
+    format!("{federation}.{project}")
+}
+
+/// Registers one publication; the model's version there.
+fn register(
+    client: &Client,
+    settings: &Mlflow,
+    federation: &FederationName,
+    dossier: &Dossier,
+) -> Result<String, MlflowError> {
+    let model = model_name(federation, &dossier.row.project);
+    match client.post("a model", "registered-models/create", &json!({"name": model})) {
+        Err(error) if !error.is_there() => return Err(error.into()),
+        Ok(_) | Err(_) => {}
+    }
+    let bundle = dossier.bundle.digest;
+    let filter = format!("name='{model}' and tags.`{BUNDLE_TAG}` = '{bundle}'");
+    let found = client.get("versions", "model-versions/search", &[("filter", &filter)])?;
+    if let Some(version) = found["model_versions"][0]["version"].as_str() {
+        return Ok(version.to_owned());
+    }
+    let experiment = experiment(client, settings, federation)?;
+    let run = run(client, &experiment, dossier)?;
+    let id = text("a run", &run["info"]["run_id"], "run id")?;
+    let body = &log(dossier, &id);
+    client.post("metrics", "runs/log-batch", body)?;
+    let card = card(dossier);
+    let artifacts = run["info"]["artifact_uri"].as_str().unwrap_or_default();
+    if client.put_artifact(artifacts, "card.md", card.as_bytes())? {
+        client.put_artifact(artifacts, "manifest.json", &dossier.bundle.manifest)?;
+    }
+    let finished = json!({"run_id": id, "status": "FINISHED", "end_time": created_ms(dossier)});
+    client.post("a run", "runs/update", &finished)?;
+    let tags = tags(dossier);
+    let version = json!({
+        "name": model,
+        // Not a folder: the bundle stays with the coordinator, which says how to get it.
+        "source": format!("insitu://{federation}/bundles/{bundle}"),
+        "run_id": id,
+        "description": shortened(&card, DESCRIPTION_BYTES_MAX),
+        "tags": tags,
+    });
+    let made = client.post("a version", "model-versions/create", &version)?;
+    Ok(text("a version", &made["model_version"]["version"], "version")?)
+}
+
+fn experiment(
+    client: &Client,
+    settings: &Mlflow,
+    federation: &FederationName,
+) -> Result<String, ClientError> {
+    const WHAT: &str = "an experiment";
+    let name = settings.experiment.clone().unwrap_or_else(|| format!("insitu-{federation}"));
+    let query = [("experiment_name", name.as_str())];
+    match client.get(WHAT, "experiments/get-by-name", &query) {
+        Ok(found) => text(WHAT, &found["experiment"]["experiment_id"], "experiment id"),
+        Err(error) if error.is_missing() => {
+            let made = client.post(WHAT, "experiments/create", &json!({"name": name}))?;
+            text(WHAT, &made["experiment_id"], "experiment id")
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The run of a bundle, made unless an earlier attempt did.
+fn run(client: &Client, experiment: &str, dossier: &Dossier) -> Result<Value, ClientError> {
+    let bundle = dossier.bundle.digest;
+    let search = json!({
+        "experiment_ids": [experiment],
+        "filter": format!("tags.`{BUNDLE_TAG}` = '{bundle}'"),
+        "max_results": 1,
+    });
+    let mut found = client.post("runs", "runs/search", &search)?;
+    if found["runs"][0].is_object() {
+        return Ok(found["runs"][0].take());
+    }
+    let create = json!({
+        "experiment_id": experiment,
+        "run_name": format!("{} {}", dossier.manifest.name, dossier.manifest.version),
+        "start_time": created_ms(dossier),
+        "tags": tags(dossier),
+    });
+    Ok(client.post("a run", "runs/create", &create)?["run"].take())
+}
+
+fn created_ms(dossier: &Dossier) -> i64 {
+    dossier.bundle.created_unix_s.saturating_mul(1000)
+}
+
+fn text(what: &'static str, value: &Value, field: &'static str) -> Result<String, ClientError> {
+    value.as_str().map(str::to_owned).ok_or(ClientError::Field { what, field })
+}
+
+fn tags(dossier: &Dossier) -> Value {
+    let manifest = &dossier.manifest;
+    let mut tags = vec![
+        json!({"key": BUNDLE_TAG, "value": dossier.bundle.digest}),
+        json!({"key": "insitu.project", "value": dossier.row.project}),
+        json!({"key": "insitu.backbone", "value": manifest.backbone.digest}),
+    ];
+    if let Some(parent) = manifest.parent {
+        tags.push(json!({"key": "insitu.parent", "value": parent}));
+    }
+    if let Some((run, _)) = &dossier.run {
+        tags.push(json!({"key": "insitu.run", "value": run.id}));
+    }
+    json!(tags)
+}
+
+/// Parameters and metrics. The same at each attempt: MLflow refuses a parameter that changes.
+fn log(dossier: &Dossier, run_id: &str) -> Value {
+    let manifest = &dossier.manifest;
+    let mut params = vec![
+        param("classes", manifest.classes.len()),
+        param("features", manifest.features),
+        param("backbone_bytes", manifest.backbone.bytes),
+        param("head_bytes", manifest.head.bytes),
+    ];
+    let timestamp = created_ms(dossier);
+    let metric = |key: &str, value: f64, step: u32| json!({"key": key, "value": value, "timestamp": timestamp, "step": step});
+    let mut metrics = Vec::new();
+    if let Some((run, rounds)) = &dossier.run {
+        params.push(param("rounds", run.rounds));
+        params.push(param("aggregation", run.method.aggregation));
+        if let Some(optimiser) = run.method.optimiser {
+            params.push(param("optimiser", optimiser));
+        }
+        params.push(param("delta", format!("{DELTA:e}")));
+        for round in rounds {
+            let spent = run.round_nano_rho.saturating_mul(round.number.into());
+            metrics.push(metric("epsilon", shown_epsilon(spent), round.number));
+            if let Some(norm) = round.norm {
+                metrics.push(metric("gradient_norm", norm, round.number));
+            }
+        }
+    }
+    for evaluation in &dossier.evaluations {
+        metrics.push(metric(&format!("accuracy.{}", evaluation.site), evaluation.accuracy, 0));
+    }
+    json!({"run_id": run_id, "params": params, "metrics": metrics})
+}
+
+fn param(key: &str, value: impl std::fmt::Display) -> Value {
+    json!({"key": key, "value": value.to_string()})
+}
+
+/// The model card, for people.
+fn card(dossier: &Dossier) -> String {
+    let Dossier { row, bundle, manifest, evaluations, .. } = dossier;
+    let classes: Vec<&str> = manifest.classes.iter().map(|class| class.as_str()).collect();
+    let mut card = format!(
+        "# {} {}\n\nProject {}, bundle {}. A head of {} classes over {} features of the frozen \
+         backbone {}.\n\nClasses: {}.\n\n## Lineage\n",
+        manifest.name,
+        manifest.version,
+        row.project,
+        bundle.digest,
+        manifest.classes.len(),
+        manifest.features,
+        manifest.backbone.digest,
+        classes.join(", ")
+    );
+    for line in &manifest.lineage {
+        card.push_str(&format!("- {line}\n"));
+    }
+    if !evaluations.is_empty() {
+        card.push_str("\n## Evaluation\n");
+    }
+    for evaluation in evaluations {
+        let EvaluationRow { site, accuracy, note, .. } = evaluation;
+        card.push_str(&format!("- {site}: accuracy {accuracy:.3} ({note})\n"));
+    }
+    card.push_str("\n## Licences\n");
+    for line in &manifest.licences {
+        card.push_str(&format!("- {line}\n"));
+    }
+    let export = format!("insitu-coordinator model export {} --out DIR", bundle.digest);
+    card.push_str(&format!("\nTo get it: `{export}`\n"));
+    card
+}
+
+fn shortened(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
+}
+
+/// Points an alias at what it should mean in each project, where that has changed.
+fn point(
+    store: &Store,
+    client: &Client,
+    federation: &FederationName,
+    alias: &'static str,
+) -> Result<(), MlflowError> {
+    let changed = store.read("aliases", |tx| {
+        let rows = tx.registrations()?;
+        let mut changed = Vec::new();
+        for project in tx.projects()? {
+            let publication = match alias {
+                "canary" => tx.canary(&project.name)?.map(|canary| canary.publication),
+                _ => tx.active_publication(&project.name)?,
+            };
+            let number = publication.map(|publication| publication.number);
+            if tx.told_alias(&project.name, alias)? == number {
+                continue;
+            }
+            let row = rows
+                .iter()
+                .find(|row| row.project == project.name && Some(row.publication.number) == number);
+            changed.push((project.name, number, row.and_then(|row| row.version.clone())));
+        }
+        Ok::<_, StoreError>(changed)
+    })?;
+    for (project, number, version) in changed {
+        let model = model_name(federation, &project);
+        match version {
+            Some(version) => {
+                let body = json!({"name": model, "alias": alias, "version": version});
+                client.post("an alias", "registered-models/alias", &body)?;
+            }
+            None => client.delete_alias(&model, alias)?,
+        }
+        store.write("alias", |tx| tx.note_alias(&project, alias, number))?;
+    }
+    Ok(())
+}
