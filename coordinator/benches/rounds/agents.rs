@@ -87,7 +87,7 @@ impl Agent {
             match self.order(patience).await {
                 Order::Round(order) => return (order, false),
                 Order::CoarseRound(order) => return (order, true),
-                _ => {}
+                Order::Project(_) | Order::Bundle(_) | Order::Campaign(_) | Order::Session(_) => {}
             }
         }
     }

@@ -3,8 +3,7 @@
 //!
 //! `cargo bench -p insitu-coordinator --bench rounds`. The agents are another process, over mutual
 //! TLS on loopback, so that their processor time and the coordinator's memory are told apart. The
-//! peers' lines come from `tests/peers/rounds.py` where the packages `flwr` and `nvflare` are
-//! installed; otherwise figures that were measured once are printed, and said to be so.
+//! figures of others were measured once, elsewhere, and are printed as such.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark stops at the first surprise")]
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
@@ -223,16 +222,9 @@ fn peak_megabytes() -> f64 {
     line.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap() * 1024.0 / 1e6
 }
 
-/// The same round by Flower and NVFlare, where they are installed.
+/// The same round by others: not run here.
 fn peers() {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/peers/rounds.py");
-    let output = Command::new("python3").arg(&script).stderr(Stdio::null()).output();
-    let lines = output.ok().filter(|output| output.status.success());
-    let lines = lines.and_then(|output| String::from_utf8(output.stdout).ok());
-    for line in lines.unwrap_or_default().lines() {
-        println!("  {line}");
-    }
-    println!("  not run here, measured before on another machine:");
+    println!("  for comparison, measured once on another machine, not now:");
     println!("    NVFlare 2.9: 2.6 s, an agent sends 141 kB and computes 0.13 s");
     println!("    Flower 1.41: 28 s, an agent sends 140 kB and computes 1.9 to 3.1 s");
 }

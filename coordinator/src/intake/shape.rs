@@ -1,7 +1,7 @@
 //! Whether a release has the form that its project fixes.
 
 use insitu_privacy::GaussianScale;
-use insitu_protocol::ids::Digest;
+use insitu_protocol::ids::{Digest, RunId};
 use insitu_protocol::project::Project;
 use insitu_protocol::release::{Body, Release};
 use insitu_protocol::response::Refusal;
@@ -74,45 +74,45 @@ fn expected_values(
                 && matches!(purpose, Purpose::Statistics { project, project_version, .. }
                     if (project, *project_version) == (&release.project, release.project_version))
         })?,
-        Body::Update { run, round } | Body::CoarseUpdate { run, round, .. } => {
-            match tx.run(run)? {
-                Some(row)
-                    if row.project == release.project && (1..=row.rounds).contains(&round) =>
-                {
-                    update(&row, release, project)
-                }
-                Some(_) | None => Err(Refusal::UnknownObject),
-            }
+        Body::Update { run, round } => update(tx, release, project, (run, round, None))?,
+        Body::CoarseUpdate { run, round, shift } => {
+            update(tx, release, project, (run, round, Some(shift)))?
         }
     })
 }
 
-/// Values of an update, when it has the form that its run asks for and is not too long.
-fn update(run: &RunRow, release: &Release, project: &Project) -> Result<usize, Refusal> {
+/// Values of an update, when it has the form that its run asks for and is not too long. With the
+/// run and the round comes the exponent of the step of one byte a coordinate.
+fn update(
+    tx: &Tx<'_>,
+    release: &Release,
+    project: &Project,
+    (run, round, shift): (RunId, u32, Option<u8>),
+) -> Result<Result<usize, Refusal>, StoreError> {
+    let fits = |row: &RunRow| row.project == release.project && (1..=row.rounds).contains(&round);
+    let Some(run) = tx.run(run)?.filter(fits) else { return Ok(Err(Refusal::UnknownObject)) };
     let features = usize::try_from(run.features).unwrap_or(usize::MAX);
     let count = project.classes.len().saturating_mul(features);
-    let shift = match release.body {
-        Body::CoarseUpdate { shift, .. } => Some(shift),
-        _ => None,
-    };
-    let coordinates = release.coordinates(count).ok_or(Refusal::Malformed)?;
+    let Some(coordinates) = release.coordinates(count) else { return Ok(Err(Refusal::Malformed)) };
     if shift.is_some() != run.method.coarse {
-        return Err(Refusal::Malformed);
+        return Ok(Err(Refusal::Malformed));
     }
-    if let Some(norm_max_milli) = run.method.norm_max_milli {
-        let grid = f64::from(project.training.fraction_bits).exp2();
-        let deviation =
-            GaussianScale::from_steps(release.scale_1024).map_or(0.0, GaussianScale::as_f64);
-        let step = f64::from(shift.unwrap_or(0)).exp2();
-        let noise = (deviation.powi(2) + step.powi(2) / 12.0).sqrt();
-        let limit = norm_with_noise(norm_max_milli as f64 / 1e3 * grid, noise, count as f64);
-        let got = coordinates.iter().map(|value| (*value as f64).powi(2)).sum::<f64>().sqrt();
-        if got > limit {
-            let milli = |norm: f64| whole(norm / grid * 1e3);
-            return Err(Refusal::OverNorm { got_milli: milli(got), limit_milli: milli(limit) });
-        }
-    }
-    Ok(release.values.0.len())
+    let Some(norm_max_milli) = run.method.norm_max_milli else {
+        return Ok(Ok(release.values.0.len()));
+    };
+    let grid = f64::from(project.training.fraction_bits).exp2();
+    let deviation =
+        GaussianScale::from_steps(release.scale_1024).map_or(0.0, GaussianScale::as_f64);
+    let step = f64::from(shift.unwrap_or(0)).exp2();
+    let noise = (deviation.powi(2) + step.powi(2) / 12.0).sqrt();
+    let limit = norm_with_noise(norm_max_milli as f64 / 1e3 * grid, noise, count as f64);
+    let got = coordinates.iter().map(|value| (*value as f64).powi(2)).sum::<f64>().sqrt();
+    let milli = |norm: f64| whole(norm / grid * 1e3);
+    Ok(if got > limit {
+        Err(Refusal::OverNorm { got_milli: milli(got), limit_milli: milli(limit) })
+    } else {
+        Ok(release.values.0.len())
+    })
 }
 
 /// The norm that a vector of norm `norm` does not reach with noise of deviation `noise` in each of

@@ -105,11 +105,16 @@ fn figures_attached_by_hand_are_shares() {
 
 /// The bundle that a site is told to use last.
 fn told(scene: &Scene, name: &str, now: i64) -> Digest {
-    let orders = scene.orders(name, now).into_iter().filter_map(|order| match order {
-        Order::Bundle(order) => Some(digest(&order.manifest.0)),
-        _ => None,
-    });
-    orders.last().unwrap()
+    let manifest = |order: Order| match order {
+        Order::Bundle(order) => Some(order.manifest),
+        Order::Project(_)
+        | Order::Round(_)
+        | Order::CoarseRound(_)
+        | Order::Campaign(_)
+        | Order::Session(_) => None,
+    };
+    let mut manifests = scene.orders(name, now).into_iter().filter_map(manifest);
+    digest(&manifests.next_back().unwrap().0)
 }
 
 const SITES: [&str; 5] = ["a", "b", "c", "d", "e"];

@@ -85,7 +85,7 @@ pub(super) fn planned(
         secure: plan.secure,
         colluders: plan.colluders,
         method: Method {
-            learning_rate: plan.method.learning_rate.or(adaptive_rate(&plan.method)),
+            learning_rate: plan.method.learning_rate.or_else(|| adaptive_rate(&plan.method)),
             ..plan.method
         },
         started_unix_s: now_unix_s,

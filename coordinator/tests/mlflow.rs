@@ -1,0 +1,204 @@
+//! Published models in a real MLflow server, which is started here when there is one: the program
+//! `mlflow` on the path, or the one that `INSITU_MLFLOW` names (`pip install mlflow`). Without it
+//! only what happens without a server is tested, and the output says so.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use insitu_coordinator::api::Office;
+use insitu_coordinator::config::Mlflow;
+use insitu_coordinator::jobs::{Bench, tick, training};
+use insitu_coordinator::mlflow::{ClientError, MlflowError, advance};
+use insitu_coordinator::session::Sender;
+use insitu_coordinator::store::{Method, RegistrationRow, SecureAggregation};
+use insitu_coordinator::{Coordinator, intake, publish};
+use insitu_daemon::clock::SystemClock;
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::release::{Body, CHAIN_START, Release, Values};
+use serde_json::Value;
+
+use support::{config, found};
+
+/// How long the server may take to be ready: it makes its database first.
+const READY_WITHIN: Duration = Duration::from_secs(180);
+
+struct Server {
+    child: Child,
+}
+
+impl Server {
+    /// Starts the server, if there is one on this machine.
+    fn start(folder: &Path, port: u16) -> Option<Self> {
+        let program = program()?;
+        let child = Command::new(program)
+            .args(["server", "--host", "127.0.0.1", "--port", &port.to_string(), "--workers", "1"])
+            .arg("--backend-store-uri")
+            .arg(format!("sqlite:///{}", folder.join("mlflow.db").display()))
+            .arg("--artifacts-destination")
+            .arg(folder.join("artifacts"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let server = Self { child };
+        let begin = Instant::now();
+        while ureq::get(format!("http://127.0.0.1:{port}/health")).call().is_err() {
+            assert!(begin.elapsed() < READY_WITHIN, "the MLflow server is not ready");
+            #[expect(clippy::disallowed_methods, reason = "the server is a real process")]
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        Some(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has children, which end with it when it is asked, and not when it is killed.
+        let id = self.child.id().to_string();
+        drop(Command::new("kill").args(["-TERM", &id]).status());
+        drop(self.child.wait());
+    }
+}
+
+fn program() -> Option<PathBuf> {
+    let named = std::env::var_os("INSITU_MLFLOW").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = std::env::split_paths(&path).map(|folder| folder.join("mlflow"));
+    named.or_else(|| found.find(|program| program.is_file()))
+}
+
+/// A federation with a bundle, and with one that a round of one site made of it.
+fn trained(folder: &Path) -> Coordinator {
+    found(folder);
+    let coordinator = Coordinator::open(config(folder), Arc::new(SystemClock)).unwrap();
+    let office = coordinator.office();
+    let now = office.now_unix_s();
+    let plan = training::Plan {
+        project: "heart-disease".parse().unwrap(),
+        rounds: Some(1),
+        sites: None,
+        quorum: None,
+        closes_in: Duration::from_secs(60),
+        secure: SecureAggregation::Off,
+        colluders: None,
+        method: Method::default(),
+    };
+    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
+    let run = training::start(bench, &plan, now).unwrap();
+    let update = Release {
+        id: Fixed([1; 16]),
+        sequence: 1,
+        previous: CHAIN_START,
+        project: plan.project,
+        project_version: 1,
+        body: Body::Update { run, round: 1 },
+        nano_rho: 1_000_000,
+        scale_1024: 2048,
+        values: Values(vec![3; 68]),
+    };
+    let (site, agent) = ("north".parse().unwrap(), "a1".parse().unwrap());
+    let sender = Sender { site: &site, agent: &agent };
+    let bytes = update.encode().unwrap();
+    intake::submit(&office.store, &office.sessions, sender, &bytes, now).unwrap().unwrap();
+    coordinator
+}
+
+fn close_round(office: &Office) {
+    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
+    tick(bench, &office.sessions, office.now_unix_s()).unwrap();
+}
+
+fn settings(port: u16) -> Mlflow {
+    Mlflow {
+        url: format!("http://127.0.0.1:{port}"),
+        token_file: None,
+        ca_file: PathBuf::from("/etc/ssl/certs/ca-certificates.crt"),
+        experiment: None,
+    }
+}
+
+fn registrations(office: &Office) -> Vec<RegistrationRow> {
+    office.store.read("registrations", |tx| tx.registrations()).unwrap()
+}
+
+fn ask(port: u16, path: &str, query: &[(&str, &str)]) -> Value {
+    let url = format!("http://127.0.0.1:{port}/api/2.0/{path}");
+    let request = ureq::get(url).query_pairs(query.iter().copied());
+    request.call().unwrap().body_mut().read_json().unwrap()
+}
+
+/// The version that an alias of the project's model points to.
+fn pointed(port: u16, alias: &str) -> Value {
+    let query = [("name", MODEL), ("alias", alias)];
+    ask(port, "mlflow/registered-models/alias", &query)["model_version"].clone()
+}
+
+const MODEL: &str = "heart.heart-disease";
+
+#[test]
+fn published_models_are_registered_once_whatever_fails_in_between() {
+    let folder = tempfile::tempdir().unwrap();
+    let coordinator = trained(folder.path());
+    let office = coordinator.office();
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (settings, federation) = (settings(port), office.authority.federation());
+    let go_on = || advance(&office.store, &settings, federation);
+
+    // Nobody is there. It is noted, it waits, and the round closes all the same.
+    let silent = go_on().unwrap_err();
+    assert!(
+        matches!(silent, MlflowError::Client { source: ClientError::Silent { .. } }),
+        "{silent:?}"
+    );
+    let waiting = registrations(office);
+    assert!(waiting[0].version.is_none() && waiting[0].failure.contains("no answer"));
+    close_round(office);
+    assert_eq!(registrations(office).len(), 2);
+
+    let Some(_server) = Server::start(folder.path(), port) else {
+        println!("SKIPPED against a real server: there is no `mlflow` here (pip install mlflow)");
+        return;
+    };
+    assert_eq!((go_on().unwrap(), go_on().unwrap()), (2, 0));
+    let done = registrations(office);
+    assert!(done.iter().all(|row| row.version.is_some() && row.failure.is_empty()), "{done:?}");
+
+    let active = pointed(port, "active");
+    assert_eq!(active["version"], done[1].version.as_deref().unwrap());
+    let tags = active["tags"].as_array().unwrap();
+    let tag = |key: &str| tags.iter().find(|tag| tag["key"] == key).unwrap()["value"].clone();
+    assert_eq!(tag("insitu.bundle"), done[1].publication.bundle.to_hex());
+    assert_eq!(tag("insitu.parent"), done[0].publication.bundle.to_hex());
+    let card = active["description"].as_str().unwrap();
+    assert!(card.contains("1 of 1 rounds") && card.contains("epsilon"), "{card}");
+    let run = active["run_id"].as_str().unwrap();
+    let run = ask(port, "mlflow/runs/get", &[("run_id", run)])["run"].clone();
+    let metrics = run["data"]["metrics"].as_array().unwrap();
+    for name in ["epsilon", "gradient_norm"] {
+        assert!(metrics.iter().any(|metric| metric["key"] == name), "{metrics:?}");
+    }
+    let run = run["info"]["run_id"].as_str().unwrap();
+    let files = ask(port, "mlflow/artifacts/list", &[("run_id", run)])["files"].clone();
+    let names: Vec<&Value> = files.as_array().unwrap().iter().map(|file| &file["path"]).collect();
+    assert_eq!(names, ["card.md", "manifest.json"]);
+
+    // The note of what was done is lost: it is found there, and not made again.
+    let project = "heart-disease".parse().unwrap();
+    office.store.write("lose", |tx| tx.note_registration(&project, 2, None, "")).unwrap();
+    assert_eq!(go_on().unwrap(), 1);
+    assert_eq!(registrations(office)[1].version, done[1].version);
+
+    publish::rollback(&office.store, &project, office.now_unix_s()).unwrap();
+    assert_eq!(go_on().unwrap(), 0);
+    assert_eq!(pointed(port, "active")["version"], done[0].version.as_deref().unwrap());
+    let found =
+        ask(port, "mlflow/model-versions/search", &[("filter", "name='heart.heart-disease'")]);
+    assert_eq!(found["model_versions"].as_array().unwrap().len(), 2);
+}

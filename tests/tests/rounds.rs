@@ -1,0 +1,112 @@
+//! What a round and a rollout do when part of the federation is not there.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::time::Duration;
+
+use insitu_models::bundle::Bundle;
+use insitu_models::head::Head;
+use insitu_models::manifest::Sentence;
+use insitu_protocol::release::Body;
+use insitu_tests::federation::{Federation, project, shipped_bundle};
+use insitu_tests::simnet::{Conditions, Network};
+
+const FAIR: Conditions = Conditions {
+    delay: Duration::from_millis(20),
+    jitter: Duration::from_millis(5),
+    lost_per_mille: 10,
+    doubled_per_mille: 0,
+};
+
+/// A round waits for its sites until then.
+const CLOSES_IN: Duration = Duration::from_secs(120);
+
+#[tokio::test(start_paused = true)]
+async fn a_round_without_a_killed_agent_closes_at_its_deadline_with_the_exact_sum() {
+    let mut federation = Federation::found(Network::new(21, FAIR), "30days");
+    for name in ["north", "south", "west"] {
+        federation.join(name).await;
+    }
+    federation.publish().await;
+    federation.label().await;
+    federation.sites[2].kill().await;
+    let start = federation.clock.now();
+    let run = federation.train_within(1, CLOSES_IN);
+    federation.trained(run).await;
+    let seconds = (federation.clock.now() - start).get_seconds();
+    assert!((120..130).contains(&seconds), "closed after {seconds} s");
+
+    let report = federation.run(run);
+    let states: Vec<(&str, &str)> =
+        report.rounds[0].sites.iter().map(|site| (site.site.as_str(), site.state)).collect();
+    assert_eq!(states, [("north", "summed"), ("south", "summed"), ("west", "missed")]);
+    // The stored sum is that of the two updates as they were sent.
+    let office = federation.coordinator.office();
+    let (sum, updates) = office
+        .store
+        .read("sum", |tx| {
+            let sum = tx.round(run, 1)?.unwrap().sum.unwrap();
+            let body = Body::Update { run, round: 1 };
+            Ok::<_, insitu_coordinator::store::StoreError>((sum, tx.counted(&project(), &body)?))
+        })
+        .unwrap();
+    let mut expected = vec![0; sum.0.len()];
+    for update in &updates {
+        let values = update.release.coordinates(expected.len()).unwrap();
+        expected.iter_mut().zip(values).for_each(|(total, value)| *total += value);
+    }
+    assert_eq!((sum.0, sum.1, updates.len()), (expected, 2, 2));
+
+    // Back again, it says nothing of a round that is over, and learns of the result.
+    federation.sites[2].start();
+    federation
+        .until("the result everywhere", || federation.all_use(report.published.unwrap()))
+        .await;
+    federation.stop().await;
+}
+
+/// A bundle with the same backbone and another head.
+fn successor(bundle: &Bundle) -> Bundle {
+    let weights = bundle.head().weights().iter().map(|weight| weight * 0.5).collect();
+    let head = Head::new(bundle.head().classes(), bundle.head().features(), weights).unwrap();
+    bundle.successor(head, Sentence::new("for a test").unwrap()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_changed_of_a_bundle_is_sent() {
+    let mut federation = Federation::found(Network::new(22, FAIR), "30days");
+    federation.join("north").await;
+    federation.publish().await;
+    let site = &federation.sites[0];
+    federation.network.cut(site.host);
+    let next = federation.publish_bundle(&successor(&shipped_bundle()));
+    // Were the site to ask for the backbone again, it could not have it.
+    let objects = federation.coordinator.office().config.objects_folder();
+    fs::remove_file(objects.join(shipped_bundle().manifest().backbone.digest.to_hex())).unwrap();
+    federation.network.heal(site.host);
+    federation.until("the new head", || site.bundle() == Some(next)).await;
+    federation.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_transfer_goes_on_where_it_stopped() {
+    let mut federation = Federation::found(Network::new(23, FAIR), "30days");
+    federation.join("north").await;
+    federation.publish().await;
+    let site = &federation.sites[0];
+    federation.network.cut(site.host);
+    let next = successor(&shipped_bundle());
+    let published = federation.publish_bundle(&next);
+    // The site has the first half of the new head, and the coordinator no longer has that half.
+    let (head, name) = (next.head().encode(), next.manifest().head.digest.to_hex());
+    let half = head.len() / 2;
+    fs::write(site.data().join("objects").join(format!("{name}.part")), &head[..half]).unwrap();
+    let file = federation.coordinator.office().config.objects_folder().join(&name);
+    let mut torn = head.clone();
+    torn[..half].fill(0xff);
+    fs::write(&file, &torn).unwrap();
+    federation.network.heal(site.host);
+    federation.until("the new head", || site.bundle() == Some(published)).await;
+    federation.stop().await;
+}
