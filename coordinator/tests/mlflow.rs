@@ -3,6 +3,7 @@
 //! only what happens without a server is tested, and the output says so.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "the server is a real process, in real time")]
 
 mod support;
 
@@ -51,7 +52,6 @@ impl Server {
         let begin = Instant::now();
         while ureq::get(format!("http://127.0.0.1:{port}/health")).call().is_err() {
             assert!(begin.elapsed() < READY_WITHIN, "the MLflow server is not ready");
-            #[expect(clippy::disallowed_methods, reason = "the server is a real process")]
             std::thread::sleep(Duration::from_millis(200));
         }
         Some(server)

@@ -16,7 +16,7 @@ mod support;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use insitu_coordinator::jobs::{Bench, training};
 use insitu_coordinator::store::{Method, SecureAggregation};
@@ -25,6 +25,7 @@ use insitu_privacy::{GaussianScale, add_noise};
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{RunId, SiteName};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use support::{Served, found, propose_round, take_part};
 
