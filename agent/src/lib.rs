@@ -3,15 +3,15 @@
 //! The modules stand in the order in which data meets them, and each uses only those before it:
 //!
 //! ```text
-//! config → store → item → source → redact → prelabel → route → review → quality → export → tally
-//!   → learn → release → outbox → session → uplink → downlink → pipeline → retention → status → plan
-//!   → audit → run → cli
+//! config → store → item → source → redact → prelabel → route → review → quality → export → edge
+//!   → tally → learn → release → outbox → session → uplink → downlink → pipeline → retention → status
+//!   → plan → audit → run → cli
 //! ```
 //!
 //! - [`source`] reads the site's files into sealed rows of the [`store`]; [`redact`], [`prelabel`]
 //!   and [`route`] bring them to people, who work in [`review`].
 //! - [`quality`] shows the site's lead how good the labels are and what to look at next; [`export`] writes the
-//!   labels for the site's own use.
+//!   labels for the site's own use; [`edge`] takes what its own programs say.
 //! - [`tally`] and [`learn`] count and sum exactly; [`release`] adds noise; [`outbox`] charges,
 //!   chains and keeps; [`session`] makes a release part of a sum over sites; [`uplink`] sends.
 //! - [`downlink`] takes the coordinator's orders, [`pipeline`] carries them out.
@@ -24,6 +24,7 @@ pub mod audit;
 pub mod cli;
 pub mod config;
 pub mod downlink;
+pub mod edge;
 pub mod export;
 pub mod item;
 pub mod learn;

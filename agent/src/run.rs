@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::config::{Config, ConfigError, Limits};
 use crate::downlink::{self, DownlinkError, Judge};
+use crate::edge;
 use crate::pipeline::Pipeline;
 use crate::prelabel::{self, Shelf};
 use crate::quality;
@@ -178,7 +179,10 @@ impl Agent {
         let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
         if let Some(listener) = transport.listener {
             let desk = shared.desk();
-            let app = router(desk.clone()).merge(quality::http::router(desk));
+            let sources = shared.agent.config.projects.iter().cloned().collect();
+            let app = router(desk.clone())
+                .merge(edge::http::router(desk.clone(), sources))
+                .merge(quality::http::router(desk));
             let health = health.clone();
             let (metrics, stop) = (transport.metrics, shutdown.clone());
             tasks.spawn(async move {

@@ -21,6 +21,7 @@ const AGENT: &[&str] = &[
     "review",
     "quality",
     "export",
+    "edge",
     "tally",
     "learn",
     "release",

@@ -56,7 +56,7 @@ pub(super) enum Command {
     Redact(RedactArguments),
     /// Prelabel JSON lines with a model, without storing anything
     Prelabel(PrelabelArguments),
-    /// Add and list the people who label
+    /// Add and list the people who label, and the applications that send labels
     #[command(subcommand)]
     Person(PersonCommand),
     /// Close a statistics window and queue its noised releases
@@ -235,6 +235,8 @@ pub(super) enum RoleName {
     Lead,
     /// Guards the subjects' privacy; does not label
     Steward,
+    /// A program at the site that sends items and its users' corrections to /v1
+    Application,
 }
 
 #[derive(Debug, Subcommand)]

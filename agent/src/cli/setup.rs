@@ -115,6 +115,7 @@ pub(super) fn person(context: &Context, command: &PersonCommand) -> Outcome {
                 RoleName::Expert => Role::Expert,
                 RoleName::Lead => Role::Lead,
                 RoleName::Steward => Role::Steward,
+                RoleName::Application => Role::Application,
             };
             add_person(&context.store, name, role, token_file, context.now()).map_err(|error| {
                 match error {

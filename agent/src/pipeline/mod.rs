@@ -22,6 +22,7 @@ use insitu_protocol::ids::Digest;
 
 use crate::config::Schedule;
 use crate::downlink::Judge;
+use crate::edge;
 use crate::learn::{self, LearnError};
 use crate::outbox::OutboxError;
 use crate::prelabel::{self, Model, ModelError, Shelf};
@@ -126,7 +127,8 @@ impl Pipeline {
     fn work_on_items(&mut self, project: &ProjectRow, now: i64) -> Result<bool, PipelineError> {
         let project = self.activate(project.clone())?;
         let redacted = self.redact(&project)?;
-        Ok(self.prelabel(&project, now)? || redacted)
+        let prelabeled = self.prelabel(&project, now)?;
+        Ok(edge::take_waiting(&self.store, &project, now)? || prelabeled || redacted)
     }
 
     /// Draws the noise of what is to be released next, so that it is there when its time comes: of

@@ -68,11 +68,41 @@ pub(crate) fn annotate_in(
         return if known.item == row.item { Ok(true) } else { Err(ReviewError::KeyTaken) };
     }
     let lease = live_lease(tx, person, row.item, now)?;
-    add(tx, person, &row, &lease, annotation, now)?;
+    add(tx, person.person, &row, &lease, annotation, now)?;
     tx.end_lease(row.item)?;
     settle(tx, row.item)?;
     metrics::counter!("insitu_agent_annotations_total").increment(1);
     Ok(false)
+}
+
+/// Stores what an application's user said of an item that has a route. It is a first reading without
+/// a lease, since nobody was asked, and replaces what the application said of the item before.
+///
+/// # Errors
+/// [`ReviewError::Closed`] when it would replace what is part of released statistics;
+/// [`ReviewError::Invalid`].
+pub(crate) fn annotate_unasked(
+    tx: &Tx<'_>,
+    application: i64,
+    row: &ItemRow,
+    annotation: &Annotation,
+    at: i64,
+) -> Result<(), ReviewError> {
+    check(annotation)?;
+    for earlier in tx.annotations_of(row.item)? {
+        if earlier.person == application {
+            if let Some(window) = tx.label_window(row.item)? {
+                return Err(ReviewError::Closed { window });
+            }
+            tx.remove_annotation(earlier.annotation)?;
+        }
+    }
+    let reading = Reading::First;
+    let unasked = Lease { item: row.item, person: application, reading, campaign: None, until: at };
+    add(tx, application, row, &unasked, annotation, at)?;
+    settle(tx, row.item)?;
+    metrics::counter!("insitu_agent_annotations_total").increment(1);
+    Ok(())
 }
 
 /// Takes an annotation back, and leases the item to the person again.
@@ -165,7 +195,7 @@ pub(super) fn foreign_lease(
 
 fn add(
     tx: &Tx<'_>,
-    person: &Person,
+    person: i64,
     row: &ItemRow,
     lease: &Lease,
     annotation: &Annotation,
@@ -205,7 +235,7 @@ fn add(
     };
     tx.add_annotation(&AnnotationRow {
         annotation: 0, // assigned by the store
-        person: person.person,
+        person,
         key: annotation.key.clone(),
         item: row.item,
         reading: lease.reading,

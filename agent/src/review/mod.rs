@@ -14,8 +14,8 @@ use insitu_privacy::contribution::{ItemRef, SubjectRef};
 use insitu_protocol::ids::ProjectName;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use crate::review::answer::annotate_in;
 pub use crate::review::answer::{Annotation, Decision, annotate, undo};
+pub(crate) use crate::review::answer::{annotate_in, annotate_unasked};
 pub use crate::review::lead::{open, requeue};
 pub use crate::review::past::{PastRead, answered, past_reads};
 pub use crate::review::people::{PersonError, add_person, token_hash};
@@ -162,7 +162,9 @@ pub fn next(
         Role::Expert | Role::Lead => {
             &[Reading::Campaign, Reading::Expert, Reading::Second, Reading::First]
         }
-        Role::Steward => return Err(ReviewError::Role { role: person.role.name() }),
+        Role::Steward | Role::Application => {
+            return Err(ReviewError::Role { role: person.role.name() });
+        }
     };
     store.tx("lease", |tx| {
         let row = tx

@@ -23,7 +23,7 @@ pub fn next_to_validate(
     count: u32,
     now: i64,
 ) -> Result<Vec<Card>, ReviewError> {
-    if person.role == Role::Steward {
+    if matches!(person.role, Role::Steward | Role::Application) {
         return Err(ReviewError::Role { role: person.role.name() });
     }
     let half = count.clamp(ITEMS_MIN, ITEMS_MAX) / 2;

@@ -16,6 +16,8 @@ pub enum Role {
     Lead,
     /// Guards the subjects' privacy; does not label.
     Steward,
+    /// A program at the site, for what its users say.
+    Application,
 }
 
 impl Role {
@@ -26,12 +28,13 @@ impl Role {
             Self::Expert => "expert",
             Self::Lead => "lead",
             Self::Steward => "steward",
+            Self::Application => "application",
         }
     }
 
     /// The role of this name.
     pub fn named(name: &str) -> Option<Self> {
-        [Self::Annotator, Self::Expert, Self::Lead, Self::Steward]
+        [Self::Annotator, Self::Expert, Self::Lead, Self::Steward, Self::Application]
             .into_iter()
             .find(|role| role.name() == name)
     }
@@ -40,7 +43,7 @@ impl Role {
     pub fn is_expert(self) -> bool {
         match self {
             Self::Expert | Self::Lead => true,
-            Self::Annotator | Self::Steward => false,
+            Self::Annotator | Self::Steward | Self::Application => false,
         }
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod bounds;
 pub mod campaigns;
+pub mod corrections;
 pub mod items;
 pub mod labels;
 pub mod ledger;
@@ -50,6 +51,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
 
 /// Why the store could not do something.

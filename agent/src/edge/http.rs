@@ -1,0 +1,208 @@
+//! The API for applications, under `/v1`; `GET /v1/openapi.json` describes it.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::{JsonRejection, QueryRejection};
+use axum::extract::{FromRef, FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{Circumstances, EdgeError, Said, Shown, Taken, serves};
+use crate::config::Source;
+use crate::review::ReviewError;
+use crate::review::http::{Caller, Desk, Failure, project_name};
+use crate::store::labels::Person;
+use crate::store::orders::ProjectRow;
+
+/// The description that is served.
+const OPENAPI: &str = include_str!("openapi.json");
+
+/// What the API serves.
+#[derive(Clone)]
+struct Counter {
+    desk: Desk,
+    sources: Arc<[Source]>,
+}
+
+impl FromRef<Counter> for Desk {
+    fn from_ref(counter: &Counter) -> Self {
+        counter.desk.clone()
+    }
+}
+
+/// The routes; merged with those of the review page. `sources` says what the columns of each
+/// project's items mean.
+pub fn router(desk: Desk, sources: Arc<[Source]>) -> Router {
+    Router::new()
+        .route("/v1/openapi.json", get(openapi))
+        .route("/v1/projects/{project}", get(taxonomy))
+        .route("/v1/items", post(add))
+        .route("/v1/items/{id}", get(show))
+        .route("/v1/items/{id}/corrections", post(correct))
+        .with_state(Counter { desk, sources })
+}
+
+/// An application.
+struct Application(Person);
+
+impl FromRequestParts<Counter> for Application {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Counter) -> Result<Self, Failure> {
+        let Caller(person) = Caller::from_request_parts(parts, state).await?;
+        if serves(person.role) {
+            return Ok(Self(person));
+        }
+        Err(Failure {
+            status: StatusCode::FORBIDDEN,
+            error: format!("this is for applications, not for a {}", person.role.name()),
+            hint: "`insitu-agent person add NAME --role application` makes a token for one",
+        })
+    }
+}
+
+impl From<EdgeError> for Failure {
+    fn from(error: EdgeError) -> Self {
+        let (status, hint) = match error {
+            EdgeError::Review(ReviewError::UnknownItem) => {
+                (StatusCode::NOT_FOUND, "POST /v1/items first")
+            }
+            EdgeError::Review(error) => return error.into(),
+            EdgeError::Import(_) => (StatusCode::INTERNAL_SERVER_ERROR, "send them again"),
+            EdgeError::Items { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "send fewer at a time"),
+            EdgeError::Label { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "GET /v1/projects/{project} lists the classes")
+            }
+            EdgeError::Context { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "make it coarser"),
+            EdgeError::Full { .. } => {
+                (StatusCode::INSUFFICIENT_STORAGE, "keep it, and send it again later")
+            }
+        };
+        Self { status, error: error.to_string(), hint }
+    }
+}
+
+async fn openapi() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "application/json")], OPENAPI)
+}
+
+async fn taxonomy(
+    State(counter): State<Counter>,
+    _: Application,
+    Path(project): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    let row = project_row(&counter, &project)?;
+    let definition = &row.definition;
+    let classes: Vec<Value> = definition
+        .classes
+        .iter()
+        .map(|class| json!({"name": class.name, "description": class.description}))
+        .collect();
+    Ok(Json(json!({
+        "project": definition.name, "version": definition.version, "title": definition.title,
+        "instructions": definition.instructions, "classes": classes,
+        "fields": definition.fields.iter().map(|field| &field.name).collect::<Vec<_>>(),
+    })))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Items {
+    project: String,
+    items: Vec<Map<String, Value>>,
+}
+
+async fn add(
+    State(counter): State<Counter>,
+    _: Application,
+    body: Result<Json<Items>, JsonRejection>,
+) -> Result<Json<Value>, Failure> {
+    let Json(Items { project, items }) = body?;
+    let row = project_row(&counter, &project)?;
+    let rules = counter.sources.iter().find(|rules| rules.name == row.definition.name);
+    let rules = rules.ok_or_else(|| Failure {
+        status: StatusCode::CONFLICT,
+        error: "the agent's configuration has no [[project]] of this name".to_owned(),
+        hint: "the site's engineer says there which columns identify item and subject",
+    })?;
+    let report = super::add_items(&counter.desk.store, &row, rules, &items)?;
+    let bad: Vec<Value> = report
+        .bad_lines
+        .iter()
+        .map(|bad| json!({"item": bad.line, "reason": bad.reason.to_string()}))
+        .collect();
+    Ok(Json(json!({"added": report.added, "known": report.known, "bad": bad})))
+}
+
+#[derive(Deserialize)]
+struct Of {
+    project: String,
+}
+
+async fn show(
+    State(counter): State<Counter>,
+    _: Application,
+    Path(id): Path<String>,
+    of: Result<Query<Of>, QueryRejection>,
+) -> Result<Json<Shown>, Failure> {
+    let row = project_of(&counter, of)?;
+    Ok(Json(super::show(&counter.desk.store, &row, &id)?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CorrectionBody {
+    key: String,
+    label: String,
+    #[serde(default)]
+    at: Option<Timestamp>,
+    #[serde(default)]
+    seconds: f32,
+    #[serde(default)]
+    context: Circumstances,
+}
+
+async fn correct(
+    State(counter): State<Counter>,
+    Application(person): Application,
+    Path(id): Path<String>,
+    of: Result<Query<Of>, QueryRejection>,
+    body: Result<Json<CorrectionBody>, JsonRejection>,
+) -> Result<(StatusCode, Json<Value>), Failure> {
+    let Json(CorrectionBody { key, label, at, seconds, context }) = body?;
+    let row = project_of(&counter, of)?;
+    let said = Said { key, label, at: at.map(Timestamp::as_second), seconds, context };
+    let now = counter.desk.clock.now().as_second();
+    let taken = super::correct(&counter.desk.store, person.person, &row, &id, &said, now)?;
+    let status = match taken {
+        Taken::Labeled => StatusCode::OK,
+        Taken::Waiting => StatusCode::ACCEPTED,
+    };
+    Ok((status, Json(json!({"stored": true, "state": taken}))))
+}
+
+fn project_of(
+    counter: &Counter,
+    of: Result<Query<Of>, QueryRejection>,
+) -> Result<ProjectRow, Failure> {
+    let Ok(Query(Of { project })) = of else {
+        return Err(Failure {
+            status: StatusCode::BAD_REQUEST,
+            error: "no project is named".to_owned(),
+            hint: "add ?project=NAME",
+        });
+    };
+    project_row(counter, &project)
+}
+
+fn project_row(counter: &Counter, name: &str) -> Result<ProjectRow, Failure> {
+    let project = project_name(name)?;
+    let row = counter.desk.store.read("project", |tx| tx.project(&project))?;
+    Ok(row.ok_or(ReviewError::UnknownProject { project })?)
+}

@@ -1,0 +1,328 @@
+//! An application's own items and corrections: a program at the site, such as a scanner's viewer
+//! or an app on a device, sends what its users work on and what they say of it.
+//!
+//! An application has a token like a person, with the role [`Role::Application`], and works when it
+//! can: items by the site's own ids, corrections by a key of its making, both as often as it likes.
+//! What was acknowledged is durable. A correction may arrive before its item has a prelabel; it
+//! waits and becomes a first reading as soon as there is something to answer.
+
+pub mod http;
+
+use insitu_protocol::project::Project;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::config::Source;
+use crate::prelabel::Prelabel;
+use crate::review::{Annotation, Decision, KEY_BYTES_MAX, ReviewError, annotate_unasked, reads};
+use crate::route::label_of_record;
+use crate::source::{self, ImportError, Report};
+use crate::store::items::{ItemRow, Stage};
+use crate::store::labels::Role;
+use crate::store::orders::ProjectRow;
+use crate::store::{Store, StoreError, Tx};
+
+/// Most items of a request.
+pub const ITEMS_MAX: usize = 500;
+/// Longest part of a correction's context, code points.
+pub const CONTEXT_CHARS_MAX: usize = 200;
+/// Most corrections that wait for a prelabel.
+pub const WAITING_MAX: u64 = 100_000;
+/// Corrections taken at once.
+const TAKEN_AT_ONCE: u32 = 500;
+
+/// Where and when a user said something: coarse, and kept at the site.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Circumstances {
+    /// Such as a part of the day or a shift.
+    #[serde(default)]
+    pub time: Option<String>,
+    /// Such as a ward, or a cell of a coarse grid.
+    #[serde(default)]
+    pub place: Option<String>,
+    /// Such as how a device was set up.
+    #[serde(default)]
+    pub sensor: Option<String>,
+}
+
+/// What a user of an application said of an item.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The application's own name for it: the same one is the same correction.
+    pub key: String,
+    /// The name of a class.
+    pub label: String,
+    /// When, Unix seconds; now if the application does not say, and never later.
+    pub at: Option<i64>,
+    /// How long the user took, if the application knows.
+    pub seconds: f32,
+    /// Where and when.
+    pub context: Circumstances,
+}
+
+/// What became of a correction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Taken {
+    /// It is an annotation.
+    Labeled,
+    /// It waits for the item's prelabel.
+    Waiting,
+}
+
+/// What an application may know of its item.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Shown {
+    /// `new`, `waiting` for a person, or `done`.
+    pub state: &'static str,
+    /// The model's draft.
+    pub prelabel: Option<Draft>,
+    /// The label of record, if people gave one.
+    pub label: Option<String>,
+}
+
+/// A draft as an application sees it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Draft {
+    /// The class's name.
+    pub label: String,
+    /// How often such a draft is right.
+    pub confidence: f64,
+}
+
+/// Why an application is not served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EdgeError {
+    /// As people are refused.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
+    /// The items cannot be taken.
+    #[error("the items cannot be stored")]
+    Import(#[from] ImportError),
+    /// Too many items.
+    #[error("{got} items in a request, at most {ITEMS_MAX} are taken")]
+    Items {
+        /// Items sent.
+        got: usize,
+    },
+    /// Not a class of the project.
+    #[error("the project has no class of this name; it has {classes}")]
+    Label {
+        /// Number of classes.
+        classes: usize,
+    },
+    /// A part of the context is too long.
+    #[error("a part of the context has {got} characters, at most {CONTEXT_CHARS_MAX} are kept")]
+    Context {
+        /// Characters sent.
+        got: usize,
+    },
+    /// Too many corrections wait already.
+    #[error("{waiting} corrections wait for a prelabel, at most {WAITING_MAX} are kept")]
+    Full {
+        /// How many.
+        waiting: u64,
+    },
+}
+
+impl From<StoreError> for EdgeError {
+    fn from(error: StoreError) -> Self {
+        Self::Review(ReviewError::Store(error))
+    }
+}
+
+/// What is sealed in a correction's row.
+#[derive(Serialize, Deserialize)]
+struct Body {
+    class: u16,
+    at: i64,
+    seconds: f32,
+    context: Circumstances,
+}
+
+/// Adds items, each an object with the columns that the site's `[[project]]` names, as a line of an
+/// imported file. Sending one again changes nothing. Bad ones are reported by their position, from
+/// 1, and the others are added.
+///
+/// # Errors
+/// [`EdgeError::Items`], [`EdgeError::Import`].
+pub fn add_items(
+    store: &Store,
+    project: &ProjectRow,
+    rules: &Source,
+    items: &[Map<String, Value>],
+) -> Result<Report, EdgeError> {
+    if items.len() > ITEMS_MAX {
+        return Err(EdgeError::Items { got: items.len() });
+    }
+    // A line each, so that a record means the same here and in a file.
+    let mut lines = Vec::new();
+    for item in items {
+        serde_json::to_writer(&mut lines, item).map_err(|error| ImportError::Read(error.into()))?;
+        lines.push(b'\n');
+    }
+    let format = source::Format::JsonLines;
+    Ok(source::import(store, project, rules, None, format, lines.as_slice())?)
+}
+
+/// What is known of the item of the site's own id.
+///
+/// # Errors
+/// [`ReviewError::UnknownItem`].
+pub fn show(store: &Store, project: &ProjectRow, id: &str) -> Result<Shown, EdgeError> {
+    store.read("edge item", |tx| {
+        let row = item(tx, project, id)?;
+        let name = |class: u16| class_name(&project.definition, class);
+        let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
+        let label = label_of_record(&reads(&tx.annotations_of(row.item)?)?);
+        Ok(Shown {
+            state: match row.stage {
+                Stage::New | Stage::Clean => "new",
+                Stage::First | Stage::Second | Stage::Expert => "waiting",
+                Stage::Accepted | Stage::Done => "done",
+            },
+            prelabel: prelabel.map(|prelabel| Draft {
+                label: name(prelabel.class()),
+                confidence: prelabel.confidence(),
+            }),
+            label: label.map(name),
+        })
+    })
+}
+
+/// Keeps a correction, and makes it an annotation if the item has a prelabel to answer.
+///
+/// # Errors
+/// [`EdgeError::Label`], [`EdgeError::Context`], [`EdgeError::Full`]; [`ReviewError::UnknownItem`],
+/// [`ReviewError::KeyTaken`], [`ReviewError::Invalid`], [`ReviewError::Closed`].
+pub fn correct(
+    store: &Store,
+    application: i64,
+    project: &ProjectRow,
+    id: &str,
+    said: &Said,
+    now: i64,
+) -> Result<Taken, EdgeError> {
+    let body = body(&project.definition, said, now)?;
+    store.tx("edge correction", |tx| {
+        let row = item(tx, project, id)?;
+        if let Some(known) = tx.correction(application, &said.key)? {
+            return match (known.item == row.item, known.taken) {
+                (true, true) => Ok(Taken::Labeled),
+                (true, false) => Ok(Taken::Waiting),
+                (false, _) => Err(ReviewError::KeyTaken.into()),
+            };
+        }
+        let waiting = tx.waiting_corrections()?;
+        let ready = row.route.is_some();
+        if !ready && waiting >= WAITING_MAX {
+            return Err(EdgeError::Full { waiting });
+        }
+        let correction =
+            tx.add_correction(application, &said.key, row.item, &encode(&body)?, now)?;
+        if !ready {
+            return Ok(Taken::Waiting);
+        }
+        annotate(tx, application, &said.key, &row, &body)?;
+        tx.take_correction(correction, now)?;
+        Ok(Taken::Labeled)
+    })
+}
+
+/// Makes corrections that have waited annotations of items that have a prelabel now; `true` when
+/// there may be more. For the pipeline.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn take_waiting(store: &Store, project: &ProjectRow, now: i64) -> Result<bool, StoreError> {
+    let some = store.read("edge waiting", |tx| tx.ready_corrections(project.project, 1))?;
+    if some.is_empty() {
+        return Ok(false);
+    }
+    store.tx("edge take", |tx| {
+        let ready = tx.ready_corrections(project.project, TAKEN_AT_ONCE)?;
+        for correction in &ready {
+            let missing = StoreError::Corrupt { table: "items", column: "item" };
+            let row = tx.item(correction.item)?.ok_or(missing)?;
+            match annotate(tx, correction.person, &correction.key, &row, &decode(&correction.body)?)
+            {
+                Ok(()) => {}
+                Err(ReviewError::Store(error)) => return Err(error),
+                // The project has changed, or a window has closed: it was kept, and says no more.
+                Err(error) => tracing::warn!(reason = %error, "a correction came too late"),
+            }
+            tx.take_correction(correction.correction, now)?;
+        }
+        Ok(ready.len() == usize::try_from(TAKEN_AT_ONCE).unwrap_or(usize::MAX))
+    })
+}
+
+fn annotate(
+    tx: &Tx<'_>,
+    application: i64,
+    key: &str,
+    row: &ItemRow,
+    body: &Body,
+) -> Result<(), ReviewError> {
+    let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
+    let agrees = prelabel.is_some_and(|prelabel| prelabel.class() == body.class);
+    let annotation = Annotation {
+        key: key.to_owned(),
+        class: Some(body.class),
+        seconds: body.seconds,
+        decision: if agrees { Decision::Accept } else { Decision::Correct },
+        comment: None,
+        looks_real: None,
+    };
+    annotate_unasked(tx, application, row, &annotation, body.at)
+}
+
+fn body(project: &Project, said: &Said, now: i64) -> Result<Body, EdgeError> {
+    if said.key.is_empty() || said.key.len() > KEY_BYTES_MAX {
+        return Err(ReviewError::Invalid { what: "a key has 1 to 64 bytes" }.into());
+    }
+    let Circumstances { time, place, sensor } = &said.context;
+    for part in [time, place, sensor].into_iter().flatten() {
+        let got = part.chars().count();
+        if got > CONTEXT_CHARS_MAX {
+            return Err(EdgeError::Context { got });
+        }
+    }
+    let classes = &project.classes;
+    let class = classes.iter().position(|class| class.name.as_str() == said.label);
+    let class = class
+        .and_then(|class| u16::try_from(class).ok())
+        .ok_or(EdgeError::Label { classes: classes.len() })?;
+    let at = said.at.map_or(now, |at| at.min(now));
+    Ok(Body { class, at, seconds: said.seconds, context: said.context.clone() })
+}
+
+fn item(tx: &Tx<'_>, project: &ProjectRow, id: &str) -> Result<ItemRow, ReviewError> {
+    let source = tx.source_hash(project.definition.name.as_str(), id.trim());
+    let key = tx.item_of_source(project.project, &source)?.ok_or(ReviewError::UnknownItem)?;
+    tx.item(key)?.ok_or(ReviewError::UnknownItem)
+}
+
+fn class_name(project: &Project, class: u16) -> String {
+    project.classes.get(usize::from(class)).map_or_else(String::new, |class| class.name.to_string())
+}
+
+fn encode(body: &Body) -> Result<Vec<u8>, StoreError> {
+    postcard::to_allocvec(body)
+        .map_err(|_| StoreError::Corrupt { table: "corrections", column: "body" })
+}
+
+fn decode(bytes: &[u8]) -> Result<Body, StoreError> {
+    postcard::from_bytes(bytes)
+        .map_err(|_| StoreError::Corrupt { table: "corrections", column: "body" })
+}
+
+/// Whether the role may use this.
+pub(crate) fn serves(role: Role) -> bool {
+    role == Role::Application
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,212 @@
+use std::io::{Read as _, Write as _};
+use std::sync::Arc;
+
+use insitu_daemon::clock::ManualClock;
+use serde_json::json;
+
+use super::*;
+use crate::item::CleanItem;
+use crate::store::labels::{Person, Reading};
+use crate::store::tests::Scratch;
+use crate::testing;
+
+fn rules() -> Source {
+    Source {
+        name: "heart".parse().unwrap(),
+        id: "id".to_owned(),
+        subject: Some("patient".to_owned()),
+        holdout: None,
+    }
+}
+
+fn site() -> (Scratch, ProjectRow, Person) {
+    let (scratch, row) = testing::with_project();
+    let app = testing::person(&scratch.store, "viewer", Role::Application);
+    (scratch, row, app)
+}
+
+fn add(scratch: &Scratch, row: &ProjectRow, items: Value) -> Report {
+    let items: Vec<Map<String, Value>> = serde_json::from_value(items).unwrap();
+    add_items(&scratch.store, row, &rules(), &items).unwrap()
+}
+
+/// Redacts what is new.
+fn clean(scratch: &Scratch, row: &ProjectRow) {
+    scratch
+        .store
+        .tx("test", |tx| {
+            for item in tx.items_in_stage(row.project, Stage::New, 0, 1000)? {
+                CleanItem::redact(&item, &row.definition, str::to_owned)?.store(tx, &item)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+fn said(key: &str, label: &str) -> Said {
+    Said {
+        key: key.to_owned(),
+        label: label.to_owned(),
+        at: None,
+        seconds: 2.0,
+        context: Circumstances { place: Some("ward 3".to_owned()), ..Circumstances::default() },
+    }
+}
+
+#[test]
+fn a_correction_waits_for_its_items_draft_and_is_taken_once() {
+    let (scratch, row, app) = site();
+    let store = &scratch.store;
+    let report = add(
+        &scratch,
+        &row,
+        json!([{"id": "a", "patient": "p", "age": 50}, {"id": "b", "patient": "q", "age": "x"}]),
+    );
+    assert_eq!((report.added, report.bad), (1, 1));
+    assert_eq!(report.bad_lines[0].line, 2);
+    assert_eq!(add(&scratch, &row, json!([{"id": "a", "patient": "p"}])).known, 1);
+
+    let correct = |id: &str, said: &Said| correct(store, app.person, &row, id, said, 100);
+    assert_eq!(correct("a", &said("k1", "absent")).unwrap(), Taken::Waiting);
+    assert_eq!(correct("a", &said("k1", "absent")).unwrap(), Taken::Waiting, "sent again");
+    assert!(!take_waiting(store, &row, 110).unwrap());
+    assert_eq!(show(store, &row, "a").unwrap().state, "new");
+
+    clean(&scratch, &row);
+    testing::prelabel(store, &row, |_| 0.7);
+    take_waiting(store, &row, 120).unwrap();
+    take_waiting(store, &row, 130).unwrap();
+    let shown = show(store, &row, "a").unwrap();
+    assert_eq!(shown.label.as_deref(), Some("absent"));
+    assert_eq!(shown.prelabel.unwrap().label, "present");
+    assert_eq!(correct("a", &said("k1", "absent")).unwrap(), Taken::Labeled, "sent again");
+    let annotations = || store.read("test", |tx| tx.annotations_of(1)).unwrap();
+    assert_eq!(annotations().len(), 1);
+    assert_eq!((annotations()[0].made_at, annotations()[0].reading), (100, Reading::First));
+
+    // The user thinks again: the later one counts.
+    assert_eq!(correct("a", &said("k2", "present")).unwrap(), Taken::Labeled);
+    assert_eq!(annotations().len(), 1);
+    assert_eq!(show(store, &row, "a").unwrap().label.as_deref(), Some("present"));
+}
+
+#[test]
+fn a_persons_label_stays_the_label_of_record() {
+    let (scratch, row, app) = site();
+    let store = &scratch.store;
+    add(&scratch, &row, json!([{"id": "a", "patient": "p", "age": 50}]));
+    clean(&scratch, &row);
+    testing::prelabel(store, &row, |_| 0.7);
+    let ada = testing::person(store, "ada", Role::Annotator);
+    let cards = crate::review::next(store, &ada, &row.definition.name, 1, 10).unwrap();
+    // The application is not held up by somebody's lease, nor does it break it.
+    correct(store, app.person, &row, "a", &said("k", "absent"), 11).unwrap();
+    let annotation = Annotation {
+        key: "ada-1".to_owned(),
+        class: Some(1),
+        seconds: 1.0,
+        decision: Decision::Accept,
+        comment: None,
+        looks_real: None,
+    };
+    crate::review::annotate(store, &ada, &cards[0].row.opaque, &annotation, 12).unwrap();
+    let all = store.read("test", |tx| tx.annotations_of(1)).unwrap();
+    assert_eq!(all.len(), 2, "nobody's work is overwritten");
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_numbers() {
+    let (scratch, row, app) = site();
+    let store = &scratch.store;
+    add(&scratch, &row, json!([{"id": "a", "patient": "p"}, {"id": "b", "patient": "p"}]));
+    let correct = |id: &str, said: &Said| correct(store, app.person, &row, id, said, 100);
+    let unknown = correct("c", &said("k", "absent"));
+    assert!(matches!(unknown, Err(EdgeError::Review(ReviewError::UnknownItem))));
+    assert!(matches!(correct("a", &said("k", "other")), Err(EdgeError::Label { classes: 2 })));
+    let mut long = said("k", "absent");
+    long.context.time = Some("x".repeat(201));
+    assert!(matches!(correct("a", &long), Err(EdgeError::Context { got: 201 })));
+    assert!(correct("a", &said("", "absent")).is_err());
+    correct("a", &said("k", "absent")).unwrap();
+    let taken = correct("b", &said("k", "absent"));
+    assert!(matches!(taken, Err(EdgeError::Review(ReviewError::KeyTaken))));
+    let many = vec![Map::new(); ITEMS_MAX + 1];
+    let got = ITEMS_MAX + 1;
+    let refused = add_items(store, &row, &rules(), &many);
+    assert!(matches!(refused, Err(EdgeError::Items { got: found }) if found == got));
+}
+
+/// A request, and the status and body of its answer.
+async fn ask(address: std::net::SocketAddr, token: &str, line: &str, body: &Value) -> (u16, Value) {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    let request = format!(
+        "{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let answer = tokio::task::spawn_blocking(move || {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    });
+    let answer = answer.await.unwrap();
+    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap())
+}
+
+#[tokio::test]
+async fn the_api_does_what_its_document_says() {
+    let (scratch, row, _) = site();
+    testing::person(&scratch.store, "ada", Role::Annotator);
+    let store = Arc::new(scratch.store);
+    let desk = crate::review::http::Desk {
+        store: Arc::clone(&store),
+        clock: Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH)),
+        site: "cleveland".to_owned(),
+        status: Arc::new(|| Ok(Value::Null)),
+    };
+    let app =
+        crate::review::http::router(desk.clone()).merge(http::router(desk, Arc::from([rules()])));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut server = tokio::task::JoinSet::new();
+    server.spawn(async move { axum::serve(listener, app).await });
+
+    let items = json!({"project": "heart", "items": [{"id": "a 1", "patient": "p", "age": 50}]});
+    let correction = json!({"key": "k", "label": "present", "context": {"time": "night"}});
+    let asked = async |line: &str, body: &Value| ask(address, "viewer", line, body).await;
+    let (status, added) = asked("POST /v1/items", &items).await;
+    assert_eq!((status, &added["added"]), (200, &json!(1)));
+    let path = "/v1/items/a%201/corrections?project=heart";
+    let (status, taken) = asked(&format!("POST {path}"), &correction).await;
+    assert_eq!((status, &taken["state"]), (202, &json!("waiting")));
+    let (status, shown) = asked("GET /v1/items/a%201?project=heart", &Value::Null).await;
+    assert_eq!((status, &shown["state"]), (200, &json!("new")));
+    let (status, taxonomy) = asked("GET /v1/projects/heart", &Value::Null).await;
+    assert_eq!((status, &taxonomy["classes"][1]["name"]), (200, &json!("present")));
+
+    for (line, body, expected) in [
+        ("POST /v1/items", json!({"project": "heart"}), 422),
+        ("POST /v1/items", json!({"project": "other", "items": []}), 404),
+        ("GET /v1/items/b?project=heart", Value::Null, 404),
+        ("GET /v1/items/b", Value::Null, 400),
+        ("POST /v1/items/a%201/corrections?project=heart", json!({"key": "k", "label": "x"}), 422),
+    ] {
+        let (status, answer) = asked(line, &body).await;
+        assert_eq!(status, expected, "{line}: {answer}");
+        assert!(answer["error"].is_string() && answer["hint"].is_string(), "{answer}");
+    }
+    // A person's token opens nothing here, nor an application's there.
+    assert_eq!(ask(address, "ada", "POST /v1/items", &items).await.0, 403);
+    assert_eq!(ask(address, "nobody", "POST /v1/items", &items).await.0, 401);
+    assert_eq!(asked("GET /api/projects/heart/next", &Value::Null).await.0, 403);
+
+    // Every route is in the document, and the document is served to anybody.
+    let (status, document) = ask(address, "nobody", "GET /v1/openapi.json", &Value::Null).await;
+    assert_eq!(status, 200);
+    let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
+    assert_eq!(paths.len(), 5, "{paths:?}");
+    drop(row);
+}

@@ -1,0 +1,133 @@
+//! Corrections by applications: kept from the moment they are acknowledged, taken as annotations
+//! once their item has a prelabel to answer.
+
+use rusqlite::{Row, params};
+
+use crate::store::{Cell, StoreError, Tx};
+
+const TABLE: &str = "corrections";
+const COLUMNS: &str = "correction, person, key, item, body, taken_at IS NOT NULL";
+
+/// A correction as stored, its body opened.
+#[derive(Clone)]
+pub struct CorrectionRow {
+    /// Key in this store; ascends by arrival.
+    pub correction: i64,
+    /// The application.
+    pub person: i64,
+    /// The application's own name for it.
+    pub key: String,
+    /// The item's key.
+    pub item: i64,
+    /// Encoded.
+    pub body: Vec<u8>,
+    /// It has become an annotation, or never can.
+    pub taken: bool,
+}
+
+impl std::fmt::Debug for CorrectionRow {
+    /// Without what was said.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "CorrectionRow({}, item {})", self.correction, self.item)
+    }
+}
+
+impl Tx<'_> {
+    /// Keeps a correction and gives its key. The caller has checked that the application has not
+    /// used its name before.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn add_correction(
+        &self,
+        person: i64,
+        key: &str,
+        item: i64,
+        body: &[u8],
+        now: i64,
+    ) -> Result<i64, StoreError> {
+        let sealed = self.seal(cell(&name(person, key)), body)?;
+        self.sql
+            .prepare_cached(
+                "INSERT INTO corrections (person, key, item, received_at, body)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![person, key, item, now, sealed])?;
+        Ok(self.sql.last_insert_rowid())
+    }
+
+    /// The application's correction of this name.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn correction(&self, person: i64, key: &str) -> Result<Option<CorrectionRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM corrections WHERE person = ?1 AND key = ?2");
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![person, key])?;
+        rows.next()?.map(|row| self.correction_row(row)).transpose()
+    }
+
+    /// Corrections that wait for a prelabel, in the whole store.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn waiting_corrections(&self) -> Result<u64, StoreError> {
+        self.count("SELECT count(*) FROM corrections WHERE taken_at IS NULL AND ?1 = ?1", 0)
+    }
+
+    /// Waiting corrections of a project's items that have been routed, in the order of arrival.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn ready_corrections(
+        &self,
+        project: i64,
+        limit: u32,
+    ) -> Result<Vec<CorrectionRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM corrections JOIN items USING (item)
+             WHERE taken_at IS NULL AND project = ?1 AND route IS NOT NULL
+             ORDER BY correction LIMIT ?2"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![project, limit])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(self.correction_row(row)?);
+        }
+        Ok(all)
+    }
+
+    /// Nothing more is to be done about it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn take_correction(&self, correction: i64, now: i64) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE corrections SET taken_at = ?1 WHERE correction = ?2")?
+            .execute(params![now, correction])?;
+        Ok(())
+    }
+
+    fn correction_row(&self, row: &Row<'_>) -> Result<CorrectionRow, StoreError> {
+        let (person, key): (i64, String) = (row.get(1)?, row.get(2)?);
+        let sealed: Vec<u8> = row.get(4)?;
+        Ok(CorrectionRow {
+            correction: row.get(0)?,
+            person,
+            item: row.get(3)?,
+            body: self.open(cell(&name(person, &key)), &sealed)?,
+            taken: row.get(5)?,
+            key,
+        })
+    }
+}
+
+/// A row's name: nobody chooses another person's.
+fn name(person: i64, key: &str) -> Vec<u8> {
+    [&person.to_le_bytes(), key.as_bytes()].concat()
+}
+
+fn cell(name: &[u8]) -> Cell<'_> {
+    Cell { table: TABLE, row: name, column: "body" }
+}
