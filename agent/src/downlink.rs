@@ -1,4 +1,5 @@
-//! The way in: applies the coordinator's orders, and fetches the objects of ordered bundles.
+//! The way in: applies the coordinator's orders, and fetches the objects of ordered bundles and sets
+//! of labeling functions.
 //!
 //! An order is applied in the transaction that records its number, so a crash applies it once or
 //! not at all, and hearing it again changes nothing. An order is a proposal: what it leads to is
@@ -10,18 +11,22 @@ use std::path::PathBuf;
 use insitu_daemon::files::FileError;
 use insitu_daemon::link::client::{CallError, Link};
 use insitu_models::manifest::{Manifest, Object};
-use insitu_models::sign::PublicKey;
+use insitu_models::sign::{Domain, PublicKey};
 use insitu_privacy::Rho;
+use insitu_protocol::bytes::Bytes;
 use insitu_protocol::ids::{Digest, digest};
-use insitu_protocol::order::{BundleOrder, CampaignOrder, NumberedOrder, Order};
+use insitu_protocol::order::{
+    BundleOrder, CampaignOrder, FunctionsManifest, FunctionsOrder, NumberedOrder, Order,
+};
 use insitu_protocol::request::CHUNK_BYTES_MAX;
 use tokio::io::AsyncWriteExt;
 
 use crate::config::{ApproveCampaigns, ApproveModels, Limits, Policy};
 use crate::prelabel::Shelf;
 use crate::session;
-use crate::store::bounds::{CAMPAIGNS_OPEN_MAX, PROJECTS_MAX, ROUNDS_OPEN_MAX};
+use crate::store::bounds::{CAMPAIGNS_OPEN_MAX, FUNCTION_SETS_MAX, PROJECTS_MAX, ROUNDS_OPEN_MAX};
 use crate::store::campaigns::CampaignState;
+use crate::store::functions::FunctionsRow;
 use crate::store::orders::{ApprovalKind, BundleRow, BundleState};
 use crate::store::{Store, StoreError, Tx};
 
@@ -32,7 +37,8 @@ pub struct Judge {
     pub policy: Policy,
     /// The same in ρ.
     pub limits: Limits,
-    /// Whose signature a bundle needs; none before enrollment, and then no bundle is taken.
+    /// Whose signature a bundle or set of labeling functions needs; none before enrollment, and then
+    /// none is taken.
     pub bundle_key: Option<PublicKey>,
 }
 
@@ -143,6 +149,12 @@ pub fn apply(
                 session::take(tx, proposed, now)?;
                 "session"
             }
+            Order::Functions(functions) => {
+                if within("functions", tx.function_set_count()?, FUNCTION_SETS_MAX) {
+                    take_functions(tx, judge, order.number, functions)?;
+                }
+                "functions"
+            }
         };
         tx.set_last_order(order.number)?;
         metrics::counter!("insitu_agent_orders_total", "kind" => kind).increment(1);
@@ -188,6 +200,36 @@ fn take_bundle(
     }
 }
 
+fn take_functions(
+    tx: &Tx<'_>,
+    judge: &Judge,
+    number: u64,
+    order: &FunctionsOrder,
+) -> Result<(), StoreError> {
+    let FunctionsOrder { manifest: Bytes(manifest), signature } = order;
+    let id = digest(manifest);
+    let refuse = |why: &str| {
+        metrics::counter!("insitu_agent_functions_refused_total").increment(1);
+        tracing::error!(functions = %id, reason = why, "labeling functions refused");
+        Ok(())
+    };
+    let signed = judge
+        .bundle_key
+        .is_some_and(|key| key.verify_in(Domain::Functions, manifest, signature).is_ok());
+    if !signed {
+        return refuse("the signature is not by the federation's key");
+    }
+    let manifest = match FunctionsManifest::decode(manifest) {
+        Ok(manifest) => manifest,
+        Err(error) => return refuse(&error.to_string()),
+    };
+    if tx.project(&manifest.project)?.is_none() {
+        return refuse("its project is not known here");
+    }
+    let (signature, state, note) = (*signature, BundleState::Wanted, String::new());
+    tx.put_functions(&FunctionsRow { digest: id, manifest, signature, state, note }, number)
+}
+
 fn take_campaign(
     tx: &Tx<'_>,
     judge: &Judge,
@@ -221,6 +263,7 @@ fn take_campaign(
 /// [`DownlinkError`]; what has arrived stays, and fetching goes on from there.
 pub async fn fetch(link: &Link, store: &Store, shelf: &Shelf) -> Result<(), DownlinkError> {
     insitu_daemon::files::create_folder(shelf.folder())?;
+    let functions = fetch_functions(link, store, shelf).await;
     let mut damaged = Ok(());
     for row in store.read("bundles", |tx| tx.bundles())? {
         if row.state != BundleState::Wanted {
@@ -246,7 +289,30 @@ pub async fn fetch(link: &Link, store: &Store, shelf: &Shelf) -> Result<(), Down
             Err(error) => return Err(error),
         }
     }
-    damaged
+    damaged.and(functions)
+}
+
+/// The same for labeling functions, about which the steward decides.
+async fn fetch_functions(link: &Link, store: &Store, shelf: &Shelf) -> Result<(), DownlinkError> {
+    for row in store.read("functions", |tx| tx.functions())? {
+        if row.state != BundleState::Wanted {
+            continue;
+        }
+        let object = Object { digest: row.manifest.object, bytes: row.manifest.bytes };
+        let there = shelf.path(&object.digest).exists();
+        let outcome = if there { Ok(()) } else { fetch_object(link, shelf, &object).await };
+        let (state, note) = match &outcome {
+            Ok(()) => (BundleState::Pending, "waits for the steward's approval".to_owned()),
+            Err(error @ DownlinkError::Content { .. }) => (BundleState::Wanted, error.to_string()),
+            Err(error @ DownlinkError::Length { .. }) => (BundleState::Failed, error.to_string()),
+            Err(_) => return outcome,
+        };
+        store.tx("functions fetched", |tx| tx.set_functions_state(&row.digest, state, &note))?;
+        if let Err(error) = &outcome {
+            tracing::error!(functions = %row.digest, error = %error, "labeling functions refused");
+        }
+    }
+    Ok(())
 }
 
 async fn fetch_bundle(link: &Link, shelf: &Shelf, row: &BundleRow) -> Result<(), DownlinkError> {

@@ -7,15 +7,15 @@ use insitu_protocol::bytes::Bytes;
 use insitu_protocol::frame::{PREFIX_BYTES, encode};
 use insitu_protocol::ids::SiteName;
 use insitu_protocol::order::{
-    BundleOrder, NumberedOrder, ORDERS_BYTES_MAX, ORDERS_MAX, Order, RoundOrder,
+    BundleOrder, FunctionsOrder, NumberedOrder, ORDERS_BYTES_MAX, ORDERS_MAX, Order, RoundOrder,
 };
 use insitu_protocol::response::Response;
 
 use insitu_models::manifest::Manifest;
 
 use crate::store::{
-    CampaignState, Noise, OrderKind, RoundRow, RoundState, RunRow, SessionState, Store, StoreError,
-    Tx,
+    CampaignState, FunctionsRow, Noise, OrderKind, RoundRow, RoundState, RunRow, SessionState,
+    Store, StoreError, Tx,
 };
 
 /// Why the orders cannot be told.
@@ -70,7 +70,8 @@ pub fn poll(
     })
 }
 
-/// Gives a new site what the others were told before it came: every project and its bundle.
+/// Gives a new site what the others were told before it came: every project, its bundle, and labeling
+/// functions.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -85,6 +86,9 @@ pub fn welcome(tx: &Tx<'_>, site: &SiteName) -> Result<(), StoreError> {
             let order = OrderKind::Bundle { bundle: active.bundle, publication: active.number };
             tx.add_order(site, &order)?;
         }
+    }
+    for set in tx.functions()? {
+        tx.add_order(site, &OrderKind::Functions { set: set.digest })?;
     }
     Ok(())
 }
@@ -156,6 +160,10 @@ fn build(
             let open = tx.session(*session)?.filter(|row| row.state == SessionState::Open);
             Ok(open.map(|row| Order::Session(row.order)))
         }
+        OrderKind::Functions { set } => Ok(tx.newest_functions(*set)?.map(|row| {
+            let FunctionsRow { manifest, signature, .. } = row;
+            Order::Functions(FunctionsOrder { manifest: Bytes(manifest), signature })
+        })),
         OrderKind::Campaign { campaign } => {
             let row = tx.campaign(*campaign)?;
             let open = row.filter(|row| {

@@ -1,4 +1,6 @@
-//! What the sites are told to use: projects, and signed bundles.
+//! What the sites are told to use: projects, signed bundles, and signed sets of labeling functions.
+
+pub mod functions;
 
 pub mod canary;
 

@@ -151,13 +151,8 @@ impl Registry {
         now_unix_s: i64,
     ) -> Result<Digest, RegistryError> {
         check_fit(bundle.manifest(), project)?;
-        files::create_folder(&self.objects)?;
         for (object, bytes) in bundle.objects() {
-            let path = self.path(object.digest);
-            if !path.exists() {
-                files::write_atomic(&path, &bytes, Access::Secret)?;
-            }
-            tx.add_object(object.digest, object.bytes)?;
+            self.keep(tx, object.digest, &bytes)?;
         }
         let row = BundleRow {
             digest: bundle.id(),
@@ -169,6 +164,20 @@ impl Registry {
         };
         tx.add_bundle(&row)?;
         Ok(row.digest)
+    }
+
+    /// Keeps an object, which sites can fetch from then on; keeping it again changes nothing.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn keep(&self, tx: &Tx<'_>, digest: Digest, bytes: &[u8]) -> Result<(), RegistryError> {
+        files::create_folder(&self.objects)?;
+        let path = self.path(digest);
+        if !path.exists() {
+            files::write_atomic(&path, bytes, Access::Secret)?;
+        }
+        tx.add_object(digest, u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+        Ok(())
     }
 
     /// Reads a bundle back, verified.

@@ -1,4 +1,5 @@
-//! Who vouches for a bundle, a ledger or a snapshot: Ed25519 signatures over exact bytes.
+//! Who vouches for a bundle, labeling functions, a ledger or a snapshot: Ed25519 signatures over exact
+//! bytes.
 //!
 //! What is signed is the prefix of a [`Domain`] and then the message, so that a signature made for
 //! one thing is never one for another.
@@ -25,6 +26,8 @@ pub enum Domain {
     Checkpoint,
     /// The files of a dataset snapshot, by the agent's own key.
     Snapshot,
+    /// The manifest of a set of labeling functions, by the federation's key.
+    Functions,
 }
 
 /// A key that signs.
@@ -66,6 +69,7 @@ impl Domain {
             Self::Bundle => b"insitu 2026 bundle manifest v1\0",
             Self::Checkpoint => b"insitu 2026 ledger checkpoint v1\0",
             Self::Snapshot => b"insitu 2026 dataset snapshot v1\0",
+            Self::Functions => b"insitu 2026 labeling functions v1\0",
         }
     }
 }
@@ -176,8 +180,14 @@ mod tests {
         let signature = key.sign(b"manifest");
         assert_eq!(key.public().verify(b"manifest", &signature), Ok(()));
         assert_eq!(key.public().verify(b"manifesT", &signature), Err(SignatureError));
-        let elsewhere = key.public().verify_in(Domain::Checkpoint, b"manifest", &signature);
-        assert_eq!(elsewhere, Err(SignatureError), "one made for a bundle is none for a ledger");
+        for domain in [Domain::Checkpoint, Domain::Functions] {
+            let elsewhere = key.public().verify_in(domain, b"manifest", &signature);
+            assert_eq!(
+                elsewhere,
+                Err(SignatureError),
+                "one made for a bundle is none for {domain:?}"
+            );
+        }
         let mut bent = signature;
         bent.0[63] ^= 1;
         assert_eq!(key.public().verify(b"manifest", &bent), Err(SignatureError));

@@ -12,7 +12,8 @@ use insitu_protocol::enroll::{EnrollReply, EnrollRequest, Welcome};
 use insitu_protocol::facts::{DeviceFacts, EngineKind};
 use insitu_protocol::frame::{self, FrameError, Message};
 use insitu_protocol::order::{
-    BundleOrder, CampaignOrder, Clause, NumberedOrder, Order, RoundOrder, Selector,
+    BundleOrder, CampaignOrder, Clause, FunctionsManifest, FunctionsOrder, NumberedOrder, Order,
+    RoundOrder, Selector,
 };
 use insitu_protocol::project::{
     Bins, Class, Feature, Field, FieldKind, Project, Routing, Statistics, Training,
@@ -305,6 +306,36 @@ fn orders() {
             "0c",             // fraction_bits
             "e807",           // nano_rho
             "8001",           // closes_unix_s, zigzag
+        ],
+    );
+}
+
+#[test]
+fn functions_order() {
+    let manifest = FunctionsManifest {
+        project: "p".parse().unwrap(),
+        name: "f".parse().unwrap(),
+        object: Fixed([6; 32]),
+        bytes: 300,
+    };
+    let order = Order::Functions(FunctionsOrder {
+        manifest: Bytes(manifest.encode()),
+        signature: Fixed([5; 64]),
+    });
+    golden(
+        &Response::Orders(vec![NumberedOrder { number: 1, order }]),
+        &[
+            "6b000000",
+            "02",             // kind
+            "01",             // one order
+            "01",             // number
+            "06",             // variant: functions
+            "26",             // manifest: its length
+            "0170",           // project
+            "0166",           // name
+            &"06".repeat(32), // object
+            "ac02",           // bytes
+            &"05".repeat(64), // signature
         ],
     );
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use insitu_daemon::clock::ManualClock;
+use insitu_models::sign::{Domain, SigningKey};
 use insitu_privacy::Rho;
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::order::{
-    BundleOrder, CampaignOrder, Clause, NumberedOrder, Order, RoundOrder, Selector,
+    BundleOrder, CampaignOrder, Clause, FUNCTIONS_BYTES_MAX, FunctionsManifest, FunctionsOrder,
+    NumberedOrder, Order, RoundOrder, Selector,
 };
 use insitu_protocol::text::Line;
 use jiff::Timestamp;
@@ -15,7 +17,7 @@ use super::tests::{Site, campaign, limits, pipeline, site};
 use crate::config::{ApproveCampaigns, Limits, Policy};
 use crate::downlink::{Judge, apply};
 use crate::store::bounds::{
-    BUNDLES_WAITING_MAX, CAMPAIGNS_OPEN_MAX, ROUNDS_OPEN_MAX, ROUNDS_OVER_MAX,
+    BUNDLES_WAITING_MAX, CAMPAIGNS_OPEN_MAX, FUNCTION_SETS_MAX, ROUNDS_OPEN_MAX, ROUNDS_OVER_MAX,
 };
 use crate::store::campaigns::CampaignState;
 use crate::store::orders::{BundleState, RoundState};
@@ -210,6 +212,52 @@ fn unsigned_and_endless_bundles_come_to_nothing() {
     assert_eq!(waiting.len() as u64, BUNDLES_WAITING_MAX);
     assert_eq!(waiting[0], 20, "the newest stay");
     assert!(rows.last().unwrap().note.contains("newer ones"));
+}
+
+/// Labeling functions that another key has signed, or the federation's for another purpose, or that
+/// are too long, or of no project here, are not even listed; and there are never many.
+#[test]
+fn unsigned_oversized_and_endless_functions_come_to_nothing() {
+    let site = site(10, 10);
+    let (_, judge) = campaign(true, 10);
+    let keys = tempfile::tempdir().unwrap();
+    let key = |name: &str| SigningKey::create(&keys.path().join(name)).unwrap();
+    let (ours, theirs) = (key("ours"), key("theirs"));
+    let judge = Judge { bundle_key: Some(ours.public()), ..judge };
+    let manifest = |project: &str, bytes| FunctionsManifest {
+        project: project.parse().unwrap(),
+        name: "rules".parse().unwrap(),
+        object: Fixed([7; 32]),
+        bytes,
+    };
+    let signed = |key: &SigningKey, domain, manifest: Vec<u8>| {
+        let signature = key.sign_in(domain, &manifest);
+        Order::Functions(FunctionsOrder { manifest: Bytes(manifest), signature })
+    };
+    let (good, functions) = (manifest("heart", 100).encode(), Domain::Functions);
+    let mut longer = good.clone();
+    longer.push(0);
+    let bad = [
+        signed(&theirs, functions, good.clone()),
+        signed(&ours, Domain::Bundle, good.clone()),
+        signed(&ours, functions, manifest("heart", FUNCTIONS_BYTES_MAX + 1).encode()),
+        signed(&ours, functions, manifest("heart", 0).encode()),
+        signed(&ours, functions, manifest("elsewhere", 100).encode()),
+        signed(&ours, functions, longer),
+        signed(&ours, functions, Vec::new()),
+    ];
+    order(&site, &judge, bad, 10);
+    let sets = || site.store().read("test", |tx| tx.functions()).unwrap();
+    assert!(sets().is_empty());
+    // Before enrollment nobody is trusted.
+    let nobody = Judge { bundle_key: None, ..judge.clone() };
+    order(&site, &nobody, [signed(&ours, functions, good.clone())], 20);
+    assert!(sets().is_empty());
+    order(&site, &judge, [signed(&ours, functions, good)], 30);
+    assert_eq!((sets().len(), sets()[0].state), (1, BundleState::Wanted));
+    let endless = (0..100).map(|at| signed(&ours, functions, manifest("heart", 200 + at).encode()));
+    order(&site, &judge, endless, 40);
+    assert_eq!(sets().len() as u64, FUNCTION_SETS_MAX);
 }
 
 /// Text that a coordinator sends ends up on a steward's screen: it cannot break out of its line.

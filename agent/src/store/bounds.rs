@@ -18,8 +18,18 @@ pub const ROUNDS_OVER_MAX: u64 = 64;
 pub const CAMPAIGNS_OPEN_MAX: u64 = 32;
 /// Bundles that are fetched or wait for a decision; each may have objects of half a gigabyte.
 pub const BUNDLES_WAITING_MAX: u64 = 8;
+/// Sets of labeling functions; each has up to a megabyte.
+pub const FUNCTION_SETS_MAX: u64 = 64;
 
 impl Tx<'_> {
+    /// Sets of labeling functions.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn function_set_count(&self) -> Result<u64, StoreError> {
+        self.rows("SELECT count(*) FROM function_sets WHERE state NOT IN ('declined', 'failed')")
+    }
+
     /// Projects.
     ///
     /// # Errors

@@ -41,6 +41,11 @@ pub enum BundleState {
 impl BundleState {
     const ALL: [Self; 5] = [Self::Wanted, Self::Pending, Self::Ready, Self::Declined, Self::Failed];
 
+    /// The state of this name.
+    pub(super) fn read(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.name() == name)
+    }
+
     /// The state's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -389,9 +394,7 @@ fn bundle_row(row: &Row<'_>) -> Result<BundleRow, StoreError> {
             signature: Fixed(fixed(&signature, TABLE, "signature")?),
         },
         backbone: Fixed(row.get(5)?),
-        state: BundleState::ALL
-            .into_iter()
-            .find(|state| state.name() == name)
+        state: BundleState::read(&name)
             .ok_or(StoreError::Corrupt { table: TABLE, column: "state" })?,
         note: row.get(7)?,
     })

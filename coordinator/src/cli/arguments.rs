@@ -9,6 +9,7 @@ use humantime_serde::re::humantime;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{FederationName, ProjectName, SiteName};
 
+use super::functions::Functions;
 use super::round::Round;
 use super::statistics::Statistics;
 
@@ -65,6 +66,9 @@ pub(super) enum Command {
     /// Publish model bundles, go back to earlier ones, take them out
     #[command(subcommand)]
     Model(Model),
+    /// Publish rules that label, for the sites' stewards to decide about
+    #[command(subcommand)]
+    Functions(Functions),
     /// Train the model with the sites
     #[command(subcommand)]
     Round(Round),

@@ -1,6 +1,7 @@
 //! The program: arguments, and what each command prints. All behaviour is in the library.
 
 mod arguments;
+mod functions;
 mod output;
 mod reports;
 mod round;
@@ -56,6 +57,7 @@ fn run(cli: Cli) -> anyhow::Result<Output> {
         Command::Token(token) => setup::token(&config, &token),
         Command::Project(command) => work::project(&config, &command),
         Command::Model(command) => work::model(&config, command),
+        Command::Functions(command) => functions::functions(&config, command),
         Command::Round(command) => round::round(&config, command),
         Command::Statistics(command) => statistics::statistics(&config, command),
         Command::Campaign(command) => work::campaign(&config, command),

@@ -16,6 +16,7 @@ fn kinds(scene: &Scene, site_name: &str, after: u64, now: i64) -> Vec<(u64, &'st
         Order::Round(_) | Order::CoarseRound(_) => "round",
         Order::Campaign(_) => "campaign",
         Order::Session(_) => "session",
+        Order::Functions(_) => "functions",
     };
     orders.iter().map(|numbered| (numbered.number, kind(&numbered.order))).collect()
 }

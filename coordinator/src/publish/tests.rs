@@ -111,7 +111,8 @@ fn told(scene: &Scene, name: &str, now: i64) -> Digest {
         | Order::Round(_)
         | Order::CoarseRound(_)
         | Order::Campaign(_)
-        | Order::Session(_) => None,
+        | Order::Session(_)
+        | Order::Functions(_) => None,
     };
     let mut manifests = scene.orders(name, now).into_iter().filter_map(manifest);
     digest(&manifests.next_back().unwrap().0)

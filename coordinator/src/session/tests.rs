@@ -51,7 +51,8 @@ impl Party {
             | Order::Bundle(_)
             | Order::Round(_)
             | Order::CoarseRound(_)
-            | Order::Campaign(_) => None,
+            | Order::Campaign(_)
+            | Order::Functions(_) => None,
         })
     }
 

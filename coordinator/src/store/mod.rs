@@ -12,6 +12,7 @@ mod bundles;
 mod campaigns;
 mod canaries;
 mod collections;
+mod functions;
 mod members;
 mod methods;
 mod projects;
@@ -32,6 +33,7 @@ pub use bundles::{BundleRow, EvaluationRow, PublicationRow};
 pub use campaigns::{CampaignRow, CampaignState};
 pub use canaries::CanaryRow;
 pub use collections::{CollectionRow, CollectionState};
+pub use functions::FunctionsRow;
 pub use members::{AgentRow, AlertKind, AlertRow, SiteRow, TokenRow};
 pub use methods::{Buffering, Method};
 pub use projects::{OrderKind, OrderRow};
@@ -44,8 +46,12 @@ pub use sessions::{SessionRow, SessionState, SumRow};
 pub const BUSY_WAIT: Duration = Duration::from_secs(20);
 
 /// The layouts, each a change of the one before.
-const LAYOUTS: [&str; 3] =
-    [include_str!("schema.sql"), include_str!("schema-2.sql"), include_str!("schema-3.sql")];
+const LAYOUTS: [&str; 4] = [
+    include_str!("schema.sql"),
+    include_str!("schema-2.sql"),
+    include_str!("schema-3.sql"),
+    include_str!("schema-4.sql"),
+];
 /// The layout this program reads and writes.
 const SCHEMA_VERSION: i64 = LAYOUTS.len() as i64;
 

@@ -43,6 +43,11 @@ pub enum OrderKind {
         /// The session.
         session: Digest,
     },
+    /// A set of labeling functions.
+    Functions {
+        /// The manifest's digest.
+        set: Digest,
+    },
 }
 
 /// An order in a site's list.
@@ -115,6 +120,7 @@ impl Tx<'_> {
             OrderKind::Round { run, round } => ("round", &run.0[..], i64::from(*round)),
             OrderKind::Campaign { campaign } => ("campaign", &campaign.0[..], 0),
             OrderKind::Session { session } => ("session", &session.0[..], 0),
+            OrderKind::Functions { set } => ("functions", &set.0[..], 0),
         };
         let sql = "INSERT INTO site_order (site, number, kind, reference, part) \
                    SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4 FROM site_order WHERE site = $1";
@@ -153,6 +159,7 @@ fn order(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
         "round" => Some(|row| Ok(OrderKind::Round { run: Fixed(row.get(2)?), round: row.get(3)? })),
         "campaign" => Some(|row| Ok(OrderKind::Campaign { campaign: Fixed(row.get(2)?) })),
         "session" => Some(|row| Ok(OrderKind::Session { session: Fixed(row.get(2)?) })),
+        "functions" => Some(|row| Ok(OrderKind::Functions { set: Fixed(row.get(2)?) })),
         _ => None,
     })?;
     Ok(OrderRow { number: row.get(0)?, kind: make(row)? })

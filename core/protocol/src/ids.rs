@@ -113,6 +113,8 @@ names! {
     AgentName;
     /// One labeling project.
     ProjectName;
+    /// One set of labeling functions, in all its versions.
+    FunctionsName;
 }
 
 #[cfg(test)]

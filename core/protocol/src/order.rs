@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
-use crate::ids::{CampaignId, Digest, ProjectName, RunId, Signature};
+use crate::ids::{CampaignId, Digest, FunctionsName, ProjectName, RunId, Signature};
 use crate::project::Project;
 use crate::session::SessionOrder;
 use crate::text::Line;
@@ -18,6 +18,10 @@ pub const ORDERS_BYTES_MAX: usize = 2 * 1024 * 1024;
 pub const HEAD_BYTES_MAX: usize = 1024 * 1024;
 /// Longest bundle manifest, in bytes.
 pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
+/// Longest set of labeling functions, in bytes.
+pub const FUNCTIONS_BYTES_MAX: u64 = 1024 * 1024;
+/// Longest manifest of one, in bytes.
+pub const FUNCTIONS_MANIFEST_BYTES_MAX: usize = 256;
 /// Most clauses of a selector.
 pub const CLAUSES_MAX: usize = 3;
 
@@ -47,6 +51,8 @@ pub enum Order {
     Session(SessionOrder),
     /// Contribute to a training round with an update of one byte a coordinate.
     CoarseRound(RoundOrder),
+    /// Let the site's steward decide about a set of labeling functions.
+    Functions(FunctionsOrder),
 }
 
 /// A signed bundle to fetch, verify and use.
@@ -58,6 +64,76 @@ pub struct BundleOrder {
     pub manifest: Bytes,
     /// Signature over the manifest by the federation's bundle key.
     pub signature: Signature,
+}
+
+/// A signed set of labeling functions to fetch and verify. It votes on nothing before the steward
+/// approves it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionsOrder {
+    /// An encoded [`FunctionsManifest`], exactly the signed bytes.
+    pub manifest: Bytes,
+    /// Signature over the manifest by the federation's bundle key.
+    pub signature: Signature,
+}
+
+/// What a set of labeling functions is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FunctionsManifest {
+    /// The project whose items it may vote on.
+    pub project: ProjectName,
+    /// Its name, which its next version has, too.
+    pub name: FunctionsName,
+    /// BLAKE3 of the set's text (TOML).
+    pub object: Digest,
+    /// Bytes of the text.
+    pub bytes: u64,
+}
+
+/// Why bytes are no manifest of a set of labeling functions.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FunctionsError {
+    /// They do not decode to one manifest and nothing else.
+    #[error("the manifest of {got_bytes} bytes is malformed")]
+    Malformed {
+        /// Bytes given.
+        got_bytes: usize,
+    },
+    /// A set over its limit, or empty.
+    #[error("the set has {got_bytes} bytes where 1 to {FUNCTIONS_BYTES_MAX} are allowed")]
+    Size {
+        /// Bytes of the set.
+        got_bytes: u64,
+    },
+}
+
+impl FunctionsManifest {
+    /// The bytes to sign.
+    ///
+    /// # Panics
+    /// Never: names and numbers always encode.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        postcard::to_allocvec(self).expect("names and numbers encode")
+    }
+
+    /// Reads what [`FunctionsManifest::encode`] wrote.
+    ///
+    /// # Errors
+    /// [`FunctionsError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, FunctionsError> {
+        let malformed = FunctionsError::Malformed { got_bytes: bytes.len() };
+        if bytes.len() > FUNCTIONS_MANIFEST_BYTES_MAX {
+            return Err(malformed);
+        }
+        match postcard::take_from_bytes::<Self>(bytes) {
+            Ok((manifest, [])) if (1..=FUNCTIONS_BYTES_MAX).contains(&manifest.bytes) => {
+                Ok(manifest)
+            }
+            Ok((manifest, [])) => Err(FunctionsError::Size { got_bytes: manifest.bytes }),
+            Ok(_) | Err(_) => Err(malformed),
+        }
+    }
 }
 
 /// One step of federated gradient descent on a head.
@@ -236,6 +312,33 @@ mod tests {
         assert!(!selector.matches(&[7, 0], 0, 900));
         assert!(!selector.matches(&[7], 0, 0));
         assert!(!selector.matches(&[7, 64], 0, 0));
+    }
+
+    #[test]
+    fn a_manifest_of_functions_is_bounded() {
+        let manifest = FunctionsManifest {
+            project: "p".repeat(63).parse().unwrap(),
+            name: "n".repeat(63).parse().unwrap(),
+            object: crate::bytes::Fixed([7; 32]),
+            bytes: FUNCTIONS_BYTES_MAX,
+        };
+        let bytes = manifest.encode();
+        assert!(bytes.len() <= FUNCTIONS_MANIFEST_BYTES_MAX);
+        assert_eq!(FunctionsManifest::decode(&bytes), Ok(manifest.clone()));
+        let malformed = |bytes: &[u8]| {
+            assert_eq!(
+                FunctionsManifest::decode(bytes),
+                Err(FunctionsError::Malformed { got_bytes: bytes.len() })
+            );
+        };
+        malformed(&[&bytes[..], &[0]].concat());
+        malformed(&bytes[..40]);
+        malformed(&[0; 300]);
+        for got_bytes in [0, FUNCTIONS_BYTES_MAX + 1] {
+            let other = FunctionsManifest { bytes: got_bytes, ..manifest.clone() };
+            let refused = FunctionsManifest::decode(&other.encode());
+            assert_eq!(refused, Err(FunctionsError::Size { got_bytes }));
+        }
     }
 
     #[test]

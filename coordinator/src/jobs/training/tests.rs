@@ -38,7 +38,11 @@ fn asked(scene: &Scene, name: &str, now: i64) -> Option<(u32, Vec<u8>)> {
     let orders = downlink::poll(&scene.store, &site(name), 0, now).unwrap();
     orders.into_iter().find_map(|numbered| match numbered.order {
         Order::Round(order) | Order::CoarseRound(order) => Some((order.round, order.head.0)),
-        Order::Project(_) | Order::Bundle(_) | Order::Campaign(_) | Order::Session(_) => None,
+        Order::Project(_)
+        | Order::Bundle(_)
+        | Order::Campaign(_)
+        | Order::Session(_)
+        | Order::Functions(_) => None,
     })
 }
 
