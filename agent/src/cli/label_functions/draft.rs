@@ -9,14 +9,15 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::DraftArguments;
 use super::model::label;
+use super::published::{approved, positions};
 use super::set::FunctionSet;
 use super::{Votes, top};
 use crate::cli::columns::parse;
 use crate::cli::{Context, Failure, Outcome};
 use crate::item::{self, CleanItem};
-use crate::prelabel::Prelabel;
+use crate::prelabel::{Draft, NAMED_MAX, Origin, Prelabel};
 use crate::route;
-use crate::store::items::{ItemRow, Route, Stage};
+use crate::store::items::{ItemRow, Stage};
 use crate::store::orders::ProjectRow;
 use crate::store::{StoreError, Tx};
 
@@ -34,9 +35,13 @@ pub(super) fn draft(
     arguments: &DraftArguments,
     out: &mut impl Write,
 ) -> Outcome {
-    let set = FunctionSet::read(&arguments.functions).map_err(|error| Failure::refused(&error))?;
+    let set = match (&arguments.set.functions, &arguments.set.set) {
+        (Some(path), _) => FunctionSet::read(path).map_err(|error| Failure::refused(&error))?,
+        (None, Some(name)) => approved(context, name, Some(&arguments.project))?,
+        (None, None) => return Err(Failure::text(exit::USAGE, "neither --functions nor --set")),
+    };
     let project = project(context, arguments)?;
-    let classes = positions(&set, &project)?;
+    let classes = positions(&set, &project.definition)?;
     let digest = Digest::from_hex(&set.digest)
         .ok_or_else(|| Failure::text(exit::RUNTIME, "the set has no digest"))?;
     let items = waiting(context, &project)?;
@@ -51,14 +56,19 @@ pub(super) fn draft(
     let voted = VoteTable::new(k, votes.set.functions.len(), &votes.votes)
         .map_err(|error| Failure::refused(&error))?;
     let labels = label(&voted, arguments.model, None).map_err(|error| Failure::refused(&error))?;
-    let drafts: Vec<Option<Prelabel>> = (0..items.len())
-        .map(|item| {
-            let row = &labels.probabilities[item * k..(item + 1) * k];
-            let (best, tied) = top(row);
-            let any = voted.row(item).iter().any(Option::is_some);
-            (any && tied == 1).then(|| Prelabel::by_rules(classes[best[0]], row[best[0]], digest))
+    let of = |item: usize| {
+        let row = &labels.probabilities[item * k..(item + 1) * k];
+        let (best, tied) = top(row);
+        let names = voted.row(item).iter().zip(&votes.set.functions);
+        let voters = names.filter(|(vote, _)| vote.is_some()).map(|(_, f)| f.name.clone());
+        let functions: Vec<String> = voters.take(NAMED_MAX).collect();
+        (!functions.is_empty() && tied == 1).then(|| Draft {
+            prelabel: Prelabel::by_other(classes[best[0]], row[best[0]], digest),
+            probabilities: spread(row, &classes, project.definition.classes.len()),
+            origin: Some(Origin::Rules { functions }),
         })
-        .collect();
+    };
+    let drafts: Vec<Option<Draft>> = (0..items.len()).map(of).collect();
     let placed = place(context, &project, &items, &drafts)?;
     let report = json!({
         "project": arguments.project, "set": votes.set.digest, "model": labels.model,
@@ -91,25 +101,6 @@ fn project(context: &Context, arguments: &DraftArguments) -> Result<ProjectRow, 
         )));
     }
     Ok(row)
-}
-
-/// The project's position of each class of the set.
-fn positions(set: &FunctionSet, project: &ProjectRow) -> Result<Vec<u16>, Failure> {
-    let known = &project.definition.classes;
-    set.classes
-        .iter()
-        .map(|class| {
-            let at = known.iter().position(|known| known.name.as_str() == class);
-            at.and_then(|at| u16::try_from(at).ok()).ok_or_else(|| {
-                let names: Vec<&str> = known.iter().map(|class| class.name.as_str()).collect();
-                let text = format!(
-                    "the set's class {class:?} is not one of the project's: {}",
-                    names.join(", ")
-                );
-                Failure::text(exit::REFUSED, text)
-            })
-        })
-        .collect()
 }
 
 /// Redacted items without a prelabel, oldest first.
@@ -153,7 +144,7 @@ fn place(
     context: &Context,
     project: &ProjectRow,
     items: &[(ItemRow, CleanItem)],
-    drafts: &[Option<Prelabel>],
+    drafts: &[Option<Draft>],
 ) -> Result<u64, StoreError> {
     let mut placed = 0;
     let pairs: Vec<_> = items.iter().zip(drafts).collect();
@@ -171,18 +162,26 @@ fn place(
     Ok(placed)
 }
 
-/// Rules earn no acceptance: a draft of theirs goes to people, however sure they are.
 fn place_one(
     tx: &Tx<'_>,
     project: &ProjectRow,
     row: &ItemRow,
-    draft: &Prelabel,
+    draft: &Draft,
     now: i64,
 ) -> Result<bool, StoreError> {
     let routing = &project.definition.routing;
-    let route = match route::route(routing, draft.confidence_milli()) {
-        Route::Accepted | Route::Annotator => Route::Annotator,
-        Route::Expert => Route::Expert,
-    };
+    let route = route::to_people(routing, draft.prelabel.confidence_milli());
     route::place(tx, routing, row, draft, route, now)
+}
+
+/// The set's probabilities in the order of the project's classes; those that the set does not know
+/// have none.
+fn spread(row: &[f64], classes: &[u16], count: usize) -> Vec<f64> {
+    let mut all = vec![0.0; count];
+    for (class, p) in classes.iter().zip(row) {
+        if let Some(cell) = all.get_mut(usize::from(*class)) {
+            *cell += p;
+        }
+    }
+    all
 }

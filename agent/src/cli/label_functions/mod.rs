@@ -2,10 +2,13 @@
 
 pub(super) mod arguments;
 mod draft;
+mod expression;
 mod model;
+mod published;
 mod set;
 #[cfg(test)]
 mod tests;
+mod vote;
 
 use std::io::{self, Write};
 
@@ -16,8 +19,9 @@ use serde_json::{Map, Value, json};
 
 use self::arguments::{LabelFunctionsArguments, LabelFunctionsCommand};
 use self::model::{Labels, label, normalised};
-use self::set::{FunctionSet, SetError};
-use super::columns::{Column, Fault, InputError, Table, read, shown};
+use self::set::FunctionSet;
+use self::vote::Voter;
+use super::columns::{Fault, InputError, Table, read, shown};
 use super::measure::{Report, bar, cell, percent, show};
 use super::{Context, Failure, Outcome, table};
 
@@ -70,19 +74,23 @@ pub(super) fn label_functions(
     out: &mut impl Write,
 ) -> Outcome {
     match command {
-        LabelFunctionsCommand::Test(arguments) => on_files(arguments, false, out),
-        LabelFunctionsCommand::Apply(arguments) => on_files(arguments, true, out),
+        LabelFunctionsCommand::Test(arguments) => on_files(open, arguments, false, out),
+        LabelFunctionsCommand::Apply(arguments) => on_files(open, arguments, true, out),
+        LabelFunctionsCommand::List(format) => published::list(&open()?, format.json, out),
+        LabelFunctionsCommand::Show { set } => published::show(&open()?, set, out),
+        LabelFunctionsCommand::Approve { set } => published::decide(&open()?, set, true, out),
+        LabelFunctionsCommand::Decline { set } => published::decide(&open()?, set, false, out),
         LabelFunctionsCommand::Draft(arguments) => draft::draft(&open()?, arguments, out),
     }
 }
 
-fn on_files(arguments: &LabelFunctionsArguments, apply: bool, out: &mut impl Write) -> Outcome {
-    let set = FunctionSet::read(&arguments.functions).map_err(|error| {
-        if let SetError::Dictionary(error) = error {
-            return Failure::from(error);
-        }
-        Failure::refused(&error)
-    })?;
+fn on_files(
+    open: impl FnOnce() -> Result<Context, Failure>,
+    arguments: &LabelFunctionsArguments,
+    apply: bool,
+    out: &mut impl Write,
+) -> Outcome {
+    let set = published::chosen(open, &arguments.set)?;
     let votes = Votes::cast(set, arguments)?;
     let k = votes.set.classes.len();
     let refused = |error: &dyn std::error::Error| Failure::refused(error);
@@ -114,14 +122,13 @@ impl Votes {
         if found > VOTES_MAX {
             return Err(table.fault(Fault::TooMany { what: "votes", found, limit: VOTES_MAX }));
         }
-        let fields: Vec<&Column> = functions
+        let mut voters = functions
             .iter()
-            .map(|function| table.need(Some(&function.field), &[]))
-            .collect::<Result<_, InputError>>()?;
+            .map(|function| Voter::new(function, table))
+            .collect::<Result<Vec<_>, InputError>>()?;
         let label = table.choose(None, &[label])?;
         for row in 0..table.rows() {
-            let votes = functions.iter().zip(&fields).map(|(f, field)| f.vote(field, row));
-            self.votes.extend(votes);
+            self.votes.extend(voters.iter_mut().map(|voter| voter.vote(row)));
             let truth = match label.and_then(|label| label.value(row)) {
                 Some(text) => Some(self.class(table, row, text)?),
                 None => None,

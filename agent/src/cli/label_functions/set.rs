@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
-use crate::cli::columns::{Column, InputError, Table, read};
+use super::expression::Expression;
+use crate::cli::columns::{InputError, Table, read};
 
 /// Longest set file.
 const SET_BYTES_MAX: u64 = 4 * 1024 * 1024;
@@ -57,10 +58,11 @@ struct SetFile {
 #[serde(deny_unknown_fields)]
 struct FunctionFile {
     name: String,
-    field: String,
+    field: Option<String>,
     label: Option<String>,
     keywords: Option<Vec<String>>,
     regex: Option<String>,
+    cel: Option<String>,
     at_least: Option<f64>,
     below: Option<f64>,
     dictionary: Option<BTreeMap<String, String>>,
@@ -82,12 +84,14 @@ pub(super) struct FunctionSet {
 #[derive(Debug)]
 pub(super) struct Function {
     pub(super) name: String,
-    pub(super) field: String,
-    rule: Rule,
+    /// What it reads.
+    pub(super) fields: Vec<String>,
+    pub(super) rule: Rule,
 }
 
+/// How a function votes.
 #[derive(Debug)]
-enum Rule {
+pub(super) enum Rule {
     /// Lower-case terms of whole words, with the class of each.
     Terms {
         classes: HashMap<String, u16>,
@@ -105,6 +109,12 @@ enum Rule {
     Column {
         classes: HashMap<String, u16>,
     },
+    /// For `class` where the expression is true, or for the class that it names.
+    Expression {
+        expression: Expression,
+        class: Option<u16>,
+        classes: HashMap<String, u16>,
+    },
 }
 
 impl FunctionSet {
@@ -118,22 +128,27 @@ impl FunctionSet {
         if text.len() as u64 > SET_BYTES_MAX {
             return Err(SetError::TooLong { file });
         }
+        Self::parse(&file, &text, Some(path.parent().unwrap_or_else(|| Path::new("."))))
+    }
+
+    /// Checks a set, which errors call `file`. Dictionaries lie in `folder`; without one there are
+    /// none.
+    pub(super) fn parse(file: &str, text: &str, folder: Option<&Path>) -> Result<Self, SetError> {
         let digest = blake3::hash(text.as_bytes()).to_hex().to_string();
-        let parsed: SetFile = toml::from_str(&text).map_err(|error| SetError::Toml {
-            file: file.clone(),
+        let parsed: SetFile = toml::from_str(text).map_err(|error| SetError::Toml {
+            file: file.to_owned(),
             reason: error.to_string().trim_end().to_owned(),
         })?;
         let SetFile { classes, functions } = parsed;
-        bounded(&file, "classes", classes.len(), CLASSES_MAX)?;
-        bounded(&file, "functions", functions.len(), FUNCTIONS_MAX)?;
+        bounded(file, "classes", classes.len(), CLASSES_MAX)?;
+        bounded(file, "functions", functions.len(), FUNCTIONS_MAX)?;
         if classes.len() < 2 || functions.is_empty() {
-            let (classes, functions) = (classes.len(), functions.len());
+            let (file, classes, functions) = (file.to_owned(), classes.len(), functions.len());
             return Err(SetError::TooFew { file, classes, functions });
         }
-        unique(&file, "class", classes.iter())?;
-        unique(&file, "function", functions.iter().map(|function| &function.name))?;
-        let folder = path.parent().unwrap_or_else(|| Path::new("."));
-        let reader = Reader { file: &file, folder, classes: &classes };
+        unique(file, "class", classes.iter())?;
+        unique(file, "function", functions.iter().map(|function| &function.name))?;
+        let reader = Reader { file, folder, classes: &classes };
         let functions =
             functions.into_iter().map(|f| reader.function(f)).collect::<Result<_, SetError>>()?;
         Ok(Self { classes, functions, digest })
@@ -161,7 +176,7 @@ fn unique<'a>(
 
 struct Reader<'a> {
     file: &'a str,
-    folder: &'a Path,
+    folder: Option<&'a Path>,
     classes: &'a [String],
 }
 
@@ -171,42 +186,81 @@ impl Reader<'_> {
             given.keywords.is_some(),
             given.regex.is_some(),
             given.at_least.is_some() || given.below.is_some(),
+            given.cel.is_some(),
             given.dictionary.is_some() || given.dictionary_file.is_some(),
             given.column,
         ];
         let name = given.name.clone();
-        let wrong = |reason: String| self.wrong(&name, reason);
+        let wrong = |reason: &str| self.wrong(&name, reason.to_owned());
         if kinds.iter().filter(|kind| **kind).count() != 1 {
-            let text = "needs exactly one of keywords, regex, at_least or below, dictionary or \
+            let text = "needs exactly one of keywords, regex, at_least or below, cel, dictionary or \
                         dictionary_file, column";
-            return Err(wrong(text.to_owned()));
+            return Err(wrong(text));
         }
         let own_label = kinds[0] || kinds[1] || kinds[2];
-        if own_label != given.label.is_some() {
+        if given.cel.is_none() && own_label != given.label.is_some() {
             let text = if own_label { "needs a label" } else { "takes its label from its terms" };
-            return Err(wrong(text.to_owned()));
+            return Err(wrong(text));
         }
-        let class = given.label.as_ref().map_or(Ok(0), |label| self.class(&name, label))?;
-        let rule = if let Some(keywords) = given.keywords {
-            self.terms(&name, keywords.into_iter().map(|term| (term, class)).collect())?
+        let class = given.label.as_ref().map(|label| self.class(&name, label)).transpose()?;
+        if let Some(source) = &given.cel {
+            if given.field.is_some() {
+                return Err(wrong("has an expression, which names its fields itself"));
+            }
+            let (rule, fields) = self.expression(&name, source, class)?;
+            return Ok(Function { name, fields, rule });
+        }
+        let field = given.field.clone().ok_or_else(|| wrong("needs a field"))?;
+        let rule = self.rule(&name, class.unwrap_or(0), given)?;
+        Ok(Function { name, fields: vec![field], rule })
+    }
+
+    fn rule(&self, name: &str, class: u16, given: FunctionFile) -> Result<Rule, SetError> {
+        Ok(if let Some(keywords) = given.keywords {
+            self.terms(name, keywords.into_iter().map(|term| (term, class)).collect())?
         } else if let Some(pattern) = given.regex {
-            Rule::Pattern { regex: self.pattern(&name, &pattern)?, class }
+            Rule::Pattern { regex: self.pattern(name, &pattern)?, class }
         } else if given.column {
-            let number = |(at, name): (u16, &String)| (name.clone(), at);
-            Rule::Column { classes: (0..).zip(self.classes).map(number).collect() }
+            Rule::Column { classes: self.numbers() }
         } else if let Some(dictionary) = given.dictionary {
-            self.dictionary(&name, dictionary.into_iter().collect())?
+            self.dictionary(name, dictionary.into_iter().collect())?
         } else if let Some(path) = given.dictionary_file {
-            self.dictionary(&name, terms(&read(&self.folder.join(path))?)?)?
+            let folder = self.folder.ok_or_else(|| {
+                self.wrong(name, "has a dictionary_file, which did not come with it".to_owned())
+            })?;
+            self.dictionary(name, terms(&read(&folder.join(path))?)?)?
         } else {
             let at_least = given.at_least.unwrap_or(f64::NEG_INFINITY);
             let below = given.below.unwrap_or(f64::INFINITY);
             if at_least.partial_cmp(&below) != Some(Ordering::Less) {
-                return Err(wrong(format!("is at least {at_least} and below {below}: never")));
+                let text = format!("is at least {at_least} and below {below}: never");
+                return Err(self.wrong(name, text));
             }
             Rule::Threshold { at_least, below, class }
-        };
-        Ok(Function { name: given.name, field: given.field, rule })
+        })
+    }
+
+    /// The rule of an expression, with the fields that it reads.
+    fn expression(
+        &self,
+        name: &str,
+        source: &str,
+        class: Option<u16>,
+    ) -> Result<(Rule, Vec<String>), SetError> {
+        let expression = Expression::parse(source)
+            .map_err(|reason| self.wrong(name, format!("has an expression that {reason}")))?;
+        if class.is_none() {
+            for answer in expression.literal_answers().into_iter().filter(|text| !text.is_empty()) {
+                self.class(name, answer)?;
+            }
+        }
+        let fields = expression.fields().to_vec();
+        Ok((Rule::Expression { expression, class, classes: self.numbers() }, fields))
+    }
+
+    /// The position of each class by its name.
+    fn numbers(&self) -> HashMap<String, u16> {
+        (0..).zip(self.classes).map(|(at, name): (u16, &String)| (name.clone(), at)).collect()
     }
 
     fn wrong(&self, function: &str, reason: String) -> SetError {
@@ -268,41 +322,7 @@ fn terms(table: &Table) -> Result<Vec<(String, String)>, InputError> {
 }
 
 /// Lower-case words: runs of letters and digits.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let runs = text.split(|c: char| !c.is_alphanumeric()).filter(|run| !run.is_empty());
     runs.map(str::to_lowercase).collect()
-}
-
-impl Function {
-    /// The class that this function votes for; `None` if it abstains.
-    pub(super) fn vote(&self, column: &Column, row: usize) -> Option<u16> {
-        let text = column.value(row)?;
-        match &self.rule {
-            Rule::Pattern { regex, class } => regex.is_match(text).then_some(*class),
-            Rule::Column { classes } => classes.get(text).copied(),
-            Rule::Threshold { at_least, below, class } => {
-                let number: f64 = text.parse().ok()?;
-                (*at_least <= number && number < *below).then_some(*class)
-            }
-            Rule::Terms { classes, words_max } => {
-                let words = words(text);
-                let mut found = None;
-                for start in 0..words.len() {
-                    let mut run = String::new();
-                    for word in words[start..].iter().take(*words_max) {
-                        if !run.is_empty() {
-                            run.push(' ');
-                        }
-                        run.push_str(word);
-                        match (classes.get(&run), found) {
-                            (Some(class), None) => found = Some(*class),
-                            (Some(class), Some(other)) if *class != other => return None,
-                            _ => {}
-                        }
-                    }
-                }
-                found
-            }
-        }
-    }
 }

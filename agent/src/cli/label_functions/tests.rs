@@ -2,18 +2,18 @@
 
 use clap::Parser;
 use insitu_protocol::bytes::Fixed;
+use insitu_protocol::ids::digest;
+use insitu_protocol::order::FunctionsManifest;
 use serde_json::{Value, json};
 
-use super::super::Context;
 use super::super::arguments::{Arguments, Command};
-use super::arguments::{DraftArguments, ModelName};
-use super::{draft, label_functions};
-use crate::config::Config;
-use crate::prelabel::Prelabel;
-use crate::store::Store;
+use super::super::testing::context;
+use super::arguments::{DraftArguments, ModelName, SetArguments, SetName};
+use super::{Context, Outcome, draft, label_functions, published};
+use crate::prelabel::{Origin, Prelabel, Shelf, decode_probabilities};
+use crate::store::functions::FunctionsRow;
 use crate::store::items::Stage;
-use crate::store::orders::ProjectRow;
-use crate::testing;
+use crate::store::orders::{BundleState, ProjectRow};
 
 const SET: &str = r#"
 classes = ["ham", "spam"]
@@ -102,6 +102,19 @@ fn every_kind_of_function_votes_or_abstains() {
     );
     assert_eq!(found[0]["model"], "majority");
     assert_eq!(found[0]["set"].as_str().unwrap().len(), 64);
+}
+
+#[test]
+fn an_expression_votes_over_several_fields() {
+    let set = "classes = ['ham', 'spam']\n[[function]]\nname = 'lonely'\nlabel = 'spam'\n\
+               cel = \"text.contains('won') && friends < 1\"\n[[function]]\nname = 'either'\n\
+               cel = \"friends > 3 ? 'ham' : old == 'spam' ? 'spam' : ''\"\n";
+    let found = lines("apply", set, ITEMS);
+    let votes: Vec<&Value> = found.iter().map(|line| &line["votes"]).collect();
+    assert_eq!(*votes[0], json!({"lonely": "spam", "either": "spam"}));
+    assert_eq!(*votes[1], json!({"either": "ham"}));
+    // The third has no friends to compare with, the fourth neither condition.
+    assert_eq!((votes[2], votes[3]), (&json!({}), &json!({})));
 }
 
 #[test]
@@ -197,6 +210,23 @@ fn bad_sets_are_refused() {
     refused(&one("at_least = nan\nlabel = 'ham'"), "set.toml: function \"f\" is at least NaN");
     refused(&one("dictionary_file = 'terms.csv'"), "set.toml: function \"f\" has label \"y\"");
     refused(&one("code = 'x'"), "set.toml: TOML parse error at line 5");
+    refused(&one("cel = 'text == 1'"), "set.toml: function \"f\" has an expression, which names");
+    let cel = |cel: &str| {
+        format!("classes = ['ham', 'spam']\n[[function]]\nname = 'f'\ncel = \"{cel}\"\n")
+    };
+    refused(
+        &cel("text =="),
+        "set.toml: function \"f\" has an expression that is no expression: 1:",
+    );
+    refused(&cel("friends > 1 ? 'ham' : 'eggs'"), "set.toml: function \"f\" has label \"eggs\"");
+    refused(
+        &cel("pulse > 1"),
+        "items.csv: there is no column pulse; the columns are \"id\", \"text\"",
+    );
+    refused(
+        &cel("friends > 1"),
+        "items.csv: function \"f\": the expression must say a class, but says true or false",
+    );
     refused(
         &one("column = true").replace("'text'", "'nothing'"),
         "items.csv: there is no column nothing",
@@ -204,23 +234,6 @@ fn bad_sets_are_refused() {
     let error = run("test", SET, "id,text,friends,old,label\n1,a,1,x,eggs\n").unwrap_err();
     assert!(error.starts_with("items.csv:2: "), "{error}");
     assert!(run("test --balance 0.5,0.6", SET, ITEMS).unwrap_err().contains("sum to 1"));
-}
-
-/// A site with a project, and items that wait for a prelabel.
-fn context(items: u32) -> (tempfile::TempDir, Context, ProjectRow) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Store::open(folder.path()).unwrap();
-    let row = testing::put(&store, &testing::project());
-    testing::add_items(&store, &row, 0..items, items);
-    let config = Config::read(&{
-        let path = folder.path().join("agent.toml");
-        std::fs::write(&path, "site = \"a\"\n").unwrap();
-        path
-    })
-    .unwrap();
-    let limits = config.policy.limits().unwrap();
-    let clock = std::sync::Arc::new(insitu_daemon::clock::SystemClock);
-    (folder, Context { config, limits, store, clock }, row)
 }
 
 #[test]
@@ -234,7 +247,7 @@ fn rules_draft_what_no_model_has_prelabeled_and_people_see_every_draft() {
     )
     .unwrap();
     let arguments = DraftArguments {
-        functions: set.clone(),
+        set: SetArguments { functions: Some(set.clone()), set: None },
         project: row.definition.name.clone(),
         model: ModelName::Auto,
         json: true,
@@ -257,6 +270,10 @@ fn rules_draft_what_no_model_has_prelabeled_and_people_see_every_draft() {
     let draft = Prelabel::decode(drafted[0].prelabel.as_ref().unwrap()).unwrap();
     assert_eq!(draft.class(), 1, "the project's position of \"present\"");
     assert_eq!(draft.bundle().to_hex(), report["set"].as_str().unwrap());
+    let probabilities = decode_probabilities(drafted[0].probabilities.as_ref().unwrap(), 2);
+    assert_eq!(probabilities, Some(vec![0.0, 1.0]));
+    let origin = Origin::decode(drafted[0].origin.as_ref().unwrap()).unwrap();
+    assert_eq!(origin, Origin::Rules { functions: vec!["old".to_owned()] });
     // Again: nothing is drafted twice, and what no rule votes on keeps waiting.
     let report: Value = serde_json::from_str(&run(&arguments).unwrap()).unwrap();
     assert_eq!((&report["items"], &report["drafted"]), (&json!(60), &json!(0)));
@@ -269,4 +286,90 @@ fn rules_draft_what_no_model_has_prelabeled_and_people_see_every_draft() {
     assert!(run(&arguments).unwrap_err().contains("\"a\" is not one of the project's"));
     context.store.tx("test", |tx| tx.use_bundle(row.project, &Fixed([1; 32]))).unwrap();
     assert!(run(&arguments).unwrap_err().contains("has a model in use"));
+}
+
+/// Puts sets where they are when they have arrived.
+fn publish(context: &Context, row: &ProjectRow, sets: &[(&str, &str)]) -> Shelf {
+    let shelf = Shelf::new(&context.config.data);
+    std::fs::create_dir_all(shelf.folder()).unwrap();
+    for (number, (name, text)) in (1..).zip(sets) {
+        let object = digest(text.as_bytes());
+        std::fs::write(shelf.path(&object), text).unwrap();
+        let manifest = FunctionsManifest {
+            project: row.definition.name.clone(),
+            name: name.parse().unwrap(),
+            object,
+            bytes: text.len() as u64,
+        };
+        let set = FunctionsRow {
+            digest: digest(&manifest.encode()),
+            manifest,
+            signature: Fixed([0; 64]),
+            state: BundleState::Pending,
+            note: String::new(),
+        };
+        context.store.tx("test", |tx| tx.put_functions(&set, number)).unwrap();
+    }
+    shelf
+}
+
+/// A published set goes its way: listed, read, approved, used; and not before, nor altered.
+#[test]
+fn a_published_set_votes_when_the_steward_has_approved_it() {
+    let (_folder, context, row) = context(90);
+    let text = "classes = [\"present\", \"absent\"]\n[[function]]\nname = \"old\"\n\
+                label = \"present\"\ncel = \"age >= 60\"\n";
+    let wrong =
+        "classes = [\"a\", \"b\"]\n[[function]]\nname = \"f\"\nfield = \"age\"\ncolumn = true\n";
+    let file = wrong.replace("column = true", "dictionary_file = \"/etc/passwd\"");
+    let shelf = publish(&context, &row, &[("rules", text), ("wrong", wrong), ("file", &file)]);
+    let named: SetName =
+        format!("rules@{}", &digest(text.as_bytes()).to_hex()[..12]).parse().unwrap();
+    let said = |outcome: Outcome, out: Vec<u8>| {
+        outcome.map(|_| String::from_utf8(out).unwrap()).map_err(|failure| failure.message)
+    };
+    let decide = |name: &SetName, approve| {
+        let mut out = Vec::new();
+        said(published::decide(&context, name, approve, &mut out), out)
+    };
+    let draft = || {
+        let arguments = DraftArguments {
+            set: SetArguments { functions: None, set: Some(named.clone()) },
+            project: row.definition.name.clone(),
+            model: ModelName::Auto,
+            json: true,
+        };
+        let mut out = Vec::new();
+        said(draft::draft(&context, &arguments, &mut out), out)
+    };
+    let mut out = Vec::new();
+    published::list(&context, false, &mut out).unwrap();
+    let list = String::from_utf8(out).unwrap();
+    assert!(list.contains("rules@") && list.contains("pending"), "{list}");
+    let mut out = Vec::new();
+    published::show(&context, &named, &mut out).unwrap();
+    assert_eq!(String::from_utf8(out).unwrap(), text);
+    assert!(draft().unwrap_err().contains("is pending: the steward decides"));
+    for (name, text, expected) in [
+        ("wrong", wrong, "is not one of the project's"),
+        ("file", file.as_str(), "has a dictionary_file, which did not come with it"),
+    ] {
+        let name: SetName = format!("{name}@{}", digest(text.as_bytes())).parse().unwrap();
+        assert!(decide(&name, true).unwrap_err().contains(expected));
+    }
+    assert!(decide(&named, true).unwrap().ends_with("approved\n"));
+    // A disk that gives another text.
+    let path = shelf.path(&digest(text.as_bytes()));
+    std::fs::write(&path, text.replace("60", "00")).unwrap();
+    assert!(draft().unwrap_err().contains("on this disk is not what was signed"));
+    std::fs::write(&path, text).unwrap();
+    let report: Value = serde_json::from_str(&draft().unwrap()).unwrap();
+    assert_eq!((&report["items"], &report["drafted"]), (&json!(90), &json!(30)));
+    assert!(decide(&named, false).unwrap().ends_with("declined\n"));
+    assert!(draft().unwrap_err().contains("is declined"));
+    let unknown: SetName = "rules@00000000".parse().unwrap();
+    assert!(decide(&unknown, true).unwrap_err().starts_with("0 published sets"));
+    for bad in ["rules", "rules@", "rules@zz000000", "Rules@00000000", "rules@0000"] {
+        assert!(bad.parse::<SetName>().is_err(), "{bad}");
+    }
 }
