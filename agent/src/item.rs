@@ -38,6 +38,7 @@ pub struct RawItem {
     holdout: bool,
     fields: Fields,
     generator: Option<String>,
+    made_for: Option<u16>,
 }
 
 impl std::fmt::Debug for RawItem {
@@ -49,12 +50,18 @@ impl std::fmt::Debug for RawItem {
 impl RawItem {
     /// The one maker, for `source`. `subject` is the item's own id where the site names none.
     pub(crate) fn new(id: String, subject: String, holdout: bool, fields: Fields) -> Self {
-        Self { id, subject, holdout, fields, generator: None }
+        Self { id, subject, holdout, fields, generator: None, made_for: None }
     }
 
     /// The same, if there is a `generator`, as a synthetic item that it made; its name may be empty.
     pub(crate) fn made_by(self, generator: Option<&str>) -> Self {
         Self { generator: generator.map(str::to_owned), ..self }
+    }
+
+    /// The same, as a synthetic item that was made for a class, if it is synthetic.
+    pub(crate) fn made_for(self, class: Option<u16>) -> Self {
+        let made_for = class.filter(|_| self.generator.is_some());
+        Self { made_for, ..self }
     }
 
     /// Whether a generator made it.
@@ -74,6 +81,7 @@ impl RawItem {
             holdout: self.holdout,
             content: &encode(&self.fields)?,
             generator: self.generator.as_deref(),
+            made_for: self.made_for,
         })
     }
 }

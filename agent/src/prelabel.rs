@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use insitu_models::bundle::{Bundle, BundleError};
 use insitu_models::columns::{self, FieldValue};
 use insitu_models::engine::{Engine, EngineError, Library};
+use insitu_models::head::Head;
 use insitu_models::manifest::Manifest;
 use insitu_models::predict::{PredictError, Predictor};
-use insitu_protocol::ids::Digest;
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::ids::{Digest, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::item::{CleanItem, Value};
@@ -15,6 +17,9 @@ use crate::store::StoreError;
 
 /// Folder of the bundles' objects in the data folder.
 const OBJECTS: &str = "objects";
+
+/// Most functions, or items, that an origin names.
+pub const NAMED_MAX: usize = 10;
 
 /// A draft label. Made by [`Model::prelabel`], or by rules where there is no model yet, and read
 /// back from the store.
@@ -32,10 +37,15 @@ impl std::fmt::Debug for Prelabel {
 }
 
 impl Prelabel {
-    /// A draft by a set of labeling functions, with the probability that their label model gives.
-    /// The set's digest stands where a bundle's would.
-    pub(crate) fn by_rules(class: u16, probability: f64, set: Digest) -> Self {
-        Self { class, confidence: probability, bundle: set }
+    /// A draft that no model made, with the probability that its maker gives it. The digest of what
+    /// made it stands where a bundle's would.
+    pub(crate) fn by_other(class: u16, probability: f64, maker: Digest) -> Self {
+        Self { class, confidence: probability, bundle: maker }
+    }
+
+    /// Whether it is the class that a generator made its item for.
+    pub fn is_by_generator(&self) -> bool {
+        self.bundle == generator_digest()
     }
 
     /// Position in the project's classes.
@@ -58,7 +68,7 @@ impl Prelabel {
         (self.confidence * 1000.0).clamp(0.0, 1000.0) as u16
     }
 
-    /// The bundle that made it, or the set of rules.
+    /// The bundle that made it, or else the digest of what did: of a set of rules, say.
     pub fn bundle(&self) -> Digest {
         self.bundle
     }
@@ -83,8 +93,134 @@ impl Prelabel {
 
     #[cfg(test)]
     pub(crate) fn for_test(class: u16, confidence: f64, bundle: u8) -> Self {
-        Self { class, confidence, bundle: insitu_protocol::bytes::Fixed([bundle; 32]) }
+        Self { class, confidence, bundle: Fixed([bundle; 32]) }
     }
+}
+
+/// A prelabel with what its maker thinks of every class, and where it came from.
+#[derive(Clone, PartialEq)]
+pub struct Draft {
+    /// The likeliest class.
+    pub prelabel: Prelabel,
+    /// Of each class; empty where the maker does not say.
+    pub probabilities: Vec<f64>,
+    /// Where a draft came from that no model made.
+    pub origin: Option<Origin>,
+}
+
+/// Where a draft came from that no model made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Origin {
+    /// Votes of a set's labeling functions.
+    Rules {
+        /// Names of the first [`NAMED_MAX`] that voted.
+        functions: Vec<String>,
+    },
+    /// Labels of items that are like it.
+    Propagated {
+        /// How likeness was found, in words.
+        method: String,
+        /// The closest labeled items, at most [`NAMED_MAX`].
+        from: Vec<Fixed<16>>,
+        /// How many there are.
+        items: u32,
+        /// Likeness of the closest, in [0, 1].
+        similarity: f64,
+    },
+    /// The label that its generator made a synthetic item for.
+    Generator,
+}
+
+impl std::fmt::Debug for Draft {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Draft(..)")
+    }
+}
+
+impl From<Prelabel> for Draft {
+    fn from(prelabel: Prelabel) -> Self {
+        Self { prelabel, probabilities: Vec::new(), origin: None }
+    }
+}
+
+impl Draft {
+    /// The class that a generator made a synthetic item for.
+    pub(crate) fn by_generator(class: u16) -> Self {
+        let prelabel = Prelabel::by_other(class, 1.0, generator_digest());
+        Self { origin: Some(Origin::Generator), ..prelabel.into() }
+    }
+
+    /// Whether it stays when a model could make another: people's labels of like items, and what a
+    /// generator was asked for, say more than a model; rules say less.
+    pub fn is_lasting(&self) -> bool {
+        match self.origin {
+            Some(Origin::Propagated { .. } | Origin::Generator) => true,
+            Some(Origin::Rules { .. }) | None => false,
+        }
+    }
+
+    /// The probabilities as they are stored, sealed: `f32`, little-endian.
+    #[expect(clippy::cast_possible_truncation, reason = "seven digits are more than is known")]
+    pub fn encode_probabilities(&self) -> Option<Vec<u8>> {
+        let bytes = || self.probabilities.iter().flat_map(|p| (*p as f32).to_le_bytes()).collect();
+        (!self.probabilities.is_empty()).then(bytes)
+    }
+
+    /// The origin as it is stored, sealed.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn encode_origin(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let encode = |origin| {
+            postcard::to_allocvec(origin)
+                .map_err(|_| StoreError::Corrupt { table: "items", column: "origin" })
+        };
+        self.origin.as_ref().map(encode).transpose()
+    }
+}
+
+impl Origin {
+    /// Reads what [`Draft::encode_origin`] wrote.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for anything else.
+    pub fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
+        postcard::from_bytes(bytes)
+            .map_err(|_| StoreError::Corrupt { table: "items", column: "origin" })
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rules { functions } => write!(f, "drafted by rules ({})", functions.join(", ")),
+            Self::Propagated { method, items: 1, similarity, .. } => {
+                write!(f, "{method} of a labeled item ({similarity:.2} alike)")
+            }
+            Self::Propagated { method, items, similarity, .. } => {
+                write!(f, "{method} of {items} labeled items (the closest {similarity:.2} alike)")
+            }
+            Self::Generator => f.write_str("its generator\u{2019}s label"),
+        }
+    }
+}
+
+/// Stands where the digest of a bundle would in the draft of a generator.
+fn generator_digest() -> Digest {
+    digest(b"insitu 2026 label of a generator")
+}
+
+/// Reads what [`Draft::encode_probabilities`] wrote; `None` if the project had another number of
+/// classes then.
+///
+/// They sum to 1 again, which their rounding left by up to 1e-7.
+pub fn decode_probabilities(bytes: &[u8], classes: usize) -> Option<Vec<f64>> {
+    let (values, rest) = bytes.as_chunks::<4>();
+    let values: Vec<f64> = values.iter().map(|four| f64::from(f32::from_le_bytes(*four))).collect();
+    let sum: f64 = values.iter().sum();
+    let fits = values.len() == classes && rest.is_empty() && (sum - 1.0).abs() < 1e-3;
+    (fits && values.iter().all(|p| *p >= 0.0))
+        .then(|| values.into_iter().map(|p| p / sum).collect())
 }
 
 /// Why a model cannot be used.
@@ -178,16 +314,25 @@ impl Model {
     ///
     /// # Errors
     /// [`ModelError::Predict`].
-    pub fn prelabel(&mut self, items: &[CleanItem]) -> Result<Vec<Prelabel>, ModelError> {
+    pub fn prelabel(&mut self, items: &[CleanItem]) -> Result<Vec<Draft>, ModelError> {
         let predictions = self.predictor.predict(&self.rows(items))?;
         Ok(predictions
             .into_iter()
-            .map(|prediction| Prelabel {
-                class: u16::try_from(prediction.class).unwrap_or(u16::MAX),
-                confidence: prediction.confidence,
-                bundle: self.bundle,
+            .map(|prediction| Draft {
+                prelabel: Prelabel {
+                    class: u16::try_from(prediction.class).unwrap_or(u16::MAX),
+                    confidence: prediction.confidence,
+                    bundle: self.bundle,
+                },
+                probabilities: prediction.probabilities,
+                origin: None,
             })
             .collect())
+    }
+
+    /// The head in use, over the features that [`Model::features`] gives.
+    pub fn head(&self) -> &Head {
+        self.predictor.head()
     }
 
     /// Class probabilities beside the prelabels, for `prelabel` on files.
@@ -242,6 +387,33 @@ mod tests {
             assert_eq!(Prelabel::for_test(0, confidence, 0).confidence_milli(), milli);
         }
         assert_eq!(Prelabel::for_test(0, f64::NAN, 0).confidence_milli(), 0);
+    }
+
+    #[test]
+    fn probabilities_survive_the_store_or_are_not_taken() {
+        let prelabel = Prelabel::for_test(1, 0.5, 9);
+        let draft = Draft { prelabel, probabilities: vec![0.1, 0.7, 0.2], origin: None };
+        let bytes = draft.encode_probabilities().unwrap();
+        let read = decode_probabilities(&bytes, 3).unwrap();
+        assert!(read.iter().zip(&draft.probabilities).all(|(a, b)| (a - b).abs() < 1e-7));
+        assert!((read.iter().sum::<f64>() - 1.0).abs() < 1e-12);
+        assert_eq!(decode_probabilities(&bytes, 4), None);
+        assert_eq!(decode_probabilities(&bytes[1..], 3), None);
+        let wild = Draft { probabilities: vec![2.0, -1.0, f64::NAN], ..draft };
+        assert_eq!(decode_probabilities(&wild.encode_probabilities().unwrap(), 3), None);
+        assert_eq!(Draft::from(prelabel).encode_probabilities(), None);
+    }
+
+    #[test]
+    fn an_origin_survives_the_store_and_says_what_it_is() {
+        let from = vec![Fixed([7; 16])];
+        let method = "near-duplicate".to_owned();
+        let origin = Origin::Propagated { method, from, items: 1, similarity: 0.875 };
+        let draft = Draft { origin: Some(origin.clone()), ..Prelabel::for_test(1, 0.5, 9).into() };
+        let bytes = draft.encode_origin().unwrap().unwrap();
+        assert_eq!(Origin::decode(&bytes).unwrap(), origin);
+        assert_eq!(origin.to_string(), "near-duplicate of a labeled item (0.88 alike)");
+        assert!(draft.is_lasting() && Origin::decode(&[9]).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@
 
 use insitu_protocol::project::Routing;
 
-use crate::prelabel::Prelabel;
+use crate::prelabel::Draft;
 use crate::store::items::{ItemRow, Placement, Route, Stage};
 use crate::store::labels::{Reading, Verdict};
 use crate::store::{StoreError, Tx};
@@ -37,7 +37,16 @@ pub fn route(routing: &Routing, confidence_milli: u16) -> Route {
     }
 }
 
-/// Stores a prelabel with the queue it sends its item to, unless a person has labeled or is about to
+/// Where people see a draft that no model made: it has earned no acceptance, however sure its maker
+/// is.
+pub fn to_people(routing: &Routing, confidence_milli: u16) -> Route {
+    match route(routing, confidence_milli) {
+        Route::Accepted | Route::Annotator => Route::Annotator,
+        Route::Expert => Route::Expert,
+    }
+}
+
+/// Stores a draft with the queue it sends its item to, unless a person has labeled or is about to
 /// label the item.
 ///
 /// # Errors
@@ -46,17 +55,21 @@ pub fn place(
     tx: &Tx<'_>,
     routing: &Routing,
     row: &ItemRow,
-    prelabel: &Prelabel,
+    draft: &Draft,
     route: Route,
     now: i64,
 ) -> Result<bool, StoreError> {
     let second =
         route == Route::Annotator && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
+    let (probabilities, origin) = (draft.encode_probabilities(), draft.encode_origin()?);
     let placement = Placement {
         item: row.item,
         opaque: row.opaque,
-        prelabel: &prelabel.encode()?,
-        bundle: prelabel.bundle().0,
+        prelabel: &draft.prelabel.encode()?,
+        probabilities: probabilities.as_deref(),
+        origin: origin.as_deref(),
+        lasting: draft.is_lasting(),
+        bundle: draft.prelabel.bundle().0,
         route,
         second,
         stage: stage(route, second, &[]),

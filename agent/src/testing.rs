@@ -86,7 +86,7 @@ pub(crate) fn prelabel(store: &Store, row: &ProjectRow, confidence: impl Fn(usiz
                 let prelabel = Prelabel::for_test(1, confidence(i), 7);
                 let routing = &row.definition.routing;
                 let route = route::route(routing, prelabel.confidence_milli());
-                route::place(tx, routing, item, &prelabel, route, 0)?;
+                route::place(tx, routing, item, &prelabel.into(), route, 0)?;
             }
             Ok::<_, StoreError>(())
         })

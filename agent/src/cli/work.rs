@@ -17,7 +17,7 @@ use super::{Context, Failure, Outcome, print_json, read_config};
 use crate::item::{self, CleanItem};
 use crate::prelabel::{self, Model, Shelf};
 use crate::redact::{self, Engine, Mode, Options, Profile};
-use crate::source::{self, Format, LINE_BYTES_MAX, Report};
+use crate::source::{self, Format, LINE_BYTES_MAX, Made, Report};
 use crate::store::Store;
 
 /// Records prelabeled at once.
@@ -36,8 +36,9 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
         let text = format!("the configuration has no [[project]] named {name}");
         Failure::text(exit::CONFIGURATION, text)
     })?;
-    let name = import.generator.as_ref().map_or("", Line::as_str);
-    let generator = import.synthetic.then_some(name);
+    let generator = import.generator.as_ref().map_or("", Line::as_str);
+    let label = import.label.as_ref().map(Line::as_str);
+    let made = import.synthetic.then_some(Made { generator, label });
     let mut reports = Vec::new();
     for path in &import.paths {
         let format = match import.format {
@@ -45,18 +46,17 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
             Some(FormatName::Jsonl) => Format::JsonLines,
             None => Format::of(path),
         };
-        let report =
-            source::import(&context.store, &project, rules, generator, format, open(path)?)
-                .map_err(|error| match error {
-                    source::ImportError::Store(_) => Failure::runtime(&error),
-                    source::ImportError::Read(_)
-                    | source::ImportError::NoColumn { .. }
-                    | source::ImportError::Header(_) => {
-                        let mut failure = Failure::refused(&error);
-                        failure.message = format!("{}: {}", path.display(), failure.message);
-                        failure
-                    }
-                })?;
+        let report = source::import(&context.store, &project, rules, made, format, open(path)?)
+            .map_err(|error| match error {
+                source::ImportError::Store(_) => Failure::runtime(&error),
+                source::ImportError::Read(_)
+                | source::ImportError::NoColumn { .. }
+                | source::ImportError::Header(_) => {
+                    let mut failure = Failure::refused(&error);
+                    failure.message = format!("{}: {}", path.display(), failure.message);
+                    failure
+                }
+            })?;
         if !import.json {
             tell(path, &report)?;
         }

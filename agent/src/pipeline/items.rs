@@ -2,7 +2,7 @@
 
 use super::{Pipeline, PipelineError};
 use crate::item::CleanItem;
-use crate::prelabel::Prelabel;
+use crate::prelabel::Draft;
 use crate::redact::{Engine, Mode, Profile};
 use crate::route;
 use crate::store::items::{ItemRow, Stage};
@@ -41,6 +41,9 @@ impl Pipeline {
         project: &ProjectRow,
         now: i64,
     ) -> Result<bool, PipelineError> {
+        if self.take_made(project, now)? {
+            return Ok(true);
+        }
         let Some(bundle) = project.bundle else { return Ok(false) };
         let rows = self.store.read("clean items", |tx| {
             let fresh = tx.items_in_stage(project.project, Stage::Clean, 0, BATCH_ITEMS)?;
@@ -54,11 +57,34 @@ impl Pipeline {
         }
         let items = rows.iter().map(CleanItem::load).collect::<Result<Vec<_>, StoreError>>()?;
         let Some(model) = self.model(project)? else { return Ok(false) };
-        let prelabels = model.prelabel(&items)?;
-        let placed = place(&self.store, project, &rows, &prelabels, now)?;
+        let drafts = model.prelabel(&items)?;
+        let placed = place(&self.store, project, &rows, &drafts, now)?;
         metrics::counter!("insitu_agent_items_prelabeled_total").increment(placed);
         // Nothing placed: every item was leased meanwhile. No use in trying again at once.
         Ok(placed > 0)
+    }
+}
+
+impl Pipeline {
+    /// Gives synthetic items that were made for a class that class as their draft: what their
+    /// generator was asked for is what people judge, and no model's opinion of it.
+    fn take_made(&self, project: &ProjectRow, now: i64) -> Result<bool, StoreError> {
+        let classes = project.definition.classes.len();
+        let rows =
+            self.store.read("made items", |tx| tx.made_items(project.project, BATCH_ITEMS))?;
+        let routing = &project.definition.routing;
+        self.store.tx("made items", |tx| {
+            let mut placed = false;
+            for row in &rows {
+                let Some(class) = row.made_for.filter(|class| usize::from(*class) < classes) else {
+                    continue;
+                };
+                let draft = Draft::by_generator(class);
+                let route = route::to_people(routing, draft.prelabel.confidence_milli());
+                placed |= route::place(tx, routing, row, &draft, route, now)?;
+            }
+            Ok(placed)
+        })
     }
 }
 
@@ -66,15 +92,15 @@ fn place(
     store: &Store,
     project: &ProjectRow,
     rows: &[ItemRow],
-    prelabels: &[Prelabel],
+    drafts: &[Draft],
     now: i64,
 ) -> Result<u64, StoreError> {
     let routing = &project.definition.routing;
     store.tx("prelabeled", |tx| {
         let mut placed = 0;
-        for (row, prelabel) in rows.iter().zip(prelabels) {
-            let route = route::route(routing, prelabel.confidence_milli());
-            placed += u64::from(route::place(tx, routing, row, prelabel, route, now)?);
+        for (row, draft) in rows.iter().zip(drafts) {
+            let route = route::route(routing, draft.prelabel.confidence_milli());
+            placed += u64::from(route::place(tx, routing, row, draft, route, now)?);
         }
         Ok(placed)
     })

@@ -13,7 +13,9 @@ use super::windows::WindowError;
 use super::*;
 use crate::config::Limits;
 use crate::downlink::apply;
+use crate::item::{RawItem, Value};
 use crate::outbox::OutboxError;
+use crate::prelabel::{Origin, Prelabel};
 use crate::release::ReleaseError;
 use crate::review::{Annotation, Decision, annotate};
 use crate::store::campaigns::CampaignState;
@@ -132,4 +134,43 @@ fn nothing_is_learned_from_a_synthetic_item() {
     assert!(!before.is_empty());
     site.synthesize(40);
     assert_eq!(lessons(), before);
+}
+
+#[test]
+fn what_an_item_was_made_for_is_its_draft_whatever_a_model_says() {
+    let site = site(REAL, REAL);
+    site.store()
+        .tx("test", |tx| {
+            for (id, class) in [("one", Some(0)), ("two", Some(1)), ("three", None)] {
+                let fields = vec![("age".to_owned(), Value::Number(50.0))];
+                let item = RawItem::new(id.to_owned(), id.to_owned(), false, fields);
+                let item = item.made_by(Some("g")).made_for(class);
+                item.add(tx, site.row.project, site.row.definition.name.as_str())?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(20).unwrap()));
+    let mut pipeline = pipeline(&site, &clock);
+    for _ in 0..3 {
+        pipeline.tick().unwrap();
+    }
+    let first = i64::from(REAL) + 1;
+    let row = |item| site.store().read("test", |tx| tx.item(item)).unwrap().unwrap();
+    for (item, class) in [(first, 0), (first + 1, 1)] {
+        let draft = Prelabel::decode(row(item).prelabel.as_ref().unwrap()).unwrap();
+        assert!(draft.is_by_generator() && draft.class() == class);
+        let origin = Origin::decode(row(item).origin.as_ref().unwrap()).unwrap();
+        assert_eq!(origin, Origin::Generator);
+    }
+    assert!(row(first + 2).prelabel.is_none(), "it waits for a model");
+    let other = site
+        .store()
+        .read("test", |tx| tx.items_of_other_bundle(site.row.project, &[9; 32], 0, 1000, 20))
+        .unwrap();
+    assert!(other.iter().all(|row| row.made_for.is_none()), "no model replaces them");
+    let cards =
+        crate::review::next_to_validate(site.store(), &site.eve, &site.row.definition.name, 4, 21)
+            .unwrap();
+    assert_eq!(cards.iter().filter(|card| card.row.synthetic).count(), 2);
 }

@@ -407,6 +407,7 @@ fn an_item_that_cannot_be_worked_on_holds_no_release_up() {
         holdout: false,
         content: &[0xff],
         generator: None,
+        made_for: None,
     };
     let added = site.store().tx("test", |tx| tx.add_item(&broken)).unwrap();
     assert_eq!(added, crate::store::items::Addition::New);

@@ -101,7 +101,7 @@ fn find(judged: &[&Labeled], classes: usize) -> Result<Found, MeasureError> {
     let mut labels = Vec::with_capacity(judged.len());
     for item in judged {
         if let (Some(prelabel), Some(record)) = (&item.answered, item.record) {
-            probabilities(prelabel, classes, &mut table);
+            probabilities(prelabel, item.probabilities.as_deref(), classes, &mut table);
             labels.push(u32::from(record));
         }
     }

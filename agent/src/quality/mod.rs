@@ -13,16 +13,17 @@
 //! - *Synthetic* items have a section of their own; every other figure is about real items alone.
 
 mod agreement;
+pub(crate) mod alike;
 mod calibration;
 mod figure;
 pub mod http;
 mod label_errors;
 mod matrix;
-mod next;
+pub(crate) mod next;
 mod people;
 mod preview;
 mod progress;
-mod snapshot;
+pub(crate) mod snapshot;
 mod synthetic;
 
 use std::collections::BTreeMap;

@@ -1,14 +1,15 @@
 //! What to label next: items that stand for many while there are few labels, then those about which
 //! the model is most in doubt; near-duplicates share a task.
 
-use insitu_measure::propagation::{MinHasher, near_duplicates, shingle_hash, shingles};
+use insitu_measure::propagation::near_duplicates;
 use insitu_measure::sampling::{Queue, Uncertainty, most, typical_seeds, uncertainty};
 use insitu_measure::{MeasureError, Probabilities};
 use insitu_protocol::bytes::Fixed;
-use insitu_protocol::project::{FieldKind, Project};
+use insitu_protocol::project::Project;
 use serde::Serialize;
 
 use super::LISTED_MAX;
+use super::alike::{ALIKE, Likeness, point};
 use super::preview::{Shown, preview};
 use super::snapshot::{Snapshot, Waiting, probabilities};
 use crate::item::CleanItem;
@@ -16,15 +17,9 @@ use crate::store::items::{ItemRow, Stage};
 use crate::store::{Store, StoreError};
 
 /// With fewer labels than this for each class, typical items come first.
-const TYPICAL_LABELS_PER_CLASS: usize = 10;
+pub(crate) const TYPICAL_LABELS_PER_CLASS: usize = 10;
 /// Items whose content is compared.
 const CANDIDATES_MAX: usize = 500;
-/// Hash functions for near-duplicates.
-const FUNCTIONS: usize = 64;
-/// Words of a shingle.
-const SHINGLE_WORDS: usize = 3;
-/// Similarity from which on two items share a task.
-const ALIKE: f64 = 0.9;
 /// Equal items give equal choices.
 const SEED: u64 = 1;
 
@@ -93,7 +88,8 @@ impl Next {
         let chosen = || -> Result<_, MeasureError> {
             let mut table = Vec::new();
             for item in &snapshot.waiting {
-                probabilities(&item.prelabel, snapshot.classes(), &mut table);
+                let known = item.probabilities.as_deref();
+                probabilities(&item.prelabel, known, snapshot.classes(), &mut table);
             }
             let model = Probabilities::new(snapshot.classes(), &table)?;
             Ok(uncertainty(model, Uncertainty::Margin))
@@ -108,7 +104,10 @@ impl Next {
         };
         let candidates = load(store, &snapshot.waiting, &wanted)?;
         let tasks = order(strategy, &candidates, project).and_then(|order| {
-            let group = alike(&candidates, project)?;
+            let likeness = Likeness::new(project)?;
+            let signatures: Vec<Vec<u32>> =
+                candidates.iter().map(|item| likeness.signature(&item.content)).collect();
+            let group = near_duplicates(&signatures, ALIKE)?;
             let mut queue = Queue::new(group, LISTED_MAX);
             let tasks = queue.take(&order, LISTED_MAX)?;
             let task = |&at: &u32| {
@@ -168,42 +167,6 @@ fn order(
         }
     };
     Ok(order.into_iter().filter_map(|at| u32::try_from(at).ok()).collect())
-}
-
-/// The item's features, one dimension for each bin.
-fn point(item: &CleanItem, project: &Project) -> Vec<f64> {
-    let mut point = Vec::new();
-    for (feature, own) in project.features.iter().zip(item.bins(project)) {
-        point.extend((0..feature.bin_count()).map(|bin| f64::from(u8::from(bin == own))));
-    }
-    point
-}
-
-/// The group of near-duplicates of each candidate.
-fn alike(candidates: &[Candidate], project: &Project) -> Result<Vec<usize>, MeasureError> {
-    let hasher = MinHasher::new(FUNCTIONS, SEED)?;
-    let signatures: Vec<Vec<u32>> = candidates
-        .iter()
-        .map(|candidate| hasher.signature(members(&candidate.content, project)))
-        .collect();
-    Ok(near_duplicates(&signatures, ALIKE)?)
-}
-
-/// What is compared: runs of words of texts, and each other value as a whole.
-fn members(item: &CleanItem, project: &Project) -> Vec<u32> {
-    let mut members = Vec::new();
-    for field in &project.fields {
-        let Some(value) = item.shown(field) else { continue };
-        let mut add = |part: &str| {
-            let hash = shingle_hash(&format!("{}\n{part}", field.name));
-            members.push(u32::try_from(hash >> 32).unwrap_or_default());
-        };
-        match field.kind {
-            FieldKind::Text => shingles(&value, SHINGLE_WORDS).iter().for_each(|run| add(run)),
-            FieldKind::Number | FieldKind::Category => add(&value),
-        }
-    }
-    members
 }
 
 fn task(candidate: &Candidate, project: &Project, margin: f64, waiting: &[Waiting]) -> Task {

@@ -3,52 +3,59 @@
 use insitu_protocol::ids::ProjectName;
 
 use super::{LABELED_MAX, WAITING_MAX};
-use crate::prelabel::Prelabel;
+use crate::prelabel::{Prelabel, decode_probabilities};
 use crate::review::{PastRead, ReviewError, answered, past_reads};
 use crate::route::{Read, label_of_record};
 use crate::store::items::Stage;
 use crate::store::labels::{Person, Reading};
 use crate::store::orders::ProjectRow;
+use crate::store::quality::Untouched;
 use crate::store::{Store, StoreError, Tx};
 
 /// Items read in one transaction.
 const STEP: u32 = 128;
 
 /// A project's labels and what waits for one.
-pub(super) struct Snapshot {
-    pub(super) project: ProjectRow,
-    pub(super) people: Vec<Person>,
+pub(crate) struct Snapshot {
+    pub(crate) project: ProjectRow,
+    pub(crate) people: Vec<Person>,
     /// Items with a label, newest first; at most [`LABELED_MAX`].
-    pub(super) labeled: Vec<Labeled>,
+    pub(crate) labeled: Vec<Labeled>,
     /// There are more.
-    pub(super) cut: bool,
+    pub(crate) cut: bool,
     /// Items that nobody has looked at, oldest first; at most [`WAITING_MAX`].
-    pub(super) waiting: Vec<Waiting>,
+    pub(crate) waiting: Vec<Waiting>,
     /// Items by stage, in the order of [`Stage::ALL`].
-    pub(super) stages: [u64; 7],
+    pub(crate) stages: [u64; 7],
 }
 
 /// An item with a label.
-pub(super) struct Labeled {
-    pub(super) item: i64,
-    pub(super) opaque: [u8; 16],
-    pub(super) stage: Stage,
-    pub(super) past: Vec<PastRead>,
+pub(crate) struct Labeled {
+    pub(crate) item: i64,
+    pub(crate) opaque: [u8; 16],
+    pub(crate) stage: Stage,
+    pub(crate) past: Vec<PastRead>,
     /// The label of record.
-    pub(super) record: Option<u16>,
+    pub(crate) record: Option<u16>,
     /// The prelabel that people answered.
-    pub(super) answered: Option<Prelabel>,
+    pub(crate) answered: Option<Prelabel>,
+    /// Its probabilities of each class, as far as its maker gave them.
+    pub(crate) probabilities: Option<Vec<f64>>,
 }
 
 /// An item that waits for its first label.
-pub(super) struct Waiting {
-    pub(super) item: i64,
-    pub(super) prelabel: Prelabel,
+pub(crate) struct Waiting {
+    pub(crate) item: i64,
+    pub(crate) prelabel: Prelabel,
+    /// Of each class, as far as its maker gave them.
+    pub(crate) probabilities: Option<Vec<f64>>,
+    /// It comes before others already.
+    pub(crate) wanted: bool,
 }
 
 impl Labeled {
     /// First and second reader's classes, of an item that two people read.
-    pub(super) fn pair(&self) -> Option<(u16, u16)> {
+    pub(crate) fn pair(&self) -> Option<(u16, u16)> {
         let class = |wanted| {
             let read = self.past.iter().find(|past| past.read.reading == wanted);
             read.and_then(PastRead::label)
@@ -57,14 +64,14 @@ impl Labeled {
     }
 
     /// Whether two different people gave a label.
-    pub(super) fn is_shared(&self) -> bool {
+    pub(crate) fn is_shared(&self) -> bool {
         let mut people = self.past.iter().filter(|past| past.label().is_some()).map(|p| p.person);
         people.next().is_some_and(|first| people.any(|other| other != first))
     }
 }
 
 impl Snapshot {
-    pub(super) fn read(store: &Store, project: &ProjectName) -> Result<Self, ReviewError> {
+    pub(crate) fn read(store: &Store, project: &ProjectName) -> Result<Self, ReviewError> {
         let (project, people, stages) = store.read("quality", |tx| {
             let row = tx
                 .project(project)?
@@ -78,7 +85,7 @@ impl Snapshot {
     }
 
     /// Number of classes.
-    pub(super) fn classes(&self) -> usize {
+    pub(crate) fn classes(&self) -> usize {
         self.project.definition.classes.len()
     }
 }
@@ -113,12 +120,18 @@ fn labeled_item(tx: &Tx<'_>, key: i64, classes: usize) -> Result<Labeled, StoreE
     });
     let reads: Vec<Read> = past.iter().map(|past| past.read).collect();
     let known = |prelabel: &Prelabel| usize::from(prelabel.class()) < classes;
+    let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
+    let answered = answered(&past).filter(known);
+    // The store has the latest draft's alone.
+    let same = answered.is_some() && answered == prelabel;
+    let probabilities = row.probabilities.as_deref().filter(|_| same);
     Ok(Labeled {
         item: key,
         opaque: row.opaque,
         stage: row.stage,
         record: label_of_record(&reads),
-        answered: answered(&past).filter(known),
+        answered,
+        probabilities: probabilities.and_then(|bytes| decode_probabilities(bytes, classes)),
         past,
     })
 }
@@ -131,12 +144,15 @@ fn waiting(store: &Store, project: &ProjectRow) -> Result<Vec<Waiting>, StoreErr
         while found.len() < WAITING_MAX {
             let step = store
                 .read("quality waiting", |tx| tx.untouched(project.project, stage, after, STEP))?;
-            let Some((last, _)) = step.last() else { break };
-            after = *last;
-            for (item, prelabel) in step {
+            let Some(last) = step.last() else { break };
+            after = last.item;
+            for Untouched { item, prelabel, probabilities, wanted } in step {
                 let prelabel = Prelabel::decode(&prelabel)?;
                 if usize::from(prelabel.class()) < classes {
-                    found.push(Waiting { item, prelabel });
+                    let probabilities = probabilities.as_deref();
+                    let probabilities =
+                        probabilities.and_then(|bytes| decode_probabilities(bytes, classes));
+                    found.push(Waiting { item, prelabel, probabilities, wanted });
                 }
             }
         }
@@ -145,9 +161,18 @@ fn waiting(store: &Store, project: &ProjectRow) -> Result<Vec<Waiting>, StoreErr
     Ok(found)
 }
 
-/// The classes' probabilities as far as the store knows them: a prelabel keeps its class and how
-/// sure it is, and the others share the rest alike. Exact for two classes.
-pub(super) fn probabilities(prelabel: &Prelabel, classes: usize, out: &mut Vec<f64>) {
+/// The classes' probabilities: those that the prelabel's maker gave; else, of a prelabel of which only
+/// its class is known and how sure it is, the others share the rest alike.
+pub(crate) fn probabilities(
+    prelabel: &Prelabel,
+    known: Option<&[f64]>,
+    classes: usize,
+    out: &mut Vec<f64>,
+) {
+    if let Some(known) = known {
+        out.extend(known);
+        return;
+    }
     let sure = if prelabel.confidence().is_finite() { prelabel.confidence() } else { 0.0 };
     let sure = sure.clamp(0.0, 1.0);
     let others = u32::try_from(classes.saturating_sub(1)).unwrap_or(u32::MAX).max(1);

@@ -33,8 +33,10 @@ struct Group {
     items: usize,
     /// Two people who labeled the same items.
     readers: Comparison,
-    /// The prelabel, and the label of the first of these people.
+    /// The model's prelabel, and the label of the first of these people.
     model: Comparison,
+    /// The class that a generator made the item for, and the label of the first of these people.
+    generator: Comparison,
     /// Share of answers that take the item for real.
     looks_real: Figure,
 }
@@ -63,7 +65,7 @@ impl Synthetic {
 impl Group {
     fn of(classes: usize, items: &[Judged]) -> Self {
         let labels = |item: &Judged| item.past.iter().filter_map(PastRead::label).take(2).collect();
-        let (mut readers, mut model) = (Vec::new(), Vec::new());
+        let (mut readers, mut model, mut generator) = (Vec::new(), Vec::new(), Vec::new());
         for item in items {
             let labels: Vec<u16> = labels(item);
             if let [first, second] = labels[..] {
@@ -71,7 +73,9 @@ impl Group {
             }
             let prelabel = item.past.iter().find_map(|past| past.prelabel);
             let prelabel = prelabel.filter(|prelabel| usize::from(prelabel.class()) < classes);
-            model.extend(prelabel.map(|prelabel| prelabel.class()).zip(labels.first().copied()));
+            let pair = prelabel.map(|prelabel| prelabel.class()).zip(labels.first().copied());
+            let made = prelabel.is_some_and(|prelabel| prelabel.is_by_generator());
+            if made { &mut generator } else { &mut model }.extend(pair);
         }
         let said: Vec<bool> =
             items.iter().flat_map(|item| &item.past).filter_map(|past| past.looks_real).collect();
@@ -79,6 +83,7 @@ impl Group {
             items: items.len(),
             readers: Comparison::of(classes, &readers, "were labeled by two people"),
             model: Comparison::of(classes, &model, "have a prelabel and a label"),
+            generator: Comparison::of(classes, &generator, "were made for a class and labeled"),
             looks_real: Figure::share(said.iter().filter(|real| **real).count(), said.len()),
         }
     }

@@ -349,6 +349,7 @@ fn synthetic_items_have_figures_of_their_own() {
     assert_eq!((&made["items"], &made["readers"]["items"]), (&json(&20), &json(&20)));
     assert_eq!(made["readers"]["matrix"], json(&[(0, 0, 20)]));
     assert_eq!(made["model"]["matrix"], json(&[(1, 0, 20)]));
+    assert_eq!(made["generator"]["items"], 0);
     close(&made["looks_real"]["value"], 0.5);
     close(&real["looks_real"]["value"], 1.0);
     assert_eq!(real["model"]["matrix"][0][0], json(&1));

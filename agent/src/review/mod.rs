@@ -22,7 +22,7 @@ pub use crate::review::people::{PersonError, add_person, token_hash};
 pub use crate::review::validation::next_to_validate;
 
 use crate::item::CleanItem;
-use crate::prelabel::Prelabel;
+use crate::prelabel::{Origin, Prelabel};
 use crate::route::{Read, label_of_record};
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{AnnotationRow, Lease, Offer, Person, Reading, Role, Verdict};
@@ -35,6 +35,8 @@ pub const LEASE_SECONDS: i64 = 600;
 pub const ITEMS_MAX: u32 = 50;
 /// Longest key of an annotation, bytes.
 pub const KEY_BYTES_MAX: usize = 64;
+/// Why a person is asked, where nothing else is to be said.
+const UNSURE: &str = "not sure enough to accept";
 /// Longest comment, code points.
 pub const COMMENT_CHARS_MAX: usize = 2000;
 
@@ -215,11 +217,17 @@ fn card(
         None => None,
     };
     let why = match lease.reading {
-        Reading::First => "not sure enough to accept".to_owned(),
+        Reading::First => UNSURE.to_owned(),
         Reading::Second => "second reading, blind".to_owned(),
         Reading::Validation => "synthetic and real items, blind".to_owned(),
         Reading::Campaign => "asked for by a campaign".to_owned(),
         Reading::Expert => why_expert(tx, project, &row)?,
+    };
+    let origin = row.origin.as_deref().map(Origin::decode).transpose()?;
+    let why = match (lease.reading, origin, row.wanted) {
+        (Reading::First | Reading::Expert, Some(origin), _) if why == UNSURE => origin.to_string(),
+        (Reading::First, None, true) => "chosen to be labeled first".to_owned(),
+        _ => why,
     };
     let why = match confidence.filter(|_| !lease.reading.is_blind()) {
         Some(confidence) => format!("{why}: confidence {confidence:.2}"),
@@ -248,7 +256,7 @@ fn why_expert(tx: &Tx<'_>, project: &ProjectRow, row: &ItemRow) -> Result<String
     };
     match labels.as_slice() {
         [first, .., last] => Ok(format!("readers say {} and {}", name(first), name(last))),
-        [_] | [] => Ok("unsure".to_owned()),
+        [_] | [] => Ok(UNSURE.to_owned()),
     }
 }
 

@@ -111,6 +111,12 @@ pub enum LineError {
         /// The field.
         field: String,
     },
+    /// A label that names no class of the project.
+    #[error("column {column:?} names none of the project's classes")]
+    NotAClass {
+        /// The column.
+        column: String,
+    },
     /// A synthetic item whose id a real one has.
     #[error("a real item has this id, and never becomes a synthetic one")]
     KnownAsReal,
@@ -156,8 +162,17 @@ pub(crate) enum Cell {
     Nested,
 }
 
+/// What is known of synthetic items as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct Made<'a> {
+    /// What made them; may be empty.
+    pub generator: &'a str,
+    /// The column that names the class that each was made for.
+    pub label: Option<&'a str>,
+}
+
 /// Imports `reader` into `project`. Its name and the ids tie items to what was imported before.
-/// With a `generator`, whose name may be empty, the items are synthetic.
+/// Those that are `made` are synthetic.
 ///
 /// # Errors
 /// [`ImportError`]; what was committed before stays, and importing again goes on from there.
@@ -165,7 +180,7 @@ pub fn import(
     store: &Store,
     project: &ProjectRow,
     source: &Source,
-    generator: Option<&str>,
+    made: Option<Made<'_>>,
     format: Format,
     reader: impl BufRead,
 ) -> Result<Report, ImportError> {
@@ -173,9 +188,10 @@ pub fn import(
     let mut batch = Vec::with_capacity(BATCH_ITEMS);
     let mut take = |record: Record| {
         report.read += 1;
-        let item = record.cells.and_then(|cells| raw_item(&project.definition, source, cells));
+        let item =
+            record.cells.and_then(|cells| raw_item(&project.definition, source, made, cells));
         match item {
-            Ok(item) => batch.push((record.line, item.made_by(generator))),
+            Ok(item) => batch.push((record.line, item)),
             Err(reason) => report.refuse(record.line, reason),
         }
         if batch.len() == BATCH_ITEMS {
@@ -257,6 +273,7 @@ impl Report {
 fn raw_item(
     project: &Project,
     source: &Source,
+    made: Option<Made<'_>>,
     cells: Vec<(String, Cell)>,
 ) -> Result<RawItem, LineError> {
     let identify = |column: &str, what| {
@@ -273,6 +290,10 @@ fn raw_item(
         let named = plain(&cells, &h.column);
         named.as_ref() == Some(&h.value)
     });
+    let made_for = match made.and_then(|made| made.label) {
+        Some(column) => class(project, column, plain(&cells, column))?,
+        None => None,
+    };
     let mut fields = Vec::with_capacity(project.fields.len());
     for (name, cell) in cells {
         let Some(field) = project.field(&name) else { continue };
@@ -280,7 +301,16 @@ fn raw_item(
             fields.push((name, value));
         }
     }
-    Ok(RawItem::new(id, subject, holdout, fields))
+    let generator = made.map(|made| made.generator);
+    Ok(RawItem::new(id, subject, holdout, fields).made_by(generator).made_for(made_for))
+}
+
+/// The class that a column names, where it has a value.
+fn class(project: &Project, column: &str, name: Option<String>) -> Result<Option<u16>, LineError> {
+    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
+    let at = project.classes.iter().position(|class| class.name.as_str() == name);
+    let class = at.and_then(|at| u16::try_from(at).ok());
+    class.map(Some).ok_or_else(|| LineError::NotAClass { column: column.to_owned() })
 }
 
 /// A column's value as it identifies an item or a subject; never empty.
@@ -384,7 +414,8 @@ mod tests {
 
     fn run_as(scratch: &Scratch, generator: Option<&str>, format: Format, text: &str) -> Report {
         let project = project(scratch);
-        import(&scratch.store, &project, &source(), generator, format, text.as_bytes()).unwrap()
+        let made = generator.map(|generator| Made { generator, label: Some("made") });
+        import(&scratch.store, &project, &source(), made, format, text.as_bytes()).unwrap()
     }
 
     fn bad(report: &Report) -> Vec<(u64, String)> {
@@ -437,6 +468,22 @@ mod tests {
         assert_eq!((first.added, first.known), (2, 1));
         let again = run(&scratch, Format::Csv, text);
         assert_eq!((again.added, again.known, again.bad), (0, 3, 0));
+    }
+
+    #[test]
+    fn a_synthetic_item_is_made_for_a_class_of_the_project() {
+        let scratch = scratch();
+        let text = "id,patient,age,made\n1,p,50,present\n2,p,51,\n3,p,52,eggs\n";
+        let report = run_as(&scratch, Some("g"), Format::Csv, text);
+        assert_eq!(report.added, 2);
+        let reason = "column \"made\" names none of the project's classes".to_owned();
+        assert_eq!(bad(&report), [(4, reason)]);
+        // Of a real item the column means nothing.
+        assert_eq!(run(&scratch, Format::Csv, "id,patient,age,made\n9,q,50,eggs\n").added, 1);
+        let items =
+            scratch.store.read("test", |tx| tx.items_in_stage(1, Stage::New, 0, 10)).unwrap();
+        let made: Vec<_> = items.iter().map(|item| (item.synthetic, item.made_for)).collect();
+        assert_eq!(made, [(true, Some(1)), (true, None), (false, None)]);
     }
 
     #[test]

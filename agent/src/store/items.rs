@@ -82,6 +82,8 @@ pub struct NewItem<'a> {
     pub content: &'a [u8],
     /// Of a synthetic item: what made it, empty where nobody says.
     pub generator: Option<&'a str>,
+    /// The class that it was made for, of a synthetic item.
+    pub made_for: Option<u16>,
 }
 
 /// What became of an item to add.
@@ -118,8 +120,16 @@ pub struct ItemRow {
     pub content: Vec<u8>,
     /// Encoded prelabel.
     pub prelabel: Option<Vec<u8>>,
+    /// Encoded probabilities of all classes, of a prelabel whose maker gave them.
+    pub probabilities: Option<Vec<u8>>,
+    /// Encoded origin of a draft that no model made.
+    pub origin: Option<Vec<u8>>,
+    /// Chosen to be looked at before others.
+    pub wanted: bool,
     /// Made, not observed: never counted, never learned from.
     pub synthetic: bool,
+    /// The class that a synthetic item was made for.
+    pub made_for: Option<u16>,
 }
 
 impl std::fmt::Debug for ItemRow {
@@ -138,6 +148,12 @@ pub struct Placement<'a> {
     pub opaque: [u8; 16],
     /// Encoded prelabel.
     pub prelabel: &'a [u8],
+    /// Encoded probabilities of all classes.
+    pub probabilities: Option<&'a [u8]>,
+    /// Encoded origin, where no model made it.
+    pub origin: Option<&'a [u8]>,
+    /// It stays when a model could make another.
+    pub lasting: bool,
     /// The bundle that made it.
     pub bundle: [u8; 32],
     /// Who is to look at it.
@@ -159,7 +175,7 @@ pub struct WindowItem {
     pub subject: [u8; 32],
 }
 
-const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL";
+const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for";
 
 impl Tx<'_> {
     /// Adds an item, unless its project has one with the same source.
@@ -174,8 +190,8 @@ impl Tx<'_> {
         let changed = self
             .sql
             .prepare_cached(
-                "INSERT INTO items (opaque, project, source, subject, holdout, stage, raw, generator)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7) ON CONFLICT (project, source) DO NOTHING",
+                "INSERT INTO items (opaque, project, source, subject, holdout, stage, raw, generator, made_for)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8) ON CONFLICT (project, source) DO NOTHING",
             )?
             .execute(params![
                 opaque,
@@ -184,7 +200,8 @@ impl Tx<'_> {
                 new.subject,
                 new.holdout,
                 raw,
-                new.generator
+                new.generator,
+                new.made_for
             ])?;
         if changed == 1 {
             return Ok(Addition::New);
@@ -258,7 +275,7 @@ impl Tx<'_> {
     }
 
     /// Up to `limit` items above `after` that nobody has labeled or is about to, and whose prelabel
-    /// is not of `bundle`.
+    /// is not of `bundle`, nor a lasting draft.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -273,6 +290,7 @@ impl Tx<'_> {
         let sql = format!(
             "SELECT {COLUMNS} FROM items i
              WHERE i.project = ?1 AND i.stage IN (2, 3, 5) AND i.bundle <> ?2 AND i.item > ?3
+               AND i.lasting = 0
                AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = i.item)
                AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.item = i.item AND l.until > ?4)
              ORDER BY i.item LIMIT ?5"
@@ -324,11 +342,16 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn place(&self, placement: &Placement<'_>, now: i64) -> Result<bool, StoreError> {
-        let sealed = self.seal(cell(&placement.opaque, "prelabel"), placement.prelabel)?;
+        let seal = |column, plain: &[u8]| self.seal(cell(&placement.opaque, column), plain);
+        let sealed = seal("prelabel", placement.prelabel)?;
+        let probabilities =
+            placement.probabilities.map(|p| seal("probabilities", p)).transpose()?;
+        let origin = placement.origin.map(|origin| seal("origin", origin)).transpose()?;
         let changed = self
             .sql
             .prepare_cached(
-                "UPDATE items SET prelabel = ?1, bundle = ?2, route = ?3, second = ?4, stage = ?5
+                "UPDATE items SET prelabel = ?1, bundle = ?2, route = ?3, second = ?4, stage = ?5,
+                   probabilities = ?8, origin = ?9, lasting = ?10
                  WHERE item = ?6 AND stage IN (1, 2, 3, 5)
                    AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)
                    AND NOT EXISTS
@@ -341,9 +364,34 @@ impl Tx<'_> {
                 placement.second,
                 placement.stage as i64,
                 placement.item,
-                now
+                now,
+                probabilities,
+                origin,
+                placement.lasting
             ])?;
         Ok(changed == 1)
+    }
+
+    /// Puts prelabeled items that nobody has labeled, in their order, behind those that come first
+    /// already; one that was accepted unseen waits for a reader from then on. How many were put.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn want(&self, project: i64, items: &[i64]) -> Result<u64, StoreError> {
+        let last: i64 = self
+            .sql
+            .prepare_cached("SELECT coalesce(max(wanted), 0) FROM items WHERE project = ?1")?
+            .query_row([project], |row| row.get(0))?;
+        let mut statement = self.sql.prepare_cached(
+            "UPDATE items SET wanted = ?3, stage = iif(stage = 2, 3, stage), route = iif(stage = 2, 1, route)
+             WHERE project = ?1 AND item = ?2 AND stage IN (2, 3, 5) AND wanted IS NULL
+               AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)",
+        )?;
+        let mut put = 0;
+        for (item, place) in items.iter().zip(last + 1..) {
+            put += u64::try_from(statement.execute(params![project, item, place])?).unwrap_or(0);
+        }
+        Ok(put)
     }
 
     /// Moves an item.
@@ -407,6 +455,11 @@ impl Tx<'_> {
         let raw: Option<Vec<u8>> = row.get(8)?;
         let clean: Option<Vec<u8>> = row.get(9)?;
         let prelabel: Option<Vec<u8>> = row.get(10)?;
+        let (probabilities, origin): (Option<Vec<u8>>, Option<Vec<u8>>) =
+            (row.get(12)?, row.get(13)?);
+        let opened = |column, sealed: Option<Vec<u8>>| {
+            sealed.map(|sealed| self.open(cell(&opaque, column), &sealed)).transpose()
+        };
         let route: Option<i64> = row.get(6)?;
         let content = match (&clean, &raw) {
             (Some(clean), _) => self.open(cell(&opaque, "clean"), clean)?,
@@ -423,17 +476,23 @@ impl Tx<'_> {
             route: route.map(Route::read).transpose()?,
             second: row.get(7)?,
             content,
-            prelabel: prelabel.map(|sealed| self.open_prelabel(&opaque, &sealed)).transpose()?,
+            prelabel: opened("prelabel", prelabel)?,
+            probabilities: opened("probabilities", probabilities)?,
+            origin: opened("origin", origin)?,
+            wanted: row.get(14)?,
             synthetic: row.get(11)?,
+            made_for: row.get(15)?,
         })
     }
 
-    pub(super) fn open_prelabel(
+    /// Opens a sealed part of a draft.
+    pub(super) fn open_draft(
         &self,
         opaque: &[u8; 16],
+        column: &'static str,
         sealed: &[u8],
     ) -> Result<Vec<u8>, StoreError> {
-        self.open(cell(opaque, "prelabel"), sealed)
+        self.open(cell(opaque, column), sealed)
     }
 
     fn collect_items(&self, rows: &mut rusqlite::Rows<'_>) -> Result<Vec<ItemRow>, StoreError> {

@@ -180,6 +180,17 @@ pub struct Offer {
     pub limit: u32,
 }
 
+/// The items to offer, one part after the other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// Chosen to come first.
+    Wanted,
+    /// Neither chosen nor skipped.
+    Others,
+    /// Skipped by this person.
+    Skipped,
+}
+
 /// Real items of a stage.
 const REAL: &str = "items i WHERE i.project = ?1 AND i.stage = ?2 AND i.generator IS NULL";
 const COLUMNS: &str = "annotation, person, key, item, reading, campaign, made_at, verdict, label";
@@ -230,18 +241,20 @@ impl Tx<'_> {
         rows.next()?.map(person).transpose()
     }
 
-    /// Real items that may be leased for this reading, in the order of import; those the person has
-    /// skipped come last. [`Reading::Validation`] has a list of its own: see
+    /// Real items that may be leased for this reading: those that were chosen to come first, then the
+    /// others in the order of import; those the person has skipped come last. [`Reading::Validation`] has a list of its own: see
     /// [`Tx::offer_synthetic`].
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn offer(&self, offer: &Offer) -> Result<Vec<Offered<ItemRow>>, StoreError> {
-        let mut keys = self.offered(offer, false)?;
-        let found = u32::try_from(keys.len()).unwrap_or(u32::MAX);
-        if found < offer.limit {
-            let rest = Offer { limit: offer.limit - found, ..*offer };
-            keys.extend(self.offered(&rest, true)?);
+        let mut keys = Vec::new();
+        for part in [Part::Wanted, Part::Others, Part::Skipped] {
+            let found = u32::try_from(keys.len()).unwrap_or(u32::MAX);
+            if found < offer.limit {
+                let rest = Offer { limit: offer.limit - found, ..*offer };
+                keys.extend(self.offered(&rest, part)?);
+            }
         }
         let mut items = Vec::with_capacity(keys.len());
         for (key, campaign) in keys {
@@ -254,7 +267,7 @@ impl Tx<'_> {
         Ok(items)
     }
 
-    fn offered(&self, offer: &Offer, skipped: bool) -> Result<Vec<Offered<i64>>, StoreError> {
+    fn offered(&self, offer: &Offer, part: Part) -> Result<Vec<Offered<i64>>, StoreError> {
         let stage = match offer.reading {
             Reading::First => Stage::First,
             Reading::Second => Stage::Second,
@@ -262,7 +275,13 @@ impl Tx<'_> {
             Reading::Validation => return Ok(Vec::new()),
             Reading::Campaign => Stage::Done, // not used: campaigns have their own list
         };
-        let not = if skipped { "" } else { "NOT" };
+        let not = if part == Part::Skipped { "" } else { "NOT" };
+        let (wanted, by) = match (offer.reading, part) {
+            (Reading::Campaign, Part::Wanted) => return Ok(Vec::new()), // it has a list of its own
+            (Reading::Campaign, _) | (_, Part::Skipped) => ("", "i.item"),
+            (_, Part::Wanted) => ("AND i.wanted IS NOT NULL", "i.wanted"),
+            (_, Part::Others) => ("AND i.wanted IS NULL", "i.item"),
+        };
         let (from, own) = match offer.reading {
             Reading::First | Reading::Expert | Reading::Validation => (REAL, ""),
             // Whoever gave the first label cannot be the second reader.
@@ -280,13 +299,13 @@ impl Tx<'_> {
         };
         let campaign = if offer.reading == Reading::Campaign { "c.campaign" } else { "NULL" };
         let sql = format!(
-            "SELECT i.item, {campaign} FROM {from} {own}
+            "SELECT i.item, {campaign} FROM {from} {own} {wanted}
                AND NOT EXISTS (SELECT 1 FROM leases l
                  WHERE l.item = i.item AND l.until > ?4
                    AND (l.person <> ?3 OR l.reading <> ?5))
                AND {not} EXISTS (SELECT 1 FROM annotations s
                  WHERE s.item = i.item AND s.person = ?3 AND s.verdict = 1)
-             ORDER BY i.item LIMIT ?6"
+             ORDER BY {by} LIMIT ?6"
         );
         let mut statement = self.sql.prepare_cached(&sql)?;
         let rows = statement.query_map(

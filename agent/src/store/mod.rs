@@ -10,6 +10,7 @@
 pub mod bounds;
 pub mod campaigns;
 pub mod corrections;
+pub mod functions;
 pub mod items;
 pub mod labels;
 pub mod ledger;
@@ -52,6 +53,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
     include_str!("schema_6.sql"),
+    include_str!("schema_7.sql"),
 ];
 
 /// Why the store could not do something.

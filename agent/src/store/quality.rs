@@ -5,6 +5,19 @@ use rusqlite::params;
 use crate::store::items::Stage;
 use crate::store::{StoreError, Tx};
 
+/// A prelabeled item that nobody has labeled.
+#[derive(Debug)]
+pub struct Untouched {
+    /// Key in this store.
+    pub item: i64,
+    /// Encoded prelabel.
+    pub prelabel: Vec<u8>,
+    /// Encoded probabilities of all classes.
+    pub probabilities: Option<Vec<u8>>,
+    /// Chosen to be looked at before others.
+    pub wanted: bool,
+}
+
 impl Tx<'_> {
     /// Keys below `before` of real items that somebody has labeled, greatest first.
     ///
@@ -27,8 +40,8 @@ impl Tx<'_> {
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 
-    /// Real items of a stage without any annotation and with keys above `after`, least first, each
-    /// with its encoded prelabel.
+    /// Real, prelabeled items of a stage without any annotation and with keys above `after`, least
+    /// first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -38,9 +51,9 @@ impl Tx<'_> {
         stage: Stage,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
+    ) -> Result<Vec<Untouched>, StoreError> {
         let mut statement = self.sql.prepare_cached(
-            "SELECT i.item, i.opaque, i.prelabel FROM items i
+            "SELECT i.item, i.opaque, i.prelabel, i.probabilities, i.wanted IS NOT NULL FROM items i
              WHERE i.project = ?1 AND i.stage = ?2 AND i.item > ?3
                AND i.prelabel IS NOT NULL AND i.generator IS NULL
                AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = i.item)
@@ -50,7 +63,15 @@ impl Tx<'_> {
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let (opaque, sealed): ([u8; 16], Vec<u8>) = (row.get(1)?, row.get(2)?);
-            found.push((row.get(0)?, self.open_prelabel(&opaque, &sealed)?));
+            let probabilities: Option<Vec<u8>> = row.get(3)?;
+            found.push(Untouched {
+                item: row.get(0)?,
+                prelabel: self.open_draft(&opaque, "prelabel", &sealed)?,
+                probabilities: probabilities
+                    .map(|sealed| self.open_draft(&opaque, "probabilities", &sealed))
+                    .transpose()?,
+                wanted: row.get(4)?,
+            });
         }
         Ok(found)
     }

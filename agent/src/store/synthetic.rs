@@ -31,6 +31,25 @@ const FREE: &str = "
          WHERE l.item = i.item AND l.until > ?4 AND (l.person <> ?2 OR l.reading <> 4))";
 
 impl Tx<'_> {
+    /// Redacted items that were made for a class and have no draft yet, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn made_items(&self, project: i64, limit: u32) -> Result<Vec<ItemRow>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT i.item FROM items i
+             WHERE i.project = ?1 AND i.generator IS NOT NULL AND i.made_for IS NOT NULL
+               AND i.stage = 1 ORDER BY i.item LIMIT ?2",
+        )?;
+        let keys = statement.query_map(params![project, limit], |row| row.get(0))?;
+        let mut items = Vec::new();
+        for key in keys {
+            let item = self.item(key?)?;
+            items.push(item.ok_or(StoreError::Corrupt { table: "items", column: "item" })?);
+        }
+        Ok(items)
+    }
+
     /// Synthetic items that the person may judge, in the order of import.
     ///
     /// # Errors

@@ -140,7 +140,7 @@ export function makeEmpty() {
 /** With synthetic items, of which people saw through most. */
 export function makeSynthetic() {
   const { readers } = makeReport().agreement;
-  const judged = (items, value, low, high) => ({ items, readers, model: readers, looks_real: { value, low, high } });
+  const judged = (items, value, low, high) => ({ items, readers, model: readers, generator: readers, looks_real: { value, low, high } });
   const synthetic = { items: 300, waiting: 216, validated: 84 };
   return makeReport({
     synthetic: { ...synthetic, made: judged(84, 0.31, 0.22, 0.41), real: judged(80, 0.9, 0.82, 0.95) },

@@ -44,6 +44,8 @@ export interface Judged {
   items: number;
   readers: Comparison;
   model: Comparison;
+  /** Of items that were made for a class. */
+  generator: Comparison;
   /** Share of answers that take the item for real. */
   looks_real: Figure;
 }

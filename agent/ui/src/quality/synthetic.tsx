@@ -28,6 +28,7 @@ export function SyntheticItems({ synthetic }: { synthetic: Synthetic }) {
             <Row title="Taken for real" made={share(made.looks_real)} real={share(real.looks_real)} />
             <Row title="Two people agree" made={same(made, "readers")} real={same(real, "readers")} />
             <Row title="Model and people agree" made={same(made, "model")} real={same(real, "model")} />
+            <Row title="Generator and people agree" made={same(made, "generator")} real="" />
           </tbody>
         </table>
       </Scroll>
@@ -48,7 +49,7 @@ function Row({ title, made, real }: { title: string; made: string; real: string 
   );
 }
 
-function same(judged: Judged, which: "readers" | "model"): string {
+function same(judged: Judged, which: "readers" | "model" | "generator"): string {
   const { items, coefficients }: Comparison = judged[which];
   const last = coefficients.at(-1);
   return last === undefined ? "–" : `${share(last)} of ${integer(items)}`;
