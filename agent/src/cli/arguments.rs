@@ -79,7 +79,7 @@ pub(super) enum Command {
     /// Measure labels, models and data, in files of plain shape: needs no configuration
     #[command(subcommand)]
     Measure(MeasureCommand),
-    /// Choose what to label next, from a file of probabilities and features
+    /// Choose what to label next, from a file or among stored items
     Sample(SampleArguments),
     /// Draft labels for items that are like labeled ones: duplicates, or neighbours by features
     Propagate(PropagateArguments),
@@ -162,6 +162,9 @@ pub(super) struct ImportArguments {
     /// What made them, such as a model and its version
     #[arg(long, requires = "synthetic", value_parser = |name: &str| Line::new(name))]
     pub(super) generator: Option<Line>,
+    /// The column that names the class each was made for: the item's draft, instead of a model's
+    #[arg(long, requires = "synthetic", value_parser = |name: &str| Line::new(name))]
+    pub(super) label: Option<Line>,
     /// For programs
     #[arg(long)]
     pub(super) json: bool,

@@ -3,6 +3,7 @@
 mod arguments;
 mod audit;
 mod columns;
+mod content;
 mod export;
 mod label_functions;
 mod measure;
@@ -14,6 +15,8 @@ mod report;
 mod sample;
 mod setup;
 mod table;
+#[cfg(test)]
+mod testing;
 mod work;
 
 use std::error::Error;
@@ -165,11 +168,13 @@ fn execute(arguments: &Arguments) -> Outcome {
         Command::Measure(command) => {
             measure::measure(command, &mut BufWriter::new(io::stdout().lock()))
         }
-        Command::Sample(arguments) => {
-            sample::sample(arguments, &mut BufWriter::new(io::stdout().lock()))
+        Command::Sample(sample) => {
+            let out = &mut BufWriter::new(io::stdout().lock());
+            sample::sample(|| Context::open(arguments), sample, out)
         }
-        Command::Propagate(arguments) => {
-            propagate::propagate(arguments, &mut BufWriter::new(io::stdout().lock()))
+        Command::Propagate(propagate) => {
+            let out = &mut BufWriter::new(io::stdout().lock());
+            propagate::propagate(|| Context::open(arguments), propagate, out)
         }
         Command::Peers(command) => peers::peers(&Context::open(arguments)?, command),
         Command::LabelFunctions(command) => {

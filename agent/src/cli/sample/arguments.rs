@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use insitu_protocol::ids::ProjectName;
 
 use crate::cli::measure::arguments::share;
 
@@ -37,14 +38,25 @@ f_NAME (or a list \"features\"), probabilities of an ensemble's heads h0_CLASS, 
 An item with a label is done. Near-duplicates share a task: by the column group, or else texts whose
 runs of three words are alike.
 
+With --project, items are those that wait for their first label, as the store has them; the heads
+that bald needs learn from the site's labels, here and now. What is chosen with --enqueue comes first
+in the review queue, and is not chosen again.
+
 With --history FILE, where labels,error says what the error was after so many labels (and share, of
 which share of items, most confident first), it says, too, whether to go on labeling or to leave
 the rest to the machine, whichever reaches --target-error cheaper.")]
 pub(in crate::cli) struct SampleArguments {
     /// CSV with a header, or one JSON object a line; - is stdin
-    pub(in crate::cli) file: PathBuf,
+    #[arg(required_unless_present = "project", conflicts_with = "project")]
+    pub(in crate::cli) file: Option<PathBuf>,
+    /// Choose among a project's stored items instead, with the features of the model in use
+    #[arg(long)]
+    pub(in crate::cli) project: Option<ProjectName>,
+    /// Ask people about the chosen items before all others
+    #[arg(long, requires = "project")]
+    pub(in crate::cli) enqueue: bool,
     /// What makes an item worth a label [default: margin-kmeans, margin or typiclust, by what the
-    /// file has]
+    /// file has; of a project typiclust below ten labels a class]
     #[arg(long, value_enum)]
     pub(in crate::cli) strategy: Option<StrategyName>,
     /// Tasks wanted

@@ -1,25 +1,29 @@
 //! `insitu-agent sample`: what to label next.
 
 pub(super) mod arguments;
+mod committee;
 pub(super) mod duplicates;
+pub(super) mod project;
+mod source;
 mod stopping;
 mod strategy;
 #[cfg(test)]
 mod tests;
 
 use std::io::Write;
+use std::path::Path;
 
 use insitu_measure::Probabilities;
 use insitu_measure::calibration::expected_accuracy;
 use serde::Serialize;
 
 use self::arguments::{SampleArguments, StrategyName};
+use self::source::{Columns, Source};
 use self::stopping::{Advice, advise};
 use self::strategy::choose;
-use super::Outcome;
-use super::columns::{ClassProbabilities, Column, Fault, InputError, Table, read};
+use super::columns::{InputError, Table, read};
 use super::measure::{Report, cell, show};
-use super::table;
+use super::{Context, Failure, Outcome, table};
 
 /// Names of the column that says what an item is called.
 const ITEM_NAMES: [&str; 3] = ["id", "item", "item_id"];
@@ -33,6 +37,9 @@ struct SampleReport {
     /// Open items that are like a labeled one: its label is a draft for them.
     like_labeled: usize,
     tasks: Vec<Task>,
+    /// How many of them people are asked about first from now on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    enqueued: Option<u64>,
     /// How often the model is right about open items, by its own confidence.
     expected_accuracy: Option<f64>,
     stopping: Option<Advice>,
@@ -48,122 +55,117 @@ struct Task {
     shared_with: Vec<String>,
 }
 
-/// What a file says about its items.
+/// Items among which is chosen.
 struct Items<'a> {
-    table: &'a Table,
     names: Vec<String>,
     labeled: Vec<bool>,
-    model: Option<ClassProbabilities<'a>>,
-    features: Vec<&'a Column>,
-    heads: Vec<ClassProbabilities<'a>>,
+    /// On its way to somebody already.
+    taken: Vec<bool>,
+    /// The group of near-duplicates of each, named by its first item.
+    group: Vec<usize>,
+    source: Source<'a>,
 }
 
-/// Runs the command; the tasks go to `out`.
-pub(super) fn sample(arguments: &SampleArguments, out: &mut impl Write) -> Outcome {
-    let table = read(&arguments.file)?;
+/// Runs the command; the tasks go to `out`. `open` gives what a choice from the site's own store
+/// works with.
+pub(super) fn sample(
+    open: impl FnOnce() -> Result<Context, Failure>,
+    arguments: &SampleArguments,
+    out: &mut impl Write,
+) -> Outcome {
     let history = arguments.history.as_deref().map(read).transpose()?;
-    let report = report(&table, history.as_ref(), arguments)?;
+    let Some(name) = &arguments.project else {
+        let file = arguments.file.as_deref().unwrap_or_else(|| Path::new("-"));
+        let table = read(file)?;
+        let items = Items::of_file(&table, arguments)?;
+        let strategy = items.strategy(arguments.strategy);
+        let (report, _) = report(&items, strategy, history.as_ref(), arguments)?;
+        return show(&report, arguments.json, out);
+    };
+    let context = open()?;
+    let known = project::read(&context, name, arguments)?;
+    let (mut report, chosen) = report(&known.items, known.strategy, history.as_ref(), arguments)?;
+    if arguments.enqueue {
+        let keys: Vec<i64> = chosen.iter().map(|&item| known.keys[item]).collect();
+        report.enqueued = Some(context.store.tx("want", |tx| tx.want(known.project, &keys))?);
+    }
     show(&report, arguments.json, out)
 }
 
+/// The report, and the positions of the items that it lists.
 fn report(
-    table: &Table,
+    items: &Items<'_>,
+    strategy: StrategyName,
     history: Option<&Table>,
     arguments: &SampleArguments,
-) -> Result<SampleReport, InputError> {
-    let items = Items::new(table, &arguments.classes)?;
-    let strategy = items.strategy(arguments.strategy);
-    let group = duplicates::groups(table, arguments.similarity, arguments.seed)?;
+) -> Result<(SampleReport, Vec<usize>), InputError> {
+    let group = &items.group;
     let mut done = vec![false; items.names.len()];
-    for (item, labeled) in items.labeled.iter().enumerate() {
-        done[group[item]] |= labeled;
+    for (item, (labeled, taken)) in items.labeled.iter().zip(&items.taken).enumerate() {
+        done[group[item]] |= labeled | taken;
     }
     // One of each group stands for all of it.
     let open: Vec<usize> =
         (0..group.len()).filter(|&item| group[item] == item && !done[item]).collect();
-    let chosen = choose(&items, &open, strategy, arguments)?;
+    let chosen = choose(items, &open, strategy, arguments)?;
     let mut shared: Vec<Vec<usize>> = vec![Vec::new(); group.len()];
     for (item, &first) in group.iter().enumerate().filter(|(item, first)| item != *first) {
         shared[first].push(item);
     }
-    let task = |(item, score): (usize, Option<f64>)| Task {
+    let task = |&(item, score): &(usize, Option<f64>)| Task {
         item: items.names[item].clone(),
         score: score.filter(|score| score.is_finite()),
         shared_with: shared[item].iter().map(|&other| items.names[other].clone()).collect(),
     };
     let labeled = items.labeled.iter().filter(|labeled| **labeled).count();
-    let like = (0..group.len()).filter(|&item| done[group[item]] && !items.labeled[item]).count();
+    let mut with_label = vec![false; group.len()];
+    for (item, _) in items.labeled.iter().enumerate().filter(|(_, labeled)| **labeled) {
+        with_label[group[item]] = true;
+    }
+    let like =
+        (0..group.len()).filter(|&item| with_label[group[item]] && !items.labeled[item]).count();
     let stopping = history.map(|history| advise(history, items.names.len(), labeled, arguments));
-    Ok(SampleReport {
+    let report = SampleReport {
         strategy: strategy::name(strategy),
         items: items.names.len(),
         labeled,
         like_labeled: like,
-        tasks: chosen.into_iter().map(task).collect(),
+        tasks: chosen.iter().map(task).collect(),
+        enqueued: None,
         expected_accuracy: items.expected_accuracy(&open)?,
         stopping: stopping.transpose()?,
-    })
+    };
+    Ok((report, chosen.into_iter().map(|(item, _)| item).collect()))
 }
 
 impl<'a> Items<'a> {
-    fn new(table: &'a Table, classes: &[String]) -> Result<Self, InputError> {
+    fn of_file(table: &'a Table, arguments: &SampleArguments) -> Result<Self, InputError> {
         let label = table.choose(None, &["label"])?;
         let labeled = |row| label.is_some_and(|label| label.value(row).is_some());
-        let feature = |column: &&Column| {
-            column.name().starts_with("f_") || column.name().starts_with("features.")
-        };
-        let mut heads = Vec::new();
-        while let Some(head) = ClassProbabilities::of_head(table, heads.len())? {
-            heads.push(head);
-        }
         Ok(Self {
-            table,
             names: table.identifiers(table.choose(None, &ITEM_NAMES)?),
             labeled: (0..table.rows()).map(labeled).collect(),
-            model: ClassProbabilities::find(table, classes)?,
-            features: table.columns().iter().filter(feature).collect(),
-            heads,
+            taken: vec![false; table.rows()],
+            group: duplicates::groups(table, arguments.similarity, arguments.seed)?,
+            source: Source::File(Columns::new(table, &arguments.classes)?),
         })
     }
 
     /// The strategy asked for, or the best that the file's columns allow.
     fn strategy(&self, asked: Option<StrategyName>) -> StrategyName {
-        asked.unwrap_or(match (&self.model, self.features.is_empty()) {
-            (Some(_), false) => StrategyName::MarginKmeans,
-            (Some(_), true) => StrategyName::Margin,
-            (None, false) => StrategyName::Typiclust,
-            (None, true) => StrategyName::Random,
+        asked.unwrap_or_else(|| match (self.source.classes(), self.source.dimensions()) {
+            (Some(_), 1..) => StrategyName::MarginKmeans,
+            (Some(_), 0) => StrategyName::Margin,
+            (None, 1..) => StrategyName::Typiclust,
+            (None, 0) => StrategyName::Random,
         })
     }
 
-    /// Class probabilities of some items, row-major.
-    fn probabilities(
-        &self,
-        model: &ClassProbabilities<'_>,
-        items: &[usize],
-    ) -> Result<Vec<f64>, InputError> {
-        let mut values = Vec::with_capacity(items.len() * model.classes().len());
-        items.iter().try_for_each(|&item| model.row(self.table, item, &mut values))?;
-        Ok(values)
-    }
-
-    /// Features of some items, row-major.
-    fn points(&self, items: &[usize]) -> Result<Vec<f64>, InputError> {
-        let mut values = Vec::with_capacity(items.len() * self.features.len());
-        for &item in items {
-            for column in &self.features {
-                values.push(self.table.number(column, item)?);
-            }
-        }
-        Ok(values)
-    }
-
     fn expected_accuracy(&self, open: &[usize]) -> Result<Option<f64>, InputError> {
-        let Some(model) = &self.model else { return Ok(None) };
-        let values = self.probabilities(model, open)?;
-        let unfit = |text: String| self.table.fault(Fault::Shape(text));
-        let probabilities = Probabilities::new(model.classes().len(), &values)
-            .map_err(|error| unfit(error.to_string()))?;
+        let Some(classes) = self.source.classes() else { return Ok(None) };
+        let values = self.source.probabilities(open)?;
+        let probabilities =
+            Probabilities::new(classes, &values).map_err(|error| self.source.unfit(error))?;
         Ok(expected_accuracy(probabilities).ok())
     }
 }
@@ -199,6 +201,9 @@ impl Report for SampleReport {
         };
         let rows: Vec<_> = self.tasks.iter().enumerate().map(row).collect();
         text.push_str(&table::lines(&["", "item", "score", "its label is a draft for"], &rows));
+        if let Some(enqueued) = self.enqueued {
+            text.push_str(&format!("\nPeople are asked about {enqueued} of them first.\n"));
+        }
         text
     }
 }

@@ -7,7 +7,8 @@ use insitu_measure::sampling::{
 
 use super::Items;
 use super::arguments::{SampleArguments, StrategyName};
-use crate::cli::columns::{ClassProbabilities, Fault, InputError};
+use super::source::Source;
+use crate::cli::columns::InputError;
 
 /// Chosen items, most wanted first, with what each was chosen by.
 type Chosen = Vec<(usize, Option<f64>)>;
@@ -62,20 +63,21 @@ struct Run<'a> {
 
 impl Run<'_> {
     fn unfit(&self, text: impl ToString) -> InputError {
-        self.items.table.fault(Fault::Shape(text.to_string()))
-    }
-
-    fn model(&self) -> Result<&ClassProbabilities<'_>, InputError> {
-        let text = "this strategy needs class probabilities: columns p_CLASS for each class";
-        self.items.model.as_ref().ok_or_else(|| self.unfit(text))
+        self.items.source.unfit(text)
     }
 
     /// Number of features.
     fn dimensions(&self) -> Result<usize, InputError> {
-        match self.items.features.len() {
+        match self.items.source.dimensions() {
             0 => Err(self.unfit("this strategy needs features: columns f_NAME")),
             dimensions => Ok(dimensions),
         }
+    }
+
+    /// Number of classes, and the probabilities of what is open.
+    fn model(&self) -> Result<(usize, Vec<f64>), InputError> {
+        let values = self.items.source.probabilities(self.open)?;
+        Ok((self.items.source.classes().unwrap_or(0), values))
     }
 
     fn doubtful(&self, measure: Uncertainty) -> Result<Chosen, InputError> {
@@ -85,19 +87,15 @@ impl Run<'_> {
     }
 
     fn doubt(&self, measure: Uncertainty) -> Result<Vec<f64>, InputError> {
-        let model = self.model()?;
-        let values = self.items.probabilities(model, self.open)?;
-        let probabilities =
-            Probabilities::new(model.classes().len(), &values).map_err(|e| self.unfit(e))?;
+        let (classes, values) = self.model()?;
+        let probabilities = Probabilities::new(classes, &values).map_err(|e| self.unfit(e))?;
         Ok(uncertainty(probabilities, measure))
     }
 
     fn diverse(&self, seed: u64) -> Result<Chosen, InputError> {
-        let (model, dimensions) = (self.model()?, self.dimensions()?);
-        let values = self.items.probabilities(model, self.open)?;
-        let probabilities =
-            Probabilities::new(model.classes().len(), &values).map_err(|e| self.unfit(e))?;
-        let points = self.items.points(self.open)?;
+        let ((classes, values), dimensions) = (self.model()?, self.dimensions()?);
+        let probabilities = Probabilities::new(classes, &values).map_err(|e| self.unfit(e))?;
+        let points = self.items.source.points(self.open)?;
         let chosen = diverse_margin(probabilities, dimensions, &points, self.count, seed)
             .map_err(|error| self.unfit(error))?;
         let doubt = uncertainty(probabilities, Uncertainty::Margin);
@@ -106,7 +104,7 @@ impl Run<'_> {
 
     fn typical(&self, seed: u64) -> Result<Chosen, InputError> {
         let dimensions = self.dimensions()?;
-        let points = self.items.points(self.open)?;
+        let points = self.items.source.points(self.open)?;
         let chosen = typical_seeds(dimensions, &points, self.count, seed)
             .map_err(|error| self.unfit(error))?;
         Ok(chosen.into_iter().map(|at| (self.open[at], None)).collect())
@@ -119,29 +117,24 @@ impl Run<'_> {
         let all: Vec<usize> = self.open.iter().copied().chain(labeled).collect();
         let behind = self.open.len()..all.len();
         let behind: Vec<u32> = behind.filter_map(|at| u32::try_from(at).ok()).collect();
-        let points = self.items.points(&all)?;
+        let points = self.items.source.points(&all)?;
         let chosen = k_center(dimensions, &points, &behind, self.count)
             .map_err(|error| self.unfit(error))?;
         Ok(chosen.into_iter().map(|choice| (all[choice.item], Some(choice.radius))).collect())
     }
 
     fn contested(&self) -> Result<Chosen, InputError> {
-        let heads = &self.items.heads;
+        let heads = self.items.source.heads(self.open)?;
         if heads.len() < 2 {
-            let text = format!(
-                "{} heads, but 2 are needed: columns h0_CLASS, h1_CLASS and so on",
-                heads.len()
-            );
-            return Err(self.unfit(text));
+            let wanted = match self.items.source {
+                Source::File(_) => "columns h0_CLASS, h1_CLASS and so on",
+                Source::Store(_) => "they learn over a model's features, and there is no model",
+            };
+            return Err(self.unfit(format!("{} heads, but 2 are needed: {wanted}", heads.len())));
         }
-        let values: Vec<Vec<f64>> = heads
-            .iter()
-            .map(|head| self.items.probabilities(head, self.open))
-            .collect::<Result<_, InputError>>()?;
         let tables: Vec<Probabilities<'_>> = heads
             .iter()
-            .zip(&values)
-            .map(|(head, values)| Probabilities::new(head.classes().len(), values))
+            .map(|(classes, values)| Probabilities::new(*classes, values))
             .collect::<Result<_, _>>()
             .map_err(|error| self.unfit(error))?;
         let found = disagreement(&tables).map_err(|error| self.unfit(error))?;

@@ -6,7 +6,15 @@ use clap::Parser;
 use serde_json::Value;
 
 use super::super::arguments::{Arguments, Command};
+use super::super::testing::context;
 use super::sample;
+use crate::prelabel::{Draft, Prelabel};
+use crate::review::next;
+use crate::route;
+use crate::store::StoreError;
+use crate::store::items::Stage;
+use crate::store::labels::Role;
+use crate::testing;
 
 fn run(words: &str, content: &str, history: Option<&str>) -> Result<String, String> {
     let file = |content: &str| {
@@ -22,7 +30,8 @@ fn run(words: &str, content: &str, history: Option<&str>) -> Result<String, Stri
     let parsed = Arguments::try_parse_from(all.split_whitespace()).unwrap();
     let Command::Sample(arguments) = parsed.command else { panic!("not a sample") };
     let mut out = Vec::new();
-    match sample(&arguments, &mut out) {
+    let open = || panic!("a choice from a file opens no store");
+    match sample(open, &arguments, &mut out) {
         Ok(_) => Ok(String::from_utf8(out).unwrap()),
         Err(failure) => {
             assert_eq!(failure.code, 1);
@@ -128,4 +137,87 @@ fn bad_input_is_refused() {
     ] {
         assert_eq!(run(words, content, None).unwrap_err(), expected);
     }
+}
+
+/// The names of the items that a choice among a project's gives, and what it says beside them.
+fn chosen_of(context: super::Context, words: &str) -> (Vec<String>, Value, super::Context) {
+    let all = format!("insitu-agent sample --json --project heart {words}");
+    let parsed = Arguments::try_parse_from(all.split_whitespace()).unwrap();
+    let Command::Sample(arguments) = parsed.command else { panic!("not a sample") };
+    // The command closes the store behind it: the test looks at the same files again.
+    let data = context.config.data.clone();
+    let again = super::Context {
+        config: context.config.clone(),
+        limits: context.limits.clone(),
+        store: crate::store::Store::open(&data).unwrap(),
+        clock: context.clock.clone(),
+    };
+    let mut out = Vec::new();
+    sample(|| Ok(context), &arguments, &mut out).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let found: Value = serde_json::from_slice(&out).unwrap();
+    let tasks = found["tasks"].as_array().unwrap().iter();
+    (tasks.map(|task| task["item"].as_str().unwrap().to_owned()).collect(), found, again)
+}
+
+#[test]
+fn stored_items_are_chosen_once_and_come_first() {
+    let (_folder, context, row) = context(40);
+    let sure = |at: usize| if at % 10 == 7 { 0.55 } else { 0.9 - 0.001 * at as f64 };
+    testing::prelabel(&context.store, &row, |at| sure(at).min(0.89));
+    let name = |context: &super::Context, item: i64| {
+        let row = context.store.read("test", |tx| tx.item(item)).unwrap().unwrap();
+        hex::encode(row.opaque)
+    };
+    let (first, found, context) = chosen_of(context, "--strategy margin -n 4 --enqueue");
+    let doubtful: Vec<String> = [8, 18, 28, 38].iter().map(|at| name(&context, *at)).collect();
+    assert_eq!((&first, &found["enqueued"]), (&doubtful, &4.into()));
+    let (second, _, context) = chosen_of(context, "--strategy margin -n 4");
+    assert!(second.iter().all(|item| !first.contains(item)), "never the same item twice");
+    let (typical, found, context) = chosen_of(context, "-n 3");
+    assert_eq!((typical.len(), &found["strategy"]), (3, &"typiclust".into()), "few labels");
+    let eve = testing::person(&context.store, "eve", Role::Expert);
+    let cards = next(&context.store, &eve, &row.definition.name, 6, 5).unwrap();
+    let offered: Vec<String> = cards.iter().map(|card| hex::encode(card.row.opaque)).collect();
+    assert_eq!(offered[..4], doubtful[..], "{offered:?}");
+    let all = "insitu-agent sample --project heart --strategy bald";
+    let parsed = Arguments::try_parse_from(all.split_whitespace()).unwrap();
+    let Command::Sample(arguments) = parsed.command else { panic!("not a sample") };
+    let refused = sample(|| Ok(context), &arguments, &mut Vec::new()).unwrap_err();
+    assert!(refused.message.contains("there is no model"), "{}", refused.message);
+}
+
+/// Of three classes two items are as sure of the first, but one knows what it is else.
+#[test]
+fn every_class_counts_and_not_the_likeliest_alone() {
+    let (_folder, context, _) = context(0);
+    let mut project = testing::project();
+    project.name = "three".parse().unwrap();
+    let mut third = project.classes[0].clone();
+    third.name = insitu_protocol::text::Line::new("unclear").unwrap();
+    project.classes.push(third);
+    let row = testing::put(&context.store, &project);
+    testing::add_items(&context.store, &row, 0..2, 2);
+    context
+        .store
+        .tx("test", |tx| {
+            let items = tx.items_in_stage(row.project, Stage::Clean, 0, 10)?;
+            let rest = [[0.5, 0.25, 0.25], [0.5, 0.49, 0.01]];
+            for (item, probabilities) in items.iter().zip(rest) {
+                let prelabel = Prelabel::for_test(0, 0.5, 7);
+                let draft = Draft { probabilities: probabilities.to_vec(), ..prelabel.into() };
+                let route = route::to_people(&project.routing, 500);
+                route::place(tx, &project.routing, item, &draft, route, 0)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    let all = "insitu-agent sample --json --project three --strategy margin -n 2";
+    let parsed = Arguments::try_parse_from(all.split_whitespace()).unwrap();
+    let Command::Sample(arguments) = parsed.command else { panic!("not a sample") };
+    let mut out = Vec::new();
+    sample(|| Ok(context), &arguments, &mut out).unwrap();
+    let found: Value = serde_json::from_slice(&out).unwrap();
+    let scores: Vec<f64> =
+        found["tasks"].as_array().unwrap().iter().map(|t| t["score"].as_f64().unwrap()).collect();
+    assert!((scores[0] - 0.99).abs() < 1e-6 && (scores[1] - 0.75).abs() < 1e-6, "{scores:?}");
 }
