@@ -3,8 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
+use insitu_protocol::ids::ProjectName;
 
 use crate::cli::measure::arguments::share;
+use crate::quality::alike::ALIKE;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(in crate::cli) enum MethodName {
@@ -12,6 +14,8 @@ pub(in crate::cli) enum MethodName {
     Duplicates,
     /// Over the graph of nearest neighbours by features
     Spreading,
+    /// From equal pictures (PNG, JPEG), and from those whose perceptual hashes are alike
+    Images,
 }
 
 #[derive(Debug, Args)]
@@ -31,17 +35,29 @@ from says where the draft came from: the method (duplicate, near-duplicate or sp
 labeled items it came from (the 10 closest of `items`), and the similarity of the closest: of
 texts, the share of common runs of words; of features, 1/(1 + distance).
 
+Images are named by a column path, beside the file; or FILE is a folder, whose pictures are open, while
+those in folders in it have the folder's name as their label. With --project, every draft goes to
+people and says where it came from; a model replaces none of them.
+
 Where duplicates have different labels, nothing is drafted, and each of them is reported:
   {\"id\":\"19\",\"label\":null,\"given\":null,\"labels\":2,\"conflict\":[{\"label\":\"spam\",\"method\":...},...]}")]
 pub(in crate::cli) struct PropagateArguments {
-    /// CSV with a header, or one JSON object a line; - is stdin
-    pub(in crate::cli) file: PathBuf,
+    /// CSV with a header, or one JSON object a line; - is stdin; of images also a folder
+    #[arg(required_unless_present = "project", conflicts_with = "project")]
+    pub(in crate::cli) file: Option<PathBuf>,
+    /// Draft for a project's stored items that nobody has looked at, from its labels of record
+    #[arg(long)]
+    pub(in crate::cli) project: Option<ProjectName>,
+    /// Show the drafts of a project's items without storing them
+    #[arg(long, requires = "project")]
+    pub(in crate::cli) dry_run: bool,
     /// How labels get to items without one
     #[arg(long, value_enum, default_value = "duplicates")]
     pub(in crate::cli) method: MethodName,
-    /// Least share of common runs of words of near-duplicates; 1 takes equal texts only
-    #[arg(long, value_parser = share, default_value_t = 0.8)]
-    pub(in crate::cli) similarity: f64,
+    /// Least share of common runs of words, or of equal bits of images' hashes, of near-duplicates;
+    /// 1 takes equal ones only [default: 0.8; of images 0.86; of a project 0.9]
+    #[arg(long, value_parser = share)]
+    pub(in crate::cli) similarity: Option<f64>,
     /// Neighbours of each item (spreading)
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=1_000))]
     pub(in crate::cli) neighbours: u16,
@@ -57,6 +73,17 @@ pub(in crate::cli) struct PropagateArguments {
     /// For programs: JSON lines of all drafts and conflicts
     #[arg(long)]
     pub(in crate::cli) json: bool,
+}
+
+impl PropagateArguments {
+    /// From how alike on two items are near-duplicates.
+    pub(in crate::cli) fn least_similarity(&self) -> f64 {
+        self.similarity.unwrap_or(match (self.method, &self.project) {
+            (MethodName::Images, _) => 0.86, // 9 of 64 bits
+            (_, Some(_)) => ALIKE,
+            (_, None) => 0.8,
+        })
+    }
 }
 
 fn below_one(text: &str) -> Result<f64, String> {

@@ -1,16 +1,22 @@
-//! Drafts from equal and nearly equal texts.
+//! Drafts from equal and nearly equal items: texts, pictures, a project's own.
 
 use std::collections::{BTreeMap, HashMap};
 
-use insitu_measure::propagation::{near_duplicates, similarity};
+use insitu_measure::InvalidInput;
+use insitu_measure::propagation::{hamming, near_duplicates, near_images, similarity};
 
 use super::arguments::PropagateArguments;
-use super::{Claim, Finding, Items, LISTED_MAX, Origin};
+use super::source::{Items, Source};
+use super::{Claim, Finding, LISTED_MAX, Origin};
 use crate::cli::columns::{Fault, InputError};
 use crate::cli::sample::duplicates::{TEXTS_MAX, signatures};
 
 /// Most comparisons of a text with a labeled one that is in its group (about half a minute).
 const COMPARISONS_MAX: usize = 1 << 30;
+
+/// Bits of a picture's fingerprint, and most in which near ones may differ.
+const BITS: f64 = 64.0;
+const BITS_MAX: f64 = 15.0;
 
 /// A text that occurs, with the items that have it and the labels among them.
 struct Text<'a> {
@@ -32,7 +38,7 @@ struct Support {
 /// Drafts and conflicts in the order of the file.
 ///
 /// # Errors
-/// [`InputError`] without a column `text`, or above a limit.
+/// [`InputError`] without a column `text` of a file, or above a limit.
 pub(super) fn find(
     items: &Items<'_>,
     arguments: &PropagateArguments,
@@ -49,13 +55,12 @@ pub(super) fn find(
     Ok(found.into_iter().map(|(_, finding)| finding).collect())
 }
 
-fn texts<'a>(items: &Items<'a>) -> Result<Vec<Text<'a>>, InputError> {
-    let column = items.table.need(None, &["text"])?;
+fn texts<'a>(items: &'a Items<'_>) -> Result<Vec<Text<'a>>, InputError> {
     let mut index: HashMap<&str, usize> = HashMap::new();
     let mut texts: Vec<Text<'a>> = Vec::new();
-    for (row, label) in items.labels.iter().enumerate() {
+    for ((row, label), value) in items.labels.iter().enumerate().zip(items.source.values()?) {
         // A gap is like nothing, not even like another gap.
-        let Some(value) = column.value(row) else { continue };
+        let Some(value) = value else { continue };
         let at = *index.entry(value).or_insert(texts.len());
         if at == texts.len() {
             texts.push(Text { value, rows: Vec::new(), labels: BTreeMap::new() });
@@ -71,6 +76,55 @@ fn texts<'a>(items: &Items<'a>) -> Result<Vec<Text<'a>>, InputError> {
     Ok(texts)
 }
 
+/// How alike texts or pictures are.
+enum Likeness {
+    Signatures(Vec<Vec<u32>>),
+    Fingerprints(Vec<u64>),
+}
+
+impl Likeness {
+    fn new(items: &Items<'_>, texts: &[Text<'_>], seed: u64) -> Result<Self, InvalidInput> {
+        // Equal items have equal signatures: that of the first stands for all.
+        let first = || texts.iter().map(|text| text.rows[0]);
+        Ok(match &items.source {
+            Source::File(_) => Self::Signatures(signatures(texts.iter().map(|t| t.value), seed)?),
+            Source::Store(stored) => {
+                Self::Signatures(first().map(|row| stored.signatures[row].clone()).collect())
+            }
+            Source::Pictures(pictures) => {
+                Self::Fingerprints(first().map(|row| pictures.fingerprints[row]).collect())
+            }
+        })
+    }
+
+    /// Groups of what is alike, directly or by way of others.
+    fn groups(&self, least: f64) -> Result<Vec<usize>, InvalidInput> {
+        match self {
+            Self::Signatures(signatures) => near_duplicates(signatures, least),
+            Self::Fingerprints(fingerprints) => near_images(fingerprints, bits(least)),
+        }
+    }
+
+    fn similarity(&self, a: usize, b: usize) -> Result<f64, InvalidInput> {
+        match self {
+            Self::Signatures(signatures) => similarity(&signatures[a], &signatures[b]),
+            Self::Fingerprints(fingerprints) => {
+                Ok(1.0 - f64::from(hamming(fingerprints[a], fingerprints[b])) / BITS)
+            }
+        }
+    }
+}
+
+/// Bits in which fingerprints may differ at a least share of equal ones.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share of 64, clamped; far-off pictures are not sought"
+)]
+fn bits(least: f64) -> u32 {
+    ((1.0 - least) * BITS + 1e-9).clamp(0.0, BITS_MAX) as u32
+}
+
 /// For each text the labeled ones that are like it, the closest first.
 fn near(
     items: &Items<'_>,
@@ -78,18 +132,17 @@ fn near(
     arguments: &PropagateArguments,
 ) -> Result<Vec<Vec<(f64, usize)>>, InputError> {
     let mut near = vec![Vec::new(); texts.len()];
-    if arguments.similarity >= 1.0 {
+    let least = arguments.least_similarity();
+    if least >= 1.0 {
         return Ok(near);
     }
-    let too_many = |what, found, limit| items.table.fault(Fault::TooMany { what, found, limit });
+    let too_many = |what, found, limit| items.source.unfit(Fault::TooMany { what, found, limit });
     if texts.len() > TEXTS_MAX {
         return Err(too_many("texts", texts.len(), TEXTS_MAX));
     }
-    let unfit =
-        |error: insitu_measure::InvalidInput| items.table.fault(Fault::Shape(error.to_string()));
-    let signatures =
-        signatures(texts.iter().map(|text| text.value), arguments.seed).map_err(unfit)?;
-    let group = near_duplicates(&signatures, arguments.similarity).map_err(unfit)?;
+    let unfit = |error: InvalidInput| items.source.shape(error);
+    let likeness = Likeness::new(items, texts, arguments.seed).map_err(unfit)?;
+    let group = likeness.groups(least).map_err(unfit)?;
     let mut labeled: HashMap<usize, Vec<usize>> = HashMap::new();
     let mut labels: HashMap<usize, usize> = HashMap::new();
     for (text, group) in group.iter().enumerate().filter(|(at, _)| !texts[*at].labels.is_empty()) {
@@ -103,8 +156,8 @@ fn near(
     for (text, near) in near.iter_mut().enumerate() {
         // A group is a chain: its ends need not be like each other.
         for &other in labeled.get(&group[text]).into_iter().flatten().filter(|&&at| at != text) {
-            let alike = similarity(&signatures[text], &signatures[other]).map_err(unfit)?;
-            if alike >= arguments.similarity {
+            let alike = likeness.similarity(text, other).map_err(unfit)?;
+            if alike >= least {
                 near.push((alike, other));
             }
         }
@@ -132,8 +185,10 @@ fn finding(items: &Items<'_>, row: usize, support: &BTreeMap<u32, Support>) -> O
     let given = items.labels[row].map(|label| items.category(label));
     if support.len() < 2 {
         let (label, support) = support.first_key_value().filter(|_| given.is_none())?;
-        let (label, score) = (items.category(*label), support.similarity);
-        return Some(Finding::Draft { id, label, score, from: support.origin(items) });
+        let (category, score) = (*label, support.similarity);
+        let label = items.category(category);
+        let from = support.origin(items);
+        return Some(Finding::Draft { row, category, shares: Vec::new(), id, label, score, from });
     }
     let mut closest: Vec<(&u32, &Support)> = support.iter().collect();
     closest.sort_by(|a, b| b.1.similarity.total_cmp(&a.1.similarity).then(a.0.cmp(b.0)));

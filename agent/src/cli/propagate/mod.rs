@@ -5,21 +5,25 @@
 
 pub(super) mod arguments;
 mod duplicates;
+mod images;
+mod project;
+mod source;
 mod spreading;
 #[cfg(test)]
 mod tests;
 
 use std::io::{self, Write};
+use std::path::Path;
 
 use insitu_daemon::exit;
 use serde::Serialize;
 
 use self::arguments::{MethodName, PropagateArguments};
-use super::columns::{Categories, Fault, InputError, Table, read};
+use self::source::Items;
+use super::columns::{InputError, read};
 use super::measure::cell;
-use super::{Outcome, table};
+use super::{Context, Failure, Outcome, table};
 
-const ITEM_NAMES: [&str; 3] = ["id", "item", "item_id"];
 /// Labeled items that a draft names, and labels that a conflict names.
 const LISTED_MAX: usize = 10;
 /// Lines of each table in the report for people.
@@ -30,6 +34,14 @@ const SHOWN_MAX: usize = 20;
 #[serde(untagged)]
 enum Finding {
     Draft {
+        /// Position of the item, and of the label.
+        #[serde(skip)]
+        row: usize,
+        #[serde(skip)]
+        category: u32,
+        /// Of each label, where labels spread.
+        #[serde(skip)]
+        shares: Vec<f64>,
         id: String,
         label: String,
         /// Of duplicates the similarity of the closest, of spreading the label's share.
@@ -69,65 +81,61 @@ struct Origin {
     similarity: f64,
 }
 
-/// A file's items and what is known of them.
-struct Items<'a> {
-    table: &'a Table,
-    names: Vec<String>,
-    labels: Vec<Option<u32>>,
-    categories: Categories,
+/// Runs the command; what it finds goes to `out`. `open` gives what a run on the site's own store
+/// works with.
+pub(super) fn propagate(
+    open: impl FnOnce() -> Result<Context, Failure>,
+    arguments: &PropagateArguments,
+    out: &mut impl Write,
+) -> Outcome {
+    if let Some(name) = &arguments.project {
+        return project::propagate(&open()?, name, arguments, out);
+    }
+    let file = arguments.file.as_deref().unwrap_or_else(|| Path::new("-"));
+    if arguments.method == MethodName::Images {
+        return images::propagate(file, arguments, out);
+    }
+    let table = read(file)?;
+    let items = Items::of_file(&table)?;
+    let findings = find(&items, arguments)?;
+    write(&items, &findings, arguments.json, "", out)?;
+    Ok(exit::DONE)
 }
 
-/// Runs the command; what it finds goes to `out`.
-pub(super) fn propagate(arguments: &PropagateArguments, out: &mut impl Write) -> Outcome {
-    let table = read(&arguments.file)?;
-    let items = Items::new(&table)?;
-    let findings = match arguments.method {
-        MethodName::Duplicates => duplicates::find(&items, arguments)?,
-        MethodName::Spreading => spreading::find(&items, arguments)?,
-    };
-    if arguments.json {
-        for finding in &findings {
+fn find(items: &Items<'_>, arguments: &PropagateArguments) -> Result<Vec<Finding>, InputError> {
+    match arguments.method {
+        MethodName::Duplicates | MethodName::Images => duplicates::find(items, arguments),
+        MethodName::Spreading => spreading::find(items, arguments),
+    }
+}
+
+/// Writes the findings, and for people what else is to be said of them.
+fn write(
+    items: &Items<'_>,
+    findings: &[Finding],
+    json: bool,
+    closing: &str,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    if json {
+        for finding in findings {
             serde_json::to_writer(&mut *out, finding).map_err(io::Error::from)?;
             writeln!(out)?;
         }
     } else {
-        out.write_all(items.report(&findings).as_bytes())?;
+        write!(out, "{}{closing}", items.report(findings))?;
     }
-    out.flush()?;
-    Ok(exit::DONE)
+    out.flush()
 }
 
-impl<'a> Items<'a> {
-    fn new(table: &'a Table) -> Result<Self, InputError> {
-        let label = table.need(None, &["label"])?;
-        let categories = Categories::of(table, &[label], &[])?;
-        if categories.len() == 0 {
-            return Err(table.fault(Fault::Shape("no item has a label to propagate".to_owned())));
-        }
-        let labels = (0..table.rows()).map(|row| categories.at(table, label, row));
-        Ok(Self {
-            table,
-            names: table.identifiers(table.choose(None, &ITEM_NAMES)?),
-            labels: labels.collect::<Result<_, InputError>>()?,
-            categories,
-        })
-    }
-
-    fn category(&self, category: u32) -> String {
-        self.categories.names()[category as usize].clone()
-    }
-
-    fn ids(&self, rows: &[usize]) -> Vec<String> {
-        rows.iter().take(LISTED_MAX).map(|&row| self.names[row].clone()).collect()
-    }
-
+impl Items<'_> {
     /// The findings for people.
     fn report(&self, findings: &[Finding]) -> String {
         let labeled = self.labels.iter().flatten().count();
         let (mut drafts, mut conflicts) = (Vec::new(), Vec::new());
         for finding in findings {
             match finding {
-                Finding::Draft { id, label, score, from } => {
+                Finding::Draft { id, label, score, from, .. } => {
                     drafts.push(vec![cell(id), cell(label), format!("{score:.3}"), from.text()])
                 }
                 Finding::Conflict { id, given, conflict, .. } => {

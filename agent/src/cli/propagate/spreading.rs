@@ -3,8 +3,9 @@
 use insitu_measure::propagation::{GRAPH_ITEMS_MAX, Graph, Method, spread};
 
 use super::arguments::PropagateArguments;
-use super::{Finding, Items, LISTED_MAX, Origin};
-use crate::cli::columns::{Column, Fault, InputError};
+use super::source::Items;
+use super::{Finding, LISTED_MAX, Origin};
+use crate::cli::columns::{Fault, InputError};
 
 /// Most numbers of a file's features (512 MiB).
 const NUMBERS_MAX: usize = 1 << 26;
@@ -20,8 +21,9 @@ pub(super) fn find(
     arguments: &PropagateArguments,
 ) -> Result<Vec<Finding>, InputError> {
     let rows = items.names.len();
-    let (dimensions, points) = points(items)?;
-    let unfit = |text: String| items.table.fault(Fault::Shape(text));
+    let (dimensions, points) = items.source.points()?;
+    bounded(rows, dimensions).map_err(|fault| items.source.unfit(fault))?;
+    let unfit = |text: String| items.source.shape(text);
     // The graph counts an item among its own neighbours.
     let neighbours = (usize::from(arguments.neighbours) + 1).min(rows);
     let graph = Graph::nearest(dimensions, &points, neighbours)
@@ -40,6 +42,9 @@ pub(super) fn find(
         let next = others.map(|(_, share)| *share).fold(0.0, f64::max);
         let reached = score >= arguments.min_score && score - next > LEAD_MIN;
         reached.then(|| Finding::Draft {
+            row,
+            category: label,
+            shares: shares.to_vec(),
             id: items.names[row].clone(),
             label: items.category(label),
             score,
@@ -49,32 +54,16 @@ pub(super) fn find(
     Ok(open.filter_map(draft).collect())
 }
 
-/// Number of features, and all of them, row-major.
-fn points(items: &Items<'_>) -> Result<(usize, Vec<f64>), InputError> {
-    let feature = |column: &&Column| {
-        column.name().starts_with("f_") || column.name().starts_with("features.")
-    };
-    let features: Vec<&Column> = items.table.columns().iter().filter(feature).collect();
-    if features.is_empty() {
-        let wanted = "f_NAME for each feature (or features, in JSON)".to_owned();
-        items.table.need(None, &[&wanted])?;
+/// Checks that a graph of so many items fits.
+pub(super) fn bounded(items: usize, features: usize) -> Result<(), Fault> {
+    if items > GRAPH_ITEMS_MAX {
+        return Err(Fault::TooMany { what: "items", found: items, limit: GRAPH_ITEMS_MAX });
     }
-    let too_many = |what, found, limit| items.table.fault(Fault::TooMany { what, found, limit });
-    let rows = items.names.len();
-    if rows > GRAPH_ITEMS_MAX {
-        return Err(too_many("items", rows, GRAPH_ITEMS_MAX));
+    let found = items.saturating_mul(features);
+    if found > NUMBERS_MAX {
+        return Err(Fault::TooMany { what: "features in all", found, limit: NUMBERS_MAX });
     }
-    let numbers = rows.saturating_mul(features.len());
-    if numbers > NUMBERS_MAX {
-        return Err(too_many("features in all", numbers, NUMBERS_MAX));
-    }
-    let mut points = Vec::with_capacity(numbers);
-    for row in 0..rows {
-        for column in &features {
-            points.push(items.table.number(column, row)?);
-        }
-    }
-    Ok((features.len(), points))
+    Ok(())
 }
 
 /// The nearest items that have the label.

@@ -6,7 +6,14 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use super::super::arguments::{Arguments, Command};
+use super::super::testing::context;
 use super::propagate;
+use crate::prelabel::{Origin, Prelabel};
+use crate::review::{Annotation, Decision, annotate, next};
+use crate::store::Store;
+use crate::store::items::Stage;
+use crate::store::labels::Role;
+use crate::testing;
 
 const LONG: &str = "the quick brown fox jumps over the lazy dog and then runs far away from the \
                     angry farmer who owns the field beside the old wooden mill";
@@ -18,7 +25,8 @@ fn run(words: &str, content: &str) -> Result<String, String> {
     let parsed = Arguments::try_parse_from(all.split_whitespace()).map_err(|e| e.to_string())?;
     let Command::Propagate(arguments) = parsed.command else { panic!("another command") };
     let mut out = Vec::new();
-    match propagate(&arguments, &mut out) {
+    let open = || panic!("a run on a file opens no store");
+    match propagate(open, &arguments, &mut out) {
         Ok(_) => Ok(String::from_utf8(out).unwrap()),
         Err(failure) => {
             assert_eq!(failure.code, 1);
@@ -127,4 +135,64 @@ fn bad_input_is_refused() {
     for words in ["--alpha 1", "--alpha nan", "--similarity 0", "--neighbours 0", "--min-score 2"] {
         assert!(refused(words, "").contains("invalid value"), "{words}");
     }
+}
+
+/// Ages repeat after 90 items: the second ninety are equal to the first, of which a few are labeled.
+#[test]
+fn equal_items_of_a_project_get_stored_drafts() {
+    let (_folder, context, row) = context(180);
+    testing::prelabel(&context.store, &row, |_| 0.7);
+    let (data, name) = (context.config.data.clone(), row.definition.name.clone());
+    let ann = testing::person(&context.store, "ann", Role::Expert);
+    let cards = next(&context.store, &ann, &name, 6, 1).unwrap();
+    for (at, card) in cards.iter().enumerate() {
+        let annotation = Annotation {
+            key: at.to_string(),
+            class: Some(u16::from(at % 2 == 0)),
+            seconds: 1.0,
+            decision: Decision::Correct,
+            comment: None,
+            looks_real: None,
+        };
+        annotate(&context.store, &ann, &card.row.opaque, &annotation, 2).unwrap();
+    }
+    let run = |words: &str| {
+        let all = format!("insitu-agent propagate --project heart {words}");
+        let parsed = Arguments::try_parse_from(all.split_whitespace()).unwrap();
+        let Command::Propagate(arguments) = parsed.command else { panic!("another command") };
+        let open = || {
+            let mut other = super::super::testing::context(0).1;
+            other.store = Store::open(&data).unwrap();
+            Ok(other)
+        };
+        let mut out = Vec::new();
+        propagate(open, &arguments, &mut out)
+            .map(|_| String::from_utf8(out).unwrap())
+            .map_err(|failure| failure.message)
+    };
+    let dry = run("--dry-run").unwrap();
+    assert!(dry.contains("6 drafts") && !dry.contains("stored"), "{dry}");
+    // The model says class 1 of all; three duplicates are labeled 0.
+    assert!(run("").unwrap().contains("3 drafts are stored"));
+    let store = Store::open(&data).unwrap();
+    let waiting =
+        |stage| store.read("test", |tx| tx.items_in_stage(row.project, stage, 0, 1000)).unwrap();
+    let rows = [waiting(Stage::First), waiting(Stage::Expert)].concat();
+    let drafted: Vec<_> = rows.iter().filter(|row| row.origin.is_some()).collect();
+    assert_eq!(drafted.len(), 3);
+    for row in drafted {
+        let draft = Prelabel::decode(row.prelabel.as_ref().unwrap()).unwrap();
+        assert_eq!((draft.class(), draft.confidence()), (0, 1.0));
+        let Origin::Propagated { method, from, items, .. } =
+            Origin::decode(row.origin.as_ref().unwrap()).unwrap()
+        else {
+            panic!("another origin")
+        };
+        assert_eq!((method.as_str(), from.len(), items), ("duplicate", 1, 1));
+        assert!(cards.iter().any(|card| card.row.opaque == from[0].0));
+    }
+    assert!(run("").unwrap().contains("0 drafts are stored"), "nothing is stored twice");
+    // By the project's bins all of them are neighbours, and three labels are as many as three.
+    let spread = run("--method spreading --dry-run").unwrap();
+    assert!(spread.starts_with("180 items, 6 labeled; "), "{spread}");
 }
