@@ -372,28 +372,6 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Puts prelabeled items that nobody has labeled, in their order, behind those that come first
-    /// already; one that was accepted unseen waits for a reader from then on. How many were put.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn want(&self, project: i64, items: &[i64]) -> Result<u64, StoreError> {
-        let last: i64 = self
-            .sql
-            .prepare_cached("SELECT coalesce(max(wanted), 0) FROM items WHERE project = ?1")?
-            .query_row([project], |row| row.get(0))?;
-        let mut statement = self.sql.prepare_cached(
-            "UPDATE items SET wanted = ?3, stage = iif(stage = 2, 3, stage), route = iif(stage = 2, 1, route)
-             WHERE project = ?1 AND item = ?2 AND stage IN (2, 3, 5) AND wanted IS NULL
-               AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)",
-        )?;
-        let mut put = 0;
-        for (item, place) in items.iter().zip(last + 1..) {
-            put += u64::try_from(statement.execute(params![project, item, place])?).unwrap_or(0);
-        }
-        Ok(put)
-    }
-
     /// Moves an item.
     ///
     /// # Errors

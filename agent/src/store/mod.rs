@@ -15,6 +15,7 @@ pub mod items;
 pub mod labels;
 pub mod ledger;
 pub mod meta;
+pub mod offers;
 pub mod orders;
 pub mod peers;
 pub mod quality;
