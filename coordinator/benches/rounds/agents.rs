@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use insitu_daemon::clock::SystemClock;
 use insitu_daemon::credentials::Credentials;
-use insitu_daemon::link::client::{self, Connector, Link, Timeouts};
+use insitu_daemon::link::client::{self, CallError, Connector, Link, Timeouts};
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::coarse;
 use insitu_protocol::ids::{Digest, digest};
 use insitu_protocol::order::{Order, RoundOrder};
 use insitu_protocol::release::{Body, CHAIN_START, Release, Values, chain};
+use insitu_protocol::response::Refusal;
 use tokio::task::JoinSet;
 
 use super::support::FACTS;
@@ -141,7 +142,14 @@ impl Agent {
         let bytes = release.encode().unwrap();
         self.previous = chain(&bytes);
         let sent = bytes.len();
-        self.link.submit(bytes).await.unwrap();
+        // A thousand at once are more than the link takes: it says when to try again.
+        while let Err(error) = self.link.submit(bytes.clone()).await {
+            let CallError::Refused { source: Refusal::Busy { retry_after_ms } } = error else {
+                panic!("{error:?}")
+            };
+            let spread = u32::try_from(self.seed % 16).unwrap();
+            tokio::time::sleep(Duration::from_millis(retry_after_ms.into()) * (1 + spread)).await;
+        }
         sent
     }
 }

@@ -410,7 +410,8 @@ impl Unread {
     /// What the peer is told, counted; `None` when nobody is there to be told.
     fn refusal(self) -> Option<Refusal> {
         let (reason, refusal) = match self {
-            Self::Late => ("slow", Refusal::Malformed),
+            // The bytes may be good: a peer behind a slow line, or this machine, was not fast enough.
+            Self::Late => ("slow", Refusal::Busy { retry_after_ms: BUSY_RETRY_MS }),
             Self::Busy => ("busy", Refusal::Busy { retry_after_ms: BUSY_RETRY_MS }),
             Self::Read(ReadError::Truncated) => ("truncated", Refusal::Malformed),
             Self::Read(ReadError::Frame(FrameError::UnknownKind { kind })) => {
