@@ -147,7 +147,7 @@ impl Agent {
             let CallError::Refused { source: Refusal::Busy { retry_after_ms } } = error else {
                 panic!("{error:?}")
             };
-            let spread = u32::try_from(self.seed % 16).unwrap();
+            let spread = u32::try_from(self.seed % 4).unwrap();
             tokio::time::sleep(Duration::from_millis(retry_after_ms.into()) * (1 + spread)).await;
         }
         sent
