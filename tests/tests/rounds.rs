@@ -30,10 +30,11 @@ async fn a_round_without_a_killed_agent_closes_at_its_deadline_with_the_exact_su
     }
     federation.publish().await;
     federation.label().await;
+    federation.network.cut(federation.sites[2].host);
     federation.sites[2].kill().await;
     let start = federation.clock.now();
     let run = federation.train_within(1, CLOSES_IN);
-    federation.trained(run).await;
+    federation.until("the run to end", || federation.run(run).state != "open").await;
     let seconds = (federation.clock.now() - start).get_seconds();
     assert!((120..130).contains(&seconds), "closed after {seconds} s");
 
@@ -59,6 +60,7 @@ async fn a_round_without_a_killed_agent_closes_at_its_deadline_with_the_exact_su
     assert_eq!((sum.0, sum.1, updates.len()), (expected, 2, 2));
 
     // Back again, it says nothing of a round that is over, and learns of the result.
+    federation.network.heal(federation.sites[2].host);
     federation.sites[2].start();
     federation
         .until("the result everywhere", || federation.all_use(report.published.unwrap()))

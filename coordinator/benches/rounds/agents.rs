@@ -13,13 +13,13 @@ use insitu_protocol::coarse;
 use insitu_protocol::ids::{Digest, digest};
 use insitu_protocol::order::{Order, RoundOrder};
 use insitu_protocol::release::{Body, CHAIN_START, Release, Values, chain};
-use insitu_protocol::response::Refusal;
 use tokio::task::JoinSet;
 
 use super::support::FACTS;
 
 /// One agent.
 struct Agent {
+    connector: Connector,
     link: Link,
     /// Number of the last order that it heard.
     after: u64,
@@ -57,16 +57,16 @@ pub(super) fn main(arguments: &[String]) {
 }
 
 async fn connect(address: &str, folder: &Path, count: u64) -> Vec<Agent> {
-    let endpoint = client::endpoint().unwrap();
     let mut agents = Vec::new();
     for seed in 0..count {
         let credentials = Credentials::load(&folder.join(format!("{seed}.pem"))).unwrap();
         let clock = Arc::new(SystemClock);
         let timeouts = Timeouts::default();
-        let connector =
-            Connector::new(endpoint.clone(), address, &credentials, clock, timeouts).unwrap();
+        // Each has a socket of its own, as agents on machines of their own have.
+        let endpoint = client::endpoint().unwrap();
+        let connector = Connector::new(endpoint, address, &credentials, clock, timeouts).unwrap();
         let (link, _) = connector.connect(FACTS).await.unwrap();
-        agents.push(Agent { link, after: 0, sequence: 0, previous: CHAIN_START, seed });
+        agents.push(Agent { connector, link, after: 0, sequence: 0, previous: CHAIN_START, seed });
     }
     agents
 }
@@ -100,11 +100,27 @@ impl Agent {
 
     async fn order(&mut self, patience: Duration) -> Order {
         loop {
-            if let Some(first) = self.link.poll(self.after).await.unwrap().into_iter().next() {
-                self.after = first.number;
-                return first.order;
+            match self.link.poll(self.after).await {
+                Ok(orders) => {
+                    if let Some(first) = orders.into_iter().next() {
+                        self.after = first.number;
+                        return first.order;
+                    }
+                    tokio::time::sleep(patience).await;
+                }
+                Err(error) => self.recover(error).await,
             }
-            tokio::time::sleep(patience).await;
+        }
+    }
+
+    /// Does what an agent does after a failure that is not for good: waits, and connects anew.
+    async fn recover(&mut self, error: CallError) {
+        assert!(error.is_transient(), "{error:?}");
+        tokio::time::sleep(Duration::from_millis(500 + 250 * (self.seed % 4))).await;
+        if !matches!(error, CallError::Refused { .. })
+            && let Ok((link, _)) = self.connector.connect(FACTS).await
+        {
+            self.link = link;
         }
     }
 
@@ -142,13 +158,8 @@ impl Agent {
         let bytes = release.encode().unwrap();
         self.previous = chain(&bytes);
         let sent = bytes.len();
-        // A thousand at once are more than the link takes: it says when to try again.
         while let Err(error) = self.link.submit(bytes.clone()).await {
-            let CallError::Refused { source: Refusal::Busy { retry_after_ms } } = error else {
-                panic!("{error:?}")
-            };
-            let spread = u32::try_from(self.seed % 4).unwrap();
-            tokio::time::sleep(Duration::from_millis(retry_after_ms.into()) * (1 + spread)).await;
+            self.recover(error).await;
         }
         sent
     }
