@@ -185,6 +185,19 @@ fn a_replayed_round_is_not_another_round() {
     assert!(rows[0].note.contains("not approved"), "{}", rows[0].note);
 }
 
+/// A site that was away for long works on the newest round of a run alone: the others are over.
+#[test]
+fn a_later_round_takes_the_place_of_those_before_it() {
+    let site = site(90, 90);
+    let (_, judge) = campaign(true, 10);
+    order(&site, &judge, (1..=3).map(|number| Order::CoarseRound(round(number))), 10);
+    let rows = site.store().read("test", |tx| tx.rounds(None)).unwrap();
+    assert!(rows.iter().all(|row| row.coarse && row.state == RoundState::Declined));
+    let notes: Vec<&str> = rows.iter().map(|row| row.note.as_str()).collect();
+    assert!(notes[..2].iter().all(|note| note.starts_with("round 3 of the run")), "{notes:?}");
+    assert!(notes[2].contains("not approved"), "{notes:?}");
+}
+
 /// A bundle that the federation's key has not signed is not even listed, and bundles without end
 /// leave only the newest to be decided on.
 #[test]
