@@ -138,6 +138,7 @@ impl Engine {
                 self.tagger.tag(text).into_iter().filter(|find| !veto::holds(text, &scanned, find)),
             );
         }
+        names::cover_titles(text, &mut found);
         found.retain(|find| find.score >= self.profile.min_score && self.profile.hides(find.kind));
         clean::keep_masks(text, &mut found);
         resolve::resolve(text, found)

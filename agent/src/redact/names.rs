@@ -16,6 +16,18 @@ const WORDS_MAX: usize = 6;
 const TITLE_BYTES_MAX: usize = 10;
 /// Letters of a name's part that is looked for elsewhere in the text.
 const PART_LETTERS_MIN: usize = 3;
+/// Titles that are hidden with their name, in small letters.
+const COVERED_TITLES: &[&str] =
+    &["dr", "habil", "med", "miss", "mr", "mrs", "ms", "mx", "pd", "prof", "professor", "sir"];
+/// Words that tell a text's language.
+const LANGUAGE_WORDS: usize = 400;
+const SPANISH_WORDS: &[&str] = &[
+    "con", "de", "del", "el", "en", "la", "las", "los", "por", "que", "se", "sin", "su", "una", "y",
+];
+const OTHER_WORDS: &[&str] = &[
+    "and", "at", "by", "der", "die", "for", "from", "in", "is", "mit", "of", "on", "the", "to",
+    "und", "von", "was", "with",
+];
 /// Score of a name that stands where it was announced.
 const ANNOUNCED: f32 = 0.9;
 /// Score of a name's repetition.
@@ -36,6 +48,40 @@ pub(super) fn find(text: &str, finds: &Finds, hints: &Hints) -> Vec<Find> {
         .collect();
     found.extend(occurrences(text, &known, false).map(|word| name(word, ANNOUNCED)));
     found
+}
+
+/// Titles are hidden with the name behind them: "Dr. Roe", "Prof. Dr. med. Roe". Not in Spanish texts,
+/// where a title stands before most words of respect and tells nothing of the person.
+pub(super) fn cover_titles(text: &str, found: &mut [Find]) {
+    let names = || found.iter().filter(|find| find.kind == Kind::Name);
+    if names().next().is_none() || is_spanish(text) {
+        return;
+    }
+    for find in found.iter_mut().filter(|find| find.kind == Kind::Name) {
+        while let Some(start) = title_before(text, find.start) {
+            find.start = start;
+        }
+    }
+}
+
+/// Where the title that ends before byte `at` starts.
+fn title_before(text: &str, at: usize) -> Option<usize> {
+    let gap = text[..at].trim_end_matches([' ', '\u{a0}']);
+    let end = gap.strip_suffix('.').unwrap_or(gap).len();
+    let title = Word::before(text, end)?;
+    let near = (1..=2).contains(&(at - gap.len()));
+    let capital = title.is_capitalised() || matches!(title.text, "med" | "habil");
+    (near && capital && title.is_in(COVERED_TITLES)).then_some(title.start)
+}
+
+/// Whether more small words of Spanish than of English and German stand at the start of `text`.
+fn is_spanish(text: &str) -> bool {
+    let small = words(text).take(LANGUAGE_WORDS).filter(|word| !word.is_capitalised());
+    let mut balance = 0_i32;
+    for word in small {
+        balance += i32::from(word.is_in(SPANISH_WORDS)) - i32::from(word.is_in(OTHER_WORDS));
+    }
+    balance > 0
 }
 
 fn name(word: Word<'_>, score: f32) -> Find {

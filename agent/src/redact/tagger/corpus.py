@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes the tagger's generated training texts: corpus.py SEED COUNT > corpus.jsonl
 
-Needs the PyPI packages faker (names, places, companies), pyspellchecker (word lists, MIT) and django
+`templates.py` and `letters.py` hold the carriers. Needs the PyPI packages faker (names, places, companies), pyspellchecker (word lists, MIT) and django
 (translated interface messages, BSD: lines without personal data). Every text is invented: templates
 of ours, filled at random. Each line is {"text", "spans": [{"start", "end", "type"}]}, code points.
 """
@@ -15,8 +15,14 @@ import sys
 import django
 import spellchecker
 from faker import Faker
+from faker.config import AVAILABLE_LOCALES
 
+import letters
 from templates import CLEAN, CLOSINGS, DID, FIELDS, HEADERS, SALADS, SENTENCES, TOWNS, WHO
+
+for lang_ in SENTENCES:
+    SENTENCES[lang_] += letters.SENTENCES[lang_]
+    CLEAN[lang_] += letters.CLEAN[lang_]
 
 SEED, COUNT = int(sys.argv[1]), int(sys.argv[2])
 rnd = random.Random(SEED)
@@ -52,24 +58,36 @@ def words(lang):
     return {w: n ** 0.5 for w, n in table.items() if n > 40 and w.isalpha() and len(w) > 2}
 
 
+COUNTRIES = {
+    "en": "Canada Germany France Spain Italy England Scotland Ireland Wales Britain America Mexico Brazil Argentina Chile Peru Colombia India China Japan Korea Vietnam Thailand Philippines Indonesia Australia Russia Ukraine Poland Sweden Norway Denmark Finland Estonia Latvia Greece Turkey Egypt Nigeria Kenya Ghana Ethiopia Morocco Israel Iran Iraq Syria Pakistan Afghanistan Switzerland Austria Belgium Netherlands Portugal Hungary Romania Slovenia Croatia Serbia Cuba Haiti Jamaica Somalia".split(),
+    "de": "Deutschland Österreich Schweiz Türkei Polen Italien Spanien Frankreich Syrien Rumänien Kroatien Griechenland Russland Ukraine Afghanistan Irak Portugal Niederlande".split(),
+    "es": "España México Argentina Colombia Chile Perú Venezuela Ecuador Cuba Francia Italia Portugal Marruecos Rumanía Bolivia Uruguay Alemania".split(),
+}
 WORDS = {lang: words(lang) for lang in ("en", "de", "es")}
-NAMES = set()
-for lang_ in LOCALES:
-    for loc in LOCALES[lang_] + ELSEWHERE:
-        f = faker(loc)
-        for _ in range(120):
-            NAMES.add(f.first_name().lower())
-            NAMES.add(f.last_name().lower())
-            NAMES.add(f.city().lower())
-for towns in TOWNS.values():
-    NAMES.update(part.lower() for town in towns.split(",") for part in town.split())
-# In small letters every word is a word; with a capital, one that is a name too says nothing.
+
+
+def listed(*lists):
+    """Every entry of faker's lists of these names, in all locales, in small letters, word by word."""
+    for loc in sorted(AVAILABLE_LOCALES):
+        for provider in faker(loc).get_providers():
+            for entry in (e for name in lists for e in (getattr(provider, name, None) or ())):
+                entry = entry[-1] if isinstance(entry, tuple) else entry
+                yield from (part for part in str(entry).lower().replace("-", " ").split() if len(part) > 2)
+
+
+GIVENS = set(listed("first_names", "first_names_male", "first_names_female"))
+NAMES = GIVENS | set(listed("last_names", "last_names_male", "last_names_female", "cities", "city_names", "countries", "states", "provinces", "regions"))
+for names_ in (*TOWNS.values(), *map(" ".join, COUNTRIES.values())):
+    NAMES.update(names_.lower().replace(",", " ").split())
+# In small letters every word is a word; with a capital, one that is a name too says nothing, unless
+# it is so common that it starts sentences more often than it names people.
 CAPITALS = {}
 for lang_, table_ in WORDS.items():
-    CAPITALS[lang_] = rnd.choices([w for w in table_ if w not in NAMES],
-                                  [n for w, n in table_.items() if w not in NAMES], k=200_000)
+    common = set(sorted(table_, key=table_.get, reverse=True)[:1500]) - GIVENS
+    keep = [w for w in table_ if w not in NAMES or w in common]
+    CAPITALS[lang_] = rnd.choices(keep, [table_[w] for w in keep], k=200_000)
     common = sorted(table_, key=table_.get, reverse=True)[:6000]
-    keep = [w for w in table_ if w not in NAMES] + [w for w in common if w in NAMES and w not in ("john", "mary", "david", "james", "maria", "michael", "peter", "george", "paul", "anna")]
+    keep = [w for w in table_ if w not in NAMES] + [w for w in common if w in NAMES and w not in GIVENS]
     WORDS[lang_] = rnd.choices(keep, [table_[w] for w in keep], k=200_000)
 
 
@@ -136,10 +154,6 @@ HOSPITALS = {
     "de": ["Klinikum {city}", "Universitätsklinikum {city}", "St. {given} Krankenhaus {city}", "Krankenhaus {city}", "Kreisklinik {city}", "{surname}-Klinik {city}", "Praxis Dr. {surname}", "Gemeinschaftspraxis {surname} und {surname}", "Rehaklinik {city}", "Marienhospital {city}", "Asklepios Klinik {city}", "MVZ {city}", "AOK {city}", "Pflegeheim {surname}", "Universität {city}", "{surname} GmbH"],
     "es": ["Hospital Universitario de {city}", "Hospital General de {city}", "Hospital {given} {surname}", "Clínica {surname}", "Centro de Salud {city}", "Hospital Virgen de {city}", "Complejo Hospitalario de {city}", "Hospital San {given}", "Instituto {surname}", "Universidad de {city}", "Fundación {surname}", "Colegio {surname}"],
 }
-COUNTRIES = {
-    "de": "Deutschland Österreich Schweiz Türkei Polen Italien Spanien Frankreich Syrien Rumänien Kroatien Griechenland Russland Ukraine Afghanistan Irak Portugal Niederlande".split(),
-    "es": "España México Argentina Colombia Chile Perú Venezuela Ecuador Cuba Francia Italia Portugal Marruecos Rumanía Bolivia Uruguay Alemania".split(),
-}
 STREETS = {
     "en": ["{n3} {surname} Street", "{n4} {surname} Ave", "{n3} {given} Road", "{n2} {surname} Lane, Apt {n2}", "{n4} {city} Blvd, Suite {n3}", "{n2} {surname} Close", "P.O. Box {n4}", "Flat {n1}, {n2} {surname} Gardens", "{n4} N {surname} St"],
     "de": ["{surname}straße {n2}", "{given}weg {n2}", "{surname}str. {n2}", "Am {surname}platz {n1}", "{city}er Straße {n3}", "Hauptstraße {n2}a", "{surname}gasse {n1}", "{given}-{surname}-Allee {n2}", "Im {surname} {n1}", "Bahnhofstr. {n2}"],
@@ -149,7 +163,7 @@ STREETS = {
 
 def case(text):
     x = rnd.random()
-    return text.upper() if x < 0.06 else text.lower() if x < 0.10 else text
+    return text.upper() if x < 0.06 else text.lower() if x < 0.11 else text
 
 
 def given(lang):
@@ -170,7 +184,7 @@ def full(lang):
     if x < 0.62:
         text = f"{g} {s}"
     elif x < 0.70:
-        text = f"{g} {rnd.choice('ABCDEFGHJKLMNPRST')}. {s}"
+        text = f"{g} {rnd.choice('ABCDEFGHJKLMNPRST')}{rnd.choice(['.', '.', ''])} {s}"
     elif x < 0.76:
         text = f"{rnd.choice('ABCDEFGHJKLMNPRST')}. {s}"
     elif x < 0.84:
@@ -243,6 +257,38 @@ def medical(lang):
     return rnd.choice(CONDITIONS[lang])
 
 
+def term(lang):
+    """A medical term that no word list holds, from parts; in German a noun."""
+    heads, tails = letters.PARTS[lang]
+    head = rnd.choice(heads) + (rnd.choice(heads).lower() if rnd.random() < 0.25 else "")
+    word = head + rnd.choice(tails)
+    if lang == "de" and rnd.random() < 0.2:
+        return rnd.choice(heads) + "-" + rnd.choice(tails).capitalize()
+    if lang != "de" and rnd.random() < 0.3:
+        return rnd.choice(WORDS[lang]) + " " + word
+    return word
+
+
+def drug():
+    if rnd.random() < 0.4:
+        return rnd.choice(DRUGS)
+    return rnd.choice(letters.DRUG_HEADS) + rnd.choice(["", "", *letters.DRUG_MIDDLES]) + rnd.choice(letters.DRUG_TAILS)
+
+
+def eponym(lang):
+    """What a disease, a sign or a scale is called after: mostly known, sometimes anybody."""
+    return rnd.choice(EPONYMS) if rnd.random() < 0.6 else faker(locale(lang)).last_name()
+
+
+def acronym():
+    return "".join(rnd.choice("ABCDEFGHIKLMNPRSTV") for _ in range(rnd.randint(2, 5)))
+
+
+def germ():
+    genus, species = rnd.choice(letters.GERMS).split()
+    return rnd.choice([f"{genus} {species}", f"{genus[0]}. {species}", genus])
+
+
 def spliced(a, b):
     """An unknown word that looks like one: the head of one and the tail of another."""
     return a[:rnd.randint(2, max(2, len(a) - 2))] + b[-rnd.randint(2, max(2, min(5, len(b)))):].lower()
@@ -287,19 +333,23 @@ SLOTS = {
     "given": lambda l: (given(l), "NAME"),
     "surname": lambda l: (surname(l), "NAME"),
     "city": lambda l: (case(town(l)), "LOCATION"),
-    "country": lambda l: (rnd.choice(COUNTRIES[l]) if l in COUNTRIES else faker("en_US").country(), "LOCATION"),
+    "country": lambda l: (faker("en_US").country() if l == "en" and rnd.random() < 0.4 else rnd.choice(COUNTRIES[l]), "LOCATION"),
     "state": lambda l: ((faker("en_US").state() if l == "en" else faker("de_DE").administrative_unit() if l == "de" else faker("es_ES").state()), "LOCATION"),
     "street": lambda l: (case(fill_plain(rnd.choice(STREETS[l]), l)), "LOCATION"),
     "address": lambda l: (faker(rnd.choice(LOCALES[l] if rnd.random() < .6 else ELSEWHERE)).address().replace("\n", rnd.choice([", ", "\n", ", "])), "LOCATION"),
-    "zip": lambda l: (faker(rnd.choice(LOCALES[l])).postcode(), "LOCATION"),
+    "zip": lambda l: (faker(rnd.choice(LOCALES[l] if rnd.random() < 0.7 else ELSEWHERE)).postcode(), "LOCATION"),
     "org": lambda l: (case(company(l)), "ORGANIZATION"),
     "hospital": lambda l: (case(fill_plain(rnd.choice(HOSPITALS[l]), l)), "ORGANIZATION"),
     "age": lambda l: (str(rnd.randint(1, 99)), None if l == "en" else "AGE"),
     "anos": lambda l: (f"{rnd.randint(1, 99)} {rnd.choice(['años', 'años', 'años', 'meses', 'días'])}", "AGE"),
     "plainage": lambda l: (str(rnd.randint(2, 89)), None),
-    "eponym": lambda l: (rnd.choice(EPONYMS), None),
-    "drug": lambda l: (rnd.choice(DRUGS), None),
+    "eponym": lambda l: (eponym(l), None),
+    "acro": lambda l: (acronym(), None),
+    "germ": lambda l: (germ(), None),
+    "drug": lambda l: (drug(), None),
     "cond": lambda l: (medical(l), None),
+    "term": lambda l: (term(l), None),
+    "Term": lambda l: ((lambda t: t[0].upper() + t[1:])(term(l)), None),
     "dept": lambda l: (rnd.choice(DEPARTMENTS[l]), None),
     "date": lambda l: (date(l), None),
     "n1": lambda l: (digits(1), None), "n2": lambda l: (digits(2), None), "n3": lambda l: (digits(3), None),
@@ -345,9 +395,20 @@ def document(lang):
         else:
             template = rnd.choice(SENTENCES[lang])
         text = fill(template, lang, text, spans)
-    elif shape < 0.50:                                 # one sentence without
+    elif shape < 0.47:                                 # one sentence without
         text = fill(rnd.choice(CLEAN[lang]), lang, text, spans)
-    elif shape < 0.75:                                 # a note: header, sentences, closing
+    elif shape < 0.60:                                 # a letter: its head, its text, its end
+        for template in rnd.choice(letters.LETTERS[lang]):
+            if rnd.random() < 0.85:
+                text = fill(template, lang, text, spans) + rnd.choice(["\n", "\n", "\n\n"])
+        for _ in range(rnd.randint(1, 7)):
+            pool = SENTENCES if rnd.random() < 0.25 else CLEAN
+            text = fill(rnd.choice(pool[lang]), lang, text, spans) + rnd.choice([" ", " ", "\n"])
+        for template in letters.ENDS[lang]:
+            if rnd.random() < 0.4:
+                text += "\n" if not text.endswith("\n") else ""
+                text = fill(template, lang, text, spans) + rnd.choice(["\n", "\n\n"])
+    elif shape < 0.78:                                 # a note: header, sentences, closing
         for part in (HEADERS, None, None, None, None, CLOSINGS):
             if part is None:
                 for _ in range(rnd.randint(0, 3)):

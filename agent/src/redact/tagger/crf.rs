@@ -1,8 +1,8 @@
 //! A linear-chain conditional random field (Lafferty, McCallum, Pereira, ICML 2001) over hashed
 //! features: weights, their file, and posterior probabilities by forward-backward.
 
-use super::features::{BUCKETS, FEATURES, features};
-use super::lexicon::Lexicon;
+use super::features::{FEATURES, ROWS, features, split, word};
+use super::lexicon::{Lexicon, WORD};
 use super::tokens::Token;
 
 /// What a token can be. The order is that of the weight file.
@@ -12,10 +12,17 @@ pub(super) const OUTSIDE: usize = 0;
 /// Tokens that are worked on at once; a longer text is cut at line ends or, failing that, anywhere.
 const CHUNK_TOKENS_MAX: usize = 2_048;
 /// First bytes of a weight file.
-const MAGIC: &[u8; 8] = b"INSTCRF1";
+const MAGIC: &[u8; 8] = b"INSTCRF2";
 
 /// The weights of one label per column.
 pub(super) type Row = [f32; LABELS];
+
+/// The weights of one feature: in units of the scale, for the feature with this check alone.
+#[derive(Clone, Copy, Default)]
+struct Entry {
+    check: u8,
+    weights: [i8; LABELS],
+}
 
 /// Why a weight file cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -33,7 +40,7 @@ pub enum WeightsError {
         expected_bytes: usize,
     },
     /// A row lies outside the table.
-    #[error("row {row} of {BUCKETS}")]
+    #[error("row {row} of {ROWS}")]
     Row {
         /// The row's number.
         row: usize,
@@ -43,7 +50,7 @@ pub enum WeightsError {
 /// Weights as they are used: one byte each, in units of `scale`.
 pub(super) struct Crf {
     lexicon: Lexicon,
-    rows: Vec<[i8; LABELS]>,
+    rows: Vec<Entry>,
     scale: f32,
     /// `[from][to]`.
     transitions: [Row; LABELS],
@@ -51,10 +58,10 @@ pub(super) struct Crf {
 
 impl Crf {
     /// Reads a weight file: magic, scale, transitions (f32 LE), number of rows (u32 LE), then each
-    /// row as its distance from the one before (u16 LE) and its weights (i8).
+    /// row as its distance from the one before (u16 LE), its check (u8) and its weights (i8).
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, WeightsError> {
         const HEADER: usize = 8 + 4 + 4 * LABELS * LABELS + 4;
-        const ROW: usize = 2 + LABELS;
+        const ROW: usize = 3 + LABELS;
         let short =
             |expected_bytes| WeightsError::Length { got_bytes: bytes.len(), expected_bytes };
         let rest = bytes.strip_prefix(MAGIC).ok_or(WeightsError::Magic)?;
@@ -70,21 +77,22 @@ impl Crf {
         if bytes.len() != HEADER + count * ROW {
             return Err(short(HEADER + count * ROW));
         }
-        let mut rows = vec![[0; LABELS]; BUCKETS];
+        let mut rows = vec![Entry::default(); ROWS];
         let mut row = 0;
         for entry in bytes[HEADER..].chunks_exact(ROW) {
             row += usize::from(u16::from_le_bytes([entry[0], entry[1]]));
-            let weights = rows.get_mut(row).ok_or(WeightsError::Row { row })?;
-            weights
+            let own = rows.get_mut(row).ok_or(WeightsError::Row { row })?;
+            own.check = entry[2];
+            own.weights
                 .iter_mut()
-                .zip(&entry[2..])
+                .zip(&entry[3..])
                 .for_each(|(weight, byte)| *weight = byte.cast_signed());
         }
         Ok(Self { lexicon: Lexicon::shipped(), rows, scale, transitions })
     }
 
-    /// The weight file of trained weights; small ones are dropped.
-    pub(super) fn encode(rows: &[Row], transitions: &[Row; LABELS]) -> Vec<u8> {
+    /// The weight file of trained weights, with the check of each row; small ones are dropped.
+    pub(super) fn encode(rows: &[Row], checks: &[u8], transitions: &[Row; LABELS]) -> Vec<u8> {
         let largest = rows.iter().flatten().fold(0_f32, |most, weight| most.max(weight.abs()));
         let scale = largest.max(f32::MIN_POSITIVE) / 127.0;
         let mut bytes = MAGIC.to_vec();
@@ -92,7 +100,7 @@ impl Crf {
         bytes.extend(transitions.iter().flatten().flat_map(|weight| weight.to_le_bytes()));
         let mut entries = Vec::new();
         let (mut count, mut previous) = (0_u32, 0);
-        for (index, row) in rows.iter().enumerate() {
+        for (index, (row, check)) in rows.iter().zip(checks).enumerate() {
             let small = row.map(|weight| quantised(weight / scale));
             if small == [0; LABELS] {
                 continue;
@@ -103,12 +111,13 @@ impl Crf {
                     Err(_) => {
                         previous += usize::from(u16::MAX);
                         entries.extend(u16::MAX.to_le_bytes());
-                        entries.extend([0; LABELS]);
+                        entries.extend([0; 1 + LABELS]);
                         count += 1;
                     }
                 }
             };
             entries.extend(distance.to_le_bytes());
+            entries.push(*check);
             entries.extend(small.map(i8::cast_unsigned));
             (count, previous) = (count + 1, index);
         }
@@ -117,22 +126,37 @@ impl Crf {
         bytes
     }
 
+    /// Whether a word is a common one, name or not.
+    pub(super) fn is_word(&self, text: &str) -> bool {
+        self.lexicon.flags(word(text)) & WORD != 0
+    }
+
+    /// Whether a word is a common one, and no name or town that the lexicon knows.
+    pub(super) fn is_only_word(&self, text: &str) -> bool {
+        self.lexicon.flags(word(text)) == WORD
+    }
+
     /// Probability of each label for each token.
     pub(super) fn posteriors(&self, tokens: &[Token<'_>]) -> Vec<Row> {
         let mut all = Vec::with_capacity(tokens.len());
         for chunk in chunks(tokens) {
-            let features = features(&self.lexicon, chunk);
-            let scores: Vec<Row> = features.iter().map(|buckets| self.score(buckets)).collect();
+            let features = features(&self.lexicon, chunk, None);
+            let scores: Vec<Row> = features.iter().map(|features| self.score(features)).collect();
             all.extend(Lattice::new(&scores, &self.transitions).posteriors());
         }
         all
     }
 
-    fn score(&self, buckets: &[u32; FEATURES]) -> Row {
+    fn score(&self, features: &[u32; FEATURES]) -> Row {
         let mut sums = [0_i32; LABELS];
-        for bucket in buckets {
-            let row = &self.rows[*bucket as usize];
-            sums.iter_mut().zip(row).for_each(|(sum, weight)| *sum += i32::from(*weight));
+        for feature in features {
+            let (row, check) = split(*feature);
+            let own = &self.rows[row];
+            if own.check == check {
+                sums.iter_mut()
+                    .zip(own.weights)
+                    .for_each(|(sum, weight)| *sum += i32::from(weight));
+            }
         }
         sums.map(|sum| sum as f32 * self.scale)
     }

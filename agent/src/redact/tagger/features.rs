@@ -1,19 +1,29 @@
 //! What the tagger sees of a token: hashed features of it and of its neighbours.
 //!
-//! A feature is a number below [`BUCKETS`]: the hash of its template and its words. Two features
-//! may share a number; with enough buckets that costs less than a table of strings would.
+//! A feature is the hash of its template and its words: a row of the weight table, and a check by
+//! which most features that are not the row's own are told from it. That costs less than a table of
+//! strings would.
 
 use super::lexicon::{Lexicon, WORD};
 use super::tokens::Token;
 
 /// Rows of the weight table.
-pub(super) const BUCKETS: usize = 1 << BUCKET_BITS;
-const BUCKET_BITS: u32 = 19;
+pub(super) const ROWS: usize = 1 << ROW_BITS;
+const ROW_BITS: u32 = 21;
+/// Bits of a feature: the high ones are its row, the low ones its check.
+pub(super) const FEATURE_BITS: u32 = ROW_BITS + u8::BITS;
 /// Features of one token.
 pub(super) const FEATURES: usize = 44;
-/// Of these, the first ones know the token's own letters; training hides them now and then, so that
-/// names which no list contains are learned from what stands around them.
-pub(super) const OWN_FEATURES: usize = 8;
+/// Of 256 words that training makes unknown: rare ones and names, and common ones.
+const BLINDED_RARE: u64 = 90;
+const BLINDED_COMMON: u64 = 20;
+/// Letters of a word that training may make unknown.
+const BLINDED_LETTERS_MIN: usize = 3;
+
+/// A feature's row and check.
+pub(super) const fn split(feature: u32) -> (usize, u8) {
+    ((feature >> u8::BITS) as usize, feature.to_le_bytes()[0])
+}
 
 /// What is computed of a token once, for its own features and its neighbours'.
 #[derive(Clone, Copy)]
@@ -35,8 +45,16 @@ const NOTHING: Seen =
     Seen { word: 1, shape: 2, suffix: 3, known: 99, common: 99, line: 4, field: 5, place: 0 };
 
 /// The features of each token.
-pub(super) fn features(lexicon: &Lexicon, tokens: &[Token<'_>]) -> Vec<[u32; FEATURES]> {
-    let seen = look(lexicon, tokens);
+///
+/// With `blind`, as in training, a share of the words is neither in the lexicon nor ever seen again,
+/// chosen by this number and the same all through the text: real texts are full of names that no
+/// list holds, and they have to be known by their letters and by what stands around them.
+pub(super) fn features(
+    lexicon: &Lexicon,
+    tokens: &[Token<'_>],
+    blind: Option<u64>,
+) -> Vec<[u32; FEATURES]> {
+    let seen = look(lexicon, tokens, blind);
     let at = |index: usize, offset: isize| {
         index
             .checked_add_signed(offset)
@@ -96,21 +114,21 @@ pub(super) fn features(lexicon: &Lexicon, tokens: &[Token<'_>]) -> Vec<[u32; FEA
                 mix(w.shape, n.shape),
                 mix(mix(p.word, n.word), w.shape),
             ];
-            let mut buckets = [0; FEATURES];
-            for ((bucket, value), template) in buckets.iter_mut().zip(templates).zip(1_u64..) {
-                *bucket = high_bits(mix(value, template.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
+            let mut numbers = [0; FEATURES];
+            for ((number, value), template) in numbers.iter_mut().zip(templates).zip(1_u64..) {
+                *number = high_bits(mix(value, template.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
             }
-            buckets
+            numbers
         })
         .collect()
 }
 
-/// A row number from a hash: its high bits are the well-mixed ones.
+/// A feature from a hash: its high bits are the well-mixed ones.
 const fn high_bits(hash: u64) -> u32 {
-    (hash >> (u64::BITS - BUCKET_BITS)) as u32
+    (hash >> (u64::BITS - FEATURE_BITS)) as u32
 }
 
-fn look(lexicon: &Lexicon, tokens: &[Token<'_>]) -> Vec<Seen> {
+fn look(lexicon: &Lexicon, tokens: &[Token<'_>], blind: Option<u64>) -> Vec<Seen> {
     let mut line = NOTHING.line;
     let mut field = NOTHING.field;
     let mut place = 0;
@@ -118,7 +136,7 @@ fn look(lexicon: &Lexicon, tokens: &[Token<'_>]) -> Vec<Seen> {
     tokens
         .iter()
         .map(|token| {
-            let word = word(token.text);
+            let (word, known) = known(lexicon, token.text, blind);
             if token.is_line_end() {
                 (line, field, place) = (NOTHING.line, NOTHING.field, 0);
             } else {
@@ -131,7 +149,6 @@ fn look(lexicon: &Lexicon, tokens: &[Token<'_>]) -> Vec<Seen> {
                 place += 1;
             }
             previous = word;
-            let known = lexicon.flags(word);
             Seen {
                 known: u64::from(known),
                 common: u64::from(known & WORD),
@@ -144,6 +161,20 @@ fn look(lexicon: &Lexicon, tokens: &[Token<'_>]) -> Vec<Seen> {
             }
         })
         .collect()
+}
+
+/// A word's hash and what the lexicon says of it, unless training makes it unknown.
+fn known(lexicon: &Lexicon, text: &str, blind: Option<u64>) -> (u64, u8) {
+    let word = word(text);
+    let known = lexicon.flags(word);
+    if let Some(salt) = blind {
+        let share = if known & WORD == 0 { BLINDED_RARE } else { BLINDED_COMMON };
+        let letters = text.chars().filter(|c| c.is_alphabetic()).count();
+        if letters >= BLINDED_LETTERS_MIN && mix(word, salt) >> 56 < share {
+            return (mix(word, !salt), 0);
+        }
+    }
+    (word, known)
 }
 
 /// Mixes two hashes into one (the finaliser of MurmurHash3 over their combination).
@@ -161,14 +192,8 @@ fn hash(characters: impl Iterator<Item = char>) -> u64 {
     })
 }
 
-/// The hash of a word in small letters.
-#[cfg(test)]
-pub(super) fn word_hash(text: &str) -> u64 {
-    word(text)
-}
-
 /// A word in small letters; numbers only by their length, since their digits say nothing.
-fn word(text: &str) -> u64 {
+pub(super) fn word(text: &str) -> u64 {
     if text.starts_with(|c: char| c.is_ascii_digit()) && text.len() != 4 {
         return shape(text);
     }

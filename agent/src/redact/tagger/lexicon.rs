@@ -34,13 +34,13 @@ impl Lexicon {
 
 #[cfg(test)]
 mod tests {
-    use super::super::features::word_hash;
+    use super::super::features::word;
     use super::*;
 
     #[test]
     fn knows_words_and_names() {
         let lexicon = Lexicon::shipped();
-        let flags = |word: &str| lexicon.flags(word_hash(word));
+        let flags = |text: &str| lexicon.flags(word(text));
         assert_eq!(flags("House") & WORD, WORD);
         assert_eq!(flags("Behandlung") & WORD, WORD);
         assert_eq!(flags("Müller") & 4, 4);

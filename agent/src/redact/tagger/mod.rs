@@ -13,6 +13,8 @@ mod train;
 pub use crf::WeightsError;
 pub use train::{Training, train};
 
+use std::collections::HashSet;
+
 use super::Find;
 use super::kind::Kind;
 use crf::{Crf, LABELS, OUTSIDE, Row};
@@ -21,10 +23,22 @@ use tokens::{Token, tokens};
 /// The shipped weights.
 const WEIGHTS: &[u8] = include_bytes!("weights.bin");
 /// Probability of being personal data from which a token is taken.
-const TAKEN: f32 = 0.4;
+const TAKEN: f32 = 0.35;
+/// Probability from which a token with a capital or a digit is taken beside one that is: the rest of
+/// a name, the number of a house.
+const TAKEN_BESIDE: f32 = 0.12;
+/// Bytes of a number that is taken so: those of a house or a postcode.
+const NUMBER_BYTES_MAX: usize = 6;
 /// Scores of tagged spans: below those of rules, which know what they have found.
 const SCORE_MIN: f32 = 0.5;
 const SCORE_MAX: f32 = 0.6;
+
+/// Score from which a find is sure.
+const SURE_SCORE_MIN: f32 = 0.58;
+/// Letters of a name's part that is looked for elsewhere in the text.
+const REPEATED_LETTERS_MIN: usize = 3;
+/// Parts of names of one text that are looked for elsewhere in it.
+const REPEATED_MAX: usize = 256;
 
 /// What the tagger tells apart, in the order of its labels: `2·class + 1` begins, `+ 2` continues.
 const CLASSES: [Kind; 4] = [Kind::Name, Kind::Location, Kind::Organization, Kind::Age];
@@ -39,7 +53,7 @@ fn class_of(kind: Kind) -> Option<usize> {
 
 /// A statistical model of personal data in running text.
 pub(super) trait Tagger: Send + Sync {
-    /// What it finds in `text`, sorted and apart.
+    /// What it finds in `text`, apart from each other.
     fn tag(&self, text: &str) -> Vec<Find>;
 }
 
@@ -62,14 +76,15 @@ impl Tagger for CrfTagger {
     fn tag(&self, text: &str) -> Vec<Find> {
         let tokens = tokens(text);
         let posteriors = self.0.posteriors(&tokens);
+        let taken = taken(text, &tokens, &posteriors, |word| self.0.is_only_word(word));
         let mut found: Vec<Find> = Vec::new();
         let mut open: Option<usize> = None;
-        for (token, posterior) in tokens.iter().zip(&posteriors) {
-            let inside = 1.0 - posterior[OUTSIDE];
-            if inside < TAKEN || token.is_line_end() {
+        for ((token, posterior), taken) in tokens.iter().zip(&posteriors).zip(taken) {
+            if !taken {
                 open = None;
                 continue;
             }
+            let inside = 1.0 - posterior[OUTSIDE];
             let class = likeliest(posterior);
             let begins = posterior[2 * class + 1] > posterior[2 * class + 2];
             match found.last_mut().filter(|_| open == Some(class) && !begins) {
@@ -88,8 +103,96 @@ impl Tagger for CrfTagger {
             open = Some(class);
         }
         found.iter_mut().for_each(|find| drop_particle(text, find));
-        drop_numbers(text, found)
+        let mut found = drop_numbers(text, found);
+        let shouts = !text.contains(char::is_lowercase) || !text.contains(char::is_uppercase);
+        found.retain(|find| shouts || !self.is_common_word(text, find));
+        let repeated = self.repeated(&tokens, &found);
+        found.extend(repeated);
+        found
     }
+}
+
+impl CrfTagger {
+    /// A common word in small letters, which in a text with capitals is nobody's name; or one that
+    /// has its capital from starting a sentence, and little else that speaks for a name.
+    fn is_common_word(&self, text: &str, find: &Find) -> bool {
+        let found = &text[find.start..find.end];
+        if find.kind == Kind::Age || !found.chars().all(char::is_alphabetic) {
+            return false;
+        }
+        let before = text[..find.start].trim_end_matches([' ', '\t', '"', '*', '-']);
+        let starts = before.is_empty() || before.ends_with(['.', '!', '?', '\n']);
+        let small = !found.contains(char::is_uppercase);
+        small && self.0.is_word(found)
+            || starts && find.score < SURE_SCORE_MIN && self.0.is_only_word(found)
+    }
+
+    /// The words of names that are sure, wherever else they stand with a capital: a reader knows the
+    /// person after the first line, and the sentence around the tenth mention tells nothing. Common
+    /// words are left alone.
+    fn repeated(&self, tokens: &[Token<'_>], found: &[Find]) -> Vec<Find> {
+        let tells = |token: &Token<'_>| {
+            token.text.starts_with(char::is_uppercase)
+                && token.text.chars().count() >= REPEATED_LETTERS_MIN
+        };
+        let covering = |token: &Token<'_>| {
+            let at = found.partition_point(|find| find.end <= token.start);
+            found.get(at).filter(|find| find.start <= token.start)
+        };
+        let sure = |find: &&Find| find.kind == Kind::Name && find.score >= SURE_SCORE_MIN;
+        let names: HashSet<String> = tokens
+            .iter()
+            .filter(|token| tells(token) && covering(token).as_ref().is_some_and(sure))
+            .filter(|token| !self.0.is_word(token.text))
+            .map(|token| token.text.to_lowercase())
+            .take(REPEATED_MAX)
+            .collect();
+        if names.is_empty() {
+            return Vec::new();
+        }
+        tokens
+            .iter()
+            .filter(|token| tells(token) && covering(token).is_none())
+            .filter(|token| names.contains(&token.text.to_lowercase()))
+            .map(|token| Find {
+                start: token.start,
+                end: token.end(),
+                kind: Kind::Name,
+                score: SCORE_MIN,
+            })
+            .collect()
+    }
+}
+
+/// Which tokens are personal data: the likely ones, and less likely ones beside them that are not
+/// common words, as the one that starts the sentence.
+fn taken(
+    text: &str,
+    tokens: &[Token<'_>],
+    posteriors: &[Row],
+    is_common: impl Fn(&str) -> bool,
+) -> Vec<bool> {
+    let inside = |at: usize| 1.0 - posteriors[at][OUTSIDE];
+    let mut taken: Vec<bool> =
+        (0..tokens.len()).map(|at| inside(at) >= TAKEN && !tokens[at].is_line_end()).collect();
+    let joins = |at: usize, other: usize| {
+        let (first, second) = (at.min(other), at.max(other));
+        let gap = &text[tokens[first].end()..tokens[second].start];
+        let token = tokens[at].text;
+        // Pieces of a code, which digits and letters without a space between them are, say nothing.
+        let number = token.starts_with(char::is_numeric)
+            && token.len() <= NUMBER_BYTES_MAX
+            && gap.len() == 1;
+        let capital = token.starts_with(char::is_uppercase) && gap.len() <= 1;
+        inside(at) >= TAKEN_BESIDE && (number || capital && !is_common(token))
+    };
+    for at in 1..tokens.len() {
+        taken[at] |= taken[at - 1] && joins(at, at - 1);
+    }
+    for at in (1..tokens.len()).rev() {
+        taken[at - 1] |= taken[at] && joins(at - 1, at);
+    }
+    taken
 }
 
 fn extend(find: &mut Find, token: &Token<'_>, inside: f32) {
@@ -108,6 +211,7 @@ fn drop_particle(text: &str, find: &mut Find) {
 
 /// The score of a token that is personal data with this probability.
 fn score(inside: f32) -> f32 {
+    let inside = inside.max(TAKEN);
     SCORE_MIN + (SCORE_MAX - SCORE_MIN) * (inside - TAKEN) / (1.0 - TAKEN)
 }
 
@@ -140,4 +244,55 @@ fn drop_numbers(text: &str, found: Vec<Find>) -> Vec<Find> {
 fn likeliest(posterior: &Row) -> usize {
     let sum = |class: usize| posterior[2 * class + 1] + posterior[2 * class + 2];
     (0..CLASSES.len()).max_by(|a, b| sum(*a).total_cmp(&sum(*b))).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The tokens taken when each is personal data with a probability of so many percent.
+    fn taken_of(text: &str, percent: &[u8]) -> Vec<bool> {
+        let tokens = tokens(text);
+        let row = |percent: &u8| {
+            let mut row = [0.0; LABELS];
+            row[1] = f32::from(*percent) / 100.0;
+            row[OUTSIDE] = 1.0 - row[1];
+            row
+        };
+        let posteriors: Vec<Row> = percent.iter().map(row).collect();
+        taken(text, &tokens, &posteriors, |word| word == "Call")
+    }
+
+    #[test]
+    fn a_less_likely_capital_beside_a_name_is_taken() {
+        assert_eq!(taken_of("saw Ryan P Costa", &[2, 90, 20, 20]), [false, true, true, true]);
+        assert_eq!(taken_of("saw P Costa Ryan", &[2, 20, 20, 90]), [false, true, true, true]);
+        assert_eq!(taken_of("Ryan met Costa", &[90, 20, 20]), [true, false, false]);
+        assert_eq!(taken_of("Ryan\nCosta", &[90, 20, 20]), [true, false, false]);
+        assert_eq!(taken_of("Call Ryan", &[20, 90]), [false, true]);
+        assert_eq!(taken_of("Ryan", &[20]), [false]);
+    }
+
+    #[test]
+    fn a_sure_name_is_hidden_wherever_it_stands() {
+        let tagger = CrfTagger::shipped();
+        let text = "Gestern war Jürgen Xqzyv in Köln. Xqzyv? xqzyv! Xqzyva.";
+        let found = tagger.tag(text);
+        let first = text.find("Xqzyv").unwrap();
+        let second = first + 5 + text[first + 5..].find("Xqzyv").unwrap();
+        let hides = |at: usize| found.iter().any(|find| find.start <= at && at < find.end);
+        assert!(hides(first) && hides(second), "{found:?}");
+        assert!(!hides(text.find("xqzyv").unwrap()), "small letters are no name here");
+    }
+
+    #[test]
+    fn any_text_is_read() {
+        let tagger = CrfTagger::shipped();
+        for text in ["", "\n", "…", "שלום עולם", "你好,张伟。", "e\u{301}\u{301}", "\0\u{feff}A"]
+        {
+            for find in tagger.tag(text) {
+                assert!(text.get(find.start..find.end).is_some_and(|found| !found.is_empty()));
+            }
+        }
+    }
 }

@@ -4,7 +4,7 @@
 use super::super::Span;
 use super::class_of;
 use super::crf::{Crf, LABELS, Lattice, OUTSIDE, Row};
-use super::features::{BUCKETS, FEATURES, OWN_FEATURES, features};
+use super::features::{FEATURE_BITS, FEATURES, ROWS, features, split};
 use super::lexicon::Lexicon;
 use super::tokens::tokens;
 
@@ -17,17 +17,15 @@ pub struct Training {
     pub rate: f32,
     /// Pull of each weight to zero, per step.
     pub decay: f32,
-    /// Texts per three in which the words' own features are hidden.
-    pub hidden_thirds: usize,
     /// Occurrences below which a feature is not learned.
-    pub occurrences_min: u16,
-    /// Seed of the order of texts.
+    pub occurrences_min: u8,
+    /// Seed of the order of texts and of the words made unknown.
     pub seed: u64,
 }
 
 impl Default for Training {
     fn default() -> Self {
-        Self { epochs: 6, rate: 0.25, decay: 1e-6, hidden_thirds: 1, occurrences_min: 3, seed: 1 }
+        Self { epochs: 6, rate: 0.25, decay: 1e-6, occurrences_min: 3, seed: 1 }
     }
 }
 
@@ -40,28 +38,23 @@ struct Sequence {
 /// Learns weights from texts with their spans; the bytes are a weight file.
 pub fn train(texts: impl Iterator<Item = (String, Vec<Span>)>, training: Training) -> Vec<u8> {
     let lexicon = Lexicon::shipped();
-    let sequences: Vec<Sequence> =
-        texts.map(|(text, spans)| sequence(&lexicon, &text, &spans)).collect();
-    let mut seen = vec![0_u16; BUCKETS];
-    for bucket in sequences.iter().flat_map(|sequence| sequence.features.iter().flatten()) {
-        seen[*bucket as usize] = seen[*bucket as usize].saturating_add(1);
-    }
-    let mut learner = Learner::new(training, seen);
-    let mut order: Vec<usize> = (0..sequences.len()).collect();
     let mut random = Random(training.seed | 1);
+    let sequences: Vec<Sequence> =
+        texts.map(|(text, spans)| sequence(&lexicon, &text, &spans, random.next())).collect();
+    let mut learner = Learner::new(training, &sequences);
+    let mut order: Vec<usize> = (0..sequences.len()).collect();
     for _ in 0..training.epochs {
         for at in (1..order.len()).rev() {
             order.swap(at, random.below(at + 1));
         }
         for index in &order {
-            let hide = random.below(3) < training.hidden_thirds;
-            learner.learn(&sequences[*index], hide);
+            learner.learn(&sequences[*index]);
         }
     }
-    Crf::encode(&learner.rows, &learner.transitions)
+    Crf::encode(&learner.rows, &learner.checks(), &learner.transitions)
 }
 
-fn sequence(lexicon: &Lexicon, text: &str, spans: &[Span]) -> Sequence {
+fn sequence(lexicon: &Lexicon, text: &str, spans: &[Span], blind: u64) -> Sequence {
     let tokens = tokens(text);
     let mut points = 0;
     let mut byte = 0;
@@ -79,12 +72,13 @@ fn sequence(lexicon: &Lexicon, text: &str, spans: &[Span]) -> Sequence {
             }
         })
         .collect();
-    Sequence { features: features(lexicon, &tokens), labels }
+    Sequence { features: features(lexicon, &tokens, Some(blind)), labels }
 }
 
 struct Learner {
     training: Training,
-    seen: Vec<u16>,
+    /// Of each row, the check of the feature that owns it; [`NOBODY`] when none does.
+    owners: Vec<u16>,
     rows: Vec<Row>,
     squares: Vec<Row>,
     transitions: [Row; LABELS],
@@ -92,28 +86,32 @@ struct Learner {
 }
 
 impl Learner {
-    fn new(training: Training, seen: Vec<u16>) -> Self {
+    fn new(training: Training, sequences: &[Sequence]) -> Self {
         Self {
             training,
-            seen,
-            rows: vec![[0.0; LABELS]; BUCKETS],
-            squares: vec![[1e-3; LABELS]; BUCKETS],
+            owners: owners(sequences, training.occurrences_min),
+            rows: vec![[0.0; LABELS]; ROWS],
+            squares: vec![[1e-3; LABELS]; ROWS],
             transitions: [[0.0; LABELS]; LABELS],
             transition_squares: [[1.0; LABELS]; LABELS],
         }
     }
 
+    /// The feature's row, if it owns one.
+    fn row(&self, feature: u32) -> Option<usize> {
+        let (row, check) = split(feature);
+        (self.owners[row] == u16::from(check)).then_some(row)
+    }
+
     /// One step up the likelihood of `sequence`.
-    fn learn(&mut self, sequence: &Sequence, hide: bool) {
-        let first = if hide { OWN_FEATURES } else { 0 };
+    fn learn(&mut self, sequence: &Sequence) {
         let scores: Vec<Row> = sequence
             .features
             .iter()
-            .map(|buckets| {
+            .map(|features| {
                 let mut sums = [0.0; LABELS];
-                for bucket in &buckets[first..] {
-                    let row = &self.rows[*bucket as usize];
-                    sums.iter_mut().zip(row).for_each(|(sum, weight)| *sum += weight);
+                for row in features.iter().filter_map(|feature| self.row(*feature)) {
+                    sums.iter_mut().zip(self.rows[row]).for_each(|(sum, weight)| *sum += weight);
                 }
                 sums
             })
@@ -128,7 +126,7 @@ impl Learner {
                 ascend(row, squares, step, self.training);
             }
         }
-        for ((buckets, posterior), label) in
+        for ((features, posterior), label) in
             sequence.features.iter().zip(lattice.posteriors()).zip(&sequence.labels)
         {
             let mut gradient = posterior.map(|p| -p);
@@ -136,19 +134,39 @@ impl Learner {
             if gradient.iter().all(|value| value.abs() < 1e-4) {
                 continue;
             }
-            for bucket in &buckets[first..] {
-                let bucket = *bucket as usize;
-                if self.seen[bucket] >= self.training.occurrences_min {
-                    ascend(
-                        &mut self.rows[bucket],
-                        &mut self.squares[bucket],
-                        &gradient,
-                        self.training,
-                    );
+            for feature in features {
+                if let Some(row) = self.row(*feature) {
+                    let (weights, squares) = (&mut self.rows[row], &mut self.squares[row]);
+                    ascend(weights, squares, &gradient, self.training);
                 }
             }
         }
     }
+
+    /// The check of each row, for the weight file.
+    fn checks(&self) -> Vec<u8> {
+        self.owners.iter().map(|owner| u8::try_from(*owner).unwrap_or_default()).collect()
+    }
+}
+
+/// No feature owns the row.
+const NOBODY: u16 = u16::MAX;
+
+/// Of each row, the check of the feature that is seen most often, if that is often enough.
+fn owners(sequences: &[Sequence], occurrences_min: u8) -> Vec<u16> {
+    let mut seen = vec![0_u8; 1 << FEATURE_BITS];
+    let all = || sequences.iter().flat_map(|sequence| sequence.features.iter().flatten());
+    for feature in all() {
+        let count = &mut seen[*feature as usize];
+        *count = count.saturating_add(1);
+    }
+    let checks = 1 << u8::BITS;
+    seen.chunks_exact(checks)
+        .map(|counts| {
+            let most = (0_u16..).zip(counts).max_by_key(|(_, count)| **count);
+            most.filter(|(_, count)| **count >= occurrences_min).map_or(NOBODY, |(check, _)| check)
+        })
+        .collect()
 }
 
 fn ascend(row: &mut Row, squares: &mut Row, gradient: &Row, training: Training) {
@@ -163,11 +181,14 @@ fn ascend(row: &mut Row, squares: &mut Row, gradient: &Row, training: Training) 
 struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
-        let high = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
-        usize::try_from(high % limit as u64).expect("less than a usize")
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        usize::try_from((self.next() >> 33) % limit as u64).expect("less than a usize")
     }
 }
