@@ -1,17 +1,25 @@
 //! One case of a reference file: reading its input and comparing what it expects.
 
 use std::collections::BTreeSet;
+use std::error::Error;
 
-use insitu_measure::{InvalidInput, MeasureError};
+use insitu_measure::{InvalidInput, MeasureError, Undefined};
 use serde_json::{Value, json};
 
-/// Why a case could not be computed at all.
+/// Why a case could not be computed to its end.
 #[derive(Debug)]
-pub(crate) struct Problem(String);
+pub(crate) struct Problem {
+    text: String,
+    /// The input is right, and what remains of the case has no value.
+    undefined: bool,
+}
 
-impl<E: std::error::Error> From<E> for Problem {
+impl<E: Error + 'static> From<E> for Problem {
     fn from(error: E) -> Self {
-        Self(error.to_string())
+        let cause: &dyn Error = &error;
+        let undefined = cause.is::<Undefined>()
+            || matches!(cause.downcast_ref(), Some(MeasureError::Undefined(_)));
+        Self { text: error.to_string(), undefined }
     }
 }
 
@@ -34,12 +42,15 @@ impl<'a> Case<'a> {
     ) -> Vec<String> {
         let tolerance = case["tol"].as_f64().unwrap_or(0.0);
         let mut run = Self { case, compared: BTreeSet::new(), failures: Vec::new(), tolerance };
-        if let Err(Problem(problem)) = compute(&mut run) {
-            run.failures.push(problem);
-        }
-        for key in case["expected"].as_object().into_iter().flat_map(|expected| expected.keys()) {
-            if !run.compared.contains(key) && !REMARKS.contains(&key.as_str()) {
-                run.failures.push(format!("{key} is expected but not computed"));
+        let problem = compute(&mut run).err();
+        for (key, value) in case["expected"].as_object().into_iter().flatten() {
+            if run.compared.contains(key) || REMARKS.contains(&key.as_str()) {
+                continue;
+            }
+            match &problem {
+                Some(problem) if problem.undefined && value.is_null() => {}
+                Some(problem) => run.failures.push(format!("{key}: {}", problem.text)),
+                None => run.failures.push(format!("{key} is expected but not computed")),
             }
         }
         run.failures
@@ -75,9 +86,18 @@ impl<'a> Case<'a> {
     /// Compares with a tolerance that the file's notes give for this value.
     pub(crate) fn close_within(&mut self, key: &str, actual: impl Into<Value>, tolerance: f64) {
         if let Some(expected) = self.case["expected"].get(key) {
-            self.compared.insert(key.to_owned());
-            compare(key, expected, &actual.into(), tolerance, &mut self.failures);
+            self.same(key, expected, &actual.into(), tolerance);
         }
+    }
+
+    /// Compares with what the case expects in another form.
+    pub(crate) fn close_to(&mut self, key: &str, expected: &Value, actual: impl Into<Value>) {
+        self.same(key, expected, &actual.into(), self.tolerance);
+    }
+
+    fn same(&mut self, key: &str, expected: &Value, actual: &Value, tolerance: f64) {
+        self.compared.insert(key.to_owned());
+        compare(key, expected, actual, tolerance, &mut self.failures);
     }
 
     /// Leaves out a value that is not a result of this input.

@@ -167,20 +167,21 @@ impl Confusion {
             return Err(Undefined::OneCategory);
         }
         let (observed, expected) = (1.0 - apart, 1.0 - apart_by_chance);
+        // Squared distances from the mean, which square − mean² would lose when they are all 0.
+        let centre = observed * expected - 2.0 * expected + observed;
         let (mut square, mut square_null) = (0.0, 0.0);
         for i in 0..k {
             for j in 0..k {
                 let (weight, means) = (weights.agreement(k, i, j), row_mean[i] + column_mean[j]);
-                square +=
-                    self.counts[i * k + j] / n * (weight * apart_by_chance - means * apart).powi(2);
-                square_null += rows[i] * columns[j] * (weight - means).powi(2);
+                let influence = weight * apart_by_chance - means * apart;
+                square += self.counts[i * k + j] / n * (influence - centre).powi(2);
+                square_null += rows[i] * columns[j] * (weight - means + expected).powi(2);
             }
         }
-        let centre = observed * expected - 2.0 * expected + observed;
         Ok(Kappa {
             value: 1.0 - apart / apart_by_chance,
-            se: ((square - centre * centre).max(0.0) / n).sqrt() / apart_by_chance.powi(2),
-            se_null: ((square_null - expected * expected).max(0.0) / n).sqrt() / apart_by_chance,
+            se: (square / n).sqrt() / apart_by_chance.powi(2),
+            se_null: (square_null / n).sqrt() / apart_by_chance,
             observed,
             expected,
         })
@@ -235,6 +236,15 @@ mod tests {
         assert_eq!(same.agreement(), Ok(1.0));
         let nearly = Confusion::new(2, vec![1.0, 1e-320, 1e-320, 1e-320]).unwrap();
         assert_eq!(nearly.kappa(Weights::Identity), Err(Undefined::OneCategory));
+    }
+
+    #[test]
+    fn a_constant_annotator_agrees_by_chance_without_error() {
+        let first = [1; 10];
+        let second = [1, 2, 0, 1, 1, 1, 2, 2, 2, 0];
+        let kappa = Confusion::from_labels(3, &first, &second).unwrap();
+        let kappa = kappa.kappa(Weights::Identity).unwrap();
+        assert!(kappa.value.abs() < 1e-12 && kappa.se < 1e-12 && kappa.se_null < 1e-12);
     }
 
     #[test]
