@@ -133,7 +133,15 @@ pub enum MeasureError {
 
 /// A number for a message: up to nine decimals, or seven digits and an exponent where plain
 /// notation would take a line.
-struct Short(f64);
+///
+/// ```
+/// use insitu_measure::Short;
+///
+/// assert_eq!(Short(0.1 + 0.2).to_string(), "0.3");
+/// assert_eq!(Short(1e300).to_string(), "1e300");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Short(pub f64);
 
 impl fmt::Display for Short {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

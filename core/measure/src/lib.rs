@@ -64,6 +64,6 @@ mod special;
 pub mod tracks;
 pub mod weak;
 
-pub use input::{InvalidInput, MATRIX_CATEGORIES_MAX, MeasureError, Undefined};
+pub use input::{InvalidInput, MATRIX_CATEGORIES_MAX, MeasureError, Short, Undefined};
 pub use probabilities::{Probabilities, SUM_TOLERANCE};
 pub use ratings::{RATINGS_MAX, Rating, Ratings};

@@ -14,6 +14,8 @@ pub(super) use read::{parse, read};
 
 use std::io;
 
+use insitu_measure::Short;
+
 use crate::source::LineError;
 
 /// Texts that stand for no value, besides an empty cell and JSON's `null`.
@@ -80,13 +82,13 @@ pub(super) enum Fault {
     #[error("column {column} holds {found}, not a number")]
     NotNumber { column: String, found: String },
     /// A number outside its range.
-    #[error("column {column} holds {found}, outside {min} to {max}")]
+    #[error("column {column} holds {}, outside {} to {}", Short(*found), Short(*min), Short(*max))]
     Range { column: String, found: f64, min: f64, max: f64 },
     /// A cell that must be one of a few.
     #[error("column {column} holds {found}; it must be {wanted}")]
     NotOneOf { column: String, found: String, wanted: String },
     /// Probabilities that are none.
-    #[error("the {classes} class probabilities sum to {sum}, not 1 within {tolerance}")]
+    #[error("the {classes} class probabilities sum to {}, not 1 within {tolerance}", Short(*sum))]
     Sum { classes: usize, sum: f64, tolerance: f64 },
     /// A whole of several columns that do not fit.
     #[error("{0}")]

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::arguments::{AgreementArguments, ScaleName};
 use super::ratings::RatingsFile;
+use super::sites::{self, SitesReport};
 use super::{Estimate, LEVEL, Report, bar, cell, percent};
 use crate::cli::columns::{Fault, InputError, Table};
 use crate::cli::table;
@@ -52,6 +53,8 @@ pub(super) struct AgreementReport {
     cohen_kappa: Vec<Pair>,
     cohen_kappa_mean: Estimate,
     most_confused: Vec<Confused>,
+    /// With --site.
+    by_site: Option<SitesReport>,
     #[serde(skip)]
     summary: String,
 }
@@ -86,7 +89,9 @@ pub(super) fn measure(
     table: &Table,
     arguments: &AgreementArguments,
 ) -> Result<AgreementReport, InputError> {
-    let file = RatingsFile::new(table, &arguments.ratings, None)?;
+    let file = RatingsFile::new(table, &arguments.ratings, arguments.site.as_deref(), None)?;
+    let site = arguments.site.as_deref();
+    let by_site = site.map(|name| sites::measure(table, &file, name)).transpose()?;
     let run = Run::new(table, &file, arguments)?;
     let mut counts = vec![0; file.categories.len()];
     file.ratings.all().iter().for_each(|rating| counts[rating.label as usize] += 1);
@@ -119,6 +124,7 @@ pub(super) fn measure(
         cohen_kappa,
         cohen_kappa_mean,
         most_confused: confused(&file),
+        by_site,
         summary: file.summary(),
     })
 }
@@ -299,7 +305,7 @@ impl<'a> Run<'a> {
 }
 
 /// A coefficient, unless items have so many ratings that comparing all pairs of them takes too long.
-fn corrected(
+pub(super) fn corrected(
     ratings: &Ratings,
     chance: Chance,
     weights: Weights,
@@ -413,6 +419,9 @@ impl Report for AgreementReport {
             };
             let rows: Vec<_> = self.most_confused.iter().map(row).collect();
             text.push_str(&table::lines(&["labels", "pairs of ratings", ""], &rows));
+        }
+        if let Some(by_site) = &self.by_site {
+            text.push_str(&by_site.text());
         }
         text
     }

@@ -21,6 +21,19 @@ fn bins(text: &str) -> Result<usize, String> {
     }
 }
 
+/// A number that is not negative.
+fn size(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if (0.0..=1e15).contains(&number) => Ok(number),
+        _ => Err("must be a number from 0 to 1e15".to_owned()),
+    }
+}
+
+/// A number above 0.
+fn positive(text: &str) -> Result<f64, String> {
+    size(text).ok().filter(|number| *number > 0.0).ok_or("must be above 0, at most 1e15".to_owned())
+}
+
 /// A share above 0, at most 1.
 pub(in crate::cli) fn share(text: &str) -> Result<f64, String> {
     match text.parse() {
@@ -96,6 +109,13 @@ Long form, one rating a line:          Wide form, one column for each rater:
   item,rater,label                       item,ada,ben,cid
   17,ada,benign                          17,benign,benign,malignant
 
+Spans of texts, ends exclusive:        Boxes, by their upper left corner:
+  item,rater,start,end,label             item,rater,x,y,width,height,label
+  17,ada,4,9,drug                        17,ada,10,20,50,30,cat
+
+Of regions, each pair of raters is compared: spans that are equal, that overlap, and labels by
+position; boxes matched by overlap. A line with a rater and no coordinates: nothing found there.
+
 Raters of the wide form are all columns but the item's. An empty cell, NA, NaN or null is a gap. If
 a rater rates an item again, the last label counts. Labels that are all numbers compare as numbers.
 
@@ -109,6 +129,9 @@ pub(in crate::cli) struct AgreementArguments {
     /// Take all intervals from so many resamples of items
     #[arg(long, value_name = "N")]
     pub(in crate::cli) bootstrap: Option<usize>,
+    /// Column of the site: α by site, and over sites with what differs between them
+    #[arg(long, value_name = "COLUMN")]
+    pub(in crate::cli) site: Option<String>,
     /// Equal seeds give equal intervals
     #[arg(long, default_value_t = 1)]
     pub(in crate::cli) seed: u64,
@@ -205,7 +228,11 @@ Example of input, CSV and JSON lines:
   17,cat,0.2,0.8                        \"probabilities\": {\"cat\": 0.2, \"dog\": 0.8}}
 
 Probabilities must be out of sample: of a model that was not trained on these labels. They may be a
-list, too: classes are then 0, 1, … or --classes.")]
+list, too: classes are then 0, 1, … or --classes.
+
+With --text COLUMN no model is needed: nearly equal texts should have the same label.
+  id,label,note
+  17,cold,runny nose and a light cough since monday")]
 pub(in crate::cli) struct LabelErrorsArguments {
     #[command(flatten)]
     pub(in crate::cli) input: FileArguments,
@@ -224,6 +251,12 @@ pub(in crate::cli) struct LabelErrorsArguments {
     /// Labels that the table lists; --json has all
     #[arg(long, default_value_t = 20)]
     pub(in crate::cli) top: usize,
+    /// Column of texts: list near-duplicates whose labels differ instead
+    #[arg(long, value_name = "COLUMN")]
+    pub(in crate::cli) text: Option<String>,
+    /// Least share of common runs of words of near-duplicates
+    #[arg(long, value_parser = share, default_value_t = 0.8, requires = "text")]
+    pub(in crate::cli) similarity: f64,
 }
 
 #[derive(Debug, Args)]
@@ -236,7 +269,11 @@ correct is true or false (also 1 or 0, yes or no). Class probabilities give the 
 
 The auto-accept threshold keeps the share of errors among accepted items at or below alpha, with
 confidence 1 − delta over the audited sample (Learn then Test). The lines must be a random sample of
-what it will be used on.")]
+what it will be used on.
+
+Bins work, too, with the standard deviation of their noise as --noise:
+  low,items,correct
+  0.9,1204.2,1191.7")]
 pub(in crate::cli) struct CalibrationArguments {
     #[command(flatten)]
     pub(in crate::cli) input: FileArguments,
@@ -249,6 +286,12 @@ pub(in crate::cli) struct CalibrationArguments {
     /// Greatest probability that the threshold breaks this promise
     #[arg(long, value_parser = inner, default_value_t = 0.05)]
     pub(in crate::cli) delta: f64,
+    /// Answers of today without labels (confidence, or class probabilities): what to expect there
+    #[arg(long, value_name = "FILE")]
+    pub(in crate::cli) unlabelled: Option<PathBuf>,
+    /// Standard deviation of the noise in each count of a file of bins
+    #[arg(long, value_parser = size, default_value_t = 0.0)]
+    pub(in crate::cli) noise: f64,
     /// Thresholds to try, descending [default: 0.999, 0.995, 0.99, 0.98, … 0.5]
     #[arg(long, value_delimiter = ',')]
     pub(in crate::cli) thresholds: Vec<f64>,
@@ -268,7 +311,13 @@ gaps are a bin of their own. PSI and Jensen–Shannon are of bins; Kolmogorov–
 of the numbers themselves.
 
 A column drifts if its PSI is above the threshold that samples of these sizes exceed with
-probability --alarm when nothing has changed (simulated), not above a fixed 0.1 or 0.2.")]
+probability --alarm when nothing has changed (simulated), not above a fixed 0.1 or 0.2. --features compares
+vectors as a whole (maximum mean discrepancy, by random exchanges).
+
+With --stream COLUMN the lines are observations in their order, and the answer is when the mean
+changed: ADWIN (delta is --alarm), Page–Hinkley, and for 0 and 1 an e-detector of a rate above --rate.
+  time,wrong
+  09:14,0")]
 pub(in crate::cli) struct DriftArguments {
     #[command(flatten)]
     pub(in crate::cli) input: FileArguments,
@@ -286,6 +335,21 @@ pub(in crate::cli) struct DriftArguments {
     /// Probability of a false alarm for each column
     #[arg(long, value_parser = inner, default_value_t = 0.01)]
     pub(in crate::cli) alarm: f64,
+    /// Columns of a feature vector (of a list, its name), compared as a whole
+    #[arg(long, value_delimiter = ',', value_name = "COLUMNS")]
+    pub(in crate::cli) features: Vec<String>,
+    /// Column of observations in their order: when did they change?
+    #[arg(long, value_name = "COLUMN", conflicts_with_all = ["current", "columns", "features"])]
+    pub(in crate::cli) stream: Option<String>,
+    /// Page–Hinkley: sum of deviations that raises an alarm, in the unit of the column
+    #[arg(long, value_parser = positive, default_value_t = 20.0)]
+    pub(in crate::cli) threshold: f64,
+    /// Greatest rate of events that is no drift [default: 5/4 of that of the first 300]
+    #[arg(long, value_parser = inner, requires = "stream")]
+    pub(in crate::cli) rate: Option<f64>,
+    /// Observations before a false alarm of the e-detector, in the mean, at least
+    #[arg(long, value_parser = positive, default_value_t = 1000.0)]
+    pub(in crate::cli) run_length: f64,
     /// Equal seeds give equal thresholds
     #[arg(long, default_value_t = 1)]
     pub(in crate::cli) seed: u64,

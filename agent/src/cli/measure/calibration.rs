@@ -8,6 +8,7 @@ use insitu_measure::{MeasureError, Probabilities};
 use serde::Serialize;
 
 use super::arguments::CalibrationArguments;
+use super::unlabelled::{self, ExpectedReport};
 use super::{Estimate, Report, bar, percent};
 use crate::cli::columns::{ClassProbabilities, Column, Fault, InputError, Table, shown};
 use crate::cli::table;
@@ -30,6 +31,8 @@ pub(super) struct CalibrationReport {
     temperature: Temperature,
     bins: Vec<BinRow>,
     auto_accept: Accept,
+    /// With --unlabelled.
+    expected: Option<ExpectedReport>,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,19 +69,23 @@ struct Accept {
 }
 
 /// A model's answers and whether they are right.
-struct Answers {
-    confidence: Vec<f64>,
-    correct: Vec<bool>,
-    /// Class probabilities with the right classes, where the file has them.
-    full: Option<(usize, Vec<f64>, Vec<u32>)>,
+pub(super) struct Answers {
+    pub(super) confidence: Vec<f64>,
+    pub(super) correct: Vec<bool>,
+    /// Number of classes, their probabilities and the right ones, where the file has them.
+    pub(super) full: Option<(usize, Vec<f64>, Vec<u32>)>,
 }
 
 pub(super) fn measure(
     table: &Table,
+    today: Option<&Table>,
     arguments: &CalibrationArguments,
 ) -> Result<CalibrationReport, InputError> {
     let answers = answers(table, arguments)?;
-    report(&answers, arguments).map_err(|error| table.fault(Fault::Shape(error.to_string())))
+    let expected = today.map(|today| unlabelled::measure(&answers, today, &arguments.classes));
+    let expected = expected.transpose()?;
+    report(&answers, expected, arguments)
+        .map_err(|error| table.fault(Fault::Shape(error.to_string())))
 }
 
 fn answers(table: &Table, arguments: &CalibrationArguments) -> Result<Answers, InputError> {
@@ -137,6 +144,7 @@ fn truth(table: &Table, column: &Column, row: usize) -> Result<bool, InputError>
 #[expect(clippy::cast_precision_loss, reason = "items stay far below 2^53")]
 fn report(
     answers: &Answers,
+    expected: Option<ExpectedReport>,
     arguments: &CalibrationArguments,
 ) -> Result<CalibrationReport, MeasureError> {
     let Answers { confidence, correct, full } = answers;
@@ -171,6 +179,7 @@ fn report(
         },
         bins: diagram.bins().iter().enumerate().map(row).collect(),
         auto_accept: accept(confidence, correct, arguments)?,
+        expected,
     })
 }
 
@@ -303,6 +312,9 @@ impl Report for CalibrationReport {
         text.push_str(&table::lines(&heading, &rows));
         text.push('\n');
         text.push_str(&self.auto_accept.text());
+        if let Some(expected) = &self.expected {
+            text.push_str(&expected.text());
+        }
         text
     }
 }

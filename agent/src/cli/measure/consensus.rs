@@ -75,7 +75,7 @@ pub(super) fn measure(
     arguments: &ConsensusArguments,
 ) -> Result<ConsensusReport, InputError> {
     let model = ClassProbabilities::find(table, &arguments.classes)?;
-    let file = RatingsFile::new(table, &arguments.ratings, model.as_ref())?;
+    let file = RatingsFile::new(table, &arguments.ratings, None, model.as_ref())?;
     let method = match (arguments.method, &model) {
         (Some(method), _) => method,
         (None, Some(_)) => MethodName::Crowdlab,

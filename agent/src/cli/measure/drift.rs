@@ -7,6 +7,7 @@ use insitu_measure::drift::{Histograms, Samples, psi_threshold};
 use serde::Serialize;
 
 use super::arguments::DriftArguments;
+use super::features::{self, FeatureDrift};
 use super::{Estimate, Report, bar, cell};
 use crate::cli::columns::{Column, Fault, InputError, Table, shown};
 use crate::cli::table;
@@ -28,6 +29,10 @@ pub(super) struct DriftReport {
     alarm: f64,
     drifted: usize,
     columns: Vec<ColumnDrift>,
+    /// Of the vectors of --features.
+    features: Option<FeatureDrift>,
+    #[serde(skip)]
+    feature_columns: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -70,9 +75,9 @@ impl Test {
 }
 
 /// The records of both sides: of two tables, or of one.
-struct Sides<'a> {
-    reference: (&'a Table, Vec<usize>),
-    current: (&'a Table, Vec<usize>),
+pub(super) struct Sides<'a> {
+    pub(super) reference: (&'a Table, Vec<usize>),
+    pub(super) current: (&'a Table, Vec<usize>),
 }
 
 pub(super) fn measure(
@@ -87,9 +92,13 @@ pub(super) fn measure(
         },
         None => by_column(table)?,
     };
+    let feature_columns = features::columns(table, &arguments.features)?;
     let mut columns = Vec::new();
     if arguments.columns.is_empty() {
-        let data = |name: &&str| !NOT_DATA.iter().any(|other| other.eq_ignore_ascii_case(name));
+        let data = |name: &&str| {
+            !NOT_DATA.iter().any(|other| other.eq_ignore_ascii_case(name))
+                && !feature_columns.iter().any(|feature| feature == name)
+        };
         columns.extend(table.names().filter(data).map(str::to_owned));
     } else {
         columns.extend(arguments.columns.iter().cloned());
@@ -101,12 +110,18 @@ pub(super) fn measure(
         let numbers = !arguments.categorical.contains(name);
         found.push(column(&sides, [reference, current], numbers, arguments)?);
     }
+    let features = match feature_columns.as_slice() {
+        [] => None,
+        names => Some(features::measure(&sides, names, arguments.alarm, arguments.seed)?),
+    };
     Ok(DriftReport {
         reference: sides.reference.1.len(),
         current: sides.current.1.len(),
         alarm: arguments.alarm,
         drifted: found.iter().filter(|column| column.drifted == Some(true)).count(),
         columns: found,
+        features,
+        feature_columns,
     })
 }
 
@@ -287,10 +302,15 @@ impl Report for DriftReport {
             "JS distance",
             "Wasserstein",
         ];
-        text.push_str(&table::lines(&heading, &rows));
+        if !rows.is_empty() {
+            text.push_str(&table::lines(&heading, &rows));
+        }
         for column in order.iter().filter(|column| column.psi.value.is_none()) {
             let reason = column.psi.reason.as_deref().unwrap_or("no reason given");
             text.push_str(&format!("{}: undefined: {reason}\n", cell(&column.column)));
+        }
+        if let Some(features) = &self.features {
+            text.push_str(&features.text(&self.feature_columns));
         }
         text.push_str(
             "\nA bar is full at twice the threshold. JS is the distance with logarithms to base 2; \

@@ -3,15 +3,22 @@
 
 mod agreement;
 pub(super) mod arguments;
+mod bins;
 mod calibration;
+mod conflicts;
 mod consensus;
 mod drift;
+mod features;
 mod label_errors;
 mod ratings;
+mod regions;
 mod segments;
+mod sites;
+mod stream;
 #[cfg(test)]
 mod tests;
 mod tracks;
+mod unlabelled;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -37,20 +44,36 @@ pub(super) trait Report: Serialize {
 pub(super) fn measure(command: &MeasureCommand, out: &mut impl Write) -> Outcome {
     match command {
         MeasureCommand::Agreement(a) => {
-            let input = &a.ratings.input;
-            show(&agreement::measure(&open(&input.file)?, a)?, input.json, out)
+            let (table, json) = (open(&a.ratings.input.file)?, a.ratings.input.json);
+            match regions::measure(&table, a)? {
+                Some(report) => show(&report, json, out),
+                None => show(&agreement::measure(&table, a)?, json, out),
+            }
         }
         MeasureCommand::Consensus(a) => {
             let input = &a.ratings.input;
             show(&consensus::measure(&open(&input.file)?, a)?, input.json, out)
         }
         MeasureCommand::LabelErrors(a) => {
-            show(&label_errors::measure(&open(&a.input.file)?, a)?, a.input.json, out)
+            let (table, json) = (open(&a.input.file)?, a.input.json);
+            match &a.text {
+                Some(text) => show(&conflicts::measure(&table, text, a)?, json, out),
+                None => show(&label_errors::measure(&table, a)?, json, out),
+            }
         }
         MeasureCommand::Calibration(a) => {
-            show(&calibration::measure(&open(&a.input.file)?, a)?, a.input.json, out)
+            let (table, json) = (open(&a.input.file)?, a.input.json);
+            if let Some(report) = bins::measure(&table, a)? {
+                return show(&report, json, out);
+            }
+            let unlabelled = a.unlabelled.as_deref().map(open).transpose()?;
+            show(&calibration::measure(&table, unlabelled.as_ref(), a)?, json, out)
         }
         MeasureCommand::Drift(a) => {
+            if let Some(stream) = &a.stream {
+                let table = open(&a.input.file)?;
+                return show(&stream::measure(&table, stream, a)?, a.input.json, out);
+            }
             let current = a.current.as_deref().map(open).transpose()?;
             show(&drift::measure(&open(&a.input.file)?, current.as_ref(), a)?, a.input.json, out)
         }

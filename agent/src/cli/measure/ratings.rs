@@ -8,9 +8,9 @@ use super::arguments::RatingsArguments;
 use crate::cli::columns::{Categories, ClassProbabilities, Column, Fault, InputError, Table};
 
 pub(super) const ITEM_NAMES: [&str; 3] = ["item", "id", "item_id"];
-const RATER_NAMES: [&str; 7] =
+pub(super) const RATER_NAMES: [&str; 7] =
     ["rater", "annotator", "worker", "coder", "rater_id", "annotator_id", "worker_id"];
-const LABEL_NAMES: [&str; 4] = ["label", "rating", "value", "category"];
+pub(super) const LABEL_NAMES: [&str; 4] = ["label", "rating", "value", "category"];
 
 /// Ratings of a file, each rater at most once for each item.
 #[derive(Debug)]
@@ -31,10 +31,11 @@ pub(super) struct RatingsFile {
 }
 
 impl RatingsFile {
-    /// Reads ratings; `model` are columns that hold none.
+    /// Reads ratings; `site` and `model` are columns that hold none.
     pub(super) fn new(
         table: &Table,
         arguments: &RatingsArguments,
+        site: Option<&str>,
         model: Option<&ClassProbabilities<'_>>,
     ) -> Result<Self, InputError> {
         let item = table.choose(arguments.item.as_deref(), &ITEM_NAMES)?;
@@ -55,7 +56,9 @@ impl RatingsFile {
             _ => {
                 let is_item = |c: &Column| item.is_some_and(|item| std::ptr::eq(item, c));
                 let is_model = |c: &Column| model.is_some_and(|model| model.has(c));
-                let raters = table.columns().iter().filter(|c| !is_item(c) && !is_model(c));
+                let is_site = |c: &Column| site == Some(c.name());
+                let none = |c: &&Column| is_item(c) || is_model(c) || is_site(c);
+                let raters = table.columns().iter().filter(|c| !none(c));
                 Self::wide(table, &arguments.order, item, &raters.collect::<Vec<_>>())
             }
         }

@@ -484,3 +484,190 @@ fn tracks_are_scored_and_linked() {
         "FILE:3: track \"a\" has a second box in frame 1",
     );
 }
+
+#[test]
+fn spans_agree_exactly_in_part_and_by_position() {
+    let text = "item,rater,start,end,label\n\
+        1,ada,0,4,drug\n1,ada,6,8,dose\n1,ben,0,4,drug\n1,ben,7,8,dose\n2,ada,,,\n2,ben,0,2,drug\n";
+    let found = json("agreement", text);
+    assert_eq!((&found["regions"], &found["items"]), (&"spans".into(), &2.into()));
+    let pair = &found["pairs"][0];
+    // One of ada's 2 spans and ben's 3 is equal; the dose overlaps.
+    near(&pair["matches"][0]["f1"], 2.0 / 5.0, 1e-12);
+    near(&pair["matches"][1]["recall"], 1.0, 1e-12);
+    near(&pair["matches"][1]["precision"], 2.0 / 3.0, 1e-12);
+    // 8 positions of item 1 with one apart, 2 of item 2 with both apart.
+    near(&pair["same_label"], 7.0 / 10.0, 1e-12);
+    refused(
+        "agreement",
+        "item,rater,start,end\n1,a,5,2\n",
+        "FILE:2: a span ends at 2, before it starts at 5",
+    );
+    refused(
+        "agreement",
+        "item,rater,start,end\n1,a,1,2\n",
+        "FILE: regions of 1 rater, but 2 are needed",
+    );
+}
+
+#[test]
+fn boxes_agree_by_overlap_and_label() {
+    let text = "item,rater,x,y,width,height,label\n\
+        1,ada,0,0,10,10,cat\n1,ada,50,50,10,10,dog\n\
+        1,ben,0,0,10,10,cat\n1,ben,50,52,10,10,cat\n1,ben,90,90,5,5,dog\n";
+    let found = json("agreement", text);
+    let pair = &found["pairs"][0];
+    let (coarse, fine) = (&pair["matches"][0], &pair["matches"][1]);
+    // The second pair overlaps by 80 of 120.
+    near(&coarse["f1"], 4.0 / 5.0, 1e-12);
+    near(&coarse["precision"], 2.0 / 3.0, 1e-12);
+    near(&coarse["mean_overlap"], (1.0 + 2.0 / 3.0) / 2.0, 1e-12);
+    near(&fine["f1"], 2.0 / 5.0, 1e-12);
+    near(&pair["same_label"], 0.5, 1e-12);
+    let text = run("agreement", &[text.as_bytes()]).unwrap();
+    assert!(text.contains("overlap 0.75") && text.contains("ben: 3 boxes"), "{text}");
+    refused(
+        "agreement",
+        "rater,x,y,width,height\na,1,1,-1,1\n",
+        "FILE:2: column \"width\" holds -1, outside 0 to 1000000000",
+    );
+}
+
+#[test]
+fn sites_are_pooled_with_what_differs_between_them() {
+    let mut text = "item,ada,ben,site\n".to_owned();
+    for item in 0..120 {
+        let site = ["north", "south", "west"][item % 3];
+        let wrong = item % (4 + 5 * (item % 3)) == 0;
+        let label = item / 3 % 2;
+        text.push_str(&format!(
+            "{item},{label},{},{site}\n",
+            if wrong { 1 - label } else { label }
+        ));
+    }
+    let found = json("agreement --site site", &text);
+    assert_eq!(found["raters"], 2);
+    let by_site = &found["by_site"];
+    let sites = by_site["sites"].as_array().unwrap();
+    assert_eq!(sites.len(), 3);
+    near(&by_site["pooled"], found["krippendorff_alpha"]["value"].as_f64().unwrap(), 1e-12);
+    let alpha = |at: usize| sites[at]["alpha"]["value"].as_f64().unwrap();
+    let mean = by_site["paule_mandel"]["mean"]["value"].as_f64().unwrap();
+    assert!((0..3).map(alpha).fold(f64::MAX, f64::min) < mean);
+    assert!((0..3).map(alpha).fold(f64::MIN, f64::max) > mean);
+    assert!(by_site["paule_mandel"]["mean"]["low"].as_f64().unwrap() < mean);
+    let alone = json("agreement --site site", "item,a,b,site\n1,x,x,n\n2,y,x,n\n3,y,y,n\n");
+    assert!(alone["by_site"]["paule_mandel"]["mean"]["value"].is_null());
+    refused(
+        "agreement --site place",
+        "item,a,b\n1,x,x\n",
+        "FILE: there is no column place; the columns are \"item\", \"a\", \"b\"",
+    );
+}
+
+#[test]
+fn near_duplicates_that_disagree_are_found_without_a_model() {
+    let same = "the patient has a runny nose and a light cough since monday morning";
+    let text = format!(
+        "id,label,note\n1,cold,{same}\n2,cold,{same}\n3,flu,{same} .\n4,flu,quite another note\n5,,x\n"
+    );
+    let found = json("label-errors --text note --similarity 0.7", &text);
+    assert_eq!((&found["items"], &found["groups"]), (&4.into(), &1.into()));
+    let group = &found["conflicts"][0];
+    assert_eq!(group["majority"], "cold");
+    let suspects: Vec<_> =
+        group["items"].as_array().unwrap().iter().filter(|i| i["suspect"] == true).collect();
+    assert_eq!((suspects.len(), &suspects[0]["item"]), (1, &"3".into()));
+    let out = run("label-errors --text note", &[b"label,note\na,x\na,x\n"]).unwrap();
+    assert!(out.contains("of which 0 disagree"), "{out}");
+}
+
+#[test]
+fn performance_is_expected_without_labels() {
+    // Audited: of confidence .9 eight in ten are right, of .6 six in ten.
+    let mut audited = "confidence,correct\n".to_owned();
+    for at in 0..10 {
+        audited.push_str(&format!("0.9,{}\n0.6,{}\n", at < 8, at < 6));
+    }
+    let today = b"confidence\n0.9\n0.9\n0.9\n0.6\n";
+    let run = |first: &str, second: &[u8]| -> Value {
+        let mut files =
+            [tempfile::NamedTempFile::new().unwrap(), tempfile::NamedTempFile::new().unwrap()];
+        files[0].write_all(first.as_bytes()).unwrap();
+        files[1].write_all(second).unwrap();
+        let [first, second] = files.each_ref().map(|file| file.path().display().to_string());
+        let words =
+            ["insitu-agent", "measure", "calibration", &first, "--unlabelled", &second, "--json"];
+        let Command::Measure(command) = Arguments::try_parse_from(words).unwrap().command else {
+            panic!("not a measure")
+        };
+        let mut out = Vec::new();
+        measure(&command, &mut out).unwrap_or_else(|failure| panic!("{}", failure.message));
+        serde_json::from_slice(&out).unwrap()
+    };
+    let expected = &run(&audited, today)["expected"];
+    near(&expected["accuracy"], (3.0 * 0.8 + 0.6) / 4.0, 1e-12);
+    near(&expected["accuracy_uncalibrated"], (3.0 * 0.9 + 0.6) / 4.0, 1e-12);
+    assert!(expected["f1"]["reason"].as_str().unwrap().contains("two classes"));
+    let audited = "label,p_no,p_yes\nno,0.9,0.1\nyes,0.2,0.8\nyes,0.1,0.9\nno,0.8,0.2\n";
+    let expected = &run(audited, b"p_no,p_yes\n0.9,0.1\n0.1,0.9\n")["expected"];
+    near(&expected["accuracy"], 1.0, 1e-12);
+    near(&expected["roc_auc"], 1.0, 1e-12);
+}
+
+#[test]
+fn bins_give_a_threshold_that_pays_for_their_noise() {
+    let bins = "low,items,correct\n0.5,1000,700\n0.98,5000,4995\n0.9,3000,2900\n";
+    let exact = json("calibration --alpha 0.01", bins);
+    assert_eq!(exact["threshold"], 0.98);
+    near(&exact["coverage"], 5000.0 / 9000.0, 1e-12);
+    assert_eq!(json("calibration --alpha 0.01 --noise 30", bins)["threshold"], Value::Null);
+    refused("calibration", "low,items,correct\n0.5,1,1\n0.5,2,2\n", "FILE: two bins start at 0.5");
+}
+
+#[test]
+fn vectors_that_move_together_drift_where_no_column_does() {
+    // Both columns keep their values; only how they go together changes.
+    let mut text = String::new();
+    for at in 0..200 {
+        let (x, sign) = (f64::from(at % 20) - 9.5, if at % 10 == 0 { -1.0 } else { 1.0 });
+        text.push_str(&format!("{{\"set\": \"reference\", \"v\": [{x}, {}]}}\n", x * sign));
+        text.push_str(&format!("{{\"set\": \"current\", \"v\": [{x}, {}]}}\n", -x * sign));
+    }
+    let found = json("drift --features v", &text);
+    assert_eq!((&found["columns"].as_array().unwrap().len(), &found["drifted"]), (&0, &0.into()));
+    assert_eq!(
+        (&found["features"]["features"], &found["features"]["drifted"]),
+        (&2.into(), &true.into())
+    );
+    assert!(found["features"]["p"].as_f64().unwrap() <= 0.001);
+    let out = run("drift --features v", &[text.as_bytes()]).unwrap();
+    assert!(out.contains("drifted (p = 0.0010)"), "{out}");
+    let same = json("drift --features a,b", "set,a,b\nreference,1,2\nreference,,3\ncurrent,1,2\n");
+    assert_eq!(same["features"]["incomplete"], 1);
+    assert_eq!(same["features"]["p"], Value::Null);
+}
+
+#[test]
+fn streams_say_when_they_changed() {
+    let mut text = "item,wrong\n".to_owned();
+    for at in 0..1200 {
+        let wrong = if at < 800 { at % 20 == 0 } else { at % 3 == 0 };
+        text.push_str(&format!("i{at},{wrong}\n"));
+    }
+    let found = json("drift --stream wrong --run-length 10000", &text);
+    let first = |at: usize| found["detectors"][at]["alarms"][0]["index"].as_u64();
+    for at in [0, 1, 3] {
+        assert!((800..900).contains(&first(at).unwrap()), "{at}: {:?}", first(at));
+    }
+    assert_eq!(first(2), None);
+    let out = run("drift --stream wrong", &[text.as_bytes()]).unwrap();
+    assert!(out.contains("e-detector, up"), "{out}");
+    let found = json("drift --stream x", "x\n1.5\n\n2\nNA\n");
+    assert_eq!(found["detectors"][3]["reason"], "needs a column of 0 and 1");
+    assert_eq!(found["gaps"], 1);
+    let never = json("drift --stream x", "x\n0\n0\n");
+    assert!(never["detectors"][3]["reason"].as_str().unwrap().ends_with("give --rate"));
+    refused("drift --stream x", "x\none\n", "FILE:2: column \"x\" holds \"one\", not a number");
+    refused("drift --stream x", "x,y\n,1\n", "FILE: there are no records");
+}
