@@ -31,7 +31,10 @@ fn size(text: &str) -> Result<f64, String> {
 
 /// A number above 0.
 fn positive(text: &str) -> Result<f64, String> {
-    size(text).ok().filter(|number| *number > 0.0).ok_or("must be above 0, at most 1e15".to_owned())
+    size(text)
+        .ok()
+        .filter(|number| *number > 0.0)
+        .ok_or_else(|| "must be above 0, at most 1e15".to_owned())
 }
 
 /// A share above 0, at most 1.

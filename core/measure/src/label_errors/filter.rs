@@ -133,7 +133,10 @@ impl ConfidentLearning<'_> {
         let mut rest: Vec<Least> = least.iter().map(missing).collect();
         // The bars side by side: nearly every margin is above its bar.
         let mut bars: Vec<f64> = rest.iter().map(|pair| pair.bar).collect();
-        for ((item, row), &label) in (0..).zip(self.probabilities.rows()).zip(self.labels) {
+        let open = |row: &[Least]| row.iter().any(|pair| pair.wanted > 0);
+        let open: Vec<bool> = rest.chunks_exact(k).map(open).collect();
+        let items = (0..).zip(self.probabilities.rows()).zip(self.labels);
+        for ((item, row), &label) in items.filter(|(_, label)| open[**label as usize]) {
             let own = row[label as usize];
             let pairs = label as usize * k..(label as usize + 1) * k;
             let below = |(p, bar): (&f64, &f64)| u64::from((*p <= own) & (own - p < *bar));
