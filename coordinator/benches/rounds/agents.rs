@@ -85,10 +85,10 @@ async fn play(mut agent: Agent, rounds: u32, patience: Duration) -> (Agent, usiz
 impl Agent {
     async fn round(&mut self, patience: Duration) -> (RoundOrder, bool) {
         loop {
-            match self.order(patience).await {
-                Order::Round(order) => return (order, false),
-                Order::CoarseRound(order) => return (order, true),
-                Order::Project(_) | Order::Bundle(_) | Order::Campaign(_) | Order::Session(_) => {}
+            let order = self.order(patience).await;
+            let coarse = matches!(order, Order::CoarseRound(_));
+            if let Order::Round(order) | Order::CoarseRound(order) = order {
+                return (order, coarse);
             }
         }
     }
