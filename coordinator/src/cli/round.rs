@@ -70,8 +70,8 @@ pub(super) struct RoundStart {
     /// Sites that may collude with the coordinator [default: 0, or 1 from five sites on]
     #[arg(long)]
     colluders: Option<u8>,
-    /// What moves the head: fedavg, fedavgm[:MOMENTUM], fedadagrad, fedadam or fedyogi [default:
-    /// fedavgm with the project's momentum]
+    /// What moves the head: fedavg, fedavgm or fedavgm:MOMENTUM, fedadagrad, fedadam or fedyogi
+    /// [default: fedavgm with the project's momentum]
     #[arg(long)]
     optimiser: Option<Optimiser>,
     /// How far a step goes [default: the project's learning rate; 0.1 for fedadagrad, fedadam and
