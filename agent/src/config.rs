@@ -103,6 +103,9 @@ pub struct Source {
     pub subject: Option<String>,
     /// Items that are labeled like others but never learned from.
     pub holdout: Option<Holdout>,
+    /// The file that says how the project's items are redacted; relative to the configuration
+    /// file. Read again when it changes.
+    pub redaction: Option<PathBuf>,
 }
 
 /// The items of the hold-out set: those whose `column` holds `value`.
@@ -315,6 +318,9 @@ impl Config {
         config.data = folder.join(&config.data);
         config.ledger.witness = config.ledger.witness.map(|witness| folder.join(witness));
         config.inference.library = config.inference.library.map(|library| folder.join(library));
+        for source in &mut config.projects {
+            source.redaction = source.redaction.take().map(|file| folder.join(file));
+        }
         config.check()?;
         Ok(config)
     }
@@ -328,6 +334,12 @@ impl Config {
     /// The reading rules of a project's files, if the site has any.
     pub fn source(&self, project: &ProjectName) -> Option<&Source> {
         self.projects.iter().find(|source| source.name == *project)
+    }
+
+    /// The files that say how the items of projects are redacted.
+    pub fn redaction_files(&self) -> BTreeMap<ProjectName, PathBuf> {
+        let files = self.projects.iter();
+        files.filter_map(|source| Some((source.name.clone(), source.redaction.clone()?))).collect()
     }
 
     fn check(&self) -> Result<(), ConfigError> {

@@ -105,17 +105,18 @@ impl CleanItem {
     /// were imported under the older one, as what they were then.
     ///
     /// # Errors
+    /// What `redact` says of a text: the item must then be shown to nobody.
     /// [`StoreError::Corrupt`] when the content does not decode.
-    pub(crate) fn redact(
+    pub(crate) fn redact<E: From<StoreError>>(
         row: &ItemRow,
         project: &Project,
-        mut redact: impl FnMut(&str) -> String,
-    ) -> Result<Self, StoreError> {
+        mut redact: impl FnMut(&str) -> Result<String, E>,
+    ) -> Result<Self, E> {
         let mut fields = decode(&row.content)?;
         for (name, value) in &mut fields {
             let kind = project.field(name).map(|field| field.kind);
             if let (Value::Text(text), Some(FieldKind::Text) | None) = (value, kind) {
-                *text = redact(text);
+                *text = redact(text)?;
             }
         }
         Ok(Self { fields })
@@ -126,7 +127,7 @@ impl CleanItem {
     /// # Errors
     /// [`StoreError::Corrupt`] when it is not redacted yet, or does not decode.
     pub fn load(row: &ItemRow) -> Result<Self, StoreError> {
-        if row.stage == Stage::New {
+        if matches!(row.stage, Stage::New | Stage::Quarantined) {
             return Err(StoreError::Corrupt { table: "items", column: "clean" });
         }
         Ok(Self { fields: decode(&row.content)? })

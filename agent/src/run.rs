@@ -308,7 +308,8 @@ async fn work(shared: Arc<Shared>, judge: Judge, shutdown: Shutdown) -> Result<(
         agent.config.statistics.clone(),
         Shelf::new(&agent.config.data),
         agent.config.inference.library.clone(),
-    );
+    )
+    .with_redaction(agent.config.redaction_files());
     while !shutdown.is_requested() {
         let (back, outcome) = tokio::task::spawn_blocking(move || {
             let outcome = pipeline.tick();

@@ -8,8 +8,9 @@ use insitu_privacy::Rho;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::config::{Config, Limits};
+use crate::config::{Config, Limits, Source};
 use crate::outbox;
+use crate::redact::{Settings, SettingsError};
 use crate::release::{YEAR_SECONDS, epsilon};
 use crate::store::campaigns::CampaignState;
 use crate::store::items::Stage;
@@ -17,7 +18,7 @@ use crate::store::meta::Live;
 use crate::store::orders::{BundleState, ProjectRow};
 use crate::store::peers::{PeerRow, PeerState};
 use crate::store::synthetic::SyntheticCounts;
-use crate::store::{Store, StoreError, Tx};
+use crate::store::{Store, StoreError, Tx, explain};
 use crate::uplink::Membership;
 
 /// Sessions that a report shows.
@@ -88,6 +89,8 @@ pub struct ProjectStatus {
     pub items: u64,
     /// Of them in the hold-out set.
     pub holdout: u64,
+    /// Could not be redacted, and are shown to nobody.
+    pub quarantined: u64,
     /// With a prelabel.
     pub prelabeled: u64,
     /// Accepted without a person.
@@ -349,7 +352,8 @@ fn project(tx: &Tx<'_>, row: &ProjectRow) -> Result<ProjectStatus, StoreError> {
         bundle_version: manifest.map(|manifest| manifest.version),
         items,
         holdout: tx.holdout_count(row.project)?,
-        prelabeled: items - count(Stage::New) - count(Stage::Clean),
+        quarantined: count(Stage::Quarantined),
+        prelabeled: items - count(Stage::New) - count(Stage::Clean) - count(Stage::Quarantined),
         auto_accepted: count(Stage::Accepted),
         queued: Queues {
             annotator: count(Stage::First) + count(Stage::Second),
@@ -415,6 +419,14 @@ pub fn campaigns(tx: &Tx<'_>, limits: &Limits) -> Result<Vec<CampaignStatus>, St
         .collect())
 }
 
+/// Whether a project's redaction settings can be used.
+fn redaction(source: &Source) -> Result<(), SettingsError> {
+    source
+        .redaction
+        .as_ref()
+        .map_or(Ok(()), |file| Settings::read(file).and_then(Settings::for_items).map(drop))
+}
+
 fn pending(tx: &Tx<'_>, config: &Config, enrolled: bool) -> Result<Vec<String>, StoreError> {
     let mut pending = Vec::new();
     if !enrolled && config.coordinator.address.is_some() {
@@ -433,6 +445,25 @@ fn pending(tx: &Tx<'_>, config: &Config, enrolled: bool) -> Result<Vec<String>, 
                 pending.push(format!("model {} is not used: {}", row.bundle, row.note));
             }
             BundleState::Wanted | BundleState::Ready | BundleState::Declined => {}
+        }
+    }
+    for source in &config.projects {
+        if let Err(error) = redaction(source) {
+            pending.push(format!(
+                "items of {} wait until its redaction settings are right: {}",
+                source.name,
+                explain(&error)
+            ));
+        }
+    }
+    for row in tx.projects()? {
+        let quarantined = tx.stage_counts(row.project)?[Stage::Quarantined as usize];
+        if quarantined > 0 {
+            let name = &row.definition.name;
+            pending.push(format!(
+                "{quarantined} items of {name} could not be redacted: insitu-agent quarantine \
+                 --project {name}"
+            ));
         }
     }
     for PeerRow { member, state, .. } in tx.peers()? {

@@ -69,7 +69,9 @@ pub(crate) fn add_items_of(
                 assert_eq!(added, Addition::New);
             }
             for stored in tx.items_in_stage(row.project, Stage::New, 0, 100_000)? {
-                let clean = CleanItem::redact(&stored, &row.definition, str::to_owned)?;
+                let clean = CleanItem::redact(&stored, &row.definition, |text| {
+                    Ok::<_, StoreError>(text.to_owned())
+                })?;
                 clean.store(tx, &stored)?;
             }
             Ok::<_, StoreError>(())

@@ -28,6 +28,8 @@ pub enum Domain {
     Snapshot,
     /// The manifest of a set of labeling functions, by the federation's key.
     Functions,
+    /// What a site's redaction has done, by the site's key.
+    Evidence,
 }
 
 /// A key that signs.
@@ -70,6 +72,7 @@ impl Domain {
             Self::Checkpoint => b"insitu 2026 ledger checkpoint v1\0",
             Self::Snapshot => b"insitu 2026 dataset snapshot v1\0",
             Self::Functions => b"insitu 2026 labeling functions v1\0",
+            Self::Evidence => b"insitu 2026 redaction evidence v1\0",
         }
     }
 }

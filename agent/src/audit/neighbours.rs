@@ -171,6 +171,7 @@ fn neighbours(bundle: &insitu_models::bundle::Bundle, items: &[Item], gone: u8) 
         id: "id".to_owned(),
         subject: Some(SUBJECT_COLUMN.to_owned()),
         holdout: None,
+        redaction: None,
     };
     let mut lines = format!("id,{SUBJECT_COLUMN},code,copy\n");
     for (index, Item { subject, code, copy, .. }) in items.iter().enumerate() {

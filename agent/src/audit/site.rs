@@ -177,6 +177,7 @@ impl Site {
             id: "id".to_owned(),
             subject: path.subject_column().map(str::to_owned),
             holdout: None,
+            redaction: None,
         };
         let lines = csv(shape, &present);
         import(&store, &row, &source, None, Format::Csv, Cursor::new(lines))

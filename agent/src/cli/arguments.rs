@@ -13,7 +13,10 @@ use super::label_functions::arguments::LabelFunctionsCommand;
 use super::measure::arguments::MeasureCommand;
 use super::peers::PeersCommand;
 use super::propagate::arguments::PropagateArguments;
+use super::quarantine::QuarantineArguments;
+use super::redact::RedactArguments;
 use super::sample::arguments::SampleArguments;
+use super::vault::VaultCommand;
 
 /// Label data where it lives: prelabel, redact, correct, learn; let out only private statistics
 #[derive(Debug, Parser)]
@@ -52,8 +55,13 @@ pub(super) enum Command {
     Import(ImportArguments),
     /// Write labels as a signed dataset snapshot, for this site's own use
     Export(ExportArguments),
-    /// Redact personal data: JSON lines {"id","text"} in, {"id","text","spans"} out
+    /// Redact personal data in JSON lines, tables, FHIR resources and HL7 messages
     Redact(RedactArguments),
+    /// Ask what surrogates stand for, and see who has asked
+    #[command(subcommand)]
+    Vault(VaultCommand),
+    /// Show the items that could not be redacted, and have them tried again
+    Quarantine(QuarantineArguments),
     /// Prelabel JSON lines with a model, without storing anything
     Prelabel(PrelabelArguments),
     /// Add and list the people who label, and the applications that send labels
@@ -174,28 +182,6 @@ pub(super) struct ImportArguments {
 pub(super) enum FormatName {
     Csv,
     Jsonl,
-}
-
-#[derive(Debug, Args)]
-#[command(after_help = "Example:
-  echo '{\"id\": 1, \"text\": \"Call Jane Roe at (216) 555-0199\"}' | insitu-agent redact")]
-pub(super) struct RedactArguments {
-    /// JSON lines; stdin when absent
-    pub(super) file: Option<PathBuf>,
-    /// What replaces personal data
-    #[arg(long, value_enum, default_value = "mask")]
-    pub(super) mode: ModeName,
-    /// Write id and spans only
-    #[arg(long)]
-    pub(super) spans_only: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum ModeName {
-    /// The kind: `[NAME]`
-    Mask,
-    /// Nothing: the text stays, the spans are reported
-    None,
 }
 
 #[derive(Debug, Args)]

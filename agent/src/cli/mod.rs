@@ -10,6 +10,8 @@ mod measure;
 mod peers;
 mod plan;
 mod propagate;
+mod quarantine;
+mod redact;
 mod release;
 mod report;
 mod sample;
@@ -17,6 +19,7 @@ mod setup;
 mod table;
 #[cfg(test)]
 mod testing;
+mod vault;
 mod work;
 
 use std::error::Error;
@@ -156,7 +159,11 @@ fn execute(arguments: &Arguments) -> Outcome {
         Command::Run(run) => daemon(arguments, run),
         Command::Import(import) => work::import(&Context::open(arguments)?, import),
         Command::Export(export) => export::export(|| Context::open(arguments), export),
-        Command::Redact(redact) => work::redact(redact),
+        Command::Redact(redact) => redact::redact(arguments, redact),
+        Command::Vault(vault) => vault::vault(&Context::open(arguments)?, vault),
+        Command::Quarantine(quarantine) => {
+            quarantine::quarantine(&Context::open(arguments)?, quarantine)
+        }
         Command::Prelabel(prelabel) => work::prelabel(arguments, prelabel),
         Command::Person(person) => setup::person(&Context::open(arguments)?, person),
         Command::Release(command) => release::release(&Context::open(arguments)?, command),

@@ -1,4 +1,4 @@
-//! Work on files: import, redact, prelabel.
+//! Work on files: import, prelabel.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
@@ -10,13 +10,10 @@ use insitu_protocol::ids::Digest;
 use insitu_protocol::text::Line;
 use serde_json::{Map, Value, json};
 
-use super::arguments::{
-    Arguments, FormatName, ImportArguments, ModeName, PrelabelArguments, RedactArguments,
-};
+use super::arguments::{Arguments, FormatName, ImportArguments, PrelabelArguments};
 use super::{Context, Failure, Outcome, print_json, read_config};
 use crate::item::{self, CleanItem};
 use crate::prelabel::{self, Model, Shelf};
-use crate::redact::{self, Engine, Mode, Options, Profile};
 use crate::source::{self, Format, LINE_BYTES_MAX, Made, Report};
 use crate::store::Store;
 
@@ -97,21 +94,6 @@ fn shown(path: &Path, report: &Report) -> Value {
         "file": path.display().to_string(), "read": report.read, "added": report.added,
         "known": report.known, "bad": report.bad, "bad_lines": lines,
     })
-}
-
-pub(super) fn redact(redact: &RedactArguments) -> Outcome {
-    let engine = Engine::new(Profile::default());
-    let mode = match redact.mode {
-        ModeName::Mask => Mode::Mask,
-        ModeName::None => Mode::None,
-    };
-    let options = Options { mode, spans_only: redact.spans_only };
-    let reader = open(redact.file.as_deref().unwrap_or_else(|| Path::new("-")))?;
-    let writer = BufWriter::new(io::stdout().lock());
-    let summary = redact::lines(&engine, reader, writer, options, |failure| {
-        super::complain(&crate::store::explain(&failure));
-    })?;
-    Ok(if summary.failures > 0 { exit::REFUSED } else { exit::DONE })
 }
 
 pub(super) fn prelabel(arguments: &Arguments, prelabel: &PrelabelArguments) -> Outcome {
@@ -204,7 +186,7 @@ fn write_prelabels(
     Ok(())
 }
 
-fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
+pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     if path == Path::new("-") {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }

@@ -1,9 +1,9 @@
 //! Items on their way to people: redacted, prelabeled, routed.
 
+use super::redactors::keep_originals;
 use super::{Pipeline, PipelineError};
 use crate::item::CleanItem;
 use crate::prelabel::Draft;
-use crate::redact::{Engine, Mode, Profile};
 use crate::route;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::orders::ProjectRow;
@@ -13,7 +13,8 @@ use crate::store::{Store, StoreError};
 const BATCH_ITEMS: u32 = 128;
 
 impl Pipeline {
-    /// Redacts the oldest new items of a project.
+    /// Redacts the oldest new items of a project. One that cannot be cleaned is put aside, for
+    /// nobody to see; while the project's settings are refused, all of them wait.
     pub(super) fn redact(&mut self, project: &ProjectRow) -> Result<bool, PipelineError> {
         let rows = self.store.read("new items", |tx| {
             tx.items_in_stage(project.project, Stage::New, 0, BATCH_ITEMS)
@@ -21,16 +22,31 @@ impl Pipeline {
         if rows.is_empty() {
             return Ok(false);
         }
-        let redactor = self.redactor.get_or_insert_with(|| Engine::new(Profile::default()));
-        let mut clean = Vec::with_capacity(rows.len());
+        let Some(redactor) = self.redactors.of(&self.store, &project.definition.name)? else {
+            return Ok(false);
+        };
+        let mut done = Vec::with_capacity(rows.len());
         for row in rows {
-            let item = CleanItem::redact(&row, &project.definition, |text| {
-                redactor.clean(text, Mode::Mask).text
-            })?;
-            clean.push((row, item));
+            let mut replaced = Vec::new();
+            let clean = CleanItem::redact(&row, &project.definition, |text| {
+                redactor.clean(&row, text, &mut replaced)
+            });
+            done.push((row, clean, replaced));
         }
-        self.store
-            .tx("redacted", |tx| clean.iter().try_for_each(|(row, item)| item.store(tx, row)))?;
+        self.store.tx("redacted", |tx| {
+            done.iter().try_for_each(|(row, clean, replaced)| match clean {
+                Ok(item) => {
+                    keep_originals(tx, replaced)?;
+                    item.store(tx, row)
+                }
+                Err(reason) => {
+                    let reason = reason.name();
+                    metrics::counter!("insitu_agent_items_quarantined_total", "reason" => reason)
+                        .increment(1);
+                    tx.quarantine(row.item, reason)
+                }
+            })
+        })?;
         Ok(true)
     }
 

@@ -6,6 +6,7 @@
 
 mod campaigns;
 mod items;
+pub(crate) mod redactors;
 mod rounds;
 mod sessions;
 pub mod windows;
@@ -18,15 +19,15 @@ use std::time::Duration;
 use insitu_daemon::clock::Clock;
 use insitu_models::bundle::Bundle;
 use insitu_privacy::NoisePool;
-use insitu_protocol::ids::Digest;
+use insitu_protocol::ids::{Digest, ProjectName};
 
 use crate::config::Schedule;
 use crate::downlink::Judge;
 use crate::edge;
 use crate::learn::{self, LearnError};
 use crate::outbox::OutboxError;
+use crate::pipeline::redactors::Redactors;
 use crate::prelabel::{self, Model, ModelError, Shelf};
-use crate::redact;
 use crate::release;
 use crate::session::ContributeError;
 use crate::store::orders::{BundleState, ProjectRow, RoundState};
@@ -45,7 +46,7 @@ pub struct Pipeline {
     schedule: Schedule,
     shelf: Shelf,
     library: Option<PathBuf>,
-    redactor: Option<redact::Engine>,
+    redactors: Redactors,
     engine_name: Option<String>,
     models: BTreeMap<i64, Model>,
     pool: NoisePool,
@@ -90,12 +91,19 @@ impl Pipeline {
             schedule,
             shelf,
             library,
-            redactor: None,
+            redactors: Redactors::default(),
             engine_name: None,
             models: BTreeMap::new(),
             pool: NoisePool::new(),
             window_retry_at: BTreeMap::new(),
         }
+    }
+
+    /// The same, with the files that say how the items of projects are redacted.
+    #[must_use]
+    pub fn with_redaction(mut self, files: BTreeMap<ProjectName, PathBuf>) -> Self {
+        self.redactors = Redactors::new(files);
+        self
     }
 
     /// The inference engine's name, once a model has needed it.

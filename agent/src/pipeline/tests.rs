@@ -15,10 +15,12 @@ use super::windows::{self, WindowError};
 use super::*;
 use crate::config::{Limits, Policy};
 use crate::downlink::apply;
+use crate::item::{CleanItem, RawItem, Value};
 use crate::outbox;
 use crate::release::{Release, ReleaseError};
 use crate::review::{Annotation, Decision, annotate, next};
 use crate::store::campaigns::CampaignState;
+use crate::store::items::Stage;
 use crate::store::labels::{Person, Role};
 use crate::store::tests::Scratch;
 use crate::testing;
@@ -415,11 +417,41 @@ fn an_item_that_cannot_be_worked_on_holds_no_release_up() {
     apply(site.store(), &judge, &NumberedOrder { number: 1, order: Order::Campaign(order) }, 1)
         .unwrap();
     let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(1001).unwrap()));
-    assert!(matches!(
-        pipeline(&site, &clock).tick(),
-        Err(PipelineError::Store(StoreError::Corrupt { .. }))
-    ));
+    pipeline(&site, &clock).tick().unwrap();
     assert_eq!(site.released().len(), 1);
+    let aside = |tx: &crate::store::Tx<'_>| {
+        Ok::<_, StoreError>((tx.quarantined(1)?, tx.stage_counts(1)?[Stage::Quarantined as usize]))
+    };
+    let expected = (vec![("unreadable".to_owned(), 1)], 1);
+    assert_eq!(site.store().read("test", aside).unwrap(), expected);
+    assert_eq!(site.store().tx("test", |tx| tx.retry_quarantined(1)).unwrap(), 1);
+    pipeline(&site, &clock).tick().unwrap();
+    assert_eq!(site.store().read("test", aside).unwrap(), expected, "tried again, put aside again");
+}
+
+#[test]
+fn surrogates_are_kept_in_the_vault() {
+    let site = site(1, 1);
+    let file = site.scratch.folder.path().join("redaction.toml");
+    std::fs::write(&file, "mode = \"surrogate\"\n").unwrap();
+    let fields = vec![("note".to_owned(), Value::Text("Seen by Dr. Jane Roe.".to_owned()))];
+    let item = RawItem::new("x".to_owned(), "y".to_owned(), false, fields);
+    site.store().tx("test", |tx| item.add(tx, site.row.project, "heart")).unwrap();
+    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(20).unwrap()));
+    let files = [("heart".parse().unwrap(), file)].into();
+    pipeline(&site, &clock).with_redaction(files).tick().unwrap();
+    site.store()
+        .read("test", |tx| {
+            let rows = tx.items_in_stage(site.row.project, Stage::Clean, 0, 10)?;
+            let item = CleanItem::load(rows.last().unwrap())?;
+            let Some(Value::Text(note)) = item.value("note") else { panic!("a note") };
+            let name = note.strip_prefix("Seen by Dr. ").and_then(|rest| rest.strip_suffix('.'));
+            let name = name.unwrap();
+            assert_ne!(name, "Jane Roe");
+            assert_eq!(tx.originals("NAME", name)?, ["Jane Roe"]);
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
 }
 
 proptest! {

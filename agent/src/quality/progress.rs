@@ -73,6 +73,7 @@ fn name(stage: Stage) -> &'static str {
         Stage::Second => "second",
         Stage::Expert => "expert",
         Stage::Done => "done",
+        Stage::Quarantined => "quarantined",
     }
 }
 

@@ -6,7 +6,7 @@ use super::{LABELED_MAX, WAITING_MAX};
 use crate::prelabel::{Prelabel, decode_probabilities};
 use crate::review::{PastRead, ReviewError, answered, past_reads};
 use crate::route::{Read, label_of_record};
-use crate::store::items::Stage;
+use crate::store::items::{STAGES, Stage};
 use crate::store::labels::{Person, Reading};
 use crate::store::orders::ProjectRow;
 use crate::store::quality::Untouched;
@@ -26,7 +26,7 @@ pub(crate) struct Snapshot {
     /// Items that nobody has looked at, oldest first; at most [`WAITING_MAX`].
     pub(crate) waiting: Vec<Waiting>,
     /// Items by stage, in the order of [`Stage::ALL`].
-    pub(crate) stages: [u64; 7],
+    pub(crate) stages: [u64; STAGES],
 }
 
 /// An item with a label.

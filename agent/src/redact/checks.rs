@@ -3,6 +3,37 @@
 //! Each function takes the identifier's letters and digits only, in capitals, as ASCII bytes, and
 //! says whether they can be one that its issuer gave out.
 
+/// A check over an identifier's letters and digits.
+pub(super) type Check = fn(&[u8]) -> bool;
+
+/// Checks that a site's own recognizers may name, in the order of their names.
+pub(super) const NAMED: &[(&str, Check)] = &[
+    ("aadhaar", aadhaar),
+    ("bsn", bsn),
+    ("card", card),
+    ("codice-fiscale", codice_fiscale),
+    ("cpf", cpf),
+    ("dea", dea),
+    ("dni", dni),
+    ("iban", iban),
+    ("kvnr", kvnr),
+    ("luhn", |id| id.iter().all(u8::is_ascii_digit) && luhn(id)),
+    ("medicare", medicare),
+    ("mod-97-10", |id| mod_97_10(id.iter()) == Some(1)),
+    ("nhs", nhs),
+    ("nino", nino),
+    ("nir", nir),
+    ("npi", npi),
+    ("nuss", nuss),
+    ("pesel", pesel),
+    ("routing", routing),
+    ("ssn", ssn),
+    ("steuer-id", steuer_id),
+    ("tfn", tfn),
+    ("verhoeff", verhoeff),
+    ("vin", vin),
+];
+
 /// The digits' values, or `None` when something else is among them.
 fn digits<const N: usize>(id: &[u8]) -> Option<[u32; N]> {
     let mut values = [0; N];
@@ -70,11 +101,15 @@ pub(super) fn iban(id: &[u8]) -> bool {
     if id.len() < 15 || iban_length(&id[..2]) != Some(id.len()) {
         return false;
     }
-    let rest = id[4..].iter().chain(&id[..4]).try_fold(0, |rest, byte| {
+    mod_97_10(id[4..].iter().chain(&id[..4])) == Some(1)
+}
+
+/// The rest by 97, letters read as 10 to 35 (ISO 7064 MOD 97-10).
+fn mod_97_10<'a>(mut id: impl Iterator<Item = &'a u8>) -> Option<u32> {
+    id.try_fold(0, |rest, byte| {
         let value = char::from(*byte).to_digit(36)?;
         Some(if value < 10 { rest * 10 + value } else { rest * 100 + value } % 97)
-    });
-    rest == Some(1)
+    })
 }
 
 fn iban_length(country: &[u8]) -> Option<usize> {
@@ -287,8 +322,13 @@ pub(super) fn bsn(id: &[u8]) -> bool {
     })
 }
 
-/// An Aadhaar number: Verhoeff's scheme over the dihedral group of order ten.
+/// An Aadhaar number: its first digit, and Verhoeff's scheme.
 pub(super) fn aadhaar(id: &[u8]) -> bool {
+    id.len() == 12 && !matches!(id[0], b'0' | b'1') && verhoeff(id)
+}
+
+/// Verhoeff's scheme over the dihedral group of order ten.
+fn verhoeff(id: &[u8]) -> bool {
     const PERMUTATION: [[u8; 10]; 8] = [
         *b"\0\x01\x02\x03\x04\x05\x06\x07\x08\x09",
         [1, 5, 7, 6, 2, 8, 3, 0, 9, 4],
@@ -308,7 +348,7 @@ pub(super) fn aadhaar(id: &[u8]) -> bool {
             (false, false) => (a + 5 - b) % 5,
         }
     }
-    if id.len() != 12 || matches!(id[0], b'0' | b'1') || !id.iter().all(u8::is_ascii_digit) {
+    if !id.iter().all(u8::is_ascii_digit) {
         return false;
     }
     let places = id.iter().rev().enumerate();

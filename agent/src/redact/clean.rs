@@ -2,6 +2,7 @@
 
 use super::kind::Kind;
 use super::profile::{Hints, Mode};
+use super::scan::{char_before, ends_word};
 use super::{Engine, Find, Span};
 
 /// How often a text is re-read after replacing. A replacement can uncover nothing by itself, but it
@@ -11,34 +12,148 @@ const READINGS_MAX: usize = 16;
 const MASK_BYTES_MAX: usize = 48;
 /// Hexadecimal digits of a hash in a mask: 64 bits.
 const HASH_DIGITS: usize = 16;
+/// Identifiers of one text that are looked for elsewhere in it.
+const REPEATED_MAX: usize = 64;
+/// Digits of an identifier that is looked for elsewhere: fewer stand for many things.
+const REPEATED_DIGITS_MIN: usize = 5;
+/// Score of an identifier's repetition.
+const REPEATED: f32 = 0.7;
+/// Kinds with digits that are not one number of one person.
+const NO_NUMBERS: &[Kind] = &[
+    Kind::Name,
+    Kind::Address,
+    Kind::Location,
+    Kind::Organization,
+    Kind::Zip,
+    Kind::Date,
+    Kind::Age,
+];
 
 /// A text without personal data.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Redacted {
     /// The text with replacements.
     pub text: String,
     /// What was found, in code points of the *original* text.
     pub spans: Vec<Span>,
+    /// What only a re-reading of the masked text has shown: part of `spans`.
+    pub shown_later: usize,
+    /// What got a surrogate.
+    pub replaced: Vec<Replacement>,
+}
+
+impl std::fmt::Debug for Redacted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Redacted({} spans)", self.spans.len())
+    }
+}
+
+/// A surrogate and what it stands for.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Replacement {
+    /// What it is.
+    pub kind: Kind,
+    /// What was there.
+    pub original: String,
+    /// What is there now.
+    pub surrogate: String,
+}
+
+impl std::fmt::Debug for Replacement {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Replacement({})", self.kind)
+    }
+}
+
+/// Why a text could not be cleaned. Nobody may see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unclean {
+    /// More than [`TEXT_BYTES_MAX`](super::TEXT_BYTES_MAX).
+    #[error("a text of {got_bytes} bytes where {limit_bytes} may be")]
+    TooLong {
+        /// Bytes of the text.
+        got_bytes: usize,
+        /// Bytes that may be.
+        limit_bytes: usize,
+    },
+    /// Every re-reading has found more.
+    #[error("personal data is found after {readings} readings")]
+    Residue {
+        /// How often it was read.
+        readings: usize,
+    },
+    /// The engine failed on this text.
+    #[error("the engine failed")]
+    Failed,
+}
+
+impl Unclean {
+    /// A word for the reason: for metrics and the store.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TooLong { .. } => "too-long",
+            Self::Residue { .. } => "residue",
+            Self::Failed => "failed",
+        }
+    }
+}
+
+/// Findings in a text, and how many of them only a re-reading has shown.
+pub(super) struct Reading {
+    pub(super) finds: Vec<Find>,
+    pub(super) later: usize,
 }
 
 /// Findings in `text`, including those that only a re-reading of the masked text shows: the
 /// residual check. Masking what they leave finds nothing more, so masking is idempotent.
-pub(super) fn until_nothing_is_left(engine: &Engine, text: &str, hints: &Hints) -> Vec<Find> {
+///
+/// # Errors
+/// [`Unclean::Residue`] when there is no end to it.
+pub(super) fn until_nothing_is_left(
+    engine: &Engine,
+    text: &str,
+    hints: &Hints,
+) -> Result<Reading, Unclean> {
     let mut finds = engine.finds(text, hints);
+    let first = finds.len();
     for _ in 0..READINGS_MAX {
         if finds.is_empty() {
-            break;
+            return Ok(Reading { finds, later: 0 });
         }
-        let masked = replace(text, &finds, Mode::Mask);
+        let masked = masked(text, &finds);
         let rest = engine.finds(&masked, hints);
         if rest.is_empty() {
-            break;
+            return Ok(Reading { later: finds.len() - first, finds });
         }
         let rest = to_original(&finds, rest);
         finds.extend(rest);
         finds.sort_by_key(|find| find.start);
     }
-    finds
+    Err(Unclean::Residue { readings: READINGS_MAX + 1 })
+}
+
+/// Identifiers that a context word has announced once, wherever else they stand.
+pub(super) fn repeated(text: &str, found: &[Find]) -> Vec<Find> {
+    let mut known: Vec<(&str, Kind)> = Vec::new();
+    for find in found {
+        let id = &text[find.start..find.end];
+        let digits = id.bytes().filter(u8::is_ascii_digit).count();
+        let number = digits >= REPEATED_DIGITS_MIN && !NO_NUMBERS.contains(&find.kind);
+        if number && known.len() < REPEATED_MAX && !known.iter().any(|(known, _)| *known == id) {
+            known.push((id, find.kind));
+        }
+    }
+    let mut repeated = Vec::new();
+    for (id, kind) in known {
+        for (start, _) in text.match_indices(id) {
+            let end = start + id.len();
+            if !char_before(text, start).is_alphanumeric() && ends_word(text, end) {
+                repeated.push(Find { start, end, kind, score: REPEATED });
+            }
+        }
+    }
+    repeated
 }
 
 /// Findings in the masked text, sorted and outside its masks, as ones in the original text.
@@ -63,37 +178,70 @@ fn to_original(finds: &[Find], rest: Vec<Find>) -> Vec<Find> {
         .collect()
 }
 
-/// `text` with each of `finds` (sorted, apart) replaced.
-pub(super) fn replace(text: &str, finds: &[Find], mode: Mode<'_>) -> String {
+/// `text` with each of `finds` (sorted, apart) masked.
+fn masked(text: &str, finds: &[Find]) -> String {
+    replace(text, finds, Mode::Mask, "").0
+}
+
+/// `text` with each of `finds` (sorted, apart) replaced, and what got a surrogate.
+pub(super) fn replace(
+    text: &str,
+    finds: &[Find],
+    mode: Mode<'_>,
+    subject: &str,
+) -> (String, Vec<Replacement>) {
     let mut clean = String::with_capacity(text.len());
+    let mut replaced = Vec::new();
     let mut at = 0;
     for find in finds {
         clean.push_str(&text[at..find.start]);
         let original = &text[find.start..find.end];
-        match mode {
-            Mode::None => clean.push_str(original),
-            Mode::Mask => {
-                clean.push('[');
-                clean.push_str(find.kind.as_str());
-                clean.push(']');
-            }
-            Mode::Hash(key) => {
-                let mut hasher = blake3::Hasher::new_keyed(key.bytes());
-                hasher.update(find.kind.as_str().as_bytes());
-                hasher.update(b"\0");
-                hasher.update(original.as_bytes());
-                let digest = hasher.finalize().to_hex();
-                clean.push('[');
-                clean.push_str(find.kind.as_str());
-                clean.push(':');
-                clean.push_str(&digest[..HASH_DIGITS]);
-                clean.push(']');
-            }
+        if let Some(replacement) = stand_in(&mut clean, find.kind, original, mode, subject) {
+            replaced.push(replacement);
         }
         at = find.end;
     }
     clean.push_str(&text[at..]);
-    clean
+    (clean, replaced)
+}
+
+/// Appends what stands in for `original`; tells it if it is a surrogate.
+pub(super) fn stand_in(
+    clean: &mut String,
+    kind: Kind,
+    original: &str,
+    mode: Mode<'_>,
+    subject: &str,
+) -> Option<Replacement> {
+    match mode {
+        Mode::None => clean.push_str(original),
+        Mode::Mask => push_mask(clean, kind, None),
+        Mode::Hash(key) => {
+            let mut hasher = blake3::Hasher::new_keyed(key.bytes());
+            hasher.update(kind.as_str().as_bytes());
+            hasher.update(b"\0");
+            hasher.update(original.as_bytes());
+            push_mask(clean, kind, Some(&hasher.finalize().to_hex()[..HASH_DIGITS]));
+        }
+        Mode::Surrogate(surrogates) => match surrogates.replace(kind, original, subject) {
+            Some(surrogate) => {
+                clean.push_str(&surrogate);
+                return Some(Replacement { kind, original: original.to_owned(), surrogate });
+            }
+            None => push_mask(clean, kind, None),
+        },
+    }
+    None
+}
+
+fn push_mask(clean: &mut String, kind: Kind, hash: Option<&str>) {
+    clean.push('[');
+    clean.push_str(kind.as_str());
+    if let Some(hash) = hash {
+        clean.push(':');
+        clean.push_str(hash);
+    }
+    clean.push(']');
 }
 
 /// Cuts what earlier masks cover out of `found`: a mask is not personal data, nor part of any.
@@ -123,6 +271,11 @@ pub(super) fn keep_masks(text: &str, found: &mut Vec<Find>) {
             pieces
         })
         .collect();
+}
+
+/// Whether `text` is one mask and nothing else.
+pub(super) fn is_mask(text: &str) -> bool {
+    masks(text).next() == Some((0, text.len()))
 }
 
 /// Where masks stand in `text`.

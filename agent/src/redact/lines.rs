@@ -1,9 +1,12 @@
-//! Redaction of JSON lines: the command `insitu-agent redact`.
+//! Redaction of JSON lines with a text each, and what all formats of records share: bounded reading,
+//! the reasons of failures, and who is told.
 
 use std::io::{self, BufRead, Read, Write};
 
 use serde::{Deserialize, Serialize};
 
+use super::clean::{Redacted, Replacement, Unclean};
+use super::kind::Kind;
 use super::profile::{Hints, Mode};
 use super::{Engine, Span};
 
@@ -19,17 +22,41 @@ pub struct Options<'a> {
     pub spans_only: bool,
 }
 
-/// What was done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Summary {
-    /// Records written.
-    pub records: u64,
-    /// Lines that could not be read, and were not written.
-    pub failures: u64,
-    /// Spans found.
-    pub spans: u64,
-    /// Bytes of text redacted.
-    pub text_bytes: u64,
+/// What was done to one record.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// Number of the record's first line, from 1.
+    pub line: u64,
+    /// What was found.
+    pub found: Vec<Kind>,
+    /// How many of `found` only a re-reading has shown.
+    pub shown_later: usize,
+    /// What got a surrogate.
+    pub replaced: Vec<Replacement>,
+    /// Bytes of text read.
+    pub text_bytes: usize,
+}
+
+impl Account {
+    /// Adds what was done to one text of the record.
+    pub(super) fn add(&mut self, text_bytes: usize, redacted: &mut Redacted) {
+        self.text_bytes += text_bytes;
+        self.found.extend(redacted.spans.iter().map(|span| span.kind));
+        self.shown_later += redacted.shown_later;
+        self.replaced.append(&mut redacted.replaced);
+    }
+}
+
+/// Who is told about each record.
+pub trait Observer {
+    /// A record is about to be written.
+    ///
+    /// # Errors
+    /// What keeps it from being written; the run ends.
+    fn cleaned(&mut self, account: Account) -> io::Result<()>;
+
+    /// A record could not be cleaned, and is not written.
+    fn failed(&mut self, failure: Failure);
 }
 
 /// A line that could not be redacted. It is not written: redaction never fails open.
@@ -56,6 +83,18 @@ pub enum LineError {
         /// Bytes before the first invalid one.
         valid_bytes: usize,
     },
+    /// Cleaning failed.
+    #[error(transparent)]
+    Unclean(#[from] Unclean),
+    /// Not a record of a table.
+    #[error(transparent)]
+    Table(#[from] crate::source::LineError),
+    /// Not a record of its format.
+    #[error("{reason}")]
+    Malformed {
+        /// What is wrong; nothing of the record.
+        reason: &'static str,
+    },
     /// Not a JSON object with a text.
     #[error("not a JSON object with a string \"text\": {category} error at column {column}")]
     NotARecord {
@@ -74,6 +113,23 @@ struct Record {
     /// Names in the record's other fields.
     #[serde(default)]
     names: Vec<String>,
+    /// Its identifiers in other fields.
+    #[serde(default)]
+    identifiers: Vec<String>,
+    /// Whom it is about.
+    subject: Option<String>,
+}
+
+impl LineError {
+    /// A word for the reason: for counts.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::TooLong => "too-long",
+            Self::NotUtf8 { .. } => "not-utf8",
+            Self::Unclean(unclean) => unclean.name(),
+            Self::Table(_) | Self::Malformed { .. } | Self::NotARecord { .. } => "malformed",
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -94,9 +150,10 @@ struct OutputSpan {
 
 /// Redacts each line `{"id", "text"}` of `reader` into a line `{"id", "text", "spans"}` of `writer`.
 ///
-/// Span offsets are code points of the original text. An optional `names` (strings) tells names
-/// from the record's other fields. Empty lines are skipped. Each failure is handed to `report`; the
-/// rest is processed. Memory is bounded by [`LINE_BYTES_MAX`].
+/// Span offsets are code points of the original text. An optional `names` and `identifiers`
+/// (strings) tell what the record's other fields say, `subject` whose dates move together; without
+/// one, a record is a subject of its own. Empty lines are skipped. Each failure is told to
+/// `observer`; the rest is processed. Memory is bounded by [`LINE_BYTES_MAX`].
 ///
 /// # Errors
 /// Those of `reader` and `writer`.
@@ -105,35 +162,34 @@ pub fn lines(
     mut reader: impl BufRead,
     mut writer: impl Write,
     options: Options<'_>,
-    mut report: impl FnMut(Failure),
-) -> io::Result<Summary> {
-    let mut summary = Summary::default();
+    observer: &mut impl Observer,
+) -> io::Result<()> {
     let mut buffer = Vec::new();
     for line in 1.. {
         let Some(read) = read_line(&mut reader, &mut buffer)? else { break };
         if read.is_ok() && buffer.trim_ascii().is_empty() {
             continue;
         }
-        match read.and_then(|()| parse(&buffer)) {
-            Ok(record) => {
-                let spans = redact(engine, &record, options, &mut writer)?;
-                summary.records += 1;
-                summary.spans += spans;
-                summary.text_bytes += record.text.len() as u64;
+        let cleaned = read.and_then(|()| parse(&buffer)).and_then(|record| {
+            let redacted = clean(engine, &record, line, options)?;
+            Ok((record, redacted))
+        });
+        match cleaned {
+            Ok((record, mut redacted)) => {
+                let mut account = Account { line, ..Account::default() };
+                account.add(record.text.len(), &mut redacted);
+                observer.cleaned(account)?;
+                write_record(&mut writer, &record.id, &redacted, options)?;
             }
-            Err(reason) => {
-                summary.failures += 1;
-                report(Failure { line, reason });
-            }
+            Err(reason) => observer.failed(Failure { line, reason }),
         }
     }
-    writer.flush()?;
-    Ok(summary)
+    writer.flush()
 }
 
 /// Reads a line without its end into `buffer`; `None` at the end of input. The rest of a line that
 /// is too long is skipped.
-fn read_line(
+pub(super) fn read_line(
     reader: &mut impl BufRead,
     buffer: &mut Vec<u8>,
 ) -> io::Result<Option<Result<(), LineError>>> {
@@ -151,37 +207,56 @@ fn read_line(
 }
 
 fn parse(line: &[u8]) -> Result<Record, LineError> {
-    let line = std::str::from_utf8(line)
-        .map_err(|error| LineError::NotUtf8 { valid_bytes: error.valid_up_to() })?;
-    // serde_json's own message may quote the line, so only its place is kept.
-    serde_json::from_str(line.trim_start_matches('\u{feff}')).map_err(|error| {
-        LineError::NotARecord {
-            category: match error.classify() {
-                serde_json::error::Category::Data => "data",
-                serde_json::error::Category::Eof => "eof",
-                serde_json::error::Category::Syntax | serde_json::error::Category::Io => "syntax",
-            },
-            column: error.column(),
-        }
-    })
+    serde_json::from_str(utf8(line)?.trim_start_matches('\u{feff}')).map_err(|e| not_a_record(&e))
 }
 
-fn redact(
+/// The text of a line.
+pub(super) fn utf8(line: &[u8]) -> Result<&str, LineError> {
+    std::str::from_utf8(line)
+        .map_err(|error| LineError::NotUtf8 { valid_bytes: error.valid_up_to() })
+}
+
+/// serde_json's own message may quote the line, so only its place is kept.
+pub(super) fn not_a_record(error: &serde_json::Error) -> LineError {
+    LineError::NotARecord {
+        category: match error.classify() {
+            serde_json::error::Category::Data => "data",
+            serde_json::error::Category::Eof => "eof",
+            serde_json::error::Category::Syntax | serde_json::error::Category::Io => "syntax",
+        },
+        column: error.column(),
+    }
+}
+
+fn clean(
     engine: &Engine,
     record: &Record,
+    line: u64,
     options: Options<'_>,
+) -> Result<Redacted, LineError> {
+    let subject = match (&record.subject, &record.id) {
+        (Some(subject), _) => subject.clone(),
+        (None, serde_json::Value::Null) => format!("line {line}"),
+        (None, id) => format!("record {id}"),
+    };
+    let hints =
+        Hints { names: record.names.clone(), identifiers: record.identifiers.clone(), subject };
+    Ok(engine.try_clean(&record.text, &hints, options.mode)?)
+}
+
+fn write_record(
     writer: &mut impl Write,
-) -> io::Result<u64> {
-    let hints = Hints { names: record.names.clone(), ..Hints::default() };
-    let redacted = engine.clean_with(&record.text, &hints, options.mode);
+    id: &serde_json::Value,
+    redacted: &Redacted,
+    options: Options<'_>,
+) -> io::Result<()> {
     let output = Output {
-        id: &record.id,
+        id,
         text: (!options.spans_only).then_some(&redacted.text),
         spans: redacted.spans.iter().map(output_span).collect(),
     };
     serde_json::to_writer(&mut *writer, &output)?;
-    writer.write_all(b"\n")?;
-    Ok(redacted.spans.len() as u64)
+    writer.write_all(b"\n")
 }
 
 fn output_span(span: &Span) -> OutputSpan {
@@ -193,47 +268,59 @@ mod tests {
     use super::super::Profile;
     use super::*;
 
-    fn run(input: &[u8]) -> (Vec<serde_json::Value>, Vec<(u64, String)>, Summary) {
+    #[derive(Default)]
+    struct Told {
+        accounts: Vec<Account>,
+        failures: Vec<(u64, String)>,
+    }
+
+    impl Observer for Told {
+        fn cleaned(&mut self, account: Account) -> io::Result<()> {
+            self.accounts.push(account);
+            Ok(())
+        }
+
+        fn failed(&mut self, failure: Failure) {
+            self.failures.push((failure.line, failure.reason.to_string()));
+        }
+    }
+
+    fn run(input: &[u8]) -> (Vec<serde_json::Value>, Told) {
         let engine = Engine::new(Profile::default());
-        let (mut output, mut failures) = (Vec::new(), Vec::new());
+        let (mut output, mut told) = (Vec::new(), Told::default());
         let options = Options { mode: Mode::Mask, spans_only: false };
-        let summary = lines(&engine, input, &mut output, options, |failure| {
-            failures.push((failure.line, failure.reason.to_string()));
-        })
-        .unwrap();
+        lines(&engine, input, &mut output, options, &mut told).unwrap();
         let output = String::from_utf8(output).unwrap();
-        (
-            output.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
-            failures,
-            summary,
-        )
+        (output.lines().map(|line| serde_json::from_str(line).unwrap()).collect(), told)
     }
 
     #[test]
     fn bad_lines_are_reported_and_the_rest_is_redacted() {
-        let (records, failures, summary) = run(b"{\"id\":1,\"text\":\"mail a@example.org\"}\n\n{\"id\":2}\nnonsense\n\xff\xfe\n{\"id\":\"x\",\"text\":\"no data\"}");
+        let (records, told) = run(b"{\"id\":1,\"text\":\"mail a@example.org\"}\n\n{\"id\":2}\nnonsense\n\xff\xfe\n{\"id\":\"x\",\"text\":\"no data\"}");
         assert_eq!(records.len(), 2);
         assert_eq!(records[0]["text"], "mail [EMAIL]");
         assert_eq!(records[0]["spans"][0]["type"], "EMAIL");
         assert_eq!(records[1]["text"], "no data");
-        let lines: Vec<_> = failures.iter().map(|(line, _)| *line).collect();
+        let lines: Vec<_> = told.failures.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [3, 4, 5]);
-        assert!(failures[2].1.contains("not UTF-8 after 0 bytes"), "{}", failures[2].1);
-        assert_eq!((summary.records, summary.failures, summary.spans), (2, 3, 1));
+        let reason = &told.failures[2].1;
+        assert!(reason.contains("not UTF-8 after 0 bytes"), "{reason}");
+        assert_eq!(told.accounts.len(), 2);
+        assert_eq!((told.accounts[0].line, &*told.accounts[0].found), (1, &[Kind::Email][..]));
     }
 
     #[test]
     fn a_line_that_is_too_long_costs_only_itself() {
         let mut input = vec![b'x'; LINE_BYTES_MAX + 10];
         input.extend(b"\n{\"text\":\"a@example.org\"}\n");
-        let (records, failures, _) = run(&input);
+        let (records, told) = run(&input);
         assert_eq!(records.len(), 1);
-        assert_eq!(failures, [(1, format!("longer than {LINE_BYTES_MAX} bytes"))]);
+        assert_eq!(told.failures, [(1, format!("longer than {LINE_BYTES_MAX} bytes"))]);
     }
 
     #[test]
     fn names_of_other_fields_are_hidden() {
-        let (records, _, _) =
+        let (records, _) =
             run("{\"text\":\"heute kam MÜLLER zu uns\",\"names\":[\"Eva Müller\"]}".as_bytes());
         assert_eq!(records[0]["text"], "heute kam [NAME] zu uns");
     }

@@ -8,15 +8,20 @@
 //!   └── hints: the record's other fields ────────────────────────┘
 //! ```
 //! `scan` runs one automaton over the text; `rules/` holds what it looks for, a file per family, and
-//! `labels` the words around. `judge` verifies check digits and weighs these words. `web`, `names`
+//! `labels` the words around; `custom` is what a site adds, from the file that `settings` reads. `judge` verifies check digits and weighs these words. `web`, `names`
 //! and `places` read what has no fixed shape; `tagger` finds what nothing announces, unless `veto`
 //! knows better. `resolve` makes one list of all, in which rules outweigh the tagger.
+//!
+//! `clean` replaces what was found: with masks, keyed hashes, or a `surrogate`. `lines` and
+//! `structure` do all of this to files, and `evidence` keeps count of it.
 //!
 //! Spans are in Unicode code points, end exclusive, as everywhere in Insitu. Work is linear in the
 //! text: each place is read a bounded number of times over a bounded length.
 
 mod checks;
 mod clean;
+mod custom;
+mod evidence;
 mod judge;
 mod kind;
 mod labels;
@@ -27,6 +32,9 @@ mod profile;
 mod resolve;
 mod rules;
 mod scan;
+mod settings;
+mod structure;
+mod surrogate;
 pub mod tagger;
 mod veto;
 mod web;
@@ -35,15 +43,25 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-pub use clean::Redacted;
+pub use clean::{Redacted, Replacement, Unclean};
+pub use custom::{Custom, CustomError};
+pub use evidence::{Evidence, EvidenceError, Evident, verify_report};
 pub use kind::{Kind, KindSet};
-pub use lines::{Failure, LINE_BYTES_MAX, LineError, Options, Summary, lines};
-pub use profile::{Coarse, Hints, Mode, Profile, SiteKey};
+pub use lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, Options, lines};
+pub use profile::{Coarse, Hints, Language, Mode, Profile, SiteKey};
+pub use settings::{ModeName, Settings, SettingsError};
+pub(crate) use settings::{Stamp, stamp};
+pub use structure::{Action, FieldRules, Format, Records};
+pub use surrogate::Surrogates;
 
 /// Version of the rules: part of every report, so that a finding can be traced to what made it.
-pub const RULES_VERSION: &str = "1";
+pub const RULES_VERSION: &str = "2";
+
+/// Longest text that is cleaned, in bytes.
+pub const TEXT_BYTES_MAX: usize = LINE_BYTES_MAX;
 
 /// Personal data in a text.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -109,15 +127,38 @@ impl Engine {
         to_spans(text, &self.finds(text, hints))
     }
 
-    /// `text` with its personal data replaced.
+    /// `text` with its personal data replaced; one mask in place of a text that cannot be cleaned.
     pub fn clean(&self, text: &str, mode: Mode<'_>) -> Redacted {
-        self.clean_with(text, &Hints::default(), mode)
+        self.try_clean(text, &Hints::default(), mode).unwrap_or_else(|_| {
+            let end = text.chars().count();
+            let span = Span { start: 0, end, kind: Kind::Id, score: 1.0 };
+            let text = format!("[{}]", Kind::Id);
+            Redacted { text, spans: vec![span], shown_later: 0, replaced: Vec::new() }
+        })
     }
 
-    /// As [`Engine::clean`], knowing what the fields beside the text say.
-    pub fn clean_with(&self, text: &str, hints: &Hints, mode: Mode<'_>) -> Redacted {
-        let finds = clean::until_nothing_is_left(self, text, hints);
-        Redacted { text: clean::replace(text, &finds, mode), spans: to_spans(text, &finds) }
+    /// `text` with its personal data replaced, knowing what the fields beside it say.
+    ///
+    /// # Errors
+    /// [`Unclean`], and nobody may see the text. A fault of the engine is one of these too, so that
+    /// one item cannot keep all others from being cleaned.
+    pub fn try_clean(
+        &self,
+        text: &str,
+        hints: &Hints,
+        mode: Mode<'_>,
+    ) -> Result<Redacted, Unclean> {
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(Unclean::TooLong { got_bytes: text.len(), limit_bytes: TEXT_BYTES_MAX });
+        }
+        // What the engine shares is caches of an automaton, which it may find in any state.
+        let attempt = AssertUnwindSafe(|| {
+            let reading = clean::until_nothing_is_left(self, text, hints)?;
+            let (clean, replaced) = clean::replace(text, &reading.finds, mode, &hints.subject);
+            let spans = to_spans(text, &reading.finds);
+            Ok(Redacted { text: clean, spans, shown_later: reading.later, replaced })
+        });
+        catch_unwind(attempt).unwrap_or(Err(Unclean::Failed))
     }
 
     /// Findings in bytes, sorted and apart.
@@ -139,7 +180,10 @@ impl Engine {
             );
         }
         names::cover_titles(text, &mut found);
+        found.extend(self.profile.custom.find(text));
         found.retain(|find| find.score >= self.profile.min_score && self.profile.hides(find.kind));
+        self.profile.custom.allow(text, &mut found);
+        found.extend(clean::repeated(text, &found));
         clean::keep_masks(text, &mut found);
         resolve::resolve(text, found)
     }

@@ -1,6 +1,8 @@
 //! What to hide, how to replace it, and what is known about an item beforehand.
 
+use super::custom::Custom;
 use super::kind::{Kind, KindSet};
+use super::surrogate::Surrogates;
 
 /// What happens to ages and bare years, which tell less than a full date of birth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,12 +27,20 @@ pub struct Profile {
     pub coarse: Coarse,
     /// Whether running text is read by the statistical tagger too, not only by rules.
     pub tagger: bool,
+    /// The site's own recognizers and lists.
+    pub custom: Custom,
 }
 
 impl Default for Profile {
     /// Everything, at an even chance or better.
     fn default() -> Self {
-        Self { kinds: KindSet::ALL, min_score: 0.5, coarse: Coarse::Local, tagger: true }
+        Self {
+            kinds: KindSet::ALL,
+            min_score: 0.5,
+            coarse: Coarse::Local,
+            tagger: true,
+            custom: Custom::default(),
+        }
     }
 }
 
@@ -59,11 +69,43 @@ pub enum Mode<'a> {
     /// The kind and a keyed hash: `[NAME:5f0c…]`. Equal text of a kind has an equal hash at a site,
     /// and nobody without the site's key can compute or compare it.
     Hash(&'a SiteKey),
+    /// A realistic stand-in, the same for the same person at a site; a mask where there is none.
+    Surrogate(&'a Surrogates),
     /// Nothing: the text stays, the spans are reported.
     None,
 }
 
-/// A site's secret for hashes.
+/// The main language of a site's texts. Recognition reads all of them at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Language {
+    /// English, as in the United States: month before day.
+    English,
+    /// German.
+    German,
+    /// Spanish.
+    Spanish,
+}
+
+impl Language {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::English, Self::German, Self::Spanish];
+
+    /// ISO 639-1: `en`, `de`, `es`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::German => "de",
+            Self::Spanish => "es",
+        }
+    }
+
+    /// The language of a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|language| language.code() == code)
+    }
+}
+
+/// A site's secret for hashes and surrogates.
 pub struct SiteKey([u8; 32]);
 
 impl SiteKey {
@@ -91,4 +133,6 @@ pub struct Hints {
     pub names: Vec<String>,
     /// Record numbers and the like: hidden wherever they stand.
     pub identifiers: Vec<String>,
+    /// Whom the text is about: dates with surrogates move by this subject's days.
+    pub subject: String,
 }

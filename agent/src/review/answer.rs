@@ -135,7 +135,9 @@ pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), R
             (_, Stage::First) => Reading::First,
             (_, Stage::Second) => Reading::Second,
             (_, Stage::Expert) => Reading::Expert,
-            (_, Stage::New | Stage::Clean | Stage::Accepted | Stage::Done) => return Ok(()),
+            (_, Stage::New | Stage::Clean | Stage::Accepted | Stage::Done | Stage::Quarantined) => {
+                return Ok(());
+            }
         };
         if reading == Reading::Expert && !person.role.is_expert() {
             return Ok(());

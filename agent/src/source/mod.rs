@@ -393,6 +393,7 @@ mod tests {
             id: "id".to_owned(),
             subject: Some("patient".to_owned()),
             holdout: Some(Holdout { column: "split".to_owned(), value: "test".to_owned() }),
+            redaction: None,
         }
     }
 
@@ -448,8 +449,10 @@ mod tests {
         let items =
             scratch.store.read("test", |tx| tx.items_in_stage(1, Stage::New, 0, 10)).unwrap();
         assert_eq!(items.iter().map(|item| item.holdout).collect::<Vec<_>>(), [false, true]);
-        let clean =
-            CleanItem::redact(&items[0], &testing::project(), |text| format!("<{text}>")).unwrap();
+        let clean = CleanItem::redact(&items[0], &testing::project(), |text| {
+            Ok::<_, StoreError>(format!("<{text}>"))
+        })
+        .unwrap();
         assert_eq!(clean.value("age"), Some(&Value::Number(63.0)));
         assert_eq!(clean.value("sex"), Some(&Value::Text("male".to_owned())));
         assert_eq!(

@@ -23,11 +23,13 @@ pub enum Stage {
     Expert = 5,
     /// Has all the labels it needs.
     Done = 6,
+    /// Could not be redacted: nobody sees it, and nothing counts it.
+    Quarantined = 7,
 }
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::New,
         Self::Clean,
         Self::Accepted,
@@ -35,6 +37,7 @@ impl Stage {
         Self::Second,
         Self::Expert,
         Self::Done,
+        Self::Quarantined,
     ];
 
     fn read(number: i64) -> Result<Self, StoreError> {
@@ -44,6 +47,9 @@ impl Stage {
             .ok_or(StoreError::Corrupt { table: TABLE, column: "stage" })
     }
 }
+
+/// How many stages there are.
+pub const STAGES: usize = Stage::ALL.len();
 
 /// Who is to look at an item, as its confidence decided. Stored as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -116,7 +122,7 @@ pub struct ItemRow {
     pub route: Option<Route>,
     /// A second person reads it blind.
     pub second: bool,
-    /// Encoded content: redacted, unless the stage is [`Stage::New`].
+    /// Encoded content: redacted, unless the stage is [`Stage::New`] or [`Stage::Quarantined`].
     pub content: Vec<u8>,
     /// Encoded prelabel.
     pub prelabel: Option<Vec<u8>>,
@@ -337,6 +343,47 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Puts an item that could not be redacted aside.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn quarantine(&self, item: i64, reason: &str) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "UPDATE items SET stage = 7, quarantine = ?1 WHERE item = ?2 AND stage = 0",
+            )?
+            .execute(params![reason, item])?;
+        Ok(())
+    }
+
+    /// How many items of a project could not be redacted, by reason.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn quarantined(&self, project: i64) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT coalesce(quarantine, ''), count(*) FROM items
+             WHERE project = ?1 AND stage = 7 GROUP BY 1 ORDER BY 1",
+        )?;
+        let mut rows = statement.query([project])?;
+        let mut reasons = Vec::new();
+        while let Some(row) = rows.next()? {
+            reasons.push((row.get(0)?, unsigned(row.get(1)?, TABLE, "count")?));
+        }
+        Ok(reasons)
+    }
+
+    /// Lets the items of a project that could not be redacted be tried again: how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn retry_quarantined(&self, project: i64) -> Result<usize, StoreError> {
+        Ok(self.sql.execute(
+            "UPDATE items SET stage = 0, quarantine = NULL WHERE project = ?1 AND stage = 7",
+            [project],
+        )?)
+    }
+
     /// Stores a prelabel, unless a person has labeled or is about to label the item.
     ///
     /// # Errors
@@ -387,12 +434,12 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn stage_counts(&self, project: i64) -> Result<[u64; 7], StoreError> {
+    pub fn stage_counts(&self, project: i64) -> Result<[u64; STAGES], StoreError> {
         let mut statement = self.sql.prepare_cached(
             "SELECT stage, count(*) FROM items
              WHERE project = ?1 AND generator IS NULL GROUP BY stage",
         )?;
-        let mut counts = [0; 7];
+        let mut counts = [0; STAGES];
         let mut rows = statement.query([project])?;
         while let Some(row) = rows.next()? {
             let stage = Stage::read(row.get(0)?)?;

@@ -58,7 +58,7 @@ impl Keys {
         super::fixed(&plain, "meta", "value").map(Self)
     }
 
-    fn hash(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
+    pub(super) fn hash(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
         for part in std::iter::once(&domain.as_bytes()).chain(parts) {
             // With its length before it, no part can be mistaken for the end of another.

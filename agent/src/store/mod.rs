@@ -22,6 +22,7 @@ pub mod quality;
 pub mod sessions;
 pub mod snapshot;
 pub mod synthetic;
+pub mod vault;
 pub mod windows;
 pub mod witness;
 
@@ -55,6 +56,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_5.sql"),
     include_str!("schema_6.sql"),
     include_str!("schema_7.sql"),
+    include_str!("schema_8.sql"),
 ];
 
 /// Why the store could not do something.

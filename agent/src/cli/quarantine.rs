@@ -1,0 +1,57 @@
+//! `quarantine`: the items that could not be redacted.
+
+use std::io::{self, Write};
+
+use clap::Args;
+use insitu_daemon::exit;
+use insitu_protocol::ids::ProjectName;
+use serde_json::json;
+
+use super::{Context, Failure, Outcome, print_json};
+use crate::store::StoreError;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Items are shown to nobody until they are redacted. Reasons: too-long, residue (personal data was found again and
+again), failed (the engine failed), unreadable. Change the project's redaction settings, or the program, and --retry.")]
+pub(super) struct QuarantineArguments {
+    /// The project
+    #[arg(long)]
+    project: ProjectName,
+    /// Have them tried again
+    #[arg(long)]
+    retry: bool,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn quarantine(context: &Context, arguments: &QuarantineArguments) -> Outcome {
+    let name = &arguments.project;
+    let (reasons, again) = context
+        .store
+        .tx("quarantine", |tx| {
+            let Some(project) = tx.project(name)? else { return Ok(None) };
+            let reasons = tx.quarantined(project.project)?;
+            let again = if arguments.retry { tx.retry_quarantined(project.project)? } else { 0 };
+            Ok::<_, StoreError>(Some((reasons, again)))
+        })?
+        .ok_or_else(|| Failure::text(exit::REFUSED, format!("there is no project {name}")))?;
+    if arguments.json {
+        let by_reason: serde_json::Map<String, serde_json::Value> =
+            reasons.into_iter().map(|(reason, items)| (reason, items.into())).collect();
+        print_json(&json!({"quarantined": by_reason, "tried_again": again}))?;
+        return Ok(exit::DONE);
+    }
+    let mut out = io::stdout().lock();
+    if reasons.is_empty() {
+        writeln!(out, "every item of {name} was redacted")?;
+    }
+    for (reason, items) in reasons {
+        writeln!(out, "{reason}: {items}")?;
+    }
+    if again > 0 {
+        writeln!(out, "{again} items are tried again")?;
+    }
+    Ok(exit::DONE)
+}

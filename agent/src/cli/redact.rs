@@ -1,0 +1,393 @@
+//! `redact`: hides personal data in files.
+
+use std::fs;
+use std::io::{self, BufRead, BufWriter, IsTerminal as _, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use clap::{Args, ValueEnum};
+use insitu_daemon::clock::{Clock as _, SystemClock};
+use insitu_daemon::exit;
+use insitu_daemon::files::{self, Access};
+use insitu_daemon::seal::Sealer;
+use insitu_models::sign::SigningKey;
+
+use super::arguments::Arguments;
+use super::{Context, Failure, Outcome, complain, print_json, work};
+use crate::pipeline::redactors::{KEY_PURPOSE, keep_originals};
+use crate::redact::{
+    self, Account, Coarse, Engine, Evidence, Evident, Format, Kind, KindSet, Language, Mode,
+    ModeName, Observer, Options, Profile, Records, Replacement, Settings, SiteKey, Surrogates,
+};
+use crate::store::{Store, StoreError, explain};
+
+/// Surrogates that are put into the vault at once.
+const VAULT_BATCH: usize = 1_000;
+/// Records between two signs of progress.
+const PROGRESS_RECORDS: u64 = 500;
+/// Failures that are told one by one; the rest is counted.
+const FAILURES_TOLD: u64 = 100;
+/// Longest report that is verified, in bytes.
+const REPORT_BYTES_MAX: usize = 1 << 20;
+/// Bytes of the buffers of input and output.
+const BUFFER_BYTES: usize = 1 << 16;
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  echo '{\"id\": 1, \"text\": \"Call Jane Roe at (216) 555-0199\"}' | insitu-agent redact
+  insitu-agent redact notes.jsonl --spans --types NAME,DATE
+  insitu-agent redact bundle.ndjson --format fhir --mode surrogate --report evidence.jsonl
+
+JSON lines hold \"id\" and \"text\", and may hold \"names\" and \"identifiers\" (what other fields say
+of the people in the text) and \"subject\" (whose dates move together). Spans count code points.
+
+A record that cannot be cleaned is not written: its number and the reason go to stderr, the rest is
+processed, and the exit code is 1. Surrogates and hashes need the site's key: that of the
+configuration's store, which then also keeps what surrogates stand for (see `vault`), or --key-file.")]
+pub(super) struct RedactArguments {
+    /// The records; stdin when absent
+    file: Option<PathBuf>,
+    /// What the records look like
+    #[arg(long, value_enum, default_value = "lines")]
+    format: FormatName,
+    /// What replaces personal data [default: mask]
+    #[arg(long, value_enum)]
+    mode: Option<ModeName>,
+    /// Write id and spans only
+    #[arg(long, alias = "spans-only")]
+    spans: bool,
+    /// Look for these types only, such as NAME,DATE,SSN
+    #[arg(long, value_delimiter = ',', value_name = "TYPE", value_parser = kind)]
+    types: Vec<Kind>,
+    /// Replace what has this score or a higher one, between 0 and 1 [default: 0.5]
+    #[arg(long, value_parser = score)]
+    min_score: Option<f32>,
+    /// The texts' main language: which names surrogates have, how 3/4/2020 is read [default: en]
+    #[arg(long, value_name = "en|de|es", value_parser = language)]
+    language: Option<Language>,
+    /// Which ages and years are hidden [default: local]
+    #[arg(long, value_enum)]
+    profile: Option<ProfileName>,
+    /// Settings: own recognizers, lists, rules on fields (TOML)
+    #[arg(long)]
+    settings: Option<PathBuf>,
+    /// The secret of surrogates and hashes; made when it is not there
+    #[arg(long)]
+    key_file: Option<PathBuf>,
+    /// Write a signed report of the run, without personal data
+    #[arg(long)]
+    report: Option<PathBuf>,
+    /// The key that signs the report; made when it is not there
+    #[arg(long, default_value = "redaction-report.key", requires = "report")]
+    report_key: PathBuf,
+    /// Do nothing but check the signature of a report, and print it
+    #[arg(long, value_name = "REPORT", exclusive = true)]
+    verify: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum FormatName {
+    /// JSON lines with "id" and "text"
+    Lines,
+    /// Any JSON values
+    Json,
+    /// A table with a header
+    Csv,
+    /// FHIR R4 resources
+    Fhir,
+    /// HL7 v2 messages
+    Hl7,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ProfileName {
+    /// Ages up to 89 and years stay in English phrases only
+    Local,
+    /// Ages up to 89 and years stay (45 CFR 164.514)
+    SafeHarbor,
+    /// Every age and year is hidden
+    Strict,
+}
+
+pub(super) fn redact(arguments: &Arguments, redact: &RedactArguments) -> Outcome {
+    if let Some(report) = &redact.verify {
+        return verify(report);
+    }
+    let lines = redact.format == FormatName::Lines;
+    if redact.spans && !lines {
+        let text = "--spans is for the format lines only: other formats have no one text";
+        return Err(Failure::text(exit::USAGE, text));
+    }
+    let settings = settings(redact)?;
+    let (key, store) = site(arguments, redact, settings.mode)?;
+    let surrogates = Surrogates::new(&key, settings.language);
+    let mode = match settings.mode {
+        ModeName::Mask => Mode::Mask,
+        ModeName::Surrogate => Mode::Surrogate(&surrogates),
+        ModeName::Hash => Mode::Hash(&key),
+        ModeName::None => Mode::None,
+    };
+    let min_score = settings.profile.min_score;
+    let tagger = settings.profile.tagger;
+    let engine = Engine::new(settings.profile);
+    let path = redact.file.as_deref().unwrap_or_else(|| Path::new("-"));
+    let read = AtomicU64::new(0);
+    let reader = Counted { inner: work::open(path)?, read: &read };
+    let writer = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
+    let mut watch = Watch::new(path, &read, store)?;
+    match redact.format.records() {
+        None => {
+            let options = Options { mode, spans_only: redact.spans };
+            redact::lines(&engine, reader, writer, options, &mut watch)?;
+        }
+        Some(format) => {
+            let records = Records { engine: &engine, mode, rules: &settings.fields, key: &key };
+            records.run(format, reader, writer, &mut watch)?;
+        }
+    }
+    let evidence = watch.end()?;
+    if let Some(report) = &redact.report {
+        let evident = Evident {
+            made_at: SystemClock.now(),
+            format: redact.format.name(),
+            mode: settings.mode.name(),
+            settings: redact.settings.as_deref().map(digest).transpose()?,
+            tagger,
+            min_score,
+        };
+        let text = evidence.report(&evident, &signing_key(&redact.report_key)?);
+        files::write_atomic(report, text.as_bytes(), Access::Public)
+            .map_err(|error| Failure::refused(&error))?;
+    }
+    Ok(if evidence.failures() > 0 { exit::REFUSED } else { exit::DONE })
+}
+
+fn verify(path: &Path) -> Outcome {
+    let bytes = files::read(path, REPORT_BYTES_MAX).map_err(|error| Failure::refused(&error))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let (report, key) = redact::verify_report(&text).map_err(|error| Failure::refused(&error))?;
+    print_json(&report)?;
+    writeln!(io::stderr(), "signed by {}: compare this with what the site says", key.0)?;
+    Ok(exit::DONE)
+}
+
+/// The settings file's, with what the command line says otherwise.
+fn settings(redact: &RedactArguments) -> Result<Settings, Failure> {
+    let mut settings = match &redact.settings {
+        Some(path) => Settings::read(path).map_err(|error| Failure::configuration(&error))?,
+        None => Settings::default(),
+    };
+    let Profile { kinds, min_score, coarse, .. } = &mut settings.profile;
+    if !redact.types.is_empty() {
+        *kinds = redact.types.iter().copied().collect::<KindSet>();
+    }
+    *min_score = redact.min_score.unwrap_or(*min_score);
+    *coarse = match redact.profile {
+        None => *coarse,
+        Some(ProfileName::Local) => Coarse::Local,
+        Some(ProfileName::SafeHarbor) => Coarse::SafeHarbor,
+        Some(ProfileName::Strict) => Coarse::Hidden,
+    };
+    settings.mode = redact.mode.unwrap_or(settings.mode);
+    settings.language = redact.language.unwrap_or(settings.language);
+    Ok(settings)
+}
+
+/// The site's key, and its store where that keeps what surrogates stand for.
+fn site(
+    arguments: &Arguments,
+    redact: &RedactArguments,
+    mode: ModeName,
+) -> Result<(SiteKey, Option<Store>), Failure> {
+    if let Some(file) = &redact.key_file {
+        let sealer = Sealer::open_or_create(file).map_err(|error| Failure::refused(&error))?;
+        return Ok((SiteKey::new(*sealer.derive_key("insitu 2026 redaction key file v1")), None));
+    }
+    match mode {
+        ModeName::Mask | ModeName::None => {
+            // A key for this run: what refers to one thing still does, and nothing else is told.
+            let mut key = [0; 32];
+            getrandom::fill(&mut key).map_err(|_| {
+                Failure::text(exit::RUNTIME, "no random bytes from the operating system")
+            })?;
+            Ok((SiteKey::new(key), None))
+        }
+        ModeName::Surrogate | ModeName::Hash => {
+            if !arguments.config.exists() {
+                let text = format!(
+                    "surrogates and hashes need the site's key: --key-file FILE, or a \
+                     configuration ({} is not there)",
+                    arguments.config.display()
+                );
+                return Err(Failure::text(exit::CONFIGURATION, text));
+            }
+            let store = Context::open(arguments)?.store;
+            let key = store.read("redaction key", |tx| {
+                Ok::<_, StoreError>(SiteKey::new(tx.derived_key(KEY_PURPOSE)))
+            })?;
+            Ok((key, (mode == ModeName::Surrogate).then_some(store)))
+        }
+    }
+}
+
+fn digest(path: &Path) -> Result<String, Failure> {
+    Ok(blake3::hash(&fs::read(path)?).to_hex().to_string())
+}
+
+fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
+    let key = if path.exists() { SigningKey::load(path) } else { SigningKey::create(path) };
+    key.map_err(|error| Failure::configuration(&error))
+}
+
+impl FormatName {
+    fn records(self) -> Option<Format> {
+        match self {
+            Self::Lines => None,
+            Self::Json => Some(Format::Json),
+            Self::Csv => Some(Format::Csv),
+            Self::Fhir => Some(Format::Fhir),
+            Self::Hl7 => Some(Format::Hl7),
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Lines => "lines",
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Fhir => "fhir",
+            Self::Hl7 => "hl7",
+        }
+    }
+}
+
+fn kind(name: &str) -> Result<Kind, String> {
+    Kind::from_name(name).ok_or_else(|| {
+        let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+        format!("not one of {}", known.join(", "))
+    })
+}
+
+fn score(text: &str) -> Result<f32, String> {
+    let score: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
+    if (0.0..=1.0).contains(&score) { Ok(score) } else { Err("not between 0 and 1".to_owned()) }
+}
+
+fn language(code: &str) -> Result<Language, String> {
+    Language::from_code(code).ok_or_else(|| "not one of en, de, es".to_owned())
+}
+
+/// Counts what is read, for progress.
+struct Counted<'a, R> {
+    inner: R,
+    read: &'a AtomicU64,
+}
+
+impl<R: BufRead> Read for Counted<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<'_, R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.inner.fill_buf()
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.read.fetch_add(count as u64, Ordering::Relaxed);
+        self.inner.consume(count);
+    }
+}
+
+/// Tells failures and progress, keeps originals and count.
+struct Watch<'a> {
+    evidence: Evidence,
+    store: Option<Store>,
+    replaced: Vec<Replacement>,
+    read: &'a AtomicU64,
+    size: Option<u64>,
+    terminal: bool,
+}
+
+impl<'a> Watch<'a> {
+    fn new(path: &Path, read: &'a AtomicU64, store: Option<Store>) -> Result<Self, Failure> {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|_| {
+            Failure::text(exit::RUNTIME, "no random bytes from the operating system")
+        })?;
+        let size = fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len());
+        Ok(Self {
+            evidence: Evidence::new(seed),
+            store,
+            replaced: Vec::new(),
+            read,
+            size,
+            terminal: io::stderr().is_terminal(),
+        })
+    }
+
+    fn progress(&self) {
+        if !self.terminal || !self.evidence.records().is_multiple_of(PROGRESS_RECORDS) {
+            return;
+        }
+        let read = self.read.load(Ordering::Relaxed);
+        let share = match self.size {
+            Some(size) if size > 0 => format!(", {} %", read.saturating_mul(100) / size),
+            Some(_) | None => String::new(),
+        };
+        let (records, found) = (self.evidence.records(), self.evidence.found());
+        // A terminal that is gone needs no progress.
+        drop(write!(io::stderr(), "\r\x1b[K{records} records, {found} found{share}"));
+    }
+
+    fn keep(&mut self) -> Result<(), StoreError> {
+        if let Some(store) = &self.store {
+            store.tx("vault", |tx| keep_originals(tx, &self.replaced))?;
+        }
+        self.replaced.clear();
+        Ok(())
+    }
+
+    fn end(mut self) -> Result<Evidence, Failure> {
+        self.keep()?;
+        let (records, failures) = (self.evidence.records(), self.evidence.failures());
+        if self.terminal {
+            let found = self.evidence.found();
+            drop(writeln!(io::stderr(), "\r\x1b[K{records} records, {found} found"));
+        }
+        if failures > 0 {
+            complain(&format!("{failures} records could not be cleaned, and were not written"));
+        }
+        Ok(self.evidence)
+    }
+}
+
+impl Observer for Watch<'_> {
+    fn cleaned(&mut self, mut account: Account) -> io::Result<()> {
+        self.evidence.cleaned(&account);
+        if self.store.is_some() {
+            self.replaced.append(&mut account.replaced);
+            if self.replaced.len() >= VAULT_BATCH {
+                self.keep().map_err(|error| io::Error::other(explain(&error)))?;
+            }
+        }
+        self.progress();
+        Ok(())
+    }
+
+    fn failed(&mut self, failure: redact::Failure) {
+        self.evidence.failed(&failure);
+        if self.terminal {
+            drop(write!(io::stderr(), "\r\x1b[K"));
+        }
+        match self.evidence.failures() {
+            told if told <= FAILURES_TOLD => complain(&explain(&failure)),
+            told if told == FAILURES_TOLD + 1 => complain("more failures are counted only"),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! `vault`: what surrogates stand for, for who may know it.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand};
+use insitu_daemon::exit;
+use insitu_daemon::files;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::{Context, Failure, Outcome, print_json, table};
+use crate::redact::Kind;
+use crate::review::token_hash;
+use crate::store::StoreError;
+use crate::store::labels::{Person, Role};
+use crate::store::vault::Reveal;
+
+/// Entries of the log that are shown.
+const LOG_ENTRIES_MAX: u32 = 1_000;
+/// Longest reason, in bytes.
+const REASON_BYTES_MAX: usize = 500;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum VaultCommand {
+    /// Show what a surrogate stands for; only a steward may, and it is recorded
+    Reveal(RevealArguments),
+    /// Show who has asked, when and why
+    Log(super::arguments::Json),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RevealArguments {
+    /// The surrogate, as it stands in the text
+    surrogate: String,
+    /// Its type, such as NAME or MEDICAL_RECORD
+    #[arg(long, value_name = "TYPE")]
+    kind: String,
+    /// The file with the steward's token
+    #[arg(long)]
+    token_file: PathBuf,
+    /// Why it must be known: goes into the log
+    #[arg(long)]
+    reason: String,
+    /// For programs
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn vault(context: &Context, command: &VaultCommand) -> Outcome {
+    match command {
+        VaultCommand::Reveal(arguments) => reveal(context, arguments),
+        VaultCommand::Log(format) => log(context, format.json),
+    }
+}
+
+fn reveal(context: &Context, arguments: &RevealArguments) -> Outcome {
+    let kind = Kind::from_name(&arguments.kind)
+        .ok_or_else(|| Failure::text(exit::USAGE, format!("no type {:?}", arguments.kind)))?;
+    let reason = arguments.reason.trim();
+    if reason.is_empty() || reason.len() > REASON_BYTES_MAX {
+        let text = format!("a reason has 1 to {REASON_BYTES_MAX} bytes");
+        return Err(Failure::text(exit::USAGE, text));
+    }
+    let person = steward(context, &arguments.token_file)?;
+    let surrogate = arguments.surrogate.as_str();
+    // The record is there before anything is shown.
+    let originals = context.store.tx("reveal", |tx| {
+        let originals = tx.originals(kind.as_str(), surrogate)?;
+        let reveal = Reveal {
+            at: context.now(),
+            person: person.name.clone(),
+            kind: kind.as_str().to_owned(),
+            surrogate: surrogate.to_owned(),
+            reason: reason.to_owned(),
+            found: u64::try_from(originals.len()).unwrap_or(u64::MAX),
+        };
+        tx.add_reveal(person.person, &reveal)?;
+        Ok::<_, StoreError>(originals)
+    })?;
+    if arguments.json {
+        print_json(&json!({"kind": kind.as_str(), "originals": originals}))?;
+    } else {
+        let mut out = io::stdout().lock();
+        originals.iter().try_for_each(|original| writeln!(out, "{original}"))?;
+    }
+    if originals.is_empty() {
+        super::complain("this surrogate was not made at this site, or not kept");
+        return Ok(exit::REFUSED);
+    }
+    Ok(exit::DONE)
+}
+
+fn steward(context: &Context, token_file: &Path) -> Result<Person, Failure> {
+    let token = files::read_secret(token_file).map_err(|error| Failure::refused(&error))?;
+    let token = String::from_utf8_lossy(&token);
+    let hash = token_hash(token.trim());
+    let person = context.store.read("sign in", |tx| tx.person_by_token(&hash))?;
+    let person =
+        person.ok_or_else(|| Failure::text(exit::REFUSED, "nobody at this site has this token"))?;
+    if person.role != Role::Steward {
+        let text = format!("{} is no steward, and may not see originals", person.role.name());
+        return Err(Failure::text(exit::REFUSED, text));
+    }
+    Ok(person)
+}
+
+fn log(context: &Context, json: bool) -> Outcome {
+    let reveals = context.store.read("reveals", |tx| tx.reveals(LOG_ENTRIES_MAX))?;
+    let time = |at| Timestamp::from_second(at).map(|at| at.to_string()).unwrap_or_default();
+    if json {
+        let all: Vec<Value> = reveals
+            .iter()
+            .map(|reveal| {
+                json!({
+                    "at": time(reveal.at), "person": reveal.person, "kind": reveal.kind,
+                    "surrogate": reveal.surrogate, "reason": reveal.reason,
+                    "found": reveal.found,
+                })
+            })
+            .collect();
+        print_json(&all)?;
+        return Ok(exit::DONE);
+    }
+    let rows: Vec<Vec<String>> = reveals
+        .into_iter()
+        .map(|r| vec![time(r.at), r.person, r.kind, r.surrogate, r.found.to_string(), r.reason])
+        .collect();
+    table::print(&["when", "who", "type", "surrogate", "found", "why"], &rows)?;
+    Ok(exit::DONE)
+}

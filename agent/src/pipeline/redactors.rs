@@ -1,0 +1,161 @@
+//! How the items of each project are redacted: by its settings file, read again when it changes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use insitu_protocol::ids::ProjectName;
+
+use crate::redact::{
+    Engine, Hints, Mode, ModeName, Replacement, Settings, SiteKey, Stamp, Surrogates, Unclean,
+    stamp,
+};
+use crate::store::items::ItemRow;
+use crate::store::{Store, StoreError, Tx, explain};
+
+/// What the site's surrogates and hashes are derived for: the same in the pipeline and in `redact`.
+pub(crate) const KEY_PURPOSE: &str = "redaction";
+
+/// The redactors of all projects.
+#[derive(Debug, Default)]
+pub(super) struct Redactors {
+    files: BTreeMap<ProjectName, PathBuf>,
+    ready: BTreeMap<ProjectName, (Stamp, Option<Redactor>)>,
+}
+
+/// What cleans the items of one project.
+pub(super) struct Redactor {
+    engine: Engine,
+    mode: ModeName,
+    key: SiteKey,
+    surrogates: Surrogates,
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Redactor({:?})", self.mode)
+    }
+}
+
+/// Why an item was not cleaned.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RedactError {
+    #[error(transparent)]
+    Unclean(#[from] Unclean),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl RedactError {
+    /// A word for the reason.
+    pub(super) const fn name(&self) -> &'static str {
+        match self {
+            Self::Unclean(unclean) => unclean.name(),
+            Self::Store(_) => "unreadable",
+        }
+    }
+}
+
+impl Redactors {
+    pub(super) fn new(files: BTreeMap<ProjectName, PathBuf>) -> Self {
+        Self { files, ready: BTreeMap::new() }
+    }
+
+    /// The project's redactor; `None` while its settings are refused: its items then wait, since
+    /// cleaning them by older settings could show what the new ones hide.
+    pub(super) fn of(
+        &mut self,
+        store: &Store,
+        project: &ProjectName,
+    ) -> Result<Option<&Redactor>, StoreError> {
+        let file = self.files.get(project);
+        let now = file.and_then(|file| stamp(file));
+        let known = self.ready.get(project).is_some_and(|(then, _)| *then == now);
+        if !known {
+            let settings = match file {
+                None => Some(Settings::default()),
+                Some(file) => match Settings::read(file).and_then(Settings::for_items) {
+                    Ok(settings) => {
+                        tracing::info!(%project, "redaction settings read");
+                        Some(settings)
+                    }
+                    Err(error) => {
+                        let reason = explain(&error);
+                        tracing::error!(%project, reason, "redaction settings refused; items wait");
+                        metrics::counter!("insitu_agent_redaction_settings_refused_total")
+                            .increment(1);
+                        None
+                    }
+                },
+            };
+            let key = store.read("redaction key", |tx| {
+                Ok::<_, StoreError>(SiteKey::new(tx.derived_key(KEY_PURPOSE)))
+            })?;
+            let redactor = settings.map(|settings| Redactor {
+                surrogates: Surrogates::new(&key, settings.language),
+                engine: Engine::new(settings.profile),
+                mode: settings.mode,
+                key,
+            });
+            self.ready.insert(project.clone(), (now, redactor));
+        }
+        Ok(self.ready.get(project).and_then(|(_, redactor)| redactor.as_ref()))
+    }
+}
+
+impl Redactor {
+    /// A text of an item, clean; what got a surrogate is added to `replaced`.
+    pub(super) fn clean(
+        &self,
+        row: &ItemRow,
+        text: &str,
+        replaced: &mut Vec<Replacement>,
+    ) -> Result<String, RedactError> {
+        let mode = match self.mode {
+            ModeName::Surrogate => Mode::Surrogate(&self.surrogates),
+            ModeName::Hash => Mode::Hash(&self.key),
+            // Settings for items are never `None`; were they, a mask is what fails closed.
+            ModeName::Mask | ModeName::None => Mode::Mask,
+        };
+        let hints = Hints { subject: hex::encode(row.subject), ..Hints::default() };
+        let mut redacted = self.engine.try_clean(text, &hints, mode)?;
+        replaced.append(&mut redacted.replaced);
+        Ok(redacted.text)
+    }
+}
+
+/// Puts what surrogates stand for into the vault.
+pub(crate) fn keep_originals(tx: &Tx<'_>, replaced: &[Replacement]) -> Result<(), StoreError> {
+    replaced.iter().try_for_each(|Replacement { kind, original, surrogate }| {
+        tx.keep_original(kind.as_str(), surrogate, original)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::scratch;
+
+    #[test]
+    fn settings_are_read_again_when_they_change() {
+        let scratch = scratch();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("redaction.toml");
+        let project: ProjectName = "heart".parse().unwrap();
+        std::fs::write(&file, "mode = \"hash\"").unwrap();
+        let mut redactors = Redactors::new([(project.clone(), file.clone())].into());
+        let mode = |redactors: &mut Redactors| {
+            redactors.of(&scratch.store, &project).unwrap().map(|redactor| redactor.mode)
+        };
+        assert_eq!(mode(&mut redactors), Some(ModeName::Hash));
+        std::fs::write(&file, "mode = \"surrogate\"").unwrap();
+        assert_eq!(mode(&mut redactors), Some(ModeName::Surrogate));
+        std::fs::write(&file, "mode = \"none\"").unwrap();
+        assert_eq!(mode(&mut redactors), None, "items wait");
+        std::fs::write(&file, "modes = \"mask\"").unwrap();
+        assert_eq!(mode(&mut redactors), None);
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(mode(&mut redactors), None, "a file that is gone is no permission");
+        std::fs::write(&file, "").unwrap();
+        assert_eq!(mode(&mut redactors), Some(ModeName::Mask));
+    }
+}

@@ -1,0 +1,304 @@
+//! The file in which a site says what redaction does for a project: TOML, every key known.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::SystemTime;
+
+use insitu_daemon::config::{self, ConfigError};
+use serde::Deserialize;
+
+use super::custom::{Custom, CustomError, Deny, Recognizer};
+use super::kind::{Kind, KindSet};
+use super::profile::{Coarse, Language, Profile};
+use super::structure::{Action, FieldRules};
+
+/// What redaction does for a project.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What is found.
+    pub profile: Profile,
+    /// What replaces it.
+    pub mode: ModeName,
+    /// The main language of the texts.
+    pub language: Language,
+    /// What fields of structured records hold.
+    pub fields: FieldRules,
+}
+
+/// What replaces personal data, without the keys that this takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModeName {
+    /// The kind: `[NAME]`
+    #[default]
+    Mask,
+    /// A realistic stand-in, the same for the same person at the site
+    Surrogate,
+    /// The kind and a keyed hash: `[NAME:5f0c…]`
+    Hash,
+    /// Nothing: the text stays, the spans are reported
+    None,
+}
+
+impl ModeName {
+    /// The name in settings and reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Mask => "mask",
+            Self::Surrogate => "surrogate",
+            Self::Hash => "hash",
+            Self::None => "none",
+        }
+    }
+}
+
+/// Why a settings file is refused.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// Not TOML, an unknown key, or a value that makes no sense.
+    #[error("the redaction settings are refused")]
+    File(#[from] ConfigError),
+    /// Too much of something.
+    #[error("the redaction settings are refused")]
+    Custom(#[from] CustomError),
+    /// Items in a store are never left as they are.
+    #[error("mode = \"none\" hides nothing: it is for the command `redact` only")]
+    HidesNothing,
+}
+
+/// When a file was last changed, and its size: what tells that it must be read again.
+pub(crate) type Stamp = Option<(SystemTime, u64)>;
+
+/// The file's stamp now.
+pub(crate) fn stamp(path: &Path) -> Stamp {
+    let metadata = std::fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    profile: ProfileName,
+    #[serde(default)]
+    mode: ModeName,
+    #[serde(default)]
+    language: LanguageName,
+    min_score: Option<Score>,
+    types: Option<Vec<KindName>>,
+    #[serde(default = "yes")]
+    tagger: bool,
+    #[serde(default)]
+    allow: Vec<String>,
+    #[serde(default)]
+    deny: Vec<Deny>,
+    #[serde(default, rename = "recognizer")]
+    recognizers: Vec<Recognizer>,
+    /// The field that tells whom a structured record is about.
+    subject: Option<String>,
+    #[serde(default)]
+    fields: BTreeMap<String, Action>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ProfileName {
+    #[default]
+    Local,
+    SafeHarbor,
+    Strict,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+enum LanguageName {
+    #[default]
+    #[serde(rename = "en")]
+    English,
+    #[serde(rename = "de")]
+    German,
+    #[serde(rename = "es")]
+    Spanish,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "f32")]
+struct Score(f32);
+
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct KindName(Kind);
+
+impl TryFrom<f32> for Score {
+    type Error = String;
+
+    fn try_from(score: f32) -> Result<Self, String> {
+        let ok = (0.0..=1.0).contains(&score);
+        ok.then_some(Self(score)).ok_or_else(|| format!("{score} is not between 0 and 1"))
+    }
+}
+
+impl TryFrom<String> for KindName {
+    type Error = CustomError;
+
+    fn try_from(name: String) -> Result<Self, CustomError> {
+        Kind::from_name(&name).map(Self).ok_or(CustomError::Kind { name })
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            profile: Profile::default(),
+            mode: ModeName::Mask,
+            language: Language::English,
+            fields: FieldRules::default(),
+        }
+    }
+}
+
+impl Settings {
+    /// Reads a settings file.
+    ///
+    /// # Errors
+    /// [`SettingsError`], with the file, the line and what would be right.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let file: File = config::read(path)?;
+        let kinds = match file.types {
+            Some(types) => types.iter().map(|kind| kind.0).collect(),
+            None => KindSet::ALL,
+        };
+        let coarse = match file.profile {
+            ProfileName::Local => Coarse::Local,
+            ProfileName::SafeHarbor => Coarse::SafeHarbor,
+            ProfileName::Strict => Coarse::Hidden,
+        };
+        Ok(Self {
+            profile: Profile {
+                kinds,
+                min_score: file.min_score.map_or(Profile::default().min_score, |score| score.0),
+                coarse,
+                tagger: file.tagger,
+                custom: Custom::new(file.recognizers, &file.deny, &file.allow)?,
+            },
+            mode: file.mode,
+            language: match file.language {
+                LanguageName::English => Language::English,
+                LanguageName::German => Language::German,
+                LanguageName::Spanish => Language::Spanish,
+            },
+            fields: FieldRules::new(file.fields, file.subject),
+        })
+    }
+
+    /// The same, for items of a store.
+    ///
+    /// # Errors
+    /// [`SettingsError::HidesNothing`].
+    pub fn for_items(self) -> Result<Self, SettingsError> {
+        if self.mode == ModeName::None { Err(SettingsError::HidesNothing) } else { Ok(self) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Engine, Mode};
+    use super::*;
+
+    fn read(text: &str) -> Result<Settings, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("redaction.toml");
+        std::fs::write(&path, text).unwrap();
+        Settings::read(&path).map_err(|error| crate::store::explain(&error))
+    }
+
+    const SAMPLE: &str = r#"
+        language = "de"
+        mode = "surrogate"
+        profile = "safe-harbor"
+        tagger = false
+        allow = ["Dr. House"]
+        subject = "patient.id"
+
+        [[deny]]
+        text = "Projekt Alpha"
+        type = "ID"
+
+        [[recognizer]]
+        name = "study number"
+        type = "MEDICAL_RECORD"
+        pattern = "ST-[0-9]{6}"
+        score = 0.3
+        context = ["study", "Studie"]
+
+        [[recognizer]]
+        name = "member"
+        type = "ID"
+        pattern = "[0-9]{8}"
+        check = "luhn"
+
+        [fields]
+        "patient.name" = "NAME"
+        "patient.note" = "text"
+        "internal" = "drop"
+    "#;
+
+    #[test]
+    fn a_site_adds_what_only_it_knows() {
+        let settings = read(SAMPLE).unwrap();
+        assert_eq!((settings.mode, settings.language), (ModeName::Surrogate, Language::German));
+        let engine = Engine::new(settings.profile);
+        let clean = |text: &str| engine.clean(text, Mode::Mask).text;
+        assert_eq!(clean("Studie ST-123456, xST-123456"), "Studie [MEDICAL_RECORD], xST-123456");
+        assert_eq!(clean("item ST-123456"), "item ST-123456", "without context 0.3 is too little");
+        assert_eq!(clean("PROJEKT ALPHA, Projekt Alphabet"), "[ID], Projekt Alphabet");
+        assert_eq!(clean("the 12345674 and 12345675"), "the [ID] and 12345675");
+    }
+
+    #[test]
+    fn what_is_allowed_is_left() {
+        let settings = read("allow = [\"jane roe\"]\ntagger = false").unwrap();
+        let engine = Engine::new(settings.profile);
+        let text = "Dr. Jane Roe and Dr. John Doe";
+        assert_eq!(engine.clean(text, Mode::Mask).text, "Dr. Jane Roe and Dr. [NAME]");
+    }
+
+    #[test]
+    fn errors_say_what_and_where() {
+        let recognizer = |more: &str| {
+            format!(
+                "\n[[recognizer]]\nname = \"x\"\ntype = \"ID\"\npattern = \"[0-9]{{3}}\"\n{more}"
+            )
+        };
+        let twice = recognizer("").replace("[0-9]{3}", "((a{1,900}){1,900}){1,900}");
+        for (text, parts) in [
+            ("colour = 1", &["unknown field `colour`", ":1:"][..]),
+            ("types = [\"NAMES\"]", &["NAMES", "ORGANIZATION"]),
+            (&recognizer("check = \"lun\""), &["recognizer x", "luhn", ":2:"]),
+            (&recognizer("score = 2.0"), &["score = 2", "between 0 and 1"]),
+            (&recognizer("").replace("[0-9]", "[0-9"), &["recognizer x", "unclosed"]),
+            (&recognizer("").replace("[0-9]{3}", "[0-9]*"), &["empty text"]),
+            (&twice, &["recognizer x", "size limit"]),
+            (&recognizer("").replace("[0-9]{3}", &"a".repeat(1001)), &["1001", "1000"]),
+            ("min_score = 7.0", &["between 0 and 1"]),
+            ("[[deny]]\ntext = \"--\"\ntype = \"ID\"", &["empty entry in deny"]),
+            ("mode = \"blur\"", &["mask", "surrogate"]),
+            ("[fields]\na = \"NAMEN\"", &["NAMEN", "keep"]),
+        ] {
+            let error = read(text).map(drop).unwrap_err();
+            for part in parts {
+                assert!(error.contains(part), "{error:?} lacks {part:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn items_are_never_left_as_they_are() {
+        assert!(read("mode = \"none\"").unwrap().for_items().is_err());
+        assert!(read("").unwrap().for_items().is_ok());
+    }
+}

@@ -1,0 +1,292 @@
+//! FHIR R4: elements cleaned by what the specification says they hold.
+//!
+//! Names, addresses, telecoms and identifiers are replaced; dates are moved, or cut to the year,
+//! which FHIR allows; what refers to other resources is replaced alike everywhere, so that
+//! references still lead; codes stay; attachments, photos, coordinates and the narrative (which
+//! repeats what the elements say) are left out; every other string is read as text.
+
+use serde_json::{Map, Value};
+
+use super::super::kind::Kind;
+use super::super::lines::LineError;
+use super::json::{self, join};
+use super::{Action, Cleaner};
+
+/// Deepest nesting that is read.
+const DEPTH_MAX: usize = 100;
+
+/// Elements that hold codes or what computers need, and no data of a person. Sorted.
+const CODES: &[&str] = &[
+    "active",
+    "code",
+    "comparator",
+    "contentType",
+    "country",
+    "currency",
+    "gender",
+    "intent",
+    "kind",
+    "language",
+    "linkId",
+    "mode",
+    "priority",
+    "profile",
+    "rank",
+    "resourceType",
+    "severity",
+    "state",
+    "status",
+    "system",
+    "unit",
+    "use",
+    "userSelected",
+    "version",
+    "versionId",
+];
+/// Elements that are left out: what cannot be read, what is where, what repeats the rest. Sorted.
+const DROPPED: &[&str] = &[
+    "contentReference",
+    "data",
+    "div",
+    "hash",
+    "latitude",
+    "longitude",
+    "photo",
+    "signature",
+    "source",
+];
+/// Elements with an instant, which has no shorter form: left out where dates are cut. Sorted.
+const INSTANTS: &[&str] = &["issued", "lastUpdated", "recorded", "timestamp"];
+
+/// Where an element stands.
+struct Place<'p> {
+    /// The element that holds it, by name.
+    parent: &'p str,
+    /// The resource's type.
+    resource: &'p str,
+    path: &'p str,
+    depth: usize,
+}
+
+/// Whom a resource, or the first patient of a bundle, is about.
+pub(super) fn subject(value: &Value) -> Option<String> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let kind = value.get("resourceType").and_then(Value::as_str)?;
+    if kind == "Bundle" {
+        let entries = value.get("entry")?.as_array()?;
+        return entries.iter().find_map(|entry| subject(entry.get("resource")?));
+    }
+    if kind == "Patient" {
+        return value.get("id").and_then(Value::as_str).map(|id| format!("Patient/{id}"));
+    }
+    let referred = ["subject", "patient", "beneficiary", "individual"];
+    referred.iter().find_map(|name| value.get(name)?.get("reference").and_then(text))
+}
+
+/// A resource or bundle.
+pub(super) fn resource(cleaner: &mut Cleaner<'_>, value: Value) -> Result<Value, LineError> {
+    let Value::Object(fields) = value else {
+        return Err(LineError::Malformed { reason: "not a FHIR resource: no JSON object" });
+    };
+    if !fields.get("resourceType").is_some_and(Value::is_string) {
+        return Err(LineError::Malformed { reason: "not a FHIR resource: no resourceType" });
+    }
+    let place = Place { parent: "", resource: "", path: "", depth: 0 };
+    object(cleaner, fields, &place).map(Value::Object)
+}
+
+fn object(
+    cleaner: &mut Cleaner<'_>,
+    fields: Map<String, Value>,
+    place: &Place<'_>,
+) -> Result<Map<String, Value>, LineError> {
+    if place.depth > DEPTH_MAX {
+        return Err(LineError::Malformed { reason: "nested more than 100 levels deep" });
+    }
+    let own = fields.get("resourceType").and_then(Value::as_str).map(str::to_owned);
+    let resource = own.as_deref().unwrap_or(place.resource).to_owned();
+    let siblings = Siblings::of(&fields);
+    let mut clean = Map::new();
+    for (name, value) in fields {
+        let path = join(place.path, &name);
+        let inner = Place {
+            parent: place.parent,
+            resource: &resource,
+            path: &path,
+            depth: place.depth + 1,
+        };
+        let is_resource_id = name == "id" && own.is_some();
+        let value = if is_resource_id {
+            value.as_str().map(|id| Value::String(cleaner.link(&resource, id)))
+        } else {
+            element(cleaner, &name, value, &inner, &siblings)?
+        };
+        if let Some(value) = value {
+            clean.insert(name, value);
+        }
+    }
+    Ok(clean)
+}
+
+/// What stands beside an element and says what it is.
+struct Siblings {
+    refers: bool,
+    telecom: Option<Kind>,
+}
+
+impl Siblings {
+    fn of(fields: &Map<String, Value>) -> Self {
+        let telecom = match fields.get("system").and_then(Value::as_str) {
+            Some("phone" | "pager" | "sms") => Some(Kind::Phone),
+            Some("fax") => Some(Kind::Fax),
+            Some("email") => Some(Kind::Email),
+            Some("url") => Some(Kind::Url),
+            Some(_) | None => None,
+        };
+        let refers = ["reference", "identifier"].iter().any(|name| fields.contains_key(*name));
+        Self { refers, telecom }
+    }
+}
+
+fn element(
+    cleaner: &mut Cleaner<'_>,
+    name: &str,
+    value: Value,
+    place: &Place<'_>,
+    siblings: &Siblings,
+) -> Result<Option<Value>, LineError> {
+    let rule = cleaner.records.rules.action(place.path);
+    let narrative = name == "text" && value.get("div").is_some();
+    let dropped = rule.is_none() && (DROPPED.binary_search(&name).is_ok() || narrative);
+    if rule == Some(Action::Drop) || dropped {
+        return Ok(None);
+    }
+    match value {
+        Value::Object(fields) => {
+            let inner = Place { parent: name, ..*place };
+            object(cleaner, fields, &inner).map(|fields| Some(Value::Object(fields)))
+        }
+        Value::Array(items) => {
+            let mut clean = Vec::with_capacity(items.len());
+            for item in items {
+                clean.extend(element(cleaner, name, item, place, siblings)?);
+            }
+            Ok(Some(Value::Array(clean)))
+        }
+        Value::String(text) => {
+            if let Some(rule) = rule {
+                return json::scalar(cleaner, rule, name, Value::String(text));
+            }
+            string(cleaner, name, &text, place, siblings).map(|text| text.map(Value::String))
+        }
+        scalar @ (Value::Null | Value::Bool(_) | Value::Number(_)) => match rule {
+            Some(rule) => json::scalar(cleaner, rule, name, scalar),
+            None => Ok(Some(scalar)),
+        },
+    }
+}
+
+fn string(
+    cleaner: &mut Cleaner<'_>,
+    name: &str,
+    text: &str,
+    place: &Place<'_>,
+    siblings: &Siblings,
+) -> Result<Option<String>, LineError> {
+    if is_date(text) {
+        let instant = INSTANTS.binary_search(&name).is_ok();
+        let moved = cleaner.date(text, name == "birthDate");
+        return Ok(moved.filter(|moved| !instant || moved.len() == text.len()));
+    }
+    let hidden = match (place.parent, name) {
+        ("name" | "maidenName", "family" | "given" | "text") => Some(Kind::Name),
+        ("address", "line" | "text" | "district") => Some(Kind::Address),
+        ("address", "city") => Some(Kind::Location),
+        ("address", "postalCode") => Some(Kind::Zip),
+        ("telecom", "value") => Some(siblings.telecom.unwrap_or(Kind::Phone)),
+        ("identifier", "value") => Some(Kind::Id),
+        (_, "display") if siblings.refers => Some(Kind::Name),
+        (_, "authorString" | "performerName") => Some(Kind::Name),
+        (_, "name" | "alias") if matches!(place.resource, "Organization" | "Location") => {
+            Some(Kind::Organization)
+        }
+        (_, "serialNumber" | "deviceIdentifier" | "udi" | "carrierHRF" | "lotNumber") => {
+            Some(Kind::DeviceSerial)
+        }
+        _ => None,
+    };
+    if let Some(kind) = hidden {
+        return Ok(Some(cleaner.hide(kind, text)));
+    }
+    if matches!(name, "reference" | "fullUrl") {
+        return Ok(Some(reference(cleaner, text)));
+    }
+    let definition = name == "url" && matches!(place.parent, "extension" | "modifierExtension");
+    let code = CODES.binary_search(&name).is_ok() && !text.contains(char::is_whitespace);
+    if definition || code {
+        return Ok(Some(text.to_owned()));
+    }
+    cleaner.text(name, text).map(Some)
+}
+
+/// `Patient/7`, `https://…/Patient/7` and `urn:uuid:…`: the kind of resource stays. Fragments name
+/// what is contained, and stay.
+fn reference(cleaner: &mut Cleaner<'_>, text: &str) -> String {
+    if text.starts_with('#') {
+        return text.to_owned();
+    }
+    if let Some(uuid) = text.strip_prefix("urn:uuid:") {
+        let link = cleaner.link("uuid", uuid);
+        let parts = (link.get(..8), link.get(8..12), link.get(12..16), link.get(16..20));
+        return match (parts, link.get(20..32)) {
+            ((Some(a), Some(b), Some(c), Some(d)), Some(e)) => {
+                format!("urn:uuid:{a}-{b}-{c}-{d}-{e}")
+            }
+            _ => format!("urn:uuid:{link}"),
+        };
+    }
+    let plain = text.split("/_history/").next().unwrap_or(text);
+    let mut parts = plain.rsplit('/');
+    let (id, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let link = cleaner.link(kind, id);
+    if kind.is_empty() { link } else { format!("{kind}/{link}") }
+}
+
+/// A date, dateTime or instant with a month at least: `2024-02`, `2024-02-29T12:30:00Z`.
+fn is_date(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    let digits = |range: std::ops::Range<usize>| {
+        bytes.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit))
+    };
+    let end = bytes.get(7).is_none_or(|sign| *sign == b'-');
+    let day = bytes.len() == 7 || digits(8..10);
+    let time = bytes.len() <= 10 || bytes.get(10) == Some(&b'T');
+    text.is_ascii()
+        && digits(0..4)
+        && bytes.get(4) == Some(&b'-')
+        && digits(5..7)
+        && end
+        && day
+        && time
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_sorted() {
+        assert!(CODES.is_sorted() && DROPPED.is_sorted() && INSTANTS.is_sorted());
+    }
+
+    #[test]
+    fn dates_are_known_by_their_form() {
+        for date in ["2024-02", "2024-02-29", "2024-02-29T12:30:00Z", "2024-02-29T12:30:00.5+01:00"]
+        {
+            assert!(is_date(date), "{date}");
+        }
+        for other in ["2024", "2024-2", "1234-56-78901", "2024-02-29 or so", "20240229"] {
+            assert!(!is_date(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! HL7 v2: fields cleaned by what the standard's segment definitions (2.5.1) say they hold; fields
+//! and segments without a definition here, and those that sites add, are read as text.
+
+use std::io::{self, BufRead, Write};
+
+use super::super::kind::Kind;
+use super::super::lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, utf8};
+use super::{Cleaner, Records, finish};
+
+/// What a field holds: the data types that hold personal data.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Field {
+    /// XPN: a person's name.
+    Name,
+    /// XCN: a person's number and name.
+    Person,
+    /// XAD: an address.
+    Address,
+    /// XTN: a telephone number or mail address.
+    Telecom,
+    /// CX, EI: an identifier, then who gives it out.
+    Id(Kind),
+    /// XON and others: a name in the first component.
+    Named(Kind),
+    /// TS: a time; the second is the subject's birth.
+    Date,
+    Birth,
+    /// Codes and numbers.
+    Code,
+    /// Left out.
+    Drop,
+    /// Text.
+    Text,
+}
+
+/// Cleans the messages of `reader`. A message starts with a segment `MSH`.
+pub(super) fn run(
+    records: &Records<'_>,
+    reader: impl BufRead,
+    mut writer: impl Write,
+    observer: &mut impl Observer,
+) -> io::Result<()> {
+    let mut segments = Segments { reader, number: 0 };
+    let mut message: Option<Message> = None;
+    while let Some((line, segment)) = segments.next()? {
+        let starts = segment.as_ref().is_ok_and(|segment| segment.starts_with(b"MSH"));
+        if starts {
+            flush(records, message.take(), &mut writer, observer)?;
+            message = Some(Message { line, bytes: 0, segments: Ok(Vec::new()) });
+        }
+        match (&mut message, segment) {
+            (Some(message), segment) => message.add(segment),
+            // What stands before the first message is an envelope, or nothing that is known.
+            (None, segment) => {
+                let known = segment.is_ok_and(|s| s.starts_with(b"FHS") || s.starts_with(b"BHS"));
+                if !known {
+                    let reason = LineError::Malformed { reason: "no segment MSH before this one" };
+                    observer.failed(Failure { line, reason });
+                }
+            }
+        }
+    }
+    flush(records, message, &mut writer, observer)?;
+    writer.flush()
+}
+
+struct Message {
+    line: u64,
+    bytes: usize,
+    segments: Result<Vec<Vec<u8>>, LineError>,
+}
+
+impl Message {
+    fn add(&mut self, segment: Result<Vec<u8>, LineError>) {
+        let Ok(segments) = &mut self.segments else { return };
+        match segment {
+            Ok(segment) if self.bytes + segment.len() <= LINE_BYTES_MAX => {
+                self.bytes += segment.len();
+                segments.push(segment);
+            }
+            Ok(_) => self.segments = Err(LineError::TooLong),
+            Err(reason) => self.segments = Err(reason),
+        }
+    }
+}
+
+fn flush(
+    records: &Records<'_>,
+    message: Option<Message>,
+    writer: &mut impl Write,
+    observer: &mut impl Observer,
+) -> io::Result<()> {
+    let Some(Message { line, segments, .. }) = message else { return Ok(()) };
+    let outcome = segments.and_then(|segments| clean(records, line, &segments));
+    finish(outcome, line, writer, observer)
+}
+
+/// Reads segments, which end with a carriage return, a line feed, or both.
+struct Segments<R> {
+    reader: R,
+    number: u64,
+}
+
+impl<R: BufRead> Segments<R> {
+    fn next(&mut self) -> io::Result<Option<(u64, Result<Vec<u8>, LineError>)>> {
+        loop {
+            let (mut segment, mut any, mut fits) = (Vec::new(), false, true);
+            loop {
+                let buffer = self.reader.fill_buf()?;
+                if buffer.is_empty() {
+                    break;
+                }
+                any = true;
+                let end = buffer.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+                let take = end.unwrap_or(buffer.len());
+                fits &= segment.len() + take <= LINE_BYTES_MAX;
+                if fits {
+                    segment.extend_from_slice(&buffer[..take]);
+                }
+                self.reader.consume(take + usize::from(end.is_some()));
+                if end.is_some() {
+                    break;
+                }
+            }
+            if !any {
+                return Ok(None);
+            }
+            // Frames of the minimal lower layer protocol stand around messages.
+            let inner = segment.trim_ascii();
+            let inner = inner.strip_prefix(b"\x0b").unwrap_or(inner);
+            if fits && inner.is_empty() || inner == b"\x1c" {
+                continue;
+            }
+            self.number += 1;
+            let segment = if fits { Ok(inner.to_vec()) } else { Err(LineError::TooLong) };
+            return Ok(Some((self.number, segment)));
+        }
+    }
+}
+
+/// The signs of a message: field, component, repetition, escape, subcomponent.
+#[derive(Clone, Copy)]
+struct Signs {
+    field: char,
+    component: char,
+    repetition: char,
+    escape: char,
+    subcomponent: char,
+}
+
+impl Signs {
+    fn of(header: &str) -> Result<Self, LineError> {
+        let mut signs = header.chars().skip(3);
+        let (Some(field), Some(component), Some(repetition), Some(escape), Some(subcomponent)) =
+            (signs.next(), signs.next(), signs.next(), signs.next(), signs.next())
+        else {
+            return Err(LineError::Malformed { reason: "MSH without its five separators" });
+        };
+        Ok(Self { field, component, repetition, escape, subcomponent })
+    }
+
+    fn unescaped(self, text: &str) -> String {
+        let escapes = [
+            ("F", self.field),
+            ("S", self.component),
+            ("R", self.repetition),
+            ("T", self.subcomponent),
+        ];
+        let mut plain = text.to_owned();
+        for (name, sign) in escapes {
+            plain = plain.replace(&format!("{0}{name}{0}", self.escape), &sign.to_string());
+        }
+        plain
+            .replace(&format!("{0}.br{0}", self.escape), "\n")
+            .replace(&format!("{0}E{0}", self.escape), &self.escape.to_string())
+    }
+
+    fn escaped(self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        for c in text.chars() {
+            let name = match c {
+                _ if c == self.escape => "E",
+                _ if c == self.field => "F",
+                _ if c == self.component => "S",
+                _ if c == self.repetition => "R",
+                _ if c == self.subcomponent => "T",
+                '\n' | '\r' => ".br",
+                _ => {
+                    out.push(c);
+                    continue;
+                }
+            };
+            out.push(self.escape);
+            out.push_str(name);
+            out.push(self.escape);
+        }
+        out
+    }
+}
+
+fn clean(
+    records: &Records<'_>,
+    line: u64,
+    segments: &[Vec<u8>],
+) -> Result<(Account, String), LineError> {
+    let segments: Vec<&str> =
+        segments.iter().map(|segment| utf8(segment)).collect::<Result<_, _>>()?;
+    let signs = Signs::of(segments.first().copied().unwrap_or_default())?;
+    let subject = segments.iter().find(|segment| segment.starts_with("PID")).and_then(|pid| {
+        let id = pid.split(signs.field).nth(3)?.split(signs.component).next()?;
+        (!id.is_empty()).then(|| id.to_owned())
+    });
+    let mut cleaner = records.cleaner(line, subject);
+    let mut out = String::new();
+    for segment in segments {
+        out.push_str(&self::segment(&mut cleaner, signs, segment)?);
+        out.push('\r');
+    }
+    out.push('\n');
+    Ok((cleaner.account, out))
+}
+
+fn segment(cleaner: &mut Cleaner<'_>, signs: Signs, segment: &str) -> Result<String, LineError> {
+    let mut fields = segment.split(signs.field);
+    let name = fields.next().unwrap_or_default();
+    let header = name == "MSH";
+    let value_type = segment.split(signs.field).nth(2).unwrap_or_default().to_owned();
+    let mut clean = vec![name.to_owned()];
+    for (at, value) in fields.enumerate() {
+        // The separator itself is the header's first field.
+        let number = at + 1 + usize::from(header);
+        if header && number == 2 {
+            clean.push(value.to_owned());
+            continue;
+        }
+        let field = defined(name, number, &value_type);
+        let path = format!("{name}-{number}");
+        let repetitions: Vec<String> = value
+            .split(signs.repetition)
+            .map(|value| self::field(cleaner, signs, field, &path, value))
+            .collect::<Result<_, _>>()?;
+        clean.push(repetitions.join(&signs.repetition.to_string()));
+    }
+    Ok(clean.join(&signs.field.to_string()))
+}
+
+fn field(
+    cleaner: &mut Cleaner<'_>,
+    signs: Signs,
+    field: Field,
+    path: &str,
+    value: &str,
+) -> Result<String, LineError> {
+    if value.is_empty() || value == "\"\"" {
+        return Ok(value.to_owned());
+    }
+    if let Some(action) = cleaner.records.rules.action(path) {
+        let plain = signs.unescaped(value);
+        return Ok(cleaner.apply(action, "", &plain)?.map_or(String::new(), |v| signs.escaped(&v)));
+    }
+    match field {
+        Field::Code => return Ok(value.to_owned()),
+        Field::Drop => return Ok(String::new()),
+        Field::Date | Field::Birth => {
+            return Ok(cleaner.date(value, field == Field::Birth).unwrap_or_default());
+        }
+        Field::Name
+        | Field::Person
+        | Field::Address
+        | Field::Telecom
+        | Field::Id(_)
+        | Field::Named(_)
+        | Field::Text => {}
+    }
+    let components: Vec<String> = value
+        .split(signs.component)
+        .enumerate()
+        .map(|(at, component)| {
+            let subcomponents: Vec<String> = component
+                .split(signs.subcomponent)
+                .map(|text| part(cleaner, signs, field, at + 1, text))
+                .collect::<Result<_, _>>()?;
+            Ok(subcomponents.join(&signs.subcomponent.to_string()))
+        })
+        .collect::<Result<_, LineError>>()?;
+    Ok(components.join(&signs.component.to_string()))
+}
+
+/// One value inside a field, by the place of its component.
+fn part(
+    cleaner: &mut Cleaner<'_>,
+    signs: Signs,
+    field: Field,
+    component: usize,
+    text: &str,
+) -> Result<String, LineError> {
+    let plain = signs.unescaped(text);
+    let kind = match (field, component) {
+        (Field::Name, 1..=3) | (Field::Person, 2..=4) => Some(Kind::Name),
+        (Field::Person, 1) => Some(Kind::License),
+        (Field::Address, 1 | 2 | 8) => Some(Kind::Address),
+        (Field::Address, 3 | 9) => Some(Kind::Location),
+        (Field::Address, 5) => Some(Kind::Zip),
+        (Field::Telecom, 4) => Some(Kind::Email),
+        (Field::Telecom, 1 | 6 | 7 | 12) => Some(Kind::Phone),
+        (Field::Id(kind) | Field::Named(kind), 1) => Some(kind),
+        _ => None,
+    };
+    let clean = match kind {
+        Some(kind) => cleaner.hide(kind, &plain),
+        // Degree, country, type: codes of a few letters.
+        None if field != Field::Text && plain.len() <= 5 => plain,
+        None if is_timestamp(&plain) => cleaner.date(&plain, false).unwrap_or_default(),
+        None => cleaner.text("", &plain)?,
+    };
+    Ok(signs.escaped(&clean))
+}
+
+/// Eight digits of a date, perhaps with a time and a zone.
+fn is_timestamp(text: &str) -> bool {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let number = |range: std::ops::Range<usize>| {
+        text.get(range).and_then(|part| part.parse::<u16>().ok()).unwrap_or_default()
+    };
+    matches!(digits, 8 | 10 | 12 | 14)
+        && text.len() <= 24
+        && (1850..2150).contains(&number(0..4))
+        && (1..=12).contains(&number(4..6))
+        && (1..=31).contains(&number(6..8))
+}
+
+/// What a field of a segment holds. `value_type` is that of an observation's value.
+fn defined(segment: &str, number: usize, value_type: &str) -> Field {
+    use Field::{Address, Birth, Code, Date, Drop, Id, Name, Named, Person, Telecom, Text};
+    match (segment, number) {
+        ("MSH" | "FHS" | "BHS", 4 | 6) => Named(Kind::Organization),
+        ("MSH", 7) | ("EVN", 2 | 3 | 6) | ("ORC", 9 | 15) => Date,
+        ("MSH", 8) => Drop,
+        ("MSH", 10) => Id(Kind::Id),
+        ("MSH", _) => Code,
+        ("EVN", 5) => Person,
+        ("PID", 2..=4) | ("MRG", 1 | 3) => Id(Kind::MedicalRecord),
+        ("PID", 5 | 6 | 9) | ("NK1", 2 | 30) | ("GT1", 3 | 4) | ("IN1", 6 | 16) | ("MRG", 7) => {
+            Name
+        }
+        ("PID", 7) | ("NK1" | "IN1", 16 | 18) | ("GT1", 8) => Birth,
+        ("PID", 11) | ("NK1", 4 | 32) | ("GT1", 5) | ("IN1", 5 | 19) | ("ORC" | "OBX", 22 | 24) => {
+            Address
+        }
+        ("PID", 12 | 23) | ("PV1", 3 | 6 | 11) => Named(Kind::Location),
+        ("PID", 13 | 14) | ("NK1", 5 | 6 | 31) | ("GT1", 6 | 7) | ("IN1", 7) | ("ORC", 14 | 23) => {
+            Telecom
+        }
+        ("PID", 18) | ("PV1", 5 | 19 | 50) => Id(Kind::Account),
+        ("PID", 19) | ("NK1", 37) | ("GT1", 12) | ("IN2", 2) => Id(Kind::Ssn),
+        ("PID", 20) => Id(Kind::License),
+        ("PID", 21) | ("NK1", 33) | ("GT1", 2) | ("IN1", 49) => Id(Kind::Id),
+        ("PID", 29 | 33) | ("PV1", 44 | 45) | ("PV2", 8 | 9 | 33) => Date,
+        ("PID", 1 | 8 | 10 | 15 | 16 | 17 | 22 | 24..=28 | 30..=32) => Code,
+        ("NK1", 3 | 7) | ("PV1", 1 | 2 | 4 | 10 | 14..=16 | 18 | 36 | 41) => Code,
+        ("PV1", 7 | 8 | 9 | 17 | 52) | ("PD1", 4) | ("ROL", 4) => Person,
+        ("PD1", 3) | ("NK1", 13) | ("IN1", 4 | 11) | ("ORC", 21) | ("OBX", 23) => {
+            Named(Kind::Organization)
+        }
+        ("IN1", 8 | 36) | ("IN2", 1 | 8) => Id(Kind::HealthPlan),
+        ("IN1", 12 | 13) | ("ACC", 1) | ("DG1", 5) | ("AL1", 6) => Date,
+        ("ORC" | "OBR", 2..=4) if segment == "ORC" || number < 4 => Id(Kind::MedicalRecord),
+        ("ORC", 10..=12 | 19) | ("OBR", 10 | 16 | 28) | ("OBX", 16 | 25) | ("DG1", 16) => Person,
+        ("OBR", 32..=35) => Person,
+        ("OBR", 6 | 7 | 8 | 14 | 22) | ("OBX", 14 | 19) | ("SPM", 17 | 18) => Date,
+        ("TXA", 4 | 6..=8) | ("RXA", 3 | 4) | ("FT1", 4 | 5) => Date,
+        ("TXA", 5 | 9..=11 | 22) | ("RXA", 10) | ("FT1", 20 | 21) => Person,
+        ("TXA", 12 | 13) | ("SPM", 2) => Id(Kind::MedicalRecord),
+        ("OBX", 18) => Id(Kind::DeviceSerial),
+        ("OBX", 5) => match value_type {
+            "NM" | "SI" => Code,
+            "DT" | "TS" | "DTM" => Date,
+            "XPN" | "PN" => Name,
+            "XCN" => Person,
+            "XAD" | "AD" => Address,
+            "XTN" | "TN" => Telecom,
+            "CX" | "EI" => Id(Kind::Id),
+            "ED" | "RP" => Drop,
+            _ => Text,
+        },
+        ("OBX", 1..=4 | 6..=13) => Code,
+        _ => Text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_go_and_come() {
+        let signs = Signs::of("MSH|^~\\&|").ok().unwrap();
+        assert_eq!(signs.unescaped("a\\T\\b\\S\\c\\.br\\d\\E\\"), "a&b^c\nd\\");
+        assert_eq!(signs.escaped("a&b^c\nd\\"), "a\\T\\b\\S\\c\\.br\\d\\E\\");
+        assert!(Signs::of("MSH|^").is_err());
+    }
+
+    #[test]
+    fn timestamps() {
+        assert!(is_timestamp("20200312") && is_timestamp("20200312101500+0100"));
+        assert!(!is_timestamp("12345678") && !is_timestamp("2020-03-12"));
+    }
+}

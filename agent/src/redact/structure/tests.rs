@@ -1,0 +1,200 @@
+//! Tests of structured records: every test is data through `clean`.
+
+use super::super::lines::{Account, Failure};
+use super::super::{Language, Profile, Surrogates};
+use super::*;
+
+#[derive(Default)]
+struct Told {
+    accounts: Vec<Account>,
+    failures: Vec<(u64, String)>,
+}
+
+impl Observer for Told {
+    fn cleaned(&mut self, account: Account) -> io::Result<()> {
+        self.accounts.push(account);
+        Ok(())
+    }
+
+    fn failed(&mut self, failure: Failure) {
+        self.failures.push((failure.line, failure.reason.to_string()));
+    }
+}
+
+const KEY: SiteKey = SiteKey::new([4; 32]);
+
+fn clean_in(format: Format, mode: Mode<'_>, rules: &FieldRules, input: &str) -> (String, Told) {
+    let engine = Engine::new(Profile { tagger: false, ..Profile::default() });
+    let records = Records { engine: &engine, mode, rules, key: &KEY };
+    let (mut out, mut told) = (Vec::new(), Told::default());
+    records.run(format, input.as_bytes(), &mut out, &mut told).unwrap();
+    (String::from_utf8(out).unwrap(), told)
+}
+
+fn clean(format: Format, input: &str) -> String {
+    let (out, told) = clean_in(format, Mode::Mask, &FieldRules::default(), input);
+    assert!(told.failures.is_empty(), "{:?}", told.failures);
+    let (again, _) = clean_in(format, Mode::Mask, &FieldRules::default(), &out);
+    if format != Format::Fhir {
+        assert_eq!(again, out, "cleaning is idempotent");
+    }
+    out
+}
+
+fn rules(rules: &[(&str, &str)], subject: Option<&str>) -> FieldRules {
+    let actions = rules.iter().map(|(path, action)| {
+        ((*path).to_owned(), Action::try_from((*action).to_owned()).unwrap())
+    });
+    FieldRules::new(actions.collect(), subject.map(str::to_owned))
+}
+
+#[test]
+fn fields_are_read_behind_their_names() {
+    let out = clean(
+        Format::Json,
+        r#"{"mrn": "774411-9", "patientName": "Roe, Jane", "note": "seen 12.03.2020", "n": [1, null, true]}"#,
+    );
+    assert_eq!(
+        out,
+        "{\"mrn\":\"[MEDICAL_RECORD]\",\"n\":[1,null,true],\"note\":\"seen [DATE]\",\"patientName\":\"[NAME]\"}\n"
+    );
+}
+
+#[test]
+fn a_site_s_rules_come_first() {
+    let rules = rules(&[("a.b", "ORGANIZATION"), ("code", "keep"), ("secret", "drop")], None);
+    let input = r#"{"a": {"b": "x1", "secret": 1}, "code": "12.03.2020", "secret": {"y": 2}}"#;
+    let (out, _) = clean_in(Format::Json, Mode::Mask, &rules, input);
+    assert_eq!(out, "{\"a\":{\"b\":\"[ORGANIZATION]\"},\"code\":\"12.03.2020\"}\n");
+}
+
+#[test]
+fn tables_are_cleaned_by_column() {
+    let out = clean(
+        Format::Csv,
+        "mrn;Patient name;note\n774411;\"Roe; Jane\";\"call \"\"me\"\" at 555-0199\"\n",
+    );
+    assert_eq!(
+        out,
+        "mrn;Patient name;note\n[MEDICAL_RECORD];[NAME];\"call \"\"me\"\" at [PHONE]\"\n"
+    );
+    let rules = rules(&[("mrn", "drop")], None);
+    let (out, told) = clean_in(Format::Csv, Mode::Mask, &rules, "mrn,n\n1,2\n3\n4,5\n");
+    assert_eq!(out, "n\n2\n5\n");
+    assert_eq!(told.failures.len(), 1);
+    assert_eq!(told.failures[0].0, 3);
+}
+
+const MESSAGE: &str = "MSH|^~\\&|LAB|St. Mary|EHR||20200312101500||ORU^R01|4711|P|2.5.1\r\
+    PID|1||774411^^^MRN||ROE^JANE^Q^^MS||19610312|F||2106-3|12 MAIN ST^^SPRINGFIELD^IL^62704^USA||(415)555-2671|||||A-99\r\
+    PV1|1|I|W^389^1|||||12345^HOFFMANN^KARL^^^DR\r\
+    OBX|1|NM|718-7^Hemoglobin^LN||13.5|g/dL|||||F|||20200312\r\
+    OBX|2|TX|18748-4^Report^LN||Seen by Dr. Hoffmann\\T\\team on 12.03.2020.||||||F\r\
+    ZZZ|1|mail jane@example.org\r";
+
+#[test]
+fn messages_are_cleaned_by_definition() {
+    let out = clean(Format::Hl7, MESSAGE);
+    let segments: Vec<&str> = out.trim_end().split('\r').collect();
+    assert_eq!(
+        segments[1],
+        "PID|1||[MEDICAL_RECORD]^^^MRN||[NAME]^[NAME]^[NAME]^^MS|||F||2106-3|[ADDRESS]^^[LOCATION]^IL^[ZIP]^USA||[PHONE]|||||[ACCOUNT]"
+    );
+    assert_eq!(segments[2], "PV1|1|I|[LOCATION]^389^1|||||[LICENSE]^[NAME]^[NAME]^^^DR");
+    assert_eq!(segments[3], "OBX|1|NM|718-7^Hemoglobin^LN||13.5|g/dL|||||F|||2020");
+    assert!(segments[4].contains("Seen by Dr. [NAME]\\T\\team on [DATE]."), "{}", segments[4]);
+    assert_eq!(segments[5], "ZZZ|1|mail [EMAIL]");
+    assert!(segments[0].starts_with("MSH|^~\\&|LAB|[ORGANIZATION]|EHR||2020||ORU^R01|[ID]|P|"));
+}
+
+#[test]
+fn messages_with_surrogates_keep_intervals() {
+    let surrogates = Surrogates::new(&KEY, Language::English);
+    let mode = Mode::Surrogate(&surrogates);
+    let (out, _) = clean_in(Format::Hl7, mode, &FieldRules::default(), MESSAGE);
+    let birth = out.split("PID|").nth(1).unwrap().split('|').nth(6).unwrap().to_owned();
+    let seen = out.split("OBX|").nth(1).unwrap().trim_end().rsplit('|').next().unwrap().to_owned();
+    let seen = seen.trim_end_matches('\r').to_owned();
+    let date = |text: &str| {
+        let part = |range: std::ops::Range<usize>| text[range].parse::<i16>().unwrap();
+        let month = i8::try_from(part(4..6)).unwrap();
+        let day = i8::try_from(part(6..8)).unwrap();
+        jiff::civil::Date::new(part(0..4), month, day).unwrap()
+    };
+    let days = |from: &str, to: &str| (date(to) - date(from)).get_days();
+    assert_eq!(days(&birth, &seen), days("19610312", "20200312"));
+    assert_ne!(birth, "19610312");
+    for gone in ["ROE", "JANE", "774411", "HOFFMANN", "SPRINGFIELD", "MAIN", "555"] {
+        assert!(!out.contains(gone), "{gone} in {out}");
+    }
+}
+
+#[test]
+fn damaged_messages_cost_themselves_only() {
+    let input = format!("stray\r{MESSAGE}MSH|^\rPID|x\r{MESSAGE}");
+    let (out, told) = clean_in(Format::Hl7, Mode::Mask, &FieldRules::default(), &input);
+    assert_eq!(out.matches("MSH").count(), 2);
+    assert_eq!(told.failures.len(), 2, "{:?}", told.failures);
+}
+
+const PATIENT: &str = r#"{"resourceType": "Patient", "id": "p7", "text": {"status": "generated", "div": "<div>Jane Roe</div>"},
+  "identifier": [{"system": "urn:oid:1.2", "value": "774411"}], "gender": "female", "birthDate": "1961-03-12",
+  "name": [{"family": "Roe", "given": ["Jane", "Q"]}], "telecom": [{"system": "email", "value": "j@example.org"}],
+  "address": [{"line": ["12 Main St"], "city": "Springfield", "state": "IL", "postalCode": "62704", "country": "US"}]
+}"#;
+const OBSERVATION: &str = r#"{"resourceType": "Observation", "id": "o1", "status": "final", "subject": {"reference": "Patient/p7", "display": "Jane Roe"}, "code": {"coding": [{"system": "http://loinc.org", "code": "718-7", "display": "Hemoglobin"}]}, "effectiveDateTime": "2020-03-12T10:15:00Z", "issued": "2020-03-12T10:15:00Z", "valueQuantity": {"value": 13.5, "unit": "g/dL"}, "note": [{"text": "Dr. Hoffmann called (415) 555-2671"}]}"#;
+
+#[test]
+fn resources_are_cleaned_by_definition() {
+    let out = clean(Format::Fhir, &format!("{PATIENT}\n{OBSERVATION}\n"));
+    let lines: Vec<serde_json::Value> =
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let patient = &lines[0];
+    assert_eq!(patient["name"][0]["family"], "[NAME]");
+    assert_eq!(patient["name"][0]["given"][1], "[NAME]");
+    assert_eq!(patient["identifier"][0]["value"], "[ID]");
+    assert_eq!(patient["identifier"][0]["system"], "urn:oid:1.2");
+    assert_eq!(patient["telecom"][0]["value"], "[EMAIL]");
+    assert_eq!(patient["address"][0]["city"], "[LOCATION]");
+    assert_eq!(patient["address"][0]["state"], "IL");
+    assert_eq!(patient["gender"], "female");
+    assert!(patient.get("birthDate").is_none() && patient.get("text").is_none());
+    let observation = &lines[1];
+    let link = patient["id"].as_str().unwrap();
+    assert_eq!(observation["subject"]["reference"], format!("Patient/{link}"));
+    assert_eq!(observation["subject"]["display"], "[NAME]");
+    assert_eq!(observation["code"]["coding"][0]["display"], "Hemoglobin");
+    assert_eq!(observation["effectiveDateTime"], "2020");
+    assert!(observation.get("issued").is_none());
+    assert_eq!(observation["valueQuantity"]["value"], 13.5);
+    assert_eq!(observation["note"][0]["text"], "Dr. [NAME] called [PHONE]");
+}
+
+#[test]
+fn resources_with_surrogates_stay_one_patient() {
+    let surrogates = Surrogates::new(&KEY, Language::English);
+    let mode = Mode::Surrogate(&surrogates);
+    let input = format!("{PATIENT}\n{OBSERVATION}\n");
+    let (out, _) = clean_in(Format::Fhir, mode, &FieldRules::default(), &input);
+    let lines: Vec<serde_json::Value> =
+        out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let name = &lines[0]["name"][0];
+    let full =
+        format!("{} {}", name["given"][0].as_str().unwrap(), name["family"].as_str().unwrap());
+    assert_eq!(lines[1]["subject"]["display"], full);
+    assert_eq!(lines[0]["address"][0]["postalCode"], "62700");
+    assert_ne!(lines[0]["birthDate"], "1961-03-12");
+    assert!(lines[1]["issued"].as_str().unwrap().ends_with("T10:15:00Z"));
+    assert!(!out.contains("Roe") && !out.contains("p7"));
+}
+
+#[test]
+fn what_is_no_resource_is_not_written() {
+    let (out, told) =
+        clean_in(Format::Fhir, Mode::Mask, &FieldRules::default(), "{\"a\": 1}\n[]\nx\n");
+    assert!(out.is_empty());
+    assert_eq!(told.failures.len(), 3);
+    let deep = format!("{}1{}", "[".repeat(120), "]".repeat(120));
+    let (out, told) = clean_in(Format::Json, Mode::Mask, &FieldRules::default(), &deep);
+    assert!(out.is_empty() && told.failures.len() == 1);
+}
