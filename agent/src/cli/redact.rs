@@ -82,7 +82,7 @@ pub(super) struct RedactArguments {
     #[arg(long, default_value = "redaction-report.key", requires = "report")]
     report_key: PathBuf,
     /// Do nothing but check the signature of a report, and print it
-    #[arg(long, value_name = "REPORT", exclusive = true)]
+    #[arg(long, value_name = "REPORT", conflicts_with = "file")]
     verify: Option<PathBuf>,
 }
 

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use insitu_protocol::ids::ProjectName;
 
 use crate::redact::{
-    Engine, Hints, Mode, ModeName, Replacement, Settings, SiteKey, Stamp, Surrogates, Unclean,
+    Engine, Hints, Mode, ModeName, Profile, Replacement, Settings, SiteKey, Stamp, Surrogates, Unclean,
     stamp,
 };
 use crate::store::items::ItemRow;
@@ -19,6 +19,8 @@ pub(crate) const KEY_PURPOSE: &str = "redaction";
 #[derive(Debug, Default)]
 pub(super) struct Redactors {
     files: BTreeMap<ProjectName, PathBuf>,
+    /// What all engines share, once there was an item.
+    engine: Option<Engine>,
     ready: BTreeMap<ProjectName, (Stamp, Option<Redactor>)>,
 }
 
@@ -57,7 +59,7 @@ impl RedactError {
 
 impl Redactors {
     pub(super) fn new(files: BTreeMap<ProjectName, PathBuf>) -> Self {
-        Self { files, ready: BTreeMap::new() }
+        Self { files, ..Self::default() }
     }
 
     /// The project's redactor; `None` while its settings are refused: its items then wait, since
@@ -90,9 +92,10 @@ impl Redactors {
             let key = store.read("redaction key", |tx| {
                 Ok::<_, StoreError>(SiteKey::new(tx.derived_key(KEY_PURPOSE)))
             })?;
+            let engine = self.engine.get_or_insert_with(|| Engine::new(Profile::default()));
             let redactor = settings.map(|settings| Redactor {
                 surrogates: Surrogates::new(&key, settings.language),
-                engine: Engine::new(settings.profile),
+                engine: engine.with_profile(settings.profile),
                 mode: settings.mode,
                 key,
             });

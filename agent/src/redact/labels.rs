@@ -105,7 +105,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Dea, r"dea|dea (?:number|no|registration)"),
     (
         Kind::HealthPlan,
-        r"mbi|medicare (?:beneficiary )?(?:id|number|no)|medicaid(?: id| number)?|beneficiary(?: id| number)?|(?:health )?plan (?:id|number|no)|hicn|member(?:ship)? (?:id|number|no)|policy (?:id|number|no)|subscriber(?: id| number)?|insurance (?:id|number|no|policy)|group (?:id|number)|versicherten(?:nummer|nr|-nr)|versicherungs(?:nummer|nr|-nr)|krankenversicher(?:ten|ungs)(?:nummer|nr)|kvnr|krankenkassen(?:nummer|nr)|mitglieds(?:nummer|nr)|p[óo]liza|tarjeta sanitaria|tsi|cip|cipa|cip-?sns|n[úu]mero de afiliaci[óo]n|aseguradora",
+        r"mbi|medicare (?:beneficiary )?(?:id|number|no)|medicaid(?: id| number)?|beneficiary(?: id| number)?|(?:health )?plan (?:id|number|no)|hicn|member(?:ship)? (?:id|number|no|#)|policy (?:id|number|no|#)|subscriber(?: id| number)?|insurance (?:id|number|no|policy)|group (?:id|number|no|#)|claim (?:id|number|no|#)|claim ?#|versicherten(?:nummer|nr|-nr)|versicherungs(?:nummer|nr|-nr)|krankenversicher(?:ten|ungs)(?:nummer|nr)|kvnr|krankenkassen(?:nummer|nr)|mitglieds(?:nummer|nr)|p[óo]liza|tarjeta sanitaria|tsi|cip|cipa|cip-?sns|n[úu]mero de afiliaci[óo]n|aseguradora",
     ),
     (Kind::Nhs, r"nhs(?: number| no| nr| id)?|chi(?: number| no)"),
     (Kind::Nino, r"nino|ni (?:number|no)|national insurance(?: number| no)?|nat ins"),
@@ -129,23 +129,23 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Cpf, r"cpf"),
     (
         Kind::TaxId,
-        r"tax(?:payer)? (?:id|number|no|identification(?: number)?)|national id(?:entity)?(?: number| no| card)?|personnummer|identity number|id card(?: number)?|personal (?:id|number)|ausweis(?:nummer|nr|-nr)?|personalausweis(?:nummer|nr)?|curp|rfc|nric|fin no|sozialversicherungs(?:nummer|nr|-nr)|svnr|rentenversicherungs(?:nummer|nr)|rvnr|ahv(?:-nr|-nummer)?",
+        r"tax(?:payer)? (?:id|number|no|identification(?: number)?)|(?-i:EIN)(?: number| no)?|national id(?:entity)?(?: number| no| card)?|personnummer|identity number|id card(?: number)?|personal (?:id|number)|ausweis(?:nummer|nr|-nr)?|personalausweis(?:nummer|nr)?|curp|rfc|nric|fin no|sozialversicherungs(?:nummer|nr|-nr)|svnr|rentenversicherungs(?:nummer|nr)|rvnr|ahv(?:-nr|-nummer)?",
     ),
     (
         Kind::Passport,
-        r"passport(?: number| no| id)?|reisepass(?:nummer|nr)?|pass-?nr|pasaporte|passeport|passaporto",
+        r"passport(?: number| no| id)?|pass ?(?:no|number|#)|reisepass(?:nummer|nr)?|pass-?nr|pasaporte|passeport|passaporto",
     ),
     (
         Kind::MedicalRecord,
-        r"mrn|mr ?#|m\.r\.n|medical record(?: number| no| id)?|med rec(?: number| no)?|record (?:number|no|id)|chart (?:number|no|id)|patient (?:id|number|no|identifier)|pat\.?-?(?:id|nr|nummer)|patienten-?(?:id|nr|nummer)|hospital (?:number|no|id)|unit (?:number|no)|case (?:number|no|id)|encounter (?:id|number|no)|visit (?:id|number|no)|accession(?: number| no| id)?|specimen (?:id|number|no)|fall-?(?:nummer|nr|id)|aufnahme-?(?:nummer|nr)|kranken(?:akte|blatt)-?(?:nummer|nr)?|akten-?(?:nummer|zeichen|nr)|aktenzeichen|auftrags-?(?:nummer|nr)|befund-?(?:nummer|nr)|histologie-?nr|journal-?(?:nummer|nr)|nhc|n\.h\.c|n[º°]? ?(?:de )?historia(?: cl[íi]nica)?|historia cl[íi]nica n?[º°]?|n[úu]mero de historia(?: cl[íi]nica)?|episodio|n[úu]mero de (?:paciente|episodio)|id (?:del )?paciente|expediente|chart|requisition(?: number| no)?",
+        r"mrn|mr ?#|m\.r\.n|medical record(?: number| no| id)?|med\.? ?rec\.?(?: ?number| ?no)?|uhid|record (?:number|no|id)|chart (?:number|no|id)|patient (?:id|number|no|identifier)|pat\.?-?(?:id|nr|nummer)|patienten-?(?:id|nr|nummer)|hosp(?:ital)?\.? (?:number|no|id|nr)|unit (?:number|no)|case (?:number|no|id|#)|case ?#|encounter(?: id| number| no| ?#)?|visit (?:id|number|no)|accession(?: number| no| id)?|specimen (?:id|number|no)|fall-?(?:nummer|nr|id)|aufnahme-?(?:nummer|nr)|kranken(?:akte|blatt)-?(?:nummer|nr)?|akten-?(?:nummer|zeichen|nr)|aktenzeichen|auftrags-?(?:nummer|nr)|befund-?(?:nummer|nr)|histologie-?nr|journal-?(?:nummer|nr)|nhc|n\.h\.c|n[º°]? ?(?:de )?historia(?: cl[íi]nica)?|historia cl[íi]nica n?[º°]?|n[úu]mero de historia(?: cl[íi]nica)?|episodio|n[úu]mero de (?:paciente|episodio)|id (?:del )?paciente|expediente|chart|requisition(?: number| no)?",
     ),
     (
         Kind::Account,
-        r"acct|acc ?#|account(?: number| no| nr| id)?|a/c(?: number| no)?|konto(?:nummer|nr|-nr)?|kunden(?:nummer|nr|-nr)|rechnungs(?:nummer|nr|-nr)|cuenta(?: bancaria| corriente)?|n[úu]mero de cuenta|customer (?:id|number|no)|invoice (?:number|no|id)|billing (?:id|number|no)",
+        r"acct|acc ?#|acc\.? no|account(?: number| no| nr| id)?|a/c(?: number| no)?|konto(?:nummer|nr|-nr)?|kunden(?:nummer|nr|-nr)|rechnungs(?:nummer|nr|-nr)|cuenta(?: bancaria| corriente)?|n[úu]mero de cuenta|customer (?:id|number|no|#)|invoice (?:number|no|id|#)|invoice ?#|billing (?:id|number|no)",
     ),
     (
         Kind::License,
-        r"dl ?#|dln|dl (?:number|no)|driver'?s?'?s?[’']?s? licen[cs]e(?: number| no| id)?|driving licen[cs]e(?: number| no)?|licen[cs]e (?:number|no|id)|licen[cs]e ?#|medical licen[cs]e|f[üu]hrerschein(?:nummer|nr)?|permiso de conducir|carn[ée] de conducir|n[º°o]? ?col|n[úu]m\.? ?col|colegiad[oa]|n[º°]? ?(?:de )?colegiad[oa]|n[úu]mero de colegiad[oa]|lanr|bsnr|arztnummer|arzt-nr|gmc(?: number| no)?|certificate (?:number|no)",
+        r"dl ?#|(?-i:DL) ?:|dln|dl (?:number|no)|driver'?s?'?s?[’']?s? licen[cs]e(?: number| no| id)?|driving licen[cs]e(?: number| no)?|licen[cs]e (?:number|no|id)|licen[cs]e ?#|medical licen[cs]e|f[üu]hrerschein(?:nummer|nr)?|permiso de conducir|carn[ée] de conducir|n[º°o]? ?col|n[úu]m\.? ?col|colegiad[oa]|n[º°]? ?(?:de )?colegiad[oa]|n[úu]mero de colegiad[oa]|lanr|bsnr|arztnummer|arzt-nr|gmc(?: number| no)?|certificate (?:number|no)",
     ),
     (
         Kind::Plate,
@@ -158,7 +158,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Imei, r"(?:phone )?imei"),
     (
         Kind::DeviceSerial,
-        r"(?:device |pacemaker |implant |icd |pump )?serial(?: number| no| nr)?|s/n ?[:#]|device (?:id|identifier|number)|udi|serien-?(?:nummer|nr)|ger[äa]te-?(?:nummer|nr)|n[úu]mero de serie|implant (?:number|id)|pacemaker id",
+        r"(?:device |pacemaker |implant |icd |pump )?serial(?: number| no| nr)?|s/n(?: ?[:#])?|(?-i:SN) ?[:#]|ser\.? ?(?:no|nr)|device (?:id|identifier|number)|udi|serien-?(?:nummer|nr)|ger[äa]te-?(?:nummer|nr)|n[úu]mero de serie|implant (?:number|id)|pacemaker id",
     ),
     (
         Kind::Biometric,
@@ -192,14 +192,14 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Email, r"e-?mail|mail|correo(?: electr[óo]nico)?"),
     (
         Kind::Id,
-        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|student (?:id|number|no)|personal-?(?:nummer|nr)|nr\.-id",
+        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|student (?:id|number|no)|pers(?:onal)?\.?-?(?:nummer|nr)|nr\.-id",
     ),
 ];
 
 /// Words with another meaning than announcing a kind.
 const OTHERS: &[(&str, Labels)] = &[
     (
-        r"lot(?: number| no)?|batch(?: reference| number| no)?|catalogue?(?: item| number| no)?|item(?: number| no)?|order(?: number| no)?|ref(?:erence)?|version|ver\.?|v\.|rev(?:ision)?|release|build|ratio|model|part(?: number| no)?|sku|charge(?:n-?(?:nr|nummer))?|ch\.-b|lote|art\.-?nr|artikel(?:nummer|nr)?|bestell(?:nummer|nr)|pzn|ref\.|referencia|n[º°] de lote|icd(?:-?(?:9|10|11))?(?:-?(?:cm|gm|pcs))?|cpt|loinc|snomed(?:[- ]ct)?|atc|ndc|hcpcs|drg|ops|doi|pmid|isbn|issn|rfc|grant|trial|protocol|nct|page|pages|pp?\.|figure|fig|table|chapter|section|§|seite|tabelle|abb|kapitel|p[áa]gina|tabla|step|score|stage|grade|class|type|level|room|bed|zimmer|bett|port|visits?|bp|rr|hr|spo2|hb|temp|weight|gewicht|peso|dose|dosis",
+        r"firmware|software|driver version|patch|kernel|lot(?: number| no)?|batch(?: reference| number| no)?|catalogue?(?: item| number| no)?|item(?: number| no)?|order(?: number| no)?|ref(?:erence)?|version|ver\.?|v\.|rev(?:ision)?|release|build|ratio|model|part(?: number| no)?|sku|charge(?:n-?(?:nr|nummer))?|ch\.-b|lote|art\.-?nr|artikel(?:nummer|nr)?|bestell(?:nummer|nr)|pzn|ref\.|referencia|n[º°] de lote|icd(?:-?(?:9|10|11))?(?:-?(?:cm|gm|pcs))?|cpt|loinc|snomed(?:[- ]ct)?|atc|ndc|hcpcs|drg|ops|doi|pmid|isbn|issn|rfc|grant|trial|protocol|nct|page|pages|pp?\.|figure|fig|table|chapter|section|§|seite|tabelle|abb|kapitel|p[áa]gina|tabla|step|score|stage|grade|class|type|level|room|bed|zimmer|bett|port|visits?|bp|rr|hr|spo2|hb|temp|weight|gewicht|peso|dose|dosis",
         Labels::DENY,
     ),
     (

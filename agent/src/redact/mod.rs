@@ -107,6 +107,12 @@ impl Engine {
         Ok(Self::with(profile, tagger::CrfTagger::new(weights)?))
     }
 
+    /// An engine with another profile that shares what is large.
+    #[must_use]
+    pub fn with_profile(&self, profile: Profile) -> Self {
+        Self { profile: Arc::new(profile), ..self.clone() }
+    }
+
     fn with(profile: Profile, tagger: impl tagger::Tagger + 'static) -> Self {
         let scanner = Arc::new(scan::Scanner::new());
         Self { scanner, tagger: Arc::new(tagger), profile: Arc::new(profile) }

@@ -46,12 +46,12 @@ pub(super) const RULES: &[Rule] = &[
     // Months by name.
     date(
         0.9,
-        r"[0-9]{1,2}(?:st|nd|rd|th|er|º|°|\.)?(?: of| de| di)?[ \-.]<month>\.?,?(?:(?: de| del| di)?[ \-,.]{1,2}'?(?:[0-9]{4}|[0-9]{2}))?",
+        r"[0-9]{1,2}(?:st|nd|rd|th|er|º|°|\.)?(?: of| de| di)?[ \-./]<month>\.?,?(?:(?: de| del| di)?[ \-,./]{1,2}'?(?:[0-9]{4}|[0-9]{2}))?",
     )
     .text(month_by_name),
     date(
         0.9,
-        r"<month>\.?[ \-][0-9]{1,2}(?:st|nd|rd|th)?(?:,? ?[ \-]'?[0-9]{4})?(?:,? (?:at )?[0-9]{1,2}:[0-9]{2}(?: ?(?i:am|pm))?)?",
+        r"<month>\.?[ \-][0-9]{1,2}(?:st|nd|rd|th)?(?:,? ?[ \-]'?[0-9]{4}|,? ?'[0-9]{2})?(?:,? (?:at )?[0-9]{1,2}:[0-9]{2}(?: ?(?i:am|pm))?)?",
     )
     .text(month_by_name),
     date(0.9, r"[0-9]{1,2}[.\-]?<month>[.\-]?(?:1[89]|20)[0-9]{2}").text(month_by_name),
@@ -138,8 +138,13 @@ fn day_and_month(text: &str) -> bool {
     day(first) && month(second) || month(first) && day(second) && text.contains('/')
 }
 
+/// Year first, or year last with day and month in either order.
 fn compact(text: &str) -> bool {
-    text[4..6].parse().is_ok_and(month) && text[6..8].parse().is_ok_and(day)
+    let pair = |at: usize| text[at..at + 2].parse().unwrap_or_default();
+    let year = |at: usize| matches!(pair(at), 18..=20);
+    let (first, second) = (pair(0), pair(2));
+    year(0) && month(pair(4)) && day(pair(6))
+        || year(4) && (day(first) && month(second) || month(first) && day(second))
 }
 
 /// A day in range; "may" and "mar" in small letters are words unless a year follows.

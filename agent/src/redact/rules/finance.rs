@@ -10,6 +10,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(Kind::CreditCard, 0.9, r"3[0-9]{3}~[0-9]{6}~[0-9]{4,5}").digits(checks::card),
     Rule::new(Kind::CreditCard, 0.9, r"[1-8][0-9]{3}=[0-9]{4}=[0-9]{4}=[0-9]{4}=[0-9]{1,3}")
         .digits(checks::card),
+    Rule::new(Kind::CreditCard, 0.9, r"[1-8][0-9]{3}(?:\.[0-9]{4}){3}").digits(checks::card),
     Rule::new(
         Kind::Iban,
         0.97,

@@ -6,7 +6,7 @@ use super::super::kind::Kind;
 use super::{Edge, Rule};
 
 pub(super) const RULES: &[Rule] = &[
-    Rule::new(Kind::Ip, 0.8, r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:/[0-9]{1,2})?")
+    Rule::new(Kind::Ip, 0.8, r"[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]{1,3}(?:/[0-9]{1,2}|:[0-9]{1,5})?")
         .text(ipv4),
     Rule::new(
         Kind::Ip,
@@ -27,9 +27,12 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn ipv4(text: &str) -> bool {
-    let (address, bits) = text.split_once('/').unwrap_or((text, "0"));
+    // A port, and the size of a network, may follow.
+    let (host, port) = text.split_once(':').unwrap_or((text, "0"));
+    let (address, bits) = host.split_once('/').unwrap_or((host, "0"));
     // `Ipv4Addr` refuses leading zeros, as it should: 010.1.2.3 is somebody's section number.
     address.parse::<Ipv4Addr>().is_ok() && bits.parse::<u8>().is_ok_and(|bits| bits <= 32)
+        && port.parse::<u16>().is_ok()
 }
 
 fn ipv6(text: &str) -> bool {

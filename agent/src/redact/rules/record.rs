@@ -61,6 +61,12 @@ pub(super) const RULES: &[Rule] = &[
         .text(numbered),
     // Digits in groups: 28 28 20943, OG 39 97 68 D.
     value(r"(?:[A-Za-z]{1,3} )?[0-9]{1,12}(?:[ \-/][0-9]{1,12}){1,6}(?:~[A-Za-z])?").text(numbered),
+    // Letters, then digits in groups: PJN 123456, A 123 456 780.
+    value(r"[A-Z]{1,3}(?: [0-9]{2,12}){1,6}").text(numbered),
+    // A German pension number: 65 170839 J 003.
+    value(r"[0-9]{2} [0-9]{6} [A-Z] [0-9]{3}"),
+    // A device identifier with the application identifiers of GS1: (01)00844588003288(21)7X.
+    value(r"\([0-9]{2}\)[0-9A-Za-z]{1,20}(?:\([0-9]{2}\)[0-9A-Za-z]{1,20}){0,5}").text(numbered),
     // Account groups with letters, as a mistyped IBAN has.
     value(r"[A-Z]{2}[0-9]{2}(?: [0-9A-Z]{4}){3,7}(?: [0-9A-Z]{1,4})?").text(numbered),
     // Plates.

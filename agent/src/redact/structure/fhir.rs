@@ -193,7 +193,7 @@ fn string(
     place: &Place<'_>,
     siblings: &Siblings,
 ) -> Result<Option<String>, LineError> {
-    if is_date(text) {
+    if is_date(text) || name == "birthDate" {
         let instant = INSTANTS.binary_search(&name).is_ok();
         let moved = cleaner.date(text, name == "birthDate");
         return Ok(moved.filter(|moved| !instant || moved.len() == text.len()));

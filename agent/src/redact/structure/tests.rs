@@ -1,5 +1,9 @@
 //! Tests of structured records: every test is data through `clean`.
 
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+
 use super::super::lines::{Account, Failure};
 use super::super::{Language, Profile, Surrogates};
 use super::*;
@@ -22,10 +26,11 @@ impl Observer for Told {
 }
 
 const KEY: SiteKey = SiteKey::new([4; 32]);
+static RULES: LazyLock<Engine> =
+    LazyLock::new(|| Engine::new(Profile { tagger: false, ..Profile::default() }));
 
 fn clean_in(format: Format, mode: Mode<'_>, rules: &FieldRules, input: &str) -> (String, Told) {
-    let engine = Engine::new(Profile { tagger: false, ..Profile::default() });
-    let records = Records { engine: &engine, mode, rules, key: &KEY };
+    let records = Records { engine: &RULES, mode, rules, key: &KEY };
     let (mut out, mut told) = (Vec::new(), Told::default());
     records.run(format, input.as_bytes(), &mut out, &mut told).unwrap();
     (String::from_utf8(out).unwrap(), told)
@@ -197,4 +202,26 @@ fn what_is_no_resource_is_not_written() {
     let deep = format!("{}1{}", "[".repeat(120), "]".repeat(120));
     let (out, told) = clean_in(Format::Json, Mode::Mask, &FieldRules::default(), &deep);
     assert!(out.is_empty() && told.failures.len() == 1);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_without_panic(
+        start in prop::sample::select(vec![
+            "", "MSH|^~\\&|", "MSH|^~\\&|\rPID|1||7||ROE^JANE\r", "a;b\n\"", "{\"a\": [",
+            "{\"resourceType\": \"Patient\", \"birthDate\": \"", "{\"id\": 1, \"fullUrl\": \"urn:uuid:",
+        ]),
+        bytes in prop::collection::vec(any::<u8>(), 0..120),
+    ) {
+        let input = [start.as_bytes(), &bytes].concat();
+        let surrogates = Surrogates::new(&KEY, Language::German);
+        for format in [Format::Json, Format::Csv, Format::Fhir, Format::Hl7] {
+            for mode in [Mode::Mask, Mode::Surrogate(&surrogates)] {
+                let rules = FieldRules::default();
+                let records = Records { engine: &RULES, mode, rules: &rules, key: &KEY };
+                let mut told = Told::default();
+                records.run(format, &input[..], io::sink(), &mut told).unwrap();
+            }
+        }
+    }
 }

@@ -28,13 +28,13 @@ pub(super) fn url(secret: &Secret, original: &str) -> String {
 
 /// An address of the private range 10/8 (RFC 1918), or of the range for documentation (RFC 3849).
 pub(super) fn address(secret: &Secret, original: &str) -> Option<String> {
-    let (host, bits) = match original.split_once('/') {
-        Some((host, bits)) => (host, format!("/{bits}")),
-        None => (original, String::new()),
-    };
+    // A network's size, and a port, stay.
+    let version_four = original.contains('.') && original.matches(':').count() <= 1;
+    let end = original.find(if version_four { &['/', ':'][..] } else { &['/', '%'][..] });
+    let (host, bits) = original.split_at(end.unwrap_or(original.len()));
     let draw = secret.draw("machine", &[&host.to_lowercase()]);
     let [a, b, c, d, e, f, g, h] = draw.to_le_bytes();
-    if host.contains(':') {
+    if !version_four && host.contains(':') {
         let groups = [[a, b], [c, d], [e, f], [g, h]].map(u16::from_le_bytes);
         let [a, b, c, d] = groups;
         return Some(format!("2001:db8::{a:x}:{b:x}:{c:x}:{d:x}{bits}"));
@@ -85,6 +85,8 @@ mod tests {
         assert!(made.parse::<std::net::Ipv6Addr>().is_ok(), "{made}");
         let made = hardware(&secret(), "00-1B-44-11-3A-B7").unwrap();
         assert!(made.starts_with("02-") && made.len() == 17 && made == made.to_uppercase());
+        let made = address(&secret(), "10.1.2.3:8080").unwrap();
+        assert!(made.starts_with("10.") && made.ends_with(":8080"), "{made}");
         assert_eq!(hardware(&secret(), "no address"), None);
         assert!(url(&secret(), "https://x.example/secret").starts_with("https://example."));
     }
