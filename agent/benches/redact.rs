@@ -94,10 +94,13 @@ fn quality() {
         return;
     }
     let engine = Engine::new(Profile::default());
-    println!("set               program    full-cover recall  at character precision  negatives hit  clean texts hit");
+    println!(
+        "set               program    full-cover recall  at character precision  negatives hit  clean texts hit"
+    );
     for (name, file, recall, precision) in SETS {
         let Ok(text) = fs::read_to_string(folder.join(file)) else { continue };
-        let set: Vec<Gold> = text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+        let set: Vec<Gold> =
+            text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
         let mut score = Score::default();
         for gold in &set {
             let found = engine.find(&gold.text);
@@ -193,7 +196,9 @@ fn speed() {
     let read = [Kind::Name, Kind::Address, Kind::Location, Kind::Organization];
     let kinds: KindSet = Kind::ALL.iter().copied().filter(|kind| !read.contains(kind)).collect();
     let patterns = Engine::new(Profile { tagger: false, kinds, ..Profile::default() });
-    println!("\nper CPU second of one thread   (patterns must reach 50 MB, all with names 250,000 characters)");
+    println!(
+        "\nper CPU second of one thread   (patterns must reach 50 MB, all with names 250,000 characters)"
+    );
     for (name, note) in [("dense", DENSE), ("ordinary", ORDINARY), ("quiet", QUIET)] {
         // Records of a few kilobytes each, as they come.
         let record = note.repeat(4_096 / note.len() + 1);

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use insitu_protocol::ids::ProjectName;
 
 use crate::redact::{
-    Engine, Hints, Mode, ModeName, Profile, Replacement, Settings, SiteKey, Stamp, Surrogates, Unclean,
-    stamp,
+    Engine, Hints, Mode, ModeName, Profile, Replacement, Settings, SiteKey, Stamp, Surrogates,
+    Unclean, stamp,
 };
 use crate::store::items::ItemRow;
 use crate::store::{Store, StoreError, Tx, explain};

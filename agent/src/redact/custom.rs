@@ -254,9 +254,16 @@ impl Custom {
     /// Takes what is never personal data at the site out of `found`.
     pub(super) fn allow(&self, text: &str, found: &mut Vec<Find>) {
         let allowed = &self.0.allowed;
-        if !allowed.is_empty() {
-            found.retain(|find| !allowed.contains(&text[find.start..find.end].to_lowercase()));
+        if allowed.is_empty() {
+            return;
         }
+        let is_allowed =
+            |find: &&Find| allowed.contains(&text[find.start..find.end].to_lowercase());
+        let left: Vec<Find> = found.iter().filter(is_allowed).copied().collect();
+        // A part of what is left is no finding either.
+        found.retain(|find| {
+            !left.iter().any(|left| left.start <= find.start && find.end <= left.end)
+        });
     }
 }
 

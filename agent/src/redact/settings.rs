@@ -180,7 +180,9 @@ impl Settings {
         Ok(Self {
             profile: Profile {
                 kinds,
-                min_score: file.min_score.map_or(Profile::default().min_score, |score| score.0),
+                min_score: file
+                    .min_score
+                    .map_or_else(|| Profile::default().min_score, |score| score.0),
                 coarse,
                 tagger: file.tagger,
                 custom: Custom::new(file.recognizers, &file.deny, &file.allow)?,

@@ -31,7 +31,8 @@ fn ipv4(text: &str) -> bool {
     let (host, port) = text.split_once(':').unwrap_or((text, "0"));
     let (address, bits) = host.split_once('/').unwrap_or((host, "0"));
     // `Ipv4Addr` refuses leading zeros, as it should: 010.1.2.3 is somebody's section number.
-    address.parse::<Ipv4Addr>().is_ok() && bits.parse::<u8>().is_ok_and(|bits| bits <= 32)
+    address.parse::<Ipv4Addr>().is_ok()
+        && bits.parse::<u8>().is_ok_and(|bits| bits <= 32)
         && port.parse::<u16>().is_ok()
 }
 

@@ -3,13 +3,14 @@
 use std::io::{self, BufRead};
 
 use super::super::lines::{LINE_BYTES_MAX, LineError, read_line, utf8};
+use super::Piece;
 
 /// Reads documents; a damaged one costs itself only.
 pub(super) struct Documents<R> {
     reader: R,
     line: u64,
     /// A line that was read to see that the document before it had ended.
-    ahead: Option<(u64, Result<Vec<u8>, LineError>)>,
+    ahead: Option<Piece>,
 }
 
 impl<R: BufRead> Documents<R> {
@@ -19,8 +20,8 @@ impl<R: BufRead> Documents<R> {
 
     /// The next document's first line number and text.
     pub(super) fn next(&mut self) -> io::Result<Option<(u64, Result<String, LineError>)>> {
-        let Some((first, line)) = self.line()? else { return Ok(None) };
-        let mut document = match line {
+        let Some(Piece { line: first, bytes }) = self.line()? else { return Ok(None) };
+        let mut document = match bytes {
             Ok(line) => line,
             Err(reason) => return Ok(Some((first, Err(reason)))),
         };
@@ -29,7 +30,7 @@ impl<R: BufRead> Documents<R> {
         while depth.is_open() {
             match self.line()? {
                 // What is inside a document that spans lines is indented, or closes it.
-                Some((_, Ok(more)))
+                Some(Piece { bytes: Ok(more), .. })
                     if more.starts_with(b" ") || more.starts_with(b"\t") || closes(&more) =>
                 {
                     if document.len() + more.len() > LINE_BYTES_MAX {
@@ -49,7 +50,7 @@ impl<R: BufRead> Documents<R> {
     }
 
     /// The next line that is not empty.
-    fn line(&mut self) -> io::Result<Option<(u64, Result<Vec<u8>, LineError>)>> {
+    fn line(&mut self) -> io::Result<Option<Piece>> {
         if let Some(ahead) = self.ahead.take() {
             return Ok(Some(ahead));
         }
@@ -58,7 +59,7 @@ impl<R: BufRead> Documents<R> {
             let Some(read) = read_line(&mut self.reader, &mut buffer)? else { return Ok(None) };
             self.line += 1;
             if read.is_err() || !buffer.trim_ascii().is_empty() {
-                return Ok(Some((self.line, read.map(|()| buffer))));
+                return Ok(Some(Piece { line: self.line, bytes: read.map(|()| buffer) }));
             }
         }
     }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 
 use super::super::kind::Kind;
 use super::super::lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, utf8};
-use super::{Cleaner, Records, finish};
+use super::{Cleaner, Piece, Records, finish};
 
 /// What a field holds: the data types that hold personal data.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(super) fn run(
 ) -> io::Result<()> {
     let mut segments = Segments { reader, number: 0 };
     let mut message: Option<Message> = None;
-    while let Some((line, segment)) = segments.next()? {
+    while let Some(Piece { line, bytes: segment }) = segments.next()? {
         let starts = segment.as_ref().is_ok_and(|segment| segment.starts_with(b"MSH"));
         if starts {
             flush(records, message.take(), &mut writer, observer)?;
@@ -102,7 +102,7 @@ struct Segments<R> {
 }
 
 impl<R: BufRead> Segments<R> {
-    fn next(&mut self) -> io::Result<Option<(u64, Result<Vec<u8>, LineError>)>> {
+    fn next(&mut self) -> io::Result<Option<Piece>> {
         loop {
             let (mut segment, mut any, mut fits) = (Vec::new(), false, true);
             loop {
@@ -132,8 +132,8 @@ impl<R: BufRead> Segments<R> {
                 continue;
             }
             self.number += 1;
-            let segment = if fits { Ok(inner.to_vec()) } else { Err(LineError::TooLong) };
-            return Ok(Some((self.number, segment)));
+            let bytes = if fits { Ok(inner.to_vec()) } else { Err(LineError::TooLong) };
+            return Ok(Some(Piece { line: self.number, bytes }));
         }
     }
 }

@@ -88,7 +88,9 @@ pub(super) fn value(
             }
             Some(Value::Array(clean))
         }
-        scalar => self::scalar(cleaner, rule.unwrap_or(Action::Text), name, scalar)?,
+        scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
+            self::scalar(cleaner, rule.unwrap_or(Action::Text), name, scalar)?
+        }
     })
 }
 

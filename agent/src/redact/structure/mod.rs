@@ -127,6 +127,13 @@ impl Records<'_> {
     }
 }
 
+/// A line or segment as it was read.
+struct Piece {
+    /// Its number, from 1.
+    line: u64,
+    bytes: Result<Vec<u8>, LineError>,
+}
+
 /// Cleans the fields of one record, and keeps account.
 struct Cleaner<'a> {
     records: &'a Records<'a>,

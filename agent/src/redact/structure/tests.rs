@@ -77,11 +77,11 @@ fn a_site_s_rules_come_first() {
 fn tables_are_cleaned_by_column() {
     let out = clean(
         Format::Csv,
-        "mrn;Patient name;note\n774411;\"Roe; Jane\";\"call \"\"me\"\" at 555-0199\"\n",
+        "mrn,Patient name,note\n774411,\"Roe, Jane\",\"call \"\"me\"\" at (415) 555-2671\"\n",
     );
     assert_eq!(
         out,
-        "mrn;Patient name;note\n[MEDICAL_RECORD];[NAME];\"call \"\"me\"\" at [PHONE]\"\n"
+        "mrn,Patient name,note\n[MEDICAL_RECORD],[NAME],\"call \"\"me\"\" at [PHONE]\"\n"
     );
     let rules = rules(&[("mrn", "drop")], None);
     let (out, told) = clean_in(Format::Csv, Mode::Mask, &rules, "mrn,n\n1,2\n3\n4,5\n");

@@ -178,8 +178,7 @@ pub(super) fn shift(original: &str, days: i32, language: Language) -> Option<Str
     }
     let dates = roles(original, parts, language)?;
     let mut edits: Vec<(Part, String)> = Vec::with_capacity(count);
-    let padded =
-        parts.iter().all(|part| matches!(part.what, What::Month(..)) || part.end - part.start >= 2);
+    let padded = is_padded(original, parts);
     for date in &dates {
         let find = |role: Role| date.iter().find(|(known, _)| *known == role).map(|(_, at)| *at);
         let value = |role| find(role).map(|at| parts[at].what.value());
@@ -203,6 +202,21 @@ pub(super) fn shift(original: &str, days: i32, language: Language) -> Option<Str
         same
     });
     Some(edited(original, &edits))
+}
+
+/// Whether a day of one digit has a zero before it.
+fn is_padded(original: &str, parts: &[Part]) -> bool {
+    let named = parts.iter().any(|part| part.what.is_month());
+    let mut numbers = parts.iter().filter(|part| !part.what.is_month());
+    if !named {
+        return numbers.all(|part| part.end - part.start >= 2);
+    }
+    // 12-Mar-2020 and 29FEB2024, not 12 March or 29. Februar.
+    numbers.next().is_some_and(|day| {
+        let (text, rest) = (&original[day.start..day.end], &original[day.end..]);
+        let joined = parts.iter().any(|part| part.start == day.end);
+        text.starts_with('0') || rest.starts_with('-') || joined
+    })
 }
 
 fn edited(original: &str, edits: &[(Part, String)]) -> String {

@@ -33,11 +33,12 @@ pub(super) fn age(original: &str) -> Option<String> {
 /// A postcode: three digits of a ZIP code, none where few people live; two digits, or the area's
 /// letters, elsewhere.
 pub(super) fn postcode(original: &str, language: Language) -> Option<String> {
-    let Some(start) = original.find(|c: char| c.is_ascii_digit()) else { return None };
+    let start = original.find(|c: char| c.is_ascii_digit())?;
     let (before, rest) = original.split_at(start);
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let number = &rest[..end];
-    let state = before.trim_end_matches([' ', ',']).len() == 2;
+    let state = before.trim_end_matches([' ', ',']);
+    let state = state.len() == 2 && state.bytes().all(|byte| byte.is_ascii_uppercase());
     let plus_four = rest[end..].starts_with('-') && rest.len() == end + 5;
     if number.len() == 5 && (state || plus_four || language == Language::English) {
         let area = if SMALL.contains(&&number[..3]) { "000" } else { &number[..3] };
