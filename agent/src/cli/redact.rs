@@ -391,3 +391,87 @@ impl Observer for Watch<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::arguments::Command;
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<RedactArguments, clap::Error> {
+        let words = ["insitu-agent", "redact"].iter().chain(arguments).copied();
+        match Arguments::try_parse_from(words)?.command {
+            Command::Redact(redact) => Ok(redact),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_command_line_outdoes_the_settings_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("redaction.toml");
+        fs::write(&file, "mode = \"hash\"\nlanguage = \"es\"\nmin_score = 0.9\n").unwrap();
+        let file = file.to_str().unwrap();
+        let from_file = settings(&parse(&["--settings", file]).unwrap()).unwrap();
+        assert_eq!((from_file.mode, from_file.language), (ModeName::Hash, Language::Spanish));
+        assert!((from_file.profile.min_score - 0.9).abs() < 1e-6);
+        let words =
+            ["--settings", file, "--mode", "mask", "--types", "NAME,DATE", "--min-score", "0.7"];
+        let both = settings(&parse(&words).unwrap()).unwrap();
+        assert_eq!((both.mode, both.language), (ModeName::Mask, Language::Spanish));
+        let kinds = both.profile.kinds;
+        assert!(kinds.contains(Kind::Name) && !kinds.contains(Kind::Ssn));
+        assert!((both.profile.min_score - 0.7).abs() < 1e-6);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        for words in [
+            &["--types", "NAMES"][..],
+            &["--min-score", "7"],
+            &["--language", "fr"],
+            &["--format", "pdf"],
+            &["--verify", "x", "notes.jsonl"],
+        ] {
+            assert!(parse(words).is_err(), "{words:?}");
+        }
+        assert!(parse(&["--spans-only"]).unwrap().spans, "the older name is understood");
+        let arguments =
+            Arguments::try_parse_from(["insitu-agent", "redact", "--format", "csv", "--spans"]);
+        let arguments = arguments.unwrap();
+        let Command::Redact(redact) = &arguments.command else { panic!("redact") };
+        assert_eq!(super::redact(&arguments, redact).unwrap_err().code, exit::USAGE);
+    }
+
+    #[test]
+    fn a_key_file_is_made_once_and_gives_the_same_surrogates() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("site.key");
+        let key = key.to_str().unwrap();
+        let arguments =
+            Arguments::try_parse_from(["insitu-agent", "redact", "--key-file", key]).unwrap();
+        let Command::Redact(redact) = &arguments.command else { panic!("redact") };
+        let clean = || {
+            let (key, store) = site(&arguments, redact, ModeName::Surrogate).unwrap();
+            assert!(store.is_none());
+            let surrogates = Surrogates::new(&key, Language::English);
+            let profile = Profile { tagger: false, ..Profile::default() };
+            Engine::new(profile).clean("Dr. Jane Roe", Mode::Surrogate(&surrogates)).text
+        };
+        let first = clean();
+        assert!(first.starts_with("Dr. ") && !first.contains("Roe"));
+        assert_eq!(clean(), first);
+    }
+
+    #[test]
+    fn surrogates_without_a_key_are_refused() {
+        let arguments =
+            Arguments::try_parse_from(["insitu-agent", "--config", "/nowhere/a.toml", "redact"]);
+        let arguments = arguments.unwrap();
+        let Command::Redact(redact) = &arguments.command else { panic!("redact") };
+        let failure = site(&arguments, redact, ModeName::Surrogate).map(drop).unwrap_err();
+        assert_eq!(failure.code, exit::CONFIGURATION);
+        assert!(site(&arguments, redact, ModeName::Mask).is_ok());
+    }
+}

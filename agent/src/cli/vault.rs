@@ -129,3 +129,49 @@ fn log(context: &Context, json: bool) -> Outcome {
     table::print(&["when", "who", "type", "surrogate", "found", "why"], &rows)?;
     Ok(exit::DONE)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use insitu_daemon::clock::SystemClock;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::review::add_person;
+    use crate::store::tests::scratch;
+
+    #[test]
+    fn only_a_steward_sees_originals_and_it_is_recorded() {
+        let scratch = scratch();
+        let folder = scratch.folder.path().to_owned();
+        let config: Config = toml::from_str("site = \"a\"\n").unwrap();
+        let limits = config.policy.limits().unwrap();
+        let (_folder, store) = (scratch.folder, scratch.store);
+        for (name, role) in [("ada", Role::Steward), ("eve", Role::Lead)] {
+            add_person(&store, name, role, &folder.join(name), 0).unwrap();
+        }
+        store.tx("test", |tx| tx.keep_original("NAME", "Laura Keller", "Jane Roe")).unwrap();
+        let context = Context { config, limits, store, clock: Arc::new(SystemClock) };
+        let ask = |person: &str, surrogate: &str| {
+            reveal(
+                &context,
+                &RevealArguments {
+                    surrogate: surrogate.to_owned(),
+                    kind: "NAME".to_owned(),
+                    token_file: folder.join(person),
+                    reason: " recall of a device ".to_owned(),
+                    json: true,
+                },
+            )
+        };
+        let refused = ask("eve", "Laura Keller").unwrap_err();
+        assert_eq!(refused.code, exit::REFUSED);
+        assert!(refused.message.contains("lead is no steward"), "{}", refused.message);
+        assert_eq!(ask("ada", "Laura Keller").unwrap(), exit::DONE);
+        assert_eq!(ask("ada", "Nobody Else").unwrap(), exit::REFUSED);
+        let log = context.store.read("test", |tx| tx.reveals(10)).unwrap();
+        let log: Vec<_> = log.iter().map(|r| (r.person.as_str(), r.found)).collect();
+        assert_eq!(log, [("ada", 0), ("ada", 1)], "who was refused has learned nothing");
+    }
+}

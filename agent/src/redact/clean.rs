@@ -16,8 +16,6 @@ const HASH_DIGITS: usize = 16;
 const REPEATED_MAX: usize = 64;
 /// Digits of an identifier that is looked for elsewhere: fewer stand for many things.
 const REPEATED_DIGITS_MIN: usize = 5;
-/// Score of an identifier's repetition.
-const REPEATED: f32 = 0.7;
 /// Kinds with digits that are not one number of one person.
 const NO_NUMBERS: &[Kind] = &[
     Kind::Name,
@@ -135,21 +133,21 @@ pub(super) fn until_nothing_is_left(
 
 /// Identifiers that a context word has announced once, wherever else they stand.
 pub(super) fn repeated(text: &str, found: &[Find]) -> Vec<Find> {
-    let mut known: Vec<(&str, Kind)> = Vec::new();
+    let mut known: Vec<(&str, &Find)> = Vec::new();
     for find in found {
         let id = &text[find.start..find.end];
         let digits = id.bytes().filter(u8::is_ascii_digit).count();
         let number = digits >= REPEATED_DIGITS_MIN && !NO_NUMBERS.contains(&find.kind);
         if number && known.len() < REPEATED_MAX && !known.iter().any(|(known, _)| *known == id) {
-            known.push((id, find.kind));
+            known.push((id, find));
         }
     }
     let mut repeated = Vec::new();
-    for (id, kind) in known {
+    for (id, find) in known {
         for (start, _) in text.match_indices(id) {
             let end = start + id.len();
             if !char_before(text, start).is_alphanumeric() && ends_word(text, end) {
-                repeated.push(Find { start, end, kind, score: REPEATED });
+                repeated.push(Find { start, end, ..*find });
             }
         }
     }

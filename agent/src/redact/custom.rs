@@ -259,10 +259,18 @@ impl Custom {
         }
         let is_allowed =
             |find: &&Find| allowed.contains(&text[find.start..find.end].to_lowercase());
-        let left: Vec<Find> = found.iter().filter(is_allowed).copied().collect();
-        // A part of what is left is no finding either.
+        let mut left: Vec<(usize, usize)> =
+            found.iter().filter(is_allowed).map(|find| (find.start, find.end)).collect();
+        left.sort_unstable();
+        // With the furthest end up to each: a part of what is left is no finding either.
+        let mut furthest = 0;
+        for (_, end) in &mut left {
+            furthest = furthest.max(*end);
+            *end = furthest;
+        }
         found.retain(|find| {
-            !left.iter().any(|left| left.start <= find.start && find.end <= left.end)
+            let upto = left.partition_point(|(start, _)| *start <= find.start);
+            left[..upto].last().is_none_or(|(_, end)| *end < find.end)
         });
     }
 }
