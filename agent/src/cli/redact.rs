@@ -111,9 +111,13 @@ enum ProfileName {
 }
 
 pub(super) fn redact(arguments: &Arguments, redact: &RedactArguments) -> Outcome {
-    if let Some(report) = &redact.verify {
-        return verify(report);
+    match &redact.verify {
+        Some(report) => verify(report),
+        None => run(arguments, redact, io::stdout().lock()),
     }
+}
+
+fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outcome {
     let lines = redact.format == FormatName::Lines;
     if redact.spans && !lines {
         let text = "--spans is for the format lines only: other formats have no one text";
@@ -134,7 +138,7 @@ pub(super) fn redact(arguments: &Arguments, redact: &RedactArguments) -> Outcome
     let path = redact.file.as_deref().unwrap_or_else(|| Path::new("-"));
     let read = AtomicU64::new(0);
     let reader = Counted { inner: work::open(path)?, read: &read };
-    let writer = BufWriter::with_capacity(BUFFER_BYTES, io::stdout().lock());
+    let writer = BufWriter::with_capacity(BUFFER_BYTES, out);
     let mut watch = Watch::new(path, &read, store)?;
     match redact.format.records() {
         None => {
@@ -401,10 +405,10 @@ mod tests {
 
     fn parse(arguments: &[&str]) -> Result<RedactArguments, clap::Error> {
         let words = ["insitu-agent", "redact"].iter().chain(arguments).copied();
-        match Arguments::try_parse_from(words)?.command {
-            Command::Redact(redact) => Ok(redact),
-            other => panic!("{other:?}"),
-        }
+        let Command::Redact(redact) = Arguments::try_parse_from(words)?.command else {
+            panic!("not the command redact")
+        };
+        Ok(redact)
     }
 
     #[test]
@@ -423,6 +427,36 @@ mod tests {
         let kinds = both.profile.kinds;
         assert!(kinds.contains(Kind::Name) && !kinds.contains(Kind::Ssn));
         assert!((both.profile.min_score - 0.7).abs() < 1e-6);
+    }
+
+    #[test]
+    fn bad_records_are_left_out_and_the_report_says_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let input = b"{\"id\":1,\"text\":\"mail jane@example.org\"}\n\xff\nnonsense\n{\"id\":2,\"text\":\"\"}\n";
+        fs::write(path("in.jsonl"), input).unwrap();
+        let words = [
+            "insitu-agent",
+            "redact",
+            &path("in.jsonl"),
+            "--report",
+            &path("report"),
+            "--report-key",
+            &path("report.key"),
+        ];
+        let arguments = Arguments::try_parse_from(words).unwrap();
+        let Command::Redact(command) = &arguments.command else { panic!("redact") };
+        let mut out = Vec::new();
+        assert_eq!(run(&arguments, command, &mut out).unwrap(), exit::REFUSED);
+        let out = String::from_utf8(out).unwrap();
+        assert_eq!(out.lines().count(), 2, "{out}");
+        assert!(out.contains("mail [EMAIL]") && !out.contains("jane"), "{out}");
+        let report = fs::read_to_string(path("report")).unwrap();
+        assert!(!report.contains("jane"));
+        let (report, _) = redact::verify_report(&report).unwrap();
+        assert_eq!((&report["records"], &report["found"]["EMAIL"]), (&2.into(), &1.into()));
+        assert_eq!(report["not_cleaned"]["by_reason"]["not-utf8"], 1);
+        assert_eq!(report["not_cleaned"]["by_reason"]["malformed"], 1);
     }
 
     #[test]

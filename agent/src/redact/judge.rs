@@ -177,7 +177,9 @@ fn value_start(text: &str, at: usize, labels: Labels) -> Option<usize> {
             let word = text[at..]
                 .find(|c: char| !c.is_alphanumeric() && c != 'º')
                 .map_or(&text[at..], |end| &text[at..at + end]);
-            if !FILLERS.iter().any(|filler| filler.eq_ignore_ascii_case(word)) {
+            // "A-774" is a value, though "a" is such a word.
+            let goes_on = text[at + word.len()..].starts_with('-');
+            if goes_on || !FILLERS.iter().any(|filler| filler.eq_ignore_ascii_case(word)) {
                 return Some(at);
             }
             at += word.len();
