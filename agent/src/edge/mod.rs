@@ -179,7 +179,7 @@ pub fn show(store: &Store, project: &ProjectRow, id: &str) -> Result<Shown, Edge
         let label = label_of_record(&reads(&tx.annotations_of(row.item)?)?);
         Ok(Shown {
             state: match row.stage {
-                Stage::New | Stage::Clean => "new",
+                Stage::New | Stage::Clean | Stage::Quarantined => "new",
                 Stage::First | Stage::Second | Stage::Expert => "waiting",
                 Stage::Accepted | Stage::Done => "done",
             },

@@ -200,32 +200,6 @@ fn an_announced_number_is_hidden_wherever_it_stands() {
 }
 
 #[test]
-fn numbers_as_hospitals_write_them() {
-    for (text, expected) in [
-        ("Med. Rec. No.: A-774-411", "Med. Rec. No.: [MEDICAL_RECORD]"),
-        ("Pers.-Nr. 443322", "Pers.-Nr. [ID]"),
-        ("card 4111.1111.1111.1111", "card [CREDIT_CARD]"),
-        ("(11) 91234-5678", "[PHONE]"),
-        ("seen Mar. 12, '20", "seen [DATE]"),
-        ("el 12/marzo/2020", "el [DATE]"),
-        ("DOB 03121961", "DOB [DATE]"),
-        ("IP 10.1.2.3:8080", "IP [IP_ADDRESS]"),
-        ("Versichertennummer A 123 456 780", "Versichertennummer [HEALTH_PLAN]"),
-        ("RVNR 65 170839 J 003", "RVNR [TAX_ID]"),
-        ("Pass No: 533380006", "Pass No: [PASSPORT]"),
-        ("passport no. GB 533380006", "passport no. [PASSPORT]"),
-        ("DL: F123-4567-8901", "DL: [LICENSE]"),
-        ("SN: 12345ABC", "SN: [DEVICE_SERIAL]"),
-        ("UDI (01)00844588003288", "UDI [DEVICE_SERIAL]"),
-        ("Case # 2020-CV-1123", "Case # [MEDICAL_RECORD]"),
-        ("firmware 10.2.0.14 of it", "firmware 10.2.0.14 of it"),
-        ("ES9121000418450200051332 today", "[IBAN] today"),
-    ] {
-        check(text, expected);
-    }
-}
-
-#[test]
 fn kinds_can_be_chosen() {
     let profile = Profile { kinds: KindSet::NONE.with(Kind::Email), ..Profile::default() };
     let text = Engine::new(profile).clean("Dr. Roe, a@example.org", Mode::Mask).text;
