@@ -19,6 +19,7 @@ pub mod offers;
 pub mod orders;
 pub mod peers;
 pub mod quality;
+pub mod quarantine;
 pub mod sessions;
 pub mod snapshot;
 pub mod synthetic;
