@@ -7,7 +7,7 @@ use insitu_models::columns::{self, FieldValue};
 use insitu_models::engine::{Engine, EngineError, Library};
 use insitu_models::head::Head;
 use insitu_models::manifest::Manifest;
-use insitu_models::predict::{PredictError, Predictor};
+use insitu_models::predict::{PredictError, Prediction, Predictor};
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{Digest, digest};
 use serde::{Deserialize, Serialize};
@@ -315,8 +315,8 @@ impl Model {
     /// # Errors
     /// [`ModelError::Predict`].
     pub fn prelabel(&mut self, items: &[CleanItem]) -> Result<Vec<Draft>, ModelError> {
-        let predictions = self.predictor.predict(&self.rows(items))?;
-        Ok(predictions
+        Ok(self
+            .predictions(items)?
             .into_iter()
             .map(|prediction| Draft {
                 prelabel: Prelabel {
@@ -343,7 +343,7 @@ impl Model {
         &mut self,
         items: &[CleanItem],
     ) -> Result<Vec<(usize, f64, Vec<f64>)>, ModelError> {
-        let predictions = self.predictor.predict(&self.rows(items))?;
+        let predictions = self.predictions(items)?;
         Ok(predictions.into_iter().map(|p| (p.class, p.confidence, p.probabilities)).collect())
     }
 
@@ -352,7 +352,28 @@ impl Model {
     /// # Errors
     /// [`ModelError::Predict`].
     pub fn features(&mut self, items: &[CleanItem]) -> Result<Vec<f32>, ModelError> {
-        Ok(self.predictor.features(&self.rows(items))?)
+        match self.texts(items) {
+            Some(texts) => Ok(self.predictor.features_of_texts(&texts)?),
+            None => Ok(self.predictor.features(&self.rows(items))?),
+        }
+    }
+
+    fn predictions(&mut self, items: &[CleanItem]) -> Result<Vec<Prediction>, ModelError> {
+        match self.texts(items) {
+            Some(texts) => Ok(self.predictor.predict_texts(&texts)?),
+            None => Ok(self.predictor.predict(&self.rows(items))?),
+        }
+    }
+
+    /// What a bundle of texts reads of items; a missing text is an empty one.
+    fn texts<'a>(&self, items: &'a [CleanItem]) -> Option<Vec<&'a str>> {
+        self.manifest.text.as_ref()?;
+        let field = self.manifest.columns.first()?.name.as_str();
+        let text = |item: &'a CleanItem| match item.value(field) {
+            Some(Value::Text(text)) => text.as_str(),
+            Some(Value::Number(_)) | None => "",
+        };
+        Some(items.iter().map(text).collect())
     }
 
     fn rows(&self, items: &[CleanItem]) -> Vec<f32> {

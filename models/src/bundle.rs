@@ -15,6 +15,7 @@ pub const MANIFEST_FILE: &str = "manifest.json";
 const BACKBONE_FILE: &str = "backbone.onnx";
 const HEAD_FILE: &str = "head.bin";
 const GOLDEN_FILE: &str = "golden.json";
+const TOKENIZER_FILE: &str = "tokenizer.json";
 
 /// A verified bundle.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,6 +26,7 @@ pub struct Bundle {
     head: Head,
     golden: Golden,
     golden_bytes: Vec<u8>,
+    tokenizer: Option<Vec<u8>>,
 }
 
 /// Why a bundle is refused.
@@ -106,7 +108,7 @@ impl Bundle {
     /// [`BundleError`]; no file is read beyond the length that the manifest gives.
     pub fn open(dir: &Path) -> Result<Self, BundleError> {
         let manifest = read(&dir.join(MANIFEST_FILE), MANIFEST_BYTES_MAX as u64)?;
-        let names = [BACKBONE_FILE, HEAD_FILE, GOLDEN_FILE];
+        let names = [BACKBONE_FILE, HEAD_FILE, GOLDEN_FILE, TOKENIZER_FILE];
         let objects = decode(&manifest)?.objects();
         let mut files = Vec::with_capacity(names.len());
         for (name, object) in names.iter().zip(objects) {
@@ -138,16 +140,26 @@ impl Bundle {
         let backbone = take("backbone", &manifest.backbone)?;
         let head = take("head", &manifest.head)?;
         let golden_bytes = take("golden outputs", &manifest.golden)?;
+        let tokenizer =
+            manifest.text.as_ref().map(|text| take("tokenizer", &text.tokenizer)).transpose()?;
 
         let (classes, features) = (manifest.classes.len(), manifest.features);
         let head = Head::decode(classes, features, &head)
             .map_err(|source| BundleError::Head { source })?;
         let golden = |source| BundleError::Golden { source };
-        let outputs = Golden::decode(&golden_bytes, manifest.columns.len(), features, classes)
+        let outputs = Golden::decode(&golden_bytes, manifest.row_width(), features, classes)
             .map_err(golden)?;
         let computed = outputs.under(&head, &manifest.calibration).map_err(golden)?;
         outputs.check_outputs(&computed).map_err(golden)?;
-        Ok(Self { manifest, manifest_bytes, backbone, head, golden: outputs, golden_bytes })
+        Ok(Self {
+            manifest,
+            manifest_bytes,
+            backbone,
+            head,
+            golden: outputs,
+            golden_bytes,
+            tokenizer,
+        })
     }
 
     /// The next version: the same backbone and calibration under another head.
@@ -174,9 +186,9 @@ impl Bundle {
         manifest.golden = object(&golden_bytes);
         let bytes = manifest.encode().map_err(|source| BundleError::Manifest { source })?;
         // Through the same door as any other bundle: what cannot be opened is not published.
-        let mut objects = [Some(self.backbone.clone()), Some(head_bytes), Some(golden_bytes)];
-        let mut given = objects.iter_mut();
-        Self::from_objects(bytes, |_| given.next().and_then(Option::take))
+        let objects = [self.backbone.clone(), head_bytes, golden_bytes];
+        let mut given = objects.into_iter().chain(self.tokenizer.clone());
+        Self::from_objects(bytes, |_| given.next())
     }
 
     /// BLAKE3 of the manifest's bytes.
@@ -199,6 +211,11 @@ impl Bundle {
         &self.backbone
     }
 
+    /// The tokenizer, for a bundle of texts.
+    pub fn tokenizer(&self) -> Option<&[u8]> {
+        self.tokenizer.as_deref()
+    }
+
     /// The head.
     pub fn head(&self) -> &Head {
         &self.head
@@ -210,12 +227,10 @@ impl Bundle {
     }
 
     /// Every object with its bytes, in the order of [`Manifest::objects`].
-    pub fn objects(&self) -> [(Object, Vec<u8>); 3] {
-        [
-            (self.manifest.backbone, self.backbone.clone()),
-            (self.manifest.head, self.head.encode()),
-            (self.manifest.golden, self.golden_bytes.clone()),
-        ]
+    pub fn objects(&self) -> Vec<(Object, Vec<u8>)> {
+        let bytes = [self.backbone.clone(), self.head.encode(), self.golden_bytes.clone()];
+        let bytes = bytes.into_iter().chain(self.tokenizer.clone());
+        self.manifest.objects().into_iter().zip(bytes).collect()
     }
 
     /// Writes the bundle into the folder `dir`, which is made when it is missing.
@@ -232,12 +247,14 @@ impl Bundle {
         fs::create_dir_all(dir)
             .map_err(|source| BundleError::File { path: dir.to_owned(), source })?;
         let head = self.head.encode();
-        for (path, bytes) in [
+        let tokenizer = self.tokenizer().map(|bytes| (dir.join(TOKENIZER_FILE), bytes));
+        let objects = [
             (dir.join(BACKBONE_FILE), self.backbone.as_slice()),
             (dir.join(HEAD_FILE), &head),
             (dir.join(GOLDEN_FILE), &self.golden_bytes),
-            (manifest, &self.manifest_bytes),
-        ] {
+        ];
+        let last = (manifest, self.manifest_bytes.as_slice());
+        for (path, bytes) in objects.into_iter().chain(tokenizer).chain([last]) {
             fs::write(&path, bytes).map_err(|source| BundleError::File { path, source })?;
         }
         Ok(())
@@ -249,7 +266,7 @@ fn decode(manifest: &[u8]) -> Result<Manifest, BundleError> {
 }
 
 /// The object that `bytes` are.
-fn object(bytes: &[u8]) -> Object {
+pub(crate) fn object(bytes: &[u8]) -> Object {
     Object { digest: ids::digest(bytes), bytes: bytes.len() as u64 }
 }
 
@@ -320,8 +337,9 @@ mod tests {
         let head = Head::new(2, 34, weights).unwrap().encode();
         let mut manifest = bundle.manifest().clone();
         manifest.head = object(&head);
-        let [(_, backbone), _, (_, golden)] = bundle.objects();
-        let mut given = [backbone, head, golden].into_iter();
+        let mut objects = bundle.objects();
+        objects[1].1 = head;
+        let mut given = objects.into_iter().map(|(_, bytes)| bytes);
         let mixed = Bundle::from_objects(manifest.encode().unwrap(), |_| given.next());
         assert!(matches!(mixed, Err(BundleError::Golden { source: GoldenError::Differs { .. } })));
     }

@@ -21,6 +21,12 @@ pub enum ColumnError {
         /// The field.
         field: String,
     },
+    /// A field of text, which becomes tokens and no number.
+    #[error("field {field:?} is text, which has no number")]
+    Text {
+        /// The field.
+        field: String,
+    },
     /// None of the category's values.
     #[error("field {field:?} has none of its {known} known values")]
     UnknownValue {
@@ -72,6 +78,7 @@ fn cell(column: &Column, value: Option<FieldValue<'_>>) -> Result<f32, ColumnErr
                 .filter(|number| number.is_finite())
                 .ok_or_else(|| ColumnError::NotANumber { field: column.name.to_string() })
         }
+        ColumnKind::Text => Err(ColumnError::Text { field: column.name.to_string() }),
         ColumnKind::Category(values) => {
             let position = match value {
                 FieldValue::Text(text) => {

@@ -9,7 +9,7 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 
-use crate::check::{CheckError, check};
+use crate::check::{CheckError, TEXT_INPUTS, check, check_text};
 
 /// Names the library to load, unless the configuration does.
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
@@ -43,6 +43,15 @@ pub struct Backbone {
     session: Session,
     columns: usize,
     features: usize,
+}
+
+/// A backbone of texts that is ready to run.
+pub struct TextBackbone {
+    session: Session,
+    /// Which of the tokens' tables it takes, in its order: positions in [`TEXT_INPUTS`].
+    inputs: Vec<usize>,
+    features: usize,
+    each_token: bool,
 }
 
 /// Why inference fails.
@@ -90,6 +99,15 @@ pub enum EngineError {
         got: usize,
         /// Columns of the backbone.
         columns: usize,
+    },
+    /// A backbone of texts gives another number of features, or one vector where each token's is
+    /// pooled, or the other way round.
+    #[error("the backbone gives {got} features {kind}, which is not what the bundle says")]
+    Pooling {
+        /// Features found.
+        got: usize,
+        /// Of what.
+        kind: &'static str,
     },
     /// An output of another shape than the bundle says.
     #[error("the backbone gave {got} numbers where {want} were wanted")]
@@ -141,6 +159,32 @@ impl Engine {
             .session(model)
             .map_err(|source| EngineError::Load { engine: self.name.clone(), source })?;
         Ok(Backbone { session, columns, features })
+    }
+
+    /// Checks and loads a backbone that maps tokens below `vocabulary` to vectors of `features`
+    /// numbers: one for each token when `each_token`, else one for the text.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`], [`EngineError::Pooling`] or [`EngineError::Load`].
+    pub fn load_text(
+        &self,
+        model: &[u8],
+        vocabulary: usize,
+        features: usize,
+        each_token: bool,
+    ) -> Result<TextBackbone, EngineError> {
+        let output =
+            check_text(model, vocabulary).map_err(|source| EngineError::Refused { source })?;
+        if (output.features, output.each_token) != (features, each_token) {
+            let kind = if output.each_token { "for each token" } else { "for the text" };
+            return Err(EngineError::Pooling { got: output.features, kind });
+        }
+        let session = self
+            .session(model)
+            .map_err(|source| EngineError::Load { engine: self.name.clone(), source })?;
+        let position = |name: &str| TEXT_INPUTS.iter().position(|known| *known == name);
+        let inputs = session.inputs().iter().filter_map(|input| position(input.name())).collect();
+        Ok(TextBackbone { session, inputs, features, each_token })
     }
 
     fn begin(library: &Library) -> Result<Self, EngineError> {
@@ -219,6 +263,50 @@ impl Backbone {
             return Err(EngineError::Output { got: features.len(), want });
         }
         Ok(features.to_vec())
+    }
+}
+
+impl TextBackbone {
+    /// Numbers of a vector.
+    pub fn features(&self) -> usize {
+        self.features
+    }
+
+    /// Runs texts of one length: token ids, row-major `[n, length]`, to `[n, length, features]`, or
+    /// to `[n, features]` when the backbone pools.
+    ///
+    /// # Errors
+    /// [`EngineError`]; no texts give no vectors.
+    pub fn run(&mut self, ids: &[i64], length: usize) -> Result<Vec<f32>, EngineError> {
+        if length == 0 || !ids.len().is_multiple_of(length) {
+            return Err(EngineError::Rows { got: ids.len(), columns: length });
+        }
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let count = ids.len() / length;
+        let run = |source| EngineError::Run { source };
+        let (mask, types) = (vec![1_i64; ids.len()], vec![0_i64; ids.len()]);
+        let values = [ids, &mask, &types];
+        let mut tables = Vec::with_capacity(self.inputs.len());
+        for input in &self.inputs {
+            let table =
+                TensorRef::from_array_view(([count, length], values[*input])).map_err(run)?;
+            tables.push((TEXT_INPUTS[*input], table));
+        }
+        let outputs = self.session.run(tables).map_err(run)?;
+        let (_, vectors) = outputs[0].try_extract_tensor::<f32>().map_err(run)?;
+        let want = count * self.features * if self.each_token { length } else { 1 };
+        if vectors.len() != want {
+            return Err(EngineError::Output { got: vectors.len(), want });
+        }
+        Ok(vectors.to_vec())
+    }
+}
+
+impl fmt::Debug for TextBackbone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextBackbone").field("features", &self.features).finish_non_exhaustive()
     }
 }
 

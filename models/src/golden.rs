@@ -17,8 +17,12 @@ pub const ROWS_MAX: usize = 256;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Golden {
-    /// Backbone inputs, `[rows, columns]`; null is missing.
+    /// Backbone inputs, `[rows, columns]`; null is missing. None for a backbone of tokens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rows: Vec<Vec<Option<f32>>>,
+    /// Texts in place of rows, for a backbone of tokens. They are nobody's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<String>,
     /// Backbone outputs, `[rows, features]`.
     pub features: Vec<Vec<f32>>,
     /// Of each class, after temperature, `[rows, classes]`.
@@ -66,7 +70,7 @@ pub enum GoldenError {
 }
 
 impl Golden {
-    /// Reads golden outputs of a bundle of so many columns, features and classes.
+    /// Reads golden outputs of a bundle of so many columns (none for texts), features and classes.
     ///
     /// # Errors
     /// [`GoldenError::Malformed`] or [`GoldenError::Shape`].
@@ -78,11 +82,22 @@ impl Golden {
     ) -> Result<Self, GoldenError> {
         let golden: Self =
             serde_json::from_slice(bytes).map_err(|source| GoldenError::Malformed { source })?;
-        let rows = golden.rows.len();
+        let (rows, others) = if columns == 0 {
+            (golden.texts.len(), golden.rows.len())
+        } else {
+            (golden.rows.len(), golden.texts.len())
+        };
+        if others > 0 {
+            return Err(GoldenError::Shape {
+                what: "inputs of another kind",
+                got: others,
+                want: 0,
+            });
+        }
         if rows == 0 || rows > ROWS_MAX {
             return Err(GoldenError::Shape { what: "rows", got: rows, want: ROWS_MAX });
         }
-        shape("row", golden.rows.iter().map(Vec::len), rows, columns)?;
+        shape("row", golden.rows.iter().map(Vec::len), golden.rows.len(), columns)?;
         shape("features", golden.features.iter().map(Vec::len), rows, features)?;
         shape("probabilities", golden.probabilities.iter().map(Vec::len), rows, classes)?;
         let confidences = golden.confidences.len();
@@ -189,6 +204,7 @@ mod tests {
     fn golden() -> Golden {
         Golden {
             rows: vec![vec![Some(1.0)], vec![None]],
+            texts: Vec::new(),
             features: vec![vec![0.5, 0.5], vec![0.25, 0.0]],
             probabilities: vec![vec![0.5, 0.5], vec![0.5, 0.5]],
             confidences: vec![0.5, 0.5],

@@ -16,6 +16,12 @@ pub const BACKBONE_BYTES_MAX: u64 = 512 * 1024 * 1024;
 pub const GOLDEN_BYTES_MAX: u64 = 4 * 1024 * 1024;
 /// Most features of a backbone.
 pub const FEATURES_MAX: usize = 4096;
+/// Largest tokenizer, in bytes.
+pub const TOKENIZER_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Most tokens of a text that a backbone may read.
+pub const TOKENS_MAX: usize = 512;
+/// Most entries of a tokenizer's vocabulary.
+pub const VOCABULARY_MAX: usize = 1 << 20;
 /// Most values of a category.
 pub const VALUES_MAX: usize = 1024;
 /// Most lines of lineage, and of licences.
@@ -38,8 +44,11 @@ pub struct Manifest {
     pub parent: Option<Digest>,
     /// The taxonomy's classes, in the order of the head's rows.
     pub classes: Vec<Line>,
-    /// The backbone's input columns, in order.
+    /// The backbone's input columns, in order; the field of the text for a backbone of tokens.
     pub columns: Vec<Column>,
+    /// How a text becomes tokens, and the tokens' vectors features: for a text column, and only then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextInput>,
     /// Length of the backbone's output row, and of the head's rows.
     pub features: usize,
     /// The frozen network, ONNX.
@@ -84,6 +93,38 @@ pub enum ColumnKind {
     Number,
     /// Its position in this list.
     Category(Vec<Line>),
+    /// Into tokens, as the manifest's text input says. The only column then.
+    Text,
+}
+
+/// How a text becomes features.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TextInput {
+    /// The tokenizer, JSON ([`crate::wordpiece`] says which).
+    pub tokenizer: Object,
+    /// Most tokens of a text, those that the tokenizer adds included.
+    pub tokens: usize,
+    /// Token ids are below this.
+    pub vocabulary: usize,
+    /// How a text's vectors become one.
+    pub pooling: Pooling,
+    /// Subtracted from a text's vector of length 1, which is then brought to length 1 again; empty
+    /// for nothing. Public: made of no site's texts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub centre: Vec<f32>,
+}
+
+/// How a text's vectors, one for each token, become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pooling {
+    /// Their mean.
+    Mean,
+    /// The first token's.
+    First,
+    /// The backbone gives one already.
+    Backbone,
 }
 
 /// Why a manifest is refused.
@@ -128,6 +169,15 @@ pub enum ManifestError {
         /// Position of the second, from 1.
         second: usize,
     },
+    /// A text column without its tokenizer or beside others, or a tokenizer without text.
+    #[error("a text column is the only one and has a tokenizer; other columns have none")]
+    Text,
+    /// A centre of the features that is not finite.
+    #[error("number {position} of the centre is not finite")]
+    Centre {
+        /// Position, from 1.
+        position: usize,
+    },
     /// A calibration that is not a rising function.
     #[error("bad calibration")]
     Calibration {
@@ -166,9 +216,15 @@ impl Manifest {
         Ok(bytes)
     }
 
-    /// The bundle's files: backbone, head, golden outputs.
-    pub fn objects(&self) -> [Object; 3] {
-        [self.backbone, self.head, self.golden]
+    /// The bundle's files: backbone, head, golden outputs, and for texts the tokenizer.
+    pub fn objects(&self) -> Vec<Object> {
+        let tokenizer = self.text.as_ref().map(|text| text.tokenizer);
+        [self.backbone, self.head, self.golden].into_iter().chain(tokenizer).collect()
+    }
+
+    /// Numbers of an input row; none for texts.
+    pub fn row_width(&self) -> usize {
+        if self.text.is_some() { 0 } else { self.columns.len() }
     }
 
     fn check(&self) -> Result<(), ManifestError> {
@@ -189,6 +245,7 @@ impl Manifest {
                 distinct("value of a category", values)?;
             }
         }
+        self.check_text()?;
         let head_bytes = 4 * self.classes.len() as u64 * self.features as u64;
         range("head bytes", head_bytes, 1, HEAD_BYTES_MAX as u64)?;
         range("head bytes", self.head.bytes, head_bytes, head_bytes)?;
@@ -197,6 +254,28 @@ impl Manifest {
         self.calibration
             .check(self.classes.len())
             .map_err(|source| ManifestError::Calibration { source })
+    }
+}
+
+impl Manifest {
+    fn check_text(&self) -> Result<(), ManifestError> {
+        let texts = self.columns.iter().filter(|column| column.kind == ColumnKind::Text).count();
+        let Some(text) = &self.text else {
+            return if texts == 0 { Ok(()) } else { Err(ManifestError::Text) };
+        };
+        if texts != 1 || self.columns.len() != 1 {
+            return Err(ManifestError::Text);
+        }
+        range("tokenizer bytes", text.tokenizer.bytes, 1, TOKENIZER_BYTES_MAX)?;
+        length("tokens", text.tokens, 3, TOKENS_MAX)?;
+        length("vocabulary", text.vocabulary, 2, VOCABULARY_MAX)?;
+        if !text.centre.is_empty() {
+            length("centre", text.centre.len(), self.features, self.features)?;
+        }
+        match text.centre.iter().position(|value| !value.is_finite()) {
+            Some(index) => Err(ManifestError::Centre { position: index + 1 }),
+            None => Ok(()),
+        }
     }
 }
 
@@ -274,6 +353,8 @@ mod tests {
         ] {
             assert!(matches!(with(pointer, value), Err(ManifestError::Malformed { .. })));
         }
+        let text = with("/columns/0/kind", serde_json::json!("text"));
+        assert!(matches!(text, Err(ManifestError::Text)));
         let long = vec![b' '; MANIFEST_BYTES_MAX + 1];
         assert!(matches!(Manifest::decode(&long), Err(ManifestError::TooLong { .. })));
     }

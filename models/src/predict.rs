@@ -2,11 +2,12 @@
 
 use insitu_protocol::ids::Digest;
 
-use crate::bundle::Bundle;
+use crate::bundle::{Bundle, BundleError};
 use crate::calibration::Calibration;
 use crate::engine::{Backbone, Engine, EngineError};
 use crate::golden::GoldenError;
 use crate::head::{Head, HeadError};
+use crate::text::{Encoder, TextError};
 
 /// Rows given to the engine at once; more are cut into batches of this many.
 pub const BATCH_ROWS: usize = 256;
@@ -14,10 +15,16 @@ pub const BATCH_ROWS: usize = 256;
 /// A bundle that is ready to prelabel.
 #[derive(Debug)]
 pub struct Predictor {
-    backbone: Backbone,
+    backbone: Kind,
     backbone_digest: Digest,
     head: Head,
     calibration: Calibration,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Table(Backbone),
+    Text(Encoder),
 }
 
 /// What the bundle says of one item.
@@ -40,6 +47,24 @@ pub enum PredictError {
     Engine {
         /// What it says.
         source: EngineError,
+    },
+    /// A text, its tokenizer or its backbone.
+    #[error("the text has no features")]
+    Text {
+        /// Why not.
+        source: TextError,
+    },
+    /// A bundle of texts without its tokenizer.
+    #[error("the bundle is not whole")]
+    Bundle {
+        /// What is missing.
+        source: BundleError,
+    },
+    /// Rows for a bundle of texts, or texts for a bundle of rows.
+    #[error("the bundle takes no {given}")]
+    Input {
+        /// What was given.
+        given: &'static str,
     },
     /// This engine computes other outputs than the bundle promises.
     #[error("{engine} does not reproduce the golden outputs")]
@@ -68,23 +93,29 @@ impl Predictor {
     /// [`PredictError`].
     pub fn load(engine: &Engine, bundle: &Bundle) -> Result<Self, PredictError> {
         let manifest = bundle.manifest();
-        let backbone = engine
-            .load(bundle.backbone(), manifest.columns.len(), manifest.features)
-            .map_err(|source| PredictError::Engine { source })?;
         let mut predictor = Self {
-            backbone,
+            backbone: Kind::load(engine, bundle)?,
             backbone_digest: manifest.backbone.digest,
             head: bundle.head().clone(),
             calibration: manifest.calibration.clone(),
         };
-        let input = bundle.golden().input();
+        let golden = bundle.golden();
         let mut alone = Vec::new();
-        for row in input.chunks(manifest.columns.len()) {
-            alone.extend(predictor.features(row)?);
-        }
-        for found in [alone, predictor.features(&input)?] {
+        let together = if manifest.text.is_some() {
+            for text in golden.texts.chunks(1) {
+                alone.extend(predictor.features_of_texts(text)?);
+            }
+            predictor.features_of_texts(&golden.texts)?
+        } else {
+            let input = golden.input();
+            for row in input.chunks(manifest.row_width()) {
+                alone.extend(predictor.features(row)?);
+            }
+            predictor.features(&input)?
+        };
+        for found in [alone, together] {
             // The other golden outputs follow from the features; `Bundle` has checked that.
-            bundle.golden().check_features(&found).map_err(|source| PredictError::Golden {
+            golden.check_features(&found).map_err(|source| PredictError::Golden {
                 engine: engine.name().to_owned(),
                 source,
             })?;
@@ -105,16 +136,31 @@ impl Predictor {
     /// Features of rows, row-major `[n, columns]` to `[n, features]`.
     ///
     /// # Errors
-    /// [`PredictError::Engine`].
+    /// [`PredictError::Engine`], or [`PredictError::Input`] for a bundle of texts.
     pub fn features(&mut self, rows: &[f32]) -> Result<Vec<f32>, PredictError> {
+        let Kind::Table(backbone) = &mut self.backbone else {
+            return Err(PredictError::Input { given: "rows" });
+        };
         let mut features =
-            Vec::with_capacity(rows.len() / self.backbone.columns() * self.backbone.features());
-        for batch in rows.chunks(BATCH_ROWS * self.backbone.columns()) {
-            let found =
-                self.backbone.run(batch).map_err(|source| PredictError::Engine { source })?;
-            features.extend(found);
+            Vec::with_capacity(rows.len() / backbone.columns() * backbone.features());
+        for batch in rows.chunks(BATCH_ROWS * backbone.columns()) {
+            features.extend(backbone.run(batch).map_err(|source| PredictError::Engine { source })?);
         }
         Ok(features)
+    }
+
+    /// Features of texts, row-major `[texts, features]`.
+    ///
+    /// # Errors
+    /// [`PredictError::Text`], or [`PredictError::Input`] for a bundle of rows.
+    pub fn features_of_texts<T: AsRef<str>>(
+        &mut self,
+        texts: &[T],
+    ) -> Result<Vec<f32>, PredictError> {
+        let Kind::Text(encoder) = &mut self.backbone else {
+            return Err(PredictError::Input { given: "texts" });
+        };
+        encoder.features(texts).map_err(|source| PredictError::Text { source })
     }
 
     /// Prelabels rows, row-major `[n, columns]`.
@@ -123,7 +169,23 @@ impl Predictor {
     /// [`PredictError`].
     pub fn predict(&mut self, rows: &[f32]) -> Result<Vec<Prediction>, PredictError> {
         let features = self.features(rows)?;
-        features.chunks_exact(self.backbone.features()).map(|item| self.judge(item)).collect()
+        self.judge_all(&features)
+    }
+
+    /// Prelabels texts.
+    ///
+    /// # Errors
+    /// [`PredictError`].
+    pub fn predict_texts<T: AsRef<str>>(
+        &mut self,
+        texts: &[T],
+    ) -> Result<Vec<Prediction>, PredictError> {
+        let features = self.features_of_texts(texts)?;
+        self.judge_all(&features)
+    }
+
+    fn judge_all(&self, features: &[f32]) -> Result<Vec<Prediction>, PredictError> {
+        features.chunks_exact(self.head.features()).map(|item| self.judge(item)).collect()
     }
 
     /// Prelabels an item by its features.
@@ -142,5 +204,23 @@ impl Predictor {
             .fold((0, 0.0), |best, next| if next.1 > best.1 { next } else { best });
         let confidence = self.calibration.confidence(best, probabilities.len());
         Ok(Prediction { class, probabilities, confidence })
+    }
+}
+
+impl Kind {
+    fn load(engine: &Engine, bundle: &Bundle) -> Result<Self, PredictError> {
+        let manifest = bundle.manifest();
+        let Some(input) = &manifest.text else {
+            return engine
+                .load(bundle.backbone(), manifest.row_width(), manifest.features)
+                .map(Self::Table)
+                .map_err(|source| PredictError::Engine { source });
+        };
+        let missing =
+            || PredictError::Bundle { source: BundleError::Missing { what: "tokenizer" } };
+        let tokenizer = bundle.tokenizer().ok_or_else(missing)?;
+        Encoder::load(engine, bundle.backbone(), tokenizer, input, manifest.features)
+            .map(Self::Text)
+            .map_err(|source| PredictError::Text { source })
     }
 }

@@ -67,7 +67,7 @@ fn an_engine_that_computes_something_else_is_refused() {
     let engine = Engine::start(&Library::Search).unwrap();
     let bundle = bundle();
     // Another network of the same interface under the same head.
-    let mut objects = bundle.objects().map(|(_, bytes)| bytes);
+    let mut objects: Vec<Vec<u8>> = bundle.objects().into_iter().map(|(_, b)| b).collect();
     let offset = 0.5_f32.to_le_bytes(); // the constant component, in the tensor `offset`
     let at = objects[0].windows(4).rposition(|four| four == offset).unwrap();
     objects[0][at..at + 4].copy_from_slice(&0.7_f32.to_le_bytes());
@@ -100,6 +100,7 @@ fn the_project_and_the_bundle_belong_together() {
         let kind = match column.kind {
             ColumnKind::Number => FieldKind::Number,
             ColumnKind::Category(_) => FieldKind::Category,
+            ColumnKind::Text => FieldKind::Text,
         };
         assert_eq!(project.field(column.name.as_str()).unwrap().kind, kind, "{}", column.name);
     }

@@ -26,6 +26,7 @@ pub(super) fn bundle(shape: &Shape) -> Result<Bundle, AuditError> {
     let rows = || (0..GOLDEN_ROWS.min(features)).map(|row| row * (features / GOLDEN_ROWS).max(1));
     let calibration = Calibration::identity();
     let golden = Golden {
+        texts: Vec::new(),
         rows: rows().map(|code| vec![Some(number(code))]).collect(),
         features: rows().map(unit).collect(),
         probabilities: Vec::new(),
@@ -42,6 +43,7 @@ pub(super) fn bundle(shape: &Shape) -> Result<Bundle, AuditError> {
         parent: None,
         classes: (0..shape.classes).map(|class| line(&format!("class {class}"))).collect(),
         columns: vec![Column { name: line("code"), kind: ColumnKind::Number }],
+        text: None,
         features,
         backbone,
         head,

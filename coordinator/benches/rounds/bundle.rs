@@ -43,6 +43,7 @@ fn bundle(classes: &[Line]) -> Bundle {
     let columns = shipped.manifest().columns.len();
     let golden = Golden {
         rows: vec![vec![None; columns]],
+        texts: Vec::new(),
         features: vec![row],
         probabilities: Vec::new(),
         confidences: Vec::new(),

@@ -6,16 +6,25 @@
 //! inputs make them, with each value made once and before its use, and of the shape that the
 //! bundle's manifest says.
 //!
-//! That is not all that can be wrong: a constant index out of bounds aborts the embedded engine. It
-//! does so on every row alike, so whoever takes bundles from elsewhere loads a new one in a child
-//! process first: loading runs the golden rows, together and one by one.
+//! A backbone of texts takes integers, the tokens, and makes more of them from the length of a text.
+//! For it, and for it only, `flow` follows every integer from where it is made to where it is used.
+//!
+//! That is not all that can be wrong: a constant index out of bounds aborts the embedded engine, and
+//! a product of dimensions may ask for more memory than there is. Such a fault shows on every row,
+//! or on a text of the greatest length, so whoever takes bundles from elsewhere loads a new one in a
+//! child process first: loading runs the golden rows, together and one by one.
 //!
 //! Field numbers are those of `onnx.proto` (ONNX 1.19, Apache-2.0).
 
-use std::collections::HashSet;
+mod flow;
+mod tensor;
 
-use crate::manifest::BACKBONE_BYTES_MAX;
-use crate::protobuf::{Fields, Malformed, Value, varint};
+use std::collections::HashMap;
+
+use crate::manifest::{BACKBONE_BYTES_MAX, FEATURES_MAX};
+use crate::protobuf::{Fields, Malformed, Value};
+use flow::Kind;
+use tensor::check_tensor;
 
 /// Most nodes of a graph.
 pub const NODES_MAX: usize = 20_000;
@@ -132,6 +141,15 @@ pub enum CheckError {
         /// The value.
         name: String,
     },
+    /// A backbone of texts with other inputs than tokens, or another first output than floats.
+    #[error(
+        "the model's {what} is not of a text: 64-bit input_ids, attention_mask and token_type_ids, \
+         [named, named], to 32-bit floats, [named, named, features] or [named, features]"
+    )]
+    TextInterface {
+        /// `inputs` or `output`.
+        what: &'static str,
+    },
     /// Another input or output than one table of floats of the manifest's width.
     #[error("the model's {what} is not one table of 32-bit floats, [named dimension, {width}]")]
     Interface {
@@ -142,11 +160,95 @@ pub enum CheckError {
     },
 }
 
+/// Inputs that a backbone of texts may have; the first one it must have.
+pub const TEXT_INPUTS: [&str; 3] = ["input_ids", "attention_mask", "token_type_ids"];
+/// Most outputs of a backbone of texts; the first one counts.
+const OUTPUTS_MAX: usize = 8;
+
+/// What a backbone of texts gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TextOutput {
+    /// Numbers of a vector.
+    pub features: usize,
+    /// Whether there is one vector for each token, or one for the text.
+    pub each_token: bool,
+}
+
 /// Checks a backbone that maps `[batch, columns]` to `[batch, features]`.
 ///
 /// # Errors
 /// [`CheckError`], the first thing found.
 pub fn check(model: &[u8], columns: usize, features: usize) -> Result<(), CheckError> {
+    let graph = parse_graph(graph_of(model)?)?;
+    let mut names = Names { kinds: graph.initializers, of_texts: false };
+    // After all initializers, so that an input of the same name is found whatever the file's order.
+    let wrong = |what, width| CheckError::Interface { what, width };
+    let table = |message, what, width| {
+        let (name, shape) = interface(message, what)?;
+        let expected = (FLOAT, vec![None, Some(width as u64)]);
+        if name.is_empty() || shape != expected { Err(wrong(what, width)) } else { Ok(name) }
+    };
+    let mut entry = None;
+    for input in &graph.inputs {
+        let name = table(input, "input", columns)?;
+        names.make(name, Kind::Data)?;
+        entry = Some(name);
+    }
+    if graph.inputs.len() != 1 {
+        return Err(wrong("input", columns));
+    }
+    check_nodes(graph.nodes, &mut names)?;
+    let [output] = graph.outputs[..] else { return Err(wrong("output", features)) };
+    let name = table(output, "output", features)?;
+    if entry == Some(name) {
+        return Err(wrong("output", features));
+    }
+    names.used(name)
+}
+
+/// Checks a backbone that maps tokens below `vocabulary`, `[batch, length]`, to vectors.
+///
+/// # Errors
+/// [`CheckError`], the first thing found.
+pub fn check_text(model: &[u8], vocabulary: usize) -> Result<TextOutput, CheckError> {
+    let graph = parse_graph(graph_of(model)?)?;
+    let mut names = Names { kinds: graph.initializers, of_texts: true };
+    let wrong = |what| CheckError::TextInterface { what };
+    let mut found = [false; TEXT_INPUTS.len()];
+    for input in &graph.inputs {
+        let (name, shape) = interface(input, "inputs")?;
+        let position = TEXT_INPUTS.iter().position(|known| *known == name);
+        let position = position.filter(|_| shape == (INT64, vec![None, None]));
+        let position = position.ok_or_else(|| wrong("inputs"))?;
+        // Ids are checked against the vocabulary; masks are ones, types zeros.
+        let below = [vocabulary as u64, 2, 1][position];
+        names.make(name, Kind::Tokens { below })?;
+        found[position] = true;
+    }
+    if !found[0] {
+        return Err(wrong("inputs"));
+    }
+    check_nodes(graph.nodes, &mut names)?;
+    limit("outputs", graph.outputs.len(), OUTPUTS_MAX)?;
+    let output = graph.outputs.first().ok_or_else(|| wrong("output"))?;
+    let (name, (data_type, dims)) = interface(output, "output")?;
+    names.used(name)?;
+    let (features, each_token) = match dims[..] {
+        [None, None, Some(features)] => (features, true),
+        [None, Some(features)] => (features, false),
+        _ => return Err(wrong("output")),
+    };
+    let features = usize::try_from(features).ok().filter(|n| (1..=FEATURES_MAX).contains(n));
+    match features {
+        Some(features) if data_type == FLOAT && !TEXT_INPUTS.contains(&name) => {
+            Ok(TextOutput { features, each_token })
+        }
+        _ => Err(wrong("output")),
+    }
+}
+
+/// The one graph of a model of nothing but the default operators.
+fn graph_of(model: &[u8]) -> Result<&[u8], CheckError> {
     if model.len() as u64 > BACKBONE_BYTES_MAX {
         return Err(CheckError::TooLarge { got: model.len() as u64 });
     }
@@ -165,10 +267,7 @@ pub fn check(model: &[u8], columns: usize, features: usize) -> Result<(), CheckE
             _ => {}
         }
     }
-    match graph {
-        Some(graph) if default_set => check_graph(graph, columns, features),
-        _ => Err(CheckError::Malformed { part: "model" }),
-    }
+    graph.filter(|_| default_set).ok_or(CheckError::Malformed { part: "model" })
 }
 
 fn operator_set(message: &[u8]) -> Result<(), CheckError> {
@@ -187,76 +286,64 @@ fn operator_set(message: &[u8]) -> Result<(), CheckError> {
     }
 }
 
-/// The values of a graph that exist so far.
-#[derive(Default)]
+/// The values of a graph that exist so far, and what is in them.
 struct Names<'a> {
-    made: HashSet<&'a str>,
-    constants: HashSet<&'a str>,
+    kinds: HashMap<&'a str, Kind>,
+    of_texts: bool,
 }
 
 impl<'a> Names<'a> {
-    fn make(&mut self, name: &'a str) -> Result<(), CheckError> {
-        if self.made.insert(name) {
-            Ok(())
-        } else {
-            Err(CheckError::MadeTwice { name: shortened(name) })
+    fn make(&mut self, name: &'a str, kind: Kind) -> Result<(), CheckError> {
+        match self.kinds.insert(name, kind) {
+            None => Ok(()),
+            Some(_) => Err(CheckError::MadeTwice { name: shortened(name) }),
         }
     }
 
     fn used(&self, name: &str) -> Result<(), CheckError> {
-        if self.made.contains(name) {
-            Ok(())
-        } else {
-            Err(CheckError::NotMade { name: shortened(name) })
-        }
+        self.kind(name).map(|_| ())
+    }
+
+    fn kind(&self, name: &str) -> Result<Kind, CheckError> {
+        let kind = self.kinds.get(name).copied();
+        kind.ok_or_else(|| CheckError::NotMade { name: shortened(name) })
     }
 }
 
-fn check_graph(graph: &[u8], columns: usize, features: usize) -> Result<(), CheckError> {
-    let mut names = Names::default();
-    let (mut nodes, mut inputs, mut outputs) = (Vec::new(), Vec::new(), Vec::new());
+/// A graph's parts, its initializers checked.
+#[derive(Default)]
+struct Graph<'a> {
+    nodes: Vec<&'a [u8]>,
+    inputs: Vec<&'a [u8]>,
+    outputs: Vec<&'a [u8]>,
+    initializers: HashMap<&'a str, Kind>,
+}
+
+fn parse_graph(message: &[u8]) -> Result<Graph<'_>, CheckError> {
+    let mut graph = Graph::default();
     let mut initializers = 0;
-    for field in Fields::of(graph) {
+    for field in Fields::of(message) {
         match field.map_err(bad("graph"))? {
             (1, Value::Bytes(bytes)) => {
-                nodes.push(bytes);
-                limit("nodes", nodes.len(), NODES_MAX)?;
+                graph.nodes.push(bytes);
+                limit("nodes", graph.nodes.len(), NODES_MAX)?;
             }
             (5, Value::Bytes(bytes)) => {
                 initializers += 1;
                 limit("initializers", initializers, INITIALIZERS_MAX)?;
-                let name = check_tensor(bytes)?;
-                names.make(name)?;
-                names.constants.insert(name);
+                let tensor = check_tensor(bytes)?;
+                if graph.initializers.insert(tensor.name, Kind::of_tensor(&tensor)).is_some() {
+                    return Err(CheckError::MadeTwice { name: shortened(tensor.name) });
+                }
             }
-            (11, Value::Bytes(bytes)) => inputs.push(bytes),
-            (12, Value::Bytes(bytes)) => outputs.push(bytes),
+            (11, Value::Bytes(bytes)) => graph.inputs.push(bytes),
+            (12, Value::Bytes(bytes)) => graph.outputs.push(bytes),
             (14, _) => return Err(CheckError::Forbidden { what: "quantization annotations" }),
             (15, _) => return Err(CheckError::Forbidden { what: "sparse initializers" }),
             _ => {}
         }
     }
-    // After all initializers, so that an input of the same name is found whatever the file's order.
-    let mut entry = None;
-    for input in &inputs {
-        let name = interface(input, "input", columns)?;
-        names.make(name)?;
-        entry = Some(name);
-    }
-    if inputs.len() != 1 {
-        return Err(CheckError::Interface { what: "input", width: columns });
-    }
-    for (index, node) in nodes.into_iter().enumerate() {
-        check_node(node, index + 1, &mut names)?;
-    }
-    let [output] = outputs[..] else {
-        return Err(CheckError::Interface { what: "output", width: features });
-    };
-    let name = interface(output, "output", features)?;
-    if entry == Some(name) {
-        return Err(CheckError::Interface { what: "output", width: features });
-    }
-    names.used(name)
+    Ok(graph)
 }
 
 /// What the check needs of a node.
@@ -268,32 +355,55 @@ struct Node<'a> {
     outputs: Vec<&'a str>,
     /// Attribute `to` of a `Cast`.
     to: u64,
+    /// Attribute `axis`; negative ones are large here.
+    axis: u64,
+    /// What the attributes hold: the value of a `Constant`, what a `ConstantOfShape` is filled with.
+    value: Option<Kind>,
 }
 
-fn check_node<'a>(message: &'a [u8], node: usize, names: &mut Names<'a>) -> Result<(), CheckError> {
-    let Node { operator, domain, inputs, outputs, to } = parse_node(message)?;
-    if !is_default(domain) || !OPERATORS.contains(&operator) {
-        let (domain, operator) = (shortened(domain), shortened(operator));
-        return Err(CheckError::Operator { node, domain, operator });
-    }
-    for name in inputs.iter().filter(|name| !name.is_empty()) {
-        names.used(name)?; // an empty name is an input left out
-    }
-    let integers = match operator {
-        "Cast" => ![1, 9, 11].contains(&to), // float, bool, double
-        "Gather" => !inputs.get(1).is_some_and(|name| names.constants.contains(name)),
-        _ => false,
-    };
-    if integers {
-        return Err(CheckError::Integers { node });
-    }
-    for name in outputs.into_iter().filter(|name| !name.is_empty()) {
-        names.make(name)?;
-        if operator == "Constant" {
-            names.constants.insert(name);
+fn check_nodes<'a>(nodes: Vec<&'a [u8]>, names: &mut Names<'a>) -> Result<(), CheckError> {
+    for (index, message) in nodes.into_iter().enumerate() {
+        let position = index + 1;
+        let node = parse_node(message)?;
+        let known = OPERATORS.contains(&node.operator)
+            || (names.of_texts && flow::OPERATORS.contains(&node.operator));
+        if !is_default(node.domain) || !known {
+            return Err(CheckError::Operator {
+                node: position,
+                domain: shortened(node.domain),
+                operator: shortened(node.operator),
+            });
+        }
+        // An empty name is an input left out.
+        let mut kinds = Vec::with_capacity(node.inputs.len());
+        for name in &node.inputs {
+            kinds.push(if name.is_empty() { None } else { Some(names.kind(name)?) });
+        }
+        let result =
+            if names.of_texts { flow::follow(&node, &kinds) } else { fixed(&node, &kinds) };
+        let kind = result.ok_or(CheckError::Integers { node: position })?;
+        for (output, name) in node.outputs.into_iter().enumerate() {
+            // Quantisation gives its scale beside the numbers.
+            let scale = output == 1 && node.operator == "DynamicQuantizeLinear";
+            if !name.is_empty() {
+                names.make(name, if scale { Kind::Data } else { kind })?;
+            }
         }
     }
     Ok(())
+}
+
+/// What a node makes where integers are constants; `None` when it makes integers of data, or uses
+/// such as indices.
+fn fixed(node: &Node<'_>, inputs: &[Option<Kind>]) -> Option<Kind> {
+    let is_constant =
+        |position: usize| matches!(inputs.get(position), Some(Some(Kind::Constant { .. })));
+    match node.operator {
+        "Cast" if ![1, 9, 11].contains(&node.to) => None, // float, bool, double
+        "Gather" if !is_constant(1) => None,
+        "Constant" => Some(node.value.unwrap_or(Kind::Constant { rows: 0, most: None })),
+        _ => Some(Kind::Data),
+    }
 }
 
 fn parse_node(message: &[u8]) -> Result<Node<'_>, CheckError> {
@@ -303,11 +413,7 @@ fn parse_node(message: &[u8]) -> Result<Node<'_>, CheckError> {
             (1, Value::Bytes(bytes)) => node.inputs.push(text(bytes, "node")?),
             (2, Value::Bytes(bytes)) => node.outputs.push(text(bytes, "node")?),
             (4, Value::Bytes(bytes)) => node.operator = text(bytes, "node")?,
-            (5, Value::Bytes(bytes)) => {
-                if let ("to", number) = check_attribute(bytes)? {
-                    node.to = number;
-                }
-            }
+            (5, Value::Bytes(bytes)) => attribute(bytes, &mut node)?,
             (7, Value::Bytes(bytes)) => node.domain = text(bytes, "node")?,
             _ => {}
         }
@@ -316,15 +422,20 @@ fn parse_node(message: &[u8]) -> Result<Node<'_>, CheckError> {
     Ok(node)
 }
 
-/// An attribute may hold numbers, text and one tensor; never a graph. Gives its name and integer.
-fn check_attribute(message: &[u8]) -> Result<(&str, u64), CheckError> {
-    let (mut name, mut integer) = ("", 0);
+/// An attribute may hold numbers, text and one tensor; never a graph.
+fn attribute(message: &[u8], node: &mut Node<'_>) -> Result<(), CheckError> {
+    let (mut name, mut integer, mut value, mut most) = ("", 0, None, None::<u64>);
     for field in Fields::of(message) {
         match field.map_err(bad("attribute"))? {
             (1, Value::Bytes(bytes)) => name = text(bytes, "attribute")?,
             (3, Value::Varint(number)) => integer = number,
-            (5, Value::Bytes(bytes)) => {
-                check_tensor(bytes)?;
+            (5, Value::Bytes(bytes)) => value = Some(Kind::of_tensor(&check_tensor(bytes)?)),
+            (8, Value::Bytes(packed)) => {
+                let largest = tensor::largest_varint(packed).map_err(bad("attribute"))?;
+                most = most.max(Some(largest));
+            }
+            (8, Value::Varint(number)) => {
+                most = most.max(Some(number.cast_signed().unsigned_abs()))
             }
             (6 | 11, _) => return Err(CheckError::Forbidden { what: "a graph within a node" }),
             (10, _) => return Err(CheckError::Forbidden { what: "a list of tensors in a node" }),
@@ -332,105 +443,65 @@ fn check_attribute(message: &[u8]) -> Result<(&str, u64), CheckError> {
             _ => {}
         }
     }
-    Ok((name, integer))
-}
-
-/// Checks that a tensor is in the model and as large as its shape says; gives its name.
-fn check_tensor(message: &[u8]) -> Result<&str, CheckError> {
-    let (mut name, mut data_type, mut elements) = ("", 0, Some(1_u64));
-    let (mut raw, mut typed) = (None, 0_u64);
-    let mut external = false;
-    for field in Fields::of(message) {
-        let (number, value) = field.map_err(bad("tensor"))?;
-        match (number, value) {
-            (1, Value::Varint(dim)) => elements = elements.and_then(|e| e.checked_mul(dim)),
-            (1, Value::Bytes(mut packed)) => {
-                while !packed.is_empty() {
-                    let dim = varint(&mut packed).map_err(bad("tensor"))?;
-                    elements = elements.and_then(|e| e.checked_mul(dim));
-                }
-            }
-            (2, Value::Varint(number)) => data_type = number,
-            (4, Value::Bytes(packed)) => typed += packed.len() as u64 / 4,
-            (5 | 7 | 11, Value::Bytes(packed)) => {
-                typed += packed.iter().filter(|byte| **byte < 0x80).count() as u64;
-            }
-            (10, Value::Bytes(packed)) => typed += packed.len() as u64 / 8,
-            (4 | 5 | 7 | 10 | 11, Value::Varint(_) | Value::Fixed(_)) => typed += 1,
-            (8, Value::Bytes(bytes)) => name = text(bytes, "tensor")?,
-            (9, Value::Bytes(bytes)) => raw = Some(bytes.len() as u64),
-            (13, _) => external = true,
-            (14, Value::Varint(location)) => external |= location != 0,
-            _ => {}
+    match name {
+        "to" => node.to = integer,
+        "axis" => node.axis = integer,
+        "value" => node.value = value,
+        "value_int" => {
+            let most = Some(integer.cast_signed().unsigned_abs());
+            node.value = Some(Kind::Constant { rows: 0, most });
         }
+        "value_ints" => node.value = Some(Kind::Constant { rows: 0, most }),
+        _ => {}
     }
-    if external {
-        return Err(CheckError::ExternalData { name: shortened(name) });
-    }
-    let size = element_bytes(data_type);
-    let wanted = match raw {
-        Some(_) => elements.zip(size).and_then(|(elements, size)| elements.checked_mul(size)),
-        None => elements.and(size).and(elements),
-    };
-    let got = raw.unwrap_or(typed);
-    if wanted != Some(got) || (raw.is_some() && typed > 0) {
-        let got = wanted.map(|_| got);
-        return Err(CheckError::Tensor { name: shortened(name), data_type, got });
-    }
-    Ok(name)
+    Ok(())
 }
 
-/// Bytes of one element of an ONNX tensor type, `None` for types that no backbone needs.
-fn element_bytes(data_type: u64) -> Option<u64> {
-    match data_type {
-        2 | 3 | 9 => Some(1), // uint8, int8, bool
-        1 | 6 => Some(4),     // float, int32
-        7 | 11 => Some(8),    // int64, double
-        _ => None,
-    }
-}
+/// ONNX's number of 32-bit floats.
+const FLOAT: u64 = 1;
+/// ONNX's number of 64-bit integers.
+const INT64: u64 = 7;
+/// Most dimensions of a graph's input or output.
+const RANK_MAX: usize = 3;
 
-/// Checks a graph input or output: a float table with a named first dimension; gives its name.
+/// The name, element type and dimensions of a graph input or output; a named dimension is `None`,
+/// one that is neither named nor positive is zero, which matches nothing. No tensor has type 0.
 fn interface<'a>(
     message: &'a [u8],
     what: &'static str,
-    width: usize,
-) -> Result<&'a str, CheckError> {
-    let (mut name, mut shape) = ("", None);
+) -> Result<(&'a str, (u64, Vec<Option<u64>>)), CheckError> {
+    let (mut name, mut shape) = ("", (0, Vec::new()));
     for field in Fields::of(message) {
         match field.map_err(bad(what))? {
             (1, Value::Bytes(bytes)) => name = text(bytes, what)?,
-            (2, Value::Bytes(bytes)) => shape = float_shape(bytes, what)?,
+            (2, Value::Bytes(bytes)) => {
+                if let Some(tensor) = message_at(bytes, 1, what)? {
+                    shape = tensor_type(tensor, what)?;
+                }
+            }
             _ => {}
         }
     }
-    let expected = [None, Some(width as u64)];
-    if name.is_empty() || shape.is_none_or(|shape| shape != expected) {
-        return Err(CheckError::Interface { what, width });
-    }
-    Ok(name)
+    Ok((name, shape))
 }
 
-/// The dimensions of a `TypeProto` that is a tensor of 32-bit floats; a named dimension is `None`.
-fn float_shape(message: &[u8], what: &'static str) -> Result<Option<Vec<Option<u64>>>, CheckError> {
-    let Some(tensor) = message_at(message, 1, what)? else { return Ok(None) };
-    let (mut is_float, mut dims) = (false, Vec::new());
-    for field in Fields::of(tensor) {
+fn tensor_type(message: &[u8], what: &'static str) -> Result<(u64, Vec<Option<u64>>), CheckError> {
+    let (mut data_type, mut dims) = (0, Vec::new());
+    for field in Fields::of(message) {
         match field.map_err(bad(what))? {
-            (1, Value::Varint(element)) => is_float = element == 1,
+            (1, Value::Varint(element)) => data_type = element,
             (2, Value::Bytes(shape)) => {
                 for dim in Fields::of(shape) {
                     if let (1, Value::Bytes(dim)) = dim.map_err(bad(what))? {
                         dims.push(dimension(dim, what)?);
-                        limit("dimensions", dims.len(), 2)?;
+                        limit("dimensions", dims.len(), RANK_MAX)?;
                     }
                 }
             }
             _ => {}
         }
     }
-    // A dimension that is neither named nor positive is recorded as zero, which matches nothing.
-    Ok(is_float.then_some(dims))
+    Ok((data_type, dims))
 }
 
 fn dimension(message: &[u8], what: &'static str) -> Result<Option<u64>, CheckError> {
@@ -483,11 +554,13 @@ fn shortened(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use proptest::prelude::*;
 
     use super::*;
 
-    const SHIPPED: &[u8] = include_bytes!("../bundles/heart-disease/backbone.onnx");
+    const SHIPPED: &[u8] = include_bytes!("../../bundles/heart-disease/backbone.onnx");
 
     /// A protobuf field of wire type 2.
     fn part(number: u8, body: &[u8]) -> Vec<u8> {
@@ -553,8 +626,9 @@ mod tests {
 
     #[test]
     fn the_operators_are_named_once() {
-        let distinct: HashSet<_> = OPERATORS.iter().collect();
-        assert_eq!(distinct.len(), OPERATORS.len());
+        let all = || OPERATORS.iter().chain(flow::OPERATORS);
+        let distinct: HashSet<_> = all().collect();
+        assert_eq!(distinct.len(), all().count());
     }
 
     #[test]
@@ -673,6 +747,116 @@ mod tests {
         let nodes = node("Abs", &["x"], &[]).repeat(NODES_MAX + 1);
         let error = refused(&model(&[&nodes], &[]));
         assert!(matches!(error, CheckError::TooMany { what: "nodes", .. }));
+    }
+
+    /// Tokens of a text, `[batch, length]`, or, with `data_type` 1, something else.
+    fn tokens(name: &str, data_type: u8) -> Vec<u8> {
+        let dims = ["batch", "length"].map(|dim| part(1, &part(2, dim.as_bytes()))).concat();
+        let tensor = [number(1, data_type), part(2, &dims)].concat();
+        part(11, &[part(1, name.as_bytes()), part(2, &part(1, &tensor))].concat())
+    }
+
+    /// Integer initializer of shape `[values]`.
+    fn integers(name: &str, values: &[i64]) -> Vec<u8> {
+        let raw: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let length = number(1, u8::try_from(values.len()).unwrap());
+        part(5, &[length, number(2, 7), part(8, name.as_bytes()), part(9, &raw)].concat())
+    }
+
+    /// Vectors of a vocabulary of three, two wide: `y = Gather(w, input_ids)`, and `more` before it.
+    fn text_with(more: &[u8]) -> Vec<u8> {
+        let weights =
+            [number(1, 3), number(1, 2), number(2, 1), part(8, b"w"), part(9, &[0; 24])].concat();
+        let dims = [part(1, &part(2, b"b")), part(1, &part(2, b"l")), part(1, &number(1, 2))];
+        let tensor = [number(1, 1), part(2, &dims.concat())].concat();
+        let graph: [&[u8]; 5] = [
+            &part(5, &weights),
+            &tokens("input_ids", 7),
+            more,
+            &node("Gather", &["w", "input_ids"], &["y"]),
+            &part(12, &[part(1, b"y"), part(2, &part(1, &tensor))].concat()),
+        ];
+        model(&graph, &[])
+    }
+
+    #[track_caller]
+    fn refused_text(more: &[&[u8]]) -> CheckError {
+        check_text(&text_with(&more.concat()), 3).unwrap_err()
+    }
+
+    #[test]
+    fn a_backbone_of_texts_passes_and_no_table_does() {
+        let expected = TextOutput { features: 2, each_token: true };
+        assert_eq!(check_text(&text_with(&[]), 3), Ok(expected));
+        let all = [tokens("attention_mask", 7), tokens("token_type_ids", 7)].concat();
+        assert_eq!(check_text(&text_with(&all), 2), Ok(expected));
+        for wrong in [tokens("position_ids", 7), tokens("attention_mask", 1), table(11, "x", 2)] {
+            let error = refused_text(&[&wrong]);
+            assert_eq!(error, CheckError::TextInterface { what: "inputs" });
+        }
+        assert!(matches!(check(&text_with(&[]), 2, 2), Err(CheckError::Interface { .. })));
+        let error = check_text(&sum_with(&[]), 3);
+        assert!(matches!(error, Err(CheckError::TextInterface { .. })));
+    }
+
+    #[test]
+    fn tokens_index_nothing_that_is_smaller_than_their_vocabulary() {
+        let error = check_text(&text_with(&[]), 4);
+        assert_eq!(error, Err(CheckError::Integers { node: 1 }));
+        // Along another axis, and in what is no table of constants.
+        let along = [part(1, b"axis"), number(3, 1)].concat();
+        let fields = [part(1, b"w"), part(1, b"input_ids"), part(2, b"z"), part(4, b"Gather")];
+        let other_axis = part(1, &[fields.concat(), part(5, &along)].concat());
+        let of_data = node("Gather", &["input_ids", "input_ids"], &["z"]);
+        for more in [other_axis, of_data] {
+            assert_eq!(refused_text(&[&more]), CheckError::Integers { node: 1 });
+        }
+    }
+
+    #[test]
+    fn sizes_come_from_dimensions_and_constants_of_bounded_size() {
+        let shape = node("Shape", &["input_ids"], &["s"]);
+        let expand = node("Expand", &["w", "n"], &["z"]);
+        let fine = [&shape[..], &integers("n", &[4096]), &expand].concat();
+        assert!(check_text(&text_with(&fine), 3).is_ok());
+        for size in [4097, i64::MAX, i64::MIN] {
+            let error = refused_text(&[&integers("n", &[size]), &expand]);
+            assert_eq!(error, CheckError::Integers { node: 1 }, "{size}");
+        }
+        // The product of two dimensions is not bounded by either.
+        let square = node("Mul", &["s", "s"], &["n"]);
+        assert_eq!(refused_text(&[&shape, &square, &expand]), CheckError::Integers { node: 3 });
+        // Sizes that the data says, directly and by way of a cast.
+        let direct = node("Expand", &["w", "input_ids"], &["z"]);
+        assert_eq!(refused_text(&[&direct]), CheckError::Integers { node: 1 });
+        let sum = node("Add", &["input_ids", "input_ids"], &["n"]);
+        assert_eq!(refused_text(&[&sum]), CheckError::Integers { node: 1 });
+        let cast = |from: &str, to: &str, data_type| {
+            let attribute = [part(1, b"to"), number(3, data_type)].concat();
+            let fields = [part(1, from.as_bytes()), part(2, to.as_bytes()), part(4, b"Cast")];
+            part(1, &[fields.concat(), part(5, &attribute)].concat())
+        };
+        let there_and_back = [cast("input_ids", "f", 1), cast("f", "n", 7)];
+        assert_eq!(
+            refused_text(&[&there_and_back[0], &there_and_back[1]]),
+            CheckError::Integers { node: 2 }
+        );
+        let chosen = node("Where", &["f", "s", "s"], &["n"]);
+        let error = refused_text(&[&shape, &cast("input_ids", "f", 9), &chosen, &expand]);
+        assert_eq!(error, CheckError::Integers { node: 4 });
+    }
+
+    #[test]
+    fn control_flow_and_strings_stay_out_of_texts_too() {
+        for operator in
+            ["Loop", "If", "Scan", "Tile", "NonZero", "RandomNormal", "StringNormalizer"]
+        {
+            let error = refused_text(&[&node(operator, &["w"], &["z"])]);
+            assert!(matches!(error, CheckError::Operator { node: 1, .. }), "{operator}: {error}");
+        }
+        // What only texts need stays out of tables.
+        let error = refused(&sum_with(&node("Shape", &["x"], &["z"])));
+        assert!(matches!(error, CheckError::Operator { .. }));
     }
 
     proptest! {

@@ -1,0 +1,152 @@
+//! Bundles of texts, from a model's folder to prelabels, with whatever engine there is.
+#![allow(clippy::unwrap_used, reason = "a test may fail by panicking")]
+#![cfg(feature = "runtime")]
+
+mod tiny;
+
+use std::path::{Path, PathBuf};
+
+use insitu_models::bundle::{Bundle, BundleError};
+use insitu_models::check::CheckError;
+use insitu_models::engine::{Engine, Library};
+use insitu_models::manifest::{ManifestError, Pooling, Sentence};
+use insitu_models::pack::{PackError, TextModel, Title};
+use insitu_models::predict::{PredictError, Predictor};
+use insitu_models::wordpiece::TokenizerError;
+use insitu_protocol::text::Line;
+
+fn folder(backbone: &[u8], tokenizer: &[u8]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("model.onnx"), backbone).unwrap();
+    std::fs::write(folder.path().join("tokenizer.json"), tokenizer).unwrap();
+    folder
+}
+
+fn engine() -> Engine {
+    Engine::start(&Library::Search).unwrap()
+}
+
+fn line(text: &str) -> Line {
+    Line::new(text).unwrap()
+}
+
+fn packed() -> Bundle {
+    let folder = folder(&tiny::backbone(0), &tiny::tokenizer());
+    let model = TextModel::open(folder.path(), 8, Pooling::Mean).unwrap();
+    let classes = vec![line("heart"), line("bank_card")];
+    let title = Title { name: line("tiny"), field: line("note"), classes, licences: Vec::new() };
+    model.bundle(&engine(), title).unwrap()
+}
+
+#[test]
+fn features_are_the_mean_of_the_words_centred_and_of_length_one() {
+    let folder = folder(&tiny::backbone(0), &tiny::tokenizer());
+    let mut model = TextModel::open(folder.path(), 4, Pooling::Mean).unwrap();
+    let mut encoder = model.encoder(&engine()).unwrap();
+    let check = |got: &[f32], expected: [f32; 3]| {
+        let near = got.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6);
+        assert!(near && got.len() == 3, "{got:?} where {expected:?} is due");
+    };
+    check(&encoder.features(&["Heart"]).unwrap(), [1.0, 0.0, 0.0]);
+    check(&encoder.features(&["bank card"]).unwrap(), [0.0, 0.6, 0.8]); // (3, 4) / 5
+    // Four words count, and no padding.
+    check(&encoder.features(&["bank bank bank bank card card card"]).unwrap(), [0.0, 1.0, 0.0]);
+    // Neighbours of any length change nothing, and the order stays.
+    let three = encoder.features(&["bank card", "heart", "bank"]).unwrap();
+    check(&three[..3], [0.0, 0.6, 0.8]);
+    check(&three[3..6], [1.0, 0.0, 0.0]);
+    check(&three[6..], [0.0, 1.0, 0.0]);
+
+    model.centre_at(&engine(), &["bank", "bank card"]).unwrap();
+    let mut encoder = model.encoder(&engine()).unwrap();
+    let (bank, card) = (1.0 - 0.8, -0.4); // less the mean of (0, 1, 0) and (0, .6, .8)
+    let length = f32::hypot(bank, card);
+    check(&encoder.features(&["bank"]).unwrap(), [0.0, bank / length, card / length]);
+}
+
+#[test]
+fn a_packed_bundle_prelabels_by_its_classes_names() {
+    let bundle = packed();
+    let dir = tempfile::tempdir().unwrap();
+    let at = dir.path().join("bundle");
+    bundle.write_to(&at).unwrap();
+    let mut predictor = Predictor::load(&engine(), &Bundle::open(&at).unwrap()).unwrap();
+    let found = predictor.predict_texts(&["my card, my bank!", "the HEART"]).unwrap();
+    assert_eq!(found.iter().map(|p| p.class).collect::<Vec<_>>(), [1, 0]);
+    assert!(found.iter().all(|p| p.confidence > 0.5));
+    assert!(matches!(predictor.features(&[0.0]), Err(PredictError::Input { given: "rows" })));
+    let next = bundle.successor(bundle.head().clone(), Sentence::new("again").unwrap()).unwrap();
+    assert_eq!(next.tokenizer(), bundle.tokenizer());
+    assert_eq!(next.objects().len(), 4);
+}
+
+#[test]
+fn another_tokenizer_is_refused_by_its_digest() {
+    let bundle = packed();
+    let mut objects = bundle.objects();
+    let text = String::from_utf8(objects[3].1.clone()).unwrap();
+    objects[3].1 = text.replace("heart", "haert").into_bytes();
+    let bent = Bundle::from_objects(bundle.manifest_bytes().to_vec(), |object| {
+        objects.iter().find(|(known, _)| known == object).map(|(_, bytes)| bytes.clone())
+    });
+    assert!(matches!(bent, Err(BundleError::Digest { what: "tokenizer", .. })));
+    let missing = Bundle::from_objects(bundle.manifest_bytes().to_vec(), |object| {
+        let known = objects.iter().take(3).find(|(known, _)| known == object);
+        known.map(|(_, bytes)| bytes.clone())
+    });
+    assert!(matches!(missing, Err(BundleError::Missing { what: "tokenizer" })));
+}
+
+#[test]
+fn what_is_no_model_of_texts_is_refused_with_its_reason() {
+    let open = |backbone: &[u8], tokenizer: &[u8]| {
+        let folder = folder(backbone, tokenizer);
+        TextModel::open(folder.path(), 8, Pooling::Mean)
+    };
+    // The tokenizer has an id that the table has no row for.
+    let short = open(&tiny::backbone(1), &tiny::tokenizer()).unwrap_err();
+    assert!(matches!(short, PackError::Check { source: CheckError::Integers { node: 1 } }));
+    let mut text = open(&tiny::backbone(0), b"{}").unwrap_err();
+    assert!(
+        matches!(text, PackError::Tokenizer { source: TokenizerError::Malformed { .. } }),
+        "{text}"
+    );
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundles/heart-disease/backbone.onnx");
+    let table = std::fs::read(shipped).unwrap();
+    let refused = open(&table, &tiny::tokenizer()).unwrap_err();
+    assert!(matches!(
+        refused,
+        PackError::Check { source: CheckError::TextInterface { what: "inputs" } }
+    ));
+    text = TextModel::open(&PathBuf::from("/nowhere"), 8, Pooling::Mean).unwrap_err();
+    assert!(matches!(text, PackError::File { .. }));
+}
+
+#[test]
+fn a_manifest_of_texts_says_all_and_nothing_absurd() {
+    let with = |pointer: &str, value: serde_json::Value| {
+        let bytes = packed().manifest_bytes().to_vec();
+        let mut json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        *json.pointer_mut(pointer).unwrap() = value;
+        let bytes = serde_json::to_vec(&json).unwrap();
+        match Bundle::from_objects(bytes, |_| None).unwrap_err() {
+            BundleError::Manifest { source } => source,
+            other => panic!("{pointer}: {other}"),
+        }
+    };
+    for (pointer, value) in [
+        ("/text/tokens", 513_u64),
+        ("/text/tokens", 0),
+        ("/text/vocabulary", 1 << 40),
+        ("/text/tokenizer/bytes", 1 << 40),
+    ] {
+        let error = with(pointer, value.into());
+        assert!(matches!(error, ManifestError::Range { .. }), "{pointer} = {value}: {error}");
+    }
+    let centre = with("/text/centre", serde_json::json!([0.5]));
+    assert!(matches!(centre, ManifestError::Range { what: "centre", got: 1, .. }));
+    assert!(matches!(with("/text", serde_json::Value::Null), ManifestError::Text));
+    assert!(matches!(with("/columns/0/kind", "number".into()), ManifestError::Text));
+    let unknown = with("/text/pooling", "sum".into());
+    assert!(matches!(unknown, ManifestError::Malformed { .. }));
+}
