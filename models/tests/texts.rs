@@ -129,10 +129,9 @@ fn a_manifest_of_texts_says_all_and_nothing_absurd() {
         let mut json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
         *json.pointer_mut(pointer).unwrap() = value;
         let bytes = serde_json::to_vec(&json).unwrap();
-        match Bundle::from_objects(bytes, |_| None).unwrap_err() {
-            BundleError::Manifest { source } => source,
-            other => panic!("{pointer}: {other}"),
-        }
+        let error = Bundle::from_objects(bytes, |_| None).unwrap_err();
+        let BundleError::Manifest { source } = error else { panic!("{pointer}: {error}") };
+        source
     };
     for (pointer, value) in [
         ("/text/tokens", 513_u64),

@@ -34,6 +34,7 @@ pub mod audit;
 pub mod budget;
 pub mod clip;
 pub mod contribution;
+pub mod correlated;
 pub mod estimate;
 pub mod secagg;
 pub mod statistics;

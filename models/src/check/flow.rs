@@ -69,8 +69,12 @@ impl Kind {
         }
     }
 
-    fn is_constant(self) -> bool {
-        matches!(self, Self::Constant { .. })
+    /// Rows of a constant.
+    fn rows(self) -> Option<u64> {
+        match self {
+            Self::Constant { rows, .. } => Some(rows),
+            Self::Extent { .. } | Self::Tokens { .. } | Self::Quantised | Self::Data => None,
+        }
     }
 
     /// The same values in another arrangement, which constants, extents or data decide.
@@ -105,7 +109,7 @@ pub(super) fn follow(node: &Node<'_>, inputs: &[Option<Kind>]) -> Option<Kind> {
         "Cast" => cast(input(0)?, node.to),
         "Identity" => input(0),
         "Reshape" | "Slice" | "Unsqueeze" | "Squeeze" | "Split" => {
-            let result = if inputs.iter().skip(1).flatten().all(|kind| kind.is_constant()) {
+            let result = if inputs.iter().skip(1).flatten().all(|kind| kind.rows().is_some()) {
                 input(0)?.rearranged()
             } else {
                 decided(input(0)?)
@@ -117,10 +121,10 @@ pub(super) fn follow(node: &Node<'_>, inputs: &[Option<Kind>]) -> Option<Kind> {
             (known_from(1) && input(0)? != Kind::Quantised).then_some(Kind::Data)
         }
         "DynamicQuantizeLinear" | "MatMulInteger" => Some(Kind::Quantised),
-        "DequantizeLinear" => Some(match input(0)? {
-            Kind::Constant { rows, .. } => Kind::Constant { rows, most: None },
-            _ => Kind::Data,
-        }),
+        "DequantizeLinear" => {
+            let rows = input(0)?.rows();
+            Some(rows.map_or(Kind::Data, |rows| Kind::Constant { rows, most: None }))
+        }
         _ => combined(node.operator, &all),
     }
 }
@@ -182,15 +186,11 @@ fn combined(operator: &str, inputs: &[Kind]) -> Option<Kind> {
             | "Or"
             | "Xor"
     );
-    if inputs.iter().all(|kind| kind.is_constant()) && !inputs.is_empty() {
-        let rows = |kind: &Kind| match kind {
-            Kind::Constant { rows, .. } => *rows,
-            _ => 0,
-        };
+    let constants: Option<Vec<u64>> = inputs.iter().map(|kind| kind.rows()).collect();
+    if let Some(rows) = constants.filter(|rows| !rows.is_empty()) {
         // A table scaled by tables, vectors or numbers keeps its rows; nothing else surely does.
-        let keeps = matches!(operator, "Add" | "Sub" | "Mul" | "Div");
-        let keeps = keeps && inputs.iter().all(|kind| rows(kind) > 0);
-        let rows = if keeps { inputs.iter().map(rows).max().unwrap_or(0) } else { 0 };
+        let keeps = matches!(operator, "Add" | "Sub" | "Mul" | "Div") && !rows.contains(&0);
+        let rows = if keeps { rows.into_iter().max().unwrap_or(0) } else { 0 };
         return Some(Kind::Constant { rows, most: arithmetic(operator, inputs) });
     }
     if inputs.iter().all(|kind| kind.known().is_some()) {

@@ -184,9 +184,9 @@ pub fn check(model: &[u8], columns: usize, features: usize) -> Result<(), CheckE
     // After all initializers, so that an input of the same name is found whatever the file's order.
     let wrong = |what, width| CheckError::Interface { what, width };
     let table = |message, what, width| {
-        let (name, shape) = interface(message, what)?;
-        let expected = (FLOAT, vec![None, Some(width as u64)]);
-        if name.is_empty() || shape != expected { Err(wrong(what, width)) } else { Ok(name) }
+        let (name, tensor) = interface(message, what)?;
+        let expected = TensorType { element: FLOAT, dims: vec![None, Some(width as u64)] };
+        if name.is_empty() || tensor != expected { Err(wrong(what, width)) } else { Ok(name) }
     };
     let mut entry = None;
     for input in &graph.inputs {
@@ -214,11 +214,12 @@ pub fn check_text(model: &[u8], vocabulary: usize) -> Result<TextOutput, CheckEr
     let graph = parse_graph(graph_of(model)?)?;
     let mut names = Names { kinds: graph.initializers, of_texts: true };
     let wrong = |what| CheckError::TextInterface { what };
+    let tokens = TensorType { element: INT64, dims: vec![None, None] };
     let mut found = [false; TEXT_INPUTS.len()];
     for input in &graph.inputs {
-        let (name, shape) = interface(input, "inputs")?;
+        let (name, tensor) = interface(input, "inputs")?;
         let position = TEXT_INPUTS.iter().position(|known| *known == name);
-        let position = position.filter(|_| shape == (INT64, vec![None, None]));
+        let position = position.filter(|_| tensor == tokens);
         let position = position.ok_or_else(|| wrong("inputs"))?;
         // Ids are checked against the vocabulary; masks are ones, types zeros.
         let below = [vocabulary as u64, 2, 1][position];
@@ -231,7 +232,7 @@ pub fn check_text(model: &[u8], vocabulary: usize) -> Result<TextOutput, CheckEr
     check_nodes(graph.nodes, &mut names)?;
     limit("outputs", graph.outputs.len(), OUTPUTS_MAX)?;
     let output = graph.outputs.first().ok_or_else(|| wrong("output"))?;
-    let (name, (data_type, dims)) = interface(output, "output")?;
+    let (name, TensorType { element, dims }) = interface(output, "output")?;
     names.used(name)?;
     let (features, each_token) = match dims[..] {
         [None, None, Some(features)] => (features, true),
@@ -240,7 +241,7 @@ pub fn check_text(model: &[u8], vocabulary: usize) -> Result<TextOutput, CheckEr
     };
     let features = usize::try_from(features).ok().filter(|n| (1..=FEATURES_MAX).contains(n));
     match features {
-        Some(features) if data_type == FLOAT && !TEXT_INPUTS.contains(&name) => {
+        Some(features) if element == FLOAT && !TEXT_INPUTS.contains(&name) => {
             Ok(TextOutput { features, each_token })
         }
         _ => Err(wrong("output")),
@@ -464,44 +465,53 @@ const INT64: u64 = 7;
 /// Most dimensions of a graph's input or output.
 const RANK_MAX: usize = 3;
 
-/// The name, element type and dimensions of a graph input or output; a named dimension is `None`,
-/// one that is neither named nor positive is zero, which matches nothing. No tensor has type 0.
+/// The type of a graph's input or output.
+#[derive(Debug, Default, PartialEq)]
+struct TensorType {
+    /// ONNX's number of the elements' type; 0 is none.
+    element: u64,
+    /// A named dimension is `None`, one that is neither named nor positive is zero, which matches
+    /// nothing.
+    dims: Vec<Option<u64>>,
+}
+
+/// The name and type of a graph input or output.
 fn interface<'a>(
     message: &'a [u8],
     what: &'static str,
-) -> Result<(&'a str, (u64, Vec<Option<u64>>)), CheckError> {
-    let (mut name, mut shape) = ("", (0, Vec::new()));
+) -> Result<(&'a str, TensorType), CheckError> {
+    let (mut name, mut found) = ("", TensorType::default());
     for field in Fields::of(message) {
         match field.map_err(bad(what))? {
             (1, Value::Bytes(bytes)) => name = text(bytes, what)?,
             (2, Value::Bytes(bytes)) => {
                 if let Some(tensor) = message_at(bytes, 1, what)? {
-                    shape = tensor_type(tensor, what)?;
+                    found = tensor_type(tensor, what)?;
                 }
             }
             _ => {}
         }
     }
-    Ok((name, shape))
+    Ok((name, found))
 }
 
-fn tensor_type(message: &[u8], what: &'static str) -> Result<(u64, Vec<Option<u64>>), CheckError> {
-    let (mut data_type, mut dims) = (0, Vec::new());
+fn tensor_type(message: &[u8], what: &'static str) -> Result<TensorType, CheckError> {
+    let mut found = TensorType::default();
     for field in Fields::of(message) {
         match field.map_err(bad(what))? {
-            (1, Value::Varint(element)) => data_type = element,
+            (1, Value::Varint(element)) => found.element = element,
             (2, Value::Bytes(shape)) => {
                 for dim in Fields::of(shape) {
                     if let (1, Value::Bytes(dim)) = dim.map_err(bad(what))? {
-                        dims.push(dimension(dim, what)?);
-                        limit("dimensions", dims.len(), RANK_MAX)?;
+                        found.dims.push(dimension(dim, what)?);
+                        limit("dimensions", found.dims.len(), RANK_MAX)?;
                     }
                 }
             }
             _ => {}
         }
     }
-    Ok((data_type, dims))
+    Ok(found)
 }
 
 fn dimension(message: &[u8], what: &'static str) -> Result<Option<u64>, CheckError> {

@@ -82,9 +82,37 @@ impl Collector {
         rho: Option<Rho>,
     ) -> Result<Vec<Vec<i64>>> {
         let dimensions = exact.first().map_or(0, |values| values.len());
+        let noise = self.pay(sensitivity, rho, dimensions)?;
+        self.hear(exact, noise)
+    }
+
+    /// Charges a release of `dimensions` numbers, or a run of releases that is one by its proof,
+    /// and gives the noise of each site; none when nothing is noised.
+    ///
+    /// # Errors
+    /// When the charge does not fit.
+    pub(crate) fn pay(
+        &mut self,
+        sensitivity: SquaredSensitivity,
+        rho: Option<Rho>,
+        dimensions: usize,
+    ) -> Result<Option<GaussianScale>> {
+        let rho = rho.filter(|_| self.budget.is_some());
+        rho.map(|rho| self.charge(sensitivity, rho, dimensions)).transpose()
+    }
+
+    /// What the coordinator sees of exact numbers with noise that was paid for.
+    ///
+    /// # Errors
+    /// When noise cannot be drawn, or a sum does not fit.
+    pub(crate) fn hear(
+        &mut self,
+        exact: &[&[i64]],
+        noise: Option<GaussianScale>,
+    ) -> Result<Vec<Vec<i64>>> {
+        let dimensions = exact.first().map_or(0, |values| values.len());
         let mut released: Vec<Vec<i64>> = exact.iter().map(|values| values.to_vec()).collect();
-        if let (Some(rho), Some(_)) = (rho, self.budget) {
-            let scale = self.charge(sensitivity, rho, dimensions)?;
+        if let Some(scale) = noise {
             for values in &mut released {
                 *values = add_noise(values, scale)?;
             }
