@@ -118,6 +118,18 @@ impl Head {
         Ok(values)
     }
 
+    /// The most probable class; the first one of several.
+    ///
+    /// # Errors
+    /// As [`Head::probabilities`].
+    pub fn best(&self, item: &[f32]) -> Result<usize, HeadError> {
+        let probabilities = self.probabilities(item, 1.0)?;
+        let first_best = |best: usize, next: usize| {
+            if probabilities[next] > probabilities[best] { next } else { best }
+        };
+        Ok((0..probabilities.len()).fold(0, first_best))
+    }
+
     /// Gradient of the summed cross entropy of one subject's items, row-major `[classes, features]`.
     ///
     /// For an item with features `x` and class `y` it is `(p − e_y) xᵀ`, `p` the softmax without
@@ -156,7 +168,7 @@ pub(crate) fn narrow(value: f64) -> f32 {
 }
 
 /// Several sums at once: one alone would wait for each addition.
-fn dot(row: &[f32], item: &[f32]) -> f64 {
+pub(crate) fn dot(row: &[f32], item: &[f32]) -> f64 {
     let product = |(weight, value): (&f32, &f32)| f64::from(*weight) * f64::from(*value);
     let (weights, last_weights) = row.as_chunks::<8>();
     let (values, last_values) = item.as_chunks::<8>();
@@ -170,7 +182,7 @@ fn dot(row: &[f32], item: &[f32]) -> f64 {
 }
 
 /// In place, shifted by the maximum so that no exponential overflows.
-fn softmax(values: &mut [f64]) {
+pub(crate) fn softmax(values: &mut [f64]) {
     let top = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let mut sum = 0.0;
     for value in values.iter_mut() {

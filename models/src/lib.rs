@@ -3,15 +3,18 @@
 //! A [`bundle::Bundle`] is a frozen feature network (the *backbone*, ONNX), a linear *head* on top,
 //! a calibration, and golden outputs, all named by digest in a [`manifest::Manifest`] whose bytes
 //! are signed ([`sign`]). An item's fields become a row of numbers ([`columns`]), the backbone turns
-//! rows, or a text's tokens, into features, the [`head`] turns features into probabilities, and [`calibration`] turns the
-//! best of these into a confidence that means what it says.
+//! rows, or a text's tokens, into features, the [`head`] turns features into probabilities, and
+//! [`calibration`] turns the best of these into a confidence that means what it says.
 //!
 //! Sites compute gradients of the head ([`head::Head::subject_gradient`]), the coordinator descends
 //! along their noised sums ([`train::Descent`]), by one of several [`optimiser`]s; where it sees each
 //! site's sum, it can combine them by a [`robust`] rule.
 //!
-//! - Inference (`engine`, `text`, `predict`, `pack`) needs the feature `runtime`, which is on by default. The
-//!   coordinator builds without it and links no inference engine.
+//! [`heads`] has the mathematics of other heads: several labels at once, a hidden layer, spans.
+//! A site may keep a head of its own beside theirs ([`personal`]).
+//!
+//! - Inference (`engine`, `text`, `predict`, `pack`) needs the feature `runtime`, which is on by
+//!   default. The coordinator builds without it and links no inference engine.
 //! - A backbone is untrusted until [`check`] has read it: an engine may abort the whole process on a
 //!   crafted one.
 
@@ -23,10 +26,12 @@ pub mod columns;
 pub mod engine;
 pub mod golden;
 pub mod head;
+pub mod heads;
 pub mod manifest;
 pub mod optimiser;
 #[cfg(feature = "runtime")]
 pub mod pack;
+pub mod personal;
 #[cfg(feature = "runtime")]
 pub mod predict;
 mod protobuf;

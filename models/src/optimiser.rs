@@ -67,11 +67,11 @@ impl Default for Adaptive {
 pub struct UnknownOptimiser;
 
 impl Optimiser {
-    /// Whether steps are distances in weights, whatever the gradient's unit.
-    pub fn is_adaptive(self) -> bool {
+    /// τ of the adaptive ones, whose steps are distances in weights, whatever the gradient's unit.
+    pub fn floor(self) -> Option<f64> {
         match self {
-            Self::FedAvg | Self::FedAvgM { .. } => false,
-            Self::FedAdagrad(_) | Self::FedYogi(_) | Self::FedAdam(_) => true,
+            Self::FedAvg | Self::FedAvgM { .. } => None,
+            Self::FedAdagrad(a) | Self::FedYogi(a) | Self::FedAdam(a) => Some(a.floor),
         }
     }
 

@@ -17,12 +17,16 @@
 //! of the iterates instead of the last half is worth .003 at ε = 3; momentum gains
 //! nothing; half or double the rounds change less than .002.
 
+use crate::optimiser::Optimiser;
+
 /// L2 norm to which a subject's gradient is clipped. Features have length at most 1.
 const CLIP: f64 = 0.5;
 /// Fixed-point bits of a released coordinate.
 const FRACTION_BITS: u8 = 12;
 /// Deviation of the privacy noise in a logit at the end of a run.
 const LOGIT_NOISE: f64 = 1.0;
+/// τ of adaptive optimisers where there is no noise, in units of the mean gradient.
+const FLOOR: f64 = 1e-3;
 /// Largest step in units of the mean gradient, for each class.
 const STEP_PER_CLASS: f64 = 8.0;
 /// The last one in so many rounds is averaged.
@@ -62,6 +66,39 @@ impl Schedule {
             .find(|rounds| whole <= step_max * f64::from(*rounds))
             .unwrap_or(ROUNDS_MAX);
         Self::of_rounds(rounds, mu, subjects, classes)
+    }
+
+    /// Deviation that the privacy noise of a whole run should have in a logit at its end.
+    pub const LOGIT_NOISE: f64 = LOGIT_NOISE;
+
+    /// The optimiser with its τ, and its step, in units of the *sum* over all subjects.
+    ///
+    /// Momentum β multiplies the way by 1/(1 − β), so the step is divided by that. The adaptive
+    /// ones take the deviation of the noise in a coordinate as τ: where there is nothing but noise
+    /// their direction deviates by half a unit then, and T rounds of a step of 2/√T leave a
+    /// deviation of 1 in a logit, as in the rule above. Without noise τ is 10⁻³ of the mean
+    /// gradient's unit.
+    pub fn steps(&self, optimiser: Optimiser, mu: Option<f64>, subjects: f64) -> (Optimiser, f64) {
+        let rounds = f64::from(self.rounds);
+        match optimiser {
+            Optimiser::FedAvg => (optimiser, self.learning_rate),
+            Optimiser::FedAvgM { momentum } => (optimiser, self.learning_rate * (1.0 - momentum)),
+            Optimiser::FedAdagrad(_) | Optimiser::FedYogi(_) | Optimiser::FedAdam(_) => {
+                let noise = mu.map_or(FLOOR * subjects, |mu| rounds.sqrt() * self.clip / mu);
+                (optimiser.with_floor(noise), 2.0 * LOGIT_NOISE / rounds.sqrt())
+            }
+        }
+    }
+
+    /// The optimiser and its step along the mean over subjects of where local steps went.
+    pub fn of_updates(optimiser: Optimiser, rounds: u32) -> (Optimiser, f64) {
+        match optimiser {
+            Optimiser::FedAvg => (optimiser, 1.0),
+            Optimiser::FedAvgM { momentum } => (optimiser, 1.0 - momentum),
+            Optimiser::FedAdagrad(_) | Optimiser::FedYogi(_) | Optimiser::FedAdam(_) => {
+                (optimiser.with_floor(FLOOR), 2.0 * LOGIT_NOISE / f64::from(rounds.max(1)).sqrt())
+            }
+        }
     }
 
     /// The schedule of so many rounds, at least one; the rest as [`Schedule::auto`] has it.

@@ -176,8 +176,6 @@ impl Decoder {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -224,18 +222,16 @@ mod tests {
         assert_eq!(encoder.encode(vec![i64::MAX]), Err(BandsError::Overflow));
     }
 
-    proptest! {
-        #[test]
-        fn decoding_undoes_encoding(
-            bands in 1_usize..8,
-            sums in prop::collection::vec(prop::collection::vec(-100_000_i64..100_000, 3), 1..20),
-        ) {
+    #[test]
+    fn decoding_undoes_encoding() {
+        for bands in [1, 2, 7, 64] {
             let bands = Bands::new(bands).unwrap();
             let (mut encoder, mut decoder) = (Encoder::new(bands.clone()), Decoder::new(bands));
-            for sum in sums {
+            for round in 0_i64..40 {
+                let sum = vec![round * 977 % 1000 - 500, -3 * round, 1 << 20];
                 let found = decoder.decode(&encoder.encode(sum.clone()).unwrap());
                 for (found, exact) in found.iter().zip(sum) {
-                    prop_assert!((found - exact as f64).abs() < 1e-3);
+                    assert!((found - exact as f64).abs() < 1e-3, "{found} where {exact} is due");
                 }
             }
         }

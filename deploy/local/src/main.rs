@@ -1,13 +1,15 @@
 //! A whole federation on one machine.
 //!
 //! `insitu-local demo` drives the two programs as child processes, through their command lines and
-//! local APIs only. `insitu-local simulate` trains across sites in one process. So that one `cargo run` has everything, `insitu-local agent …` and
-//! `insitu-local coordinator …` are the two programs themselves, by the entry functions that their
-//! own binaries use.
+//! local APIs only. `insitu-local simulate` trains across sites in one process, and `insitu-local
+//! pack` makes bundles of sentence encoders. So that one `cargo run` has everything, `insitu-local
+//! agent …` and `insitu-local coordinator …` are the two programs themselves, by the entry functions
+//! that their own binaries use.
 
 mod clock;
 mod demo;
 mod draws;
+mod pack;
 mod simulate;
 
 use std::ffi::OsString;
@@ -36,6 +38,8 @@ enum Command {
     Demo(demo::Options),
     /// Train across simulated sites on your own file, with the noise and accounting of the product
     Simulate(Box<simulate::Options>),
+    /// Make a bundle of a sentence encoder (ONNX and tokenizer) for a project's classes
+    Pack(pack::Options),
 }
 
 fn main() -> ExitCode {
@@ -50,6 +54,7 @@ fn main() -> ExitCode {
     let (name, done) = match Cli::parse_from(arguments).command {
         Command::Demo(options) => ("demo", demo::run(&options)),
         Command::Simulate(options) => ("simulate", simulate::run(&options).map(|()| true)),
+        Command::Pack(options) => ("pack", pack::run(&options).map(|()| true)),
     };
     match done {
         Ok(all_verified) if all_verified => ExitCode::SUCCESS,

@@ -1,13 +1,16 @@
-//! Where features come from: public encoding, or a bundle's backbone.
+//! Where features come from: public encoding, or the backbone of a bundle or of a model's folder.
 
 use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
-use insitu_models::bundle::Bundle;
+use insitu_models::bundle::{Bundle, MANIFEST_FILE};
 use insitu_models::columns::{self, FieldValue};
 use insitu_models::engine::{Engine, Library};
 use insitu_models::head::Head;
+use insitu_models::manifest::Pooling;
+use insitu_models::pack::{TextModel, named_head, spoken};
 use insitu_models::predict::Predictor;
+use insitu_models::text::Encoder as TextEncoder;
 
 use super::bounds;
 use super::collect::Collector;
@@ -17,6 +20,8 @@ use super::training::Site;
 
 /// Of the loss, in thousandths: finding ranges that are not public.
 const RANGES_SHARE: u64 = 100;
+/// Most tokens of a text, for a model that says nothing of it.
+pub(crate) const TOKENS: usize = 128;
 
 /// A source of features.
 #[derive(Debug)]
@@ -31,25 +36,68 @@ enum Kind {
     Encoded(Option<Encoder>),
     /// A backbone.
     Bundle { bundle: Box<Bundle>, predictor: Box<Predictor> },
+    /// A backbone of texts that knows no classes; the rest once these are known.
+    Model { model: Box<TextModel>, ready: Option<(Box<TextEncoder>, Head)> },
 }
 
 impl Source {
-    /// The bundle in the folder `bundle`, or the public encoding of `columns` for `none`.
+    /// The bundle or the model in the folder `bundle`, which reads the column `text` if that is what
+    /// it is made for; or the public encoding of `columns` for `none`.
     ///
     /// # Errors
     /// When there is neither, or both, or the bundle does not load.
-    pub(crate) fn open(bundle: &Path, columns: &[String]) -> Result<Self> {
+    pub(crate) fn open(bundle: &Path, columns: &[String], text: Option<&str>) -> Result<Self> {
         if bundle == Path::new("none") {
+            ensure!(text.is_none(), "--text needs a --bundle that makes features of texts");
             ensure!(!columns.is_empty(), "--features names the columns to learn from");
             return Ok(Self { columns: columns.to_vec(), kind: Kind::Encoded(None) });
         }
         ensure!(columns.is_empty(), "a bundle names its columns itself: leave --features out");
-        let bundle = Bundle::open(bundle).with_context(|| bundle.display().to_string())?;
+        let place = || bundle.display().to_string();
+        if !bundle.join(MANIFEST_FILE).exists() {
+            let text = text.with_context(|| {
+                format!("{} is no bundle; for a model of texts, --text names their column", place())
+            })?;
+            let model = TextModel::open(bundle, TOKENS, Pooling::Mean).with_context(place)?;
+            let kind = Kind::Model { model: Box::new(model), ready: None };
+            return Ok(Self { columns: vec![text.to_owned()], kind });
+        }
+        let bundle = Bundle::open(bundle).with_context(place)?;
+        let manifest = bundle.manifest();
+        ensure!(
+            text.is_none() || manifest.text.is_some(),
+            "{} makes features of columns, not of --text",
+            place()
+        );
+        let own = || manifest.columns.iter().map(|column| column.name.to_string()).collect();
+        let columns = text.map_or_else(own, |text| vec![text.to_owned()]);
         let predictor = Predictor::load(&Engine::start(&Library::Search)?, &bundle)?;
-        let columns = bundle.manifest().columns.iter().map(|column| column.name.to_string());
-        let columns = columns.collect();
         let kind = Kind::Bundle { bundle: Box::new(bundle), predictor: Box::new(predictor) };
         Ok(Self { columns, kind })
+    }
+
+    /// Gives a model that knows no classes those of the data: their names are public, and texts.
+    ///
+    /// # Errors
+    /// When the model does not run.
+    pub(crate) fn learn_classes(&mut self, classes: &[String]) -> Result<()> {
+        let Kind::Model { model, ready } = &mut self.kind else { return Ok(()) };
+        let engine = Engine::start(&Library::Search)?;
+        let names: Vec<String> = classes.iter().map(|class| spoken(class)).collect();
+        // Classes that are but numbers say nothing, and all the same.
+        let said = names.iter().all(|name| name.chars().any(char::is_alphabetic));
+        if said {
+            model.centre_at(&engine, &names)?;
+        }
+        let mut encoder = model.encoder(&engine)?;
+        let width = encoder.width();
+        let head = if said {
+            named_head(&encoder.features(&names)?, width)?
+        } else {
+            Head::new(names.len(), width, vec![0.0; names.len() * width])?
+        };
+        *ready = Some((Box::new(encoder), head));
+        Ok(())
     }
 
     /// Columns that it reads.
@@ -60,7 +108,7 @@ impl Source {
     /// The classes that it is made for, if any.
     pub(crate) fn classes(&self) -> Option<Vec<String>> {
         match &self.kind {
-            Kind::Encoded(_) => None,
+            Kind::Encoded(_) | Kind::Model { .. } => None,
             Kind::Bundle { bundle, .. } => {
                 Some(bundle.manifest().classes.iter().map(ToString::to_string).collect())
             }
@@ -119,6 +167,7 @@ impl Source {
         match &self.kind {
             Kind::Encoded(encoder) => encoder.as_ref().map_or(0, Encoder::width),
             Kind::Bundle { bundle, .. } => bundle.manifest().features,
+            Kind::Model { ready, .. } => ready.as_ref().map_or(0, |(encoder, _)| encoder.width()),
         }
     }
 
@@ -131,6 +180,9 @@ impl Source {
         match &mut self.kind {
             Kind::Encoded(encoder) => {
                 encoder.as_ref().context("features before their ranges")?.encode(records)
+            }
+            Kind::Bundle { bundle, predictor } if bundle.manifest().text.is_some() => {
+                Ok(predictor.features_of_texts(&texts(records, &self.columns[0]))?)
             }
             Kind::Bundle { bundle, predictor } => {
                 let mut rows = Vec::new();
@@ -146,10 +198,14 @@ impl Source {
                 }
                 Ok(predictor.features(&rows)?)
             }
+            Kind::Model { ready, .. } => {
+                let (encoder, _) = ready.as_mut().context("features before the classes")?;
+                Ok(encoder.features(&texts(records, &self.columns[0]))?)
+            }
         }
     }
 
-    /// Where training starts: the bundle's head, or zeros.
+    /// Where training starts: the bundle's head, the classes' names, or zeros.
     ///
     /// # Errors
     /// When there would be no weights.
@@ -159,6 +215,20 @@ impl Source {
                 Ok(Head::new(classes, self.width(), vec![0.0; classes * self.width()])?)
             }
             Kind::Bundle { bundle, .. } => Ok(bundle.head().clone()),
+            Kind::Model { ready, .. } => {
+                let (_, head) = ready.as_ref().context("a head before the classes")?;
+                Ok(head.clone())
+            }
         }
     }
+}
+
+/// The texts of a column; a missing one is empty.
+fn texts(records: &Records, column: &str) -> Vec<String> {
+    let text = |row| match records.cell(row, column) {
+        Cell::Text(text) => text.clone(),
+        Cell::Number(number) => number.to_string(),
+        Cell::Missing | Cell::Vector(_) => String::new(),
+    };
+    (0..records.len()).map(text).collect()
 }

@@ -9,6 +9,9 @@ mod bounds;
 mod collect;
 mod encode;
 mod features;
+mod local;
+mod mechanism;
+mod options;
 mod outcome;
 mod plot;
 mod population;
@@ -18,133 +21,24 @@ mod training;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::PathBuf;
-use std::str::FromStr;
 
 use anyhow::{Context as _, Result, ensure};
-use clap::{Args, ValueEnum};
 use insitu_models::head::Head;
+use insitu_models::optimiser::Optimiser;
+use insitu_models::personal::personalise;
+use insitu_privacy::Delta;
 use insitu_privacy::contribution::ItemsPerSubject;
-use insitu_privacy::{Delta, Epsilon};
 
 use crate::clock::Stopwatch;
 use crate::draws::Draws;
 use collect::{Aggregation, Collector};
-use outcome::Outcome;
+pub(crate) use options::Options;
+use options::{Mechanism, Switch};
+use outcome::{Outcome, Personalised};
 use population::{Division, Population};
 use records::Records;
 use split::Split;
-use training::{Items, Trained};
-
-/// Most rounds of a run.
-const ROUNDS_MAX: u32 = 10_000;
-
-/// What to simulate.
-#[derive(Debug, Args)]
-pub(crate) struct Options {
-    /// Training records: CSV with a header, or JSON lines (.jsonl, .ndjson, .json)
-    #[arg(long, value_name = "FILE")]
-    train: PathBuf,
-    /// Test records, with the same columns
-    #[arg(long, value_name = "FILE")]
-    test: PathBuf,
-    /// Column of the class
-    #[arg(long, value_name = "COLUMN")]
-    label: String,
-    /// Columns that features are made of; a bundle names its own
-    #[arg(long, value_name = "COLUMN,…", value_delimiter = ',')]
-    features: Vec<String>,
-    /// A bundle's folder: its backbone makes the features, its head is where training starts; or none
-    #[arg(long, value_name = "DIR", default_value = "none")]
-    bundle: PathBuf,
-    /// TOML of what is public: `age = [20, 90]`, `sex = ["female", "male"]`. Ranges of numbers that
-    /// are not there are found under privacy and charged
-    #[arg(long, value_name = "FILE")]
-    ranges: Option<PathBuf>,
-    /// Public records with labels, one for each class or more: training starts at their class means.
-    /// Say, features of the classes' names
-    #[arg(long, value_name = "FILE")]
-    public: Option<PathBuf>,
-    /// Number of sites; a natural split counts them itself
-    #[arg(long, value_name = "N")]
-    sites: Option<usize>,
-    /// natural:COLUMN, iid or dirichlet:A
-    #[arg(long, default_value = "iid")]
-    split: Split,
-    /// Column of the subject, the unit of privacy [default: each record is a subject]
-    #[arg(long, value_name = "COLUMN")]
-    subject: Option<String>,
-    /// Most records of a subject that count
-    #[arg(long, value_name = "M", default_value_t = 5)]
-    items_per_subject: u32,
-    /// ε that a subject's part in training costs, or none for no noise
-    #[arg(long, value_name = "E")]
-    epsilon: Limit,
-    /// δ of that
-    #[arg(long, value_name = "D", default_value_t = 1e-5)]
-    delta: f64,
-    /// Whether the coordinator sees only the sum over the sites
-    #[arg(long, value_enum, default_value_t = Switch::On)]
-    secure_aggregation: Switch,
-    /// Sites whose noise must suffice, as in a federation where the others may drop out
-    /// [default: all]
-    #[arg(long, value_name = "T")]
-    threshold: Option<usize>,
-    /// Sites that may collude with the coordinator
-    #[arg(long, value_name = "C", default_value_t = 0)]
-    colluders: usize,
-    /// Rounds, or auto: as many as the budget makes use of
-    #[arg(long, value_name = "R", default_value = "auto")]
-    rounds: Rounds,
-    /// Decides who is where; privacy noise is never seedable
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-    /// Draw the accuracy by round into this SVG file
-    #[arg(long, value_name = "FILE")]
-    plot: Option<PathBuf>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Switch {
-    On,
-    Off,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Limit(Option<Epsilon>);
-
-impl FromStr for Limit {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == "none" {
-            return Ok(Self(None));
-        }
-        let number: f64 = text.parse().map_err(|_| "neither a number nor none".to_owned())?;
-        let epsilon = Epsilon::new(number).map_err(|error| error.to_string())?;
-        if epsilon.get() > 0.0 { Ok(Self(Some(epsilon))) } else { Err("not above zero".to_owned()) }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Rounds(Option<u32>);
-
-impl FromStr for Rounds {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = || text.parse().ok().filter(|number| (1..=ROUNDS_MAX).contains(number));
-        match text {
-            "auto" => Ok(Self(None)),
-            _ => number()
-                .map(|n| Self(Some(n)))
-                .ok_or_else(|| format!("neither auto nor 1 to {ROUNDS_MAX}")),
-        }
-    }
-}
+use training::{Items, Plan, Trained};
 
 /// Runs the simulation and prints what it found.
 ///
@@ -169,7 +63,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn simulate(options: &Options) -> Result<Outcome> {
     let stopwatch = Stopwatch::start();
-    let mut source = features::Source::open(&options.bundle, &options.features)?;
+    let mut source =
+        features::Source::open(&options.bundle, &options.features, options.text.as_deref())?;
     let mut columns = public_columns(&options.label, &source);
     columns.extend(options.subject.as_deref());
     if let Split::Natural(column) = &options.split {
@@ -181,6 +76,7 @@ fn simulate(options: &Options) -> Result<Outcome> {
         Some(classes) => classes,
         None => population::classes(&train, &options.label)?,
     };
+    source.learn_classes(&classes)?;
     let of_train = population::labels(&train, &options.label, &classes)?;
     let of_test = population::labels(&test, &options.label, &classes)?;
     let population = division(options)?.divide((&train, &of_train), (&test, &of_test))?;
@@ -203,22 +99,93 @@ fn simulate(options: &Options) -> Result<Outcome> {
         }
         None => source.first_head(classes.len())?,
     };
-    let rounds = options.rounds.0;
-    let trained = training::train(
-        &train,
-        &population.training,
-        &first,
-        rounds,
-        &mut collector,
-        |round, head| {
-            let accuracy = share(&right(head, &test)?, |_| true).unwrap_or(0.0);
-            tracing::info!(round, accuracy, "round done");
-            Ok(accuracy)
-        },
-    )?;
+    let measure = |round, head: &Head| {
+        let accuracy = share(&right(head, &test)?, |_| true).unwrap_or(0.0);
+        tracing::info!(round, accuracy, "round done");
+        Ok(accuracy)
+    };
+    let trained = train_by(options, &train, &population, &first, &mut collector, measure)?;
     let right = right(&trained.head, &test)?;
+    let personalised = options
+        .personalise
+        .then(|| at_each_site(&trained.head, (&train, &test), &population))
+        .transpose()?;
     let outcome = outcome(&trained, &right, &population, &collector);
-    Ok(Outcome { seconds: stopwatch.seconds(), ..outcome })
+    Ok(Outcome { seconds: stopwatch.seconds(), personalised, ..outcome })
+}
+
+fn train_by(
+    options: &Options,
+    train: &Items,
+    population: &Population,
+    first: &Head,
+    collector: &mut Collector,
+    measure: impl FnMut(u32, &Head) -> Result<f64>,
+) -> Result<Trained> {
+    let plain = options.optimiser == Optimiser::FedAvg;
+    let several = options.local_steps > 1;
+    ensure!(
+        options.mechanism == Mechanism::Gradient || (plain && !several),
+        "--optimiser and --local-steps are for --mechanism gradient"
+    );
+    ensure!(
+        !several || options.epsilon.0.is_none(),
+        "local steps mix the subjects of a site, whose parts could then not be clipped: they need \
+         --epsilon none"
+    );
+    ensure!(
+        options.proximal >= 0.0
+            && options.proximal.is_finite()
+            && (several || options.proximal <= 0.0),
+        "--proximal is a weight from 0 on, for --local-steps above 1"
+    );
+    let plan = Plan {
+        rounds: options.rounds.0,
+        optimiser: options.optimiser,
+        local_steps: options.local_steps,
+        proximal: options.proximal,
+    };
+    let sites = &population.training;
+    match options.mechanism {
+        Mechanism::Gradient => training::train(train, sites, first, &plan, collector, measure),
+        Mechanism::ClassSums => mechanism::class_sums(train, sites, first, collector, measure),
+        Mechanism::DpFtrl => {
+            let draws = Draws::new(options.seed);
+            mechanism::batches(train, sites, first, (plan.rounds, draws), collector, measure)
+        }
+    }
+}
+
+/// Each site with a head of its own beside the common one.
+fn at_each_site(
+    common: &Head,
+    (train, test): (&Items, &Items),
+    population: &Population,
+) -> Result<Personalised> {
+    let mut found = Personalised::default();
+    let mut all = vec![false; test.classes.len()];
+    for (site, name) in population.names.iter().enumerate() {
+        let own = population.training[site].iter().flatten().map(|index| train.item(*index));
+        let personal = personalise(common, &own.collect::<Vec<_>>())?;
+        for (index, right) in all.iter_mut().enumerate() {
+            if population.test[index] == site {
+                let (features, class) = test.item(index);
+                *right = personal.head.best(features)? == class;
+            }
+        }
+        let accuracy = share(&all, |test| population.test[test] == site);
+        found.accuracy_by_site.insert(name.clone(), accuracy);
+        found.own_share_by_site.insert(name.clone(), personal.share);
+    }
+    found.accuracy = share(&all, |_| true).unwrap_or(0.0);
+    found.accuracy_mean_of_sites = mean_of_known(&found.accuracy_by_site);
+    Ok(found)
+}
+
+/// Mean over the sites that have test records.
+fn mean_of_known(by_site: &BTreeMap<String, Option<f64>>) -> f64 {
+    let known: Vec<f64> = by_site.values().copied().flatten().collect();
+    known.iter().sum::<f64>() / known.len().max(1) as f64
 }
 
 fn public_columns<'a>(label: &'a str, source: &'a features::Source) -> Vec<&'a str> {
@@ -264,11 +231,7 @@ fn collector(options: &Options, sites: usize) -> Result<Collector> {
 fn right(head: &Head, items: &Items) -> Result<Vec<bool>> {
     let judge = |index| {
         let (features, class) = items.item(index);
-        let probabilities = head.probabilities(features, 1.0)?;
-        let first_best = |best: usize, next: usize| {
-            if probabilities[next] > probabilities[best] { next } else { best }
-        };
-        Ok((0..probabilities.len()).fold(0, first_best) == class)
+        Ok(head.best(features)? == class)
     };
     (0..items.classes.len()).map(judge).collect()
 }
@@ -292,12 +255,11 @@ fn outcome(
     };
     let accuracy_by_site: BTreeMap<String, Option<f64>> =
         population.names.iter().enumerate().map(of_site).collect();
-    let known: Vec<f64> = accuracy_by_site.values().copied().flatten().collect();
     let loss = collector.loss();
     let subjects = population.training.iter().flatten();
     Outcome {
         accuracy: share(right, |_| true).unwrap_or(0.0),
-        accuracy_mean_of_sites: known.iter().sum::<f64>() / known.len().max(1) as f64,
+        accuracy_mean_of_sites: mean_of_known(&accuracy_by_site),
         accuracy_by_site,
         accuracy_by_round: trained.by_round.clone(),
         epsilon: loss.map(|(epsilon, _, _)| epsilon),
@@ -312,5 +274,6 @@ fn outcome(
         subjects: subjects.clone().count(),
         records: subjects.map(Vec::len).sum(),
         test_records: right.len(),
+        personalised: None,
     }
 }

@@ -45,6 +45,22 @@ pub(crate) struct Outcome {
     pub(crate) records: usize,
     /// Test records.
     pub(crate) test_records: usize,
+    /// With a head of each site's own mixed in, when that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) personalised: Option<Personalised>,
+}
+
+/// What a head of each site's own, which never leaves it, is worth.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Personalised {
+    /// Of all test records, each at its own site.
+    pub(crate) accuracy: f64,
+    /// Mean over the sites that have test records.
+    pub(crate) accuracy_mean_of_sites: f64,
+    /// At each site; none where there are no test records.
+    pub(crate) accuracy_by_site: BTreeMap<String, Option<f64>>,
+    /// Share of the site's own head in the mix, which the site chose on its own records.
+    pub(crate) own_share_by_site: BTreeMap<String, f64>,
 }
 
 impl Outcome {
@@ -74,10 +90,16 @@ impl Outcome {
         line("bytes up", format!("{} from {} sites", self.bytes_up, self.sites));
         line("trained on", format!("{} records of {} subjects", self.records, self.subjects));
         line("seconds", format!("{:.1}", self.seconds));
+        if let Some(own) = &self.personalised {
+            let (all, sites) = (own.accuracy, own.accuracy_mean_of_sites);
+            line("personalised", format!("{all:.4}, mean of sites {sites:.4}"));
+        }
         let shown = self.accuracy_by_site.iter().take(SITES_SHOWN);
         for (site, accuracy) in shown {
             let accuracy = accuracy.map_or("no test records".to_owned(), |a| format!("{a:.4}"));
-            line(&format!("  {site}"), accuracy);
+            let own = self.personalised.as_ref().and_then(|own| own.accuracy_by_site[site]);
+            let own = own.map_or(String::new(), |own| format!(", personalised {own:.4}"));
+            line(&format!("  {site}"), accuracy + &own);
         }
         if let Some(more) = self.accuracy_by_site.len().checked_sub(SITES_SHOWN + 1) {
             line("  …", format!("{} more sites", more + 1));

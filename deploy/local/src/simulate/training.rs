@@ -5,12 +5,14 @@ use std::thread;
 
 use anyhow::{Context as _, Result};
 use insitu_models::head::Head;
+use insitu_models::optimiser::Optimiser;
 use insitu_models::schedule::Schedule;
 use insitu_models::train::Descent;
 use insitu_privacy::clip::{ClipShape, ClippedSum};
 use insitu_privacy::{Rho, SquaredSensitivity};
 
 use super::collect::Collector;
+use super::local;
 
 /// Most threads that sites share.
 const THREADS_MAX: usize = 4;
@@ -54,8 +56,20 @@ pub(crate) struct Trained {
     pub(crate) by_round: Vec<f64>,
 }
 
-/// Trains from `first` in `rounds` rounds, or in as many as the schedule finds; `measure` is called
-/// with the result after each.
+/// How to train.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Plan {
+    /// Rounds, or as many as the schedule finds.
+    pub(crate) rounds: Option<u32>,
+    /// The coordinator's step.
+    pub(crate) optimiser: Optimiser,
+    /// Steps of a site in a round.
+    pub(crate) local_steps: u32,
+    /// Weight of the squared distance from the round's head in these.
+    pub(crate) proximal: f64,
+}
+
+/// Trains from `first` by full-batch descent; `measure` is called with the result after each round.
 ///
 /// # Errors
 /// When a release fails, or the numbers leave what a release holds.
@@ -63,21 +77,37 @@ pub(crate) fn train(
     items: &Items,
     sites: &[Site],
     first: &Head,
-    rounds: Option<u32>,
+    plan: &Plan,
     collector: &mut Collector,
     mut measure: impl FnMut(u32, &Head) -> Result<f64>,
 ) -> Result<Trained> {
-    let schedule = schedule(sites, first.classes(), rounds, collector)?;
+    let subjects = count(sites, collector)?;
+    if plan.local_steps > 1 {
+        return local::train(items, sites, first, plan, subjects, collector, measure);
+    }
+    let mu = collector.left().map(|rho| collector.effective_mu(rho, sites.len()));
+    let schedule = match plan.rounds {
+        None => Schedule::auto(mu, subjects, first.classes()),
+        Some(rounds) => Schedule::of_rounds(rounds, mu, subjects, first.classes()),
+    };
     let rho = collector.left().map(|left| Rho::from_nano(left.nano() / u64::from(schedule.rounds)));
     let shape =
         ClipShape::new(first.weights().len(), schedule.clip, schedule.fraction_bits.into())?;
     // `Descent` steps along the mean over what it is given, the schedule along the sum.
-    let step = schedule.learning_rate * collector.releases(sites.len()) as f64;
-    let mut descent =
-        Descent::new(first, schedule.rounds, step, 0.0).averaging_last(schedule.averaged);
+    let releases = collector.releases(sites.len()) as f64;
+    let (optimiser, rate) = schedule.steps(plan.optimiser, mu, subjects);
+    let unit = 1.0 / releases;
+    let (optimiser, rate) = match optimiser.floor() {
+        Some(floor) => (optimiser.with_floor(floor * unit), rate),
+        None => (optimiser, rate / unit),
+    };
+    let mut descent = Descent::new(first, schedule.rounds, rate, 0.0)
+        .using(optimiser)
+        .averaging_last(schedule.averaged);
     let mut by_round = Vec::new();
     for round in 1..=schedule.rounds {
-        let sums = sums(items, sites, &descent.head()?, shape)?;
+        let head = descent.head()?;
+        let sums = at_sites(sites, |_, site| site_sum(items, site, &head, shape))?;
         let exact: Vec<&[i64]> = sums.iter().map(Vec::as_slice).collect();
         let released = collector.collect(&exact, shape.sensitivity(), rho)?;
         let fixed: Vec<Vec<i32>> =
@@ -112,17 +142,15 @@ pub(crate) fn first_head(public: &Items, classes: usize) -> Result<Head> {
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "weights are f32")]
-fn narrow(value: f64) -> f32 {
+pub(crate) fn narrow(value: f64) -> f32 {
     value as f32
 }
 
-/// Counts the subjects, with noise when there is any, and chooses.
-fn schedule(
-    sites: &[Site],
-    classes: usize,
-    rounds: Option<u32>,
-    collector: &mut Collector,
-) -> Result<Schedule> {
+/// Counts the subjects, with noise when there is any; at least one.
+///
+/// # Errors
+/// When the release fails.
+pub(crate) fn count(sites: &[Site], collector: &mut Collector) -> Result<f64> {
     let counts: Vec<[i64; 1]> = sites
         .iter()
         .map(|site| Ok([i64::try_from(site.len())? * COUNT_STEP]))
@@ -131,24 +159,29 @@ fn schedule(
     let sensitivity = SquaredSensitivity::new(COUNT_STEP.unsigned_abs().pow(2));
     let released = collector.collect(&counts, sensitivity, collector.share(COUNT_SHARE))?;
     let total: i64 = released.iter().flatten().sum();
-    let subjects = (total as f64 / COUNT_STEP as f64).max(1.0);
-    let mu = collector.left().map(|rho| collector.effective_mu(rho, sites.len()));
-    Ok(match rounds {
-        None => Schedule::auto(mu, subjects, classes),
-        Some(rounds) => Schedule::of_rounds(rounds, mu, subjects, classes),
-    })
+    Ok((total as f64 / COUNT_STEP as f64).max(1.0))
 }
 
-/// Each site's exact sum of its subjects' clipped gradients.
-fn sums(items: &Items, sites: &[Site], head: &Head, shape: ClipShape) -> Result<Vec<Vec<i64>>> {
+/// What `work` makes of each site, by its position, on a few threads.
+///
+/// # Errors
+/// The first site's that fails.
+pub(crate) fn at_sites(
+    sites: &[Site],
+    work: impl Fn(usize, &Site) -> Result<Vec<i64>> + Sync,
+) -> Result<Vec<Vec<i64>>> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get).min(THREADS_MAX);
     let share = sites.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
-        let work = |sites: &'_ [Site]| -> Result<Vec<Vec<i64>>> {
-            sites.iter().map(|site| site_sum(items, site, head, shape)).collect()
-        };
-        let parts: Vec<_> =
-            sites.chunks(share).map(|sites| scope.spawn(move || work(sites))).collect();
+        let work = &work;
+        let parts: Vec<_> = sites
+            .chunks(share)
+            .enumerate()
+            .map(|(part, sites)| {
+                let of = move |(at, site)| work(part * share + at, site);
+                scope.spawn(move || sites.iter().enumerate().map(of).collect::<Result<Vec<_>>>())
+            })
+            .collect();
         let mut all = Vec::with_capacity(sites.len());
         for part in parts {
             all.extend(part.join().ok().context("a site's thread failed")??);
@@ -157,9 +190,18 @@ fn sums(items: &Items, sites: &[Site], head: &Head, shape: ClipShape) -> Result<
     })
 }
 
-fn site_sum(items: &Items, site: &Site, head: &Head, shape: ClipShape) -> Result<Vec<i64>> {
+/// The exact sum of subjects' clipped gradients.
+///
+/// # Errors
+/// When an item does not fit the head.
+pub(crate) fn site_sum<'a>(
+    items: &Items,
+    subjects: impl IntoIterator<Item = &'a Vec<usize>>,
+    head: &Head,
+    shape: ClipShape,
+) -> Result<Vec<i64>> {
     let mut sum = ClippedSum::new(shape);
-    for subject in site {
+    for subject in subjects {
         let gradient = head.subject_gradient(subject.iter().map(|index| items.item(*index)))?;
         sum.add(&gradient)?;
     }
@@ -167,7 +209,10 @@ fn site_sum(items: &Items, site: &Site, head: &Head, shape: ClipShape) -> Result
 }
 
 /// A released sum as a round carries it, in 32 bits.
-fn in_ring(values: &[i64]) -> Result<Vec<i32>> {
+///
+/// # Errors
+/// When it does not fit.
+pub(crate) fn in_ring(values: &[i64]) -> Result<Vec<i32>> {
     let narrow = |value: &i64| i32::try_from(*value);
     let all: Result<Vec<i32>, _> = values.iter().map(narrow).collect();
     all.context("a sum beyond the 32 bits of a round: too many subjects, or too small an epsilon")
