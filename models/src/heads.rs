@@ -308,7 +308,7 @@ mod tests {
             weights in weights(CELLS), item in weights(3), class in 0_usize..2,
         ) {
             let adapter = |weights: &[f32]| Adapter::from_parameters(SHAPE, weights).unwrap();
-            prop_assert_eq!(adapter(&weights).parameters(), weights.clone());
+            prop_assert_eq!(&adapter(&weights).parameters(), &weights);
             let loss = |weights: &[f32]| -adapter(weights).probabilities(&item).unwrap()[class].ln();
             check(&weights, &adapter(&weights).gradient(&item, class).unwrap(), loss)?;
         }

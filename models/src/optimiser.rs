@@ -67,7 +67,12 @@ impl Default for Adaptive {
 pub struct UnknownOptimiser;
 
 impl Optimiser {
-    /// τ of the adaptive ones, whose steps are distances in weights, whatever the gradient's unit.
+    /// Whether steps are distances in weights, whatever the gradient's unit.
+    pub fn is_adaptive(self) -> bool {
+        self.floor().is_some()
+    }
+
+    /// τ of the adaptive ones.
     pub fn floor(self) -> Option<f64> {
         match self {
             Self::FedAvg | Self::FedAvgM { .. } => None,

@@ -26,8 +26,7 @@ pub(super) fn train(
     items: &Items,
     sites: &[Site],
     first: &Head,
-    plan: &Plan,
-    subjects: f64,
+    (plan, subjects): (&Plan, f64),
     collector: &mut Collector,
     mut measure: impl FnMut(u32, &Head) -> Result<f64>,
 ) -> Result<Trained> {

@@ -83,7 +83,7 @@ pub(crate) fn train(
 ) -> Result<Trained> {
     let subjects = count(sites, collector)?;
     if plan.local_steps > 1 {
-        return local::train(items, sites, first, plan, subjects, collector, measure);
+        return local::train(items, sites, first, (plan, subjects), collector, measure);
     }
     let mu = collector.left().map(|rho| collector.effective_mu(rho, sites.len()));
     let schedule = match plan.rounds {
