@@ -282,19 +282,7 @@ impl Shared {
         };
         let (uptime, data) = (self.started.elapsed(), self.agent.config.data.clone());
         let read = tokio::task::spawn_blocking(move || facts::collect(engine, uptime, &data)).await;
-        read.unwrap_or_else(|_| facts_unknown(engine))
-    }
-}
-
-fn facts_unknown(engine: EngineKind) -> DeviceFacts {
-    DeviceFacts {
-        version: facts::VERSION,
-        uptime_days: 0,
-        load_quarters: 0,
-        memory_tenths: 0,
-        disk_tenths: 0,
-        temperature_tens: None,
-        engine,
+        read.unwrap_or_else(|_| facts::unknown(engine))
     }
 }
 

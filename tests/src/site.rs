@@ -17,6 +17,7 @@ use insitu_agent::review::{self, Annotation, Decision};
 use insitu_agent::run::{Agent, Transport};
 use insitu_agent::source::{self, Format};
 use insitu_agent::store::Store;
+use insitu_agent::store::items::Stage;
 use insitu_agent::store::labels::{Person, Role};
 use insitu_agent::store::ledger::Entry;
 use insitu_agent::store::orders::ProjectRow;
@@ -162,7 +163,7 @@ impl Site {
     }
 
     /// Items by stage, in the order of the stages.
-    pub fn stages(&self) -> [u64; 7] {
+    pub fn stages(&self) -> [u64; Stage::ALL.len()] {
         let project = self.project().unwrap().project;
         self.store().read("stages", |tx| tx.stage_counts(project)).unwrap()
     }

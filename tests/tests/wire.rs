@@ -5,24 +5,22 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "wire/labels.rs"]
+mod labels;
+#[path = "wire/updates.rs"]
+mod updates;
+
 use std::fmt::Debug;
 
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::enroll::{EnrollReply, EnrollRequest, Welcome};
 use insitu_protocol::facts::{DeviceFacts, EngineKind};
 use insitu_protocol::frame::{self, FrameError, Message};
-use insitu_protocol::order::{
-    BundleOrder, CampaignOrder, Clause, FunctionsManifest, FunctionsOrder, NumberedOrder, Order,
-    RoundOrder, Selector,
-};
-use insitu_protocol::project::{
-    Bins, Class, Feature, Field, FieldKind, Project, Routing, Statistics, Training,
-};
+use insitu_protocol::order::{BundleOrder, NumberedOrder, Order, RoundOrder};
 use insitu_protocol::release::{Body, CHAIN_START, Release, Values, chain};
 use insitu_protocol::request::Request;
 use insitu_protocol::response::{HelloAnswer, Receipt, Refusal, Response};
 use insitu_protocol::session::{Member, Part, Purpose, SessionAnswer, SessionOrder};
-use insitu_protocol::text::{Line, Page};
 
 /// A message against its frame, given in pieces so that each piece can say which field it is.
 #[track_caller]
@@ -306,142 +304,6 @@ fn orders() {
             "0c",             // fraction_bits
             "e807",           // nano_rho
             "8001",           // closes_unix_s, zigzag
-        ],
-    );
-}
-
-#[test]
-fn functions_order() {
-    let manifest = FunctionsManifest {
-        project: "p".parse().unwrap(),
-        name: "f".parse().unwrap(),
-        object: Fixed([6; 32]),
-        bytes: 300,
-    };
-    let order = Order::Functions(FunctionsOrder {
-        manifest: Bytes(manifest.encode()),
-        signature: Fixed([5; 64]),
-    });
-    golden(
-        &Response::Orders(vec![NumberedOrder { number: 1, order }]),
-        &[
-            "6b000000",
-            "02",             // kind
-            "01",             // one order
-            "01",             // number
-            "06",             // variant: functions
-            "26",             // manifest: its length
-            "0170",           // project
-            "0166",           // name
-            &"06".repeat(32), // object
-            "ac02",           // bytes
-            &"05".repeat(64), // signature
-        ],
-    );
-}
-
-#[test]
-fn campaign_order() {
-    let selector = Selector::new(vec![
-        Clause::Feature { feature: 1, bins: 5 },
-        Clause::Prelabel { class: 1 },
-        Clause::ConfidenceBelow { milli: 900 },
-    ])
-    .unwrap();
-    let order = Order::Campaign(CampaignOrder {
-        campaign: Fixed([8; 16]),
-        project: "p".parse().unwrap(),
-        title: Line::new("t").unwrap(),
-        selector,
-        items_max: 50,
-        nano_rho: 9,
-        answers_unix_s: -1,
-    });
-    golden(
-        &Response::Orders(vec![NumberedOrder { number: 3, order }]),
-        &[
-            "24000000",
-            "020103",
-            "03",             // variant: campaign
-            &"08".repeat(16), // campaign
-            "0170",           // project
-            "0174",           // title
-            "03",             // three clauses
-            "000105",         // feature 1, bins
-            "0101",           // prelabel 1
-            "028407",         // confidence below 900
-            "32",             // items_max
-            "09",             // nano_rho
-            "01",             // answers_unix_s, zigzag
-        ],
-    );
-}
-
-#[test]
-fn project_order() {
-    let number = Field {
-        name: Line::new("age").unwrap(),
-        title: Line::new("Age").unwrap(),
-        kind: FieldKind::Number,
-        unit: Line::new("a").unwrap(),
-    };
-    let class = |name| Class { name: Line::new(name).unwrap(), description: Line::default() };
-    let project = Project {
-        name: "p".parse().unwrap(),
-        version: 1,
-        title: Line::new("T").unwrap(),
-        instructions: Page::new("").unwrap(),
-        classes: vec![class("n"), class("y")],
-        fields: vec![number.clone()],
-        features: vec![Feature { field: number.name, bins: Bins::Edges(vec![1.0]) }],
-        routing: Routing { accept_at: 950, expert_below: 600, overlap: 500 },
-        statistics: Statistics {
-            confusion_nano_rho: 1,
-            coincidence_nano_rho: 2,
-            calibration_nano_rho: 3,
-            drift_nano_rho: 4,
-            calibration_bins: 10,
-        },
-        training: Training {
-            rounds: 5,
-            run_nano_rho: 6,
-            clip_milli: 500,
-            fraction_bits: 12,
-            learning_rate: 2.0,
-            momentum: 0.5,
-        },
-    };
-    golden(
-        &Response::Orders(vec![NumberedOrder { number: 4, order: Order::Project(project) }]),
-        &[
-            "4c000000",
-            "020104",
-            "00",               // variant: project
-            "0170",             // name
-            "01",               // version
-            "0154",             // title
-            "00",               // instructions
-            "02016e00017900",   // classes: name, description
-            "01",               // one field
-            "03616765",         // name
-            "03416765",         // title
-            "00",               // kind
-            "0161",             // unit
-            "01",               // one feature
-            "03616765",         // field
-            "0001",             // bins: one edge
-            "000000000000f03f", // 1.0
-            "b607",             // accept_at
-            "d804",             // expert_below
-            "f403",             // overlap
-            "01020304",         // costs
-            "0a",               // calibration_bins
-            "05",               // rounds
-            "06",               // run_nano_rho
-            "f403",             // clip_milli
-            "0c",               // fraction_bits
-            "0000000000000040", // learning_rate
-            "000000000000e03f", // momentum
         ],
     );
 }

@@ -9,6 +9,19 @@ use sysinfo::{Components, Disks, System};
 /// This release's version: major, minor, patch.
 pub const VERSION: [u8; 3] = version(env!("CARGO_PKG_VERSION"));
 
+/// What is told where the machine cannot be asked: the version and nothing else.
+pub fn unknown(engine: EngineKind) -> DeviceFacts {
+    DeviceFacts {
+        version: VERSION,
+        uptime_days: 0,
+        load_quarters: 0,
+        memory_tenths: 0,
+        disk_tenths: 0,
+        temperature_tens: None,
+        engine,
+    }
+}
+
 /// Reads the machine. Takes some milliseconds: call it away from the runtime's threads, seldom.
 ///
 /// `data_folder` tells which disk counts. What cannot be read is reported as 0, or `None`.

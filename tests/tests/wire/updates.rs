@@ -1,8 +1,4 @@
-//! Golden byte vectors of updates of one byte a coordinate, beside those of `wire.rs`: a failure
-//! here means that agents and coordinators of different versions no longer understand each other.
-//! Never change a vector.
-
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! Golden vectors of updates of one byte a coordinate.
 
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::coarse::coarsen;
