@@ -185,9 +185,11 @@ impl Engine {
                 self.tagger.tag(text).into_iter().filter(|find| !veto::holds(text, &scanned, find)),
             );
         }
-        names::cover_titles(text, &mut found);
         found.extend(self.profile.custom.find(text));
         found.retain(|find| find.score >= self.profile.min_score && self.profile.hides(find.kind));
+        // What the site allows may be written with its title or without.
+        self.profile.custom.allow(text, &mut found);
+        names::cover_titles(text, &mut found);
         self.profile.custom.allow(text, &mut found);
         found.extend(clean::repeated(text, &found));
         clean::keep_masks(text, &mut found);

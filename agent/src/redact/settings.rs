@@ -263,10 +263,12 @@ mod tests {
 
     #[test]
     fn what_is_allowed_is_left() {
-        let settings = read("allow = [\"jane roe\"]\ntagger = false").unwrap();
-        let engine = Engine::new(settings.profile);
-        let text = "Dr. Jane Roe and Dr. John Doe";
-        assert_eq!(engine.clean(text, Mode::Mask).text, "Dr. Jane Roe and Dr. [NAME]");
+        for allowed in ["jane roe", "Dr. Jane Roe"] {
+            let settings = read(&format!("allow = [\"{allowed}\"]\ntagger = false")).unwrap();
+            let engine = Engine::new(settings.profile);
+            let text = "Dr. Jane Roe and Dr. John Doe";
+            assert_eq!(engine.clean(text, Mode::Mask).text, "Dr. Jane Roe and [NAME]", "{allowed}");
+        }
     }
 
     #[test]

@@ -107,7 +107,7 @@ fn messages_are_cleaned_by_definition() {
     );
     assert_eq!(segments[2], "PV1|1|I|[LOCATION]^389^1|||||[LICENSE]^[NAME]^[NAME]^^^DR");
     assert_eq!(segments[3], "OBX|1|NM|718-7^Hemoglobin^LN||13.5|g/dL|||||F|||2020");
-    assert!(segments[4].contains("Seen by Dr. [NAME]\\T\\team on [DATE]."), "{}", segments[4]);
+    assert!(segments[4].contains("Seen by [NAME]\\T\\team on [DATE]."), "{}", segments[4]);
     assert_eq!(segments[5], "ZZZ|1|mail [EMAIL]");
     assert!(segments[0].starts_with("MSH|^~\\&|LAB|[ORGANIZATION]|EHR||2020||ORU^R01|[ID]|P|"));
 }
@@ -172,7 +172,7 @@ fn resources_are_cleaned_by_definition() {
     assert_eq!(observation["effectiveDateTime"], "2020");
     assert!(observation.get("issued").is_none());
     assert_eq!(observation["valueQuantity"]["value"], 13.5);
-    assert_eq!(observation["note"][0]["text"], "Dr. [NAME] called [PHONE]");
+    assert_eq!(observation["note"][0]["text"], "[NAME] called [PHONE]");
 }
 
 #[test]
