@@ -24,7 +24,9 @@ use tokio::io::AsyncWriteExt;
 use crate::config::{ApproveCampaigns, ApproveModels, Limits, Policy};
 use crate::prelabel::Shelf;
 use crate::session;
-use crate::store::bounds::{CAMPAIGNS_OPEN_MAX, FUNCTION_SETS_MAX, PROJECTS_MAX, ROUNDS_OPEN_MAX};
+use crate::store::bounds::{
+    CAMPAIGNS_OPEN_MAX, EVALUATIONS_OPEN_MAX, FUNCTION_SETS_MAX, PROJECTS_MAX, ROUNDS_OPEN_MAX,
+};
 use crate::store::campaigns::CampaignState;
 use crate::store::functions::FunctionsRow;
 use crate::store::orders::{ApprovalKind, BundleRow, BundleState};
@@ -145,6 +147,13 @@ pub fn apply(
                 }
                 "campaign"
             }
+            Order::Evaluation(evaluation) => {
+                tx.forget_evaluations()?;
+                if within("evaluation", tx.open_evaluation_count()?, EVALUATIONS_OPEN_MAX) {
+                    tx.put_evaluation(evaluation)?;
+                }
+                "evaluation"
+            }
             Order::Session(proposed) => {
                 session::take(tx, proposed, now)?;
                 "session"
@@ -257,16 +266,32 @@ fn take_campaign(
 /// Fetches what is missing of ordered bundles, and lets the policy judge those that are complete.
 ///
 /// An object that arrived damaged is thrown away and its bundle stays wanted: a part that a power
-/// cut spoiled, or the coordinator's disk, may be right the next time.
+/// cut spoiled, or the coordinator's disk, may be right the next time. A bundle with a missing object
+/// of more than `bytes_max` waits: each byte of a metered network costs.
 ///
 /// # Errors
 /// [`DownlinkError`]; what has arrived stays, and fetching goes on from there.
-pub async fn fetch(link: &Link, store: &Store, shelf: &Shelf) -> Result<(), DownlinkError> {
+pub async fn fetch(
+    link: &Link,
+    store: &Store,
+    shelf: &Shelf,
+    bytes_max: Option<u64>,
+) -> Result<(), DownlinkError> {
     insitu_daemon::files::create_folder(shelf.folder())?;
     let functions = fetch_functions(link, store, shelf).await;
     let mut damaged = Ok(());
     for row in store.read("bundles", |tx| tx.bundles())? {
         if row.state != BundleState::Wanted {
+            continue;
+        }
+        if let Some(bytes) = missing_above(shelf, &row, bytes_max) {
+            let note =
+                format!("an object of {bytes} bytes waits for a network that is not metered");
+            if note != row.note {
+                store.tx("bundle waits", |tx| {
+                    tx.set_bundle_state(&row.bundle, BundleState::Wanted, &note)
+                })?;
+            }
             continue;
         }
         let outcome = fetch_bundle(link, shelf, &row).await;
@@ -313,6 +338,15 @@ async fn fetch_functions(link: &Link, store: &Store, shelf: &Shelf) -> Result<()
         }
     }
     Ok(())
+}
+
+/// Bytes of the largest object of a bundle that is missing and above the limit.
+fn missing_above(shelf: &Shelf, row: &BundleRow, bytes_max: Option<u64>) -> Option<u64> {
+    let limit = bytes_max?;
+    let manifest = Manifest::decode(&row.order.manifest.0).ok()?;
+    let missing =
+        manifest.objects().into_iter().filter(|object| !shelf.path(&object.digest).exists());
+    missing.map(|object| object.bytes).filter(|bytes| *bytes > limit).max()
 }
 
 async fn fetch_bundle(link: &Link, shelf: &Shelf, row: &BundleRow) -> Result<(), DownlinkError> {

@@ -36,6 +36,7 @@ pub struct RawItem {
     id: String,
     subject: String,
     holdout: bool,
+    holdout_milli: u16,
     fields: Fields,
     generator: Option<String>,
     made_for: Option<u16>,
@@ -50,7 +51,13 @@ impl std::fmt::Debug for RawItem {
 impl RawItem {
     /// The one maker, for `source`. `subject` is the item's own id where the site names none.
     pub(crate) fn new(id: String, subject: String, holdout: bool, fields: Fields) -> Self {
-        Self { id, subject, holdout, fields, generator: None, made_for: None }
+        Self { id, subject, holdout, holdout_milli: 0, fields, generator: None, made_for: None }
+    }
+
+    /// The same, held out as well if its subject is among so many thousandths of the subjects, by a
+    /// keyed hash that looks at nothing else.
+    pub(crate) fn held_out_by(self, holdout_milli: u16) -> Self {
+        Self { holdout_milli, ..self }
     }
 
     /// The same, if there is a `generator`, as a synthetic item that it made; its name may be empty.
@@ -74,11 +81,13 @@ impl RawItem {
     /// # Errors
     /// [`StoreError`].
     pub fn add(&self, tx: &Tx<'_>, project: i64, name: &str) -> Result<Addition, StoreError> {
+        let subject = tx.subject_hash(&self.subject);
+        let drawn = tx.chosen("holdout", &subject, self.holdout_milli, 1000);
         tx.add_item(&NewItem {
             project,
             source: tx.source_hash(name, &self.id),
-            subject: tx.subject_hash(&self.subject),
-            holdout: self.holdout,
+            subject,
+            holdout: self.holdout || drawn,
             content: &encode(&self.fields)?,
             generator: self.generator.as_deref(),
             made_for: self.made_for,

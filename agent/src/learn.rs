@@ -1,8 +1,12 @@
 //! Learning: the clipped gradient of a head over the site's corrections, for one training round.
 //!
 //! Only the head learns, over a backbone that the steward approved and that is in use. A subject's
-//! items are one gradient, clipped as one; hold-out items never take part.
+//! items are one gradient, clipped as one; hold-out items never take part. They say instead how right
+//! one head is, and another ([`evaluation`]).
 
+pub mod evaluation;
+
+use insitu_models::calibration::CalibrationError;
 use insitu_models::head::{Head, HeadError};
 use insitu_privacy::clip::{ClipError, ClipShape, ClippedSum};
 use insitu_privacy::contribution::{ItemsPerSubject, select};
@@ -48,6 +52,17 @@ pub enum LearnError {
     /// The head's bytes.
     #[error("the round's head is refused")]
     Head(#[from] HeadError),
+    /// A head's calibration.
+    #[error("a calibration is refused")]
+    Calibration(#[from] CalibrationError),
+    /// Another version of the project than the site's.
+    #[error("the order is for version {ordered} of the project, this site has {ours}")]
+    Version {
+        /// Named by the order.
+        ordered: u32,
+        /// The site's.
+        ours: u32,
+    },
     /// The clipping.
     #[error("the round's clipping is refused")]
     Clip(#[from] ClipError),
@@ -64,7 +79,12 @@ impl LearnError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Model(_) | Self::Store(_) => true,
-            Self::Backbone { .. } | Self::Shape { .. } | Self::Head(_) | Self::Clip(_) => false,
+            Self::Backbone { .. }
+            | Self::Shape { .. }
+            | Self::Head(_)
+            | Self::Calibration(_)
+            | Self::Version { .. }
+            | Self::Clip(_) => false,
         }
     }
 }
@@ -103,21 +123,14 @@ pub fn gradient(
     let head = head(model, order)?;
     let dimensions = head.classes() * head.features();
     let shape = clip_shape(order, dimensions)?;
-    let lessons = lessons(store, project, order)?;
+    // Every round of a run takes the same items, as far as they were corrected by then.
+    let name = [b"run/", order.run.0.as_slice()].concat();
+    let limit = ItemsPerSubject::new(ITEMS_PER_SUBJECT).unwrap_or(ItemsPerSubject::ONE);
+    let lessons = lessons(store, project, false, &name, limit)?;
     let count = lessons.len();
     let mut sum = ClippedSum::new(shape);
     for batch in batches(&lessons) {
-        let items = store.read("features", |tx| {
-            batch
-                .iter()
-                .map(|lesson| {
-                    let row = tx.item(lesson.item)?;
-                    let row = row.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
-                    CleanItem::load(&row)
-                })
-                .collect::<Result<Vec<_>, StoreError>>()
-        })?;
-        let features = model.features(&items)?;
+        let features = model.features(&items(store, batch)?)?;
         let mut rows = features.chunks_exact(head.features());
         for of_subject in batch.chunk_by(|a, b| a.subject == b.subject) {
             let pairs: Vec<(&[f32], usize)> =
@@ -166,19 +179,21 @@ fn head(model: &Model, order: &RoundOrder) -> Result<Head, LearnError> {
     Ok(Head::decode(classes, features, &order.head.0)?)
 }
 
-/// What the site learns from in a run, ordered by subject: every round takes the same items,
-/// as far as they were corrected by then.
+/// Corrected items that are held out, or are not, ordered by subject: of each at most `limit`, chosen
+/// for the occasion `name`.
 fn lessons(
     store: &Store,
     project: &ProjectRow,
-    order: &RoundOrder,
+    holdout: bool,
+    name: &[u8],
+    limit: ItemsPerSubject,
 ) -> Result<Vec<Lesson>, StoreError> {
     let mut lessons = Vec::new();
     let mut references = Vec::new();
     let mut last = 0;
     loop {
         let done = store.read("corrections", |tx| {
-            let keys = tx.labeled_items(project.project, last, PAGE_ROWS)?;
+            let keys = tx.labeled_items(project.project, holdout, last, PAGE_ROWS)?;
             for key in &keys {
                 last = *key;
                 let Some(row) = tx.item(*key)? else { continue };
@@ -200,9 +215,7 @@ fn lessons(
         }
     }
     let key = store.read("contribution", |tx| Ok::<_, StoreError>(contribution_key(tx)))?;
-    let limit = ItemsPerSubject::new(ITEMS_PER_SUBJECT).unwrap_or(ItemsPerSubject::ONE);
-    let name = [b"run/", order.run.0.as_slice()].concat();
-    let mut kept = select(&key, &name, limit, &references).into_iter().peekable();
+    let mut kept = select(&key, name, limit, &references).into_iter().peekable();
     let mut at = 0;
     lessons.retain(|_| {
         let keep = kept.next_if_eq(&at).is_some();
@@ -211,6 +224,20 @@ fn lessons(
     });
     lessons.sort_by_key(|lesson| (lesson.subject, lesson.item));
     Ok(lessons)
+}
+
+/// The items of lessons, in their order.
+fn items(store: &Store, lessons: &[Lesson]) -> Result<Vec<CleanItem>, StoreError> {
+    store.read("features", |tx| {
+        lessons
+            .iter()
+            .map(|lesson| {
+                let row = tx.item(lesson.item)?;
+                let row = row.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
+                CleanItem::load(&row)
+            })
+            .collect()
+    })
 }
 
 /// Runs of whole subjects with about [`BATCH_ITEMS`] items each.

@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! config → store → item → source → redact → prelabel → route → review → quality → export → edge
-//!   → tally → learn → release → outbox → session → uplink → downlink → pipeline → retention → status
-//!   → plan → audit → run → cli
+//!   → tally → learn → release → outbox → session → uplink → downlink → polite → pipeline → retention
+//!   → status → plan → audit → run → cli
 //! ```
 //!
 //! - [`source`] reads the site's files into sealed rows of the [`store`]; [`redact`], [`prelabel`]
@@ -14,7 +14,8 @@
 //!   labels for the site's own use; [`edge`] takes what its own programs say.
 //! - [`tally`] and [`learn`] count and sum exactly; [`release`] adds noise; [`outbox`] charges,
 //!   chains and keeps; [`session`] makes a release part of a sum over sites; [`uplink`] sends.
-//! - [`downlink`] takes the coordinator's orders, [`pipeline`] carries them out.
+//! - [`downlink`] takes the coordinator's orders, [`pipeline`] carries them out, when [`polite`] says
+//!   that the machine has nothing better to do.
 //!
 //! The privacy boundary is a chain of types, each with private fields and one maker:
 //! [`item::RawItem`] → [`item::CleanItem`] → [`prelabel::Prelabel`] → [`review::Correction`] →
@@ -31,6 +32,7 @@ pub mod learn;
 pub mod outbox;
 pub mod pipeline;
 pub mod plan;
+pub mod polite;
 pub mod prelabel;
 pub mod quality;
 pub mod redact;

@@ -5,10 +5,13 @@
 //! their own uncertainty is shown.
 
 use insitu_privacy::clip::ClipShape;
+use insitu_privacy::contribution::ItemsPerSubject;
 use insitu_privacy::estimate::{
-    EstimateError, NoisedCounts, Reference, alpha, calibration, drift, kappa,
+    EstimateError, NoisedCounts, Reference, alpha, calibration, drift, kappa, paired,
 };
+use insitu_privacy::statistics::Statistic;
 use insitu_privacy::{GaussianScale, NoiseError, Rho};
+use insitu_protocol::order::EVALUATION_STEP;
 use insitu_protocol::project::Project;
 use serde::Serialize;
 
@@ -34,6 +37,8 @@ pub struct Question {
     pub campaigns: u32,
     /// Training runs in the next 365 days.
     pub runs: u32,
+    /// Evaluations of new models in the next 365 days.
+    pub evaluations: u32,
 }
 
 /// The answer.
@@ -112,6 +117,8 @@ pub fn plan(
         // What a campaign asks for is its own; no more than this is ever answered.
         cost("campaign", question.campaigns, limits.campaign, limits.campaign),
         cost("training run", question.runs, run, limits.run),
+        // Nor is an evaluation that asks for more.
+        cost("evaluation", question.evaluations, limits.evaluation, limits.evaluation),
     ];
     let total = |costs: &[Cost]| -> Option<Rho> {
         costs.iter().try_fold(Rho::ZERO, |sum, cost| {
@@ -193,9 +200,35 @@ fn precision(
         let what = "each round's update: noise, where one subject moves it by at most 1";
         known.push(plain(what, scale.as_f64() / largest));
     }
+    known.push(evaluation_precision(
+        question,
+        scale(Outline {
+            sensitivity: Statistic::Evaluation { step: EVALUATION_STEP }
+                .sensitivity(ItemsPerSubject::ONE),
+            nano_rho: limits.evaluation.nano(),
+            values: 4,
+        })?,
+    ));
     let answer = GaussianScale::for_budget(CAMPAIGN_SENSITIVITY, limits.campaign)?;
     known.push(plain("campaign: noise on each count of its answer", answer.as_f64()));
     Ok(known)
+}
+
+/// How well it would be known how much better a new model is than the one in use, were both right
+/// equally often, of as many held-out subjects, and apart on one in ten.
+fn evaluation_precision(question: &Question, scale: GaussianScale) -> Precision {
+    let step = i64::from(EVALUATION_STEP);
+    let apart = share(i64::try_from(question.items).unwrap_or(i64::MAX), 0.1);
+    let items = i64::try_from(question.items).unwrap_or(i64::MAX);
+    let right = share(items - apart, question.agreement);
+    let cells = [right, apart / 2, apart - apart / 2, items - apart - right];
+    let what = "how much better a new model is (accuracy, on as many held-out subjects)";
+    let counts = cells.map(|cell| cell * step);
+    let mut known = known(what.to_owned(), question, scale, &counts, |counts| {
+        paired(counts, EVALUATION_STEP).map(|found| found.deviation).map_err(refusal)
+    });
+    known.noise /= f64::from(EVALUATION_STEP);
+    known
 }
 
 /// A noise that no estimator stands behind.
@@ -300,7 +333,15 @@ mod tests {
     fn ask(items: u64, sites: u32) -> Plan {
         let (_scratch, row) = testing::with_project();
         let limits = Policy { epsilon_window: 2.0, ..Policy::default() }.limits().unwrap();
-        let question = Question { items, agreement: 0.9, sites, windows: 4, campaigns: 1, runs: 1 };
+        let question = Question {
+            items,
+            agreement: 0.9,
+            sites,
+            windows: 4,
+            campaigns: 1,
+            runs: 1,
+            evaluations: 1,
+        };
         plan(&row.definition, &limits, Rho::from_nano(1_000_000), &question).unwrap()
     }
 

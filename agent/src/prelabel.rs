@@ -1,5 +1,7 @@
 //! Prelabels: a model's draft label for a clean item, with a calibrated confidence.
 
+pub mod trial;
+
 use std::path::{Path, PathBuf};
 
 use insitu_models::bundle::{Bundle, BundleError};
@@ -248,6 +250,11 @@ impl Shelf {
     /// The shelf in the data folder.
     pub fn new(data: &Path) -> Self {
         Self { folder: data.join(OBJECTS) }
+    }
+
+    /// The shelf that is this folder.
+    pub(crate) fn of(folder: &Path) -> Self {
+        Self { folder: folder.to_owned() }
     }
 
     /// The shelf's folder.

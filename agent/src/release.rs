@@ -99,7 +99,7 @@ pub enum ReleaseError {
     /// The policy's limit would be passed.
     #[error("{what} would cost ε {wanted:.3} of {allowed:.3} allowed")]
     Budget {
-        /// Which limit: the year's, a window's, a run's, a campaign's.
+        /// Which limit: the year's, a window's, a run's, a campaign's, an evaluation's.
         what: &'static str,
         /// ε after the charge.
         wanted: f64,
@@ -282,6 +282,9 @@ impl Charge<'_> {
             | Body::MaskedUpdate { run, .. } => {
                 ("a training run", limits.run, format!("run/{run}/"))
             }
+            Body::Evaluation { .. } | Body::MaskedEvaluation { .. } => {
+                ("an evaluation", limits.evaluation, self.group())
+            }
         };
         let spent = Rho::from_nano(tx.charged_on(&group)?);
         budget::admit(spent, self.rho, limit).map_err(|error| over(what, error, None))?;
@@ -307,7 +310,9 @@ impl Charge<'_> {
     pub fn occasion(&self) -> String {
         let (group, kind) = (self.group(), self.body.name());
         match self.body {
-            Body::MaskedUpdate { session, .. } | Body::MaskedStatistics { session, .. } => {
+            Body::MaskedUpdate { session, .. }
+            | Body::MaskedStatistics { session, .. }
+            | Body::MaskedEvaluation { session, .. } => {
                 format!("{group}{kind}/{session}")
             }
             Body::Confusion { .. }
@@ -315,6 +320,7 @@ impl Charge<'_> {
             | Body::Calibration { .. }
             | Body::Drift { .. }
             | Body::Campaign { .. }
+            | Body::Evaluation { .. }
             | Body::Update { .. }
             | Body::CoarseUpdate { .. } => format!("{group}{kind}"),
         }
@@ -330,6 +336,9 @@ impl Charge<'_> {
             | Body::Drift { window }
             | Body::MaskedStatistics { window, .. } => format!("statistics/{project}/{window}/"),
             Body::Campaign { campaign } => format!("campaign/{campaign}/"),
+            Body::Evaluation { evaluation } | Body::MaskedEvaluation { evaluation, .. } => {
+                format!("evaluation/{evaluation}/")
+            }
             Body::Update { run, round }
             | Body::CoarseUpdate { run, round, .. }
             | Body::MaskedUpdate { run, round, .. } => {
@@ -345,6 +354,7 @@ impl Charge<'_> {
             | Body::Coincidence { .. }
             | Body::Calibration { .. }
             | Body::Drift { .. }
+            | Body::Evaluation { .. }
             | Body::Update { .. }
             | Body::CoarseUpdate { .. }
                 if limits.sums_only =>
@@ -358,8 +368,10 @@ impl Charge<'_> {
             | Body::Campaign { .. }
             | Body::Update { .. }
             | Body::CoarseUpdate { .. }
+            | Body::Evaluation { .. }
             | Body::MaskedUpdate { .. }
-            | Body::MaskedStatistics { .. } => Ok(()),
+            | Body::MaskedStatistics { .. }
+            | Body::MaskedEvaluation { .. } => Ok(()),
         }
     }
 

@@ -49,6 +49,9 @@ pub fn to_people(routing: &Routing, confidence_milli: u16) -> Route {
 /// Stores a draft with the queue it sends its item to, unless a person has labeled or is about to
 /// label the item.
 ///
+/// A person reads a held-out item however sure the model is: an evaluation by items that one model
+/// was unsure of would say little about any.
+///
 /// # Errors
 /// [`StoreError`].
 pub fn place(
@@ -59,6 +62,10 @@ pub fn place(
     route: Route,
     now: i64,
 ) -> Result<bool, StoreError> {
+    let route = match route {
+        Route::Accepted if row.holdout => Route::Annotator,
+        Route::Accepted | Route::Annotator | Route::Expert => route,
+    };
     let second =
         route == Route::Annotator && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
     let (probabilities, origin) = (draft.encode_probabilities(), draft.encode_origin()?);

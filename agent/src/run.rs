@@ -1,17 +1,17 @@
 //! The daemon: everything that runs while the agent does, over a transport that the caller gives.
 
-use std::error::Error;
+mod link;
+
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use insitu_daemon::clock::Clock;
-use insitu_daemon::credentials::{Credentials, CredentialsError};
+use insitu_daemon::credentials::CredentialsError;
 use insitu_daemon::facts;
 use insitu_daemon::files::{self, FileError, Lock};
 use insitu_daemon::http::{self, Health, HttpOptions};
-use insitu_daemon::link::client::Link;
 use insitu_daemon::shutdown::Shutdown;
 use insitu_daemon::telemetry::Metrics;
 use insitu_models::sign::PublicKey;
@@ -22,19 +22,19 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::config::{Config, ConfigError, Limits};
-use crate::downlink::{self, DownlinkError, Judge};
+use crate::downlink::Judge;
 use crate::edge;
 use crate::pipeline::Pipeline;
+use crate::polite::Manners;
+use crate::prelabel::trial::Trial;
 use crate::prelabel::{self, Shelf};
 use crate::quality;
 use crate::retention;
 use crate::review::http::{Desk, router};
-use crate::session::{self, Talk};
 use crate::status::Status;
 use crate::store::meta::Live;
-use crate::store::orders::BundleState;
 use crate::store::{Store, StoreError, explain};
-use crate::uplink::{self, Backoff, Membership, UplinkError};
+use crate::uplink::Membership;
 
 /// The daemon's lock in the data folder.
 const LOCK_FILE: &str = "agent.lock";
@@ -44,10 +44,6 @@ const TICK: Duration = Duration::from_millis(200);
 const TICK_AFTER_FAILURE: Duration = Duration::from_secs(2);
 /// How often the store is swept.
 const SWEEP: Duration = Duration::from_secs(60);
-/// Pause before a bundle that could not be had is fetched again: it may be large.
-const FETCH_AFTER_FAILURE: Duration = Duration::from_secs(60);
-/// How often an agent that is not enrolled looks whether it is.
-const ENROLLED_LOOK: Duration = Duration::from_millis(500);
 /// How often the daemon notes in the store that it lives, when nothing else changes.
 const LIVE_NOTE_SECONDS: i64 = 30;
 
@@ -60,6 +56,8 @@ pub struct Transport {
     pub listener: Option<TcpListener>,
     /// What `/metrics` shows.
     pub metrics: Metrics,
+    /// What tries bundles before they are loaded; none where that is as well done here.
+    pub trial: Option<Trial>,
 }
 
 /// An agent that is ready to run. It holds the lock of its data folder.
@@ -191,10 +189,11 @@ impl Agent {
                     .map_err(RunError::Serve)
             });
         }
-        tasks.spawn(work(Arc::clone(&shared), judge, shutdown.clone()));
+        tasks.spawn(work(Arc::clone(&shared), judge, transport.trial, shutdown.clone()));
         tasks.spawn(sweep(Arc::clone(&shared), shutdown.clone()));
         if let Some(address) = shared.agent.config.coordinator.address.clone() {
-            let link = talk(Arc::clone(&shared), transport.endpoint, address, shutdown.clone());
+            let link =
+                link::talk(Arc::clone(&shared), transport.endpoint, address, shutdown.clone());
             tasks.spawn(link);
         }
         health.ready();
@@ -287,7 +286,12 @@ impl Shared {
 }
 
 /// Ticks the pipeline, off the runtime's threads.
-async fn work(shared: Arc<Shared>, judge: Judge, shutdown: Shutdown) -> Result<(), RunError> {
+async fn work(
+    shared: Arc<Shared>,
+    judge: Judge,
+    trial: Option<Trial>,
+    shutdown: Shutdown,
+) -> Result<(), RunError> {
     let agent = &shared.agent;
     let mut pipeline = Pipeline::new(
         Arc::clone(&agent.store),
@@ -297,7 +301,9 @@ async fn work(shared: Arc<Shared>, judge: Judge, shutdown: Shutdown) -> Result<(
         Shelf::new(&agent.config.data),
         agent.config.inference.library.clone(),
     )
-    .with_redaction(agent.config.redaction_files());
+    .with_redaction(agent.config.redaction_files())
+    .politely(Manners::new(agent.config.polite.clone()))
+    .with_trials(trial);
     while !shutdown.is_requested() {
         let (back, outcome) = tokio::task::spawn_blocking(move || {
             let outcome = pipeline.tick();
@@ -306,7 +312,11 @@ async fn work(shared: Arc<Shared>, judge: Judge, shutdown: Shutdown) -> Result<(
         .await?;
         pipeline = back;
         let engine = pipeline.engine_name().map(str::to_owned);
-        shared.note(|live| live.engine = engine);
+        let waits = pipeline.waits().to_vec();
+        shared.note(|live| {
+            live.engine = engine;
+            live.waits = waits;
+        });
         let pause = match outcome {
             Ok(true) => continue,
             Ok(false) => TICK,
@@ -328,163 +338,4 @@ async fn sweep(shared: Arc<Shared>, shutdown: Shutdown) -> Result<(), RunError> 
         }
     }
     Ok(())
-}
-
-/// Keeps the link up, from connection to connection.
-async fn talk(
-    shared: Arc<Shared>,
-    endpoint: Endpoint,
-    address: String,
-    shutdown: Shutdown,
-) -> Result<(), RunError> {
-    let mut backoff = Backoff::default();
-    while !shutdown.is_requested() {
-        let credentials = match shared.agent.membership.credentials() {
-            Ok(Some(credentials)) => credentials,
-            Ok(None) => {
-                shutdown.sleep(ENROLLED_LOOK).await;
-                continue;
-            }
-            Err(error) => {
-                shared.trouble(&error);
-                shutdown.sleep(backoff.wait()).await;
-                continue;
-            }
-        };
-        let outcome = tokio::select! {
-            outcome = connection(&shared, &endpoint, &address, &credentials, &mut backoff) => outcome,
-            () = shutdown.requested() => break,
-        };
-        match outcome {
-            Ok(()) => {} // a new certificate: connect with it
-            Err(error) => {
-                shared.trouble(&*error);
-                shutdown.sleep(backoff.wait()).await;
-            }
-        }
-    }
-    // What is in flight is sent again by the next start: nothing waits here.
-    endpoint.close(0_u32.into(), b"stopping");
-    Ok(())
-}
-
-type LinkError = Box<dyn Error + Send + Sync>;
-
-impl Shared {
-    fn trouble(&self, error: &dyn Error) {
-        let text = explain(error);
-        tracing::warn!(error = text, "no link to the coordinator");
-        self.note(|live| {
-            live.connected = false;
-            live.trouble = Some(text);
-        });
-    }
-
-    fn contact(&self) {
-        let now = self.agent.clock.now().as_second();
-        self.note(|live| {
-            live.connected = true;
-            live.trouble = None;
-            live.last_contact = Some(now);
-        });
-    }
-}
-
-/// One connection, until it breaks or the certificate is renewed.
-async fn connection(
-    shared: &Arc<Shared>,
-    endpoint: &Endpoint,
-    address: &str,
-    credentials: &Credentials,
-    backoff: &mut Backoff,
-) -> Result<(), LinkError> {
-    let Agent { store, clock, config, membership, .. } = &shared.agent;
-    let facts = shared.facts().await;
-    let link = uplink::connect(endpoint, address, credentials, clock, facts, store).await?;
-    backoff.reset();
-    shared.contact();
-    tracing::info!(address, "connected");
-    // Enrollment may have come after the start: the key is read for each connection.
-    let judge = shared.agent.judge()?;
-    session::announce(&link, store).await?;
-    let mut sessions = Talk::default();
-    let settings = &config.uplink;
-    let mut heartbeat = Instant::now() + settings.heartbeat;
-    let (mut poll, mut advance) = (Instant::now(), Instant::now());
-    let mut fetch = Instant::now();
-    let mut slot = Instant::now() + uplink::until_slot(settings.slot, &**clock);
-    loop {
-        tokio::select! {
-            () = link.closed() => return Err("the connection broke".into()),
-            () = tokio::time::sleep_until(heartbeat) => {
-                heartbeat += settings.heartbeat;
-                uplink::heartbeat(&link, shared.facts().await, store, &**clock).await?;
-                if renewed(&link, credentials, membership, &**clock).await {
-                    link.close();
-                    return Ok(());
-                }
-            }
-            () = tokio::time::sleep_until(slot) => {
-                slot = Instant::now() + uplink::until_slot(settings.slot, &**clock);
-                send(&link, shared).await?;
-            }
-            () = tokio::time::sleep_until(poll) => {
-                receive(&link, shared, &judge, &mut fetch).await?;
-                poll = Instant::now() + settings.poll;
-                advance = Instant::now(); // an order may have proposed a session
-            }
-            () = tokio::time::sleep_until(advance) => {
-                let wait = sessions.advance(&link, store).await?;
-                advance = Instant::now() + wait.unwrap_or(settings.poll);
-            }
-        }
-        shared.contact();
-    }
-}
-
-async fn send(link: &Link, shared: &Shared) -> Result<(), LinkError> {
-    match uplink::send_queued(link, &shared.agent.store, &*shared.agent.clock).await {
-        Ok(_) => Ok(()),
-        // Said when it was found; orders are still heard.
-        Err(UplinkError::Outbox(_)) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Takes orders, and from `fetch` on the objects that they name.
-async fn receive(
-    link: &Link,
-    shared: &Shared,
-    judge: &Judge,
-    fetch: &mut Instant,
-) -> Result<(), LinkError> {
-    let Agent { store, clock, config, .. } = &shared.agent;
-    downlink::poll(link, store, judge, clock.now().as_second()).await?;
-    let wanted = store.read("bundles", |tx| tx.bundles())?;
-    if Instant::now() >= *fetch && wanted.iter().any(|row| row.state == BundleState::Wanted) {
-        match downlink::fetch(link, store, &Shelf::new(&config.data)).await {
-            Ok(()) => {}
-            Err(DownlinkError::Call(error)) if error.is_transient() => return Err(error.into()),
-            Err(error) => {
-                tracing::error!(error = explain(&error), "a bundle does not arrive");
-                *fetch = Instant::now() + FETCH_AFTER_FAILURE;
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn renewed(
-    link: &Link,
-    credentials: &Credentials,
-    membership: &Membership,
-    clock: &dyn Clock,
-) -> bool {
-    match uplink::renew_if_due(link, credentials, membership, clock).await {
-        Ok(renewed) => renewed,
-        Err(error) => {
-            tracing::warn!(error = explain(&error), "certificate not renewed: trying again");
-            false
-        }
-    }
 }

@@ -1,5 +1,7 @@
 //! What `status` shows, as a command and over the local API: one report, built from the store.
 
+mod orders;
+
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -14,15 +16,16 @@ use crate::redact::{Settings, SettingsError};
 use crate::release::{YEAR_SECONDS, epsilon};
 use crate::store::campaigns::CampaignState;
 use crate::store::items::Stage;
-use crate::store::meta::Live;
+use crate::store::meta::{Live, Wait};
 use crate::store::orders::{BundleState, ProjectRow};
 use crate::store::peers::{PeerRow, PeerState};
 use crate::store::synthetic::SyntheticCounts;
 use crate::store::{Store, StoreError, Tx, explain};
 use crate::uplink::Membership;
 
-/// Sessions that a report shows.
-const SESSIONS_SHOWN: u32 = 20;
+pub use orders::{CampaignStatus, EvaluationStatus, RoundStatus, SessionStatus, campaigns};
+use orders::{evaluations, rounds, sessions};
+
 /// How long the daemon may take to accept a connection on this machine.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(300);
 
@@ -43,12 +46,16 @@ pub struct Status {
     pub link: LinkStatus,
     /// The inference engine, or `none` while no model has needed one.
     pub engine: String,
+    /// What makes way for others, and why.
+    pub waiting: Vec<Waiting>,
     /// The program's version.
     pub version: &'static str,
     /// Projects, by name.
     pub projects: Vec<ProjectStatus>,
     /// Training rounds, in order.
     pub rounds: Vec<RoundStatus>,
+    /// Evaluations of new models, in order.
+    pub evaluations: Vec<EvaluationStatus>,
     /// The last sessions of secure aggregation, newest first.
     pub sessions: Vec<SessionStatus>,
     /// Campaigns, in order.
@@ -59,6 +66,17 @@ pub struct Status {
     pub outbox: OutboxStatus,
     /// What waits for the steward, or for an operator, with what to do.
     pub pending: Vec<String>,
+}
+
+/// Something that makes way for others.
+#[derive(Clone, Debug, Serialize)]
+pub struct Waiting {
+    /// `prelabeling` or `training`.
+    pub work: String,
+    /// Why.
+    pub reason: String,
+    /// When the first of the orders that wait closes: after that this site is not in its sum.
+    pub closes: Option<Timestamp>,
 }
 
 /// The link to the coordinator.
@@ -118,61 +136,6 @@ pub struct Queues {
     pub expert: u64,
     /// For campaigns.
     pub campaign: u64,
-}
-
-/// A training round at this site.
-#[derive(Clone, Debug, Serialize)]
-pub struct RoundStatus {
-    /// The run.
-    pub run: String,
-    /// The round.
-    pub round: u32,
-    /// `open`, `released` or `declined`.
-    pub state: &'static str,
-    /// Why it was declined.
-    pub note: String,
-}
-
-/// A session of secure aggregation at this site.
-#[derive(Clone, Debug, Serialize)]
-pub struct SessionStatus {
-    /// Its id.
-    pub session: String,
-    /// The project.
-    pub project: String,
-    /// What is added: `update` or `statistics`.
-    pub kind: String,
-    /// The step: the round of an update.
-    pub step: u32,
-    /// The attempt at it, from 0.
-    pub attempt: u32,
-    /// How far it has come.
-    pub state: &'static str,
-    /// Why it ended as it did.
-    pub note: String,
-    /// The masked vector in the outbox.
-    pub release: Option<String>,
-}
-
-/// A campaign at this site.
-#[derive(Clone, Debug, Serialize)]
-pub struct CampaignStatus {
-    /// Its id.
-    pub campaign: String,
-    /// For people.
-    pub title: String,
-    /// The project.
-    pub project: String,
-    /// How far it has come.
-    pub state: &'static str,
-    /// Items it queued. Exact: stays at the site.
-    pub matched: u64,
-    /// When it is answered.
-    pub answers: Option<Timestamp>,
-    /// What the answer costs.
-    pub epsilon: f64,
-    /// Why it was declined or not answered.
-    pub note: String,
 }
 
 /// The rolling year's budget.
@@ -249,10 +212,12 @@ impl Status {
                 enrolled: names.is_some(),
                 running,
                 link: link(&live, running),
+                waiting: live.waits.into_iter().filter(|_| running).map(waiting).collect(),
                 engine: live.engine.unwrap_or_else(|| "none".to_owned()),
                 version: env!("CARGO_PKG_VERSION"),
                 projects,
                 rounds: rounds(tx)?,
+                evaluations: evaluations(tx)?,
                 sessions: sessions(tx)?,
                 campaigns: campaigns(tx, limits)?,
                 budget: Budget::read(tx, limits, now)?,
@@ -305,6 +270,12 @@ pub fn daemon_runs(config: &Config) -> bool {
 /// The exit code that fits a status: a check failed when the ledger does not verify.
 pub fn exit_code(status: &Status) -> u8 {
     if status.outbox.verified { exit::DONE } else { exit::REFUSED }
+}
+
+fn waiting(wait: Wait) -> Waiting {
+    let Wait { work, reason, closes } = wait;
+    let closes = closes.and_then(|at| Timestamp::from_second(at).ok());
+    Waiting { work, reason, closes }
 }
 
 fn link(live: &Live, running: bool) -> LinkStatus {
@@ -366,57 +337,6 @@ fn project(tx: &Tx<'_>, row: &ProjectRow) -> Result<ProjectStatus, StoreError> {
         window: row.window,
         synthetic: tx.synthetic_counts(row.project)?,
     })
-}
-
-fn rounds(tx: &Tx<'_>) -> Result<Vec<RoundStatus>, StoreError> {
-    let rows = tx.rounds(None)?;
-    Ok(rows
-        .into_iter()
-        .map(|row| RoundStatus {
-            run: row.order.run.to_hex(),
-            round: row.order.round,
-            state: row.state.name(),
-            note: row.note,
-        })
-        .collect())
-}
-
-fn sessions(tx: &Tx<'_>) -> Result<Vec<SessionStatus>, StoreError> {
-    let rows = tx.last_sessions(SESSIONS_SHOWN)?;
-    Ok(rows
-        .into_iter()
-        .map(|row| SessionStatus {
-            session: row.session.to_hex(),
-            project: row.project,
-            kind: row.kind,
-            step: row.step,
-            attempt: row.attempt,
-            state: row.state.name(),
-            note: row.note,
-            release: row.release.map(|release| release.to_hex()),
-        })
-        .collect())
-}
-
-/// The campaigns of this store, as reports show them.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn campaigns(tx: &Tx<'_>, limits: &Limits) -> Result<Vec<CampaignStatus>, StoreError> {
-    let rows = tx.campaigns()?;
-    Ok(rows
-        .into_iter()
-        .map(|row| CampaignStatus {
-            campaign: row.order.campaign.to_hex(),
-            title: row.order.title.to_string(),
-            project: row.order.project.to_string(),
-            state: row.state.name(),
-            matched: row.matched,
-            answers: Timestamp::from_second(row.order.answers_unix_s).ok(),
-            epsilon: epsilon(Rho::from_nano(row.order.nano_rho), limits),
-            note: row.note,
-        })
-        .collect())
 }
 
 /// Whether a project's redaction settings can be used.

@@ -78,6 +78,25 @@ impl Tally {
         }
     }
 
+    /// For `learn`, whose counts say how right two heads are.
+    pub(crate) fn of_evaluation(
+        project: &Project,
+        body: Body,
+        counts: Vec<i64>,
+        outline: Outline,
+        origin: String,
+    ) -> Self {
+        Self {
+            project: project.name.clone(),
+            project_version: project.version,
+            body,
+            counts,
+            sensitivity: outline.sensitivity,
+            nano_rho: outline.nano_rho,
+            origin,
+        }
+    }
+
     /// The project.
     pub fn project(&self) -> &ProjectName {
         &self.project
@@ -361,7 +380,7 @@ impl LabelCounts {
     clippy::cast_precision_loss,
     reason = "clamped to 0 to bins - 1, at most 63; NaN becomes 0"
 )]
-fn confidence_bin(confidence: f64, classes: usize, bins: usize) -> usize {
+pub(crate) fn confidence_bin(confidence: f64, classes: usize, bins: usize) -> usize {
     let chance = 1.0 / classes as f64;
     let place = (confidence - chance) / (1.0 - chance) * bins as f64;
     place.clamp(0.0, (bins - 1) as f64) as usize

@@ -127,6 +127,7 @@ pub(crate) fn generous(minimum_cohort: u64) -> Judge {
         window: Rho::MAX,
         run: Rho::MAX,
         campaign: Rho::MAX,
+        evaluation: Rho::MAX,
         allotments: BTreeMap::new(),
         minimum_cohort,
         sums_only: false,

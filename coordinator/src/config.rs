@@ -175,6 +175,11 @@ impl Config {
         self.data.join("authority")
     }
 
+    /// The key by which agents notice a restart.
+    pub fn reset_key_file(&self) -> PathBuf {
+        self.data.join("reset.key")
+    }
+
     /// The key that signs bundles.
     pub fn bundle_key_file(&self) -> PathBuf {
         self.data.join("bundle.key")

@@ -14,8 +14,8 @@ use insitu_protocol::response::Response;
 use insitu_models::manifest::Manifest;
 
 use crate::store::{
-    CampaignState, FunctionsRow, Noise, OrderKind, RoundRow, RoundState, RunRow, SessionState,
-    Store, StoreError, Tx,
+    CampaignState, EvaluationState, FunctionsRow, Noise, OrderKind, RoundRow, RoundState, RunRow,
+    SessionState, Store, StoreError, Tx,
 };
 
 /// Why the orders cannot be told.
@@ -155,6 +155,13 @@ fn build(
             }
             let wrap = if run.method.coarse { Order::CoarseRound } else { Order::Round };
             Ok(round_order(tx, &run, round)?.map(wrap))
+        }
+        OrderKind::Evaluation { evaluation } => {
+            let row = tx.evaluation(*evaluation)?;
+            let open = row.filter(|row| {
+                row.state == EvaluationState::Open && now_unix_s < row.order.closes_unix_s
+            });
+            Ok(open.map(|row| Order::Evaluation(row.order)))
         }
         OrderKind::Session { session } => {
             let open = tx.session(*session)?.filter(|row| row.state == SessionState::Open);

@@ -5,7 +5,8 @@
 //! 1. [`store`] is the only state; [`session`] adds up what sites mask for one another; [`intake`]
 //!    checks releases and lets agents join; [`ledger`] adds up what they cost.
 //! 2. [`round`] is the pure state machine of a training round, [`aggregate`] its arithmetic.
-//! 3. [`agreement`] and [`drift`] say what the noised counts say; [`campaign`] asks for labels.
+//! 3. [`agreement`], [`evaluation`] and [`drift`] say what the noised counts say; [`campaign`] asks
+//!    for labels.
 //! 4. [`registry`] keeps bundles, [`publish`] signs them, [`mlflow`] registers them elsewhere,
 //!    [`downlink`] tells the sites.
 //! 5. [`jobs`] closes what is due; [`api`] answers agents and people; [`cli`] is the program.
@@ -17,10 +18,11 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use std::sync::Arc;
 //! use insitu_coordinator::{Coordinator, config::Config};
-//! use insitu_daemon::{clock::SystemClock, link::server, shutdown};
+//! use insitu_daemon::{clock::SystemClock, link::reset::ResetKey, link::server, shutdown};
 //!
 //! let config = Config::read("coordinator.toml".as_ref())?;
-//! let endpoint = server::endpoint(config.link.listen)?;
+//! let key = ResetKey::load_or_create(&config.reset_key_file())?;
+//! let endpoint = server::endpoint(config.link.listen, &key)?;
 //! let coordinator = Coordinator::open(config, Arc::new(SystemClock))?;
 //! let (_stop, shutdown) = shutdown::pair();
 //! coordinator.serve(endpoint, None, shutdown).await?;
@@ -36,6 +38,7 @@ pub mod cli;
 pub mod config;
 pub mod downlink;
 pub mod drift;
+pub mod evaluation;
 pub mod intake;
 pub mod jobs;
 pub mod ledger;

@@ -10,7 +10,9 @@ use insitu_privacy::estimate::EstimateError;
 use insitu_protocol::ids::{Digest, ProjectName, SiteName};
 use insitu_protocol::project::Project;
 
+use crate::agreement::ReportError;
 use crate::agreement::counts::CountsError;
+use crate::evaluation::{self, Verdict};
 use crate::registry::{Registry, RegistryError};
 use crate::store::{OrderKind, Store, StoreError, Tx};
 
@@ -88,6 +90,49 @@ pub enum PublishError {
         #[from]
         source: EstimateError,
     },
+    /// Nothing says how good the bundle is.
+    #[error(
+        "bundle {bundle} was not compared with the active one on held-out items: \
+         `insitu-coordinator evaluation start {bundle}` first, or promote it with --force REASON"
+    )]
+    Unevaluated {
+        /// The bundle.
+        bundle: Digest,
+    },
+    /// Its evaluation is not over, or says too little.
+    #[error(
+        "the evaluation of bundle {bundle} {trouble} (`insitu-coordinator report evaluation`): \
+         start another, with more ε, or promote it with --force REASON"
+    )]
+    Unknown {
+        /// The bundle.
+        bundle: Digest,
+        /// What is the matter with it.
+        trouble: &'static str,
+    },
+    /// It may be worse.
+    #[error(
+        "bundle {bundle} may be worse than the active one: its accuracy on held-out items is \
+         {difference:+.3} and lies above {low:+.3} with 95 % confidence, needed is above \
+         {:+.3}; train or evaluate again, or promote it with --force REASON", -margin
+    )]
+    Worse {
+        /// The bundle.
+        bundle: Digest,
+        /// Its accuracy less that of the active bundle.
+        difference: f64,
+        /// A one-sided bound of that.
+        low: f64,
+        /// What the evaluation allows.
+        margin: f64,
+    },
+    /// The answers of an evaluation.
+    #[error("the evaluation cannot be read")]
+    Report {
+        /// Why not.
+        #[from]
+        source: ReportError,
+    },
     /// The registry.
     #[error("the bundle is not published")]
     Registry {
@@ -150,7 +195,26 @@ pub fn import(
     })
 }
 
-/// Publishes a registered bundle: a candidate of a run, or an older one again.
+/// Registers a bundle that was made elsewhere, unpublished: to be evaluated, and promoted then.
+///
+/// # Errors
+/// [`PublishError`].
+pub fn register(
+    store: &Store,
+    registry: &Registry,
+    project: &ProjectName,
+    bundle: &Bundle,
+    now_unix_s: i64,
+) -> Result<Digest, PublishError> {
+    store.write("register", |tx| {
+        let unknown = || PublishError::UnknownProject { project: project.clone() };
+        let definition = tx.project(project)?.ok_or_else(unknown)?;
+        Ok(registry.register(tx, bundle, &definition, now_unix_s)?)
+    })
+}
+
+/// Publishes a registered bundle: a candidate of a run, or an older one again. An evaluation against
+/// the active bundle must speak for it, or a reason be given to `force` it, which is recorded.
 ///
 /// # Errors
 /// [`PublishError`].
@@ -158,9 +222,59 @@ pub fn promote(
     store: &Store,
     key: &SigningKey,
     digest: Digest,
+    force: Option<&str>,
     now_unix_s: i64,
 ) -> Result<(), PublishError> {
-    store.write("promote", |tx| bundle_in(tx, key, digest, now_unix_s))
+    store.write("promote", |tx| {
+        let bundle = tx.bundle(digest)?.ok_or(RegistryError::Unknown { digest })?;
+        if force.is_none() {
+            may_replace(tx, &bundle.project, digest)?;
+        }
+        bundle_in(tx, key, digest, now_unix_s)?;
+        force.map_or(Ok(()), |reason| Ok(tx.note_forced(&bundle.project, digest, reason)?))
+    })
+}
+
+/// [`may_replace`] for a bundle of any project.
+///
+/// # Errors
+/// As there.
+pub fn check(store: &Store, bundle: Digest) -> Result<(), PublishError> {
+    store.read("check", |tx| {
+        let row = tx.bundle(bundle)?.ok_or(RegistryError::Unknown { digest: bundle })?;
+        may_replace(tx, &row.project, bundle)
+    })
+}
+
+/// Records why a bundle was published without an evaluation that speaks for it.
+///
+/// # Errors
+/// [`PublishError`].
+pub fn note(store: &Store, bundle: Digest, reason: &str) -> Result<(), PublishError> {
+    store.write("note", |tx| {
+        let row = tx.bundle(bundle)?.ok_or(RegistryError::Unknown { digest: bundle })?;
+        Ok(tx.note_forced(&row.project, bundle, reason)?)
+    })
+}
+
+/// Whether an evaluation shows that a bundle is not worse than its project's active one.
+///
+/// # Errors
+/// [`PublishError::Unevaluated`], [`PublishError::Unknown`], [`PublishError::Worse`].
+pub fn may_replace(tx: &Tx<'_>, project: &ProjectName, bundle: Digest) -> Result<(), PublishError> {
+    let active = tx.active_publication(project)?.map(|publication| publication.bundle);
+    let Some(active) = active.filter(|active| *active != bundle) else { return Ok(()) };
+    match evaluation::verdict(tx, active, bundle)? {
+        Verdict::Passes => Ok(()),
+        Verdict::Missing => Err(PublishError::Unevaluated { bundle }),
+        Verdict::Open => Err(PublishError::Unknown { bundle, trouble: "is still open" }),
+        Verdict::Unknown => {
+            Err(PublishError::Unknown { bundle, trouble: "has too few answers for their noise" })
+        }
+        Verdict::NotShown { difference, low, margin } => {
+            Err(PublishError::Worse { bundle, difference, low, margin })
+        }
+    }
 }
 
 /// Withdraws a project's canary or, when there is none, its bundle in force, and goes back to the
@@ -231,4 +345,4 @@ fn tell(tx: &Tx<'_>, sites: &[SiteName], order: &OrderKind) -> Result<(), StoreE
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,7 +16,7 @@ use insitu_protocol::request::CHUNK_BYTES_MAX;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::store::{BundleRow, EvaluationRow, Store, StoreError, Tx};
+use crate::store::{BundleRow, FigureRow, Store, StoreError, Tx};
 
 /// The folder of objects.
 #[derive(Clone, Debug)]
@@ -118,6 +118,8 @@ pub struct BundleReport {
     pub created: Timestamp,
     /// Where the weights come from.
     pub lineage: Vec<String>,
+    /// Why it was published without an evaluation that speaks for it, if it was.
+    pub forced: Option<String>,
     /// Attached by hand, by site.
     pub evaluations: Vec<Evaluation>,
 }
@@ -282,13 +284,13 @@ pub fn evaluate(
             if !(0.0..=1.0).contains(accuracy) {
                 return Err(RegistryError::Accuracy { got: *accuracy });
             }
-            let row = EvaluationRow {
+            let row = FigureRow {
                 bundle: digest,
                 site: site.clone(),
                 accuracy: *accuracy,
                 note: note.to_owned(),
             };
-            tx.add_evaluation(&row, now_unix_s)?;
+            tx.add_figure(&row, now_unix_s)?;
         }
         Ok(())
     })
@@ -323,11 +325,12 @@ fn describe(tx: &Tx<'_>, row: BundleRow) -> Result<BundleReport, RegistryError> 
         Some(_) => "published",
         None => "candidate",
     };
-    let evaluations = tx.evaluations(row.digest)?.into_iter().map(|row| Evaluation {
+    let evaluations = tx.figures(row.digest)?.into_iter().map(|row| Evaluation {
         site: row.site,
         accuracy: row.accuracy,
         note: row.note,
     });
+    let forced = tx.forced(&row.project, row.digest)?;
     Ok(BundleReport {
         bundle: row.digest,
         project: row.project,
@@ -339,6 +342,7 @@ fn describe(tx: &Tx<'_>, row: BundleRow) -> Result<BundleReport, RegistryError> 
         reason,
         created: Timestamp::from_second(row.created_unix_s).unwrap_or(Timestamp::MAX),
         lineage: manifest.lineage.iter().map(ToString::to_string).collect(),
+        forced,
         evaluations: evaluations.collect(),
     })
 }

@@ -79,7 +79,8 @@ async fn an_agent_joins_releases_and_fetches_and_a_restart_forgets_nothing() {
         | Order::CoarseRound(_)
         | Order::Campaign(_)
         | Order::Session(_)
-        | Order::Functions(_) => None,
+        | Order::Functions(_)
+        | Order::Evaluation(_) => None,
     });
     let bundle = bundle.unwrap();
     PublicKey(bundle_key).verify(&bundle.manifest.0, &bundle.signature).unwrap();

@@ -18,7 +18,7 @@ use insitu_coordinator::config::Mlflow;
 use insitu_coordinator::jobs::{Bench, tick, training};
 use insitu_coordinator::mlflow::{ClientError, MlflowError, advance};
 use insitu_coordinator::session::Sender;
-use insitu_coordinator::store::{Method, RegistrationRow, SecureAggregation};
+use insitu_coordinator::store::{Method, Promotion, RegistrationRow, SecureAggregation};
 use insitu_coordinator::{Coordinator, intake, publish};
 use insitu_daemon::clock::SystemClock;
 use insitu_protocol::bytes::Fixed;
@@ -89,6 +89,7 @@ fn trained(folder: &Path) -> Coordinator {
         secure: SecureAggregation::Off,
         colluders: None,
         method: Method::default(),
+        promotion: Promotion::Forced("a test".to_owned()),
     };
     let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
     let run = training::start(bench, &plan, now).unwrap();

@@ -23,6 +23,9 @@ pub struct Calibration {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CalibrationError {
+    /// Not the JSON of a calibration.
+    #[error("malformed calibration")]
+    Malformed,
     /// Not a positive, finite temperature.
     #[error("temperature {got} where 0.001 to 1000 is allowed")]
     Temperature {
@@ -62,6 +65,25 @@ impl Calibration {
             (Some([x0, y0]), Some([x1, y1])) => y0 + (y1 - y0) * (best - x0) / (x1 - x0),
         };
         value.clamp(chance, 1.0)
+    }
+
+    /// Reads the JSON of a manifest's calibration, for a head of `classes` classes.
+    ///
+    /// # Errors
+    /// [`CalibrationError`].
+    pub fn decode(bytes: &[u8], classes: usize) -> Result<Self, CalibrationError> {
+        let calibration: Self =
+            serde_json::from_slice(bytes).map_err(|_| CalibrationError::Malformed)?;
+        calibration.check(classes)?;
+        Ok(calibration)
+    }
+
+    /// The JSON that [`Calibration::decode`] reads.
+    ///
+    /// # Errors
+    /// [`CalibrationError::Malformed`], which finite numbers never give.
+    pub fn encode(&self) -> Result<Vec<u8>, CalibrationError> {
+        serde_json::to_vec(self).map_err(|_| CalibrationError::Malformed)
     }
 
     /// Checks temperature and knots for a head of `classes` classes.

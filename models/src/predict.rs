@@ -193,17 +193,25 @@ impl Predictor {
     /// # Errors
     /// [`PredictError::Head`].
     pub fn judge(&self, features: &[f32]) -> Result<Prediction, PredictError> {
-        let probabilities = self
-            .head
-            .probabilities(features, self.calibration.temperature)
-            .map_err(|source| PredictError::Head { source })?;
+        Prediction::of(&self.head, &self.calibration, features)
+            .map_err(|source| PredictError::Head { source })
+    }
+}
+
+impl Prediction {
+    /// What a head says of an item's features.
+    ///
+    /// # Errors
+    /// [`HeadError`] when they do not fit.
+    pub fn of(head: &Head, calibration: &Calibration, features: &[f32]) -> Result<Self, HeadError> {
+        let probabilities = head.probabilities(features, calibration.temperature)?;
         let (class, best) = probabilities
             .iter()
             .copied()
             .enumerate()
             .fold((0, 0.0), |best, next| if next.1 > best.1 { next } else { best });
-        let confidence = self.calibration.confidence(best, probabilities.len());
-        Ok(Prediction { class, probabilities, confidence })
+        let confidence = calibration.confidence(best, probabilities.len());
+        Ok(Self { class, probabilities, confidence })
     }
 }
 

@@ -15,17 +15,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use insitu_coordinator::config as coordinator_config;
+use insitu_coordinator::evaluation::EvaluationReport;
 use insitu_coordinator::intake::enrollment::make_token;
-use insitu_coordinator::jobs::{Bench, collection, training};
+use insitu_coordinator::jobs::{Bench, collection, evaluation, training};
 use insitu_coordinator::round::report::{self, RunReport};
 use insitu_coordinator::session::report::CollectionReport;
-use insitu_coordinator::store::{Method, SecureAggregation};
+use insitu_coordinator::store::{Method, Promotion, SecureAggregation, Terms};
 use insitu_coordinator::{Coordinator, downlink, ledger, publish, session};
 use insitu_daemon::clock::{Clock, RuntimeClock};
 use insitu_daemon::credentials::KeyRequest;
 use insitu_daemon::enroll::{self, EnrollError, Token};
+use insitu_daemon::link::reset::ResetKey;
 use insitu_models::bundle::Bundle;
-use insitu_protocol::ids::{AgentName, Digest, ProjectName, RunId, SiteName};
+use insitu_models::head::Head;
+use insitu_models::manifest::Sentence;
+use insitu_protocol::ids::{AgentName, Digest, EvaluationId, ProjectName, RunId, SiteName};
 use insitu_protocol::project::Project;
 use insitu_protocol::session::CollectionId;
 use tempfile::TempDir;
@@ -183,10 +187,47 @@ impl Federation {
             secure: SecureAggregation::Auto,
             colluders: None,
             method: Method { coarse: true, ..Method::default() },
+            promotion: Promotion::Forced("a test".to_owned()),
         };
         let office = self.coordinator.office();
         let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
         training::start(bench, &plan, office.now_unix_s()).unwrap()
+    }
+
+    /// Registers the bundle in use with the signs of its head's weights changed: of two classes it
+    /// says the other one each time.
+    pub fn register_flipped(&self) -> Digest {
+        let office = self.coordinator.office();
+        let shipped = shipped_bundle();
+        let head = shipped.head();
+        let weights = head.weights().iter().map(|weight| -weight).collect();
+        let head = Head::new(head.classes(), head.features(), weights).unwrap();
+        let flipped = shipped.successor(head, Sentence::new("for a test").unwrap()).unwrap();
+        let now = office.now_unix_s();
+        publish::register(&office.store, &office.registry, &project(), &flipped, now).unwrap()
+    }
+
+    /// Starts an evaluation at a price that leaves little noise.
+    pub fn evaluate(&self, candidate: Digest) -> EvaluationId {
+        let plan = evaluation::Plan {
+            candidate,
+            terms: Terms { nano_rho: 1_000_000_000, margin_milli: 20 },
+            sites: None,
+            closes_in: Duration::from_secs(3600),
+            secure: SecureAggregation::Auto,
+            colluders: None,
+            promotes: true,
+        };
+        let office = self.coordinator.office();
+        let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
+        evaluation::start(bench, &plan, office.now_unix_s()).unwrap()
+    }
+
+    /// An evaluation as the coordinator reports it.
+    pub fn evaluation(&self, id: EvaluationId) -> EvaluationReport {
+        let report =
+            insitu_coordinator::evaluation::evaluation(&self.coordinator.office().store, id);
+        report.unwrap().unwrap()
     }
 
     /// Starts a joint collection of statistics over all sites.
@@ -311,7 +352,8 @@ pub fn shipped() -> PathBuf {
 }
 
 fn serve(coordinator: &Coordinator, network: &Network) -> Daemon {
-    let endpoint = network.endpoint(address()).unwrap();
+    let key = ResetKey::new([7; 32]).endpoint_config();
+    let endpoint = network.endpoint_with(key, address()).unwrap();
     let serving = coordinator.clone();
     Daemon::start(|stop| async move {
         serving.serve(endpoint, None, stop).await.map_err(|error| format!("{error:?}"))

@@ -76,7 +76,18 @@ impl Network {
     /// # Errors
     /// When quinn refuses, or no tokio runtime is there.
     pub fn endpoint(&self, address: SocketAddr) -> io::Result<Endpoint> {
-        let mut config = EndpointConfig::default();
+        self.endpoint_with(EndpointConfig::default(), address)
+    }
+
+    /// [`Network::endpoint`] with settings of its own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn endpoint_with(
+        &self,
+        mut config: EndpointConfig,
+        address: SocketAddr,
+    ) -> io::Result<Endpoint> {
         let mut seed = [0; 32];
         let mut state = self.lock();
         for bytes in seed.as_chunks_mut::<8>().0 {

@@ -118,8 +118,12 @@ impl Site {
         let store = Arc::clone(agent.store());
         self.starts += 1;
         let endpoint = self.network.endpoint((self.host, 50_000 + self.starts).into()).unwrap();
-        let transport =
-            Transport { endpoint, listener: None, metrics: telemetry::metrics().unwrap() };
+        let transport = Transport {
+            endpoint,
+            listener: None,
+            metrics: telemetry::metrics().unwrap(),
+            trial: None,
+        };
         let daemon = Daemon::start(|stop| async move {
             agent.run(transport, stop).await.map_err(|error| format!("{error:?}"))
         });
@@ -160,6 +164,12 @@ impl Site {
         let report =
             source::import(self.store(), &row, rules, None, Format::Csv, text.as_bytes()).unwrap();
         assert_eq!((report.added, report.bad), (u64::from(PATIENTS), 0), "{report:?}");
+    }
+
+    /// Items that are held out of training.
+    pub fn held_out(&self) -> u64 {
+        let project = self.project().unwrap().project;
+        self.store().read("held out", |tx| tx.holdout_count(project)).unwrap()
     }
 
     /// Items by stage, in the order of the stages.
@@ -276,12 +286,17 @@ heartbeat = "20s"
 name = "{PROJECT}"
 id = "id"
 subject = "id"
+holdout_share = 0.4
+
+[polite]
+enabled = false
 
 [policy]
 epsilon_year = 20.0
 epsilon_ceiling = 20.0
 epsilon_window = 1.6
 epsilon_run = 1.1
+epsilon_evaluation = 12.0
 minimum_cohort = 50
 backbones = ["{backbone}"]
 approve_models = "approved-backbones"

@@ -10,10 +10,12 @@ use insitu_agent::config;
 use insitu_agent::outbox::OutboxError;
 use insitu_agent::pipeline::windows::WindowError;
 use insitu_agent::store;
+use insitu_coordinator::evaluation::Figures;
 use insitu_coordinator::store::StoreError;
 use insitu_protocol::release::Body;
 use insitu_tests::federation::{Federation, project, shipped_project};
 use insitu_tests::simnet::{Conditions, Network};
+use insitu_tests::site::Site;
 use tokio::time::sleep;
 
 /// One datagram in twenty is lost; some overtake others, or arrive twice.
@@ -108,6 +110,38 @@ async fn once_round(seed: u64, cut: bool) -> Vec<(u64, u64)> {
 async fn a_cut_in_the_middle_of_a_round_changes_no_total() {
     let undisturbed = once_round(1, false).await;
     assert_eq!(once_round(2, true).await, undisturbed);
+}
+
+/// A new head against the one in use, on what each site holds out by a keyed hash of the subject.
+#[tokio::test(start_paused = true)]
+async fn what_sites_hold_out_of_training_decides_about_a_new_model() {
+    let federation = federation(6, &["east", "north", "west"]).await;
+    let first = federation.sites[0].bundle().unwrap();
+    federation.label().await;
+    let held_out: u64 = federation.sites.iter().map(Site::held_out).sum();
+    assert!((60..170).contains(&held_out), "{held_out} items are held out");
+    let candidate = federation.register_flipped();
+    let id = federation.evaluate(candidate);
+    federation.until("the evaluation to end", || federation.evaluation(id).state != "open").await;
+    let found = federation.evaluation(id);
+    assert_eq!((found.state, found.sites.len()), ("finished", 3));
+    let Figures::Known { n, current, candidate, difference, low, passes, .. } = found.figures
+    else {
+        panic!("undefined: {:?}", found.figures)
+    };
+    // Each answer has its own noise; the price was high, so it is little.
+    assert!((n - held_out as f64).abs() < 15.0, "{n} of {held_out}");
+    let (current, candidate) = (current.accuracy.value, candidate.accuracy.value);
+    assert!((current + candidate - 1.0).abs() < 0.1, "one is right: {current} {candidate}");
+    assert!((candidate - current - difference).abs() < 1e-6 && low < difference);
+    assert_eq!(passes, low >= -0.02);
+    assert!(federation.all_use(first));
+    federation.sent().await;
+    for site in &federation.sites {
+        let (releases, nano_rho) = federation.check_site(site);
+        assert_eq!((releases, nano_rho), (1, found.nano_rho));
+    }
+    federation.stop().await;
 }
 
 /// Kills the agent while its window's releases are on their way, starts it again, and expects each

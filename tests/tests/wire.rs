@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "wire/evaluation.rs"]
+mod evaluation;
 #[path = "wire/labels.rs"]
 mod labels;
 #[path = "wire/updates.rs"]

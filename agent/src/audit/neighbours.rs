@@ -19,7 +19,9 @@ use std::sync::Arc;
 
 use insitu_models::head::HeadError;
 use insitu_protocol::bytes::{Bytes, Fixed};
-use insitu_protocol::order::{CampaignOrder, Clause, NumberedOrder, Order, RoundOrder, Selector};
+use insitu_protocol::order::{
+    CampaignOrder, Clause, Contender, EvaluationOrder, NumberedOrder, Order, RoundOrder, Selector,
+};
 use insitu_protocol::project::Routing;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -41,9 +43,11 @@ use crate::store::{FILE, Store};
 use crate::tally::{self, Tally};
 use crate::testing;
 
-const CASES: u32 = 32;
+const CASES: u32 = 40;
 const SHAPE: Shape = Shape { classes: 2, witnesses: 0 };
 const SUBJECTS: u8 = 6;
+/// Share of subjects that are evaluated on and not learned from.
+const HOLDOUT_SHARE: f64 = 0.25;
 /// When the items that wait for it are read: every lease has ended by then.
 const LATER: i64 = NOW + 10_000;
 /// The campaign's closing time: after the test, by any clock.
@@ -171,6 +175,7 @@ fn neighbours(bundle: &insitu_models::bundle::Bundle, items: &[Item], gone: u8) 
         id: "id".to_owned(),
         subject: Some(SUBJECT_COLUMN.to_owned()),
         holdout: None,
+        holdout_share: HOLDOUT_SHARE,
         redaction: None,
     };
     let mut lines = format!("id,{SUBJECT_COLUMN},code,copy\n");
@@ -237,13 +242,34 @@ fn round(model: &Model, weights: &[f32]) -> RoundOrder {
     }
 }
 
+/// The head of a round against one of zeros.
+fn evaluation(model: &Model, round: &RoundOrder) -> EvaluationOrder {
+    let contender = |bundle, head| Contender {
+        bundle: Fixed([bundle; 32]),
+        head,
+        calibration: Bytes(model.manifest().calibration.encode().unwrap()),
+    };
+    EvaluationOrder {
+        evaluation: Fixed([2; 16]),
+        project: round.project.clone(),
+        project_version: 1,
+        backbone: round.backbone,
+        features: round.features,
+        current: contender(1, Bytes(vec![0; round.head.0.len()])),
+        candidate: contender(2, round.head.clone()),
+        nano_rho: NANO_RHO,
+        closes_unix_s: CLOSES,
+    }
+}
+
 impl Neighbour {
     fn row(&self) -> ProjectRow {
         let name = SHAPE.project().unwrap().name;
         self.store.read("test", |tx| tx.project(&name)).unwrap().unwrap()
     }
 
-    /// Everything that is ever counted here: two windows, a round of training, a campaign.
+    /// Everything that is ever counted here: two windows, a round of training, an evaluation, a
+    /// campaign.
     fn live(
         &self,
         items: &[Item],
@@ -266,6 +292,8 @@ impl Neighbour {
         all.extend(window());
         let row = self.row();
         all.push(learn::gradient(&self.store, model, &row, round).unwrap());
+        let order = evaluation(model, round);
+        all.push(learn::evaluation::evaluate(&self.store, model, &row, &order).unwrap());
         let order = self.open_campaign(items_max);
         let [.., eve] = &self.people;
         self.read(items, eve, 2, LATER);

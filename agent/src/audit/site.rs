@@ -170,13 +170,21 @@ impl Site {
         let limits = policy.limits().map_err(|error| AuditError::Model(Box::new(error)))?;
         // What it may spend is not what is looked at: the prices are, and whether they are charged.
         let all = insitu_privacy::Rho::MAX;
-        let limits =
-            Limits { year: all, local_year: all, window: all, run: all, campaign: all, ..limits };
+        let limits = Limits {
+            year: all,
+            local_year: all,
+            window: all,
+            run: all,
+            campaign: all,
+            evaluation: all,
+            ..limits
+        };
         let source = Source {
             name: project.name.clone(),
             id: "id".to_owned(),
             subject: path.subject_column().map(str::to_owned),
             holdout: None,
+            holdout_share: 0.0,
             redaction: None,
         };
         let lines = csv(shape, &present);

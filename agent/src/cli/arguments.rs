@@ -97,6 +97,9 @@ pub(super) enum Command {
     /// Label by rules: keywords, patterns, dictionaries, thresholds; and see how good they are
     #[command(subcommand)]
     LabelFunctions(LabelFunctionsCommand),
+    /// Load a bundle and reproduce its golden outputs: what the daemon does first, in another process
+    #[command(name = crate::prelabel::trial::COMMAND, hide = true)]
+    TryBundle(super::trial::TrialArguments),
     /// Show how the agent is doing, and what waits for a decision
     Status(Json),
 }

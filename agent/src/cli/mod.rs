@@ -19,12 +19,15 @@ mod setup;
 mod table;
 #[cfg(test)]
 mod testing;
+mod trial;
 mod vault;
 mod work;
 
+use std::env;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +41,8 @@ use insitu_daemon::shutdown;
 use insitu_daemon::telemetry::{self, LogFormat};
 
 use crate::cli::arguments::{Arguments, Command, RunArguments};
-use crate::config::{Config, Limits};
+use crate::config::{Config, Limits, Polite};
+use crate::prelabel::trial::Trial;
 use crate::run::{Agent, OpenError, RunError, Transport};
 use crate::store::{Store, StoreError, explain};
 
@@ -127,6 +131,10 @@ impl Context {
 
 /// Runs the command line `arguments`, the program's name first.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // A program that has the agent inside names it by its own first argument.
+    let inside = arguments.first().filter(|name| env::args_os().next().as_ref() != Some(*name));
+    let inside: Vec<OsString> = inside.cloned().into_iter().collect();
     let parsed = match Arguments::try_parse_from(arguments) {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -141,7 +149,7 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         complain(&explain(&error));
         return ExitCode::from(exit::USAGE);
     }
-    match execute(&parsed) {
+    match execute(&parsed, inside) {
         Ok(code) => ExitCode::from(code),
         // Whoever read our output has heard enough, as `head` does.
         Err(failure) if failure.message.contains("Broken pipe") => ExitCode::from(exit::DONE),
@@ -152,11 +160,11 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn execute(arguments: &Arguments) -> Outcome {
+fn execute(arguments: &Arguments, inside: Vec<OsString>) -> Outcome {
     match &arguments.command {
         Command::Init(init) => setup::init(arguments, init),
         Command::Enroll(enroll) => setup::enroll(arguments, enroll),
-        Command::Run(run) => daemon(arguments, run),
+        Command::Run(run) => daemon(arguments, run, inside),
         Command::Import(import) => work::import(&Context::open(arguments)?, import),
         Command::Export(export) => export::export(|| Context::open(arguments), export),
         Command::Redact(redact) => redact::redact(arguments, redact),
@@ -188,13 +196,14 @@ fn execute(arguments: &Arguments) -> Outcome {
             let out = &mut BufWriter::new(io::stdout().lock());
             label_functions::label_functions(|| Context::open(arguments), command, out)
         }
+        Command::TryBundle(arguments) => trial::run(arguments),
         Command::Status(json) => report::status(&Context::open(arguments)?, json.json),
     }
 }
 
-fn daemon(arguments: &Arguments, run: &RunArguments) -> Outcome {
+fn daemon(arguments: &Arguments, run: &RunArguments, inside: Vec<OsString>) -> Outcome {
     let config = read_config(arguments)?;
-    let listen = config.api.listen;
+    let (listen, polite) = (config.api.listen, config.polite.clone());
     let agent = Agent::open(config, Arc::new(SystemClock))?;
     if run.check {
         agent.check()?;
@@ -205,6 +214,7 @@ fn daemon(arguments: &Arguments, run: &RunArguments) -> Outcome {
         Failure::text(exit::CONFIGURATION, format!("api.listen = {listen}: {error}"))
     })?;
     let metrics = telemetry::metrics().map_err(|error| Failure::runtime(&error))?;
+    make_nice(&polite);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .max_blocking_threads(BLOCKING_THREADS_MAX)
@@ -212,7 +222,8 @@ fn daemon(arguments: &Arguments, run: &RunArguments) -> Outcome {
         .build()?;
     let outcome: Result<Option<Result<(), RunError>>, io::Error> = runtime.block_on(async {
         let endpoint = client::endpoint()?;
-        let transport = Transport { endpoint, listener: Some(listener), metrics };
+        let trial = own_program().map(|program| Trial::new(program, inside));
+        let transport = Transport { endpoint, listener: Some(listener), metrics, trial };
         shutdown::until_signal(GRACE, |stop| agent.run(transport, stop)).await
     });
     // A pipeline tick that still runs is as safe to leave as in a crash.
@@ -221,6 +232,22 @@ fn daemon(arguments: &Arguments, run: &RunArguments) -> Outcome {
         Some(Ok(())) | None => Ok(exit::DONE),
         Some(Err(RunError::Open(error))) => Err(error.into()),
         Some(Err(error)) => Err(Failure::runtime(&error)),
+    }
+}
+
+/// This program, also when its file was replaced since it started.
+fn own_program() -> Option<PathBuf> {
+    let own = PathBuf::from("/proc/self/exe");
+    if own.exists() { Some(own) } else { env::current_exe().ok() }
+}
+
+/// Lowers the priority of the whole program, before it has other threads: they take it over.
+fn make_nice(polite: &Polite) {
+    if !polite.enabled {
+        return;
+    }
+    if let Err(error) = rustix::process::nice(i32::from(polite.nice)) {
+        tracing::warn!(%error, nice = polite.nice, "the program's priority stays as it is");
     }
 }
 

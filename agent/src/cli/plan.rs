@@ -49,6 +49,9 @@ pub(super) struct BudgetArguments {
     /// Training runs in the next 365 days
     #[arg(long, requires = "plan", default_value_t = 0)]
     runs: u32,
+    /// Evaluations of new models in the next 365 days
+    #[arg(long, requires = "plan", default_value_t = 0)]
+    evaluations: u32,
 }
 
 pub(super) fn budget(context: &Context, arguments: &BudgetArguments) -> Outcome {
@@ -96,6 +99,7 @@ fn plan(context: &Context, arguments: &BudgetArguments) -> Outcome {
         windows: arguments.windows,
         campaigns: arguments.campaigns,
         runs: arguments.runs,
+        evaluations: arguments.evaluations,
     };
     let row = project(context, arguments.project.as_ref())?;
     let year_ago = context.now().saturating_sub(YEAR_SECONDS);

@@ -145,6 +145,10 @@ fn in_words(release: &Wire, entry: &Entry, limits: &Limits) -> String {
              same weight"
         }
         Body::MaskedStatistics { .. } => "the four statistics of a window, one after the other",
+        Body::Evaluation { .. } | Body::MaskedEvaluation { .. } => {
+            "how often the model in use and a new one were right on items that are held out of \
+             training"
+        }
     };
     let cost = epsilon(Rho::from_nano(entry.nano_rho), limits);
     let noise = deviation(release);
@@ -165,8 +169,9 @@ fn in_words(release: &Wire, entry: &Entry, limits: &Limits) -> String {
             "\nAfter that each number was rounded to a multiple of {step}, to send fewer bytes."
         ));
     }
-    if let Body::MaskedUpdate { session, .. } | Body::MaskedStatistics { session, .. } =
-        release.body
+    if let Body::MaskedUpdate { session, .. }
+    | Body::MaskedStatistics { session, .. }
+    | Body::MaskedEvaluation { session, .. } = release.body
     {
         let local = epsilon(Rho::from_nano(entry.nano_rho_local), limits);
         text.push_str(&format!(

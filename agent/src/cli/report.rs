@@ -47,6 +47,14 @@ fn tell(status: &Status) -> io::Result<()> {
     };
     let last = status.link.last_contact.map_or_else(unknown, |at| at.to_string());
     writeln!(out, "link {link}; last contact {last}")?;
+    for waiting in &status.waiting {
+        let closes = waiting.closes.map_or_else(String::new, |at| {
+            format!(
+                "; the first order that waits closes at {at}, without this site if it still does"
+            )
+        });
+        writeln!(out, "{} waits: {}{closes}", waiting.work, waiting.reason)?;
+    }
     let budget = &status.budget;
     writeln!(
         out,

@@ -16,6 +16,7 @@ fn rules() -> Source {
         id: "id".to_owned(),
         subject: Some("patient".to_owned()),
         holdout: None,
+        holdout_share: 0.0,
         redaction: None,
     }
 }

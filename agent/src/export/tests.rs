@@ -191,6 +191,7 @@ fn own_ids_come_from_the_sites_own_file() {
         id: "id".to_owned(),
         subject: None,
         holdout: None,
+        holdout_share: 0.0,
         redaction: None,
     };
     let file = "id,age\n0,1\n7,3\nunknown,4\n,5\n";

@@ -98,8 +98,12 @@ fn recompute(found: &mut Verification, last: u64, entry: &Entry, bytes: &[u8]) {
                 "it was charged another cost than it names",
             );
             let local = entry.nano_rho_local;
-            let masked =
-                matches!(release.body, Body::MaskedUpdate { .. } | Body::MaskedStatistics { .. });
+            let masked = matches!(
+                release.body,
+                Body::MaskedUpdate { .. }
+                    | Body::MaskedStatistics { .. }
+                    | Body::MaskedEvaluation { .. }
+            );
             problem(
                 release.nano_rho == local || masked && release.nano_rho < local,
                 "it was charged too little against colluding sites",

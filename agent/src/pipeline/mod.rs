@@ -5,6 +5,7 @@
 //! windows closed, sessions given their part. All state is in the store, so a killed daemon goes on where it was.
 
 mod campaigns;
+mod evaluations;
 mod items;
 pub(crate) mod redactors;
 mod rounds;
@@ -21,15 +22,18 @@ use insitu_models::bundle::Bundle;
 use insitu_privacy::NoisePool;
 use insitu_protocol::ids::{Digest, ProjectName};
 
-use crate::config::Schedule;
+use crate::config::{Polite, Schedule};
 use crate::downlink::Judge;
 use crate::edge;
 use crate::learn::{self, LearnError};
 use crate::outbox::OutboxError;
 use crate::pipeline::redactors::Redactors;
+use crate::polite::{Manners, Reason, URGENT_SECONDS, Work};
+use crate::prelabel::trial::Trial;
 use crate::prelabel::{self, Model, ModelError, Shelf};
 use crate::release;
 use crate::session::ContributeError;
+use crate::store::meta::Wait;
 use crate::store::orders::{BundleState, ProjectRow, RoundState};
 use crate::store::{Store, StoreError, explain};
 use crate::tally;
@@ -51,6 +55,11 @@ pub struct Pipeline {
     models: BTreeMap<i64, Model>,
     pool: NoisePool,
     window_retry_at: BTreeMap<i64, i64>,
+    manners: Manners,
+    trial: Option<Trial>,
+    /// Whether heads wait in this tick.
+    training_waits: bool,
+    waits: Vec<Wait>,
 }
 
 /// Why a tick stopped.
@@ -96,6 +105,10 @@ impl Pipeline {
             models: BTreeMap::new(),
             pool: NoisePool::new(),
             window_retry_at: BTreeMap::new(),
+            manners: Manners::new(Polite { enabled: false, ..Polite::default() }),
+            trial: None,
+            training_waits: false,
+            waits: Vec::new(),
         }
     }
 
@@ -104,6 +117,23 @@ impl Pipeline {
     pub fn with_redaction(mut self, files: BTreeMap<ProjectName, PathBuf>) -> Self {
         self.redactors = Redactors::new(files);
         self
+    }
+
+    /// The same pipeline, which makes way as `manners` say; without, it never does.
+    #[must_use]
+    pub fn politely(self, manners: Manners) -> Self {
+        Self { manners, ..self }
+    }
+
+    /// The same pipeline, which loads a bundle only after it was tried in a process of its own.
+    #[must_use]
+    pub fn with_trials(self, trial: Option<Trial>) -> Self {
+        Self { trial, ..self }
+    }
+
+    /// What waited in the last tick, and why.
+    pub fn waits(&self) -> &[Wait] {
+        &self.waits
     }
 
     /// The inference engine's name, once a model has needed it.
@@ -122,14 +152,56 @@ impl Pipeline {
         // Each part does its work whatever becomes of the others. Were an item that cannot be
         // prelabeled to hold releases up, their absence would tell of it.
         let mut outcome = Ok(false);
+        let rests = self.manners.wait(Work::Prelabel, now);
         for project in self.store.read("projects", |tx| tx.projects())? {
-            let done = self.work_on_items(&project, now);
+            let done = match rests {
+                None => self.work_on_items(&project, now),
+                Some(_) => Ok(false),
+            };
             self.close_due_window(&project, now);
             outcome = both(outcome, done);
         }
-        outcome = both(outcome, self.work_on_rounds(now));
+        self.make_way(rests, matches!(outcome, Ok(true)), now)?;
+        if !self.training_waits {
+            outcome = both(outcome, self.work_on_rounds(now));
+            outcome = both(outcome, self.work_on_evaluations(now));
+        }
         outcome = both(outcome, self.work_on_sessions(now));
         both(outcome, self.work_on_campaigns(now).map(|()| false))
+    }
+
+    /// Decides whether heads wait, and notes what does. Prelabels, of which there are more, go first,
+    /// unless an order closes soon.
+    fn make_way(
+        &mut self,
+        rests: Option<Reason>,
+        prelabels: bool,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let closes = self.store.read("orders that close", |tx| tx.next_order_closes())?;
+        let urgent = closes.is_some_and(|closes| closes < now.saturating_add(URGENT_SECONDS));
+        let yields = (prelabels && !urgent).then_some(Reason::Prelabels);
+        let trains = self.manners.wait(Work::Train, now).or(yields);
+        self.training_waits = trains.is_some();
+        let wait = |work: Work, reason: Option<Reason>, closes| {
+            let reason = reason?;
+            metrics::counter!("insitu_agent_waits_total", "work" => work.name(), "reason" => reason.name())
+                .increment(1);
+            Some(Wait { work: work.name().to_owned(), reason: reason.to_string(), closes })
+        };
+        // Training that nobody asked for does not wait.
+        let trains = trains.filter(|_| closes.is_some());
+        let waits = [wait(Work::Prelabel, rests, None), wait(Work::Train, trains, closes)];
+        let waits: Vec<Wait> = waits.into_iter().flatten().collect();
+        let works = |waits: &[Wait]| waits.iter().map(|w| w.work.clone()).collect::<Vec<_>>();
+        if works(&waits) != works(&self.waits) {
+            match waits.last() {
+                Some(Wait { work, reason, .. }) => tracing::info!(work, reason, "making way"),
+                None => tracing::info!("nothing waits any more"),
+            }
+        }
+        self.waits = waits;
+        Ok(())
     }
 
     fn work_on_items(&mut self, project: &ProjectRow, now: i64) -> Result<bool, PipelineError> {
@@ -156,6 +228,7 @@ impl Pipeline {
             outlines.extend(open.map(|row| tally::campaign_outline(&row.order)));
             let rounds = tx.rounds(Some(RoundState::Open))?;
             outlines.extend(rounds.iter().filter_map(|row| learn::outline(&row.order).ok()));
+            outlines.extend(Self::foreseen_evaluations(tx)?);
             Ok::<_, StoreError>(outlines)
         })?;
         if let Err(error) = release::draw_ahead(&self.pool, &outlines) {
@@ -210,6 +283,10 @@ impl Pipeline {
     fn load(&mut self, project: &ProjectRow, manifest: &[u8]) -> Result<Model, String> {
         let bundle = self.shelf.bundle(manifest).map_err(|error| explain(&error))?;
         check_classes(project, &bundle)?;
+        if let Some(trial) = &self.trial {
+            let tried = trial.run(&self.shelf, self.library.as_deref(), manifest);
+            tried.map_err(|error| explain(&error))?;
+        }
         let engine = prelabel::engine(self.library.as_ref()).map_err(|error| explain(&error))?;
         self.engine_name = Some(engine.name().to_owned());
         Model::load(&engine, &bundle).map_err(|error| explain(&error))

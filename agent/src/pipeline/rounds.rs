@@ -1,5 +1,7 @@
 //! Training rounds: one update for each round that the policy allows, never two.
 
+use insitu_protocol::session::Purpose;
+
 use super::{Pipeline, PipelineError};
 use crate::learn::{self, LearnError};
 use crate::outbox::{self, OutboxError};
@@ -13,7 +15,10 @@ impl Pipeline {
     pub(super) fn work_on_rounds(&mut self, now: i64) -> Result<bool, PipelineError> {
         let mut open = Vec::new();
         for row in self.store.read("open rounds", |tx| tx.rounds(Some(RoundState::Open)))? {
-            match self.store.tx("round alone", |tx| session::alone(tx, &row.order))? {
+            match self
+                .store
+                .tx("round alone", |tx| session::alone(tx, &Purpose::Update(row.order.clone())))?
+            {
                 Alone::Later => {}
                 alone @ (Alone::Now | Alone::Never) => open.push((row, alone)),
             }
@@ -63,8 +68,8 @@ impl Pipeline {
         let Some(project) = project else {
             return Ok(Some("the site does not have its project".to_owned()));
         };
-        if !self.store.read("backbone", |tx| self.judge.backbone(tx, &order.backbone))? {
-            return Ok(Some(format!("backbone {} is not approved", order.backbone)));
+        if let Some(note) = self.unfit_for_heads(&project, &order.backbone)? {
+            return Ok(Some(note));
         }
         self.store.read("restored", outbox::check)?;
         let outline = learn::outline(order).map_err(LearnError::from)?;

@@ -1,17 +1,17 @@
 //! Sessions of secure aggregation: joined, and given their vector.
 
-use insitu_protocol::order::RoundOrder;
 use insitu_protocol::session::{Purpose, SessionOrder};
 
 use super::{Pipeline, PipelineError, both, windows};
-use crate::learn;
+use crate::learn::{self, LearnError};
 use crate::outbox;
+use crate::prelabel::Model;
 use crate::release;
 use crate::session::{self, ContributeError, Contribution};
 use crate::store::orders::ProjectRow;
 use crate::store::sessions::{SessionRow, SessionState};
-use crate::store::{StoreError, explain};
-use crate::tally;
+use crate::store::{Store, StoreError, explain};
+use crate::tally::{self, Tally};
 
 impl Pipeline {
     /// Judges proposed sessions and makes the vectors that are due; `true` when there was one.
@@ -78,14 +78,15 @@ impl Pipeline {
         let Some(project) = project else {
             return Ok(Step::Declined("the site does not have its project".to_owned()));
         };
-        if let Purpose::Update(round) = &order.purpose {
-            if !self.store.read("backbone", |tx| self.judge.backbone(tx, &round.backbone))? {
-                let note = format!("backbone {} is not approved", round.backbone);
-                return Ok(Step::Declined(note));
-            }
-            if self.model(&project)?.is_none() {
-                return Ok(Step::Declined("no model is in use".to_owned()));
-            }
+        let backbone = match &order.purpose {
+            Purpose::Update(round) => Some(&round.backbone),
+            Purpose::Evaluation(evaluation) => Some(&evaluation.backbone),
+            Purpose::Statistics { .. } => None,
+        };
+        if let Some(backbone) = backbone
+            && let Some(note) = self.unfit_for_heads(&project, backbone)?
+        {
+            return Ok(Step::Declined(note));
         }
         if row.state == SessionState::Proposed {
             let (policy, limits) = (&self.judge.policy, &self.judge.limits);
@@ -98,29 +99,40 @@ impl Pipeline {
             return Ok(Step::Declined("its vector would come too late".to_owned()));
         }
         match &order.purpose {
-            Purpose::Update(round) => self.add_update(row, order, round, &project, now),
+            Purpose::Update(round) => self.add_heads(row, order, &project, now, |store, model| {
+                learn::gradient(store, model, &project, round)
+            }),
+            Purpose::Evaluation(evaluation) => {
+                self.add_heads(row, order, &project, now, |store, model| {
+                    learn::evaluation::evaluate(store, model, &project, evaluation)
+                })
+            }
             Purpose::Statistics { .. } => self.add_window(row, order, &project, now),
         }
     }
 
-    fn add_update(
+    /// Adds what `tally` counts with the model in use.
+    fn add_heads(
         &mut self,
         row: &SessionRow,
         order: &SessionOrder,
-        round: &RoundOrder,
         project: &ProjectRow,
         now: i64,
+        tally: impl FnOnce(&Store, &mut Model) -> Result<Tally, LearnError>,
     ) -> Result<Step, PipelineError> {
+        if self.training_waits {
+            return Ok(Step::Later);
+        }
         let store = std::sync::Arc::clone(&self.store);
         let Some(model) = self.model(project)? else {
             return Ok(Step::Declined("no model is in use".to_owned()));
         };
-        let tally = learn::gradient(&store, model, project, round)?;
+        let tally = tally(&store, model)?;
         let contribution =
             Contribution { session: row.session, order, tallies: &[tally], window: None };
         let (limits, pool) = (&self.judge.limits, &self.pool);
         session::contribute(&store, limits, pool, &contribution, now, |_| Ok(true))?;
-        tracing::info!(session = %row.session, "update masked and queued");
+        tracing::info!(session = %row.session, "masked and queued");
         Ok(Step::Done)
     }
 

@@ -128,7 +128,7 @@ fn nothing_is_learned_from_a_synthetic_item() {
     site.label(20, 0, 1);
     let lessons = || {
         let project = site.row.project;
-        site.store().read("test", |tx| tx.labeled_items(project, 0, 1000)).unwrap()
+        site.store().read("test", |tx| tx.labeled_items(project, false, 0, 1000)).unwrap()
     };
     let before = lessons();
     assert!(!before.is_empty());

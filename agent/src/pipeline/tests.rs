@@ -1,22 +1,26 @@
 //! Windows, releases and campaigns over a real store.
 
 use std::collections::BTreeMap;
+use std::sync::Mutex;
 
 use insitu_daemon::clock::ManualClock;
+use insitu_daemon::machine::Power;
 use insitu_privacy::Rho;
-use insitu_protocol::bytes::Fixed;
-use insitu_protocol::order::{CampaignOrder, Clause, NumberedOrder, Order, Selector};
+use insitu_protocol::bytes::{Bytes, Fixed};
+use insitu_protocol::order::{CampaignOrder, Clause, NumberedOrder, Order, RoundOrder, Selector};
 use insitu_protocol::release::{Body, Release as Wire};
 use insitu_protocol::response::Receipt;
 use insitu_protocol::text::Line;
+use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::windows::{self, WindowError};
 use super::*;
-use crate::config::{Limits, Policy};
+use crate::config::{Limits, Policy, Polite};
 use crate::downlink::apply;
 use crate::item::{CleanItem, RawItem, Value};
 use crate::outbox;
+use crate::polite::tests::{QUIET, Told};
 use crate::release::{Release, ReleaseError};
 use crate::review::{Annotation, Decision, annotate, next};
 use crate::store::campaigns::CampaignState;
@@ -284,6 +288,89 @@ pub(super) fn pipeline(site: &Site, clock: &Arc<ManualClock>) -> Pipeline {
     )
 }
 
+/// Items are prelabeled by nobody here: without a model they are redacted only.
+#[test]
+fn work_on_items_rests_and_goes_on_while_what_is_scheduled_leaves() {
+    let site = site(0, 1);
+    let (order, judge) = campaign(true, 5);
+    let now = order.answers_unix_s - 10;
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(now).unwrap()));
+    let told = Told(Arc::new(Mutex::new(QUIET)));
+    let manners = Manners::on(Polite::default(), Box::new(told.clone()));
+    let mut pipeline = pipeline(&site, &clock).politely(manners);
+    pipeline.judge = judge;
+    let ordered = NumberedOrder { number: 1, order: Order::Campaign(order) };
+    apply(site.store(), &pipeline.judge, &ordered, now).unwrap();
+    let fresh = || {
+        let counts = site.store().read("test", |tx| tx.stage_counts(site.row.project)).unwrap();
+        counts[Stage::New as usize]
+    };
+    add_new(&site, 0..3);
+    told.0.lock().unwrap().load_per_core = 9.0;
+    pipeline.tick().unwrap();
+    assert_eq!(fresh(), 3, "nothing is done for items");
+    let waits = pipeline.waits();
+    assert_eq!((waits.len(), waits[0].work.as_str(), waits[0].closes), (1, "prelabeling", None));
+    assert!(waits[0].reason.contains("load"), "{}", waits[0].reason);
+    // The campaign is answered in time all the same.
+    clock.advance(Duration::from_secs(10));
+    pipeline.tick().unwrap();
+    assert_eq!(site.released().len(), 1);
+    told.0.lock().unwrap().load_per_core = 0.5;
+    clock.advance(Duration::from_secs(10));
+    pipeline.tick().unwrap();
+    assert_eq!((fresh(), pipeline.waits().len()), (0, 0));
+}
+
+#[test]
+fn training_makes_way_and_says_until_when() {
+    let site = site(0, 1);
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_000).unwrap()));
+    let told = Told(Arc::new(Mutex::new(QUIET)));
+    let manners = Manners::on(Polite::default(), Box::new(told.clone()));
+    let mut pipeline = pipeline(&site, &clock).politely(manners);
+    let order = |closes_unix_s| RoundOrder {
+        run: Fixed([3; 16]),
+        round: 1,
+        rounds: 2,
+        project: site.row.definition.name.clone(),
+        backbone: Fixed([1; 32]),
+        head: Bytes(vec![0; 8]),
+        classes: 2,
+        features: 1,
+        clip_milli: 1000,
+        fraction_bits: 12,
+        nano_rho: 10_000_000,
+        closes_unix_s,
+    };
+    site.store().tx("test", |tx| tx.put_round(&order(5_000), false)).unwrap();
+    let state = || site.store().read("test", |tx| tx.rounds(None)).unwrap()[0].state;
+    told.0.lock().unwrap().power = Power::Battery { percent: 80 };
+    pipeline.tick().unwrap();
+    assert_eq!(state(), RoundState::Open);
+    let waits = pipeline.waits();
+    assert_eq!((waits[0].work.as_str(), waits[0].closes), ("training", Some(5_000)));
+    assert_eq!(waits[0].reason, "the machine runs on its battery");
+    told.0.lock().unwrap().power = Power::Mains;
+    clock.advance(Duration::from_secs(10));
+    pipeline.tick().unwrap();
+    // It is worked on: declined, as its backbone is not approved here.
+    assert_eq!((state(), pipeline.waits()), (RoundState::Declined, [].as_slice()));
+}
+
+fn add_new(site: &Site, range: std::ops::Range<u32>) {
+    site.store()
+        .tx("test", |tx| {
+            for i in range {
+                let fields = vec![("age".to_owned(), Value::Number(f64::from(i)))];
+                let item = RawItem::new(i.to_string(), i.to_string(), false, fields);
+                item.add(tx, site.row.project, site.row.definition.name.as_str())?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
 pub(super) fn campaign(approve: bool, items_max: u32) -> (CampaignOrder, Judge) {
     let policy = Policy {
         approve_campaigns: if approve {
@@ -312,13 +399,13 @@ fn a_campaign_is_matched_worked_on_and_answered_once() {
     let order = NumberedOrder { number: 3, order: Order::Campaign(order) };
     assert!(apply(site.store(), &judge, &order, 10).unwrap());
     assert!(!apply(site.store(), &judge, &order, 10).unwrap(), "an order is applied once");
-    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(20).unwrap()));
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(20).unwrap()));
     let mut pipeline = pipeline(&site, &clock);
     pipeline.tick().unwrap();
     let row = site.store().read("test", |tx| tx.campaigns()).unwrap().remove(0);
     assert_eq!((row.state, row.matched), (CampaignState::Open, 7));
     site.label(3, 0, 30);
-    clock.set(jiff::Timestamp::from_second(1000).unwrap());
+    clock.set(Timestamp::from_second(1000).unwrap());
     pipeline.tick().unwrap();
     pipeline.tick().unwrap();
     let row = site.store().read("test", |tx| tx.campaigns()).unwrap().remove(0);
@@ -335,7 +422,7 @@ fn a_campaign_counts_waiting_kept_and_changed() {
     let (order, judge) = campaign(true, 10);
     let numbered = NumberedOrder { number: 3, order: Order::Campaign(order.clone()) };
     apply(site.store(), &judge, &numbered, 10).unwrap();
-    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(20).unwrap()));
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(20).unwrap()));
     pipeline(&site, &clock).tick().unwrap();
     site.label(3, 0, 30); // the prelabel is 1: changed
     site.label(2, 1, 31); // kept
@@ -352,7 +439,7 @@ fn an_undecided_campaign_answers_like_any_other() {
     let (order, judge) = campaign(false, 7);
     apply(site.store(), &judge, &NumberedOrder { number: 1, order: Order::Campaign(order) }, 1)
         .unwrap();
-    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(1001).unwrap()));
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(1001).unwrap()));
     pipeline(&site, &clock).tick().unwrap();
     let released = site.released();
     assert_eq!((released.len(), released[0].nano_rho), (1, 1_000_000));
@@ -368,7 +455,7 @@ fn a_subject_with_many_items_displaces_one_other_from_a_campaign() {
     let (order, judge) = campaign(true, 10);
     let numbered = NumberedOrder { number: 3, order: Order::Campaign(order.clone()) };
     apply(site.store(), &judge, &numbered, 10).unwrap();
-    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(20).unwrap()));
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(20).unwrap()));
     pipeline(&site, &clock).tick().unwrap();
     let queue = site.store().read("test", |tx| tx.campaign_items(&order.campaign)).unwrap();
     let (of_one, of_others) = queue.split_at(1);
@@ -390,7 +477,7 @@ fn a_campaign_decided_meanwhile_is_answered_as_decided_and_once() {
     let stale = site.store().read("test", |tx| tx.campaigns()).unwrap().remove(0);
     let (from, to) = (CampaignState::Proposed, CampaignState::Declined);
     site.store().tx("test", |tx| tx.move_campaign(&id, from, to, "")).unwrap();
-    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(1001).unwrap()));
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(1001).unwrap()));
     let mut pipeline = pipeline(&site, &clock);
     pipeline.answer(&stale, 1001).unwrap();
     assert!(site.released().is_empty(), "neither charged nor queued");
@@ -416,7 +503,7 @@ fn an_item_that_cannot_be_worked_on_holds_no_release_up() {
     let (order, judge) = campaign(true, 7);
     apply(site.store(), &judge, &NumberedOrder { number: 1, order: Order::Campaign(order) }, 1)
         .unwrap();
-    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(1001).unwrap()));
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(1001).unwrap()));
     pipeline(&site, &clock).tick().unwrap();
     assert_eq!(site.released().len(), 1);
     let aside = |tx: &crate::store::Tx<'_>| {
@@ -437,7 +524,7 @@ fn surrogates_are_kept_in_the_vault() {
     let fields = vec![("note".to_owned(), Value::Text("Seen by Dr. Jane Roe.".to_owned()))];
     let item = RawItem::new("x".to_owned(), "y".to_owned(), false, fields);
     site.store().tx("test", |tx| item.add(tx, site.row.project, "heart")).unwrap();
-    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(20).unwrap()));
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(20).unwrap()));
     let files = [("heart".parse().unwrap(), file)].into();
     pipeline(&site, &clock).with_redaction(files).tick().unwrap();
     site.store()

@@ -149,6 +149,9 @@ fn body(contribution: &Contribution<'_>) -> Result<Body, ContributeError> {
             let window = contribution.window.ok_or(OrderError::Parts)?;
             Body::MaskedStatistics { window, session }
         }
+        Purpose::Evaluation(order) => {
+            Body::MaskedEvaluation { evaluation: order.evaluation, session }
+        }
     })
 }
 

@@ -124,6 +124,15 @@ fn check_budget(
             Body::MaskedUpdate { run, round, session }
         }
         Purpose::Statistics { .. } => Body::MaskedStatistics { window: project.window, session },
+        Purpose::Evaluation(order) => {
+            let evaluation = order.evaluation;
+            let none = Price { rho: Rho::ZERO, rho_local: Rho::ZERO };
+            let alone = charge(Body::Evaluation { evaluation }, none).occasion();
+            if tx.has_occasion(&alone).map_err(ReleaseError::from)? {
+                return Err(OrderError::Released.into());
+            }
+            Body::MaskedEvaluation { evaluation, session }
+        }
     };
     Ok(charge(body, price).admit(tx, limits, now)?)
 }

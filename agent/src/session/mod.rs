@@ -23,7 +23,6 @@ mod talk;
 
 use insitu_privacy::secagg::ConsentKey;
 use insitu_protocol::bytes::Fixed;
-use insitu_protocol::order::RoundOrder;
 use insitu_protocol::session::{Purpose, SessionOrder};
 
 pub use contribute::{ContributeError, Contribution, contribute};
@@ -67,24 +66,24 @@ pub fn take(tx: &Tx<'_>, order: &SessionOrder, now: i64) -> Result<(), StoreErro
     tx.end_session(&session, SessionState::Declined, declined)
 }
 
-/// What an order for an ordinary update means for the sessions over the same round.
+/// What an order for an ordinary release means for the sessions over the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Alone {
     /// It may be answered.
     Now,
-    /// A session has the update under way: not before it is over.
+    /// A session has it under way: not before it is over.
     Later,
-    /// The update is in a sum already.
+    /// It is in a sum already.
     Never,
 }
 
-/// Whether the update of a round may leave alone. Sessions over it that cost nothing yet are over
-/// then: the coordinator has given them up.
+/// Whether an update, or the answer to an evaluation, may leave alone. Sessions over it that cost
+/// nothing yet are over then: the coordinator has given them up.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn alone(tx: &Tx<'_>, round: &RoundOrder) -> Result<Alone, StoreError> {
-    let (occasion, step) = Purpose::Update(round.clone()).occasion();
+pub fn alone(tx: &Tx<'_>, purpose: &Purpose) -> Result<Alone, StoreError> {
+    let (occasion, step) = purpose.occasion();
     let attempts = tx.attempts(&occasion, step)?;
     if attempts.iter().any(|row| row.state == SessionState::Done) {
         return Ok(Alone::Never);
@@ -93,7 +92,7 @@ pub fn alone(tx: &Tx<'_>, round: &RoundOrder) -> Result<Alone, StoreError> {
         return Ok(Alone::Later);
     }
     for row in attempts.iter().filter(|row| !row.state.is_over()) {
-        step::end(tx, row, SessionState::Abandoned, "the update is asked for alone")?;
+        step::end(tx, row, SessionState::Abandoned, "it is asked for alone")?;
     }
     Ok(Alone::Now)
 }

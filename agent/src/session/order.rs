@@ -80,7 +80,7 @@ pub enum OrderError {
     #[error("its first stage closed before this site could answer")]
     Late,
     /// The same was released by itself.
-    #[error("this site has sent its update of the round already")]
+    #[error("this site has sent its own answer to the same already")]
     Released,
 }
 
@@ -162,6 +162,12 @@ pub(super) fn price(
                 });
             }
             tally::window_outlines(project).to_vec()
+        }
+        Purpose::Evaluation(order) => {
+            vec![learn::evaluation::outline(project, order).map_err(|_| OrderError::Version {
+                ordered: order.project_version,
+                ours: project.version,
+            })?]
         }
     };
     let noisy_sites = session.noisy_sites();

@@ -302,7 +302,8 @@ fn raw_item(
         }
     }
     let generator = made.map(|made| made.generator);
-    Ok(RawItem::new(id, subject, holdout, fields).made_by(generator).made_for(made_for))
+    let item = RawItem::new(id, subject, holdout, fields).held_out_by(source.holdout_milli());
+    Ok(item.made_by(generator).made_for(made_for))
 }
 
 /// The class that a column names, where it has a value.
@@ -393,6 +394,7 @@ mod tests {
             id: "id".to_owned(),
             subject: Some("patient".to_owned()),
             holdout: Some(Holdout { column: "split".to_owned(), value: "test".to_owned() }),
+            holdout_share: 0.1,
             redaction: None,
         }
     }

@@ -16,6 +16,10 @@ pub const ROUNDS_OPEN_MAX: u64 = 64;
 pub const ROUNDS_OVER_MAX: u64 = 64;
 /// Campaigns that are not over.
 pub const CAMPAIGNS_OPEN_MAX: u64 = 32;
+/// Evaluations that wait for this site at the same time.
+pub const EVALUATIONS_OPEN_MAX: u64 = 8;
+/// Evaluations that are over and still listed; each holds heads of up to a megabyte.
+pub const EVALUATIONS_OVER_MAX: u64 = 8;
 /// Bundles that are fetched or wait for a decision; each may have objects of half a gigabyte.
 pub const BUNDLES_WAITING_MAX: u64 = 8;
 /// Sets of labeling functions; each has up to a megabyte.
@@ -63,6 +67,27 @@ impl Tx<'_> {
             "DELETE FROM rounds WHERE state != 'open' AND rowid NOT IN
                (SELECT rowid FROM rounds WHERE state != 'open' ORDER BY rowid DESC LIMIT ?1)",
             [super::signed(ROUNDS_OVER_MAX)],
+        )?;
+        Ok(())
+    }
+
+    /// Evaluations that wait for this site.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn open_evaluation_count(&self) -> Result<u64, StoreError> {
+        self.rows("SELECT count(*) FROM evaluations WHERE state = 'open'")
+    }
+
+    /// Forgets evaluations that are over, but for the newest [`EVALUATIONS_OVER_MAX`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_evaluations(&self) -> Result<(), StoreError> {
+        self.sql.execute(
+            "DELETE FROM evaluations WHERE state != 'open' AND rowid NOT IN
+               (SELECT rowid FROM evaluations WHERE state != 'open' ORDER BY rowid DESC LIMIT ?1)",
+            [super::signed(EVALUATIONS_OVER_MAX)],
         )?;
         Ok(())
     }

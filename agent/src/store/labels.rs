@@ -346,23 +346,25 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keys above `after` of real items that have a label and are not held out.
+    /// Keys above `after` of real items that have a label and are held out, or are not.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn labeled_items(
         &self,
         project: i64,
+        holdout: bool,
         after: i64,
         limit: u32,
     ) -> Result<Vec<i64>, StoreError> {
         let mut statement = self.sql.prepare_cached(
             "SELECT DISTINCT i.item FROM items i JOIN annotations a ON a.item = i.item
-             WHERE i.project = ?1 AND i.item > ?2 AND i.holdout = 0 AND a.verdict = 0
+             WHERE i.project = ?1 AND i.item > ?2 AND i.holdout = ?4 AND a.verdict = 0
                AND i.generator IS NULL AND a.reading <> 4
              ORDER BY i.item LIMIT ?3",
         )?;
-        let rows = statement.query_map(params![project, after, limit], |row| row.get(0))?;
+        let rows =
+            statement.query_map(params![project, after, limit, holdout], |row| row.get(0))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
 

@@ -22,6 +22,19 @@ pub struct Live {
     pub trouble: Option<String>,
     /// The inference engine, once a model has needed it.
     pub engine: Option<String>,
+    /// What waits, and why.
+    pub waits: Vec<Wait>,
+}
+
+/// Something that makes way for others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wait {
+    /// `prelabeling` or `training`.
+    pub work: String,
+    /// Why, in words.
+    pub reason: String,
+    /// When the first of the orders that wait closes, Unix seconds.
+    pub closes: Option<i64>,
 }
 
 /// The key of this store's hashes. It never leaves the store, so nobody can recompute a hash from
@@ -131,8 +144,8 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn live(&self) -> Result<Live, StoreError> {
         let Some(bytes) = self.meta(LIVE)? else { return Ok(Live::default()) };
-        postcard::from_bytes(&bytes)
-            .map_err(|_| StoreError::Corrupt { table: "meta", column: LIVE })
+        // What a daemon of another version said does not hold for this one.
+        Ok(postcard::from_bytes(&bytes).unwrap_or_default())
     }
 
     /// Records what the daemon says about itself.

@@ -10,6 +10,7 @@
 pub mod bounds;
 pub mod campaigns;
 pub mod corrections;
+pub mod evaluations;
 pub mod functions;
 pub mod items;
 pub mod labels;
@@ -58,6 +59,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_6.sql"),
     include_str!("schema_7.sql"),
     include_str!("schema_8.sql"),
+    include_str!("schema_9.sql"),
 ];
 
 /// Why the store could not do something.

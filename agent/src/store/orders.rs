@@ -89,6 +89,13 @@ pub enum RoundState {
 impl RoundState {
     const ALL: [Self; 3] = [Self::Open, Self::Released, Self::Declined];
 
+    pub(super) fn read(name: &str, table: &'static str) -> Result<Self, StoreError> {
+        Self::ALL
+            .into_iter()
+            .find(|state| state.name() == name)
+            .ok_or(StoreError::Corrupt { table, column: "state" })
+    }
+
     /// The state's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -305,11 +312,7 @@ impl Tx<'_> {
         let mut rows = statement.query([state.map(RoundState::name)])?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
-            let name: String = row.get(1)?;
-            let state = RoundState::ALL
-                .into_iter()
-                .find(|state| state.name() == name)
-                .ok_or(StoreError::Corrupt { table: "rounds", column: "state" })?;
+            let state = RoundState::read(&row.get::<_, String>(1)?, "rounds")?;
             let order = decode(&row.get::<_, Vec<u8>>(0)?, "rounds")?;
             all.push(RoundRow { order, coarse: row.get(3)?, state, note: row.get(2)? });
         }

@@ -120,7 +120,7 @@ pub struct SessionRow {
     pub attempt: u32,
     /// The project.
     pub project: String,
-    /// `update` or `statistics`.
+    /// `update`, `statistics` or `evaluation`.
     pub kind: String,
     /// The order, until the session is over.
     pub order: Option<SessionOrder>,
@@ -170,6 +170,7 @@ impl Tx<'_> {
         let kind = match order.purpose {
             Purpose::Update(_) => "update",
             Purpose::Statistics { .. } => "statistics",
+            Purpose::Evaluation(_) => "evaluation",
         };
         self.sql
             .prepare_cached(

@@ -19,7 +19,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use insitu_coordinator::jobs::{Bench, training};
-use insitu_coordinator::store::{Method, SecureAggregation};
+use insitu_coordinator::store::{Method, Promotion, SecureAggregation};
 use insitu_privacy::secagg::ConsentKey;
 use insitu_privacy::{GaussianScale, add_noise};
 use insitu_protocol::bytes::Fixed;
@@ -132,6 +132,7 @@ fn start(served: &Served, rounds: u32, coarse: bool, count: usize) -> RunId {
         secure: SecureAggregation::Off,
         colluders: None,
         method: Method { coarse, ..Method::default() },
+        promotion: Promotion::Forced("a benchmark".to_owned()),
     };
     let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
     training::start(bench, &plan, office.now_unix_s()).unwrap()

@@ -80,7 +80,7 @@ pub struct Bin {
 }
 
 /// A share with its 95 % interval.
-#[derive(Clone, Copy, Debug, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Share {
     /// The estimate.
     pub value: f64,
@@ -120,7 +120,8 @@ pub fn report(store: &Store, project: &ProjectName) -> Result<CalibrationReport,
     })
 }
 
-fn figures(project: &Project, released: Option<&Released>) -> CalibrationFigures {
+/// What released counts `[bins, 2]` say.
+pub(crate) fn figures(project: &Project, released: Option<&Released>) -> CalibrationFigures {
     let undefined = |undefined: String| CalibrationFigures::Undefined { undefined };
     let Some(released) = released else { return undefined("nothing was released yet".to_owned()) };
     let edges = edges(project);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::campaign::{self, Plan, Target, bins_clause};
 use crate::jobs::{Bench, tick, training};
-use crate::store::{Method, SecureAggregation};
+use crate::store::{Method, Promotion, SecureAggregation};
 use crate::tests::{Agent, NOW, Scene, name, project, site};
 use crate::{Coordinator, config};
 
@@ -37,6 +37,7 @@ fn office() -> (tempfile::TempDir, Office) {
         secure: SecureAggregation::Auto,
         colluders: None,
         method: Method::default(),
+        promotion: Promotion::Forced("a test".to_owned()),
     };
     let run = training::start(scene.bench(), &plan, NOW).unwrap();
     for agent in &mut agents {

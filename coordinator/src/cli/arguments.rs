@@ -9,6 +9,7 @@ use humantime_serde::re::humantime;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{FederationName, ProjectName, SiteName};
 
+use super::evaluation::Evaluation;
 use super::functions::Functions;
 use super::round::Round;
 use super::statistics::Statistics;
@@ -72,6 +73,9 @@ pub(super) enum Command {
     /// Train the model with the sites
     #[command(subcommand)]
     Round(Round),
+    /// Compare a new model with the one in use on what sites hold out of training
+    #[command(subcommand)]
+    Evaluation(Evaluation),
     /// Collect statistics that are only seen added up over the sites
     #[command(subcommand)]
     Statistics(Statistics),
@@ -157,6 +161,9 @@ pub(super) enum Model {
         /// The project it serves
         #[arg(long)]
         project: ProjectName,
+        /// Only register it, so that it can be evaluated and promoted
+        #[arg(long)]
+        candidate: bool,
     },
     /// List the bundles: active, canaries, published before, rolled back, and candidates
     List {
@@ -174,6 +181,8 @@ pub(super) enum Model {
     },
     /// Publish a bundle that is registered already, a training round's candidate for instance
     ///
+    /// Unless an evaluation against the active bundle shows that it is not worse, this is refused.
+    ///
     /// With --canary it goes to a share of the sites first. It comes back by itself when the
     /// agreement of its prelabels with people's labels falls there, by more than the noise explains;
     /// promote it again without --canary to give it to all.
@@ -183,6 +192,9 @@ pub(super) enum Model {
         /// Share of the sites that get it first, for example 0.2
         #[arg(long, value_name = "SHARE")]
         canary: Option<f64>,
+        /// Publish it without such an evaluation; the reason is recorded
+        #[arg(long, value_name = "REASON")]
+        force: Option<String>,
     },
     /// Withdraw a project's canary or else its active bundle, and go back to the one before
     Rollback {
@@ -276,6 +288,8 @@ pub(super) enum Report {
     Agreement(OfProject),
     /// Whether the model's confidences come true
     Calibration(OfProject),
+    /// How right new models and the ones they may replace are on held-out items
+    Evaluation(OfProject),
     /// Where sites differ from a reference site
     Drift {
         #[command(flatten)]

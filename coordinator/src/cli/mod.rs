@@ -1,6 +1,7 @@
 //! The program: arguments, and what each command prints. All behaviour is in the library.
 
 mod arguments;
+mod evaluation;
 mod functions;
 mod output;
 mod reports;
@@ -59,6 +60,7 @@ fn run(cli: Cli) -> anyhow::Result<Output> {
         Command::Model(command) => work::model(&config, command),
         Command::Functions(command) => functions::functions(&config, command),
         Command::Round(command) => round::round(&config, command),
+        Command::Evaluation(command) => evaluation::evaluation(&config, command),
         Command::Statistics(command) => statistics::statistics(&config, command),
         Command::Campaign(command) => work::campaign(&config, command),
         Command::Report(command) => reports::report(&config, &command),

@@ -12,13 +12,14 @@ use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{ProjectName, SiteName};
 use serde_json::json;
 
+use super::evaluation::AfterRun;
 use super::output::{Output, short_or_dash, table, time};
 use super::setup::open;
 use crate::api::Office;
 use crate::jobs::Bench;
 use crate::jobs::training::{self, Plan};
 use crate::round::report::{MethodReport, RoundSite, RunReport, run, runs};
-use crate::store::{Buffering, Method, SecureAggregation};
+use crate::store::{Buffering, Method};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Round {
@@ -96,10 +97,12 @@ pub(super) struct RoundStart {
     /// Most steps that an update may be late for a buffer; the later, the less it counts
     #[arg(long, value_name = "STEPS", default_value_t = 10, requires = "buffer")]
     staleness: u32,
+    #[command(flatten)]
+    after: AfterRun,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Choice {
+pub(super) enum Choice {
     On,
     Off,
     Auto,
@@ -143,20 +146,16 @@ pub(super) fn round(file: &Path, command: Round) -> anyhow::Result<Output> {
 
 fn start_run(office: &Office, start: RoundStart) -> anyhow::Result<Output> {
     let method = method(&start)?;
-    let secure = match start.secure_aggregation {
-        Choice::On => SecureAggregation::On,
-        Choice::Off => SecureAggregation::Off,
-        Choice::Auto => SecureAggregation::Auto,
-    };
     let plan = Plan {
         project: start.project,
         rounds: start.rounds,
         sites: start.sites,
         quorum: start.quorum,
         closes_in: start.closes_in.unwrap_or(office.config.rounds.closes_in),
-        secure,
+        secure: start.secure_aggregation.into(),
         colluders: start.colluders,
         method,
+        promotion: start.after.promotion()?,
     };
     let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
     let run = training::start(bench, &plan, office.now_unix_s())?;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail, ensure};
 use insitu_daemon::clock::SystemClock;
 use insitu_daemon::files::{self, Access};
+use insitu_daemon::link::reset::ResetKey;
 use insitu_daemon::link::server;
 use insitu_daemon::{shutdown, telemetry};
 use insitu_protocol::ids::SiteName;
@@ -76,7 +77,8 @@ pub(super) fn serve(file: &Path, arguments: &Serve) -> anyhow::Result<Output> {
     runtime.block_on(async {
         let http = |source: io::Error| ServeError::Http { source };
         let listener = TcpListener::bind(config.http.listen).map_err(http)?;
-        let endpoint = server::endpoint(config.link.listen).map_err(ServeError::from)?;
+        let key = ResetKey::load_or_create(&config.reset_key_file())?;
+        let endpoint = server::endpoint(config.link.listen, &key).map_err(ServeError::from)?;
         tracing::info!(link = %config.link.listen, http = %config.http.listen, "serving");
         let web = Some(Web { listener, metrics });
         let served = shutdown::until_signal(STOP_WITHIN, |shutdown| {

@@ -57,47 +57,43 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
     let office = coordinator.office();
     let (store, now) = (&office.store, office.now_unix_s());
     match command {
-        Model::Publish { dir, project } => {
+        Model::Publish { dir, project, candidate } => {
             let bundle = Bundle::open(&dir)?;
+            if candidate {
+                let digest = publish::register(store, &office.registry, &project, &bundle, now)?;
+                let text = format!(
+                    "bundle {digest} is registered; next: `insitu-coordinator evaluation start {digest}`"
+                );
+                return Output::new(&json!({"bundle": digest, "project": project}), text);
+            }
             let digest =
                 publish::import(store, &office.registry, &office.key, &project, &bundle, now)?;
             let text = format!("bundle {digest} is published to the sites of {project}");
             Output::new(&json!({"bundle": digest, "project": project}), text)
         }
-        Model::List { project } => {
-            let bundles = registry::report(store, project.as_ref())?;
-            let rows: Vec<[String; 6]> = bundles
-                .iter()
-                .map(|bundle| {
-                    [
-                        short(bundle.bundle),
-                        bundle.project.to_string(),
-                        format!("{} {}", bundle.name, bundle.version),
-                        stage(bundle),
-                        short_or_dash(bundle.parent),
-                        bundle.lineage.last().cloned().unwrap_or_default(),
-                    ]
-                })
-                .collect();
-            let heading = ["bundle", "project", "version", "state", "parent", "made by"];
-            Output::new(&bundles, table(heading, &rows))
-        }
+        Model::List { project } => bundles(&registry::report(store, project.as_ref())?),
         Model::Export { digest, out } => {
             let digest = registry::find(store, &digest)?;
             registry::export(store, &office.registry, digest, &out)?;
             let text = format!("bundle {digest} is in {}", out.display());
             Output::new(&json!({"bundle": digest, "out": out}), text)
         }
-        Model::Promote { digest, canary: Some(share) } => {
+        Model::Promote { digest, canary: Some(share), force } => {
             let digest = registry::find(store, &digest)?;
+            if force.is_none() {
+                publish::check(store, digest)?;
+            }
             let sites = publish::canary::start(store, &office.key, digest, share, now)?;
+            if let Some(reason) = force {
+                publish::note(store, digest, &reason)?;
+            }
             let names: Vec<&str> = sites.iter().map(SiteName::as_str).collect();
             let text = format!("bundle {digest} is published to {} first", names.join(", "));
             Output::new(&json!({"bundle": digest, "canary_sites": sites}), text)
         }
-        Model::Promote { digest, canary: None } => {
+        Model::Promote { digest, canary: None, force } => {
             let digest = registry::find(store, &digest)?;
-            publish::promote(store, &office.key, digest, now)?;
+            publish::promote(store, &office.key, digest, force.as_deref(), now)?;
             Output::new(&json!({"bundle": digest}), format!("bundle {digest} is published"))
         }
         Model::Rollback { project } => {
@@ -112,6 +108,24 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
             Output::new(&json!({"bundle": digest, "figures": accuracy.len()}), text)
         }
     }
+}
+
+fn bundles(bundles: &[BundleReport]) -> anyhow::Result<Output> {
+    let rows: Vec<[String; 6]> = bundles
+        .iter()
+        .map(|bundle| {
+            [
+                short(bundle.bundle),
+                bundle.project.to_string(),
+                format!("{} {}", bundle.name, bundle.version),
+                stage(bundle),
+                short_or_dash(bundle.parent),
+                bundle.lineage.last().cloned().unwrap_or_default(),
+            ]
+        })
+        .collect();
+    let heading = ["bundle", "project", "version", "state", "parent", "made by"];
+    Output::new(&bundles, table(heading, &rows))
 }
 
 fn stage(bundle: &BundleReport) -> String {

@@ -17,6 +17,7 @@ fn kinds(scene: &Scene, site_name: &str, after: u64, now: i64) -> Vec<(u64, &'st
         Order::Campaign(_) => "campaign",
         Order::Session(_) => "session",
         Order::Functions(_) => "functions",
+        Order::Evaluation(_) => "evaluation",
     };
     orders.iter().map(|numbered| (numbered.number, kind(&numbered.order))).collect()
 }

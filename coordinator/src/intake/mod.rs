@@ -15,8 +15,8 @@ use insitu_protocol::response::{HelloAnswer, Receipt, Refusal};
 use crate::session::Sender;
 use crate::session::desk::{Seat, SessionError, Sessions};
 use crate::store::{
-    AlertKind, Buffering, NewRelease, Noise, RoundRow, RoundState, RunRow, RunState, Store,
-    StoreError, Tx,
+    AlertKind, Buffering, EvaluationState, NewRelease, Noise, RoundRow, RoundState, RunRow,
+    RunState, Store, StoreError, Tx,
 };
 
 /// An agent says that it is there.
@@ -174,7 +174,17 @@ fn counts(
         | Body::Drift { .. } => Ok(true),
         Body::Campaign { campaign } => Ok(tx.campaign_sites(campaign)?.contains(sender.site)),
         // Its session is over, or there never was one.
-        Body::MaskedUpdate { .. } | Body::MaskedStatistics { .. } => Ok(false),
+        Body::MaskedUpdate { .. }
+        | Body::MaskedStatistics { .. }
+        | Body::MaskedEvaluation { .. } => Ok(false),
+        Body::Evaluation { evaluation } => {
+            let open = tx.evaluation(evaluation)?.is_some_and(|row| {
+                row.state == EvaluationState::Open
+                    && row.noise == Noise::Alone
+                    && now_unix_s < row.order.closes_unix_s
+            });
+            Ok(open && tx.evaluation_sites(evaluation)?.contains(sender.site))
+        }
         Body::Update { run, round } | Body::CoarseUpdate { run, round, .. } => {
             let Some(row) = tx.run(run)?.filter(|row| row.state == RunState::Open) else {
                 return Ok(false);

@@ -2,6 +2,7 @@
 
 use insitu_privacy::GaussianScale;
 use insitu_protocol::ids::{Digest, RunId};
+use insitu_protocol::order::EvaluationShape;
 use insitu_protocol::project::Project;
 use insitu_protocol::release::{Body, Release};
 use insitu_protocol::response::Refusal;
@@ -74,6 +75,19 @@ fn expected_values(
                 && matches!(purpose, Purpose::Statistics { project, project_version, .. }
                     if (project, *project_version) == (&release.project, release.project_version))
         })?,
+        Body::MaskedEvaluation { evaluation, session } => masked(tx, sender, session, |purpose| {
+            matches!(purpose, Purpose::Evaluation(order)
+                if order.evaluation == evaluation && order.project == release.project)
+        })?,
+        Body::Evaluation { evaluation } => match tx.evaluation(evaluation)? {
+            Some(row)
+                if (&row.order.project, row.order.project_version)
+                    == (&release.project, release.project_version) =>
+            {
+                Ok(EvaluationShape::of(project).values())
+            }
+            Some(_) | None => Err(Refusal::UnknownObject),
+        },
         Body::Update { run, round } => update(tx, release, project, (run, round, None))?,
         Body::CoarseUpdate { run, round, shift } => {
             update(tx, release, project, (run, round, Some(shift)))?

@@ -1,10 +1,11 @@
-//! What the coordinator does by itself, a few times a second: closing rounds, collections and
-//! campaigns, and the stages of secure aggregation.
+//! What the coordinator does by itself, a few times a second: closing rounds, collections,
+//! evaluations and campaigns, and the stages of secure aggregation.
 //!
 //! Every job is idempotent and decides from durable rows alone: whoever is killed in the middle is
 //! simply run again.
 
 pub mod collection;
+pub mod evaluation;
 pub mod training;
 
 use insitu_models::sign::SigningKey;
@@ -14,6 +15,7 @@ use crate::publish::{PublishError, canary};
 use crate::registry::Registry;
 use crate::session::desk::{self, SessionError, Sessions};
 use crate::store::{Store, StoreError};
+use evaluation::EvaluationError;
 use training::TrainingError;
 
 /// What jobs work with.
@@ -52,6 +54,13 @@ pub enum JobError {
         #[from]
         source: SessionError,
     },
+    /// An evaluation could not be ended; it stays open and is tried again.
+    #[error("an evaluation could not be ended")]
+    Evaluation {
+        /// Why not.
+        #[from]
+        source: EvaluationError,
+    },
     /// The store.
     #[error("a job could not use the store")]
     Store {
@@ -70,10 +79,12 @@ pub fn tick(bench: Bench<'_>, sessions: &Sessions, now_unix_s: i64) -> Result<()
     let aggregated = desk::advance(bench.store, sessions, now_unix_s);
     let collected = collection::advance(bench.store, now_unix_s);
     let trained = training::advance(bench, now_unix_s);
+    let evaluated = evaluation::advance(bench, now_unix_s);
     let watched = canary::watch(bench.store, now_unix_s);
     campaign::close_due(bench.store, now_unix_s)?;
     aggregated?;
     collected?;
+    evaluated?;
     watched?;
     Ok(trained?)
 }

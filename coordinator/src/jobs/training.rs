@@ -21,10 +21,11 @@ use insitu_protocol::project::Project;
 pub use plan::Plan;
 
 use super::Bench;
+use super::evaluation::{self, EvaluationError};
 use crate::aggregate::{self, RoundSum};
 use crate::downlink::DownlinkError;
 use crate::ledger::{DELTA, shown_epsilon};
-use crate::publish::{self, PublishError};
+use crate::publish::PublishError;
 use crate::registry::RegistryError;
 use crate::round::{Event, IllegalTransition, Phase, Round, answered};
 use plan::{invited, planned, range};
@@ -125,6 +126,13 @@ pub enum TrainingError {
         #[from]
         source: PublishError,
     },
+    /// The evaluation of the result.
+    #[error("the result is not evaluated")]
+    Evaluation {
+        /// Why not.
+        #[from]
+        source: EvaluationError,
+    },
     /// The store.
     #[error("the run is not stored")]
     Store {
@@ -153,6 +161,7 @@ pub fn start(bench: Bench<'_>, plan: &Plan, now_unix_s: i64) -> Result<RunId, Tr
         let bundle = bench.registry.open(tx, active.bundle)?;
         let run = planned(plan, &project, &bundle, &sites, Fixed(id), now_unix_s)?;
         tx.add_run(&run, &sites)?;
+        tx.set_promotion(run.id, &plan.promotion)?;
         let head = head_bytes(bundle.head().weights());
         range("the head's bytes", head.len() as u64, 1, HEAD_BYTES_MAX as u64)?;
         match open_round(tx, &run, 1, head, now_unix_s)? {
@@ -335,7 +344,7 @@ fn sum(
             Err(reason) => abandon(tx, run, newest(tx, run)?, &reason, now_unix_s),
         };
     }
-    publish::bundle_in(tx, bench.key, digest, now_unix_s)?;
+    evaluation::conclude(tx, bench, run, digest, now_unix_s)?;
     tracing::info!(run = %run.id, bundle = %digest, "training run finished");
     Ok(tx.end_run(run.id, RunState::Finished, "", now_unix_s)?)
 }

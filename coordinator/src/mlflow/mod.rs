@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::config::Mlflow;
 use crate::ledger::{DELTA, shown_epsilon};
 use crate::store::{
-    BundleRow, EvaluationRow, RegistrationRow, RoundRow, RunRow, Store, StoreError, Tx,
+    BundleRow, FigureRow, RegistrationRow, RoundRow, RunRow, Store, StoreError, Tx,
 };
 use client::Client;
 pub use client::ClientError;
@@ -64,7 +64,7 @@ struct Dossier {
     manifest: Manifest,
     /// The run that made it, with its rounds up to the one that did.
     run: Option<(RunRow, Vec<RoundRow>)>,
-    evaluations: Vec<EvaluationRow>,
+    evaluations: Vec<FigureRow>,
 }
 
 /// Registers everything that waits, and moves the aliases; how many registrations were made.
@@ -133,7 +133,7 @@ fn dossier(store: &Store, row: RegistrationRow) -> Result<Option<Dossier>, Mlflo
             Some((run, number)) => tx.run(run)?.map(|run| rounds(tx, run, number)).transpose()?,
             None => None,
         };
-        let evaluations = tx.evaluations(bundle.digest)?;
+        let evaluations = tx.figures(bundle.digest)?;
         Ok(Some(Dossier { row, bundle, manifest, run, evaluations }))
     })
 }
@@ -315,7 +315,7 @@ fn card(dossier: &Dossier) -> String {
         card.push_str("\n## Evaluation\n");
     }
     for evaluation in evaluations {
-        let EvaluationRow { site, accuracy, note, .. } = evaluation;
+        let FigureRow { site, accuracy, note, .. } = evaluation;
         card.push_str(&format!("- {site}: accuracy {accuracy:.3} ({note})\n"));
     }
     card.push_str("\n## Licences\n");

@@ -162,6 +162,7 @@ mod tests {
         let sets = orders.filter_map(|order| match order {
             Order::Functions(order) => Some(order),
             Order::Project(_)
+            | Order::Evaluation(_)
             | Order::Bundle(_)
             | Order::Round(_)
             | Order::CoarseRound(_)

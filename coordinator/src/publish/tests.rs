@@ -13,7 +13,7 @@ fn active(scene: &Scene) -> Digest {
 }
 
 /// A second bundle, registered but not published.
-fn candidate(scene: &Scene) -> Digest {
+pub(crate) fn candidate(scene: &Scene) -> Digest {
     let first = bundle();
     let weights = first.head().weights().iter().map(|weight| weight * 0.5).collect();
     let head = insitu_models::head::Head::new(2, 34, weights).unwrap();
@@ -33,8 +33,8 @@ fn publish_promote_and_roll_back() {
         vec![state(first), state(second)]
     };
     assert_eq!(states(), ["active", "candidate"]);
-    promote(&scene.store, &scene.key, second, NOW).unwrap();
-    promote(&scene.store, &scene.key, second, NOW).unwrap(); // changes nothing
+    promote(&scene.store, &scene.key, second, Some("a test"), NOW).unwrap();
+    promote(&scene.store, &scene.key, second, Some("a test"), NOW).unwrap(); // changes nothing
     assert_eq!(states(), ["published", "active"]);
     assert_eq!(rollback(&scene.store, &name(), NOW).unwrap(), first);
     assert_eq!(states(), ["active", "rolled back"]);
@@ -42,7 +42,7 @@ fn publish_promote_and_roll_back() {
         rollback(&scene.store, &name(), NOW),
         Err(PublishError::NoEarlier { published: 1, .. })
     ));
-    promote(&scene.store, &scene.key, second, NOW).unwrap();
+    promote(&scene.store, &scene.key, second, Some("a test"), NOW).unwrap();
     assert_eq!(active(&scene), second);
 }
 
@@ -110,6 +110,7 @@ fn told(scene: &Scene, name: &str, now: i64) -> Digest {
         Order::Project(_)
         | Order::Round(_)
         | Order::CoarseRound(_)
+        | Order::Evaluation(_)
         | Order::Campaign(_)
         | Order::Session(_)
         | Order::Functions(_) => None,
@@ -172,7 +173,7 @@ fn a_canary_goes_to_its_sites_alone_and_then_to_all() {
         scene.tick(NOW + 20).unwrap();
         check(&scene);
     }
-    promote(&scene.store, &scene.key, second, NOW + 30).unwrap();
+    promote(&scene.store, &scene.key, second, Some("a test"), NOW + 30).unwrap();
     for name in SITES {
         assert_eq!(told(&scene, name, NOW + 30), second);
     }

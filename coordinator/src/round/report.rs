@@ -1,6 +1,6 @@
 //! Training runs, for people and programs.
 
-use insitu_protocol::ids::{Digest, ProjectName, RunId, SiteName};
+use insitu_protocol::ids::{Digest, EvaluationId, ProjectName, RunId, SiteName};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -30,8 +30,10 @@ pub struct RunReport {
     pub method: MethodReport,
     /// The bundle it starts from.
     pub start: Digest,
-    /// The bundle it ended with, once finished.
+    /// The bundle it ended with, once finished and published.
     pub published: Option<Digest>,
+    /// The evaluation on which that depends, or depended.
+    pub evaluation: Option<EvaluationId>,
     /// The rounds so far.
     pub rounds: Vec<RoundReport>,
 }
@@ -108,9 +110,15 @@ pub fn runs(store: &Store, project: Option<&ProjectName>) -> Result<Vec<RunRepor
 fn describe(tx: &Tx<'_>, run: RunRow) -> Result<RunReport, StoreError> {
     let invited = tx.run_sites(run.id)?;
     let rounds = tx.rounds(run.id)?;
-    let published = match run.state {
+    let result = match run.state {
         RunState::Finished => rounds.last().and_then(|round| round.bundle),
         RunState::Open | RunState::Abandoned => None,
+    };
+    let publications = tx.publications(&run.project)?;
+    let is_published = |bundle: &Digest| publications.iter().any(|known| known.bundle == *bundle);
+    let evaluation = match result {
+        Some(bundle) => tx.newest_evaluation(bundle, Some(run.bundle))?,
+        None => None,
     };
     let rounds: Result<Vec<RoundReport>, StoreError> =
         rounds.into_iter().map(|round| describe_round(tx, &run, &invited, round)).collect();
@@ -125,7 +133,8 @@ fn describe(tx: &Tx<'_>, run: RunRow) -> Result<RunReport, StoreError> {
         round_nano_rho: run.round_nano_rho,
         method: method(&run.method),
         start: run.bundle,
-        published,
+        published: result.filter(is_published),
+        evaluation: evaluation.map(|row| row.order.evaluation),
         rounds: rounds?,
     })
 }

@@ -191,17 +191,18 @@ impl Sessions {
     /// [`SessionError`].
     pub fn seat(&self, store: &Store, body: &Body) -> Result<Option<Box<Seat<'_>>>, SessionError> {
         match body {
-            Body::MaskedUpdate { session, .. } | Body::MaskedStatistics { session, .. } => {
-                Ok(match self.find(store, *session)? {
-                    Found::Open(seat) => Some(seat),
-                    Found::Nothing | Found::Over(_) => None,
-                })
-            }
+            Body::MaskedUpdate { session, .. }
+            | Body::MaskedStatistics { session, .. }
+            | Body::MaskedEvaluation { session, .. } => Ok(match self.find(store, *session)? {
+                Found::Open(seat) => Some(seat),
+                Found::Nothing | Found::Over(_) => None,
+            }),
             Body::Confusion { .. }
             | Body::Coincidence { .. }
             | Body::Calibration { .. }
             | Body::Drift { .. }
             | Body::Campaign { .. }
+            | Body::Evaluation { .. }
             | Body::Update { .. }
             | Body::CoarseUpdate { .. } => Ok(None),
         }

@@ -52,7 +52,8 @@ impl Party {
             | Order::Round(_)
             | Order::CoarseRound(_)
             | Order::Campaign(_)
-            | Order::Functions(_) => None,
+            | Order::Functions(_)
+            | Order::Evaluation(_) => None,
         })
     }
 
@@ -100,6 +101,9 @@ fn vector_body(order: &SessionOrder, session: Digest) -> Body {
             Body::MaskedUpdate { run: round.run, round: round.round, session }
         }
         Purpose::Statistics { .. } => Body::MaskedStatistics { window: 1, session },
+        Purpose::Evaluation(order) => {
+            Body::MaskedEvaluation { evaluation: order.evaluation, session }
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use insitu_privacy::contribution::ItemsPerSubject;
 use insitu_privacy::secagg::{NoisePart, NoiseShareError};
 use insitu_privacy::statistics::Statistic;
 use insitu_privacy::{GaussianScale, Rho, SquaredSensitivity};
-use insitu_protocol::order::RoundOrder;
+use insitu_protocol::order::{EVALUATION_STEP, EvaluationShape, RoundOrder};
 use insitu_protocol::project::Project;
 use insitu_protocol::session::{Part, Purpose, SessionOrder};
 
@@ -68,6 +68,11 @@ pub fn segments(
                 more => Err(Unfit::Coarse { more }), // its order has a grid of its own
             }
         }
+        Purpose::Evaluation(order) => {
+            let kind = Statistic::Evaluation { step: EVALUATION_STEP };
+            let values = EvaluationShape::of(project).values();
+            Ok(vec![segment(values, kind.sensitivity(ItemsPerSubject::ONE), order.nano_rho)?])
+        }
         Purpose::Statistics { .. } => {
             let (classes, costs) = (project.classes.len(), project.statistics);
             let features = u32::try_from(project.features.len()).unwrap_or(u32::MAX);
@@ -100,10 +105,30 @@ pub fn collected(
     sums: &[i32],
     sites: usize,
 ) -> Option<Counted> {
+    read(order, project, which as usize, sums, sites)
+}
+
+/// The answers to an evaluation, added over `sites`; `None` when the sum has another shape.
+pub fn evaluated(
+    order: &SessionOrder,
+    project: &Project,
+    sums: &[i32],
+    sites: usize,
+) -> Option<Counted> {
+    read(order, project, 0, sums, sites)
+}
+
+fn read(
+    order: &SessionOrder,
+    project: &Project,
+    index: usize,
+    sums: &[i32],
+    sites: usize,
+) -> Option<Counted> {
     let noisy_sites = usize::from(order.threshold.checked_sub(order.colluders)?);
     let segments = segments(&order.purpose, project, noisy_sites).ok()?;
-    let before: usize = segments.iter().take(which as usize).map(|segment| segment.values).sum();
-    let segment = segments.get(which as usize)?;
+    let before: usize = segments.iter().take(index).map(|segment| segment.values).sum();
+    let segment = segments.get(index)?;
     Some(segment.read(sums.get(before..before + segment.values)?, sites))
 }
 

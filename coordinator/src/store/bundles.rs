@@ -1,4 +1,4 @@
-//! Objects, bundles, what was published, and evaluations attached by hand.
+//! Objects, bundles, what was published and why, and figures attached by hand.
 
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{Digest, ProjectName, Signature, SiteName};
@@ -41,7 +41,7 @@ pub struct PublicationRow {
 
 /// Accuracy of a bundle at a site, as an operator measured it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct EvaluationRow {
+pub struct FigureRow {
     /// The bundle.
     pub bundle: Digest,
     /// The site.
@@ -157,6 +157,38 @@ impl Tx<'_> {
         self.execute(sql, params![project.as_str(), number, now_unix_s, reason]).map(drop)
     }
 
+    /// Notes why a publication was made without an evaluation that speaks for it.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn note_forced(
+        &self,
+        project: &ProjectName,
+        bundle: Digest,
+        reason: &str,
+    ) -> Result<(), StoreError> {
+        let sql = "INSERT INTO forced_publication (project, number, reason) \
+                   SELECT project, MAX(number), $3 FROM publication \
+                   WHERE project = $1 AND bundle = $2 GROUP BY project \
+                   ON CONFLICT (project, number) DO NOTHING";
+        self.execute(sql, params![project.as_str(), bundle.0, reason]).map(drop)
+    }
+
+    /// Why the newest publication of a bundle was made without an evaluation, if it was.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn forced(
+        &self,
+        project: &ProjectName,
+        bundle: Digest,
+    ) -> Result<Option<String>, StoreError> {
+        let sql = "SELECT f.reason FROM forced_publication f JOIN publication p \
+                   ON p.project = f.project AND p.number = f.number \
+                   WHERE p.project = $1 AND p.bundle = $2 ORDER BY p.number DESC LIMIT 1";
+        self.row(sql, params![project.as_str(), bundle.0], |row| row.get(0))
+    }
+
     /// A project's publications, newest first.
     ///
     /// # Errors
@@ -181,31 +213,27 @@ impl Tx<'_> {
         self.row(sql, [project.as_str()], publication_row)
     }
 
-    /// Attaches an evaluation; a later one of the same site replaces it.
+    /// Attaches a figure; a later one of the same site replaces it.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
-    pub fn add_evaluation(
-        &self,
-        evaluation: &EvaluationRow,
-        now_unix_s: i64,
-    ) -> Result<(), StoreError> {
-        let EvaluationRow { bundle, site, accuracy, note } = evaluation;
+    pub fn add_figure(&self, figure: &FigureRow, now_unix_s: i64) -> Result<(), StoreError> {
+        let FigureRow { bundle, site, accuracy, note } = figure;
         let sql = "INSERT INTO evaluation (bundle, site, accuracy, note, at_unix_s) \
                    VALUES ($1, $2, $3, $4, $5) ON CONFLICT (bundle, site) DO UPDATE SET \
                    accuracy = excluded.accuracy, note = excluded.note, at_unix_s = excluded.at_unix_s";
         self.execute(sql, params![bundle.0, site.as_str(), accuracy, note, now_unix_s]).map(drop)
     }
 
-    /// The evaluations of a bundle, by site.
+    /// The figures attached to a bundle, by site.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
-    pub fn evaluations(&self, bundle: Digest) -> Result<Vec<EvaluationRow>, StoreError> {
+    pub fn figures(&self, bundle: Digest) -> Result<Vec<FigureRow>, StoreError> {
         let sql =
             "SELECT bundle, site, accuracy, note FROM evaluation WHERE bundle = $1 ORDER BY site";
         self.rows(sql, [bundle.0], |row| {
-            Ok(EvaluationRow {
+            Ok(FigureRow {
                 bundle: fixed(row, 0)?,
                 site: name(row, 1)?,
                 accuracy: row.get(2)?,

@@ -12,6 +12,7 @@ mod bundles;
 mod campaigns;
 mod canaries;
 mod collections;
+mod evaluations;
 mod functions;
 mod members;
 mod methods;
@@ -29,10 +30,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, Params, Row, Transaction, TransactionBehavior};
 
 pub use buffers::BufferedRow;
-pub use bundles::{BundleRow, EvaluationRow, PublicationRow};
+pub use bundles::{BundleRow, FigureRow, PublicationRow};
 pub use campaigns::{CampaignRow, CampaignState};
 pub use canaries::CanaryRow;
 pub use collections::{CollectionRow, CollectionState};
+pub use evaluations::{EvaluationRow, EvaluationState, Promotion, Terms};
 pub use functions::FunctionsRow;
 pub use members::{AgentRow, AlertKind, AlertRow, SiteRow, TokenRow};
 pub use methods::{Buffering, Method};
@@ -46,11 +48,12 @@ pub use sessions::{SessionRow, SessionState, SumRow};
 pub const BUSY_WAIT: Duration = Duration::from_secs(20);
 
 /// The layouts, each a change of the one before.
-const LAYOUTS: [&str; 4] = [
+const LAYOUTS: [&str; 5] = [
     include_str!("schema.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
+    include_str!("schema-5.sql"),
 ];
 /// The layout this program reads and writes.
 const SCHEMA_VERSION: i64 = LAYOUTS.len() as i64;

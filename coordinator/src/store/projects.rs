@@ -1,7 +1,7 @@
 //! Projects, and the numbered list of orders that each site polls.
 
 use insitu_protocol::bytes::Fixed;
-use insitu_protocol::ids::{CampaignId, Digest, ProjectName, RunId, SiteName};
+use insitu_protocol::ids::{CampaignId, Digest, EvaluationId, ProjectName, RunId, SiteName};
 use insitu_protocol::project::Project;
 use rusqlite::types::Type;
 use rusqlite::{Row, params};
@@ -37,6 +37,11 @@ pub enum OrderKind {
     Campaign {
         /// The campaign.
         campaign: CampaignId,
+    },
+    /// An evaluation, answered by each site alone.
+    Evaluation {
+        /// The evaluation.
+        evaluation: EvaluationId,
     },
     /// A secure aggregation.
     Session {
@@ -121,6 +126,7 @@ impl Tx<'_> {
             OrderKind::Campaign { campaign } => ("campaign", &campaign.0[..], 0),
             OrderKind::Session { session } => ("session", &session.0[..], 0),
             OrderKind::Functions { set } => ("functions", &set.0[..], 0),
+            OrderKind::Evaluation { evaluation } => ("evaluation", &evaluation.0[..], 0),
         };
         let sql = "INSERT INTO site_order (site, number, kind, reference, part) \
                    SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4 FROM site_order WHERE site = $1";
@@ -160,6 +166,7 @@ fn order(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
         "campaign" => Some(|row| Ok(OrderKind::Campaign { campaign: Fixed(row.get(2)?) })),
         "session" => Some(|row| Ok(OrderKind::Session { session: Fixed(row.get(2)?) })),
         "functions" => Some(|row| Ok(OrderKind::Functions { set: Fixed(row.get(2)?) })),
+        "evaluation" => Some(|row| Ok(OrderKind::Evaluation { evaluation: Fixed(row.get(2)?) })),
         _ => None,
     })?;
     Ok(OrderRow { number: row.get(0)?, kind: make(row)? })

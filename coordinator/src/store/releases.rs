@@ -182,7 +182,7 @@ impl Tx<'_> {
         self.rows(sql, params![project.as_str(), kind.name()], release)
     }
 
-    /// The counted releases of one campaign, or of one round of a run, by site.
+    /// The counted releases of one campaign, evaluation, or round of a run, by site.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
@@ -238,7 +238,7 @@ impl Tx<'_> {
         self.rows(COUNTED, params, |row| release(row).map(&mut take)).map(drop)
     }
 
-    /// The sites whose update of a round is counted, without reading the updates.
+    /// The sites whose release of this content is counted, without reading it.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
@@ -291,9 +291,10 @@ fn content_key(body: &Body) -> (Vec<u8>, u32) {
         Body::Update { run, round } | Body::CoarseUpdate { run, round, .. } => {
             (run.0.to_vec(), *round)
         }
-        Body::MaskedUpdate { session, .. } | Body::MaskedStatistics { session, .. } => {
-            (session.0.to_vec(), 0)
-        }
+        Body::Evaluation { evaluation } => (evaluation.0.to_vec(), 0),
+        Body::MaskedUpdate { session, .. }
+        | Body::MaskedStatistics { session, .. }
+        | Body::MaskedEvaluation { session, .. } => (session.0.to_vec(), 0),
     }
 }
 

@@ -94,14 +94,14 @@ pub enum Noise {
 }
 
 impl Noise {
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Together => "together",
             Self::Alone => "alone",
         }
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
         [Self::Together, Self::Alone].into_iter().find(|noise| noise.name() == name)
     }
 }

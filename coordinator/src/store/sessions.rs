@@ -304,6 +304,9 @@ fn vector_body(session: &SessionRow) -> Body {
             Body::MaskedUpdate { run: order.run, round: order.round, session: session.id }
         }
         Purpose::Statistics { .. } => Body::MaskedStatistics { window: 0, session: session.id },
+        Purpose::Evaluation(order) => {
+            Body::MaskedEvaluation { evaluation: order.evaluation, session: session.id }
+        }
     }
 }
 
@@ -311,6 +314,7 @@ fn occasion(purpose: &Purpose) -> (Fixed<16>, u32) {
     match purpose {
         Purpose::Update(order) => (order.run, order.round),
         Purpose::Statistics { collection, .. } => (*collection, 0),
+        Purpose::Evaluation(order) => (order.evaluation, 0),
     }
 }
 

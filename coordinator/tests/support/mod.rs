@@ -20,6 +20,7 @@ use insitu_daemon::clock::{Clock, SystemClock};
 use insitu_daemon::credentials::{Credentials, KeyRequest};
 use insitu_daemon::enroll::{self, EnrollError, Token};
 use insitu_daemon::link::client::{self, CallError, Connector, Link, Timeouts};
+use insitu_daemon::link::reset::ResetKey;
 use insitu_daemon::link::server;
 use insitu_daemon::shutdown::{self, Trigger};
 use insitu_models::bundle::Bundle;
@@ -55,7 +56,8 @@ impl Served {
     pub fn start(folder: &Path) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let coordinator = Coordinator::open(config(folder), clock).unwrap();
-        let endpoint = server::endpoint("127.0.0.1:0".parse().unwrap()).unwrap();
+        let endpoint =
+            server::endpoint("127.0.0.1:0".parse().unwrap(), &ResetKey::new([7; 32])).unwrap();
         let address = endpoint.local_addr().unwrap();
         let (stop, shutdown) = shutdown::pair();
         let serving = coordinator.clone();

@@ -4,7 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use insitu_protocol::facts::{DeviceFacts, EngineKind};
-use sysinfo::{Components, Disks, System};
+use sysinfo::{Disks, System};
+
+use crate::machine::{self, load_per_core};
 
 /// This release's version: major, minor, patch.
 pub const VERSION: [u8; 3] = version(env!("CARGO_PKG_VERSION"));
@@ -29,17 +31,12 @@ pub fn collect(engine: EngineKind, uptime: Duration, data_folder: &Path) -> Devi
     DeviceFacts {
         version: VERSION,
         uptime_days: bucket(uptime.as_secs_f64(), 86_400.0, 255),
-        load_quarters: bucket(load_per_core(), 0.25, 16),
+        load_quarters: bucket(load_per_core(|load| load.five), 0.25, 16),
         memory_tenths: memory(),
         disk_tenths: disk(data_folder),
-        temperature_tens: hottest(),
+        temperature_tens: machine::hottest().map(|degrees| bucket(f64::from(degrees), 10.0, 255)),
         engine,
     }
-}
-
-fn load_per_core() -> f64 {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    System::load_average().map_or(0.0, |load| load.five / cores as f64)
 }
 
 fn memory() -> u8 {
@@ -63,16 +60,6 @@ fn disk(folder: &Path) -> u8 {
     holder.map_or(0, |disk| {
         share(disk.total_space().saturating_sub(disk.available_space()), disk.total_space())
     })
-}
-
-fn hottest() -> Option<u8> {
-    let components = Components::new_with_refreshed_list().ok()?;
-    let hottest = components
-        .iter()
-        .filter_map(sysinfo::Component::temperature)
-        .filter(|degrees| degrees.is_finite())
-        .max_by(f32::total_cmp)?;
-    Some(bucket(f64::from(hottest), 10.0, 255))
 }
 
 fn share(used: u64, total: u64) -> u8 {

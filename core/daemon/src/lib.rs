@@ -3,7 +3,7 @@
 //! - [`link`]: one message per stream over QUIC with certificates on both sides, [`identity`] and
 //!   [`credentials`] to say who speaks, [`authority`] to certify them, [`enroll`] to join.
 //! - [`files`], [`config`], [`seal`]: what is on disk.
-//! - [`clock`], [`shutdown`], [`telemetry`], [`facts`], [`http`]: what every daemon needs.
+//! - [`clock`], [`shutdown`], [`telemetry`], [`facts`], [`machine`], [`http`]: what every daemon needs.
 //!
 //! Time and sockets are parameters everywhere, so that tests run both sides of the link over a
 //! simulated network under a paused clock.
@@ -19,6 +19,7 @@ pub mod files;
 pub mod http;
 pub mod identity;
 pub mod link;
+pub mod machine;
 pub mod seal;
 pub mod shutdown;
 pub mod telemetry;

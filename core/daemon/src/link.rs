@@ -8,6 +8,7 @@
 
 pub mod client;
 mod connection;
+pub mod reset;
 pub mod server;
 mod stream;
 pub(crate) mod tls;

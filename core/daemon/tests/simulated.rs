@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use insitu_daemon::clock::{Clock, RuntimeClock};
 use insitu_daemon::link::client::{CallError, Connector, Timeouts};
+use insitu_daemon::link::reset::ResetKey;
 use insitu_daemon::link::server::{Limits, Server};
 use insitu_daemon::shutdown::{self, Trigger};
 use insitu_protocol::response::Refusal;
@@ -46,13 +47,18 @@ fn agent() -> SocketAddr {
     "10.0.1.1:50000".parse().unwrap()
 }
 
+fn key() -> quinn::EndpointConfig {
+    ResetKey::new([7; 32]).endpoint_config()
+}
+
 fn world(seed: u64, conditions: Conditions) -> World {
     let network = Network::new(seed, conditions);
+    let endpoint = network.endpoint_with(key(), coordinator()).unwrap();
     let federation = Federation::new("heart");
     let clock: Arc<dyn Clock> =
         Arc::new(RuntimeClock::starting_at("2026-03-01T00:00:00Z".parse().unwrap()));
     let server = Server::new(
-        network.endpoint(coordinator()).unwrap(),
+        endpoint,
         &federation.authority.issue_server().unwrap(),
         Limits::default(),
         Arc::clone(&clock),
@@ -122,6 +128,27 @@ async fn a_cut_line_is_noticed_and_a_new_connection_works() {
     world.network.set_conditions(BAD);
     let (link, _) = connector.connect(FACTS).await.unwrap();
     link.poll(0).await.unwrap();
+}
+
+/// A killed coordinator says no farewell; the one that is started in its place does not know the
+/// connection. With its key it can say so, and without the agent waits until the connection is stale.
+#[tokio::test(start_paused = true)]
+async fn a_killed_coordinator_is_noticed_at_the_next_request() {
+    for (same_key, seconds) in [(true, 0..2), (false, 5..40)] {
+        let world = world(4, Conditions::default());
+        let (link, _) = world.connector().connect(FACTS).await.unwrap();
+        link.poll(0).await.unwrap();
+        let other = || ResetKey::new([8; 32]).endpoint_config();
+        let successor = if same_key { key() } else { other() };
+        // It takes the address over: the first one hears and says nothing any more.
+        let endpoint = world.network.endpoint_with(successor, coordinator()).unwrap();
+        let start = Instant::now();
+        let error = link.poll(0).await.unwrap_err();
+        assert!(matches!(error, CallError::Unreachable { .. }), "{error:?}");
+        let took = start.elapsed().as_secs();
+        assert!(seconds.contains(&took), "{took} s, same key: {same_key}");
+        drop(endpoint);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -33,6 +33,13 @@ pub enum Statistic {
     /// The short form of an agreement matrix for many classes, `[1 + 1 + classes + classes]`: how
     /// many items, how many agree, row marginals, column marginals. Four blocks. F = 4.
     Marginals,
+    /// Two models on the same items: who was right, `[4]`, in steps of `step`, and for each model a
+    /// confusion matrix and a calibration table, in ones. An item adds to one cell of each of the
+    /// five: the first block changes by at most `step`·m, the other four by m, so D² ≤ (step² + 4)m².
+    Evaluation {
+        /// What an item adds to the first block.
+        step: u8,
+    },
 }
 
 impl Statistic {
@@ -48,6 +55,7 @@ impl Statistic {
             Self::Confusion | Self::Coincidence | Self::Calibration => 1,
             Self::Drift { features } => u64::from(features),
             Self::Marginals => 4,
+            Self::Evaluation { step } => u64::from(step).pow(2) + 4,
         };
         let items = u64::from(limit.get());
         // 2³² · 1,000² fits.

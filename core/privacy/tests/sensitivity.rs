@@ -40,7 +40,7 @@ fn tally(kind: Statistic, limit: ItemsPerSubject, subjects: &[(u8, &[u8])]) -> V
             values.push(*value);
         }
     }
-    let mut cells = vec![0_i64; 6];
+    let mut cells = vec![0_i64; 12];
     for at in select(&ContributionKey::new([7; 32]), b"window", limit, &items) {
         let (value, high, low) =
             (values[at], usize::from(values[at] / 2), usize::from(values[at] % 2));
@@ -57,6 +57,12 @@ fn tally(kind: Statistic, limit: ItemsPerSubject, subjects: &[(u8, &[u8])]) -> V
                 cells[1] += i64::from(high == low);
                 cells[2 + high] += 1;
                 cells[4 + low] += 1;
+            }
+            Statistic::Evaluation { step } => {
+                cells[usize::from(value)] += i64::from(step);
+                for block in [4, 6, 8, 10] {
+                    cells[block + if block % 4 == 0 { high } else { low }] += 1;
+                }
             }
         }
     }
@@ -75,6 +81,8 @@ fn statistics_move_by_exactly_their_sensitivity() {
         Statistic::Calibration,
         Statistic::Drift { features: 2 },
         Statistic::Marginals,
+        Statistic::Evaluation { step: 2 },
+        Statistic::Evaluation { step: 3 },
     ];
     let lists = lists(3);
     for kind in kinds {

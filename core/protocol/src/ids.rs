@@ -18,6 +18,8 @@ pub type ReleaseId = Fixed<16>;
 pub type RunId = Fixed<16>;
 /// Identifies one campaign; drawn at random by the coordinator.
 pub type CampaignId = Fixed<16>;
+/// Identifies one evaluation; drawn at random by the coordinator.
+pub type EvaluationId = Fixed<16>;
 /// An Ed25519 signature, 64 bytes.
 pub type Signature = Fixed<64>;
 

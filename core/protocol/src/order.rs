@@ -2,10 +2,12 @@
 //!
 //! Applying an order is idempotent, and every order is a proposal: the site's policy decides.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use crate::bytes::Bytes;
-use crate::ids::{CampaignId, Digest, FunctionsName, ProjectName, RunId, Signature};
+use crate::ids::{CampaignId, Digest, EvaluationId, FunctionsName, ProjectName, RunId, Signature};
 use crate::project::Project;
 use crate::session::SessionOrder;
 use crate::text::Line;
@@ -16,6 +18,10 @@ pub const ORDERS_MAX: usize = 16;
 pub const ORDERS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Longest head in a round's order, in bytes.
 pub const HEAD_BYTES_MAX: usize = 1024 * 1024;
+/// Longest heads of an evaluation, both together, in bytes.
+pub const EVALUATION_HEADS_BYTES_MAX: usize = HEAD_BYTES_MAX;
+/// Longest calibration of an evaluated head, in bytes.
+pub const CALIBRATION_BYTES_MAX: usize = 16 * 1024;
 /// Longest bundle manifest, in bytes.
 pub const MANIFEST_BYTES_MAX: usize = 256 * 1024;
 /// Longest set of labeling functions, in bytes.
@@ -53,6 +59,8 @@ pub enum Order {
     CoarseRound(RoundOrder),
     /// Let the site's steward decide about a set of labeling functions.
     Functions(FunctionsOrder),
+    /// Compare two heads on what is held out of training.
+    Evaluation(EvaluationOrder),
 }
 
 /// A signed bundle to fetch, verify and use.
@@ -163,6 +171,84 @@ pub struct RoundOrder {
     pub nano_rho: u64,
     /// The round closes at this time, Unix seconds.
     pub closes_unix_s: i64,
+}
+
+/// Two heads over one backbone, to be compared on the items that a site holds out of training.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvaluationOrder {
+    /// The evaluation.
+    pub evaluation: EvaluationId,
+    /// The project whose corrections are the truth.
+    pub project: ProjectName,
+    /// Its version: fixes the shape of the answer.
+    pub project_version: u32,
+    /// The backbone under both heads: must be one the site's steward approved.
+    pub backbone: Digest,
+    /// Columns of both heads.
+    pub features: u32,
+    /// What is in use.
+    pub current: Contender,
+    /// What may take its place.
+    pub candidate: Contender,
+    /// What the answer costs, nano-ρ.
+    pub nano_rho: u64,
+    /// Sites answer until this time, Unix seconds.
+    pub closes_unix_s: i64,
+}
+
+/// A head in an evaluation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contender {
+    /// The bundle that it is of.
+    pub bundle: Digest,
+    /// The head, `f32` little-endian, row-major `[classes, features]`.
+    pub head: Bytes,
+    /// From its probabilities to a confidence: JSON, as in the bundle's manifest.
+    pub calibration: Bytes,
+}
+
+/// In the answer to an evaluation, the table of who was right counts in steps of this; the others
+/// count in ones. It is read the most, and so has the least noise.
+pub const EVALUATION_STEP: u8 = 2;
+
+/// Where the parts of the answer to an evaluation begin. Row-major, in this order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EvaluationShape {
+    /// Classes of the project.
+    pub classes: usize,
+    /// Bins of the confidence.
+    pub bins: usize,
+}
+
+impl EvaluationShape {
+    /// That of a project.
+    pub fn of(project: &Project) -> Self {
+        let bins = usize::from(project.statistics.calibration_bins);
+        Self { classes: project.classes.len(), bins }
+    }
+
+    /// Items by who was right, in steps of [`EVALUATION_STEP`]: both, the head in use alone, the
+    /// candidate alone, neither.
+    pub fn right(&self) -> Range<usize> {
+        0..4
+    }
+
+    /// Items by prelabel and label of record, `[classes, classes]`, of contender 0 or 1.
+    pub fn confusion(&self, contender: usize) -> Range<usize> {
+        let start = self.right().end + contender * self.classes * self.classes;
+        start..start + self.classes * self.classes
+    }
+
+    /// Items by confidence bin and whether the prelabel was right, `[bins, 2]`, of contender 0 or 1.
+    pub fn calibration(&self, contender: usize) -> Range<usize> {
+        let start = self.confusion(1).end + contender * 2 * self.bins;
+        start..start + 2 * self.bins
+    }
+
+    /// All values.
+    pub fn values(&self) -> usize {
+        self.calibration(1).end
+    }
 }
 
 /// A targeted request for labels.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::bytes::{Bytes, Fixed};
 use crate::coarse;
-use crate::ids::{CampaignId, Digest, ProjectName, ReleaseId, RunId};
+use crate::ids::{CampaignId, Digest, EvaluationId, ProjectName, ReleaseId, RunId};
 use crate::request::RELEASE_BYTES_MAX;
 
 /// The chain's hash before the first release.
@@ -100,6 +100,18 @@ pub enum Body {
         /// A coordinate's unit is 2^`shift` of an update's.
         shift: u8,
     },
+    /// How right two heads are on held-out items: see [`crate::order::EvaluationShape`].
+    Evaluation {
+        /// The evaluation.
+        evaluation: EvaluationId,
+    },
+    /// The same, masked: only the sum over the session's sites can be read.
+    MaskedEvaluation {
+        /// The evaluation.
+        evaluation: EvaluationId,
+        /// The session.
+        session: Digest,
+    },
 }
 
 impl Body {
@@ -114,6 +126,8 @@ impl Body {
             Self::Update { .. } | Self::CoarseUpdate { .. } => "update",
             Self::MaskedUpdate { .. } => "masked-update",
             Self::MaskedStatistics { .. } => "masked-statistics",
+            Self::Evaluation { .. } => "evaluation",
+            Self::MaskedEvaluation { .. } => "masked-evaluation",
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bytes::{Bytes, Fixed};
 use crate::ids::{AgentName, Digest, ProjectName, SiteName, digest};
-use crate::order::RoundOrder;
+use crate::order::{EvaluationOrder, RoundOrder};
 
 /// Most sites of one session: shares of a secret have 255 points.
 pub const MEMBERS_MAX: usize = 255;
@@ -75,6 +75,8 @@ pub enum Purpose {
         /// Names the collection.
         collection: CollectionId,
     },
+    /// Answers to one evaluation.
+    Evaluation(EvaluationOrder),
 }
 
 impl Purpose {
@@ -83,11 +85,12 @@ impl Purpose {
         match self {
             Self::Update(round) => &round.project,
             Self::Statistics { project, .. } => project,
+            Self::Evaluation(evaluation) => &evaluation.project,
         }
     }
 
-    /// What the attempts at one sum have in common: the run or the collection, by digest, and the
-    /// step of it.
+    /// What the attempts at one sum have in common: the run, the collection or the evaluation, by
+    /// digest, and the step of it.
     pub fn occasion(&self) -> (Digest, u32) {
         match self {
             Self::Update(RoundOrder { run, round, .. }) => {
@@ -95,6 +98,9 @@ impl Purpose {
             }
             Self::Statistics { collection, .. } => {
                 (digest(&[b"insitu-collection".as_slice(), &collection.0].concat()), 0)
+            }
+            Self::Evaluation(EvaluationOrder { evaluation, .. }) => {
+                (digest(&[b"insitu-evaluation".as_slice(), &evaluation.0].concat()), 0)
             }
         }
     }

@@ -100,8 +100,7 @@ fn an_update_of_four_sites_has_the_noise_of_one() {
 fn an_update_leaves_alone_only_while_no_session_has_it() {
     let mut sites = sites(4);
     let order = update_order(&sites, 2_000);
-    let Purpose::Update(round) = order.purpose.clone() else { unreachable!() };
-    let decide = |site: &Site| site.store.tx("test", |tx| alone(tx, &round)).unwrap();
+    let decide = |site: &Site| site.store.tx("test", |tx| alone(tx, &order.purpose)).unwrap();
     assert_eq!(decide(&sites[0]), Alone::Now);
     run_update(&mut sites, &order);
     assert_eq!(decide(&sites[0]), Alone::Later, "its vector is on its way into a sum");
@@ -110,7 +109,7 @@ fn an_update_leaves_alone_only_while_no_session_has_it() {
     hear(&sites[1].store, &name_of(&order), 4, &SessionAnswer::Abandoned).unwrap();
     assert_eq!(decide(&sites[1]), Alone::Now, "charged, and in no sum: the fall-back pays again");
     // A session that cost nothing yet gives way.
-    let again = SessionOrder { attempt: 1, ..order };
+    let again = SessionOrder { attempt: 1, ..order.clone() };
     sites[1].take(&again);
     assert_eq!(decide(&sites[1]), Alone::Now);
     assert_eq!(sites[1].row(&again).state, SessionState::Abandoned);

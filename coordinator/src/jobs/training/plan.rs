@@ -7,7 +7,7 @@ use insitu_protocol::ids::{ProjectName, RunId, SiteName};
 use insitu_protocol::project::Project;
 
 use super::TrainingError;
-use crate::store::{Method, RunRow, RunState, SecureAggregation, Tx};
+use crate::store::{Method, Promotion, RunRow, RunState, SecureAggregation, Tx};
 
 /// Most rounds of a run.
 const ROUNDS_MAX: u32 = 1000;
@@ -33,6 +33,8 @@ pub struct Plan {
     pub colluders: Option<u8>,
     /// How updates become steps.
     pub method: Method,
+    /// What becomes of the result.
+    pub promotion: Promotion,
 }
 
 /// How far a step of an adaptive optimiser goes by default: a distance in weights.

@@ -11,7 +11,7 @@ use super::*;
 use crate::downlink;
 use crate::round::report::{self, RunReport};
 use crate::session::tests::{Party, parties, play};
-use crate::store::{Buffering, Method, SecureAggregation};
+use crate::store::{Buffering, Method, Promotion, SecureAggregation};
 use crate::tests::{Agent, NOW, Scene, name, site};
 
 const WEIGHTS: i32 = 68;
@@ -26,6 +26,7 @@ fn plan(rounds: u32, quorum: Option<u32>) -> Plan {
         secure: SecureAggregation::Auto,
         colluders: None,
         method: Method::default(),
+        promotion: Promotion::Forced("a test".to_owned()),
     }
 }
 
@@ -42,7 +43,8 @@ fn asked(scene: &Scene, name: &str, now: i64) -> Option<(u32, Vec<u8>)> {
         | Order::Bundle(_)
         | Order::Campaign(_)
         | Order::Session(_)
-        | Order::Functions(_) => None,
+        | Order::Functions(_)
+        | Order::Evaluation(_) => None,
     })
 }
 

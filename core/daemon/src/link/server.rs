@@ -1,7 +1,7 @@
 //! The coordinator's side of the link.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +10,12 @@ use insitu_protocol::ids::FederationName;
 use insitu_protocol::request::Request;
 use insitu_protocol::response::{Refusal, Response};
 use jiff::Timestamp;
-use quinn::{Endpoint, ServerConfig};
+use quinn::{Endpoint, ServerConfig, TokioRuntime};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::connection::{Shared, connection, note_panic};
+use super::reset::ResetKey;
 use super::{Close, tls, transport};
 use crate::clock::Clock;
 use crate::credentials::Credentials;
@@ -129,13 +130,17 @@ pub enum ServerError {
     },
 }
 
-/// An endpoint that listens on `address` (UDP).
+/// An endpoint that listens on `address` (UDP). With the same key as before its start, peers of the
+/// process before notice at once that it is gone.
 ///
 /// # Errors
 /// [`ServerError::Bind`].
-pub fn endpoint(address: SocketAddr) -> Result<Endpoint, ServerError> {
-    // Bound as a client: the server's configuration needs the credentials, and comes with them.
-    Endpoint::client(address).map_err(|source| ServerError::Bind { address, source })
+pub fn endpoint(address: SocketAddr, key: &ResetKey) -> Result<Endpoint, ServerError> {
+    let bound = UdpSocket::bind(address).and_then(|socket| {
+        // As a client: the server's configuration needs the credentials, and comes with them.
+        Endpoint::new(key.endpoint_config(), None, socket, Arc::new(TokioRuntime))
+    });
+    bound.map_err(|source| ServerError::Bind { address, source })
 }
 
 /// A server, ready to serve. Clones share one endpoint: keep one to renew the credentials.

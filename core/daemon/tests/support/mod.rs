@@ -15,6 +15,7 @@ use insitu_daemon::enroll::{Redemption, Token};
 use insitu_daemon::files::{self, Access};
 use insitu_daemon::identity::AgentIdentity;
 use insitu_daemon::link::client::{self, CallError, Connector, Link, Timeouts};
+use insitu_daemon::link::reset::ResetKey;
 use insitu_daemon::link::server::{self, Handler, Limits, Peer, Server};
 use insitu_daemon::shutdown::{self, Trigger};
 use insitu_protocol::bytes::{Bytes, Fixed};
@@ -226,7 +227,7 @@ pub fn serve_as(
     limits: Limits,
     clock: Arc<dyn Clock>,
 ) -> Running {
-    let endpoint = server::endpoint(loopback()).unwrap();
+    let endpoint = server::endpoint(loopback(), &ResetKey::new([7; 32])).unwrap();
     let server = Server::new(endpoint, credentials, limits, clock).unwrap();
     let address = server.local_address().unwrap();
     let handler = Arc::new(federation.handler());

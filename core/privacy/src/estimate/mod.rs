@@ -9,10 +9,12 @@
 mod agreement;
 mod calibration;
 mod drift;
+mod paired;
 
 pub use agreement::{Agreement, alpha, kappa, kappa_from_marginals};
 pub use calibration::{Calibration, Proportion, calibration};
 pub use drift::{Drift, Reference, drift};
+pub use paired::{Paired, paired};
 
 use crate::noise::GaussianScale;
 
@@ -22,6 +24,8 @@ const ITEMS_MIN: f64 = 50.0;
 const DEVIATIONS_MIN: f64 = 10.0;
 /// The standard normal quantile of a two-sided 95 % interval.
 const Z_95: f64 = 1.959_963_985;
+/// That of a one-sided 95 % bound.
+const Z_95_ONE_SIDED: f64 = 1.644_853_627;
 /// Counts beyond this are no counts of items, and lose precision in an f64.
 const COUNT_MAX: i64 = 1 << 50;
 

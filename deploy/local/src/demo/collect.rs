@@ -30,6 +30,8 @@ pub(crate) struct Collected {
     pub(crate) rounds: Vec<RoundOutcome>,
     /// As the coordinator shows it.
     pub(crate) campaign: Value,
+    /// Processor time of an agent for a training round.
+    pub(crate) cpu_seconds_per_round: f64,
 }
 
 impl Stage<'_> {
@@ -83,6 +85,8 @@ impl Stage<'_> {
             },
             restarts: self.federation.restarts(),
             memory_bytes_peak: own + self.federation.memory_bytes_peak(),
+            agent_memory_bytes_peak: self.federation.agent_memory_bytes_peak(),
+            agent_cpu_seconds_per_round: found.cpu_seconds_per_round,
         })
     }
 

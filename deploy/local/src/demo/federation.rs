@@ -167,6 +167,18 @@ impl Federation {
         self.daemons().map(Daemon::memory_bytes_peak).sum()
     }
 
+    /// Processor time of all agents so far, in seconds; of one that was killed, since then.
+    pub(crate) fn agents_cpu_seconds(&self) -> f64 {
+        let agents = self.sites.iter().filter_map(|site| site.daemon.as_ref());
+        agents.map(Daemon::cpu_seconds).sum()
+    }
+
+    /// Most memory resident in any one agent, in bytes.
+    pub(crate) fn agent_memory_bytes_peak(&self) -> u64 {
+        let agents = self.sites.iter().filter_map(|site| site.daemon.as_ref());
+        agents.map(Daemon::memory_bytes_peak).max().unwrap_or(0)
+    }
+
     fn daemons(&self) -> impl Iterator<Item = &Daemon> {
         self.sites.iter().filter_map(|site| site.daemon.as_ref()).chain([&self.daemon])
     }
@@ -233,6 +245,10 @@ name = "heart-disease"
 id = "id"
 subject = "id"
 holdout = {{ column = "use", value = "hold-out" }}
+
+# This machine has nothing else to do for as long as the demonstration takes.
+[polite]
+enabled = false
 
 [policy]
 epsilon_year = {epsilon_year:?}

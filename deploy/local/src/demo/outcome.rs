@@ -32,6 +32,10 @@ pub(crate) struct Outcome {
     pub(crate) restarts: u32,
     /// Most memory resident, all processes summed, in bytes.
     pub(crate) memory_bytes_peak: u64,
+    /// Most memory resident in any one agent, its model included, in bytes.
+    pub(crate) agent_memory_bytes_peak: u64,
+    /// Processor time of an agent for a training round, secure aggregation and polling included.
+    pub(crate) agent_cpu_seconds_per_round: f64,
 }
 
 /// One hospital.

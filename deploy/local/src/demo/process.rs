@@ -119,6 +119,11 @@ impl Daemon {
         memory_bytes_peak(&self.state.process_id.load(Ordering::SeqCst).to_string())
     }
 
+    /// Processor time of its present process so far, in seconds; 0 where the system has no `/proc`.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        cpu_seconds(&self.state.process_id.load(Ordering::SeqCst).to_string())
+    }
+
     /// Fails when the daemon no longer starts.
     ///
     /// # Errors
@@ -184,6 +189,16 @@ pub(crate) fn memory_bytes_peak(process: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let kibibytes = line.and_then(|line| line.trim().trim_end_matches("kB").trim().parse().ok());
     kibibytes.map_or(0, |kibibytes: u64| kibibytes * 1024)
+}
+
+/// Processor time of a process, its own and the kernel's for it, in seconds: fields 14 and 15 of
+/// `/proc/PID/stat`, in hundredths on every Linux that people run. 0 when the system does not tell.
+fn cpu_seconds(process: &str) -> f64 {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The name, in parentheses, may have spaces in it.
+    let Some((_, fields)) = stat.rsplit_once(')') else { return 0.0 };
+    let ticks = |field: &str| field.parse::<f64>().unwrap_or(0.0);
+    fields.split_whitespace().skip(11).take(2).map(ticks).sum::<f64>() / 100.0
 }
 
 /// A path as an argument of a command.

@@ -14,6 +14,7 @@ use insitu_privacy::statistics::Statistic;
 use insitu_privacy::{GaussianScale, Rho, SquaredSensitivity};
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::ids::{Digest, digest};
+use insitu_protocol::order::RoundOrder;
 use insitu_protocol::release::{Body, Release as Wire};
 use insitu_protocol::session::{Member, Part, SessionAnswer};
 

@@ -1,0 +1,159 @@
+//! Evaluation: how right two heads are on the items that the site holds out of training.
+//!
+//! Both see the same items, one of each subject, under the backbone in use: what is released is by
+//! how much they differ more than how good each is. The counts are a tally like any other.
+
+use insitu_models::calibration::Calibration;
+use insitu_models::head::Head;
+use insitu_models::predict::Prediction;
+use insitu_privacy::contribution::ItemsPerSubject;
+use insitu_privacy::statistics::Statistic;
+use insitu_protocol::order::{Contender, EVALUATION_STEP, EvaluationOrder, EvaluationShape};
+use insitu_protocol::project::Project;
+use insitu_protocol::release::Body;
+
+use super::{LearnError, batches, items, lessons};
+use crate::prelabel::Model;
+use crate::store::Store;
+use crate::store::orders::ProjectRow;
+use crate::tally::{Outline, Tally, confidence_bin};
+
+/// What the answer to an evaluation will be.
+///
+/// # Errors
+/// [`LearnError::Version`] for another version of the project than this.
+pub fn outline(project: &Project, order: &EvaluationOrder) -> Result<Outline, LearnError> {
+    if order.project_version != project.version {
+        let (ordered, ours) = (order.project_version, project.version);
+        return Err(LearnError::Version { ordered, ours });
+    }
+    let kind = Statistic::Evaluation { step: EVALUATION_STEP };
+    Ok(Outline {
+        sensitivity: kind.sensitivity(ItemsPerSubject::ONE),
+        nano_rho: order.nano_rho,
+        values: EvaluationShape::of(project).values(),
+    })
+}
+
+/// Counts how right both heads of an evaluation are.
+///
+/// # Errors
+/// [`LearnError`].
+pub fn evaluate(
+    store: &Store,
+    model: &mut Model,
+    project: &ProjectRow,
+    order: &EvaluationOrder,
+) -> Result<Tally, LearnError> {
+    let definition = &project.definition;
+    let outline = outline(definition, order)?;
+    let manifest = model.manifest();
+    let (active, features) = (manifest.backbone.digest, manifest.features);
+    if order.backbone != active {
+        return Err(LearnError::Backbone { ordered: order.backbone, active });
+    }
+    let classes = definition.classes.len();
+    if !usize::try_from(order.features).is_ok_and(|ordered| ordered == features) {
+        let classes = u16::try_from(classes).unwrap_or(u16::MAX);
+        return Err(LearnError::Shape { classes, features: order.features });
+    }
+    let judges =
+        [judge(&order.current, classes, features)?, judge(&order.candidate, classes, features)?];
+    let name = [b"evaluation/", order.evaluation.0.as_slice()].concat();
+    let held_out = lessons(store, project, true, &name, ItemsPerSubject::ONE)?;
+    let mut counts = Counts::new(EvaluationShape::of(definition));
+    for batch in batches(&held_out) {
+        let found = model.features(&items(store, batch)?)?;
+        for (lesson, row) in batch.iter().zip(found.chunks_exact(features)) {
+            counts.add(&judges, row, lesson.class);
+        }
+    }
+    let body = Body::Evaluation { evaluation: order.evaluation };
+    let origin = format!("{} corrected items held out of training (one a subject)", held_out.len());
+    Ok(Tally::of_evaluation(definition, body, counts.values, outline, origin))
+}
+
+type Judge = (Head, Calibration);
+
+fn judge(contender: &Contender, classes: usize, features: usize) -> Result<Judge, LearnError> {
+    let calibration = Calibration::decode(&contender.calibration.0, classes)?;
+    Ok((Head::decode(classes, features, &contender.head.0)?, calibration))
+}
+
+/// The values of an answer.
+struct Counts {
+    shape: EvaluationShape,
+    values: Vec<i64>,
+}
+
+impl Counts {
+    fn new(shape: EvaluationShape) -> Self {
+        Self { shape, values: vec![0; shape.values()] }
+    }
+
+    /// Adds an item. One for which a head gives nothing (features that are not finite) adds nothing:
+    /// were the evaluation to fail, its absence would tell of the subject.
+    fn add(&mut self, judges: &[Judge; 2], features: &[f32], record: usize) {
+        let [Ok(current), Ok(candidate)] = judges
+            .each_ref()
+            .map(|(head, calibration)| Prediction::of(head, calibration, features))
+        else {
+            return;
+        };
+        let EvaluationShape { classes, bins } = self.shape;
+        if features.iter().any(|value| !value.is_finite()) || record >= classes {
+            return;
+        }
+        let right = [&current, &candidate].map(|prediction| prediction.class == record);
+        let cell = match right {
+            [true, true] => 0,
+            [true, false] => 1,
+            [false, true] => 2,
+            [false, false] => 3,
+        };
+        self.values[self.shape.right().start + cell] += i64::from(EVALUATION_STEP);
+        for (at, prediction) in [current, candidate].into_iter().enumerate() {
+            let cell = prediction.class.min(classes - 1) * classes + record;
+            self.values[self.shape.confusion(at).start + cell] += 1;
+            let bin = confidence_bin(prediction.confidence, classes, bins);
+            let cell = bin * 2 + usize::from(right[at]);
+            self.values[self.shape.calibration(at).start + cell] += 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two heads over two features: the first always says class 0, the second follows the features.
+    fn judges() -> [Judge; 2] {
+        let head = |weights: [f32; 4]| Head::new(2, 2, weights.to_vec()).unwrap();
+        let plain = Calibration::identity;
+        [(head([5.0, 5.0, 0.0, 0.0]), plain()), (head([5.0, 0.0, 0.0, 5.0]), plain())]
+    }
+
+    #[test]
+    fn an_item_adds_to_one_cell_of_each_table() {
+        let shape = EvaluationShape { classes: 2, bins: 4 };
+        let mut counts = Counts::new(shape);
+        counts.add(&judges(), &[0.0, 1.0], 1); // the candidate alone is right
+        assert_eq!(counts.values[shape.right()], [0, 0, 2, 0]);
+        assert_eq!(counts.values[shape.confusion(0)], [0, 1, 0, 0]);
+        assert_eq!(counts.values[shape.confusion(1)], [0, 0, 0, 1]);
+        assert_eq!(counts.values[shape.calibration(0)], [0, 0, 0, 0, 0, 0, 1, 0]);
+        assert_eq!(counts.values[shape.calibration(1)], [0, 0, 0, 0, 0, 0, 0, 1]);
+        let mut squares: i64 = counts.values.iter().map(|value| value * value).sum();
+        let kind = Statistic::Evaluation { step: EVALUATION_STEP };
+        let allowed = i64::try_from(kind.sensitivity(ItemsPerSubject::ONE).get()).unwrap();
+        assert_eq!(squares, allowed);
+        // What cannot be judged adds nothing at all.
+        for (features, record) in [([f32::NAN, 1.0], 0), ([1.0, f32::INFINITY], 0), ([1.0, 0.0], 2)]
+        {
+            counts.add(&judges(), &features, record);
+        }
+        counts.add(&judges(), &[1.0], 0);
+        squares = counts.values.iter().map(|value| value * value).sum();
+        assert_eq!(squares, allowed);
+    }
+}

@@ -1,0 +1,191 @@
+//! The daemon's talk with the coordinator: connected, heard, answered, and connected again.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+use insitu_daemon::clock::Clock;
+use insitu_daemon::credentials::Credentials;
+use insitu_daemon::link::client::Link;
+use insitu_daemon::shutdown::Shutdown;
+use quinn::Endpoint;
+use tokio::time::Instant;
+
+use super::{Agent, RunError, Shared};
+use crate::downlink::{self, DownlinkError, Judge};
+use crate::prelabel::Shelf;
+use crate::session::{self, Talk};
+use crate::store::explain;
+use crate::store::orders::BundleState;
+use crate::uplink::{self, Backoff, Membership, UplinkError};
+
+/// Pause before a bundle that could not be had is fetched again: it may be large.
+const FETCH_AFTER_FAILURE: Duration = Duration::from_secs(60);
+/// How often an agent that is not enrolled looks whether it is.
+const ENROLLED_LOOK: Duration = Duration::from_millis(500);
+
+/// Keeps the link up, from connection to connection.
+pub(super) async fn talk(
+    shared: Arc<Shared>,
+    endpoint: Endpoint,
+    address: String,
+    shutdown: Shutdown,
+) -> Result<(), RunError> {
+    let mut backoff = Backoff::default();
+    while !shutdown.is_requested() {
+        let credentials = match shared.agent.membership.credentials() {
+            Ok(Some(credentials)) => credentials,
+            Ok(None) => {
+                shutdown.sleep(ENROLLED_LOOK).await;
+                continue;
+            }
+            Err(error) => {
+                shared.trouble(&error);
+                shutdown.sleep(backoff.wait()).await;
+                continue;
+            }
+        };
+        let outcome = tokio::select! {
+            outcome = connection(&shared, &endpoint, &address, &credentials, &mut backoff) => outcome,
+            () = shutdown.requested() => break,
+        };
+        match outcome {
+            Ok(()) => {} // a new certificate: connect with it
+            Err(error) => {
+                shared.trouble(&*error);
+                shutdown.sleep(backoff.wait()).await;
+            }
+        }
+    }
+    // What is in flight is sent again by the next start: nothing waits here.
+    endpoint.close(0_u32.into(), b"stopping");
+    Ok(())
+}
+
+type LinkError = Box<dyn Error + Send + Sync>;
+
+impl Shared {
+    fn trouble(&self, error: &dyn Error) {
+        let text = explain(error);
+        tracing::warn!(error = text, "no link to the coordinator");
+        self.note(|live| {
+            live.connected = false;
+            live.trouble = Some(text);
+        });
+    }
+
+    fn contact(&self) {
+        let now = self.agent.clock.now().as_second();
+        self.note(|live| {
+            live.connected = true;
+            live.trouble = None;
+            live.last_contact = Some(now);
+        });
+    }
+}
+
+/// One connection, until it breaks or the certificate is renewed.
+async fn connection(
+    shared: &Arc<Shared>,
+    endpoint: &Endpoint,
+    address: &str,
+    credentials: &Credentials,
+    backoff: &mut Backoff,
+) -> Result<(), LinkError> {
+    let Agent { store, clock, config, membership, .. } = &shared.agent;
+    let facts = shared.facts().await;
+    let link = uplink::connect(endpoint, address, credentials, clock, facts, store).await?;
+    backoff.reset();
+    shared.contact();
+    tracing::info!(address, "connected");
+    // Enrollment may have come after the start: the key is read for each connection.
+    let judge = shared.agent.judge()?;
+    session::announce(&link, store).await?;
+    let mut sessions = Talk::default();
+    let settings = &config.uplink;
+    let mut heartbeat = Instant::now() + settings.heartbeat;
+    let (mut poll, mut advance) = (Instant::now(), Instant::now());
+    let mut fetch = Instant::now();
+    let mut slot = Instant::now() + uplink::until_slot(settings.slot, &**clock);
+    loop {
+        tokio::select! {
+            () = link.closed() => return Err("the connection broke".into()),
+            () = tokio::time::sleep_until(heartbeat) => {
+                heartbeat += settings.heartbeat;
+                uplink::heartbeat(&link, shared.facts().await, store, &**clock).await?;
+                if renewed(&link, credentials, membership, &**clock).await {
+                    link.close();
+                    return Ok(());
+                }
+            }
+            () = tokio::time::sleep_until(slot) => {
+                slot = Instant::now() + uplink::until_slot(settings.slot, &**clock);
+                send(&link, shared).await?;
+            }
+            () = tokio::time::sleep_until(poll) => {
+                receive(&link, shared, &judge, &mut fetch).await?;
+                poll = Instant::now() + settings.poll;
+                advance = Instant::now(); // an order may have proposed a session
+            }
+            () = tokio::time::sleep_until(advance) => {
+                let wait = sessions.advance(&link, store).await?;
+                advance = Instant::now() + wait.unwrap_or(settings.poll);
+            }
+        }
+        shared.contact();
+    }
+}
+
+async fn send(link: &Link, shared: &Shared) -> Result<(), LinkError> {
+    match uplink::send_queued(link, &shared.agent.store, &*shared.agent.clock).await {
+        Ok(_) => Ok(()),
+        // Said when it was found; orders are still heard.
+        Err(UplinkError::Outbox(_)) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Takes orders, and from `fetch` on the objects that they name.
+async fn receive(
+    link: &Link,
+    shared: &Shared,
+    judge: &Judge,
+    fetch: &mut Instant,
+) -> Result<(), LinkError> {
+    let Agent { store, clock, config, .. } = &shared.agent;
+    downlink::poll(link, store, judge, clock.now().as_second()).await?;
+    let wanted = store.read("bundles", |tx| tx.bundles())?;
+    if Instant::now() >= *fetch && wanted.iter().any(|row| row.state == BundleState::Wanted) {
+        match downlink::fetch(
+            link,
+            store,
+            &Shelf::new(&config.data),
+            config.polite.object_bytes_max(),
+        )
+        .await
+        {
+            Ok(()) => {}
+            Err(DownlinkError::Call(error)) if error.is_transient() => return Err(error.into()),
+            Err(error) => {
+                tracing::error!(error = explain(&error), "a bundle does not arrive");
+                *fetch = Instant::now() + FETCH_AFTER_FAILURE;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn renewed(
+    link: &Link,
+    credentials: &Credentials,
+    membership: &Membership,
+    clock: &dyn Clock,
+) -> bool {
+    match uplink::renew_if_due(link, credentials, membership, clock).await {
+        Ok(renewed) => renewed,
+        Err(error) => {
+            tracing::warn!(error = explain(&error), "certificate not renewed: trying again");
+            false
+        }
+    }
+}

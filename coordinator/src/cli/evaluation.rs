@@ -1,0 +1,235 @@
+//! Evaluations, and what becomes of a training run's result.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail, ensure};
+use clap::{Args, Subcommand};
+use humantime_serde::re::humantime;
+use insitu_privacy::{Delta, Epsilon, rho_within};
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::ids::{ProjectName, SiteName};
+use serde_json::json;
+
+use super::arguments::id;
+use super::output::{Output, short, table, time};
+use super::round::Choice;
+use super::setup::open;
+use crate::agreement::calibration::{CalibrationFigures, Share};
+use crate::api::Office;
+use crate::evaluation::{self as reports, EvaluationReport, Figures};
+use crate::jobs::Bench;
+use crate::jobs::evaluation::{self, Plan};
+use crate::ledger::DELTA;
+use crate::registry;
+use crate::store::{Promotion, SecureAggregation, Terms};
+
+/// Largest margin: more says nothing of a model.
+const MARGIN_MAX: f64 = 0.5;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Evaluation {
+    /// Ask sites how right a bundle and the active one are on what they hold out of training
+    Start(Start),
+    /// List the evaluations
+    List {
+        /// Only of this project
+        #[arg(long)]
+        project: Option<ProjectName>,
+    },
+    /// Show an evaluation
+    Show {
+        /// The evaluation's id
+        #[arg(value_parser = id)]
+        evaluation: Fixed<16>,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Start {
+    /// The bundle's digest, or the beginning of it
+    digest: String,
+    #[command(flatten)]
+    terms: TermsArguments,
+    /// How long sites have, from now
+    #[arg(long, default_value = "1h", value_parser = humantime::parse_duration)]
+    closes_in: Duration,
+    /// Only these sites, separated by commas
+    #[arg(long, value_delimiter = ',')]
+    sites: Option<Vec<SiteName>>,
+    /// Whether sites add their answers up masked, with the noise of one: on fails when they are too
+    /// few, auto lets each site noise its own then
+    #[arg(long, value_enum, default_value_t = Choice::Auto)]
+    secure_aggregation: Choice,
+    /// Sites that may collude with the coordinator [default: 0, or 1 from five sites on]
+    #[arg(long)]
+    colluders: Option<u8>,
+    /// Publish the bundle when it passes
+    #[arg(long)]
+    promote: bool,
+}
+
+#[derive(Clone, Copy, Debug, Args)]
+struct TermsArguments {
+    /// What an evaluation may cost each site: epsilon at delta 1e-6
+    #[arg(long, value_name = "EPSILON", default_value_t = 0.5)]
+    evaluation_epsilon: f64,
+    /// By how much the new model's accuracy may be lower, and still pass
+    #[arg(long, default_value_t = 0.02)]
+    margin: f64,
+}
+
+/// What becomes of a run's result.
+#[derive(Debug, Args)]
+pub(super) struct AfterRun {
+    #[command(flatten)]
+    terms: TermsArguments,
+    /// Publish the result without an evaluation; the reason is recorded
+    #[arg(long, value_name = "REASON")]
+    force: Option<String>,
+}
+
+impl TermsArguments {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to lie between 0 and 500"
+    )]
+    fn terms(self) -> anyhow::Result<Terms> {
+        let Self { evaluation_epsilon, margin } = self;
+        ensure!((0.0..=MARGIN_MAX).contains(&margin), "--margin lies between 0 and {MARGIN_MAX}");
+        let epsilon = Epsilon::new(evaluation_epsilon).context("--evaluation-epsilon")?;
+        let nano_rho = rho_within(epsilon, Delta::new(DELTA)?).nano();
+        Ok(Terms { nano_rho, margin_milli: (margin * 1000.0).round() as u32 })
+    }
+}
+
+impl AfterRun {
+    /// As the run keeps it.
+    pub(super) fn promotion(self) -> anyhow::Result<Promotion> {
+        Ok(match self.force {
+            Some(reason) => Promotion::Forced(reason),
+            None => Promotion::Evaluated(self.terms.terms()?),
+        })
+    }
+}
+
+impl From<Choice> for SecureAggregation {
+    fn from(choice: Choice) -> Self {
+        match choice {
+            Choice::On => Self::On,
+            Choice::Off => Self::Off,
+            Choice::Auto => Self::Auto,
+        }
+    }
+}
+
+pub(super) fn evaluation(file: &Path, command: Evaluation) -> anyhow::Result<Output> {
+    let coordinator = open(file)?;
+    let office = coordinator.office();
+    match command {
+        Evaluation::Start(start) => begin(office, start),
+        Evaluation::List { project } => {
+            let projects = match project {
+                Some(project) => vec![project],
+                None => {
+                    let all = office.store.read("projects", |tx| tx.projects())?;
+                    all.into_iter().map(|project| project.name).collect()
+                }
+            };
+            let mut found = Vec::new();
+            for project in &projects {
+                found.extend(reports::report(&office.store, project)?);
+            }
+            show(&found)
+        }
+        Evaluation::Show { evaluation } => match reports::evaluation(&office.store, evaluation)? {
+            Some(report) => {
+                let text = rows(std::slice::from_ref(&report));
+                Output::new(&report, text)
+            }
+            None => bail!("there is no evaluation {evaluation}"),
+        },
+    }
+}
+
+/// The evaluations of a project.
+pub(super) fn report(office: &Office, project: &ProjectName) -> anyhow::Result<Output> {
+    show(&reports::report(&office.store, project)?)
+}
+
+fn begin(office: &Office, start: Start) -> anyhow::Result<Output> {
+    let candidate = registry::find(&office.store, &start.digest)?;
+    let plan = Plan {
+        candidate,
+        terms: start.terms.terms()?,
+        sites: start.sites,
+        closes_in: start.closes_in,
+        secure: start.secure_aggregation.into(),
+        colluders: start.colluders,
+        promotes: start.promote,
+    };
+    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
+    let id = evaluation::start(bench, &plan, office.now_unix_s())?;
+    let text = format!(
+        "evaluation {id} has started; follow it with `insitu-coordinator evaluation show {id}`"
+    );
+    Output::new(&json!({"evaluation": id, "candidate": candidate}), text)
+}
+
+fn show(found: &[EvaluationReport]) -> anyhow::Result<Output> {
+    Output::new(&found, rows(found))
+}
+
+fn rows(found: &[EvaluationReport]) -> String {
+    let share = |share: Share| format!("{:.3} [{:.3}, {:.3}]", share.value, share.low, share.high);
+    let error = |figures: &CalibrationFigures| match figures {
+        CalibrationFigures::Known { error, error_deviation, .. } => {
+            format!("{error:.3} ± {:.3}", 1.96 * error_deviation)
+        }
+        CalibrationFigures::Undefined { .. } => "too few".to_owned(),
+    };
+    let rows: Vec<[String; 9]> = found
+        .iter()
+        .map(|report| {
+            let (n, accuracy, calibration, difference, verdict) = match &report.figures {
+                Figures::Known { n, current, candidate, difference, low, passes, .. } => (
+                    format!("{n:.0}"),
+                    format!("{} → {}", share(current.accuracy), share(candidate.accuracy)),
+                    format!("{} → {}", error(&current.calibration), error(&candidate.calibration)),
+                    format!("{difference:+.3}, above {low:+.3}"),
+                    if *passes { "not worse" } else { "not shown to be as good" }.to_owned(),
+                ),
+                Figures::Undefined { undefined } => {
+                    let why = report.reason.clone().unwrap_or_else(|| undefined.clone());
+                    (String::new(), String::new(), String::new(), String::new(), why)
+                }
+            };
+            [
+                report.evaluation.to_string(),
+                time(report.started),
+                format!("{} → {}", short(report.current), short(report.candidate)),
+                report.state.to_owned(),
+                n,
+                accuracy,
+                calibration,
+                difference,
+                verdict,
+            ]
+        })
+        .collect();
+    table(
+        [
+            "evaluation",
+            "started",
+            "active → candidate",
+            "state",
+            "items",
+            "accuracy (95 %)",
+            "calibration error",
+            "difference (95 %)",
+            "verdict",
+        ],
+        &rows,
+    )
+}

@@ -1,0 +1,461 @@
+//! Evaluations: start one, see it to its end, and promote what passes.
+//!
+//! Sites answer in a sum (secure aggregation) when they are enough, and else each with noise of its
+//! own. Which it is is decided once: an evaluation whose sums fail is abandoned, so that no subject
+//! pays for it twice.
+
+use std::time::Duration;
+
+use insitu_models::bundle::Bundle;
+use insitu_models::calibration::CalibrationError;
+use insitu_protocol::bytes::{Bytes, Fixed};
+use insitu_protocol::ids::{Digest, EvaluationId, ProjectName, SiteName};
+use insitu_protocol::order::{Contender, EVALUATION_HEADS_BYTES_MAX, EvaluationOrder};
+use insitu_protocol::project::Project;
+use insitu_protocol::release::Body;
+use insitu_protocol::session::Purpose;
+
+use super::Bench;
+use crate::agreement::ReportError;
+use crate::evaluation::{self, Verdict};
+use crate::publish::{self, PublishError};
+use crate::registry::RegistryError;
+use crate::session::{ATTEMPTS_MAX, LIFE_S_MAX, Proposal, Unfit, propose};
+use crate::store::{
+    EvaluationRow, EvaluationState, Noise, OrderKind, Promotion, RunRow, SecureAggregation,
+    SessionState, StoreError, Terms, Tx,
+};
+
+/// Longest that sites may take, seconds.
+const CLOSES_IN_S_MAX: u64 = LIFE_S_MAX.unsigned_abs();
+
+/// What an evaluation is to be.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The bundle that may take the place of its project's active one.
+    pub candidate: Digest,
+    /// Its price, and what it has to show.
+    pub terms: Terms,
+    /// The sites to invite, instead of all members.
+    pub sites: Option<Vec<SiteName>>,
+    /// How long sites have.
+    pub closes_in: Duration,
+    /// Whether sites are to noise their answers together.
+    pub secure: SecureAggregation,
+    /// Sites that may collude with the coordinator, instead of what suits their number.
+    pub colluders: Option<u8>,
+    /// Whether the candidate is published when it passes.
+    pub promotes: bool,
+}
+
+/// Why an evaluation cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EvaluationError {
+    /// Nothing to compare with.
+    #[error("project {project} has no active bundle to compare with: promote this one")]
+    NoActive {
+        /// The project.
+        project: ProjectName,
+    },
+    /// It is in use already.
+    #[error("bundle {bundle} is the active one")]
+    Active {
+        /// The bundle.
+        bundle: Digest,
+    },
+    /// Heads are compared over one backbone.
+    #[error(
+        "bundle {bundle} has another backbone than the active one: sites compare heads over the \
+         backbone in use"
+    )]
+    Backbone {
+        /// The bundle.
+        bundle: Digest,
+    },
+    /// More than an order carries.
+    #[error("the two heads have {got} bytes, an order carries {EVALUATION_HEADS_BYTES_MAX}")]
+    Heads {
+        /// Bytes of both.
+        got: usize,
+    },
+    /// Another evaluation of the candidate goes on.
+    #[error("evaluation {evaluation} of the bundle is still open")]
+    StillOpen {
+        /// That evaluation.
+        evaluation: EvaluationId,
+    },
+    /// A site that is not a member.
+    #[error("{site} is not a member of the federation")]
+    NotMember {
+        /// The site.
+        site: SiteName,
+    },
+    /// Nobody to ask.
+    #[error("there is no site to ask: `insitu-coordinator site add NAME` first")]
+    NoSites,
+    /// Too long, or no time at all.
+    #[error("sites have 1 to {CLOSES_IN_S_MAX} seconds, not {got}")]
+    Deadline {
+        /// Seconds asked for.
+        got: u64,
+    },
+    /// Secure aggregation was demanded and cannot be.
+    #[error("no secure aggregation is possible")]
+    Unfit {
+        /// Why not.
+        source: Unfit,
+    },
+    /// A stored calibration.
+    #[error("a calibration cannot be sent")]
+    Calibration {
+        /// Why not.
+        #[from]
+        source: CalibrationError,
+    },
+    /// No random bytes for an id.
+    #[error("no random bytes from the operating system")]
+    Random {
+        /// Why not.
+        source: getrandom::Error,
+    },
+    /// The registry.
+    #[error("the bundles cannot be read")]
+    Registry {
+        /// Why not.
+        #[from]
+        source: RegistryError,
+    },
+    /// The answers.
+    #[error("the answers cannot be read")]
+    Report {
+        /// Why not.
+        #[from]
+        source: ReportError,
+    },
+    /// The publication.
+    #[error("what passed is not published")]
+    Publish {
+        /// Why not.
+        #[from]
+        source: PublishError,
+    },
+    /// The store.
+    #[error("the evaluation is not stored")]
+    Store {
+        /// Why not.
+        #[from]
+        source: StoreError,
+    },
+}
+
+/// Starts an evaluation: it is in the lists of its sites when this returns.
+///
+/// # Errors
+/// [`EvaluationError`].
+pub fn start(
+    bench: Bench<'_>,
+    plan: &Plan,
+    now_unix_s: i64,
+) -> Result<EvaluationId, EvaluationError> {
+    bench.store.write("start_evaluation", |tx| begin(tx, bench, plan, now_unix_s))
+}
+
+/// [`start`] in a transaction of the caller's.
+///
+/// # Errors
+/// [`EvaluationError`].
+pub(super) fn begin(
+    tx: &Tx<'_>,
+    bench: Bench<'_>,
+    plan: &Plan,
+    now_unix_s: i64,
+) -> Result<EvaluationId, EvaluationError> {
+    let mut id = [0; 16];
+    getrandom::fill(&mut id).map_err(|source| EvaluationError::Random { source })?;
+    let got = plan.closes_in.as_secs();
+    let closes_in_s = i64::try_from(got).ok().filter(|_| (1..=CLOSES_IN_S_MAX).contains(&got));
+    let closes_in_s = closes_in_s.ok_or(EvaluationError::Deadline { got })?;
+    let bundle = plan.candidate;
+    let known = tx.bundle(bundle)?.ok_or(RegistryError::Unknown { digest: bundle })?;
+    let no_active = || EvaluationError::NoActive { project: known.project.clone() };
+    let project = tx.project(&known.project)?.ok_or_else(no_active)?;
+    let active = tx.active_publication(&known.project)?.ok_or_else(no_active)?.bundle;
+    if active == bundle {
+        return Err(EvaluationError::Active { bundle });
+    }
+    let earlier = tx.newest_evaluation(bundle, None)?;
+    if let Some(earlier) = earlier.filter(|row| row.state == EvaluationState::Open) {
+        return Err(EvaluationError::StillOpen { evaluation: earlier.order.evaluation });
+    }
+    let bundles = [bench.registry.open(tx, active)?, bench.registry.open(tx, bundle)?];
+    let sites = invited(tx, plan)?;
+    let order = EvaluationOrder {
+        evaluation: Fixed(id),
+        nano_rho: plan.terms.nano_rho,
+        closes_unix_s: now_unix_s.saturating_add(closes_in_s),
+        ..compared(&project, &bundles)?
+    };
+    let mut row = EvaluationRow {
+        order,
+        margin_milli: plan.terms.margin_milli,
+        noise: Noise::Together,
+        noise_reason: String::new(),
+        colluders: plan.colluders,
+        closes_in_s,
+        promotes: plan.promotes,
+        started_unix_s: now_unix_s,
+        state: EvaluationState::Open,
+        reason: String::new(),
+    };
+    let proposed = match plan.secure {
+        SecureAggregation::Off => Err(None),
+        SecureAggregation::On | SecureAggregation::Auto => {
+            attempt(tx, &row, &project, &sites, 0, now_unix_s)?.map_err(Some)
+        }
+    };
+    match proposed {
+        Ok(()) => {}
+        Err(Some(source)) if plan.secure == SecureAggregation::On => {
+            return Err(EvaluationError::Unfit { source });
+        }
+        Err(unfit) => {
+            let off = || "secure aggregation is off".to_owned();
+            row.noise = Noise::Alone;
+            row.noise_reason = unfit.map_or_else(off, |unfit| unfit.explain());
+            let order = OrderKind::Evaluation { evaluation: row.order.evaluation };
+            sites.iter().try_for_each(|site| tx.add_order(site, &order))?;
+        }
+    }
+    tx.add_evaluation(&row, &sites)?;
+    Ok(row.order.evaluation)
+}
+
+/// Publishes the result of a run, or has it evaluated first, as was said when the run started.
+///
+/// # Errors
+/// [`EvaluationError::Store`], [`EvaluationError::Publish`]; a result that cannot be evaluated stays a
+/// candidate.
+pub(super) fn conclude(
+    tx: &Tx<'_>,
+    bench: Bench<'_>,
+    run: &RunRow,
+    result: Digest,
+    now_unix_s: i64,
+) -> Result<(), EvaluationError> {
+    let terms = match tx.promotion(run.id)? {
+        Some(Promotion::Evaluated(terms)) => terms,
+        Some(Promotion::Forced(reason)) => {
+            publish::bundle_in(tx, bench.key, result, now_unix_s)?;
+            return Ok(tx.note_forced(&run.project, result, &reason)?);
+        }
+        None => return Ok(publish::bundle_in(tx, bench.key, result, now_unix_s)?),
+    };
+    let plan = Plan {
+        candidate: result,
+        terms,
+        sites: Some(members_of(tx, run)?),
+        closes_in: Duration::from_secs(run.closes_in_s.unsigned_abs().min(CLOSES_IN_S_MAX)),
+        secure: run.secure,
+        colluders: run.colluders,
+        promotes: true,
+    };
+    match begin(tx, bench, &plan, now_unix_s) {
+        Ok(evaluation) => tracing::info!(run = %run.id, %evaluation, "result to be evaluated"),
+        Err(error @ EvaluationError::Store { .. }) => return Err(error),
+        // An operator can have it evaluated otherwise.
+        Err(error) => {
+            tracing::error!(run = %run.id, error = %error, "the result cannot be evaluated");
+        }
+    }
+    Ok(())
+}
+
+/// The sites of a run that are members still.
+fn members_of(tx: &Tx<'_>, run: &RunRow) -> Result<Vec<SiteName>, StoreError> {
+    let members = tx.members()?;
+    let mut sites = tx.run_sites(run.id)?;
+    sites.retain(|site| members.contains(site));
+    Ok(sites)
+}
+
+/// Ends the evaluations that are due, or tries them again.
+///
+/// # Errors
+/// The first [`EvaluationError`]; the others are ended.
+pub fn advance(bench: Bench<'_>, now_unix_s: i64) -> Result<(), EvaluationError> {
+    let open = bench.store.read("open_evaluations", |tx| tx.open_evaluations())?;
+    let mut outcome = Ok(());
+    for id in open {
+        if !bench.store.read("evaluation_due", |tx| is_due(tx, id, now_unix_s))? {
+            continue;
+        }
+        let ended = bench.store.write("end_evaluation", |tx| end(tx, bench, id, now_unix_s));
+        outcome = outcome.and(ended);
+    }
+    outcome
+}
+
+/// Whether time or answers change an open evaluation.
+fn is_due(tx: &Tx<'_>, id: EvaluationId, now_unix_s: i64) -> Result<bool, EvaluationError> {
+    let Some(row) = tx.evaluation(id)?.filter(|row| row.state == EvaluationState::Open) else {
+        return Ok(false);
+    };
+    if row.noise == Noise::Together {
+        let newest = tx.attempts(id, 0)?.pop();
+        return Ok(newest.is_none_or(|session| session.state != SessionState::Open));
+    }
+    Ok(now_unix_s >= row.order.closes_unix_s || missing(tx, &row)? == 0)
+}
+
+/// Invited members that have not answered alone.
+fn missing(tx: &Tx<'_>, row: &EvaluationRow) -> Result<usize, StoreError> {
+    let evaluation = row.order.evaluation;
+    let members = tx.members()?;
+    let answered = tx.counted_sites(&row.order.project, &Body::Evaluation { evaluation })?;
+    let mut sites = tx.evaluation_sites(evaluation)?;
+    sites.retain(|site| members.contains(site) && !answered.contains(site));
+    Ok(sites.len())
+}
+
+/// Ends an evaluation that is due. The transaction may have waited for another one, so it is looked
+/// at again.
+fn end(
+    tx: &Tx<'_>,
+    bench: Bench<'_>,
+    id: EvaluationId,
+    now_unix_s: i64,
+) -> Result<(), EvaluationError> {
+    if !is_due(tx, id, now_unix_s)? {
+        return Ok(());
+    }
+    let Some(row) = tx.evaluation(id)? else { return Ok(()) };
+    let order = &row.order;
+    let abandoned = match row.noise {
+        Noise::Together => together(tx, &row, now_unix_s)?,
+        Noise::Alone => {
+            let answers = tx.counted_sites(&order.project, &Body::Evaluation { evaluation: id })?;
+            Ended::of(answers.is_empty().then(|| "no site answered in time".to_owned()))
+        }
+    };
+    match abandoned {
+        Ended::Again => return Ok(()),
+        Ended::Abandoned(reason) => {
+            tracing::warn!(evaluation = %id, reason, "evaluation abandoned");
+            return Ok(tx.end_evaluation(id, EvaluationState::Abandoned, &reason, now_unix_s)?);
+        }
+        Ended::Finished => tx.end_evaluation(id, EvaluationState::Finished, "", now_unix_s)?,
+    }
+    let active = tx.active_publication(&order.project)?.map(|publication| publication.bundle);
+    let verdict = evaluation::verdict(tx, order.current.bundle, order.candidate.bundle)?;
+    tracing::info!(evaluation = %id, ?verdict, "evaluation finished");
+    if row.promotes && active == Some(order.current.bundle) && verdict == Verdict::Passes {
+        publish::bundle_in(tx, bench.key, order.candidate.bundle, now_unix_s)?;
+    }
+    Ok(())
+}
+
+/// How an evaluation ended, if it did.
+enum Ended {
+    Again,
+    Finished,
+    Abandoned(String),
+}
+
+impl Ended {
+    fn of(reason: Option<String>) -> Self {
+        reason.map_or(Self::Finished, Self::Abandoned)
+    }
+}
+
+fn together(tx: &Tx<'_>, row: &EvaluationRow, now_unix_s: i64) -> Result<Ended, StoreError> {
+    let order = &row.order;
+    let attempts = tx.attempts(order.evaluation, 0)?;
+    let number = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+    Ok(match attempts.last() {
+        Some(last) if last.state == SessionState::Summed => Ended::Finished,
+        Some(last) if number >= ATTEMPTS_MAX => {
+            Ended::Abandoned(format!("{number} attempts failed, the last because {}", last.reason))
+        }
+        Some(_) | None => {
+            let project = tx.project_version(&order.project, order.project_version)?;
+            let sites = tx.evaluation_sites(order.evaluation)?;
+            match project {
+                None => Ended::Abandoned("its version of the project is gone".to_owned()),
+                Some(project) => match attempt(tx, row, &project, &sites, number, now_unix_s)? {
+                    Ok(()) => Ended::Again,
+                    Err(unfit) => Ended::Abandoned(unfit.explain()),
+                },
+            }
+        }
+    })
+}
+
+fn attempt(
+    tx: &Tx<'_>,
+    row: &EvaluationRow,
+    project: &Project,
+    invited: &[SiteName],
+    attempt: u32,
+    now_unix_s: i64,
+) -> Result<Result<(), Unfit>, StoreError> {
+    let proposal = Proposal {
+        purpose: Purpose::Evaluation(row.order.clone()),
+        project,
+        attempt,
+        invited,
+        colluders: row.colluders,
+        closes_in_s: row.closes_in_s,
+    };
+    Ok(propose(tx, proposal, now_unix_s)?.map(drop))
+}
+
+/// What an order says of its bundles: the active one, then the candidate.
+fn compared(project: &Project, bundles: &[Bundle; 2]) -> Result<EvaluationOrder, EvaluationError> {
+    let [active, candidate] = bundles;
+    let (manifest, other) = (active.manifest(), candidate.manifest());
+    let same = manifest.backbone.digest == other.backbone.digest
+        && manifest.columns == other.columns
+        && manifest.features == other.features;
+    if !same {
+        return Err(EvaluationError::Backbone { bundle: candidate.id() });
+    }
+    let contender = |bundle: &Bundle| {
+        Ok::<_, EvaluationError>(Contender {
+            bundle: bundle.id(),
+            head: Bytes(bundle.head().encode()),
+            calibration: Bytes(bundle.manifest().calibration.encode()?),
+        })
+    };
+    let (current, candidate) = (contender(active)?, contender(candidate)?);
+    let got = current.head.0.len() + candidate.head.0.len();
+    if got > EVALUATION_HEADS_BYTES_MAX {
+        return Err(EvaluationError::Heads { got });
+    }
+    Ok(EvaluationOrder {
+        evaluation: Fixed([0; 16]),
+        project: project.name.clone(),
+        project_version: project.version,
+        backbone: manifest.backbone.digest,
+        features: u32::try_from(manifest.features).unwrap_or(u32::MAX),
+        current,
+        candidate,
+        nano_rho: 0,
+        closes_unix_s: 0,
+    })
+}
+
+fn invited(tx: &Tx<'_>, plan: &Plan) -> Result<Vec<SiteName>, EvaluationError> {
+    let members = tx.members()?;
+    let mut sites = plan.sites.clone().unwrap_or_else(|| members.clone());
+    sites.sort();
+    sites.dedup();
+    match sites.iter().find(|site| !members.contains(site)) {
+        Some(site) => Err(EvaluationError::NotMember { site: site.clone() }),
+        None if sites.is_empty() => Err(EvaluationError::NoSites),
+        None => Ok(sites),
+    }
+}
+
+#[cfg(test)]
+mod tests;

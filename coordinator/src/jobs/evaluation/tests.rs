@@ -1,0 +1,193 @@
+use insitu_protocol::order::{EVALUATION_STEP, EvaluationShape, Order};
+use insitu_protocol::response::Refusal;
+
+use super::*;
+use crate::evaluation::{EvaluationReport, Figures};
+use crate::publish::tests::candidate;
+use crate::registry;
+use crate::session::tests::{Party, parties, play};
+use crate::tests::{Agent, NOW, Scene, name, project, site};
+
+const TERMS: Terms = Terms { nano_rho: 24_000_000, margin_milli: 20 };
+
+fn plan(candidate: Digest) -> Plan {
+    Plan {
+        candidate,
+        terms: TERMS,
+        sites: None,
+        closes_in: Duration::from_secs(600),
+        secure: SecureAggregation::Auto,
+        colluders: None,
+        promotes: false,
+    }
+}
+
+/// An answer: items by who was right, with tables that fit.
+fn answer(right: [i32; 4]) -> Vec<i32> {
+    let shape = EvaluationShape::of(&project());
+    let mut values = vec![0; shape.values()];
+    for (cell, items) in right.into_iter().enumerate() {
+        values[cell] = items * i32::from(EVALUATION_STEP);
+    }
+    for (contender, correct) in [right[0] + right[1], right[0] + right[2]].into_iter().enumerate() {
+        let wrong = right.iter().sum::<i32>() - correct;
+        values[shape.confusion(contender).start] = correct;
+        values[shape.confusion(contender).start + 1] = wrong;
+        let last = shape.calibration(contender).end;
+        values[last - 2] = wrong;
+        values[last - 1] = correct;
+    }
+    values
+}
+
+fn report(scene: &Scene, id: EvaluationId) -> EvaluationReport {
+    evaluation::evaluation(&scene.store, id).unwrap().unwrap()
+}
+
+fn active(scene: &Scene) -> Digest {
+    scene.store.read("active", |tx| tx.active_publication(&name())).unwrap().unwrap().bundle
+}
+
+fn promote(scene: &Scene, bundle: Digest, force: Option<&str>) -> Result<(), PublishError> {
+    publish::promote(&scene.store, &scene.key, bundle, force, NOW)
+}
+
+#[test]
+fn sites_answer_alone_and_the_gate_opens_for_what_is_not_worse() {
+    let scene = Scene::new(&["a", "b"]);
+    let first = scene.publish();
+    let second = candidate(&scene);
+    assert!(matches!(promote(&scene, second, None), Err(PublishError::Unevaluated { .. })));
+    assert!(matches!(
+        start(scene.bench(), &plan(first), NOW),
+        Err(EvaluationError::Active { bundle }) if bundle == first
+    ));
+    let id = start(scene.bench(), &plan(second), NOW).unwrap();
+    assert!(matches!(
+        start(scene.bench(), &plan(second), NOW),
+        Err(EvaluationError::StillOpen { evaluation }) if evaluation == id
+    ));
+    assert!(matches!(promote(&scene, second, None), Err(PublishError::Unknown { .. })));
+    let ordered = scene.orders("a", NOW).into_iter().find_map(|order| match order {
+        Order::Evaluation(order) => Some(order),
+        Order::Project(_)
+        | Order::Bundle(_)
+        | Order::Round(_)
+        | Order::CoarseRound(_)
+        | Order::Functions(_)
+        | Order::Campaign(_)
+        | Order::Session(_) => None,
+    });
+    let ordered = ordered.unwrap();
+    assert_eq!((ordered.current.bundle, ordered.candidate.bundle), (first, second));
+    assert_eq!((ordered.nano_rho, ordered.project_version), (TERMS.nano_rho, 1));
+
+    let mut agents = [Agent::new("a"), Agent::new("b")];
+    let body = Body::Evaluation { evaluation: id };
+    let short = agents[0].clone().submit(&scene, body, vec![0; 4], NOW);
+    assert_eq!(short, Err(Refusal::Malformed));
+    agents[0].pass(&agents[0].next(body, vec![0; 4])); // kept for the chain, in no sum
+    agents[0].submit(&scene, body, answer([300, 10, 60, 30]), NOW).unwrap();
+    scene.tick(NOW).unwrap();
+    assert_eq!(report(&scene, id).state, "open");
+    agents[1].submit(&scene, body, answer([300, 10, 60, 30]), NOW).unwrap();
+    scene.tick(NOW).unwrap();
+    let found = report(&scene, id);
+    assert_eq!((found.state, found.sites.len(), found.promotes), ("finished", 2, false));
+    let Figures::Known { n, current, candidate, difference, low, passes, .. } = found.figures
+    else {
+        panic!("undefined")
+    };
+    assert!((n - 800.0).abs() < 1e-9 && (difference - 0.125).abs() < 1e-9 && passes);
+    assert!(low > 0.08 && low < difference);
+    assert!((current.accuracy.value - 0.775).abs() < 1e-9);
+    assert!((candidate.accuracy.value - 0.9).abs() < 1e-9);
+    assert_eq!(candidate.confusion, [720, 80, 0, 0]);
+    assert_eq!(active(&scene), first, "it was not to be published by itself");
+    promote(&scene, second, None).unwrap();
+    assert_eq!(active(&scene), second);
+    // The other way round nothing was compared.
+    let back = promote(&scene, first, None);
+    assert!(matches!(back, Err(PublishError::Unevaluated { .. })));
+    promote(&scene, first, Some("the new one confuses people")).unwrap();
+    let reports = registry::report(&scene.store, None).unwrap();
+    let forced = |of| reports.iter().find(|row| row.bundle == of).unwrap().forced.clone();
+    assert_eq!(forced(first).as_deref(), Some("the new one confuses people"));
+    assert_eq!(forced(second), None);
+}
+
+#[test]
+fn what_may_be_worse_or_is_not_known_stays_a_candidate() {
+    for (right, worse) in [([300, 60, 10, 30], true), ([9, 1, 1, 1], false)] {
+        let scene = Scene::new(&["a"]);
+        let first = scene.publish();
+        let second = candidate(&scene);
+        let plan = Plan { promotes: true, ..plan(second) };
+        let id = start(scene.bench(), &plan, NOW).unwrap();
+        let body = Body::Evaluation { evaluation: id };
+        Agent::new("a").submit(&scene, body, answer(right), NOW).unwrap();
+        scene.tick(NOW).unwrap();
+        assert_eq!(report(&scene, id).state, "finished");
+        assert_eq!(active(&scene), first);
+        match promote(&scene, second, None) {
+            Err(PublishError::Worse { difference, low, margin, .. }) if worse => {
+                assert!((difference + 0.125).abs() < 1e-9 && low < difference);
+                assert!((margin - 0.02).abs() < 1e-12);
+            }
+            Err(PublishError::Unknown { .. }) if !worse => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn an_evaluation_closes_at_its_deadline_with_what_it_has() {
+    let scene = Scene::new(&["a", "b"]);
+    scene.publish();
+    let second = candidate(&scene);
+    for answers in [0, 1] {
+        let id = start(scene.bench(), &plan(second), NOW).unwrap();
+        let body = Body::Evaluation { evaluation: id };
+        if answers == 1 {
+            Agent::new("a").submit(&scene, body, answer([300, 10, 60, 30]), NOW).unwrap();
+        }
+        scene.tick(NOW + 599).unwrap();
+        assert_eq!(report(&scene, id).state, "open");
+        scene.tick(NOW + 600).unwrap();
+        let found = report(&scene, id);
+        assert_eq!(found.state, ["abandoned", "finished"][answers]);
+        assert_eq!(found.sites, [site("a")][..answers]);
+    }
+}
+
+/// What a party adds: the answer in the grid of the session.
+fn scaled(scene: &Scene, party: &Party, right: [i32; 4]) -> Vec<i64> {
+    let order = party.asked(scene, NOW).unwrap();
+    let noisy = usize::from(order.threshold - order.colluders);
+    let segments = crate::session::vector::segments(&order.purpose, &project(), noisy).unwrap();
+    let unit = 1 << segments[0].noise.fraction_bits;
+    answer(right).into_iter().map(|value| unit * i64::from(value)).collect()
+}
+
+#[test]
+fn sites_answer_together_and_what_passes_is_published() {
+    let (mut scene, mut sites) = parties(5);
+    let second = candidate(&scene);
+    let plan = Plan { promotes: true, ..plan(second) };
+    let id = start(scene.bench(), &plan, NOW).unwrap();
+    assert_ne!(active(&scene), second);
+    assert_eq!(report(&scene, id).noise, "once for all sites");
+    for party in &mut sites {
+        party.values = scaled(&scene, party, [150, 5, 30, 15]);
+    }
+    sites[1].leaves_before = insitu_privacy::secagg::Stage::Masked as usize;
+    let order = sites[0].asked(&scene, NOW).unwrap();
+    let mut now = NOW;
+    play(&mut scene, &order, &mut sites, &mut now, true);
+    scene.tick(now).unwrap();
+    let found = report(&scene, id);
+    assert_eq!((found.state, found.sites.len()), ("finished", 4));
+    let Figures::Known { n, difference, passes, .. } = found.figures else { panic!("undefined") };
+    assert!((n - 800.0).abs() < 1e-9 && (difference - 0.125).abs() < 1e-9 && passes);
+    assert_eq!(active(&scene), second);
+}

@@ -1,0 +1,95 @@
+//! Evaluations on the wire.
+
+use insitu_protocol::order::{Contender, EvaluationOrder};
+
+use super::*;
+
+fn order() -> EvaluationOrder {
+    let contender = |bundle, head| Contender {
+        bundle: Fixed([bundle; 32]),
+        head: Bytes(vec![head]),
+        calibration: Bytes(vec![0x7b, 0x7d]),
+    };
+    EvaluationOrder {
+        evaluation: Fixed([1; 16]),
+        project: "p".parse().unwrap(),
+        project_version: 2,
+        backbone: Fixed([3; 32]),
+        features: 4,
+        current: contender(5, 6),
+        candidate: contender(7, 8),
+        nano_rho: 300,
+        closes_unix_s: 64,
+    }
+}
+
+/// As in an order and in a session.
+fn pieces() -> String {
+    [
+        &"01".repeat(16), // evaluation
+        "0170",           // project
+        "02",             // project_version
+        &"03".repeat(32), // backbone
+        "04",             // features
+        &"05".repeat(32), // current: bundle
+        "0106",           // head
+        "027b7d",         // calibration
+        &"07".repeat(32), // candidate: bundle
+        "0108",           // head
+        "027b7d",         // calibration
+        "ac02",           // nano_rho
+        "8001",           // closes_unix_s, zigzag
+    ]
+    .concat()
+}
+
+#[test]
+fn evaluation_orders() {
+    golden(
+        &Response::Orders(vec![NumberedOrder { number: 3, order: Order::Evaluation(order()) }]),
+        &[
+            "86000000",
+            "020103",
+            "07", // variant: evaluation
+            &pieces(),
+        ],
+    );
+    let session = SessionOrder {
+        purpose: Purpose::Evaluation(order()),
+        attempt: 0,
+        members: vec![],
+        threshold: 3,
+        colluders: 0,
+        parts: vec![],
+        deadlines_unix_s: [0; 5],
+    };
+    golden(
+        &Response::Orders(vec![NumberedOrder { number: 3, order: Order::Session(session) }]),
+        &[
+            "91000000",
+            "020103",
+            "04", // variant: session
+            "02", // purpose: evaluation
+            &pieces(),
+            "00",         // attempt
+            "00",         // members
+            "0300",       // threshold, colluders
+            "00",         // parts
+            "0000000000", // deadlines_unix_s
+        ],
+    );
+}
+
+#[test]
+fn answers_to_evaluations() {
+    let evaluation = Fixed([1; 16]);
+    for (body, wanted) in [
+        (Body::Evaluation { evaluation }, format!("09{}", "01".repeat(16))),
+        (
+            Body::MaskedEvaluation { evaluation, session: Fixed([2; 32]) },
+            format!("0a{}{}", "01".repeat(16), "02".repeat(32)),
+        ),
+    ] {
+        assert_eq!(hex(&postcard::to_allocvec(&body).unwrap()), wanted);
+    }
+}
