@@ -125,7 +125,7 @@ impl Policy {
     /// The limits in ρ.
     ///
     /// # Errors
-    /// [`ConfigError::Loss`]; never for a configuration that [`Config::read`] returned.
+    /// [`ConfigError::Loss`]; never for a configuration that [`Config::read`](super::Config::read) returned.
     pub fn limits(&self) -> Result<Limits, ConfigError> {
         let delta =
             Delta::new(self.delta).map_err(|source| ConfigError::Loss { key: "delta", source })?;

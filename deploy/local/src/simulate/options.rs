@@ -79,7 +79,7 @@ pub(crate) struct Options {
     /// dp-ftrl (small batches, noise that is correlated across rounds)
     #[arg(long, value_enum, default_value_t = Mechanism::Gradient)]
     pub(super) mechanism: Mechanism,
-    /// The coordinator's step: fedavg, fedavgm[:MOMENTUM], fedadagrad, fedadam or fedyogi
+    /// The coordinator's step: fedavg, fedavgm or fedavgm:MOMENTUM, fedadagrad, fedadam or fedyogi
     #[arg(long, value_name = "NAME", default_value = "fedavg")]
     pub(super) optimiser: Optimiser,
     /// Steps that each site takes by itself in a round; more than one needs --epsilon none
