@@ -95,22 +95,22 @@ impl<'a> ConfidentLearning<'a> {
         let k = self.probabilities.categories();
         let least: Vec<f64> = self.thresholds.iter().map(|threshold| threshold - SLACK).collect();
         for ((item, row), &label) in (0..).zip(self.probabilities.rows()).zip(self.labels) {
-            // Without branches: of a single class that reaches its threshold, the sum is its place.
-            let (mut confident, mut places, mut likelier) = (0_usize, 0_usize, 0_usize);
             let own = row[label as usize];
-            for ((class, p), least) in (0_usize..).zip(row).zip(&least) {
-                let reached = p >= least;
-                confident += usize::from(reached);
-                places += if reached { class } else { 0 };
-                likelier += usize::from(*p > own);
+            // Without branches: nearly every item needs no more than these two counts.
+            let (mut rivals, mut confident) = (0_u64, 0_u64);
+            for (p, least) in row.iter().zip(&least) {
+                rivals += u64::from(*p >= own);
+                confident += u64::from(p >= least);
             }
-            if likelier > 0 {
+            // The label is the only one as likely as itself.
+            let top = if rivals == 1 { label as usize } else { argmax(row) };
+            if row[top] > own {
                 self.doubtful.push(item);
             }
             let truth = match confident {
                 0 => continue,
-                1 => places,
-                _ => argmax(row),
+                1 if row[top] < least[top] => only(row, &least),
+                _ => top,
             };
             self.joint[label as usize * k + truth] += 1;
             if truth != label as usize {
@@ -188,6 +188,11 @@ impl<'a> ConfidentLearning<'a> {
         }
         NoiseRates { priors, given_if_true, true_if_given }
     }
+}
+
+/// The one class that reaches its threshold.
+fn only(row: &[f64], least: &[f64]) -> usize {
+    row.iter().zip(least).position(|(p, least)| p >= least).unwrap_or(0)
 }
 
 fn thresholds(labels: &[u32], probabilities: Probabilities<'_>) -> (Vec<u64>, Vec<f64>) {

@@ -2,10 +2,12 @@
 
 use super::confident::ConfidentLearning;
 use super::quality::{Quality, label_quality};
-use crate::probabilities::argmax;
+use crate::probabilities::{SUM_TOLERANCE, argmax};
 
 /// The model must prefer another class by more than this.
 const SLACK: f64 = 1e-6;
+/// How much more than one a row of probabilities may sum to, and more than rounding adds to that.
+const SUM_SLACK: f64 = 2.0 * SUM_TOLERANCE;
 
 /// How labels are chosen. Names in parentheses are cleanlab's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,22 +133,23 @@ impl ConfidentLearning<'_> {
         }
         let missing = |pair: &Least| Least::new(pair.wanted.saturating_sub(pair.kept.len()));
         let mut rest: Vec<Least> = least.iter().map(missing).collect();
-        // The bars side by side: nearly every margin is above its bar.
+        // The bars side by side, and the highest of each given label: nearly every margin is above it.
         let mut bars: Vec<f64> = rest.iter().map(|pair| pair.bar).collect();
-        let open = |row: &[Least]| row.iter().any(|pair| pair.wanted > 0);
-        let open: Vec<bool> = rest.chunks_exact(k).map(open).collect();
-        let items = (0..).zip(self.probabilities.rows()).zip(self.labels);
-        for ((item, row), &label) in items.filter(|(_, label)| open[**label as usize]) {
-            let own = row[label as usize];
-            let pairs = label as usize * k..(label as usize + 1) * k;
-            let below = |(p, bar): (&f64, &f64)| u64::from((*p <= own) & (own - p < *bar));
-            if row.iter().zip(&bars[pairs.clone()]).map(below).sum::<u64>() == 0 {
+        let greatest = |bars: &[f64]| bars.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let mut highest: Vec<f64> = bars.chunks_exact(k).map(greatest).collect();
+        for ((item, row), &label) in (0..).zip(self.probabilities.rows()).zip(self.labels) {
+            let label = label as usize;
+            let own = row[label];
+            // What is left for another class is no more than one less its own probability.
+            if own - (1.0 - own) - SUM_SLACK >= highest[label] {
                 continue;
             }
-            for (pair, p) in pairs.zip(row).filter(|(_, p)| **p <= own) {
+            let pairs = label * k..(label + 1) * k;
+            for (pair, p) in pairs.clone().zip(row).filter(|(_, p)| **p <= own) {
                 rest[pair].offer(own - p, item);
                 bars[pair] = rest[pair].bar;
             }
+            highest[label] = greatest(&bars[pairs]);
         }
         least.append(&mut rest);
         self.chosen(least)
