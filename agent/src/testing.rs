@@ -1,15 +1,23 @@
 //! What several modules' tests need: a store with a project, items with prelabels, people.
 
 use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
 
+use axum::Router;
+use insitu_daemon::clock::ManualClock;
 use insitu_privacy::{Delta, Rho};
 use insitu_protocol::project::Project;
 use insitu_protocol::release::Release;
+use serde_json::Value as Json;
+use tokio::task::JoinSet;
 
 use crate::config::{ApproveCampaigns, Limits, Policy};
 use crate::downlink::Judge;
 use crate::item::{CleanItem, RawItem, Value};
 use crate::prelabel::Prelabel;
+use crate::review::http::Desk;
 use crate::route;
 use crate::store::items::{Addition, Stage};
 use crate::store::labels::{Person, Role};
@@ -133,4 +141,52 @@ pub(crate) fn generous(minimum_cohort: u64) -> Judge {
         sums_only: false,
     };
     Judge { policy, limits, bundle_key: None }
+}
+
+/// What the local API serves of a store, in 1970.
+pub(crate) fn desk(store: Arc<Store>) -> Desk {
+    Desk {
+        store,
+        clock: Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH)),
+        site: "cleveland".to_owned(),
+        status: Arc::new(|| Ok(Json::Null)),
+    }
+}
+
+/// A local API on loopback, until it is dropped.
+pub(crate) struct Served {
+    address: SocketAddr,
+    _server: JoinSet<std::io::Result<()>>,
+}
+
+impl Served {
+    pub(crate) async fn start(app: Router) -> Self {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut server = JoinSet::new();
+        server.spawn(async move { axum::serve(listener, app).await });
+        Self { address, _server: server }
+    }
+
+    /// Status and body of a request, such as `GET /api/me`, in the name of `token`; a `body` that is
+    /// null is none.
+    pub(crate) async fn ask(&self, token: &str, line: &str, body: &Json) -> (u16, Json) {
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let request = format!(
+            "{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        let address = self.address;
+        let answer = tokio::task::spawn_blocking(move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            stream.write_all(request.as_bytes()).unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).unwrap();
+            answer
+        });
+        let answer = answer.await.unwrap();
+        let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap())
+    }
 }

@@ -274,20 +274,7 @@ fn orders() {
             &"05".repeat(64), // signature
         ],
     );
-    let order = Order::Round(RoundOrder {
-        run: Fixed([6; 16]),
-        round: 1,
-        rounds: 5,
-        project: "p".parse().unwrap(),
-        backbone: Fixed([7; 32]),
-        head: Bytes(vec![0, 0, 128, 63]),
-        classes: 2,
-        features: 3,
-        clip_milli: 500,
-        fraction_bits: 12,
-        nano_rho: 1000,
-        closes_unix_s: 64,
-    });
+    let order = Order::Round(round_order());
     golden(
         &Response::Orders(vec![NumberedOrder { number: 2, order }]),
         &[
@@ -388,6 +375,23 @@ fn announced_lengths_do_not_allocate() {
         frame::decode::<Request>(&body),
         Err(FrameError::Malformed { got_bytes: 6, .. })
     ));
+}
+
+fn round_order() -> RoundOrder {
+    RoundOrder {
+        run: Fixed([6; 16]),
+        round: 1,
+        rounds: 5,
+        project: "p".parse().unwrap(),
+        backbone: Fixed([7; 32]),
+        head: Bytes(vec![0, 0, 128, 63]),
+        classes: 2,
+        features: 3,
+        clip_milli: 500,
+        fraction_bits: 12,
+        nano_rho: 1000,
+        closes_unix_s: 64,
+    }
 }
 
 fn hex(bytes: &[u8]) -> String {

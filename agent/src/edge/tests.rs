@@ -1,7 +1,5 @@
-use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
-use insitu_daemon::clock::ManualClock;
 use serde_json::json;
 
 use super::*;
@@ -141,47 +139,18 @@ fn what_makes_no_sense_is_refused_with_numbers() {
     assert!(matches!(refused, Err(EdgeError::Items { got: found }) if found == got));
 }
 
-/// A request, and the status and body of its answer.
-async fn ask(address: std::net::SocketAddr, token: &str, line: &str, body: &Value) -> (u16, Value) {
-    let body = if body.is_null() { String::new() } else { body.to_string() };
-    let request = format!(
-        "{line} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let answer = tokio::task::spawn_blocking(move || {
-        let mut stream = std::net::TcpStream::connect(address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    });
-    let answer = answer.await.unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    (status, serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap())
-}
-
 #[tokio::test]
 async fn the_api_does_what_its_document_says() {
-    let (scratch, row, _) = site();
+    let (scratch, ..) = site();
     testing::person(&scratch.store, "ada", Role::Annotator);
-    let store = Arc::new(scratch.store);
-    let desk = crate::review::http::Desk {
-        store: Arc::clone(&store),
-        clock: Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH)),
-        site: "cleveland".to_owned(),
-        status: Arc::new(|| Ok(Value::Null)),
-    };
+    let desk = testing::desk(Arc::new(scratch.store));
     let app =
         crate::review::http::router(desk.clone()).merge(http::router(desk, Arc::from([rules()])));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut server = tokio::task::JoinSet::new();
-    server.spawn(async move { axum::serve(listener, app).await });
+    let api = testing::Served::start(app).await;
 
     let items = json!({"project": "heart", "items": [{"id": "a 1", "patient": "p", "age": 50}]});
     let correction = json!({"key": "k", "label": "present", "context": {"time": "night"}});
-    let asked = async |line: &str, body: &Value| ask(address, "viewer", line, body).await;
+    let asked = async |line: &str, body: &Value| api.ask("viewer", line, body).await;
     let (status, added) = asked("POST /v1/items", &items).await;
     assert_eq!((status, &added["added"]), (200, &json!(1)));
     let path = "/v1/items/a%201/corrections?project=heart";
@@ -204,14 +173,13 @@ async fn the_api_does_what_its_document_says() {
         assert!(answer["error"].is_string() && answer["hint"].is_string(), "{answer}");
     }
     // A person's token opens nothing here, nor an application's there.
-    assert_eq!(ask(address, "ada", "POST /v1/items", &items).await.0, 403);
-    assert_eq!(ask(address, "nobody", "POST /v1/items", &items).await.0, 401);
+    assert_eq!(api.ask("ada", "POST /v1/items", &items).await.0, 403);
+    assert_eq!(api.ask("nobody", "POST /v1/items", &items).await.0, 401);
     assert_eq!(asked("GET /api/projects/heart/next", &Value::Null).await.0, 403);
 
     // Every route is in the document, and the document is served to anybody.
-    let (status, document) = ask(address, "nobody", "GET /v1/openapi.json", &Value::Null).await;
+    let (status, document) = api.ask("nobody", "GET /v1/openapi.json", &Value::Null).await;
     assert_eq!(status, 200);
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
     assert_eq!(paths.len(), 5, "{paths:?}");
-    drop(row);
 }

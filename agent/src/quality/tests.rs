@@ -1,6 +1,3 @@
-use std::io::{Read, Write};
-
-use insitu_daemon::clock::ManualClock;
 use insitu_protocol::project::Project;
 use serde_json::Value;
 
@@ -264,40 +261,16 @@ async fn a_report_is_kept_for_a_while() {
     assert!(matches!(unknown, Err(ReviewError::UnknownProject { .. })));
 }
 
-/// Status and body of a request in the name of `token`.
-async fn ask(address: std::net::SocketAddr, path: &str, token: &str) -> (u16, Value) {
-    let request = format!(
-        "GET /api/projects/{path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n\
-         Connection: close\r\n\r\n"
-    );
-    let answer = tokio::task::spawn_blocking(move || {
-        let mut stream = std::net::TcpStream::connect(address).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    });
-    let answer = answer.await.unwrap();
-    let status = answer.split(' ').nth(1).unwrap().parse().unwrap();
-    let body = answer.split_once("\r\n\r\n").unwrap().1;
-    (status, serde_json::from_str(body).unwrap())
-}
-
 #[tokio::test]
 async fn figures_are_for_lead_and_steward_and_lists_for_the_lead() {
     let Site { scratch, .. } = site(3, false, |_| 0.7);
     testing::person(&scratch.store, "sam", Role::Steward);
-    let desk = crate::review::http::Desk {
-        store: Arc::new(scratch.store),
-        clock: Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH)),
-        site: "cleveland".to_owned(),
-        status: Arc::new(|| Ok(Value::Null)),
-    };
+    let desk = testing::desk(Arc::new(scratch.store));
     let app = crate::review::http::router(desk.clone()).merge(http::router(desk));
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let mut server = tokio::task::JoinSet::new();
-    server.spawn(async move { axum::serve(listener, app).await });
+    let api = testing::Served::start(app).await;
+    let ask = async |path: &str, token: &str| {
+        api.ask(token, &format!("GET /api/projects/{path}"), &Value::Null).await
+    };
     for (token, figures, lists) in [
         ("nobody", 401, 401),
         ("ann", 403, 403),
@@ -305,14 +278,14 @@ async fn figures_are_for_lead_and_steward_and_lists_for_the_lead() {
         ("sam", 200, 403),
         ("lea", 200, 200),
     ] {
-        assert_eq!(ask(address, "heart/quality", token).await.0, figures, "{token}");
-        assert_eq!(ask(address, "heart/quality/label-errors", token).await.0, lists, "{token}");
-        assert_eq!(ask(address, "heart/quality/next", token).await.0, lists, "{token}");
+        assert_eq!(ask("heart/quality", token).await.0, figures, "{token}");
+        assert_eq!(ask("heart/quality/label-errors", token).await.0, lists, "{token}");
+        assert_eq!(ask("heart/quality/next", token).await.0, lists, "{token}");
     }
-    let (_, shown) = ask(address, "heart/quality", "lea").await;
+    let (_, shown) = ask("heart/quality", "lea").await;
     assert_eq!((&shown["project"], &shown["labeled"]), (&"heart".into(), &0.into()));
-    assert_eq!(ask(address, "other/quality", "lea").await.0, 404);
-    let (_, next) = ask(address, "heart/quality/next", "lea").await;
+    assert_eq!(ask("other/quality", "lea").await.0, 404);
+    let (_, next) = ask("heart/quality/next", "lea").await;
     assert_eq!(next["items"].as_array().unwrap().len(), 3);
 }
 

@@ -264,14 +264,15 @@ fn output_span(span: &Span) -> OutputSpan {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::Profile;
     use super::*;
 
+    /// Remembers what became of the records.
     #[derive(Default)]
-    struct Told {
-        accounts: Vec<Account>,
-        failures: Vec<(u64, String)>,
+    pub(in crate::redact) struct Told {
+        pub(in crate::redact) accounts: Vec<Account>,
+        pub(in crate::redact) failures: Vec<(u64, String)>,
     }
 
     impl Observer for Told {

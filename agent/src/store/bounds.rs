@@ -63,12 +63,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_rounds(&self) -> Result<(), StoreError> {
-        self.sql.execute(
-            "DELETE FROM rounds WHERE state != 'open' AND rowid NOT IN
-               (SELECT rowid FROM rounds WHERE state != 'open' ORDER BY rowid DESC LIMIT ?1)",
-            [super::signed(ROUNDS_OVER_MAX)],
-        )?;
-        Ok(())
+        self.forget("rounds", ROUNDS_OVER_MAX)
     }
 
     /// Evaluations that wait for this site.
@@ -84,12 +79,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_evaluations(&self) -> Result<(), StoreError> {
-        self.sql.execute(
-            "DELETE FROM evaluations WHERE state != 'open' AND rowid NOT IN
-               (SELECT rowid FROM evaluations WHERE state != 'open' ORDER BY rowid DESC LIMIT ?1)",
-            [super::signed(EVALUATIONS_OVER_MAX)],
-        )?;
-        Ok(())
+        self.forget("evaluations", EVALUATIONS_OVER_MAX)
     }
 
     /// Gives up bundles that wait, but for the newest [`BUNDLES_WAITING_MAX`]: what the steward has
@@ -108,6 +98,15 @@ impl Tx<'_> {
                 super::signed(BUNDLES_WAITING_MAX)
             ],
         )?;
+        Ok(())
+    }
+
+    fn forget(&self, table: &'static str, most: u64) -> Result<(), StoreError> {
+        let sql = format!(
+            "DELETE FROM {table} WHERE state != 'open' AND rowid NOT IN
+               (SELECT rowid FROM {table} WHERE state != 'open' ORDER BY rowid DESC LIMIT ?1)"
+        );
+        self.sql.execute(&sql, [super::signed(most)])?;
         Ok(())
     }
 

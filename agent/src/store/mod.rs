@@ -34,6 +34,7 @@ use std::time::Duration;
 
 use insitu_daemon::files::{self, Access, FileError};
 use insitu_daemon::seal::{SealError, Sealer};
+use insitu_daemon::telemetry;
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use tokio::time::Instant;
 
@@ -347,13 +348,7 @@ fn signed(value: u64) -> i64 {
 
 /// An error with its causes, on one line, for a note.
 pub(crate) fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
+    let mut text = telemetry::explain(error);
     let end = (0..=NOTE_BYTES_MAX.min(text.len())).rfind(|end| text.is_char_boundary(*end));
     text.truncate(end.unwrap_or(0));
     text

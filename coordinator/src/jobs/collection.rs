@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use insitu_daemon::telemetry::explain;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{ProjectName, SiteName};
 use insitu_protocol::session::{CollectionId, Purpose};
@@ -154,7 +155,7 @@ fn end(tx: &Tx<'_>, id: CollectionId, now_unix_s: i64) -> Result<(), StoreError>
         }
         Some(_) | None => match attempt(tx, &row, number, now_unix_s)? {
             Ok(()) => return Ok(()),
-            Err(unfit) => unfit.explain(),
+            Err(unfit) => explain(&unfit),
         },
     };
     tracing::warn!(collection = %id, reason, "collection abandoned");

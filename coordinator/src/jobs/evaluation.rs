@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use insitu_daemon::telemetry::explain;
 use insitu_models::bundle::Bundle;
 use insitu_models::calibration::CalibrationError;
 use insitu_protocol::bytes::{Bytes, Fixed};
@@ -222,7 +223,7 @@ pub(super) fn begin(
         Err(unfit) => {
             let off = || "secure aggregation is off".to_owned();
             row.noise = Noise::Alone;
-            row.noise_reason = unfit.map_or_else(off, |unfit| unfit.explain());
+            row.noise_reason = unfit.map_or_else(off, |unfit| explain(&unfit));
             let order = OrderKind::Evaluation { evaluation: row.order.evaluation };
             sites.iter().try_for_each(|site| tx.add_order(site, &order))?;
         }
@@ -384,7 +385,7 @@ fn together(tx: &Tx<'_>, row: &EvaluationRow, now_unix_s: i64) -> Result<Ended, 
                 None => Ended::Abandoned("its version of the project is gone".to_owned()),
                 Some(project) => match attempt(tx, row, &project, &sites, number, now_unix_s)? {
                     Ok(()) => Ended::Again,
-                    Err(unfit) => Ended::Abandoned(unfit.explain()),
+                    Err(unfit) => Ended::Abandoned(explain(&unfit)),
                 },
             }
         }

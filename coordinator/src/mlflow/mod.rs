@@ -9,6 +9,7 @@ mod client;
 
 use std::time::Duration;
 
+use insitu_daemon::telemetry::explain;
 use insitu_models::manifest::{Manifest, ManifestError};
 use insitu_protocol::ids::{FederationName, ProjectName};
 use serde_json::{Value, json};
@@ -112,17 +113,6 @@ pub fn advance(
         point(store, &client, federation, alias)?;
     }
     refused.map_or(Ok(made), Err)
-}
-
-fn explain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 fn dossier(store: &Store, row: RegistrationRow) -> Result<Option<Dossier>, MlflowError> {

@@ -134,20 +134,6 @@ pub enum Unfit {
     },
 }
 
-impl Unfit {
-    /// With its causes, on one line.
-    pub fn explain(&self) -> String {
-        let mut text = self.to_string();
-        let mut cause = std::error::Error::source(self);
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
-        text
-    }
-}
-
 /// Opens a session and tells its members, or says why there can be none.
 ///
 /// # Errors

@@ -83,6 +83,18 @@ pub struct Metrics {
     handle: PrometheusHandle,
 }
 
+/// An error with its causes, on one line: for logs, notes and answers.
+pub fn explain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}
+
 /// Collects the process's metrics from here on; later calls give the same collection.
 ///
 /// # Errors

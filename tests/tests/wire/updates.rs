@@ -1,28 +1,13 @@
 //! Golden vectors of updates of one byte a coordinate.
 
-use insitu_protocol::bytes::{Bytes, Fixed};
+use insitu_protocol::bytes::Fixed;
 use insitu_protocol::coarse::coarsen;
 use insitu_protocol::frame;
-use insitu_protocol::order::{NumberedOrder, Order, RoundOrder};
+use insitu_protocol::order::{NumberedOrder, Order};
 use insitu_protocol::release::{Body, CHAIN_START, Release};
 use insitu_protocol::response::{Refusal, Response};
 
-fn round() -> RoundOrder {
-    RoundOrder {
-        run: Fixed([6; 16]),
-        round: 1,
-        rounds: 5,
-        project: "p".parse().unwrap(),
-        backbone: Fixed([7; 32]),
-        head: Bytes(vec![0, 0, 128, 63]),
-        classes: 2,
-        features: 3,
-        clip_milli: 500,
-        fraction_bits: 12,
-        nano_rho: 1000,
-        closes_unix_s: 64,
-    }
-}
+use super::{hex, round_order};
 
 fn frame_of(order: Order) -> Vec<u8> {
     frame::encode(&Response::Orders(vec![NumberedOrder { number: 2, order }])).unwrap()
@@ -30,11 +15,12 @@ fn frame_of(order: Order) -> Vec<u8> {
 
 #[test]
 fn the_order_differs_from_that_of_four_bytes_by_its_variant() {
-    let (four, one) = (frame_of(Order::Round(round())), frame_of(Order::CoarseRound(round())));
+    let (four, one) =
+        (frame_of(Order::Round(round_order())), frame_of(Order::CoarseRound(round_order())));
     let differing: Vec<usize> = (0..four.len()).filter(|at| four[*at] != one[*at]).collect();
     assert_eq!(differing, [7]); // length, kind, one order, its number, variant
     assert_eq!((four[7], one[7], four.len()), (2, 5, one.len()));
-    let order = Order::CoarseRound(round());
+    let order = Order::CoarseRound(round_order());
     let read = frame::decode::<Response>(&one[frame::PREFIX_BYTES..]).unwrap();
     assert_eq!(read, Response::Orders(vec![NumberedOrder { number: 2, order }]));
 }
@@ -70,8 +56,7 @@ fn the_update_holds_four_coordinates_in_a_value() {
         "7d830100",       // 125, -125, 1, 0
         "ff000000",       // -1 (half a step goes away from zero), and nothing
     ];
-    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    assert_eq!(hex, pieces.concat());
+    assert_eq!(hex(&bytes), pieces.concat());
     assert_eq!(Release::decode(&bytes).unwrap(), release);
     assert_eq!(release.coordinates(5), Some(vec![1000, -1000, 8, 0, -8]));
 }

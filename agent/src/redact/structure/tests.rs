@@ -4,26 +4,9 @@ use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
-use super::super::lines::{Account, Failure};
+use super::super::lines::tests::Told;
 use super::super::{Language, Profile, Surrogates};
 use super::*;
-
-#[derive(Default)]
-struct Told {
-    accounts: Vec<Account>,
-    failures: Vec<(u64, String)>,
-}
-
-impl Observer for Told {
-    fn cleaned(&mut self, account: Account) -> io::Result<()> {
-        self.accounts.push(account);
-        Ok(())
-    }
-
-    fn failed(&mut self, failure: Failure) {
-        self.failures.push((failure.line, failure.reason.to_string()));
-    }
-}
 
 const KEY: SiteKey = SiteKey::new([4; 32]);
 static RULES: LazyLock<Engine> =

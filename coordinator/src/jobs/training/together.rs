@@ -1,5 +1,6 @@
 //! Rounds under secure aggregation: proposed, tried again, and given up for each site's own noise.
 
+use insitu_daemon::telemetry::explain;
 use insitu_protocol::ids::SiteName;
 use insitu_protocol::project::Project;
 use insitu_protocol::session::Purpose;
@@ -46,7 +47,7 @@ pub(super) fn begin(
                     tx.change_round(run.id, &round)?;
                     return Ok(Ok(()));
                 }
-                Err(unfit) => unfit.explain(),
+                Err(unfit) => explain(&unfit),
             }
         }
     };
