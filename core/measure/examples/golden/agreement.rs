@@ -2,7 +2,7 @@
 
 use insitu_measure::agreement::{
     Chance, Coincidences, Confusion, FleissSums, Pooled, Scale, Weights, alpha, chance_corrected,
-    der_simonian_laird, paule_mandel, pooled_at,
+    chance_corrected_at, der_simonian_laird, paule_mandel, pooled_at,
 };
 use insitu_measure::{Ratings, Undefined};
 use serde_json::{Value, json};
@@ -131,7 +131,7 @@ pub(crate) fn gwet(case: &mut Case<'_>) -> Result<(), Problem> {
             (Weights::Quadratic, "quadratic"),
             (Weights::Ordinal, "ordinal"),
         ] {
-            let fit = chance_corrected(&ratings, chance, weights);
+            let fit = chance_corrected_at(&ratings, chance, weights, &categories);
             let value = fit.map(|c| {
                 let ci = c.interval(0.95);
                 json!({"est": c.value, "se": c.se, "ci95": [ci.low, ci.high],

@@ -5,11 +5,13 @@
 
 use super::confusion::Interval;
 use super::weights::Weights;
-use crate::input::{MATRIX_CATEGORIES_MAX, MeasureError, Undefined, at_most};
+use crate::input::{MATRIX_CATEGORIES_MAX, MeasureError, Undefined, at_most, same_length, within};
 use crate::ratings::{Rating, Ratings};
 
 /// Largest annotators × categories for Conger's κ.
 const ANNOTATORS_MAX: usize = 1 << 26;
+/// Farthest position of a category: differences and their squares stay finite.
+const POSITION_MAX: f64 = 1e150;
 
 /// What agreement by chance would be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +59,7 @@ impl ChanceCorrected {
     }
 }
 
-/// The coefficient for one idea of chance and one set of weights.
+/// The coefficient for one idea of chance and one set of weights, of categories at equal steps.
 ///
 /// # Errors
 /// [`MeasureError::Invalid`] if there are more than [`MATRIX_CATEGORIES_MAX`] categories;
@@ -80,11 +82,31 @@ pub fn chance_corrected(
     chance: Chance,
     weights: Weights,
 ) -> Result<ChanceCorrected, MeasureError> {
+    at_most("categories", MATRIX_CATEGORIES_MAX, ratings.categories())?;
+    #[expect(clippy::cast_precision_loss, reason = "at most a few thousand categories")]
+    let steps: Vec<f64> = (0..ratings.categories()).map(|at| at as f64).collect();
+    chance_corrected_at(ratings, chance, weights, &steps)
+}
+
+/// [`chance_corrected`] of categories that stand for numbers: how far two are apart is the
+/// difference of their `positions`, of which there is one for each category.
+///
+/// # Errors
+/// As [`chance_corrected`]; [`MeasureError::Invalid`] if there is not one position for each category
+/// or one is not between ±10¹⁵⁰.
+pub fn chance_corrected_at(
+    ratings: &Ratings,
+    chance: Chance,
+    weights: Weights,
+    positions: &[f64],
+) -> Result<ChanceCorrected, MeasureError> {
     let k = ratings.categories();
     at_most("categories", MATRIX_CATEGORIES_MAX, k)?;
     let size = ratings.annotators().saturating_mul(k);
     at_most("annotators × categories", ANNOTATORS_MAX, size)?;
-    let matrix = (0..k * k).map(|at| weights.agreement(k, at / k, at % k)).collect();
+    same_length("positions", k, positions.len())?;
+    within("positions", positions, -POSITION_MAX, POSITION_MAX)?;
+    let matrix = weights.matrix(positions);
     let data = Data::new(ratings, matrix, chance)?;
     let expected = match chance {
         Chance::Gwet => data.gwet(),
@@ -300,5 +322,29 @@ mod tests {
         let single = Ratings::from_table(2, 2, &[Some(0), Some(1)]).unwrap();
         let result = chance_corrected(&single, Chance::Gwet, Weights::Linear);
         assert!(matches!(result, Err(MeasureError::Undefined(Undefined::TooFew { .. }))));
+    }
+
+    /// Reference: irrCAC 0.4.4, on ratings of 1, 2 and 5.
+    #[test]
+    fn categories_stand_where_their_values_are() {
+        let rows = "112 222 552 121 555 252 111 2-1 52- 151";
+        let label = |c: char| "125".find(c).map(|at| u32::try_from(at).unwrap());
+        let cells: Vec<Option<u32>> = rows.chars().filter(|c| *c != ' ').map(label).collect();
+        let ratings = Ratings::from_table(3, 3, &cells).unwrap();
+        for (weights, gwet, fleiss) in [
+            (Weights::Linear, 0.329_886_246_122, 0.282_868_525_896),
+            (Weights::Quadratic, 0.417_549_647_865, 0.358_490_566_038),
+            (Weights::Ordinal, 0.405_891_575_212, 0.370_739_381_227),
+        ] {
+            let value = |chance| {
+                chance_corrected_at(&ratings, chance, weights, &[1.0, 2.0, 5.0]).unwrap().value
+            };
+            assert!((value(Chance::Gwet) - gwet).abs() < 1e-9, "{weights:?}");
+            assert!((value(Chance::Fleiss) - fleiss).abs() < 1e-9, "{weights:?}");
+        }
+        for positions in [&[1.0, 2.0][..], &[1.0, 2.0, f64::NAN]] {
+            let result = chance_corrected_at(&ratings, Chance::Gwet, Weights::Linear, positions);
+            assert!(matches!(result, Err(MeasureError::Invalid(_))));
+        }
     }
 }

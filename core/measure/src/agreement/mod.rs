@@ -23,7 +23,7 @@ mod weights;
 
 pub use bootstrap::{RESAMPLES_MAX, bootstrap};
 pub use boxes::{BOXES_MAX, BoxMatches, Rectangle, match_boxes};
-pub use chance::{Chance, ChanceCorrected, chance_corrected};
+pub use chance::{Chance, ChanceCorrected, chance_corrected, chance_corrected_at};
 pub use confusion::{Confusion, Interval, Kappa};
 pub use fleiss::FleissSums;
 pub use krippendorff::{Coincidences, Scale, alpha};

@@ -2,7 +2,8 @@
 
 /// How much two different categories agree.
 ///
-/// The weight is 1 on the diagonal and falls to 0 at the ends of the scale.
+/// The weight is 1 on the diagonal and falls to 0 at the ends of the scale. Categories stand at
+/// equal steps, unless their positions are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Weights {
@@ -23,6 +24,25 @@ impl Weights {
     #[expect(clippy::cast_precision_loss, reason = "category numbers stay far below 2^53")]
     pub fn agreement(self, categories: usize, i: usize, j: usize) -> f64 {
         1.0 - self.distance(i.abs_diff(j) as f64, categories as f64)
+    }
+
+    /// The weights of every pair of categories at these positions, row-major. Ordinal weights are by
+    /// rank, wherever the categories stand.
+    pub(super) fn matrix(self, positions: &[f64]) -> Vec<f64> {
+        let k = positions.len();
+        let low = positions.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = positions.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        // Categories at one place agree.
+        let range = (high - low).max(f64::MIN_POSITIVE);
+        let share = |i: usize, j: usize| (positions[i] - positions[j]).abs() / range;
+        let weight = |i: usize, j: usize| match self {
+            Self::Linear if i != j => 1.0 - share(i, j),
+            Self::Quadratic if i != j => 1.0 - share(i, j).powi(2),
+            Self::Identity | Self::Linear | Self::Quadratic | Self::Ordinal => {
+                self.agreement(k, i, j)
+            }
+        };
+        (0..k * k).map(|at| weight(at / k, at % k)).collect()
     }
 
     fn distance(self, apart: f64, categories: f64) -> f64 {
