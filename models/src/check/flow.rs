@@ -6,6 +6,8 @@
 //!
 //! - tokens index only the rows of a constant table with at least as many rows as they have values;
 //! - every other index, shape, axis or bound is made of constants and dimensions alone;
+//! - integers are divided by constants alone: a dimension, or what is made of some, may be zero at
+//!   one length and at no other;
 //! - what makes a value larger than its inputs (`Expand`, `Range`, `ConstantOfShape`) does so by
 //!   integers of at most [`EXTENT_MAX`], by interval arithmetic;
 //! - integers are never made of floats, except by quantisation, whose integers only a
@@ -192,6 +194,9 @@ fn combined(operator: &str, inputs: &[Kind]) -> Option<Kind> {
         let keeps = matches!(operator, "Add" | "Sub" | "Mul" | "Div") && !rows.contains(&0);
         let rows = if keeps { rows.into_iter().max().unwrap_or(0) } else { 0 };
         return Some(Kind::Constant { rows, most: arithmetic(operator, inputs) });
+    }
+    if operator == "Div" && matches!(inputs.get(1), Some(Kind::Extent { .. })) {
+        return None;
     }
     if inputs.iter().all(|kind| kind.known().is_some()) {
         if compares {

@@ -10,9 +10,12 @@
 //! For it, and for it only, `flow` follows every integer from where it is made to where it is used.
 //!
 //! That is not all that can be wrong: a constant index out of bounds aborts the embedded engine, and
-//! a product of dimensions may ask for more memory than there is. Such a fault shows on every row,
-//! or on a text of the greatest length, so whoever takes bundles from elsewhere loads a new one in a
-//! child process first: loading runs the golden rows, together and one by one.
+//! a product of dimensions may ask for more memory than there is. Such a fault shows on every row.
+//! In a backbone of texts an index, and a size, may also be made of the dimensions of what it is
+//! given: then it may fit one batch and not another. So whoever takes bundles from elsewhere loads a
+//! new one in a child process first: loading runs the golden rows, together and one by one, and of
+//! texts the longest and the largest batch. What grows with a dimension shows there; what is out of
+//! bounds at some size between alone does not, and would end the process that meets it.
 //!
 //! Field numbers are those of `onnx.proto` (ONNX 1.19, Apache-2.0).
 
@@ -772,6 +775,21 @@ mod tests {
         let chosen = node("Where", &["f", "s", "s"], &["n"]);
         let error = refused_text(&[&shape, &cast("input_ids", "f", 9), &chosen, &expand]);
         assert_eq!(error, CheckError::Integers { node: 4 });
+    }
+
+    #[test]
+    fn nothing_is_divided_by_a_dimension_or_by_what_is_made_of_some() {
+        let shape = node("Shape", &["input_ids"], &["s"]);
+        let by = |divisor: &str| node("Div", &["s", divisor], &["z"]);
+        // length - 8 is zero for texts of eight tokens only.
+        let less = [integers("n", &[8, 8]), node("Sub", &["s", "n"], &["d"])].concat();
+        assert_eq!(refused_text(&[&shape, &less, &by("d")]), CheckError::Integers { node: 3 });
+        assert_eq!(refused_text(&[&shape, &by("s")]), CheckError::Integers { node: 2 });
+        let constant = node("Div", &["n", "s"], &["z"]);
+        let error = refused_text(&[&shape, &integers("n", &[8, 8]), &constant]);
+        assert_eq!(error, CheckError::Integers { node: 2 });
+        let halves = [shape, integers("n", &[2, 2]), by("n")].concat();
+        assert!(check_text(&text_with(&halves), 3).is_ok());
     }
 
     #[test]
