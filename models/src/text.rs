@@ -53,7 +53,7 @@ pub enum TextError {
 }
 
 impl Encoder {
-    /// Loads tokenizer and backbone, and runs the longest text there can be.
+    /// Loads tokenizer and backbone, and runs the longest text and the largest batch there can be.
     ///
     /// # Errors
     /// [`TextError`].
@@ -74,10 +74,14 @@ impl Encoder {
         let each_token = input.pooling != Pooling::Backbone;
         let mut backbone =
             engine.load_text(backbone, input.vocabulary, features, each_token).map_err(failed)?;
-        let longest = vec![i64::from(id); input.tokens];
-        let longest = backbone.run(&longest, input.tokens).map_err(failed)?;
-        if longest.iter().any(|value| !value.is_finite()) {
-            return Err(TextError::NotFinite);
+        // A backbone's indices may be made of either dimension, and be out of bounds at one end only.
+        let shortest = tokenizer.ids("", input.tokens).len();
+        for (texts, length) in [(1, input.tokens), (texts_of_a_run(shortest), shortest)] {
+            let ids = vec![i64::from(id); texts * length];
+            let vectors = backbone.run(&ids, length).map_err(failed)?;
+            if vectors.iter().any(|value| !value.is_finite()) {
+                return Err(TextError::NotFinite);
+            }
         }
         Ok(Self {
             tokenizer,
@@ -105,7 +109,7 @@ impl Encoder {
         let mut features = vec![0.0; texts.len() * width];
         for alike in order.chunk_by(|a, b| ids[*a].len() == ids[*b].len()) {
             let length = ids[alike[0]].len();
-            for batch in alike.chunks((RUN_TOKENS / length).max(1)) {
+            for batch in alike.chunks(texts_of_a_run(length)) {
                 let given: Vec<i64> =
                     batch.iter().flat_map(|index| &ids[*index]).copied().collect();
                 let vectors = self
@@ -160,6 +164,11 @@ impl std::fmt::Debug for Encoder {
             .field("tokens", &self.tokens)
             .finish_non_exhaustive()
     }
+}
+
+/// Most texts of so many tokens that go through the backbone at once.
+fn texts_of_a_run(length: usize) -> usize {
+    RUN_TOKENS.checked_div(length).unwrap_or(0).max(1)
 }
 
 /// Brings a vector to length 1; one of nothing but zeros stays.

@@ -12,6 +12,7 @@ use insitu_models::engine::{Engine, Library};
 use insitu_models::manifest::{ManifestError, Pooling, Sentence};
 use insitu_models::pack::{PackError, TextModel, Title};
 use insitu_models::predict::{PredictError, Predictor};
+use insitu_models::text::TextError;
 use insitu_models::wordpiece::TokenizerError;
 use insitu_protocol::text::Line;
 
@@ -120,6 +121,23 @@ fn what_is_no_model_of_texts_is_refused_with_its_reason() {
     ));
     text = TextModel::open(&PathBuf::from("/nowhere"), 8, Pooling::Mean).unwrap_err();
     assert!(matches!(text, PackError::File { .. }));
+}
+
+#[test]
+fn a_number_of_tokens_that_no_bundle_may_have_is_refused_before_the_work() {
+    let folder = folder(&tiny::backbone(0), &tiny::tokenizer());
+    for tokens in [0, 2, 513, usize::MAX] {
+        let error = TextModel::open(folder.path(), tokens, Pooling::Mean).unwrap_err();
+        let PackError::Manifest { source } = error else { panic!("{tokens}: {error}") };
+        assert!(matches!(source, ManifestError::Range { what: "tokens", min: 3, max: 512, .. }));
+    }
+}
+
+#[test]
+fn a_backbone_that_fails_at_the_largest_batch_alone_does_not_load() {
+    let folder = folder(&tiny::backbone_by_batch(), &tiny::tokenizer());
+    let model = TextModel::open(folder.path(), 8, Pooling::Mean).unwrap();
+    assert!(matches!(model.encoder(&engine()), Err(TextError::NotFinite)));
 }
 
 #[test]

@@ -25,6 +25,29 @@ pub(crate) fn tokenizer() -> Vec<u8> {
 
 /// The backbone, with rows of the table left out at its end.
 pub(crate) fn backbone(left_out: usize) -> Vec<u8> {
+    let gather = node("Gather", &["table", "input_ids"], "y");
+    graph(left_out, &part(1, &gather))
+}
+
+/// A backbone whose vectors are multiplied by e to the power of how many texts there are: 2.7 of one
+/// text, and no number of more than 88.
+pub(crate) fn backbone_by_batch() -> Vec<u8> {
+    let to_floats = part(5, &[part(1, b"to"), number(3, 1), number(20, 2)].concat());
+    let index = [number(2, 7), part(8, b"first"), part(9, &0_i64.to_le_bytes())].concat();
+    let nodes = [
+        part(5, &index),
+        part(1, &node("Shape", &["input_ids"], "shape")),
+        part(1, &node("Gather", &["shape", "first"], "texts")),
+        part(1, &[node("Cast", &["texts"], "power"), to_floats].concat()),
+        part(1, &node("Exp", &["power"], "scale")),
+        part(1, &node("Gather", &["table", "input_ids"], "words")),
+        part(1, &node("Mul", &["words", "scale"], "y")),
+    ];
+    graph(0, &nodes.concat())
+}
+
+/// The graph of these nodes.
+fn graph(left_out: usize, nodes: &[u8]) -> Vec<u8> {
     let rows = &TABLE[..TABLE.len() - left_out];
     let raw: Vec<u8> = rows.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
     let table = [
@@ -34,10 +57,9 @@ pub(crate) fn backbone(left_out: usize) -> Vec<u8> {
         part(8, b"table"),
         part(9, &raw),
     ];
-    let gather = [part(1, b"table"), part(1, b"input_ids"), part(2, b"y"), part(4, b"Gather")];
     let named = |name: &[u8]| part(1, &part(2, name));
     let graph = [
-        part(1, &gather.concat()),
+        nodes.to_vec(),
         part(2, b"tiny"),
         part(5, &table.concat()),
         value(11, b"input_ids", 7, &[named(b"batch"), named(b"length")]),
@@ -45,6 +67,11 @@ pub(crate) fn backbone(left_out: usize) -> Vec<u8> {
     ];
     let operators = [part(1, b""), number(2, 17)].concat();
     [number(1, 8), part(8, &operators), part(7, &graph.concat())].concat()
+}
+
+fn node(operator: &str, inputs: &[&str], output: &str) -> Vec<u8> {
+    let inputs: Vec<u8> = inputs.iter().flat_map(|name| part(1, name.as_bytes())).collect();
+    [inputs, part(2, output.as_bytes()), part(4, operator.as_bytes())].concat()
 }
 
 /// A graph's input or output.
@@ -60,7 +87,7 @@ fn part(field: u8, body: &[u8]) -> Vec<u8> {
 
 /// A protobuf field of wire type 0.
 fn number(field: u8, value: usize) -> Vec<u8> {
-    [&[field << 3][..], &varint(value)].concat()
+    [varint(usize::from(field) << 3), varint(value)].concat()
 }
 
 fn varint(mut value: usize) -> Vec<u8> {
