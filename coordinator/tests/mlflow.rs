@@ -7,10 +7,12 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use insitu_coordinator::api::Office;
@@ -211,4 +213,82 @@ fn published_models_are_registered_once_whatever_fails_in_between() {
     let found =
         ask(port, "mlflow/model-versions/search", &[("filter", "name='heart.heart-disease'")]);
     assert_eq!(found["model_versions"].as_array().unwrap().len(), 2);
+}
+
+/// Answers each request in turn with what is said of the path that its first line ends in; tells
+/// of the requests. What is not said is refused.
+fn answering(
+    listener: TcpListener,
+    answers: Vec<(&'static str, &'static str)>,
+) -> Receiver<String> {
+    let (told, requests) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut head, mut length) = (String::new(), 0);
+            while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).unwrap() > 0 {
+                let line = head.lines().last().unwrap().to_ascii_lowercase();
+                if let Some(bytes) = line.strip_prefix("content-length:") {
+                    length = bytes.trim().parse().unwrap();
+                }
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).unwrap();
+            let first = head.lines().next().unwrap();
+            let answer = answers.iter().find(|(path, _)| first.contains(path));
+            let (status, answer) = match answer {
+                Some((_, answer)) => ("200 OK", *answer),
+                None => ("503 Service Unavailable", "{}"),
+            };
+            let request = format!("{first} {}", String::from_utf8(body).unwrap());
+            // Whoever asked may be gone when the test is over.
+            drop(told.send(request));
+            let length = answer.len();
+            let head = format!("HTTP/1.1 {status}\r\ncontent-length: {length}\r\n");
+            let rest = format!("connection: close\r\n\r\n{answer}");
+            stream.get_mut().write_all((head + &rest).as_bytes()).unwrap();
+        }
+    });
+    requests
+}
+
+#[test]
+fn an_alias_waits_for_the_registration_of_what_it_means() {
+    let folder = tempfile::tempdir().unwrap();
+    found(folder.path());
+    let coordinator = Coordinator::open(config(folder.path()), Arc::new(SystemClock)).unwrap();
+    let office = coordinator.office();
+    let federation = office.authority.federation();
+    let serve = |answers| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let settings = settings(listener.local_addr().unwrap().port());
+        (settings, answering(listener, answers))
+    };
+    let alias = ("registered-models/alias", "{}");
+    let asked = |requests: &Receiver<String>| -> Vec<String> {
+        requests.try_iter().filter(|request| request.contains("/alias")).collect()
+    };
+
+    // The server refuses the model, and would take an alias away.
+    let (refusing, requests) = serve(vec![alias]);
+    let refused = advance(&office.store, &refusing, federation).unwrap_err();
+    assert!(
+        matches!(refused, MlflowError::Client { source: ClientError::Refused { .. } }),
+        "{refused:?}"
+    );
+    assert_eq!(asked(&requests), Vec::<String>::new());
+
+    let registered = ("model-versions/search", r#"{"model_versions": [{"version": "7"}]}"#);
+    let (taking, requests) = serve(vec![("registered-models/create", "{}"), registered, alias]);
+    assert_eq!(advance(&office.store, &taking, federation).unwrap(), 1);
+    let aliases = asked(&requests);
+    assert_eq!(aliases.len(), 1, "{aliases:?}");
+    let (first, body) = aliases[0].split_once(" HTTP/1.1 ").unwrap();
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert!(first.starts_with("POST ") && body["version"] == "7", "{aliases:?}");
+
+    // With nothing to do, not even the settings are looked at.
+    let broken = Mlflow { token_file: Some(folder.path().join("none")), ..taking };
+    assert_eq!(advance(&office.store, &broken, federation).unwrap(), 0);
+    assert_eq!(requests.try_iter().count(), 0);
 }

@@ -68,6 +68,16 @@ struct Dossier {
     evaluations: Vec<FigureRow>,
 }
 
+/// What an alias should mean in a project, which the server was not told yet.
+struct Move {
+    project: ProjectName,
+    alias: &'static str,
+    /// The publication; `None` takes the alias away.
+    number: Option<u64>,
+    /// The model's version, once the publication is registered.
+    version: Option<String>,
+}
+
 /// Registers everything that waits, and moves the aliases; how many registrations were made.
 ///
 /// # Errors
@@ -78,8 +88,10 @@ pub fn advance(
     settings: &Mlflow,
     federation: &FederationName,
 ) -> Result<usize, MlflowError> {
-    let waiting = store.read("unregistered", |tx| tx.registrations())?;
-    let waiting = waiting.into_iter().filter(|row| row.version.is_none());
+    let (waiting, mut moves) = store.read("unregistered", due)?;
+    if waiting.is_empty() && moves.is_empty() {
+        return Ok(0);
+    }
     let client = Client::new(settings)?;
     let (mut made, mut refused) = (0, None);
     for row in waiting {
@@ -99,6 +111,8 @@ pub fn advance(
         match registered {
             Ok(Some(version)) => {
                 tracing::info!(%project, publication = number, version, "registered in MLflow");
+                let its = |to: &&mut Move| to.project == project && to.number == Some(number);
+                moves.iter_mut().filter(its).for_each(|to| to.version = Some(version.clone()));
                 made += 1;
             }
             Ok(None) => {}
@@ -109,10 +123,35 @@ pub fn advance(
             Err(error) => refused = refused.or(Some(error)),
         }
     }
-    for alias in ALIASES {
-        point(store, &client, federation, alias)?;
+    for to in &moves {
+        point(store, &client, federation, to)?;
     }
     refused.map_or(Ok(made), Err)
+}
+
+/// What is not registered, and the aliases that mean something else by now.
+fn due(tx: &Tx<'_>) -> Result<(Vec<RegistrationRow>, Vec<Move>), StoreError> {
+    let mut rows = tx.registrations()?;
+    let mut moves = Vec::new();
+    for project in tx.projects()? {
+        for alias in ALIASES {
+            let publication = match alias {
+                "canary" => tx.canary(&project.name)?.map(|canary| canary.publication),
+                _ => tx.active_publication(&project.name)?,
+            };
+            let number = publication.map(|publication| publication.number);
+            if tx.told_alias(&project.name, alias)? == number {
+                continue;
+            }
+            let is_its = |row: &&RegistrationRow| {
+                row.project == project.name && Some(row.publication.number) == number
+            };
+            let version = rows.iter().find(is_its).and_then(|row| row.version.clone());
+            moves.push(Move { project: project.name.clone(), alias, number, version });
+        }
+    }
+    rows.retain(|row| row.version.is_none());
+    Ok((rows, moves))
 }
 
 fn dossier(store: &Store, row: RegistrationRow) -> Result<Option<Dossier>, MlflowError> {
@@ -321,42 +360,22 @@ fn shortened(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
 
-/// Points an alias at what it should mean in each project, where that has changed.
+/// Points an alias at what it should mean. It stays where it is as long as that is not registered.
 fn point(
     store: &Store,
     client: &Client,
     federation: &FederationName,
-    alias: &'static str,
+    to: &Move,
 ) -> Result<(), MlflowError> {
-    let changed = store.read("aliases", |tx| {
-        let rows = tx.registrations()?;
-        let mut changed = Vec::new();
-        for project in tx.projects()? {
-            let publication = match alias {
-                "canary" => tx.canary(&project.name)?.map(|canary| canary.publication),
-                _ => tx.active_publication(&project.name)?,
-            };
-            let number = publication.map(|publication| publication.number);
-            if tx.told_alias(&project.name, alias)? == number {
-                continue;
-            }
-            let row = rows
-                .iter()
-                .find(|row| row.project == project.name && Some(row.publication.number) == number);
-            changed.push((project.name, number, row.and_then(|row| row.version.clone())));
+    let Move { project, alias, number, version } = to;
+    let model = model_name(federation, project);
+    match (number, version) {
+        (Some(_), None) => return Ok(()),
+        (Some(_), Some(version)) => {
+            let body = json!({"name": model, "alias": alias, "version": version});
+            client.post("an alias", "registered-models/alias", &body)?;
         }
-        Ok::<_, StoreError>(changed)
-    })?;
-    for (project, number, version) in changed {
-        let model = model_name(federation, &project);
-        match version {
-            Some(version) => {
-                let body = json!({"name": model, "alias": alias, "version": version});
-                client.post("an alias", "registered-models/alias", &body)?;
-            }
-            None => client.delete_alias(&model, alias)?,
-        }
-        store.write("alias", |tx| tx.note_alias(&project, alias, number))?;
+        (None, _) => client.delete_alias(&model, alias)?,
     }
-    Ok(())
+    Ok(store.write("alias", |tx| tx.note_alias(project, alias, *number))?)
 }
