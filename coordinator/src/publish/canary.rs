@@ -92,7 +92,7 @@ pub(super) fn withdraw(
 /// Takes back every canary under which agreement fell.
 ///
 /// # Errors
-/// [`PublishError`].
+/// The first [`PublishError`]; the canaries of other projects are looked at.
 pub fn watch(store: &Store, now_unix_s: i64) -> Result<(), PublishError> {
     let waiting = store.read("canaries", |tx| {
         let mut waiting = Vec::new();
@@ -105,10 +105,12 @@ pub fn watch(store: &Store, now_unix_s: i64) -> Result<(), PublishError> {
         }
         Ok::<_, StoreError>(waiting)
     })?;
+    let mut outcome = Ok(());
     for project in waiting {
-        store.write("judge_canary", |tx| judge(tx, &project, now_unix_s))?;
+        let judged = store.write("judge_canary", |tx| judge(tx, &project, now_unix_s));
+        outcome = outcome.and(judged);
     }
-    Ok(())
+    outcome
 }
 
 /// The kind of release in which agreement is.

@@ -1,11 +1,14 @@
 use insitu_models::manifest::Sentence;
+use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::digest;
 use insitu_protocol::order::Order;
-use insitu_protocol::release::Body;
+use insitu_protocol::release::{Body, Release};
 use insitu_protocol::request::CHUNK_BYTES_MAX;
 
 use super::*;
 use crate::registry;
+use crate::session::Sender;
+use crate::store::NewRelease;
 use crate::tests::{Agent, NOW, Scene, bundle, name, project, site};
 
 fn active(scene: &Scene) -> Digest {
@@ -223,4 +226,44 @@ fn what_other_sites_and_a_little_noise_do_calls_no_canary_back() {
     let bundle = candidate(&lonely);
     let refused = canary::start(&lonely.store, &lonely.key, bundle, 0.5, NOW);
     assert!(matches!(refused, Err(PublishError::TooFewSites)));
+}
+
+/// Keeps a release as if it had passed all checks.
+fn keep(scene: &Scene, agent: &Agent, release: &Release, received_unix_s: i64) {
+    let Sender { site, agent } = agent.sender();
+    let (bytes, chain) = (&release.encode().unwrap()[..], Fixed([1; 32]));
+    let new = NewRelease { site, agent, release, bytes, chain, counted: true, received_unix_s };
+    scene.store.write("keep", |tx| tx.add_release(&new)).unwrap();
+}
+
+#[test]
+fn a_canary_that_cannot_be_compared_holds_no_other_one_up() {
+    let scene = Scene::new(&SITES);
+    let (agents, _, _, sites) = canary_begun(&scene);
+    let other = Project { name: "ward".parse().unwrap(), ..project() };
+    super::project(&scene.store, &other, NOW).unwrap();
+    for (version, share) in [(1, None), (2, Some(0.4))] {
+        let why = Sentence::new(format!("for the other project, {version}")).unwrap();
+        let next = bundle().successor(bundle().head().clone(), why).unwrap();
+        let digest = register(&scene.store, &scene.registry, &other.name, &next, NOW).unwrap();
+        match share {
+            None => promote(&scene.store, &scene.key, digest, None, NOW).unwrap(),
+            Some(share) => {
+                canary::start(&scene.store, &scene.key, digest, share, NOW).map(drop).unwrap();
+            }
+        }
+    }
+    let agent = agents.iter().find(|agent| *agent.sender().site == sites[0]).unwrap();
+    keep(&scene, agent, &agent.next(Body::Confusion { window: 3 }, vec![1; 3]), NOW + 3);
+    let its = Release {
+        project: other.name.clone(),
+        sequence: 4,
+        ..agent.next(Body::Confusion { window: 1 }, vec![1; 4])
+    };
+    keep(&scene, agent, &its, NOW + 11);
+    let looked =
+        |of: &ProjectName| scene.store.read("looked", |tx| tx.canary(of)).unwrap().unwrap().looked;
+    let failed = canary::watch(&scene.store, NOW + 12);
+    assert!(matches!(failed, Err(PublishError::Estimate { .. })), "{failed:?}");
+    assert_eq!((looked(&name()), looked(&other.name)), (0, 1));
 }
