@@ -279,31 +279,26 @@ impl Coordinator {
         mut credentials: Credentials,
         shutdown: &Shutdown,
     ) {
-        let mut rest = self.office.config.rounds.tick;
-        while self.rest(rest, shutdown).await {
+        let mut failed = false;
+        while self.rest(failed, shutdown).await {
             let (office, seen) = (Arc::clone(&self.office), Arc::clone(presence));
             let ticked = tokio::task::spawn_blocking(move || tick(&office, &seen)).await;
-            rest = match ticked {
-                Ok(Ok(())) => self.office.config.rounds.tick,
+            failed = !matches!(ticked, Ok(Ok(())));
+            match ticked {
+                Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    tracing::error!(
-                        error = format!("{error:#}"),
-                        "a job failed and is tried again"
-                    );
-                    REST_AFTER_FAILURE
+                    let error = format!("{error:#}");
+                    tracing::error!(error, "a job failed and is tried again");
                 }
-                Err(panic) => {
-                    tracing::error!(%panic, "a job failed and is tried again");
-                    REST_AFTER_FAILURE
-                }
-            };
+                Err(panic) => tracing::error!(%panic, "a job failed and is tried again"),
+            }
             if self.office.clock.now() >= credentials.renew_at() {
                 match self.renew(server) {
                     Ok(renewed) => credentials = renewed,
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;
                         tracing::error!(error, "the coordinator's certificate is not renewed");
-                        rest = REST_AFTER_FAILURE;
+                        failed = true;
                     }
                 }
             }
@@ -337,11 +332,12 @@ impl Coordinator {
         }
     }
 
-    /// Rests, but not when something came; tells whether to go on.
-    async fn rest(&self, rest: Duration, shutdown: &Shutdown) -> bool {
+    /// Rests, but unless something `failed` only until something comes; tells whether to go on.
+    async fn rest(&self, failed: bool, shutdown: &Shutdown) -> bool {
+        let rest = if failed { REST_AFTER_FAILURE } else { self.office.config.rounds.tick };
         tokio::select! {
             going_on = shutdown.sleep(rest) => going_on,
-            () = self.office.arrived.notified(), if rest < REST_AFTER_FAILURE => {
+            () = self.office.arrived.notified(), if !failed => {
                 shutdown.sleep(REST_AFTER_ARRIVAL).await
             }
         }

@@ -1,4 +1,5 @@
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use insitu_daemon::clock::ManualClock;
 use insitu_protocol::release::Body;
@@ -33,7 +34,7 @@ fn office() -> (tempfile::TempDir, Office) {
         rounds: Some(1),
         sites: None,
         quorum: None,
-        closes_in: std::time::Duration::from_secs(60),
+        closes_in: Duration::from_secs(60),
         secure: SecureAggregation::Auto,
         colluders: None,
         method: Method::default(),
@@ -54,7 +55,7 @@ fn office() -> (tempfile::TempDir, Office) {
         target: Target::Slice(insitu_protocol::order::Selector::new(vec![clause]).unwrap()),
         sites: None,
         title: None,
-        closes_in: std::time::Duration::from_secs(60),
+        closes_in: Duration::from_secs(60),
         items_max: 10,
         epsilon: 0.5,
     };
@@ -131,6 +132,21 @@ fn one_bench_is_enough_for_all_jobs() {
     tick(bench, &office.sessions, NOW + 61).unwrap();
     let campaigns = campaign::report::campaigns(&office.store, None).unwrap();
     assert_eq!(campaigns[0].state, "closed");
+}
+
+#[tokio::test]
+async fn what_comes_ends_any_rest_but_the_one_after_a_failure() {
+    let (_dir, mut office) = office();
+    let second = Duration::from_secs(1);
+    office.config.rounds.tick = 10 * second;
+    let coordinator = Coordinator { office: Arc::new(office) };
+    let (_stop, shutdown) = insitu_daemon::shutdown::pair();
+    coordinator.office.arrived.notify_one();
+    let rested = tokio::time::timeout(5 * second, coordinator.rest(false, &shutdown)).await;
+    assert_eq!(rested, Ok(true));
+    coordinator.office.arrived.notify_one();
+    let rested = tokio::time::timeout(second / 10, coordinator.rest(true, &shutdown)).await;
+    assert!(rested.is_err());
 }
 
 /// As much of JSON Schema as the document uses.
