@@ -117,7 +117,8 @@ fn describe(tx: &Tx<'_>, run: RunRow) -> Result<RunReport, StoreError> {
     let publications = tx.publications(&run.project)?;
     let is_published = |bundle: &Digest| publications.iter().any(|known| known.bundle == *bundle);
     let evaluation = match result {
-        Some(bundle) => tx.newest_evaluation(bundle, Some(run.bundle))?,
+        // Against whatever was active when the run ended, which need not be what it started from.
+        Some(bundle) => tx.newest_evaluation(bundle, None)?,
         None => None,
     };
     let rounds: Result<Vec<RoundReport>, StoreError> =

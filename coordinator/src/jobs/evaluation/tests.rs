@@ -1,12 +1,16 @@
+use insitu_protocol::ids::RunId;
 use insitu_protocol::order::{EVALUATION_STEP, EvaluationShape, Order};
 use insitu_protocol::response::Refusal;
 
 use super::*;
 use crate::evaluation::{EvaluationReport, Figures};
+use crate::jobs::training;
 use crate::publish::tests::candidate;
-use crate::registry;
+use crate::round::report::RunReport;
 use crate::session::tests::{Party, parties, play};
+use crate::store::Method;
 use crate::tests::{Agent, NOW, Scene, name, project, site};
+use crate::{registry, round};
 
 const TERMS: Terms = Terms { nano_rho: 24_000_000, margin_milli: 20 };
 
@@ -158,6 +162,43 @@ fn an_evaluation_closes_at_its_deadline_with_what_it_has() {
         assert_eq!(found.state, ["abandoned", "finished"][answers]);
         assert_eq!(found.sites, [site("a")][..answers]);
     }
+}
+
+/// A run whose result is to be evaluated, all updates of which are there, and the bundle that was
+/// made active while it was under way.
+fn overtaken(scene: &Scene) -> (RunId, Digest) {
+    scene.publish();
+    let plan = training::Plan {
+        project: name(),
+        rounds: Some(1),
+        sites: None,
+        quorum: None,
+        closes_in: Duration::from_secs(60),
+        secure: SecureAggregation::Off,
+        colluders: None,
+        method: Method::default(),
+        promotion: Promotion::Evaluated(TERMS),
+    };
+    let run = training::start(scene.bench(), &plan, NOW).unwrap();
+    let other = candidate(scene);
+    promote(scene, other, Some("a test")).unwrap();
+    Agent::new("a").submit(scene, Body::Update { run, round: 1 }, vec![5; 68], NOW).unwrap();
+    (run, other)
+}
+
+fn run_report(scene: &Scene, run: RunId) -> RunReport {
+    round::report::run(&scene.store, run).unwrap().unwrap()
+}
+
+#[test]
+fn a_result_is_compared_with_what_is_active_by_then_and_its_run_names_that() {
+    let scene = Scene::new(&["a"]);
+    let (run, other) = overtaken(&scene);
+    scene.tick(NOW).unwrap();
+    let run = run_report(&scene, run);
+    let found = report(&scene, run.evaluation.unwrap());
+    assert_eq!((run.state, found.state), ("finished", "open"));
+    assert_eq!((found.current, Some(found.candidate)), (other, run.rounds[0].bundle));
 }
 
 /// What a party adds: the answer in the grid of the session.
