@@ -4,6 +4,7 @@
 //! own. Which it is is decided once: an evaluation whose sums fail is abandoned, so that no subject
 //! pays for it twice.
 
+use std::error::Error;
 use std::time::Duration;
 
 use insitu_daemon::telemetry::explain;
@@ -150,6 +151,20 @@ pub enum EvaluationError {
     },
 }
 
+impl EvaluationError {
+    /// Whether the store did not do it, however deep that lies: another time it may.
+    fn is_of_the_store(&self) -> bool {
+        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if error.is::<StoreError>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+}
+
 /// Starts an evaluation: it is in the lists of its sites when this returns.
 ///
 /// # Errors
@@ -235,8 +250,8 @@ pub(super) fn begin(
 /// Publishes the result of a run, or has it evaluated first, as was said when the run started.
 ///
 /// # Errors
-/// [`EvaluationError::Store`], [`EvaluationError::Publish`]; a result that cannot be evaluated stays a
-/// candidate.
+/// [`EvaluationError::Publish`], and what the store did not do, which is tried again; a result that
+/// cannot be evaluated stays a candidate.
 pub(super) fn conclude(
     tx: &Tx<'_>,
     bench: Bench<'_>,
@@ -263,7 +278,7 @@ pub(super) fn conclude(
     };
     match begin(tx, bench, &plan, now_unix_s) {
         Ok(evaluation) => tracing::info!(run = %run.id, %evaluation, "result to be evaluated"),
-        Err(error @ EvaluationError::Store { .. }) => return Err(error),
+        Err(error) if error.is_of_the_store() => return Err(error),
         // An operator can have it evaluated otherwise.
         Err(error) => {
             tracing::error!(run = %run.id, error = %error, "the result cannot be evaluated");

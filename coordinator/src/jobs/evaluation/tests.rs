@@ -201,6 +201,25 @@ fn a_result_is_compared_with_what_is_active_by_then_and_its_run_names_that() {
     assert_eq!((found.current, Some(found.candidate)), (other, run.rounds[0].bundle));
 }
 
+#[test]
+fn a_run_does_not_end_without_its_evaluation_when_the_store_fails() {
+    let scene = Scene::new(&["a"]);
+    let (run, other) = overtaken(&scene);
+    // For a while the row of the active bundle cannot be read.
+    let file = rusqlite::Connection::open(scene.dir.path().join("store.db")).unwrap();
+    let rename = |project: &str| {
+        let sql = "UPDATE bundle SET project = ?1 WHERE digest = ?2";
+        assert_eq!(file.execute(sql, (project, other.0)).unwrap(), 1);
+    };
+    rename("No name!");
+    assert!(scene.tick(NOW).is_err());
+    assert_eq!(run_report(&scene, run).state, "open");
+    rename(name().as_str());
+    scene.tick(NOW).unwrap();
+    let run = run_report(&scene, run);
+    assert_eq!((run.state, run.evaluation.is_some()), ("finished", true));
+}
+
 /// What a party adds: the answer in the grid of the session.
 fn scaled(scene: &Scene, party: &Party, right: [i32; 4]) -> Vec<i64> {
     let order = party.asked(scene, NOW).unwrap();
