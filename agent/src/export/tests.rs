@@ -4,6 +4,7 @@ use serde_json::Value as Json;
 
 use super::*;
 use crate::review::{Annotation, Decision, annotate, next};
+use crate::store::items::{NewItem, Stage};
 use crate::store::labels::{Person, Role};
 use crate::store::tests::Scratch;
 use crate::testing;
@@ -82,6 +83,37 @@ fn a_snapshot_holds_every_label_with_its_provenance_and_is_the_same_again() {
     assert_eq!((&said["comment"], &said["seconds"]), (&"odd, \"very\"".into(), &1.5.into()));
     assert!(said["by"].as_str().unwrap().starts_with("person-"), "{said}");
     assert!(verify(&first, None).unwrap().faults.is_empty());
+}
+
+#[test]
+fn an_item_that_was_put_aside_is_left_out() {
+    let (scratch, row) = labeled();
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("a"), folder.path().join("b"));
+    let ids = HashMap::new();
+    let request =
+        |out| Request { unlabeled: true, ..request(&row, Format::JsonLines, out, &ids) };
+    let before = export(&scratch.store, &request(&first), |_| {}).unwrap().counts;
+    assert_eq!(before.records, 10);
+    let broken = NewItem {
+        project: row.project,
+        source: [1; 32],
+        subject: [2; 32],
+        holdout: false,
+        content: &[0xff],
+        generator: None,
+        made_for: None,
+    };
+    scratch
+        .store
+        .tx("test", |tx| {
+            tx.add_item(&broken)?;
+            let added = tx.items_in_stage(row.project, Stage::New, 0, 2)?;
+            tx.quarantine(added[0].item, "unreadable")
+        })
+        .unwrap();
+    let after = export(&scratch.store, &request(&second), |_| {}).unwrap().counts;
+    assert_eq!(after, before);
 }
 
 #[test]

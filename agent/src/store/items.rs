@@ -181,7 +181,8 @@ pub struct WindowItem {
     pub subject: [u8; 32],
 }
 
-const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for";
+/// The columns of an [`ItemRow`], of `items i`.
+pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for";
 
 impl Tx<'_> {
     /// Adds an item, unless its project has one with the same source.
@@ -479,7 +480,7 @@ impl Tx<'_> {
         self.open(cell(opaque, column), sealed)
     }
 
-    fn collect_items(&self, rows: &mut rusqlite::Rows<'_>) -> Result<Vec<ItemRow>, StoreError> {
+    pub(super) fn collect_items(&self, rows: &mut rusqlite::Rows<'_>) -> Result<Vec<ItemRow>, StoreError> {
         let mut items = Vec::new();
         while let Some(row) = rows.next()? {
             items.push(self.item_row(row)?);

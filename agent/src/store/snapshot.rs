@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use crate::store::items::ItemRow;
+use crate::store::items::{COLUMNS, ItemRow};
 use crate::store::{StoreError, Tx};
 
 impl Tx<'_> {
@@ -18,18 +18,15 @@ impl Tx<'_> {
         after: i64,
         limit: u32,
     ) -> Result<Vec<ItemRow>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT item FROM items
-             WHERE project = ?1 AND item > ?2 AND stage > 0 AND (generator IS NOT NULL) = ?3
-             ORDER BY item LIMIT ?4",
-        )?;
-        let keys = statement
-            .query_map(params![project, after, synthetic, limit], |row| row.get(0))?
-            .collect::<Result<Vec<i64>, _>>()?;
-        let missing = StoreError::Corrupt { table: "items", column: "item" };
-        let found: Option<Vec<ItemRow>> =
-            keys.into_iter().map(|key| self.item(key)).collect::<Result<_, _>>()?;
-        found.ok_or(missing)
+        let sql = format!(
+            "SELECT {COLUMNS} FROM items i
+             WHERE i.project = ?1 AND i.item > ?2 AND i.clean IS NOT NULL
+               AND (i.generator IS NOT NULL) = ?3
+             ORDER BY i.item LIMIT ?4"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![project, after, synthetic, limit])?;
+        self.collect_items(&mut rows)
     }
 
     /// The key of the item that was imported from this source.
