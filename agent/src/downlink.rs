@@ -263,9 +263,10 @@ fn take_campaign(
     tx.put_campaign(project.project, number, order, state, &note)
 }
 
-/// Fetches what is missing of ordered bundles, and lets the policy judge those that are complete.
+/// Fetches what is missing of ordered bundles and sets of labeling functions, and lets the policy
+/// judge those that are complete.
 ///
-/// An object that arrived damaged is thrown away and its bundle stays wanted: a part that a power
+/// An object that arrived damaged is thrown away and what needs it stays wanted: a part that a power
 /// cut spoiled, or the coordinator's disk, may be right the next time. A bundle with a missing object
 /// of more than `bytes_max` waits: each byte of a metered network costs.
 ///
@@ -319,25 +320,31 @@ pub async fn fetch(
 
 /// The same for labeling functions, about which the steward decides.
 async fn fetch_functions(link: &Link, store: &Store, shelf: &Shelf) -> Result<(), DownlinkError> {
+    let mut damaged = Ok(());
     for row in store.read("functions", |tx| tx.functions())? {
         if row.state != BundleState::Wanted {
             continue;
         }
+        let set = |state, note: &str| {
+            store.tx("functions fetched", |tx| tx.set_functions_state(&row.digest, state, note))
+        };
         let object = Object { digest: row.manifest.object, bytes: row.manifest.bytes };
         let there = shelf.path(&object.digest).exists();
         let outcome = if there { Ok(()) } else { fetch_object(link, shelf, &object).await };
-        let (state, note) = match &outcome {
-            Ok(()) => (BundleState::Pending, "waits for the steward's approval".to_owned()),
-            Err(error @ DownlinkError::Content { .. }) => (BundleState::Wanted, error.to_string()),
-            Err(error @ DownlinkError::Length { .. }) => (BundleState::Failed, error.to_string()),
-            Err(_) => return outcome,
-        };
-        store.tx("functions fetched", |tx| tx.set_functions_state(&row.digest, state, &note))?;
-        if let Err(error) = &outcome {
-            tracing::error!(functions = %row.digest, error = %error, "labeling functions refused");
+        match outcome {
+            Ok(()) => set(BundleState::Pending, "waits for the steward's approval")?,
+            Err(error @ DownlinkError::Content { .. }) => {
+                set(BundleState::Wanted, &error.to_string())?;
+                damaged = Err(error);
+            }
+            Err(error @ DownlinkError::Length { .. }) => {
+                tracing::error!(functions = %row.digest, error = %error, "labeling functions refused");
+                set(BundleState::Failed, &error.to_string())?;
+            }
+            Err(error) => return Err(error),
         }
     }
-    Ok(())
+    damaged
 }
 
 /// Bytes of the largest object of a bundle that is missing and above the limit.
@@ -445,3 +452,6 @@ impl Judge {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,10 +16,9 @@ use crate::downlink::{self, DownlinkError, Judge};
 use crate::prelabel::Shelf;
 use crate::session::{self, Talk};
 use crate::store::explain;
-use crate::store::orders::BundleState;
 use crate::uplink::{self, Backoff, Membership, UplinkError};
 
-/// Pause before a bundle that could not be had is fetched again: it may be large.
+/// Pause before an object that could not be had is fetched again: it may be large.
 const FETCH_AFTER_FAILURE: Duration = Duration::from_secs(60);
 /// How often an agent that is not enrolled looks whether it is.
 const ENROLLED_LOOK: Duration = Duration::from_millis(500);
@@ -154,8 +153,7 @@ async fn receive(
 ) -> Result<(), LinkError> {
     let Agent { store, clock, config, .. } = &shared.agent;
     downlink::poll(link, store, judge, clock.now().as_second()).await?;
-    let wanted = store.read("bundles", |tx| tx.bundles())?;
-    if Instant::now() >= *fetch && wanted.iter().any(|row| row.state == BundleState::Wanted) {
+    if Instant::now() >= *fetch && store.read("wanted", |tx| tx.has_wanted())? {
         match downlink::fetch(
             link,
             store,
@@ -167,7 +165,7 @@ async fn receive(
             Ok(()) => {}
             Err(DownlinkError::Call(error)) if error.is_transient() => return Err(error.into()),
             Err(error) => {
-                tracing::error!(error = explain(&error), "a bundle does not arrive");
+                tracing::error!(error = explain(&error), "an object does not arrive");
                 *fetch = Instant::now() + FETCH_AFTER_FAILURE;
             }
         }

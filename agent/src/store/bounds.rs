@@ -82,6 +82,16 @@ impl Tx<'_> {
         self.forget("evaluations", EVALUATIONS_OVER_MAX)
     }
 
+    /// Whether objects of a bundle, or of a set of labeling functions, have yet to be fetched.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn has_wanted(&self) -> Result<bool, StoreError> {
+        let query = "SELECT EXISTS (SELECT 1 FROM bundles WHERE state = 'wanted')
+                         OR EXISTS (SELECT 1 FROM function_sets WHERE state = 'wanted')";
+        Ok(self.sql.prepare_cached(query)?.query_row([], |row| row.get(0))?)
+    }
+
     /// Gives up bundles that wait, but for the newest [`BUNDLES_WAITING_MAX`]: what the steward has
     /// not looked at in so many versions is out of date.
     ///

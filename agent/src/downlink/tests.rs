@@ -1,0 +1,124 @@
+use std::future::ready;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use insitu_daemon::authority::{AGENT_LIFE, Authority};
+use insitu_daemon::clock::{Clock, ManualClock};
+use insitu_daemon::credentials::KeyRequest;
+use insitu_daemon::enroll::Redemption;
+use insitu_daemon::identity::AgentIdentity;
+use insitu_daemon::link::client::{Connector, Timeouts};
+use insitu_daemon::link::reset::ResetKey;
+use insitu_daemon::link::server::{self, Handler, Peer, Server};
+use insitu_daemon::shutdown::{self, Trigger};
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::enroll::Welcome;
+use insitu_protocol::facts::{DeviceFacts, EngineKind};
+use insitu_protocol::request::Request;
+use insitu_protocol::response::{HelloAnswer, Refusal, Response};
+use tokio::task::JoinSet;
+
+use super::*;
+use crate::store::tests::scratch;
+
+const FACTS: DeviceFacts = DeviceFacts {
+    version: [0, 1, 0],
+    uptime_days: 0,
+    load_quarters: 0,
+    memory_tenths: 1,
+    disk_tenths: 1,
+    temperature_tens: None,
+    engine: EngineKind::None,
+};
+
+/// A coordinator that has one object, whatever it is asked for.
+struct Objects(Vec<u8>);
+
+impl Handler for Objects {
+    fn handle(&self, _: &Peer, request: Request) -> impl Future<Output = Response> + Send {
+        ready(match request {
+            Request::Hello(_) => Response::Hello(HelloAnswer { now_unix_s: 0, acknowledged: None }),
+            Request::Fetch { offset, .. } => Response::Chunk {
+                total_bytes: self.0.len() as u64,
+                bytes: Bytes(self.0[usize::try_from(offset).unwrap()..].to_vec()),
+            },
+            _ => Response::Refused(Refusal::Malformed),
+        })
+    }
+
+    fn redeem(&self, _: Redemption) -> impl Future<Output = Result<Welcome, Refusal>> + Send {
+        ready(Err(Refusal::Token))
+    }
+
+    fn is_revoked(&self, _: &Peer) -> bool {
+        false
+    }
+}
+
+/// A link to it, until the rest is dropped.
+async fn link(objects: Objects) -> (Link, Trigger, JoinSet<()>) {
+    let folder = tempfile::tempdir().unwrap();
+    let clock: Arc<dyn Clock> = Arc::new(ManualClock::new("2026-03-01T00:00:00Z".parse().unwrap()));
+    let federation = "f".parse().unwrap();
+    let authority = Authority::create(folder.path(), federation, Arc::clone(&clock)).unwrap();
+    let identity = AgentIdentity {
+        federation: authority.federation().clone(),
+        site: "s".parse().unwrap(),
+        agent: "a".parse().unwrap(),
+    };
+    let key = KeyRequest::generate().unwrap();
+    let issued = authority.issue_agent(key.signing_request(), &identity, AGENT_LIFE).unwrap();
+    let root = authority.certificate().clone();
+    let credentials = key.complete(issued.certificate, root, &*clock).unwrap();
+
+    let loopback = (Ipv4Addr::LOCALHOST, 0).into();
+    let endpoint = server::endpoint(loopback, &ResetKey::new([7; 32])).unwrap();
+    let own = authority.issue_server().unwrap();
+    let server = Server::new(endpoint, &own, server::Limits::default(), Arc::clone(&clock));
+    let server = server.unwrap();
+    let address = server.local_address().unwrap().to_string();
+    let (trigger, stop) = shutdown::pair();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(server.serve(Arc::new(objects), stop));
+
+    let endpoint = quinn::Endpoint::client(loopback).unwrap();
+    let connector =
+        Connector::new(endpoint, address, &credentials, clock, Timeouts::default()).unwrap();
+    (connector.connect(FACTS).await.unwrap().0, trigger, tasks)
+}
+
+#[tokio::test]
+async fn damaged_functions_stay_wanted_and_are_said_to_be_damaged() {
+    let scratch = scratch();
+    let store = &scratch.store;
+    let shelf = Shelf::new(scratch.folder.path());
+    let (right, wrong) = (b"[[function]]".to_vec(), b"[[damaged!]]".to_vec());
+    let object = digest(&right);
+    let row = FunctionsRow {
+        digest: Fixed([1; 32]),
+        manifest: FunctionsManifest {
+            project: "heart".parse().unwrap(),
+            name: "rules".parse().unwrap(),
+            object,
+            bytes: right.len() as u64,
+        },
+        signature: Fixed([0; 64]),
+        state: BundleState::Wanted,
+        note: String::new(),
+    };
+    let wanted = || store.read("test", |tx| tx.has_wanted()).unwrap();
+    assert!(!wanted());
+    store.tx("test", |tx| tx.put_functions(&row, 1)).unwrap();
+    assert!(wanted(), "with no bundle in sight");
+
+    let (damaging, _trigger, _tasks) = link(Objects(wrong)).await;
+    let fetched = fetch(&damaging, store, &shelf, None).await;
+    assert!(matches!(fetched, Err(DownlinkError::Content { object: got }) if got == object));
+    let known = || store.read("test", |tx| tx.functions()).unwrap().remove(0);
+    assert!(wanted() && known().note.contains("another content"), "{}", known().note);
+
+    let (sound, _trigger, _tasks) = link(Objects(right)).await;
+    fetch(&sound, store, &shelf, None).await.unwrap();
+    assert_eq!((known().state, wanted()), (BundleState::Pending, false));
+    assert!(shelf.path(&object).exists());
+}
