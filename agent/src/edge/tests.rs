@@ -118,6 +118,29 @@ fn a_persons_label_stays_the_label_of_record() {
 }
 
 #[test]
+fn a_correction_that_comes_too_late_takes_nothing_away() {
+    let (scratch, row, app) = site();
+    let store = &scratch.store;
+    let mut three = row.definition.clone();
+    three.version += 1;
+    three.classes.push(three.classes[0].clone());
+    three.classes[2].name = insitu_protocol::text::Line::new("unclear").unwrap();
+    let before = testing::put(store, &three);
+    add(&scratch, &before, json!([{"id": "a", "patient": "p", "age": 50}]));
+    for (key, label) in [("k1", "absent"), ("k2", "unclear")] {
+        let taken = correct(store, app.person, &before, "a", &said(key, label), 100).unwrap();
+        assert_eq!(taken, Taken::Waiting);
+    }
+    // The third class is gone when its correction is taken.
+    let after = testing::put(store, &Project { version: three.version + 1, ..row.definition });
+    clean(&scratch, &after);
+    testing::prelabel(store, &after, |_| 0.7);
+    assert!(!take_waiting(store, &after, 120).unwrap());
+    assert_eq!(show(store, &after, "a").unwrap().label.as_deref(), Some("absent"));
+    assert_eq!(store.read("test", |tx| tx.waiting_corrections()).unwrap(), 0);
+}
+
+#[test]
 fn what_makes_no_sense_is_refused_with_numbers() {
     let (scratch, row, app) = site();
     let store = &scratch.store;

@@ -77,6 +77,7 @@ pub(crate) fn annotate_in(
 
 /// Stores what an application's user said of an item that has a route. It is a first reading without
 /// a lease, since nobody was asked, and replaces what the application said of the item before.
+/// Nothing has changed when it is refused.
 ///
 /// # Errors
 /// [`ReviewError::Closed`] when it would replace what is part of released statistics;
@@ -89,17 +90,20 @@ pub(crate) fn annotate_unasked(
     at: i64,
 ) -> Result<(), ReviewError> {
     check(annotation)?;
-    for earlier in tx.annotations_of(row.item)? {
-        if earlier.person == application {
-            if let Some(window) = tx.label_window(row.item)? {
-                return Err(ReviewError::Closed { window });
-            }
-            tx.remove_annotation(earlier.annotation)?;
-        }
+    let mut earlier = tx.annotations_of(row.item)?;
+    earlier.retain(|past| past.person == application);
+    if !earlier.is_empty()
+        && let Some(window) = tx.label_window(row.item)?
+    {
+        return Err(ReviewError::Closed { window });
     }
     let reading = Reading::First;
     let unasked = Lease { item: row.item, person: application, reading, campaign: None, until: at };
+    // The new one first: when it is refused, what was said before stays.
     add(tx, application, row, &unasked, annotation, at)?;
+    for past in earlier {
+        tx.remove_annotation(past.annotation)?;
+    }
     settle(tx, row.item)?;
     metrics::counter!("insitu_agent_annotations_total").increment(1);
     Ok(())
