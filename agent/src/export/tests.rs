@@ -91,8 +91,7 @@ fn an_item_that_was_put_aside_is_left_out() {
     let folder = tempfile::tempdir().unwrap();
     let (first, second) = (folder.path().join("a"), folder.path().join("b"));
     let ids = HashMap::new();
-    let request =
-        |out| Request { unlabeled: true, ..request(&row, Format::JsonLines, out, &ids) };
+    let request = |out| Request { unlabeled: true, ..request(&row, Format::JsonLines, out, &ids) };
     let before = export(&scratch.store, &request(&first), |_| {}).unwrap().counts;
     assert_eq!(before.records, 10);
     let broken = NewItem {

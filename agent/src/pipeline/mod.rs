@@ -6,6 +6,7 @@
 
 mod campaigns;
 mod evaluations;
+mod heads;
 mod items;
 pub(crate) mod redactors;
 mod rounds;

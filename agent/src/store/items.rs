@@ -480,7 +480,10 @@ impl Tx<'_> {
         self.open(cell(opaque, column), sealed)
     }
 
-    pub(super) fn collect_items(&self, rows: &mut rusqlite::Rows<'_>) -> Result<Vec<ItemRow>, StoreError> {
+    pub(super) fn collect_items(
+        &self,
+        rows: &mut rusqlite::Rows<'_>,
+    ) -> Result<Vec<ItemRow>, StoreError> {
         let mut items = Vec::new();
         while let Some(row) = rows.next()? {
             items.push(self.item_row(row)?);

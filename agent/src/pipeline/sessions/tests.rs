@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use insitu_privacy::secagg::{NoisePart, Stage};
 use insitu_privacy::{Rho, SquaredSensitivity};
-use insitu_protocol::bytes::Fixed;
-use insitu_protocol::order::{NumberedOrder, Order};
+use insitu_protocol::bytes::{Bytes, Fixed};
+use insitu_protocol::order::{Contender, EvaluationOrder, NumberedOrder, Order};
 use insitu_protocol::release::Body;
 use insitu_protocol::session::{Member, SessionAnswer};
 
@@ -113,6 +113,37 @@ fn an_update_leaves_alone_only_while_no_session_has_it() {
     sites[1].take(&again);
     assert_eq!(decide(&sites[1]), Alone::Now);
     assert_eq!(sites[1].row(&again).state, SessionState::Abandoned);
+}
+
+#[test]
+fn nothing_is_hurried_while_an_evaluation_waits_for_its_session() {
+    let sites = [site(0, 4, 2)];
+    let contender =
+        || Contender { bundle: Fixed([1; 32]), head: Bytes(vec![]), calibration: Bytes(vec![]) };
+    let evaluation = EvaluationOrder {
+        evaluation: Fixed([4; 16]),
+        project: testing::project().name,
+        project_version: 1,
+        backbone: Fixed([2; 32]),
+        features: 1,
+        current: contender(),
+        candidate: contender(),
+        nano_rho: 1,
+        closes_unix_s: 300,
+    };
+    let purpose = Purpose::Evaluation(evaluation.clone());
+    let order = SessionOrder { purpose, ..statistics(&sites, 0) };
+    sites[0].take(&order);
+    sites[0]
+        .store
+        .tx("test", |tx| {
+            tx.put_evaluation(&evaluation)?;
+            tx.set_journal(&name_of(&order), SessionState::Masked, &[])
+        })
+        .unwrap();
+    assert!(!sites[0].tick(), "it waits for the session, not for work");
+    let open = sites[0].store.read("test", |tx| tx.open_evaluation_count()).unwrap();
+    assert_eq!(open, 1);
 }
 
 #[test]

@@ -84,13 +84,14 @@ impl Site {
         self.policy.limits().unwrap()
     }
 
-    pub(super) fn tick(&self) {
+    /// Works once; whether there may be more to do at once.
+    pub(super) fn tick(&self) -> bool {
         let judge = Judge { policy: self.policy.clone(), limits: self.limits(), bundle_key: None };
         let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(10).unwrap()));
         let shelf = Shelf::new(self.scratch.folder.path());
         let store = Arc::clone(&self.store);
         let mut pipeline = Pipeline::new(store, clock, judge, Schedule::default(), shelf, None);
-        pipeline.tick().unwrap();
+        pipeline.tick().unwrap()
     }
 
     pub(super) fn take(&self, order: &SessionOrder) {

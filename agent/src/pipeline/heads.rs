@@ -1,0 +1,150 @@
+//! Orders for heads: rounds that train one, evaluations that compare two. Each is answered at most
+//! once, alone or in a sum over sites.
+
+use insitu_protocol::ids::{Digest, ProjectName};
+use insitu_protocol::project::Project;
+use insitu_protocol::session::Purpose;
+
+use super::{Pipeline, PipelineError};
+use crate::learn::LearnError;
+use crate::outbox::{self, OutboxError};
+use crate::prelabel::Model;
+use crate::release::{self, Release, ReleaseError};
+use crate::session::{self, Alone};
+use crate::store::orders::{ProjectRow, RoundState};
+use crate::store::{Store, StoreError, Tx, explain};
+use crate::tally::{Outline, Tally};
+
+/// An open order for heads, as it is stored.
+pub(super) trait HeadOrder: Sized {
+    /// The kind of what it asks for.
+    const KIND: &'static str;
+
+    /// Its name, for people.
+    fn name(&self) -> String;
+
+    /// What a session over the same is for.
+    fn purpose(&self) -> Purpose;
+
+    /// The project whose heads they are.
+    fn project(&self) -> &ProjectName;
+
+    /// The backbone under them.
+    fn backbone(&self) -> &Digest;
+
+    /// Until when it is answered, Unix seconds.
+    fn closes(&self) -> i64;
+
+    /// Why it is not worth an answer beside the others that may be answered now, if it is not.
+    fn superseded<'a>(&self, others: impl Iterator<Item = &'a Self>) -> Option<String>
+    where
+        Self: 'a;
+
+    /// What its answer will be.
+    fn outline(&self, project: &Project) -> Result<Outline, LearnError>;
+
+    /// Computes its answer with the model in use.
+    fn tally(
+        &self,
+        store: &Store,
+        model: &mut Model,
+        project: &ProjectRow,
+    ) -> Result<Tally, LearnError>;
+
+    /// The answer in the form in which it leaves.
+    fn finish(&self, release: Release) -> Release;
+
+    /// Moves it on.
+    fn set_state(&self, tx: &Tx<'_>, state: RoundState, note: &str) -> Result<(), StoreError>;
+}
+
+impl Pipeline {
+    /// Answers open orders; `true` when there were some that do not wait for a session.
+    pub(super) fn answer_heads<O: HeadOrder>(
+        &mut self,
+        orders: Vec<O>,
+        now: i64,
+    ) -> Result<bool, PipelineError> {
+        let mut open = Vec::new();
+        for order in orders {
+            match self.store.tx("alone", |tx| session::alone(tx, &order.purpose()))? {
+                Alone::Later => {}
+                alone @ (Alone::Now | Alone::Never) => open.push((order, alone)),
+            }
+        }
+        let mut failure = None;
+        for (order, alone) in &open {
+            let superseded = order.superseded(open.iter().map(|(other, _)| other));
+            let answered = match (alone, superseded) {
+                (Alone::Never, _) => Ok(Some("its answer is in a sum over sites already".to_owned())),
+                (Alone::Now | Alone::Later, Some(note)) => Ok(Some(note)),
+                (Alone::Now | Alone::Later, None) => self.answer_one(order, now),
+            };
+            let note = match answered {
+                Ok(None) => continue,
+                Ok(Some(note)) => note,
+                Err(PipelineError::Learn(error)) if !error.is_transient() => explain(&error),
+                // Until an operator acts nothing is drawn and nothing is charged.
+                Err(PipelineError::Outbox(error)) if error.needs_operator() => return Ok(false),
+                Err(PipelineError::Outbox(error)) if !error.is_transient() => explain(&error),
+                Err(error) => {
+                    failure.get_or_insert(error);
+                    continue;
+                }
+            };
+            tracing::warn!(kind = O::KIND, order = order.name(), reason = note, "declined");
+            self.store.tx("declined", |tx| order.set_state(tx, RoundState::Declined, &note))?;
+        }
+        failure.map_or(Ok(!open.is_empty()), Err)
+    }
+
+    /// `None` when the answer is queued; else why the site does not take part.
+    fn answer_one<O: HeadOrder>(
+        &mut self,
+        order: &O,
+        now: i64,
+    ) -> Result<Option<String>, PipelineError> {
+        if now > order.closes() {
+            return Ok(Some("it closed before this site could answer".to_owned()));
+        }
+        let project = self.store.read("project", |tx| tx.project(order.project()))?;
+        let Some(project) = project else {
+            return Ok(Some("the site does not have its project".to_owned()));
+        };
+        if let Some(note) = self.unfit_for_heads(&project, order.backbone())? {
+            return Ok(Some(note));
+        }
+        self.store.read("restored", outbox::check)?;
+        let outline = order.outline(&project.definition)?;
+        release::draw_ahead(&self.pool, [&outline])
+            .map_err(|source| ReleaseError::Noise { kind: O::KIND, source })
+            .map_err(OutboxError::from)?;
+        let store = std::sync::Arc::clone(&self.store);
+        let Some(model) = self.model(&project)? else {
+            return Ok(Some("no model is in use".to_owned()));
+        };
+        let tally = order.tally(&store, model, &project)?;
+        let release = Release::make(&tally, &self.pool).map_err(OutboxError::from)?;
+        let release = order.finish(release);
+        self.store.tx("release answer", |tx| {
+            outbox::commit(tx, vec![release], &self.judge.limits, now)?;
+            order.set_state(tx, RoundState::Released, "")?;
+            Ok::<_, OutboxError>(())
+        })?;
+        tracing::info!(kind = O::KIND, order = order.name(), "queued");
+        Ok(None)
+    }
+
+    /// Why heads over `backbone` are neither trained nor evaluated here, if they are not.
+    pub(super) fn unfit_for_heads(
+        &mut self,
+        project: &ProjectRow,
+        backbone: &Digest,
+    ) -> Result<Option<String>, PipelineError> {
+        if !self.store.read("backbone", |tx| self.judge.backbone(tx, backbone))? {
+            return Ok(Some(format!("backbone {backbone} is not approved")));
+        }
+        let model = self.model(project)?;
+        Ok(model.is_none().then(|| "no model is in use".to_owned()))
+    }
+}
