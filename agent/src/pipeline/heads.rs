@@ -76,7 +76,9 @@ impl Pipeline {
         for (order, alone) in &open {
             let superseded = order.superseded(open.iter().map(|(other, _)| other));
             let answered = match (alone, superseded) {
-                (Alone::Never, _) => Ok(Some("its answer is in a sum over sites already".to_owned())),
+                (Alone::Never, _) => {
+                    Ok(Some("its answer is in a sum over sites already".to_owned()))
+                }
                 (Alone::Now | Alone::Later, Some(note)) => Ok(Some(note)),
                 (Alone::Now | Alone::Later, None) => self.answer_one(order, now),
             };
@@ -111,7 +113,7 @@ impl Pipeline {
         let Some(project) = project else {
             return Ok(Some("the site does not have its project".to_owned()));
         };
-        if let Some(note) = self.unfit_for_heads(&project, order.backbone())? {
+        if let Some(note) = self.unfit_for_heads(&project, order.backbone(), now)? {
             return Ok(Some(note));
         }
         self.store.read("restored", outbox::check)?;
@@ -120,7 +122,7 @@ impl Pipeline {
             .map_err(|source| ReleaseError::Noise { kind: O::KIND, source })
             .map_err(OutboxError::from)?;
         let store = std::sync::Arc::clone(&self.store);
-        let Some(model) = self.model(&project)? else {
+        let Some(model) = self.model(&project, now)? else {
             return Ok(Some("no model is in use".to_owned()));
         };
         let tally = order.tally(&store, model, &project)?;
@@ -140,11 +142,12 @@ impl Pipeline {
         &mut self,
         project: &ProjectRow,
         backbone: &Digest,
+        now: i64,
     ) -> Result<Option<String>, PipelineError> {
         if !self.store.read("backbone", |tx| self.judge.backbone(tx, backbone))? {
             return Ok(Some(format!("backbone {backbone} is not approved")));
         }
-        let model = self.model(project)?;
+        let model = self.model(project, now)?;
         Ok(model.is_none().then(|| "no model is in use".to_owned()))
     }
 }

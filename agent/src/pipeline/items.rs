@@ -72,7 +72,7 @@ impl Pipeline {
             return Ok(false);
         }
         let items = rows.iter().map(CleanItem::load).collect::<Result<Vec<_>, StoreError>>()?;
-        let Some(model) = self.model(project)? else { return Ok(false) };
+        let Some(model) = self.model(project, now)? else { return Ok(false) };
         let drafts = model.prelabel(&items)?;
         let placed = place(&self.store, project, &rows, &drafts, now)?;
         metrics::counter!("insitu_agent_items_prelabeled_total").increment(placed);

@@ -41,6 +41,8 @@ use crate::tally;
 
 /// A scheduled window that could not be released is tried again after this long.
 const WINDOW_RETRY: Duration = Duration::from_secs(3600);
+/// A bundle in use that does not load is tried again after this long: each trial may take minutes.
+const MODEL_RETRY: Duration = Duration::from_secs(600);
 
 /// Everything a tick needs.
 #[derive(Debug)]
@@ -54,6 +56,8 @@ pub struct Pipeline {
     redactors: Redactors,
     engine_name: Option<String>,
     models: BTreeMap<i64, Model>,
+    /// By project: which bundle did not load, and when it is tried again.
+    model_retry_at: BTreeMap<i64, (Digest, i64)>,
     pool: NoisePool,
     window_retry_at: BTreeMap<i64, i64>,
     manners: Manners,
@@ -104,6 +108,7 @@ impl Pipeline {
             redactors: Redactors::default(),
             engine_name: None,
             models: BTreeMap::new(),
+            model_retry_at: BTreeMap::new(),
             pool: NoisePool::new(),
             window_retry_at: BTreeMap::new(),
             manners: Manners::new(Polite { enabled: false, ..Polite::default() }),
@@ -294,17 +299,28 @@ impl Pipeline {
     }
 
     /// The model in use, loaded after a restart when it is first needed.
-    fn model(&mut self, project: &ProjectRow) -> Result<Option<&mut Model>, PipelineError> {
+    fn model(
+        &mut self,
+        project: &ProjectRow,
+        now: i64,
+    ) -> Result<Option<&mut Model>, PipelineError> {
         let Some(bundle) = project.bundle else { return Ok(None) };
         let loaded = self.models.get(&project.project).map(Model::bundle);
         if loaded != Some(bundle) {
+            let failed = self.model_retry_at.get(&project.project);
+            if failed.is_some_and(|(failed, retry_at)| *failed == bundle && now < *retry_at) {
+                return Ok(None);
+            }
             let row = self.store.read("bundle", |tx| tx.bundle(&bundle))?;
             let Some(row) = row else { return Ok(None) };
             match self.load(project, &row.order.manifest.0) {
                 Ok(model) => {
+                    self.model_retry_at.remove(&project.project);
                     self.models.insert(project.project, model);
                 }
                 Err(note) => {
+                    let retry_at = now.saturating_add(seconds(MODEL_RETRY));
+                    self.model_retry_at.insert(project.project, (bundle, retry_at));
                     self.fail_active(&bundle, &note)?;
                     return Ok(None);
                 }
@@ -328,7 +344,7 @@ impl Pipeline {
     /// Closes a window that has been open for long enough.
     fn close_due_window(&mut self, project: &ProjectRow, now: i64) {
         let Some(every) = self.schedule.every else { return };
-        let every = i64::try_from(every.as_secs()).unwrap_or(i64::MAX);
+        let every = seconds(every);
         let retry_at = self.window_retry_at.get(&project.project).copied().unwrap_or(i64::MIN);
         if now < project.window_opened_at.saturating_add(every) || now < retry_at {
             return;
@@ -337,11 +353,15 @@ impl Pipeline {
         if let Err(error) =
             windows::release_with(&self.store, &self.judge.limits, &self.pool, name, now)
         {
-            let retry = i64::try_from(WINDOW_RETRY.as_secs()).unwrap_or(i64::MAX);
-            self.window_retry_at.insert(project.project, now.saturating_add(retry));
+            let retry_at = now.saturating_add(seconds(WINDOW_RETRY));
+            self.window_retry_at.insert(project.project, retry_at);
             tracing::warn!(project = %name, reason = explain(&error), "window not released");
         }
     }
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)
 }
 
 /// Whether either part has more to do; else the first failure.

@@ -84,7 +84,7 @@ impl Pipeline {
             Purpose::Statistics { .. } => None,
         };
         if let Some(backbone) = backbone
-            && let Some(note) = self.unfit_for_heads(&project, backbone)?
+            && let Some(note) = self.unfit_for_heads(&project, backbone, now)?
         {
             return Ok(Step::Declined(note));
         }
@@ -124,7 +124,7 @@ impl Pipeline {
             return Ok(Step::Later);
         }
         let store = std::sync::Arc::clone(&self.store);
-        let Some(model) = self.model(project)? else {
+        let Some(model) = self.model(project, now)? else {
             return Ok(Step::Declined("no model is in use".to_owned()));
         };
         let tally = tally(&store, model)?;
