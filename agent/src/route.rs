@@ -39,14 +39,14 @@ pub fn route(routing: &Routing, confidence_milli: u16) -> Route {
 
 /// Where people see a draft that no model made: it has earned no acceptance, however sure its maker
 /// is.
-pub fn to_people(routing: &Routing, confidence_milli: u16) -> Route {
+fn to_people(routing: &Routing, confidence_milli: u16) -> Route {
     match route(routing, confidence_milli) {
         Route::Accepted | Route::Annotator => Route::Annotator,
         Route::Expert => Route::Expert,
     }
 }
 
-/// Stores a draft with the queue it sends its item to, unless a person has labeled or is about to
+/// Stores a draft with the queue to which its confidence and its origin send its item, unless a person has labeled or is about to
 /// label the item.
 ///
 /// A person reads a held-out item however sure the model is: an evaluation by items that one model
@@ -59,9 +59,13 @@ pub fn place(
     routing: &Routing,
     row: &ItemRow,
     draft: &Draft,
-    route: Route,
     now: i64,
 ) -> Result<bool, StoreError> {
+    let confidence = draft.prelabel.confidence_milli();
+    let route = match draft.origin {
+        None => route(routing, confidence),
+        Some(_) => to_people(routing, confidence),
+    };
     let route = match route {
         Route::Accepted if row.holdout => Route::Annotator,
         Route::Accepted | Route::Annotator | Route::Expert => route,

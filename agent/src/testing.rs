@@ -94,9 +94,7 @@ pub(crate) fn prelabel(store: &Store, row: &ProjectRow, confidence: impl Fn(usiz
             let items = tx.items_in_stage(row.project, Stage::Clean, 0, 100_000)?;
             for (i, item) in items.iter().enumerate() {
                 let prelabel = Prelabel::for_test(1, confidence(i), 7);
-                let routing = &row.definition.routing;
-                let route = route::route(routing, prelabel.confidence_milli());
-                route::place(tx, routing, item, &prelabel.into(), route, 0)?;
+                route::place(tx, &row.definition.routing, item, &prelabel.into(), 0)?;
             }
             Ok::<_, StoreError>(())
         })

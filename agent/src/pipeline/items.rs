@@ -96,8 +96,7 @@ impl Pipeline {
                     continue;
                 };
                 let draft = Draft::by_generator(class);
-                let route = route::to_people(routing, draft.prelabel.confidence_milli());
-                placed |= route::place(tx, routing, row, &draft, route, now)?;
+                placed |= route::place(tx, routing, row, &draft, now)?;
             }
             Ok(placed)
         })
@@ -115,8 +114,7 @@ fn place(
     store.tx("prelabeled", |tx| {
         let mut placed = 0;
         for (row, draft) in rows.iter().zip(drafts) {
-            let route = route::route(routing, draft.prelabel.confidence_milli());
-            placed += u64::from(route::place(tx, routing, row, draft, route, now)?);
+            placed += u64::from(route::place(tx, routing, row, draft, now)?);
         }
         Ok(placed)
     })

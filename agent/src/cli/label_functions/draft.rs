@@ -17,9 +17,9 @@ use crate::cli::{Context, Failure, Outcome};
 use crate::item::{self, CleanItem};
 use crate::prelabel::{Draft, NAMED_MAX, Origin, Prelabel};
 use crate::route;
+use crate::store::StoreError;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::orders::ProjectRow;
-use crate::store::{StoreError, Tx};
 
 /// Most items that are drafted in one run; the next run goes on.
 const ITEMS_MAX: usize = 100_000;
@@ -146,6 +146,7 @@ fn place(
     items: &[(ItemRow, CleanItem)],
     drafts: &[Option<Draft>],
 ) -> Result<u64, StoreError> {
+    let routing = &project.definition.routing;
     let mut placed = 0;
     let pairs: Vec<_> = items.iter().zip(drafts).collect();
     for page in pairs.chunks(PAGE_ROWS as usize) {
@@ -153,25 +154,13 @@ fn place(
             let mut placed = 0;
             for ((row, _), draft) in page {
                 if let Some(draft) = draft {
-                    placed += u64::from(place_one(tx, project, row, draft, context.now())?);
+                    placed += u64::from(route::place(tx, routing, row, draft, context.now())?);
                 }
             }
             Ok::<_, StoreError>(placed)
         })?;
     }
     Ok(placed)
-}
-
-fn place_one(
-    tx: &Tx<'_>,
-    project: &ProjectRow,
-    row: &ItemRow,
-    draft: &Draft,
-    now: i64,
-) -> Result<bool, StoreError> {
-    let routing = &project.definition.routing;
-    let route = route::to_people(routing, draft.prelabel.confidence_milli());
-    route::place(tx, routing, row, draft, route, now)
 }
 
 /// The set's probabilities in the order of the project's classes; those that the set does not know

@@ -141,7 +141,5 @@ fn store(
     if known.is_some_and(|known| known.class() == draft.prelabel.class()) {
         return Ok(false);
     }
-    let routing = &snapshot.project.definition.routing;
-    let route = route::to_people(routing, draft.prelabel.confidence_milli());
-    route::place(tx, routing, &row, draft, route, now)
+    route::place(tx, &snapshot.project.definition.routing, &row, draft, now)
 }
