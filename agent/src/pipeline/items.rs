@@ -74,7 +74,7 @@ impl Pipeline {
         let items = rows.iter().map(CleanItem::load).collect::<Result<Vec<_>, StoreError>>()?;
         let Some(model) = self.model(project, now)? else { return Ok(false) };
         let drafts = model.prelabel(&items)?;
-        let placed = place(&self.store, project, &rows, &drafts, now)?;
+        let placed = place(&self.store, project, rows.iter().zip(drafts), now)?;
         metrics::counter!("insitu_agent_items_prelabeled_total").increment(placed);
         // Nothing placed: every item was leased meanwhile. No use in trying again at once.
         Ok(placed > 0)
@@ -86,35 +86,28 @@ impl Pipeline {
     /// generator was asked for is what people judge, and no model's opinion of it.
     fn take_made(&self, project: &ProjectRow, now: i64) -> Result<bool, StoreError> {
         let classes = project.definition.classes.len();
-        let rows =
-            self.store.read("made items", |tx| tx.made_items(project.project, BATCH_ITEMS))?;
-        let routing = &project.definition.routing;
-        self.store.tx("made items", |tx| {
-            let mut placed = false;
-            for row in &rows {
-                let Some(class) = row.made_for.filter(|class| usize::from(*class) < classes) else {
-                    continue;
-                };
-                let draft = Draft::by_generator(class);
-                placed |= route::place(tx, routing, row, &draft, now)?;
-            }
-            Ok(placed)
-        })
+        let rows = self
+            .store
+            .read("made items", |tx| tx.made_items(project.project, classes, BATCH_ITEMS))?;
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        let drafts = rows.iter().filter_map(|row| Some((row, Draft::by_generator(row.made_for?))));
+        Ok(place(&self.store, project, drafts, now)? > 0)
     }
 }
 
-fn place(
+fn place<'a>(
     store: &Store,
     project: &ProjectRow,
-    rows: &[ItemRow],
-    drafts: &[Draft],
+    drafts: impl Iterator<Item = (&'a ItemRow, Draft)>,
     now: i64,
 ) -> Result<u64, StoreError> {
     let routing = &project.definition.routing;
     store.tx("prelabeled", |tx| {
         let mut placed = 0;
-        for (row, draft) in rows.iter().zip(drafts) {
-            placed += u64::from(route::place(tx, routing, row, draft, now)?);
+        for (row, draft) in drafts {
+            placed += u64::from(route::place(tx, routing, row, &draft, now)?);
         }
         Ok(placed)
     })

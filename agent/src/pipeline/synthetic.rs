@@ -174,3 +174,25 @@ fn what_an_item_was_made_for_is_its_draft_whatever_a_model_says() {
             .unwrap();
     assert_eq!(cards.iter().filter(|card| card.row.synthetic).count(), 2);
 }
+
+#[test]
+fn items_made_for_classes_that_are_gone_hold_no_others_up() {
+    let site = site(0, 1);
+    site.store()
+        .tx("test", |tx| {
+            for (id, class) in (0..200).map(|id| (id, if id < 199 { 5 } else { 0 })) {
+                let fields = vec![("age".to_owned(), Value::Number(50.0))];
+                let item = RawItem::new(format!("{id}"), format!("{id}"), false, fields);
+                let item = item.made_by(Some("g")).made_for(Some(class));
+                item.add(tx, site.row.project, site.row.definition.name.as_str())?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(20).unwrap()));
+    let mut pipeline = pipeline(&site, &clock);
+    while pipeline.tick().unwrap() {}
+    let row = |item| site.store().read("test", |tx| tx.item(item)).unwrap().unwrap();
+    assert!(row(1).prelabel.is_none(), "no class is left that it could be");
+    assert!(row(200).prelabel.is_some());
+}

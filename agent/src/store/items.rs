@@ -223,17 +223,6 @@ impl Tx<'_> {
         Ok(if same { Addition::Known } else { Addition::OtherKind })
     }
 
-    /// Whether the project has an item of this source.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn has_item(&self, project: i64, source: &[u8; 32]) -> Result<bool, StoreError> {
-        Ok(self
-            .sql
-            .prepare_cached("SELECT 1 FROM items WHERE project = ?1 AND source = ?2")?
-            .exists(params![project, source])?)
-    }
-
     /// The item of this name.
     ///
     /// # Errors

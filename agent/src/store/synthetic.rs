@@ -3,7 +3,7 @@
 use rusqlite::params;
 use serde::Serialize;
 
-use crate::store::items::ItemRow;
+use crate::store::items::{COLUMNS, ItemRow};
 use crate::store::labels::Offer;
 use crate::store::{StoreError, Tx, unsigned};
 
@@ -31,23 +31,26 @@ const FREE: &str = "
          WHERE l.item = i.item AND l.until > ?4 AND (l.person <> ?2 OR l.reading <> 4))";
 
 impl Tx<'_> {
-    /// Redacted items that were made for a class and have no draft yet, oldest first.
+    /// Redacted items that were made for one of the project's `classes` and have no draft yet, oldest
+    /// first.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn made_items(&self, project: i64, limit: u32) -> Result<Vec<ItemRow>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT i.item FROM items i
-             WHERE i.project = ?1 AND i.generator IS NOT NULL AND i.made_for IS NOT NULL
-               AND i.stage = 1 ORDER BY i.item LIMIT ?2",
-        )?;
-        let keys = statement.query_map(params![project, limit], |row| row.get(0))?;
-        let mut items = Vec::new();
-        for key in keys {
-            let item = self.item(key?)?;
-            items.push(item.ok_or(StoreError::Corrupt { table: "items", column: "item" })?);
-        }
-        Ok(items)
+    pub fn made_items(
+        &self,
+        project: i64,
+        classes: usize,
+        limit: u32,
+    ) -> Result<Vec<ItemRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM items i
+             WHERE i.project = ?1 AND i.generator IS NOT NULL AND i.made_for < ?2
+               AND i.stage = 1 ORDER BY i.item LIMIT ?3"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let classes = i64::try_from(classes).unwrap_or(i64::MAX);
+        let mut rows = statement.query(params![project, classes, limit])?;
+        self.collect_items(&mut rows)
     }
 
     /// Synthetic items that the person may judge, in the order of import.
@@ -71,18 +74,16 @@ impl Tx<'_> {
 
     fn to_validate(&self, offer: &Offer, condition: &str) -> Result<Vec<ItemRow>, StoreError> {
         let sql =
-            format!("SELECT i.item FROM items i WHERE i.project = ?1 AND {condition} LIMIT ?5");
+            format!("SELECT {COLUMNS} FROM items i WHERE i.project = ?1 AND {condition} LIMIT ?5");
         let mut statement = self.sql.prepare_cached(&sql)?;
-        let keys = statement.query_map(
-            params![offer.project, offer.person, READERS, offer.now, offer.limit],
-            |row| row.get(0),
-        )?;
-        let mut items = Vec::new();
-        for key in keys {
-            let item = self.item(key?)?;
-            items.push(item.ok_or(StoreError::Corrupt { table: "items", column: "item" })?);
-        }
-        Ok(items)
+        let mut rows = statement.query(params![
+            offer.project,
+            offer.person,
+            READERS,
+            offer.now,
+            offer.limit
+        ])?;
+        self.collect_items(&mut rows)
     }
 
     /// Synthetic items of a project.
