@@ -42,7 +42,11 @@ impl Handler for Objects {
                 total_bytes: self.0.len() as u64,
                 bytes: Bytes(self.0[usize::try_from(offset).unwrap()..].to_vec()),
             },
-            _ => Response::Refused(Refusal::Malformed),
+            Request::Submit { .. }
+            | Request::Poll { .. }
+            | Request::Renew { .. }
+            | Request::Announce { .. }
+            | Request::Session { .. } => Response::Refused(Refusal::Malformed),
         })
     }
 
