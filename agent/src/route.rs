@@ -46,8 +46,8 @@ fn to_people(routing: &Routing, confidence_milli: u16) -> Route {
     }
 }
 
-/// Stores a draft with the queue to which its confidence and its origin send its item, unless a person has labeled or is about to
-/// label the item.
+/// Stores a draft with the queue to which its confidence and its origin send its item, unless a
+/// person has labeled or is about to label the item.
 ///
 /// A person reads a held-out item however sure the model is: an evaluation by items that one model
 /// was unsure of would say little about any.
