@@ -361,8 +361,7 @@ pub fn write_config(path: &Path, text: &str) -> Result<(), FileError> {
 
 fn tick(office: &Office, presence: &Presence) -> anyhow::Result<()> {
     refresh_revoked(office, presence)?;
-    let bench = jobs::Bench { store: &office.store, registry: &office.registry, key: &office.key };
-    Ok(jobs::tick(bench, &office.sessions, office.now_unix_s())?)
+    Ok(jobs::tick(office.bench(), &office.sessions, office.now_unix_s())?)
 }
 
 /// A command of another process may have revoked a site: the link is told within a tick.

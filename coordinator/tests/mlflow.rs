@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use insitu_coordinator::api::Office;
 use insitu_coordinator::config::Mlflow;
-use insitu_coordinator::jobs::{Bench, tick, training};
+use insitu_coordinator::jobs::{tick, training};
 use insitu_coordinator::mlflow::{ClientError, MlflowError, advance};
 use insitu_coordinator::session::Sender;
 use insitu_coordinator::store::{Method, Promotion, RegistrationRow, SecureAggregation};
@@ -93,8 +93,7 @@ fn trained(folder: &Path) -> Coordinator {
         method: Method::default(),
         promotion: Promotion::Forced("a test".to_owned()),
     };
-    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
-    let run = training::start(bench, &plan, now).unwrap();
+    let run = training::start(office.bench(), &plan, now).unwrap();
     let update = Release {
         id: Fixed([1; 16]),
         sequence: 1,
@@ -114,8 +113,7 @@ fn trained(folder: &Path) -> Coordinator {
 }
 
 fn close_round(office: &Office) {
-    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
-    tick(bench, &office.sessions, office.now_unix_s()).unwrap();
+    tick(office.bench(), &office.sessions, office.now_unix_s()).unwrap();
 }
 
 fn settings(port: u16) -> Mlflow {

@@ -17,7 +17,7 @@ use std::time::Duration;
 use insitu_coordinator::config as coordinator_config;
 use insitu_coordinator::evaluation::EvaluationReport;
 use insitu_coordinator::intake::enrollment::make_token;
-use insitu_coordinator::jobs::{Bench, collection, evaluation, training};
+use insitu_coordinator::jobs::{collection, evaluation, training};
 use insitu_coordinator::round::report::{self, RunReport};
 use insitu_coordinator::session::report::CollectionReport;
 use insitu_coordinator::store::{Method, Promotion, SecureAggregation, Terms};
@@ -190,8 +190,7 @@ impl Federation {
             promotion: Promotion::Forced("a test".to_owned()),
         };
         let office = self.coordinator.office();
-        let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
-        training::start(bench, &plan, office.now_unix_s()).unwrap()
+        training::start(office.bench(), &plan, office.now_unix_s()).unwrap()
     }
 
     /// Registers the bundle in use with the signs of its head's weights changed: of two classes it
@@ -219,8 +218,7 @@ impl Federation {
             promotes: true,
         };
         let office = self.coordinator.office();
-        let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
-        evaluation::start(bench, &plan, office.now_unix_s()).unwrap()
+        evaluation::start(office.bench(), &plan, office.now_unix_s()).unwrap()
     }
 
     /// An evaluation as the coordinator reports it.

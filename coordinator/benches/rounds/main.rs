@@ -18,7 +18,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
-use insitu_coordinator::jobs::{Bench, training};
+use insitu_coordinator::jobs::training;
 use insitu_coordinator::store::{Method, Promotion, SecureAggregation};
 use insitu_privacy::secagg::ConsentKey;
 use insitu_privacy::{GaussianScale, add_noise};
@@ -134,8 +134,7 @@ fn start(served: &Served, rounds: u32, coarse: bool, count: usize) -> RunId {
         method: Method { coarse, ..Method::default() },
         promotion: Promotion::Forced("a benchmark".to_owned()),
     };
-    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
-    training::start(bench, &plan, office.now_unix_s()).unwrap()
+    training::start(office.bench(), &plan, office.now_unix_s()).unwrap()
 }
 
 async fn few(coarse: bool) {

@@ -23,6 +23,7 @@ use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::config::Config;
+use crate::jobs::Bench;
 use crate::registry::Registry;
 use crate::session::desk::Sessions;
 use crate::store::Store;
@@ -55,6 +56,11 @@ impl Office {
     /// The date, Unix seconds.
     pub fn now_unix_s(&self) -> i64 {
         self.clock.now().as_second()
+    }
+
+    /// What the jobs work with.
+    pub fn bench(&self) -> Bench<'_> {
+        Bench { store: &self.store, registry: &self.registry, key: &self.key }
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::campaign::{self, Plan, Target, bins_clause};
-use crate::jobs::{Bench, tick, training};
+use crate::jobs::{tick, training};
 use crate::store::{Method, Promotion, SecureAggregation};
 use crate::tests::{Agent, NOW, Scene, name, project, site};
 use crate::{Coordinator, config};
@@ -128,8 +128,7 @@ fn the_page_and_its_files_are_embedded() {
 #[test]
 fn one_bench_is_enough_for_all_jobs() {
     let (_dir, office) = office();
-    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
-    tick(bench, &office.sessions, NOW + 61).unwrap();
+    tick(office.bench(), &office.sessions, NOW + 61).unwrap();
     let campaigns = campaign::report::campaigns(&office.store, None).unwrap();
     assert_eq!(campaigns[0].state, "closed");
 }

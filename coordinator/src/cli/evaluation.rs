@@ -18,7 +18,6 @@ use super::setup::open;
 use crate::agreement::calibration::{CalibrationFigures, Share};
 use crate::api::Office;
 use crate::evaluation::{self as reports, EvaluationReport, Figures};
-use crate::jobs::Bench;
 use crate::jobs::evaluation::{self, Plan};
 use crate::ledger::DELTA;
 use crate::registry;
@@ -169,8 +168,7 @@ fn begin(office: &Office, start: Start) -> anyhow::Result<Output> {
         colluders: start.colluders,
         promotes: start.promote,
     };
-    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
-    let id = evaluation::start(bench, &plan, office.now_unix_s())?;
+    let id = evaluation::start(office.bench(), &plan, office.now_unix_s())?;
     let text = format!(
         "evaluation {id} has started; follow it with `insitu-coordinator evaluation show {id}`"
     );

@@ -16,7 +16,6 @@ use super::evaluation::AfterRun;
 use super::output::{Output, short_or_dash, table, time};
 use super::setup::open;
 use crate::api::Office;
-use crate::jobs::Bench;
 use crate::jobs::training::{self, Plan};
 use crate::round::report::{MethodReport, RoundSite, RunReport, run, runs};
 use crate::store::{Buffering, Method};
@@ -157,8 +156,7 @@ fn start_run(office: &Office, start: RoundStart) -> anyhow::Result<Output> {
         method,
         promotion: start.after.promotion()?,
     };
-    let bench = Bench { store: &office.store, registry: &office.registry, key: &office.key };
-    let run = training::start(bench, &plan, office.now_unix_s())?;
+    let run = training::start(office.bench(), &plan, office.now_unix_s())?;
     let text =
         format!("run {run} has started; follow it with `insitu-coordinator round show {run}`");
     Output::new(&json!({"run": run, "project": plan.project}), text)
