@@ -118,14 +118,17 @@ pub enum Verdict {
     Passes,
 }
 
-/// The evaluations of a project, oldest first.
+/// The evaluations of a project, or of all, oldest first.
 ///
 /// # Errors
 /// [`ReportError`].
-pub fn report(store: &Store, project: &ProjectName) -> Result<Vec<EvaluationReport>, ReportError> {
+pub fn report(
+    store: &Store,
+    project: Option<&ProjectName>,
+) -> Result<Vec<EvaluationReport>, ReportError> {
     store.read("evaluations", |tx| {
         let mut rows = tx.evaluations()?;
-        rows.retain(|row| row.order.project == *project);
+        rows.retain(|row| project.is_none_or(|project| *project == row.order.project));
         rows.into_iter().map(|row| describe(tx, row)).collect()
     })
 }

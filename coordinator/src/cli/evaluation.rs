@@ -128,20 +128,7 @@ pub(super) fn evaluation(file: &Path, command: Evaluation) -> anyhow::Result<Out
     let office = coordinator.office();
     match command {
         Evaluation::Start(start) => begin(office, start),
-        Evaluation::List { project } => {
-            let projects = match project {
-                Some(project) => vec![project],
-                None => {
-                    let all = office.store.read("projects", |tx| tx.projects())?;
-                    all.into_iter().map(|project| project.name).collect()
-                }
-            };
-            let mut found = Vec::new();
-            for project in &projects {
-                found.extend(reports::report(&office.store, project)?);
-            }
-            show(&found)
-        }
+        Evaluation::List { project } => report(office, project.as_ref()),
         Evaluation::Show { evaluation } => match reports::evaluation(&office.store, evaluation)? {
             Some(report) => {
                 let text = rows(std::slice::from_ref(&report));
@@ -152,9 +139,10 @@ pub(super) fn evaluation(file: &Path, command: Evaluation) -> anyhow::Result<Out
     }
 }
 
-/// The evaluations of a project.
-pub(super) fn report(office: &Office, project: &ProjectName) -> anyhow::Result<Output> {
-    show(&reports::report(&office.store, project)?)
+/// The evaluations of a project, or of all.
+pub(super) fn report(office: &Office, project: Option<&ProjectName>) -> anyhow::Result<Output> {
+    let found = reports::report(&office.store, project)?;
+    Output::new(&found, rows(&found))
 }
 
 fn begin(office: &Office, start: Start) -> anyhow::Result<Output> {
@@ -173,10 +161,6 @@ fn begin(office: &Office, start: Start) -> anyhow::Result<Output> {
         "evaluation {id} has started; follow it with `insitu-coordinator evaluation show {id}`"
     );
     Output::new(&json!({"evaluation": id, "candidate": candidate}), text)
-}
-
-fn show(found: &[EvaluationReport]) -> anyhow::Result<Output> {
-    Output::new(&found, rows(found))
 }
 
 fn rows(found: &[EvaluationReport]) -> String {

@@ -23,7 +23,7 @@ pub(super) fn report(file: &Path, command: &Report) -> anyhow::Result<Output> {
         Report::Labels(of) => labels_report(office, &project(office, of)?),
         Report::Agreement(of) => agreement_report(office, &project(office, of)?),
         Report::Calibration(of) => calibration_report(office, &project(office, of)?),
-        Report::Evaluation(of) => evaluation::report(office, &project(office, of)?),
+        Report::Evaluation(of) => evaluation::report(office, Some(&project(office, of)?)),
         Report::Drift { of, reference } => drift_report(office, &project(office, of)?, reference),
         Report::Fleet => fleet_report(office),
         Report::Budget { project } => budget_report(office, project.as_ref()),
