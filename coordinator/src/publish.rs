@@ -235,33 +235,11 @@ pub fn promote(
     })
 }
 
-/// [`may_replace`] for a bundle of any project.
-///
-/// # Errors
-/// As there.
-pub fn check(store: &Store, bundle: Digest) -> Result<(), PublishError> {
-    store.read("check", |tx| {
-        let row = tx.bundle(bundle)?.ok_or(RegistryError::Unknown { digest: bundle })?;
-        may_replace(tx, &row.project, bundle)
-    })
-}
-
-/// Records why a bundle was published without an evaluation that speaks for it.
-///
-/// # Errors
-/// [`PublishError`].
-pub fn note(store: &Store, bundle: Digest, reason: &str) -> Result<(), PublishError> {
-    store.write("note", |tx| {
-        let row = tx.bundle(bundle)?.ok_or(RegistryError::Unknown { digest: bundle })?;
-        Ok(tx.note_forced(&row.project, bundle, reason)?)
-    })
-}
-
 /// Whether an evaluation shows that a bundle is not worse than its project's active one.
 ///
 /// # Errors
 /// [`PublishError::Unevaluated`], [`PublishError::Unknown`], [`PublishError::Worse`].
-pub fn may_replace(tx: &Tx<'_>, project: &ProjectName, bundle: Digest) -> Result<(), PublishError> {
+fn may_replace(tx: &Tx<'_>, project: &ProjectName, bundle: Digest) -> Result<(), PublishError> {
     let active = tx.active_publication(project)?.map(|publication| publication.bundle);
     let Some(active) = active.filter(|active| *active != bundle) else { return Ok(()) };
     match evaluation::verdict(tx, active, bundle)? {

@@ -80,13 +80,8 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
         }
         Model::Promote { digest, canary: Some(share), force } => {
             let digest = registry::find(store, &digest)?;
-            if force.is_none() {
-                publish::check(store, digest)?;
-            }
-            let sites = publish::canary::start(store, &office.key, digest, share, now)?;
-            if let Some(reason) = force {
-                publish::note(store, digest, &reason)?;
-            }
+            let (key, force) = (&office.key, force.as_deref());
+            let sites = publish::canary::start(store, key, digest, share, force, now)?;
             let names: Vec<&str> = sites.iter().map(SiteName::as_str).collect();
             let text = format!("bundle {digest} is published to {} first", names.join(", "));
             Output::new(&json!({"bundle": digest, "canary_sites": sites}), text)

@@ -14,7 +14,7 @@ use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 use serde::Serialize;
 
-use super::{PublishError, tell};
+use super::{PublishError, may_replace, tell};
 use crate::agreement::Estimate;
 use crate::agreement::counts::{Released, Window};
 use crate::registry::RegistryError;
@@ -34,7 +34,8 @@ pub struct Comparison {
 }
 
 /// Publishes a registered bundle to a share of the sites; returns which. They are drawn by the
-/// bundle's digest: others for each bundle, the same whenever it is asked.
+/// bundle's digest: others for each bundle, the same whenever it is asked. As for
+/// [`super::promote`], an evaluation must speak for it, or a reason be given to `force` it.
 ///
 /// # Errors
 /// [`PublishError`]; there must be a bundle to compare with, and two sites.
@@ -43,6 +44,7 @@ pub fn start(
     key: &SigningKey,
     bundle: Digest,
     share: f64,
+    force: Option<&str>,
     now_unix_s: i64,
 ) -> Result<Vec<SiteName>, PublishError> {
     if !(share > 0.0 && share < 1.0) {
@@ -51,6 +53,9 @@ pub fn start(
     store.write("canary", |tx| {
         let row = tx.bundle(bundle)?.ok_or(RegistryError::Unknown { digest: bundle })?;
         let project = row.project;
+        if force.is_none() {
+            may_replace(tx, &project, bundle)?;
+        }
         let Some(active) = tx.active_publication(&project)? else {
             return Err(PublishError::NothingToCompare { project });
         };
@@ -68,6 +73,9 @@ pub fn start(
         let number = tx.add_publication(&project, bundle, now_unix_s)?;
         tx.begin_canary(&project, number, &sites)?;
         tell(tx, &sites, &OrderKind::Bundle { bundle, publication: number })?;
+        if let Some(reason) = force {
+            tx.note_forced(&project, bundle, reason)?;
+        }
         Ok(sites)
     })
 }

@@ -132,6 +132,15 @@ fn windows(scene: &Scene, agents: &mut [Agent], window: u32, wrong: i32, now: i6
     }
 }
 
+fn begin(
+    scene: &Scene,
+    bundle: Digest,
+    share: f64,
+    now: i64,
+) -> Result<Vec<SiteName>, PublishError> {
+    canary::start(&scene.store, &scene.key, bundle, share, Some("a test"), now)
+}
+
 /// A federation whose canary has begun at `NOW + 10`, after two windows with one wrong in ten.
 fn canary_begun(scene: &Scene) -> (Vec<Agent>, Digest, Digest, Vec<SiteName>) {
     let first = scene.publish();
@@ -140,7 +149,7 @@ fn canary_begun(scene: &Scene) -> (Vec<Agent>, Digest, Digest, Vec<SiteName>) {
         windows(scene, &mut agents, window, 50, NOW + i64::from(window));
     }
     let second = candidate(scene);
-    let sites = canary::start(&scene.store, &scene.key, second, 0.4, NOW + 10).unwrap();
+    let sites = begin(scene, second, 0.4, NOW + 10).unwrap();
     assert_eq!(sites.len(), 2);
     (agents, first, second, sites)
 }
@@ -164,7 +173,7 @@ fn a_canary_goes_to_its_sites_alone_and_then_to_all() {
     assert_eq!((listed(&scene, second).state, listed(&scene, first).state), ("canary", "active"));
     assert_eq!(listed(&scene, second).canary_sites, sites);
     let third = Digest::from_hex(&"0".repeat(64)).unwrap();
-    let start = |bundle, share| canary::start(&scene.store, &scene.key, bundle, share, NOW + 11);
+    let start = |bundle, share| begin(&scene, bundle, share, NOW + 11);
     assert!(matches!(start(third, 0.5), Err(PublishError::Registry { .. })));
     assert!(matches!(start(first, 0.5), Err(PublishError::InForce { .. })));
     assert!(matches!(start(second, 1.0), Err(PublishError::Share { .. })));
@@ -224,8 +233,26 @@ fn what_other_sites_and_a_little_noise_do_calls_no_canary_back() {
     let lonely = Scene::new(&["a"]);
     lonely.publish();
     let bundle = candidate(&lonely);
-    let refused = canary::start(&lonely.store, &lonely.key, bundle, 0.5, NOW);
+    let refused = begin(&lonely, bundle, 0.5, NOW);
     assert!(matches!(refused, Err(PublishError::TooFewSites)));
+}
+
+#[test]
+fn a_canary_is_evaluated_or_forced_for_a_reason_that_is_kept_with_it() {
+    let scene = Scene::new(&SITES);
+    scene.publish();
+    let bundle = candidate(&scene);
+    let start = |force| canary::start(&scene.store, &scene.key, bundle, 0.4, force, NOW);
+    assert!(matches!(start(None), Err(PublishError::Unevaluated { .. })));
+    // A reason that cannot be kept: no canary begins without it.
+    let file = rusqlite::Connection::open(scene.dir.path().join("store.db")).unwrap();
+    file.execute_batch("ALTER TABLE forced_publication RENAME TO aside").unwrap();
+    assert!(matches!(start(Some("in a hurry")), Err(PublishError::Store { .. })));
+    file.execute_batch("ALTER TABLE aside RENAME TO forced_publication").unwrap();
+    assert_eq!(listed(&scene, bundle).state, "candidate");
+    start(Some("in a hurry")).unwrap();
+    let row = listed(&scene, bundle);
+    assert_eq!((row.state, row.forced.as_deref()), ("canary", Some("in a hurry")));
 }
 
 /// Keeps a release as if it had passed all checks.
@@ -249,7 +276,7 @@ fn a_canary_that_cannot_be_compared_holds_no_other_one_up() {
         match share {
             None => promote(&scene.store, &scene.key, digest, None, NOW).unwrap(),
             Some(share) => {
-                canary::start(&scene.store, &scene.key, digest, share, NOW).map(drop).unwrap();
+                begin(&scene, digest, share, NOW).map(drop).unwrap();
             }
         }
     }
