@@ -142,9 +142,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError::Transaction`].
     pub fn open_evaluations(&self) -> Result<Vec<EvaluationId>, StoreError> {
-        let sql = "SELECT id FROM held_out_evaluation WHERE state = 'open' \
-                   ORDER BY started_unix_s, id";
-        self.rows(sql, [], |row| fixed(row, 0))
+        self.rows(OPEN, [], |row| fixed(row, 0))
     }
 
     /// The newest evaluation of a candidate against a bundle, or against any.
@@ -220,6 +218,9 @@ impl Tx<'_> {
         })
     }
 }
+
+pub(super) const OPEN: &str =
+    "SELECT id FROM held_out_evaluation WHERE state = 'open' ORDER BY started_unix_s, id";
 
 const COLUMNS: &str = "evaluation_order, margin_milli, noise, noise_reason, colluders, \
                        closes_in_s, promotes, started_unix_s, state, reason";

@@ -48,12 +48,13 @@ pub use sessions::{SessionRow, SessionState, SumRow};
 pub const BUSY_WAIT: Duration = Duration::from_secs(20);
 
 /// The layouts, each a change of the one before.
-const LAYOUTS: [&str; 5] = [
+const LAYOUTS: [&str; 6] = [
     include_str!("schema.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
     include_str!("schema-5.sql"),
+    include_str!("schema-6.sql"),
 ];
 /// The layout this program reads and writes.
 const SCHEMA_VERSION: i64 = LAYOUTS.len() as i64;
@@ -295,6 +296,21 @@ mod tests {
             let store = Store::open(&path).unwrap();
             assert_eq!(site_names(&store), ["kept"]);
             assert!(store.read("new", |tx| tx.collections()).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn each_tick_finds_what_is_open_by_an_index() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("store.db");
+        drop(Store::open(&path).unwrap());
+        let file = Connection::open(&path).unwrap();
+        for sql in [sessions::DUE, evaluations::OPEN] {
+            let plan = format!("EXPLAIN QUERY PLAN {}", sql.replace("$1", "0"));
+            let mut plan = file.prepare(&plan).unwrap();
+            let steps = plan.query_map([], |row| row.get::<_, String>(3)).unwrap();
+            let steps = steps.collect::<Result<Vec<_>, _>>().unwrap().join("; ");
+            assert!(steps.contains("SEARCH") && !steps.contains("SCAN"), "{sql}: {steps}");
         }
     }
 

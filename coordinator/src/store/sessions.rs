@@ -163,8 +163,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError::Transaction`].
     pub fn due_sessions(&self, now_unix_s: i64) -> Result<Vec<Digest>, StoreError> {
-        let sql = "SELECT id FROM session WHERE state = 'open' AND due_unix_s <= $1 ORDER BY id";
-        self.rows(sql, [now_unix_s], |row| fixed(row, 0))
+        self.rows(DUE, [now_unix_s], |row| fixed(row, 0))
     }
 
     /// Appends what happened to a session, and says when to look at it again.
@@ -317,6 +316,9 @@ fn occasion(purpose: &Purpose) -> (Fixed<16>, u32) {
         Purpose::Evaluation(order) => (order.evaluation, 0),
     }
 }
+
+pub(super) const DUE: &str =
+    "SELECT id FROM session WHERE state = 'open' AND due_unix_s <= $1 ORDER BY id";
 
 const COLUMNS: &str = "id, session_order, opened_unix_s, gives_up_unix_s, state, reason";
 
