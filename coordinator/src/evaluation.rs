@@ -6,7 +6,6 @@
 //! noise in it, lies above minus the evaluation's margin with 95 % confidence; the margin is fixed
 //! when the evaluation starts.
 
-use insitu_privacy::GaussianScale;
 use insitu_privacy::estimate::{EstimateError, NoisedCounts, Proportion, paired};
 use insitu_protocol::ids::{Digest, EvaluationId, ProjectName, SiteName};
 use insitu_protocol::order::{EVALUATION_STEP, EvaluationShape};
@@ -17,7 +16,7 @@ use serde::Serialize;
 
 use crate::agreement::ReportError;
 use crate::agreement::calibration::{self, CalibrationFigures, Share};
-use crate::agreement::counts::{CountsError, Released};
+use crate::agreement::counts::{CountsError, Released, noised};
 use crate::ledger::shown_epsilon;
 use crate::session::vector;
 use crate::store::{EvaluationRow, EvaluationState, Noise, SessionState, Store, Tx};
@@ -216,11 +215,7 @@ fn answers(
             tx.counted(&order.project, &Body::Evaluation { evaluation: order.evaluation })?;
         let mut total: Option<NoisedCounts> = None;
         for release in &releases {
-            let counts = release.release.values.0.iter().map(|value| i64::from(*value)).collect();
-            let scale = GaussianScale::from_steps(release.release.scale_1024);
-            let variance = scale.map_or(0.0, GaussianScale::variance);
-            let counts =
-                NoisedCounts::with_variance(counts, variance).map_err(CountsError::from)?;
+            let counts = noised(&release.release).map_err(CountsError::from)?;
             match &mut total {
                 Some(total) => total.pool(&counts).map_err(CountsError::from)?,
                 None => total = Some(counts),

@@ -2,6 +2,7 @@
 //! collections in which all sites released together.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use insitu_privacy::GaussianScale;
 use insitu_privacy::estimate::{EstimateError, NoisedCounts};
@@ -131,9 +132,8 @@ type Comparable = fn(&Project, &Project) -> bool;
 /// # Errors
 /// [`CountsError`].
 pub fn confusion(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsError> {
-    sources(tx, project, (&Body::Confusion { window: 0 }, Collected::Confusion), |a, b| {
-        a.classes == b.classes
-    })
+    let kind = Body::Confusion { window: 0 };
+    sources(tx, project, (&kind, Collected::Confusion), same_classes)
 }
 
 /// The confusion matrices of the project's present classes, window by window: by site and agent, in
@@ -142,16 +142,7 @@ pub fn confusion(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsError>
 /// # Errors
 /// [`CountsError`].
 pub fn windows(tx: &Tx<'_>, project: &Project) -> Result<Vec<Window>, CountsError> {
-    let mut windows = Vec::new();
-    for row in tx.windows(&project.name, &Body::Confusion { window: 0 })? {
-        let then = tx.project_version(&project.name, row.release.project_version)?;
-        if then.is_some_and(|then| then.classes == project.classes) {
-            let released = Released { windows: 1, counts: noised(&row.release)? };
-            let WindowRow { site, agent, received_unix_s, .. } = row;
-            windows.push(Window { site, agent, received_unix_s, released });
-        }
-    }
-    Ok(windows)
+    comparable_windows(tx, project, &Body::Confusion { window: 0 }, same_classes)
 }
 
 /// The coincidence matrices `[classes, classes]`.
@@ -159,9 +150,8 @@ pub fn windows(tx: &Tx<'_>, project: &Project) -> Result<Vec<Window>, CountsErro
 /// # Errors
 /// [`CountsError`].
 pub fn coincidence(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsError> {
-    sources(tx, project, (&Body::Coincidence { window: 0 }, Collected::Coincidence), |a, b| {
-        a.classes == b.classes
-    })
+    let kind = Body::Coincidence { window: 0 };
+    sources(tx, project, (&kind, Collected::Coincidence), same_classes)
 }
 
 /// The calibration histograms `[bins, 2]`.
@@ -231,29 +221,50 @@ fn by_site(
     kind: &Body,
     comparable: Comparable,
 ) -> Result<Vec<SiteCounts>, CountsError> {
-    let mut versions: BTreeMap<u32, bool> = BTreeMap::new();
     let mut sites: Vec<SiteCounts> = Vec::new();
-    for row in tx.statistics(&project.name, kind)? {
-        let version = row.release.project_version;
-        if let std::collections::btree_map::Entry::Vacant(vacant) = versions.entry(version) {
-            let then = tx.project_version(&project.name, version)?;
-            vacant.insert(then.is_some_and(|then| comparable(&then, project)));
-        }
-        if versions.get(&version) != Some(&true) {
-            continue;
-        }
-        let released = Released { windows: 1, counts: noised(&row.release)? };
-        match sites.last_mut().filter(|last| last.site == row.site) {
+    for Window { site, released, .. } in comparable_windows(tx, project, kind, comparable)? {
+        match sites.last_mut().filter(|last| last.site == site) {
             Some(last) => last.released.add(&released)?,
-            None => sites.push(SiteCounts { site: row.site, released }),
+            None => sites.push(SiteCounts { site, released }),
         }
     }
     Ok(sites)
 }
 
-fn noised(release: &Release) -> Result<NoisedCounts, EstimateError> {
+/// By site and agent, in the order in which they were released.
+fn comparable_windows(
+    tx: &Tx<'_>,
+    project: &Project,
+    kind: &Body,
+    comparable: Comparable,
+) -> Result<Vec<Window>, CountsError> {
+    let mut versions: BTreeMap<u32, bool> = BTreeMap::new();
+    let mut windows = Vec::new();
+    for row in tx.statistics(&project.name, kind)? {
+        let version = row.release.project_version;
+        if let Entry::Vacant(vacant) = versions.entry(version) {
+            let then = tx.project_version(&project.name, version)?;
+            vacant.insert(then.is_some_and(|then| comparable(&then, project)));
+        }
+        if versions.get(&version) == Some(&true) {
+            let released = Released { windows: 1, counts: noised(&row.release)? };
+            let WindowRow { site, agent, received_unix_s, .. } = row;
+            windows.push(Window { site, agent, received_unix_s, released });
+        }
+    }
+    Ok(windows)
+}
+
+fn same_classes(then: &Project, now: &Project) -> bool {
+    then.classes == now.classes
+}
+
+/// What one site released alone, with the variance of its noise.
+///
+/// # Errors
+/// [`EstimateError::Count`].
+pub(crate) fn noised(release: &Release) -> Result<NoisedCounts, EstimateError> {
     let counts = release.values.0.iter().map(|value| i64::from(*value)).collect();
-    let deviation =
-        GaussianScale::from_steps(release.scale_1024).map_or(0.0, GaussianScale::as_f64);
-    NoisedCounts::with_variance(counts, deviation * deviation)
+    let scale = GaussianScale::from_steps(release.scale_1024);
+    NoisedCounts::with_variance(counts, scale.map_or(0.0, GaussianScale::variance))
 }

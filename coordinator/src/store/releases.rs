@@ -176,10 +176,13 @@ impl Tx<'_> {
         &self,
         project: &ProjectName,
         kind: &Body,
-    ) -> Result<Vec<ReleaseRow>, StoreError> {
-        let sql = "SELECT site, bytes FROM release WHERE project = $1 AND kind = $2 \
-                   AND counted = 1 ORDER BY site, agent, sequence";
-        self.rows(sql, params![project.as_str(), kind.name()], release)
+    ) -> Result<Vec<WindowRow>, StoreError> {
+        let sql = "SELECT site, bytes, agent, received_unix_s FROM release WHERE project = $1 \
+                   AND kind = $2 AND counted = 1 ORDER BY site, agent, sequence";
+        self.rows(sql, params![project.as_str(), kind.name()], |row| {
+            let ReleaseRow { site, release } = release(row)?;
+            Ok(WindowRow { site, agent: name(row, 2)?, received_unix_s: row.get(3)?, release })
+        })
     }
 
     /// The counted releases of one campaign, evaluation, or round of a run, by site.
@@ -203,23 +206,6 @@ impl Tx<'_> {
         let sql = "SELECT COUNT(*) FROM release WHERE project = $1 AND kind = $2 AND counted = 1";
         let count = self.row(sql, params![project.as_str(), kind.name()], |row| row.get(0))?;
         Ok(count.unwrap_or(0))
-    }
-
-    /// As [`Tx::statistics`], each with its agent and when it came.
-    ///
-    /// # Errors
-    /// [`StoreError::Transaction`].
-    pub fn windows(
-        &self,
-        project: &ProjectName,
-        kind: &Body,
-    ) -> Result<Vec<WindowRow>, StoreError> {
-        let sql = "SELECT site, bytes, agent, received_unix_s FROM release WHERE project = $1 \
-                   AND kind = $2 AND counted = 1 ORDER BY site, agent, sequence";
-        self.rows(sql, params![project.as_str(), kind.name()], |row| {
-            let ReleaseRow { site, release } = release(row)?;
-            Ok(WindowRow { site, agent: name(row, 2)?, received_unix_s: row.get(3)?, release })
-        })
     }
 
     /// Hands the counted releases of one campaign, or of one round of a run, to `take`, by site: one
