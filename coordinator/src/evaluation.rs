@@ -19,7 +19,7 @@ use crate::agreement::calibration::{self, CalibrationFigures, Share};
 use crate::agreement::counts::{CountsError, Released, noised};
 use crate::ledger::shown_epsilon;
 use crate::session::vector;
-use crate::store::{EvaluationRow, EvaluationState, Noise, SessionState, Store, Tx};
+use crate::store::{EvaluationRow, EvaluationState, Noise, Store, Tx};
 
 /// An evaluation, for people and programs.
 #[derive(Clone, Debug, Serialize)]
@@ -223,13 +223,9 @@ fn answers(
         }
         return Ok((total, releases.into_iter().map(|release| release.site).collect()));
     }
-    let attempts = tx.attempts(order.evaluation, 0)?;
-    let summed = attempts.into_iter().find(|session| session.state == SessionState::Summed);
-    let Some(session) = summed else { return Ok((None, Vec::new())) };
-    let Some(sum) = tx.session_sum(session.id)? else { return Ok((None, Vec::new())) };
-    let members = &session.order.members;
-    let survivors = sum.survived.iter().filter_map(|position| members.get(usize::from(*position)));
-    let sites: Vec<SiteName> = survivors.map(|member| member.site.clone()).collect();
+    let summed = tx.summed(order.evaluation, 0)?;
+    let Some((session, sum)) = summed else { return Ok((None, Vec::new())) };
+    let sites = session.survivors(&sum);
     let read = vector::evaluated(&session.order, project, &sum.sums, sites.len());
     let counts = read
         .map(|read| NoisedCounts::with_variance(read.counts, read.variance))

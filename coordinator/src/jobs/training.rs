@@ -262,7 +262,8 @@ fn close(tx: &Tx<'_>, bench: Bench<'_>, run: RunId, now_unix_s: i64) -> Result<(
         return match session.state {
             SessionState::Open => Ok(()),
             SessionState::Summed => {
-                let sites = together::survivors(tx, &session)?;
+                let shown = tx.session_sum(session.id)?;
+                let sites = shown.map(|sum| session.survivors(&sum)).unwrap_or_default();
                 sum(tx, bench, &run, row, &sites, now_unix_s)
             }
             SessionState::Abandoned => match together::begin(tx, &run, row.clone(), now_unix_s)? {

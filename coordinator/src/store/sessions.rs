@@ -65,6 +65,14 @@ pub struct SumRow {
     pub sums: Vec<i32>,
 }
 
+impl SessionRow {
+    /// The sites in a sum of this session, by name.
+    pub fn survivors(&self, sum: &SumRow) -> Vec<SiteName> {
+        let member = |position: &u8| self.order.members.get(usize::from(*position));
+        sum.survived.iter().filter_map(member).map(|member| member.site.clone()).collect()
+    }
+}
+
 impl Tx<'_> {
     /// Keeps the key of an agent, in place of an earlier one.
     ///
@@ -147,7 +155,7 @@ impl Tx<'_> {
         self.row(&sql, [id.0], session_row)
     }
 
-    /// The attempts at a round of a run, or at a collection (step 0), in order.
+    /// The attempts at a round of a run, or at a collection or an evaluation (step 0), in order.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
@@ -261,6 +269,22 @@ impl Tx<'_> {
         })
     }
 
+    /// The attempt at a round of a run, or at a collection or an evaluation (step 0), that has a
+    /// sum, with that.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn summed(
+        &self,
+        occasion: Fixed<16>,
+        step: u32,
+    ) -> Result<Option<(SessionRow, SumRow)>, StoreError> {
+        let mut attempts = self.attempts(occasion, step)?.into_iter();
+        let summed = attempts.find(|session| session.state == SessionState::Summed);
+        let Some(session) = summed else { return Ok(None) };
+        Ok(self.session_sum(session.id)?.map(|sum| (session, sum)))
+    }
+
     /// The sites whose vector a session has, by name.
     ///
     /// # Errors
@@ -277,18 +301,10 @@ impl Tx<'_> {
         &self,
         project: &ProjectName,
     ) -> Result<Vec<(SessionRow, SumRow)>, StoreError> {
-        let mut collected = Vec::new();
-        for collection in self.collections()? {
-            if collection.project != *project {
-                continue;
-            }
-            for session in self.attempts(collection.id, 0)? {
-                if let Some(sum) = self.session_sum(session.id)? {
-                    collected.push((session, sum));
-                }
-            }
-        }
-        Ok(collected)
+        let mut collections = self.collections()?;
+        collections.retain(|collection| collection.project == *project);
+        let sums = collections.into_iter().map(|collection| self.summed(collection.id, 0));
+        sums.filter_map(Result::transpose).collect()
     }
 
     fn forget_events(&self, id: Digest) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use crate::aggregate::RoundSum;
 use crate::downlink::round_order;
 use crate::session::{ATTEMPTS_MAX, Proposal, Unfit, propose};
 use crate::store::{
-    Noise, OrderKind, RoundRow, RunRow, SecureAggregation, SessionRow, SessionState, SumRow, Tx,
+    Noise, OrderKind, RoundRow, RunRow, SecureAggregation, SessionRow, SessionState, Tx,
 };
 
 /// Asks the sites for an open round's updates: masked, if the run wants that and the cohort allows
@@ -71,13 +71,6 @@ pub(super) fn newest(
     tx.attempts(run.id, round.number)?.pop().ok_or(none)
 }
 
-/// The sites whose updates are in a session's sum, by name.
-pub(super) fn survivors(tx: &Tx<'_>, session: &SessionRow) -> Result<Vec<SiteName>, TrainingError> {
-    let survived = tx.session_sum(session.id)?.map(|sum| sum.survived).unwrap_or_default();
-    let site = |position: &u8| session.order.members.get(usize::from(*position));
-    Ok(survived.iter().filter_map(site).map(|member| member.site.clone()).collect())
-}
-
 /// What a round's session showed.
 pub(super) fn sum(
     tx: &Tx<'_>,
@@ -86,10 +79,7 @@ pub(super) fn sum(
     round: u32,
 ) -> Result<RoundSum, TrainingError> {
     let rows = || TrainingError::Rows { run: run.id, source: None };
-    let attempts = tx.attempts(run.id, round)?;
-    let session = attempts.into_iter().find(|session| session.state == SessionState::Summed);
-    let session = session.ok_or_else(rows)?;
-    let sum: SumRow = tx.session_sum(session.id)?.ok_or_else(rows)?;
+    let (_, sum) = tx.summed(run.id, round)?.ok_or_else(rows)?;
     Ok(RoundSum::together(&sum, project.training.fraction_bits))
 }
 
