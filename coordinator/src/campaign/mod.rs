@@ -181,13 +181,10 @@ pub fn create(store: &Store, plan: &Plan, now_unix_s: i64) -> Result<Created, Ca
     let words = words(&selector, &project);
     let order = order(plan, selector, &words, now_unix_s)?;
     let sites = store.write("campaign", |tx| {
-        let members = tx.members()?;
-        let sites = plan.sites.clone().or(drifted).unwrap_or_else(|| members.clone());
+        let invited = tx.invited(plan.sites.as_deref().or(drifted.as_deref()))?;
+        let sites = invited.map_err(|site| CampaignError::NotMember { site })?;
         if sites.is_empty() {
             return Err(CampaignError::NoSites);
-        }
-        if let Some(site) = sites.iter().find(|site| !members.contains(site)) {
-            return Err(CampaignError::NotMember { site: site.clone() });
         }
         let row = CampaignRow {
             created_unix_s: now_unix_s,
@@ -304,4 +301,30 @@ fn order(
 fn shortened(text: &str) -> String {
     let end = (0..=text.len().min(TITLE_BYTES_MAX)).rev().find(|end| text.is_char_boundary(*end));
     text[..end.unwrap_or(0)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{NOW, Scene, name, project, site};
+
+    #[test]
+    fn a_site_named_twice_is_asked_once() {
+        let scene = Scene::new(&["a", "b"]);
+        let clause = bins_clause(&project(), "chol", &["<1".to_owned()]).unwrap();
+        let plan = Plan {
+            project: name(),
+            target: Target::Slice(Selector::new(vec![clause]).unwrap()),
+            sites: Some(vec![site("b"), site("b")]),
+            title: None,
+            closes_in: Duration::from_secs(60),
+            items_max: 10,
+            epsilon: 0.5,
+        };
+        let created = create(&scene.store, &plan, NOW).unwrap();
+        assert_eq!(created.sites, [site("b")]);
+        let stranger = Plan { sites: Some(vec![site("z")]), ..plan };
+        let refused = create(&scene.store, &stranger, NOW);
+        assert!(matches!(refused, Err(CampaignError::NotMember { .. })));
+    }
 }

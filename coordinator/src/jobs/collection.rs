@@ -11,11 +11,8 @@ use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{ProjectName, SiteName};
 use insitu_protocol::session::{CollectionId, Purpose};
 
-use crate::session::{ATTEMPTS_MAX, LIFE_S_MAX, Proposal, Unfit, propose};
+use crate::session::{ATTEMPTS_MAX, LIFE_S_MAX, Proposal, Unfit, propose, seconds};
 use crate::store::{CollectionRow, CollectionState, SessionState, Store, StoreError, Tx};
-
-/// Longest that one attempt may take, seconds.
-const CLOSES_IN_S_MAX: u64 = LIFE_S_MAX.unsigned_abs();
 
 /// What a collection is to be.
 #[derive(Clone, Debug)]
@@ -53,7 +50,7 @@ pub enum CollectionError {
         site: SiteName,
     },
     /// Too long, or no time at all.
-    #[error("an attempt takes 1 to {CLOSES_IN_S_MAX} seconds, not {got}")]
+    #[error("an attempt takes 1 to {LIFE_S_MAX} seconds, not {got}")]
     Deadline {
         /// Seconds asked for.
         got: u64,
@@ -86,9 +83,7 @@ pub enum CollectionError {
 pub fn start(store: &Store, plan: &Plan, now_unix_s: i64) -> Result<CollectionId, CollectionError> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|source| CollectionError::Random { source })?;
-    let got = plan.closes_in.as_secs();
-    let closes_in_s = i64::try_from(got).ok().filter(|_| (1..=CLOSES_IN_S_MAX).contains(&got));
-    let closes_in_s = closes_in_s.ok_or(CollectionError::Deadline { got })?;
+    let closes_in_s = seconds(plan.closes_in).map_err(|got| CollectionError::Deadline { got })?;
     store.write("start_collection", |tx| {
         let unknown = || CollectionError::UnknownProject { project: plan.project.clone() };
         let project = tx.project(&plan.project)?.ok_or_else(unknown)?;
@@ -97,7 +92,8 @@ pub fn start(store: &Store, plan: &Plan, now_unix_s: i64) -> Result<CollectionId
         if let Some(other) = tx.collections()?.iter().find(|row| open(row)) {
             return Err(CollectionError::StillOpen { collection: other.id });
         }
-        let sites = invited(tx, plan)?;
+        let invited = tx.invited(plan.sites.as_deref())?;
+        let sites = invited.map_err(|site| CollectionError::NotMember { site })?;
         let row = CollectionRow {
             id: Fixed(id),
             project: project.name.clone(),
@@ -185,17 +181,6 @@ fn attempt(
         closes_in_s: row.closes_in_s,
     };
     Ok(propose(tx, proposal, now_unix_s)?.map(drop))
-}
-
-fn invited(tx: &Tx<'_>, plan: &Plan) -> Result<Vec<SiteName>, CollectionError> {
-    let members = tx.members()?;
-    let mut sites = plan.sites.clone().unwrap_or_else(|| members.clone());
-    sites.sort();
-    sites.dedup();
-    match sites.iter().find(|site| !members.contains(site)) {
-        Some(site) => Err(CollectionError::NotMember { site: site.clone() }),
-        None => Ok(sites),
-    }
 }
 
 #[cfg(test)]

@@ -22,14 +22,11 @@ use crate::agreement::ReportError;
 use crate::evaluation::{self, Verdict};
 use crate::publish::{self, PublishError};
 use crate::registry::RegistryError;
-use crate::session::{ATTEMPTS_MAX, LIFE_S_MAX, Proposal, Unfit, propose};
+use crate::session::{ATTEMPTS_MAX, LIFE_S_MAX, Proposal, Unfit, propose, seconds};
 use crate::store::{
     EvaluationRow, EvaluationState, Noise, OrderKind, Promotion, RunRow, SecureAggregation,
     SessionState, StoreError, Terms, Tx,
 };
-
-/// Longest that sites may take, seconds.
-const CLOSES_IN_S_MAX: u64 = LIFE_S_MAX.unsigned_abs();
 
 /// What an evaluation is to be.
 #[derive(Clone, Debug)]
@@ -97,7 +94,7 @@ pub enum EvaluationError {
     #[error("there is no site to ask: `insitu-coordinator site add NAME` first")]
     NoSites,
     /// Too long, or no time at all.
-    #[error("sites have 1 to {CLOSES_IN_S_MAX} seconds, not {got}")]
+    #[error("sites have 1 to {LIFE_S_MAX} seconds, not {got}")]
     Deadline {
         /// Seconds asked for.
         got: u64,
@@ -189,9 +186,7 @@ pub(super) fn begin(
 ) -> Result<EvaluationId, EvaluationError> {
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|source| EvaluationError::Random { source })?;
-    let got = plan.closes_in.as_secs();
-    let closes_in_s = i64::try_from(got).ok().filter(|_| (1..=CLOSES_IN_S_MAX).contains(&got));
-    let closes_in_s = closes_in_s.ok_or(EvaluationError::Deadline { got })?;
+    let closes_in_s = seconds(plan.closes_in).map_err(|got| EvaluationError::Deadline { got })?;
     let bundle = plan.candidate;
     let known = tx.bundle(bundle)?.ok_or(RegistryError::Unknown { digest: bundle })?;
     let no_active = || EvaluationError::NoActive { project: known.project.clone() };
@@ -270,8 +265,10 @@ pub(super) fn conclude(
     let plan = Plan {
         candidate: result,
         terms,
-        sites: Some(members_of(tx, run)?),
-        closes_in: Duration::from_secs(run.closes_in_s.unsigned_abs().min(CLOSES_IN_S_MAX)),
+        sites: Some(tx.still_members(tx.run_sites(run.id)?)?),
+        closes_in: Duration::from_secs(
+            run.closes_in_s.unsigned_abs().min(LIFE_S_MAX.unsigned_abs()),
+        ),
         secure: run.secure,
         colluders: run.colluders,
         promotes: true,
@@ -285,14 +282,6 @@ pub(super) fn conclude(
         }
     }
     Ok(())
-}
-
-/// The sites of a run that are members still.
-fn members_of(tx: &Tx<'_>, run: &RunRow) -> Result<Vec<SiteName>, StoreError> {
-    let members = tx.members()?;
-    let mut sites = tx.run_sites(run.id)?;
-    sites.retain(|site| members.contains(site));
-    Ok(sites)
 }
 
 /// Ends the evaluations that are due, or tries them again.
@@ -327,11 +316,9 @@ fn is_due(tx: &Tx<'_>, id: EvaluationId, now_unix_s: i64) -> Result<bool, Evalua
 /// Invited members that have not answered alone.
 fn missing(tx: &Tx<'_>, row: &EvaluationRow) -> Result<usize, StoreError> {
     let evaluation = row.order.evaluation;
-    let members = tx.members()?;
     let answered = tx.counted_sites(&row.order.project, &Body::Evaluation { evaluation })?;
-    let mut sites = tx.evaluation_sites(evaluation)?;
-    sites.retain(|site| members.contains(site) && !answered.contains(site));
-    Ok(sites.len())
+    let sites = tx.still_members(tx.evaluation_sites(evaluation)?)?;
+    Ok(sites.iter().filter(|site| !answered.contains(site)).count())
 }
 
 /// Ends an evaluation that is due. The transaction may have waited for another one, so it is looked
@@ -462,15 +449,9 @@ fn compared(project: &Project, bundles: &[Bundle; 2]) -> Result<EvaluationOrder,
 }
 
 fn invited(tx: &Tx<'_>, plan: &Plan) -> Result<Vec<SiteName>, EvaluationError> {
-    let members = tx.members()?;
-    let mut sites = plan.sites.clone().unwrap_or_else(|| members.clone());
-    sites.sort();
-    sites.dedup();
-    match sites.iter().find(|site| !members.contains(site)) {
-        Some(site) => Err(EvaluationError::NotMember { site: site.clone() }),
-        None if sites.is_empty() => Err(EvaluationError::NoSites),
-        None => Ok(sites),
-    }
+    let invited = tx.invited(plan.sites.as_deref())?;
+    let sites = invited.map_err(|site| EvaluationError::NotMember { site })?;
+    if sites.is_empty() { Err(EvaluationError::NoSites) } else { Ok(sites) }
 }
 
 #[cfg(test)]

@@ -8,8 +8,6 @@ mod plan;
 mod sums;
 mod together;
 
-use std::collections::BTreeSet;
-
 use insitu_models::bundle::Bundle;
 use insitu_models::manifest::Sentence;
 use insitu_models::robust::RobustError;
@@ -233,9 +231,7 @@ fn current(
     row: &RoundRow,
     now_unix_s: i64,
 ) -> Result<Round, TrainingError> {
-    let members: BTreeSet<SiteName> = tx.members()?.into_iter().collect();
-    let mut invited = tx.run_sites(run.id)?;
-    invited.retain(|site| members.contains(site));
+    let invited = tx.still_members(tx.run_sites(run.id)?)?;
     let mut answered = answered(tx, run, row)?;
     answered.retain(|site| invited.contains(site));
     let mut round = Round::open(invited, run.quorum, row.closes_unix_s);

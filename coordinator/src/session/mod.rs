@@ -9,6 +9,8 @@ pub mod desk;
 pub mod report;
 pub mod vector;
 
+use std::time::Duration;
+
 use insitu_privacy::GaussianScale;
 use insitu_privacy::secagg::{
     NoiseShareError, Parameters, Ring, Session, SessionError as ParametersError, SessionId, Site,
@@ -132,6 +134,13 @@ pub enum Unfit {
         /// Scale of the noise in the sum, in grid steps.
         noise: f64,
     },
+}
+
+/// How long sites are given, in whole seconds; the error is what was asked for, when that is none or
+/// more than [`LIFE_S_MAX`].
+pub(crate) fn seconds(given: Duration) -> Result<i64, u64> {
+    let asked = given.as_secs();
+    i64::try_from(asked).ok().filter(|s| (1..=LIFE_S_MAX).contains(s)).ok_or(asked)
 }
 
 /// Opens a session and tells its members, or says why there can be none.

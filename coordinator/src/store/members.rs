@@ -126,6 +126,34 @@ impl Tx<'_> {
         self.rows(sql, [], |row| name(row, 0))
     }
 
+    /// The sites to ask, by name: the `chosen` ones, each once, or every member. The inner error is
+    /// one that is not a member.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn invited(
+        &self,
+        chosen: Option<&[SiteName]>,
+    ) -> Result<Result<Vec<SiteName>, SiteName>, StoreError> {
+        let members = self.members()?;
+        let Some(chosen) = chosen else { return Ok(Ok(members)) };
+        let mut sites = chosen.to_vec();
+        sites.sort();
+        sites.dedup();
+        let stranger = sites.iter().find(|site| members.binary_search(site).is_err()).cloned();
+        Ok(stranger.map_or(Ok(sites), Err))
+    }
+
+    /// Of these sites, those that are members still.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn still_members(&self, mut sites: Vec<SiteName>) -> Result<Vec<SiteName>, StoreError> {
+        let members = self.members()?;
+        sites.retain(|site| members.binary_search(site).is_ok());
+        Ok(sites)
+    }
+
     /// Revokes a site; `false` when there is no such member.
     ///
     /// # Errors

@@ -42,15 +42,9 @@ const ADAPTIVE_RATE: f64 = 0.1;
 
 /// The sites that a plan invites, by name.
 pub(super) fn invited(tx: &Tx<'_>, plan: &Plan) -> Result<Vec<SiteName>, TrainingError> {
-    let members = tx.members()?;
-    let mut sites = plan.sites.clone().unwrap_or_else(|| members.clone());
-    sites.sort();
-    sites.dedup();
-    match sites.iter().find(|site| !members.contains(site)) {
-        Some(site) => Err(TrainingError::NotMember { site: site.clone() }),
-        None if sites.is_empty() => Err(TrainingError::NoSites),
-        None => Ok(sites),
-    }
+    let invited = tx.invited(plan.sites.as_deref())?;
+    let sites = invited.map_err(|site| TrainingError::NotMember { site })?;
+    if sites.is_empty() { Err(TrainingError::NoSites) } else { Ok(sites) }
 }
 
 /// The run that a plan describes.

@@ -24,9 +24,7 @@ pub(super) fn begin(
     round: RoundRow,
     now_unix_s: i64,
 ) -> Result<Result<(), String>, TrainingError> {
-    let members = tx.members()?;
-    let mut invited = tx.run_sites(run.id)?;
-    invited.retain(|site| members.contains(site));
+    let invited = tx.still_members(tx.run_sites(run.id)?)?;
     let closes_unix_s = now_unix_s.saturating_add(run.closes_in_s);
     let round = RoundRow { closes_unix_s, noise: Noise::Together, ..round };
     let attempts = tx.attempts(run.id, round.number)?;
