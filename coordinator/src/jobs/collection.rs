@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use insitu_daemon::telemetry::explain;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{ProjectName, SiteName};
 use insitu_protocol::session::{CollectionId, Purpose};
 
-use crate::session::{ATTEMPTS_MAX, LIFE_S_MAX, Proposal, Unfit, propose, seconds};
-use crate::store::{CollectionRow, CollectionState, SessionState, Store, StoreError, Tx};
+use super::end_due;
+use crate::session::{LIFE_S_MAX, Progress, Proposal, Unfit, attempts, propose, seconds};
+use crate::store::{CollectionRow, CollectionState, Store, StoreError, Tx};
 
 /// What a collection is to be.
 #[derive(Clone, Debug)]
@@ -115,47 +115,34 @@ pub fn start(store: &Store, plan: &Plan, now_unix_s: i64) -> Result<CollectionId
 /// Ends the collections whose attempt is over, or tries again.
 ///
 /// # Errors
-/// [`StoreError`].
+/// The first [`StoreError`]; the other collections are ended.
 pub fn advance(store: &Store, now_unix_s: i64) -> Result<(), StoreError> {
-    let over = |tx: &Tx<'_>| {
-        let mut over = Vec::new();
-        for row in tx.collections()? {
-            let newest = tx.attempts(row.id, 0)?.pop();
-            let waits = newest.is_some_and(|session| session.state == SessionState::Open);
-            if row.state == CollectionState::Open && !waits {
-                over.push(row.id);
-            }
-        }
-        Ok::<_, StoreError>(over)
-    };
-    for id in store.read("over_collections", over)? {
-        store.write("end_collection", |tx| end(tx, id, now_unix_s))?;
-    }
-    Ok(())
+    let mut open = store.read("open_collections", |tx| tx.collections())?;
+    open.retain(|row| row.state == CollectionState::Open);
+    end_due(
+        store,
+        ("collection_due", "end_collection"),
+        open,
+        |tx, row| Ok(!tx.is_attempted(row.id, 0)?),
+        |tx, row| end(tx, row.id, now_unix_s),
+    )
 }
 
 fn end(tx: &Tx<'_>, id: CollectionId, now_unix_s: i64) -> Result<(), StoreError> {
     let Some(row) = tx.collection(id)?.filter(|row| row.state == CollectionState::Open) else {
         return Ok(());
     };
-    let attempts = tx.attempts(id, 0)?;
-    let number = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
-    let reason = match attempts.last() {
-        Some(last) if last.state == SessionState::Open => return Ok(()),
-        Some(last) if last.state == SessionState::Summed => {
+    match attempts(tx, id, 0, |number| attempt(tx, &row, number, now_unix_s))? {
+        Progress::Waits => Ok(()),
+        Progress::Summed => {
             tracing::info!(collection = %id, "statistics collected");
-            return tx.end_collection(id, CollectionState::Finished, "", now_unix_s);
+            tx.end_collection(id, CollectionState::Finished, "", now_unix_s)
         }
-        Some(last) if number >= ATTEMPTS_MAX => {
-            format!("{number} attempts failed, the last because {}", last.reason)
+        Progress::GivenUp(reason) => {
+            tracing::warn!(collection = %id, reason, "collection abandoned");
+            tx.end_collection(id, CollectionState::Abandoned, &reason, now_unix_s)
         }
-        Some(_) | None => match attempt(tx, &row, number, now_unix_s)? {
-            Ok(()) => return Ok(()),
-            Err(unfit) => explain(&unfit),
-        },
-    };
-    tracing::warn!(collection = %id, reason, "collection abandoned");
-    tx.end_collection(id, CollectionState::Abandoned, &reason, now_unix_s)
+    }
 }
 
 fn attempt(

@@ -17,15 +17,15 @@ use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 use insitu_protocol::session::Purpose;
 
-use super::Bench;
+use super::{Bench, end_due};
 use crate::agreement::ReportError;
 use crate::evaluation::{self, Verdict};
 use crate::publish::{self, PublishError};
 use crate::registry::RegistryError;
-use crate::session::{ATTEMPTS_MAX, LIFE_S_MAX, Proposal, Unfit, propose, seconds};
+use crate::session::{LIFE_S_MAX, Progress, Proposal, Unfit, attempts, propose, seconds};
 use crate::store::{
     EvaluationRow, EvaluationState, Noise, OrderKind, Promotion, RunRow, SecureAggregation,
-    SessionState, StoreError, Terms, Tx,
+    StoreError, Terms, Tx,
 };
 
 /// What an evaluation is to be.
@@ -290,15 +290,13 @@ pub(super) fn conclude(
 /// The first [`EvaluationError`]; the others are ended.
 pub fn advance(bench: Bench<'_>, now_unix_s: i64) -> Result<(), EvaluationError> {
     let open = bench.store.read("open_evaluations", |tx| tx.open_evaluations())?;
-    let mut outcome = Ok(());
-    for id in open {
-        if !bench.store.read("evaluation_due", |tx| is_due(tx, id, now_unix_s))? {
-            continue;
-        }
-        let ended = bench.store.write("end_evaluation", |tx| end(tx, bench, id, now_unix_s));
-        outcome = outcome.and(ended);
-    }
-    outcome
+    end_due(
+        bench.store,
+        ("evaluation_due", "end_evaluation"),
+        open,
+        |tx, id| is_due(tx, *id, now_unix_s),
+        |tx, id| end(tx, bench, *id, now_unix_s),
+    )
 }
 
 /// Whether time or answers change an open evaluation.
@@ -307,8 +305,7 @@ fn is_due(tx: &Tx<'_>, id: EvaluationId, now_unix_s: i64) -> Result<bool, Evalua
         return Ok(false);
     };
     if row.noise == Noise::Together {
-        let newest = tx.attempts(id, 0)?.pop();
-        return Ok(newest.is_none_or(|session| session.state != SessionState::Open));
+        return Ok(!tx.is_attempted(id, 0)?);
     }
     Ok(now_unix_s >= row.order.closes_unix_s || missing(tx, &row)? == 0)
 }
@@ -321,8 +318,7 @@ fn missing(tx: &Tx<'_>, row: &EvaluationRow) -> Result<usize, StoreError> {
     Ok(sites.iter().filter(|site| !answered.contains(site)).count())
 }
 
-/// Ends an evaluation that is due. The transaction may have waited for another one, so it is looked
-/// at again.
+/// Ends an evaluation if it is due.
 fn end(
     tx: &Tx<'_>,
     bench: Bench<'_>,
@@ -334,20 +330,24 @@ fn end(
     }
     let Some(row) = tx.evaluation(id)? else { return Ok(()) };
     let order = &row.order;
-    let abandoned = match row.noise {
+    let progress = match row.noise {
         Noise::Together => together(tx, &row, now_unix_s)?,
         Noise::Alone => {
             let answers = tx.counted_sites(&order.project, &Body::Evaluation { evaluation: id })?;
-            Ended::of(answers.is_empty().then(|| "no site answered in time".to_owned()))
+            if answers.is_empty() {
+                Progress::GivenUp("no site answered in time".to_owned())
+            } else {
+                Progress::Summed
+            }
         }
     };
-    match abandoned {
-        Ended::Again => return Ok(()),
-        Ended::Abandoned(reason) => {
+    match progress {
+        Progress::Waits => return Ok(()),
+        Progress::GivenUp(reason) => {
             tracing::warn!(evaluation = %id, reason, "evaluation abandoned");
             return Ok(tx.end_evaluation(id, EvaluationState::Abandoned, &reason, now_unix_s)?);
         }
-        Ended::Finished => tx.end_evaluation(id, EvaluationState::Finished, "", now_unix_s)?,
+        Progress::Summed => tx.end_evaluation(id, EvaluationState::Finished, "", now_unix_s)?,
     }
     let active = tx.active_publication(&order.project)?.map(|publication| publication.bundle);
     let verdict = evaluation::verdict(tx, order.current.bundle, order.candidate.bundle)?;
@@ -358,39 +358,15 @@ fn end(
     Ok(())
 }
 
-/// How an evaluation ended, if it did.
-enum Ended {
-    Again,
-    Finished,
-    Abandoned(String),
-}
-
-impl Ended {
-    fn of(reason: Option<String>) -> Self {
-        reason.map_or(Self::Finished, Self::Abandoned)
-    }
-}
-
-fn together(tx: &Tx<'_>, row: &EvaluationRow, now_unix_s: i64) -> Result<Ended, StoreError> {
+/// Sees to the sum of an evaluation.
+fn together(tx: &Tx<'_>, row: &EvaluationRow, now_unix_s: i64) -> Result<Progress, StoreError> {
     let order = &row.order;
-    let attempts = tx.attempts(order.evaluation, 0)?;
-    let number = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
-    Ok(match attempts.last() {
-        Some(last) if last.state == SessionState::Summed => Ended::Finished,
-        Some(last) if number >= ATTEMPTS_MAX => {
-            Ended::Abandoned(format!("{number} attempts failed, the last because {}", last.reason))
-        }
-        Some(_) | None => {
-            let project = tx.project_version(&order.project, order.project_version)?;
-            let sites = tx.evaluation_sites(order.evaluation)?;
-            match project {
-                None => Ended::Abandoned("its version of the project is gone".to_owned()),
-                Some(project) => match attempt(tx, row, &project, &sites, number, now_unix_s)? {
-                    Ok(()) => Ended::Again,
-                    Err(unfit) => Ended::Abandoned(explain(&unfit)),
-                },
-            }
-        }
+    let Some(project) = tx.project_version(&order.project, order.project_version)? else {
+        return Ok(Progress::GivenUp("its version of the project is gone".to_owned()));
+    };
+    let sites = tx.evaluation_sites(order.evaluation)?;
+    attempts(tx, order.evaluation, 0, |number| {
+        attempt(tx, row, &project, &sites, number, now_unix_s)
     })
 }
 

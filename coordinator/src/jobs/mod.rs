@@ -14,7 +14,7 @@ use crate::campaign;
 use crate::publish::{PublishError, canary};
 use crate::registry::Registry;
 use crate::session::desk::{self, SessionError, Sessions};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 use evaluation::EvaluationError;
 use training::TrainingError;
 
@@ -87,4 +87,26 @@ pub fn tick(bench: Bench<'_>, sessions: &Sessions, now_unix_s: i64) -> Result<()
     evaluated?;
     watched?;
     Ok(trained?)
+}
+
+/// Ends what of `open` is due, each in a transaction of its own; the first error is returned.
+///
+/// The transaction that ends it may have waited for another one, so `end` looks again.
+fn end_due<T, E: From<StoreError>>(
+    store: &Store,
+    (look, act): (&'static str, &'static str),
+    open: Vec<T>,
+    is_due: impl Fn(&Tx<'_>, &T) -> Result<bool, E>,
+    end: impl Fn(&Tx<'_>, &T) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut outcome = Ok(());
+    for one in &open {
+        let ended = match store.read(look, |tx| is_due(tx, one)) {
+            Ok(true) => store.write(act, |tx| end(tx, one)),
+            Ok(false) => Ok(()),
+            Err(error) => Err(error),
+        };
+        outcome = outcome.and(ended);
+    }
+    outcome
 }

@@ -18,8 +18,8 @@ use insitu_protocol::project::Project;
 
 pub use plan::Plan;
 
-use super::Bench;
 use super::evaluation::{self, EvaluationError};
+use super::{Bench, end_due};
 use crate::aggregate::{self, RoundSum};
 use crate::downlink::DownlinkError;
 use crate::ledger::{DELTA, shown_epsilon};
@@ -174,26 +174,23 @@ pub fn start(bench: Bench<'_>, plan: &Plan, now_unix_s: i64) -> Result<RunId, Tr
 /// # Errors
 /// The first [`TrainingError`]; a round that could not be closed stays as it is, the others close.
 pub fn advance(bench: Bench<'_>, now_unix_s: i64) -> Result<(), TrainingError> {
-    let due = bench.store.read("due_rounds", |tx| {
-        let mut due = Vec::new();
-        for run in tx.open_runs()? {
-            let row = newest(tx, &run)?;
-            let waits = match row.noise {
-                Noise::Alone => current(tx, &run, &row, now_unix_s)?.phase() == Phase::Open,
-                Noise::Together => together::newest(tx, &run, &row)?.state == SessionState::Open,
-            };
-            if !waits {
-                due.push(run.id);
-            }
-        }
-        Ok::<_, TrainingError>(due)
-    })?;
-    let mut outcome = Ok(());
-    for run in due {
-        let closed = bench.store.write("close_round", |tx| close(tx, bench, run, now_unix_s));
-        outcome = outcome.and(closed);
-    }
-    outcome
+    let open = bench.store.read("open_runs", |tx| tx.open_runs())?;
+    end_due(
+        bench.store,
+        ("round_due", "close_round"),
+        open,
+        |tx, run| is_due(tx, run, now_unix_s),
+        |tx, run| close(tx, bench, run.id, now_unix_s),
+    )
+}
+
+/// Whether time, updates or a session change the newest round of an open run.
+fn is_due(tx: &Tx<'_>, run: &RunRow, now_unix_s: i64) -> Result<bool, TrainingError> {
+    let row = newest(tx, run)?;
+    Ok(match row.noise {
+        Noise::Alone => current(tx, run, &row, now_unix_s)?.phase() != Phase::Open,
+        Noise::Together => !tx.is_attempted(run.id, row.number)?,
+    })
 }
 
 /// Opens a round and asks the sites for it; the inner text says why the run must not go on.
@@ -246,8 +243,7 @@ fn current(
     Ok(round)
 }
 
-/// Closes the newest round of a run if it is due. The transaction may have waited for another
-/// one, so everything is looked at again.
+/// Closes the newest round of a run if it is due.
 fn close(tx: &Tx<'_>, bench: Bench<'_>, run: RunId, now_unix_s: i64) -> Result<(), TrainingError> {
     let Some(run) = tx.run(run)?.filter(|run| run.state == RunState::Open) else {
         return Ok(());

@@ -11,6 +11,7 @@ pub mod vector;
 
 use std::time::Duration;
 
+use insitu_daemon::telemetry::explain;
 use insitu_privacy::GaussianScale;
 use insitu_privacy::secagg::{
     NoiseShareError, Parameters, Ring, Session, SessionError as ParametersError, SessionId, Site,
@@ -167,6 +168,41 @@ pub fn propose(
     let (sites, attempt) = (session.order.members.len(), session.order.attempt);
     tracing::info!(session = %session.id, sites, attempt, "secure aggregation proposed");
     Ok(Ok(session.id))
+}
+
+/// How the attempts at one sum stand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// One is under way, a new one perhaps.
+    Waits,
+    /// One has the sum.
+    Summed,
+    /// There will be none, for this reason.
+    GivenUp(String),
+}
+
+/// Sees to the attempts at one sum: after a failure `again` proposes the next one, by its number,
+/// until there were [`ATTEMPTS_MAX`].
+///
+/// # Errors
+/// [`StoreError`], and what `again` returns.
+pub(crate) fn attempts<E: From<StoreError>>(
+    tx: &Tx<'_>,
+    occasion: Fixed<16>,
+    step: u32,
+    again: impl FnOnce(u32) -> Result<Result<(), Unfit>, E>,
+) -> Result<Progress, E> {
+    let attempts = tx.attempts(occasion, step)?;
+    let number = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
+    match attempts.last().map(|last| (last.state, &last.reason)) {
+        Some((SessionState::Open, _)) => Ok(Progress::Waits),
+        Some((SessionState::Summed, _)) => Ok(Progress::Summed),
+        Some((SessionState::Abandoned, reason)) if number >= ATTEMPTS_MAX => {
+            Ok(Progress::GivenUp(format!("{number} attempts failed, the last because {reason}")))
+        }
+        Some((SessionState::Abandoned, _)) | None => Ok(again(number)?
+            .map_or_else(|unfit| Progress::GivenUp(explain(&unfit)), |()| Progress::Waits)),
+    }
 }
 
 /// The session that an order proposes, as every site makes it from the same order.

@@ -269,6 +269,16 @@ impl Tx<'_> {
         })
     }
 
+    /// Whether one of these attempts is open.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn is_attempted(&self, occasion: Fixed<16>, step: u32) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM session WHERE occasion = $1 AND step = $2 AND state = 'open' \
+                   LIMIT 1";
+        Ok(self.row(sql, params![occasion.0, step], |_| Ok(()))?.is_some())
+    }
+
     /// The attempt at a round of a run, or at a collection or an evaluation (step 0), that has a
     /// sum, with that.
     ///

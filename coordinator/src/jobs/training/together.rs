@@ -1,6 +1,5 @@
 //! Rounds under secure aggregation: proposed, tried again, and given up for each site's own noise.
 
-use insitu_daemon::telemetry::explain;
 use insitu_protocol::ids::SiteName;
 use insitu_protocol::project::Project;
 use insitu_protocol::session::Purpose;
@@ -8,7 +7,7 @@ use insitu_protocol::session::Purpose;
 use super::TrainingError;
 use crate::aggregate::RoundSum;
 use crate::downlink::round_order;
-use crate::session::{ATTEMPTS_MAX, Proposal, Unfit, propose};
+use crate::session::{Progress, Proposal, Unfit, attempts, propose};
 use crate::store::{
     Noise, OrderKind, RoundRow, RunRow, SecureAggregation, SessionRow, SessionState, Tx,
 };
@@ -27,25 +26,17 @@ pub(super) fn begin(
     let invited = tx.still_members(tx.run_sites(run.id)?)?;
     let closes_unix_s = now_unix_s.saturating_add(run.closes_in_s);
     let round = RoundRow { closes_unix_s, noise: Noise::Together, ..round };
-    let attempts = tx.attempts(run.id, round.number)?;
-    let attempt = u32::try_from(attempts.len()).unwrap_or(u32::MAX);
-    let refused = match (run.secure, attempts.last()) {
-        _ if run.method.needs_each_update().is_some() => {
-            run.method.needs_each_update().unwrap_or_default().to_owned()
-        }
-        (SecureAggregation::Off, _) => "secure aggregation is off".to_owned(),
-        (SecureAggregation::On | SecureAggregation::Auto, Some(last))
-            if attempt >= ATTEMPTS_MAX =>
-        {
-            format!("{attempt} attempts failed, the last because {}", last.reason)
-        }
-        (SecureAggregation::On | SecureAggregation::Auto, _) => {
-            match attempt_at(tx, run, &round, &invited, attempt, now_unix_s)? {
-                Ok(()) => {
-                    tx.change_round(run.id, &round)?;
-                    return Ok(Ok(()));
-                }
-                Err(unfit) => explain(&unfit),
+    let refused = if let Some(reason) = run.method.needs_each_update() {
+        reason.to_owned()
+    } else if run.secure == SecureAggregation::Off {
+        "secure aggregation is off".to_owned()
+    } else {
+        let again = |number| attempt_at(tx, run, &round, &invited, number, now_unix_s);
+        match attempts(tx, run.id, round.number, again)? {
+            Progress::GivenUp(reason) => reason,
+            Progress::Waits | Progress::Summed => {
+                tx.change_round(run.id, &round)?;
+                return Ok(Ok(()));
             }
         }
     };
