@@ -2,13 +2,13 @@ use std::time::Duration;
 
 use insitu_protocol::ids::Digest;
 use insitu_protocol::order::Order;
-use insitu_protocol::release::Body;
+use insitu_protocol::release::{Body, Release};
 
 use super::*;
-use crate::downlink;
 use crate::round::report::{self, RunReport};
 use crate::store::{Method, Promotion, SecureAggregation};
-use crate::tests::{Agent, NOW, Scene, name, site};
+use crate::tests::{Agent, NOW, Scene, bundle, name, project, site};
+use crate::{downlink, publish};
 
 mod methods;
 mod secure;
@@ -199,6 +199,32 @@ fn a_failure_while_closing_leaves_the_round_open() {
     std::fs::rename(&aside, &objects).unwrap();
     scene.tick(NOW + 600).unwrap();
     assert_eq!(report(&scene, run).state, "finished");
+}
+
+#[test]
+fn a_run_that_cannot_go_on_holds_no_other_one_up() {
+    let scene = Scene::new(&["a"]);
+    scene.publish();
+    let broken = start(scene.bench(), &plan(1, None), NOW).unwrap();
+    let other = Project { name: "ward".parse().unwrap(), ..project() };
+    publish::project(&scene.store, &other, NOW).unwrap();
+    let why = Sentence::new("for the other project".to_owned()).unwrap();
+    let first = bundle().successor(bundle().head().clone(), why).unwrap();
+    let (store, registry, key) = (&scene.store, &scene.registry, &scene.key);
+    publish::import(store, registry, key, &other.name, &first, NOW).unwrap();
+    let run = start(scene.bench(), &Plan { project: other.name.clone(), ..plan(1, None) }, NOW);
+    let run = run.unwrap();
+    let mut agent = Agent::new("a");
+    for (run, project) in [(broken, name()), (run, other.name)] {
+        let release = agent.next(Body::Update { run, round: 1 }, values(0, 1));
+        let release = Release { project, ..release };
+        agent.send(&scene, &release, NOW).unwrap();
+        agent.pass(&release);
+    }
+    let file = rusqlite::Connection::open(scene.dir.path().join("store.db")).unwrap();
+    file.execute("DELETE FROM round WHERE run = ?1", [broken.0]).unwrap();
+    assert!(scene.tick(NOW).is_err());
+    assert_eq!((report(&scene, broken).state, report(&scene, run).state), ("open", "finished"));
 }
 
 #[test]
