@@ -15,16 +15,12 @@ use insitu_daemon::enroll::EnrollError;
 use insitu_daemon::link::client::CallError;
 use insitu_models::bundle::Bundle;
 use insitu_models::sign::PublicKey;
-use insitu_privacy::secagg::ConsentKey;
 use insitu_protocol::bytes::Fixed;
-use insitu_protocol::ids::SiteName;
 use insitu_protocol::order::Order;
 use insitu_protocol::release::{Body, CHAIN_START, Release, Values};
 use insitu_protocol::response::Refusal;
-use tokio::task::JoinSet;
-use tokio::time::Instant;
 
-use support::{SITES, Served, config, found, propose_round, shipped, take_part};
+use support::{Masked, Served, config, found, play_masked, shipped};
 
 fn release(sequence: u64, previous: Fixed<32>) -> Vec<u8> {
     let mut id = [0; 16];
@@ -133,32 +129,11 @@ async fn ten_agents_sum_a_head_over_mutual_tls() {
     let folder = tempfile::tempdir().unwrap();
     found(folder.path());
     let served = Served::start(folder.path());
-    let mut links = Vec::new();
-    for seed in 1..=SITES {
-        let site: SiteName = format!("site-{seed}").parse().unwrap();
-        let office = served.coordinator.office();
-        office.store.write("add", |tx| tx.add_site(&site, office.now_unix_s())).unwrap();
-        let (credentials, _) = served.join(&served.token(site.as_str())).await.unwrap();
-        let (link, _) = served.connect(&credentials).await.unwrap();
-        let key = ConsentKey::new(&[seed; 32]);
-        link.announce(Fixed(key.verify_key())).await.unwrap();
-        links.push((link, key));
-    }
-    let order = propose_round(served.coordinator.office());
-    let start = Instant::now();
-    let mut sites = JoinSet::new();
-    for (index, (link, key)) in links.into_iter().enumerate() {
-        let order = order.clone();
-        sites.spawn(async move { take_part(&link, &key, &order, index).await });
-    }
-    let costs = sites.join_all().await;
-    let seconds = start.elapsed().as_secs_f64();
+    let Masked { order, seconds, bytes, busy } = play_masked(&served).await;
     let session = session_of(&order).unwrap().parameters().id.0;
     let sum = served.coordinator.office().store.read("sum", |tx| tx.session_sum(Fixed(session)));
     // Each site adds its position and one, to every value.
     assert_eq!(sum.unwrap().unwrap().sums, vec![55; 77 * 385]);
-    let (bytes, busy): (Vec<usize>, Vec<f64>) = costs.into_iter().unzip();
-    let (bytes, busy) = (bytes.into_iter().max().unwrap(), busy.iter().sum::<f64>() / 10.0);
     println!(
         "ten sites, 29,645 values, mutual TLS on loopback: {seconds:.2} s; a site sends {bytes} \
          bytes and is busy for {:.1} ms",

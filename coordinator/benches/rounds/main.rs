@@ -20,14 +20,11 @@ use std::time::Duration;
 
 use insitu_coordinator::jobs::training;
 use insitu_coordinator::store::{Method, Promotion, SecureAggregation};
-use insitu_privacy::secagg::ConsentKey;
 use insitu_privacy::{GaussianScale, add_noise};
-use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{RunId, SiteName};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use support::{Served, found, propose_round, take_part};
+use support::{Masked, Served, found, play_masked};
 
 /// Agents of the small rounds, and of the large one.
 const FEW: usize = 10;
@@ -161,27 +158,7 @@ async fn masked() {
     let office = served.coordinator.office();
     let now = office.now_unix_s();
     office.store.write("revoke", |tx| tx.revoke_site(&"north".parse().unwrap(), now)).unwrap();
-    let mut links = Vec::new();
-    for seed in 1..=u8::try_from(FEW).unwrap() {
-        let site: SiteName = format!("site-{seed}").parse().unwrap();
-        office.store.write("add", |tx| tx.add_site(&site, now)).unwrap();
-        let (credentials, _) = served.join(&served.token(site.as_str())).await.unwrap();
-        let (link, _) = served.connect(&credentials).await.unwrap();
-        let key = ConsentKey::new(&[seed; 32]);
-        link.announce(Fixed(key.verify_key())).await.unwrap();
-        links.push((link, key));
-    }
-    let begin = Instant::now();
-    let order = propose_round(office);
-    let mut sites = JoinSet::new();
-    for (index, (link, key)) in links.into_iter().enumerate() {
-        let order = order.clone();
-        sites.spawn(async move { take_part(&link, &key, &order, index).await });
-    }
-    let costs = sites.join_all().await;
-    let seconds = begin.elapsed().as_secs_f64();
-    let bytes = costs.iter().map(|(bytes, _)| *bytes).max().unwrap();
-    let busy = costs.iter().map(|(_, busy)| busy).sum::<f64>() / FEW as f64;
+    let Masked { seconds, bytes, busy, .. } = play_masked(&served).await;
     println!("  under secure aggregation: {seconds:.3} s a round (bar 1)");
     println!("    an agent sends {:.1} kB (bar 122) and computes {busy:.4} s", bytes as f64 / 1e3);
     served.stop().await;

@@ -31,7 +31,7 @@ use insitu_protocol::order::RoundOrder;
 use insitu_protocol::release::{Body, CHAIN_START, Release, Values};
 use insitu_protocol::response::HelloAnswer;
 use insitu_protocol::session::{Purpose, SessionAnswer, SessionOrder};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 pub const FACTS: DeviceFacts = DeviceFacts {
@@ -130,11 +130,11 @@ pub fn shipped() -> std::path::PathBuf {
 }
 
 /// Sites of the measured round.
-pub const SITES: u8 = 10;
+const SITES: u8 = 10;
 /// Its head: 29,645 parameters.
 pub const SHAPE: (u16, u32) = (77, 385);
 
-pub fn propose_round(office: &Office) -> SessionOrder {
+fn propose_round(office: &Office) -> SessionOrder {
     let store = &office.store;
     let project = store.read("project", |tx| tx.project(&"heart-disease".parse().unwrap()));
     let project = project.unwrap().unwrap();
@@ -164,8 +164,46 @@ pub fn propose_round(office: &Office) -> SessionOrder {
     store.read("session", |tx| tx.session(id)).unwrap().unwrap().order
 }
 
+/// What a round under secure aggregation took.
+pub struct Masked {
+    pub order: SessionOrder,
+    pub seconds: f64,
+    /// Sent by one site, at most.
+    pub bytes: usize,
+    /// Seconds that a site computed, on average.
+    pub busy: f64,
+}
+
+/// Lets [`SITES`] new sites join and play a round under secure aggregation.
+pub async fn play_masked(served: &Served) -> Masked {
+    let office = served.coordinator.office();
+    let now = office.now_unix_s();
+    let mut links = Vec::new();
+    for seed in 1..=SITES {
+        let site = format!("site-{seed}").parse().unwrap();
+        office.store.write("add", |tx| tx.add_site(&site, now)).unwrap();
+        let (credentials, _) = served.join(&served.token(site.as_str())).await.unwrap();
+        let (link, _) = served.connect(&credentials).await.unwrap();
+        let key = ConsentKey::new(&[seed; 32]);
+        link.announce(Fixed(key.verify_key())).await.unwrap();
+        links.push((link, key));
+    }
+    let begin = Instant::now();
+    let order = propose_round(office);
+    let mut sites = JoinSet::new();
+    for (index, (link, key)) in links.into_iter().enumerate() {
+        let order = order.clone();
+        sites.spawn(async move { take_part(&link, &key, &order, index).await });
+    }
+    let costs = sites.join_all().await;
+    let seconds = begin.elapsed().as_secs_f64();
+    let bytes = costs.iter().map(|(bytes, _)| *bytes).max().unwrap();
+    let busy = costs.iter().map(|(_, busy)| busy).sum::<f64>() / f64::from(SITES);
+    Masked { order, seconds, bytes, busy }
+}
+
 /// A site's part of a session; the bytes that it sends, and the seconds that it computes.
-pub async fn take_part(
+async fn take_part(
     link: &Link,
     key: &ConsentKey,
     order: &SessionOrder,
