@@ -92,3 +92,15 @@ fn calibration_has_a_share_for_each_range_of_confidence() {
     let share = bins[1].accuracy.unwrap();
     assert!(share.low < 0.65 && 0.65 < share.high);
 }
+
+#[test]
+fn little_noise_has_the_variance_of_its_distribution() {
+    let release = Agent::new("a").next(Body::Confusion { window: 1 }, vec![1; 4]);
+    let variance = |scale_1024| {
+        let release = insitu_protocol::release::Release { scale_1024, ..release.clone() };
+        counts::noised(&release).unwrap().variance()
+    };
+    assert!((variance(8 * 1024) - 64.0).abs() < 1e-9);
+    // s = 1/2: (2e⁻² + 8e⁻⁸) / (1 + 2e⁻² + 2e⁻⁸), below s² = 1/4.
+    assert!((variance(512) - 0.2150).abs() < 1e-4);
+}
