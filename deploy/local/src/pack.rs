@@ -25,15 +25,15 @@ pub(crate) struct Options {
     /// The bundle's name
     #[arg(long)]
     name: String,
-    /// The project that it is for (TOML): its classes, and its one field of text
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["classes", "field"])]
+    /// The project that it is for (TOML): its classes, and its field of text
+    #[arg(long, value_name = "FILE", conflicts_with = "classes")]
     project: Option<PathBuf>,
     /// Classes instead of a project: one on each line
     #[arg(long, value_name = "FILE", required_unless_present = "project")]
     classes: Option<PathBuf>,
-    /// The project's field of the text
-    #[arg(long, default_value = "text")]
-    field: String,
+    /// The project's field of the text [default: its only one; of --classes text]
+    #[arg(long)]
+    field: Option<String>,
     /// Most tokens of a text
     #[arg(long, default_value_t = 128)]
     tokens: usize,
@@ -91,8 +91,13 @@ fn taxonomy(options: &Options) -> Result<(String, Vec<String>)> {
     if let Some(path) = &options.project {
         let place = || path.display().to_string();
         let project: Project = toml::from_str(&read(path)?).with_context(place)?;
-        let mut texts = project.fields.iter().filter(|field| field.kind == FieldKind::Text);
-        let field = texts.next().with_context(|| format!("{} has no field of text", place()))?;
+        let wanted = |name: &str| options.field.as_ref().is_none_or(|field| field == name);
+        let texts = project.fields.iter().filter(|field| field.kind == FieldKind::Text);
+        let mut texts = texts.filter(|field| wanted(field.name.as_str()));
+        let field = texts.next().with_context(|| {
+            let named = options.field.as_ref().map_or(String::new(), |field| format!(" {field}"));
+            format!("{} has no field of text{named}", place())
+        })?;
         ensure!(texts.next().is_none(), "{} has more than one field of text: say --field", place());
         let classes = project.classes.iter().map(|class| class.name.to_string()).collect();
         return Ok((field.name.to_string(), classes));
@@ -100,7 +105,8 @@ fn taxonomy(options: &Options) -> Result<(String, Vec<String>)> {
     let path = options.classes.as_ref().context("--project or --classes says which classes")?;
     let text = read(path)?;
     let classes = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    Ok((options.field.clone(), classes.map(str::to_owned).collect()))
+    let field = options.field.clone().unwrap_or_else(|| "text".to_owned());
+    Ok((field, classes.map(str::to_owned).collect()))
 }
 
 fn read(path: &Path) -> Result<String> {
@@ -112,4 +118,49 @@ fn read(path: &Path) -> Result<String> {
         place()
     );
     fs::read_to_string(path).with_context(place)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn options(words: &[&str]) -> Options {
+        let all = ["pack", "model", "out", "--name", "tiny"].iter().chain(words);
+        Line::try_parse_from(all).unwrap().options
+    }
+
+    const PROJECT: &str = include_str!("../../../models/bundles/heart-disease/project.toml");
+
+    #[test]
+    fn a_field_chooses_among_the_texts_of_a_project() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            let path = folder.path().join(name);
+            fs::write(&path, text).unwrap();
+            path.display().to_string()
+        };
+        let of = |words: &[&str]| taxonomy(&options(words)).map_err(|error| error.to_string());
+        // Its one text is called note.
+        let one = file("one.toml", PROJECT);
+        assert_eq!(of(&["--project", &one]).unwrap().0, "note");
+        let letter = "[[fields]]\nname = \"letter\"\ntitle = \"Letter\"\nkind = \"text\"\n";
+        let two = file("two.toml", &format!("{PROJECT}\n{letter}"));
+        let several = of(&["--project", &two]).unwrap_err();
+        assert!(several.ends_with("say --field"), "{several}");
+        assert_eq!(of(&["--project", &two, "--field", "letter"]).unwrap().0, "letter");
+        let none = of(&["--project", &two, "--field", "age"]).unwrap_err();
+        assert!(none.ends_with("has no field of text age"), "{none}");
+        let classes = file("classes", "heart\n\n bank \n");
+        let expected = |field: &str| Ok((field.to_owned(), vec!["heart".into(), "bank".into()]));
+        assert_eq!(of(&["--classes", &classes]), expected("text"));
+        assert_eq!(of(&["--classes", &classes, "--field", "note"]), expected("note"));
+    }
 }
