@@ -267,7 +267,7 @@ impl Manifest {
             return Err(ManifestError::Text);
         }
         range("tokenizer bytes", text.tokenizer.bytes, 1, TOKENIZER_BYTES_MAX)?;
-        length("tokens", text.tokens, 3, TOKENS_MAX)?;
+        check_tokens(text.tokens)?;
         length("vocabulary", text.vocabulary, 2, VOCABULARY_MAX)?;
         if !text.centre.is_empty() {
             length("centre", text.centre.len(), self.features, self.features)?;
@@ -277,6 +277,11 @@ impl Manifest {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a text may have so many tokens: its marks and a word, at least.
+pub(crate) fn check_tokens(tokens: usize) -> Result<(), ManifestError> {
+    length("tokens", tokens, 3, TOKENS_MAX)
 }
 
 fn range(what: &'static str, got: u64, min: u64, max: u64) -> Result<(), ManifestError> {

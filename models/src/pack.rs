@@ -19,7 +19,7 @@ use crate::golden::{Golden, GoldenError};
 use crate::head::{Head, HeadError, narrow};
 use crate::manifest::{
     BACKBONE_BYTES_MAX, Column, ColumnKind, FORMAT, Manifest, ManifestError, Pooling, Sentence,
-    TOKENIZER_BYTES_MAX, TextInput,
+    TOKENIZER_BYTES_MAX, TextInput, check_tokens,
 };
 use crate::text::{Encoder, TextError, unit};
 use crate::wordpiece::{TokenizerError, WordPiece};
@@ -136,8 +136,10 @@ impl TextModel {
     /// A backbone that gives a vector for each token is pooled as `pooling` says.
     ///
     /// # Errors
-    /// [`PackError`] when a file is missing, too large or refused.
+    /// [`PackError`] when a file is missing, too large or refused, or `tokens` are not 3 to
+    /// [`crate::manifest::TOKENS_MAX`].
     pub fn open(folder: &Path, tokens: usize, pooling: Pooling) -> Result<Self, PackError> {
+        check_tokens(tokens)?;
         let model = MODEL_FILES.iter().map(|name| folder.join(name)).find(|path| path.exists());
         let model = model.unwrap_or_else(|| folder.join(MODEL_FILES[0]));
         let backbone = read(&model, BACKBONE_BYTES_MAX)?;
