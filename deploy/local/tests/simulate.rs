@@ -204,6 +204,8 @@ fn bad_input_is_refused_with_its_place() {
     refused("--features age --sites 3 --epsilon 1 --mechanism dp-ftrl --rounds 7", 70, "passes");
     let two = "--features age --sites 3 --epsilon 1 --mechanism class-sums --optimiser fedadam";
     refused(two, 70, "for --mechanism gradient");
+    let seven = "--features age --sites 3 --epsilon 1 --mechanism class-sums --rounds 7";
+    refused(seven, 70, "class-sums is one round");
     refused("--text age --sites 3 --epsilon 1", 70, "--text needs a --bundle");
     refused("--text age --bundle . --sites 3 --epsilon 1", 70, "model.onnx");
     refused("--bundle . --sites 3 --epsilon 1", 70, "--text names their column");

@@ -24,7 +24,6 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
 use insitu_models::head::Head;
-use insitu_models::optimiser::Optimiser;
 use insitu_models::personal::personalise;
 use insitu_privacy::Delta;
 use insitu_privacy::contribution::ItemsPerSubject;
@@ -63,6 +62,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn simulate(options: &Options) -> Result<Outcome> {
     let stopwatch = Stopwatch::start();
+    options.check()?;
     let mut source =
         features::Source::open(&options.bundle, &options.features, options.text.as_deref())?;
     let mut columns = public_columns(&options.label, &source);
@@ -122,23 +122,6 @@ fn train_by(
     collector: &mut Collector,
     measure: impl FnMut(u32, &Head) -> Result<f64>,
 ) -> Result<Trained> {
-    let plain = options.optimiser == Optimiser::FedAvg;
-    let several = options.local_steps > 1;
-    ensure!(
-        options.mechanism == Mechanism::Gradient || (plain && !several),
-        "--optimiser and --local-steps are for --mechanism gradient"
-    );
-    ensure!(
-        !several || options.epsilon.0.is_none(),
-        "local steps mix the subjects of a site, whose parts could then not be clipped: they need \
-         --epsilon none"
-    );
-    ensure!(
-        options.proximal >= 0.0
-            && options.proximal.is_finite()
-            && (several || options.proximal <= 0.0),
-        "--proximal is a weight from 0 on, for --local-steps above 1"
-    );
     let plan = Plan {
         rounds: options.rounds.0,
         optimiser: options.optimiser,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 use insitu_models::optimiser::Optimiser;
 use insitu_privacy::Epsilon;
@@ -100,6 +101,35 @@ pub(crate) struct Options {
     /// Draw the accuracy by round into this SVG file
     #[arg(long, value_name = "FILE")]
     pub(super) plot: Option<PathBuf>,
+}
+
+impl Options {
+    /// Refuses what does not go together, before any work.
+    ///
+    /// # Errors
+    /// When an option would do nothing, or nothing sound.
+    pub(super) fn check(&self) -> Result<()> {
+        let plain = self.optimiser == Optimiser::FedAvg;
+        let several = self.local_steps > 1;
+        ensure!(
+            self.mechanism == Mechanism::Gradient || (plain && !several),
+            "--optimiser and --local-steps are for --mechanism gradient"
+        );
+        ensure!(
+            self.mechanism != Mechanism::ClassSums || matches!(self.rounds.0, None | Some(1)),
+            "--mechanism class-sums is one round: leave --rounds out"
+        );
+        ensure!(
+            !several || self.epsilon.0.is_none(),
+            "local steps mix the subjects of a site, whose parts could then not be clipped: they \
+             need --epsilon none"
+        );
+        ensure!(
+            self.proximal >= 0.0 && self.proximal.is_finite() && (several || self.proximal <= 0.0),
+            "--proximal is a weight from 0 on, for --local-steps above 1"
+        );
+        Ok(())
+    }
 }
 
 /// How sites' parts become a head.
