@@ -103,18 +103,17 @@ fn project(context: &Context, arguments: &DraftArguments) -> Result<ProjectRow, 
     Ok(row)
 }
 
-/// Redacted items without a prelabel, oldest first.
+/// Redacted items without a prelabel, oldest first; synthetic ones stay out.
 fn waiting(context: &Context, project: &ProjectRow) -> Result<Vec<(ItemRow, CleanItem)>, Failure> {
     let mut items: Vec<(ItemRow, CleanItem)> = Vec::new();
+    let mut last = 0;
     while items.len() < ITEMS_MAX {
-        let last = items.last().map_or(0, |(row, _)| row.item);
         let page = context.store.read("waiting items", |tx| {
             tx.items_in_stage(project.project, Stage::Clean, last, PAGE_ROWS)
         })?;
-        if page.is_empty() {
-            break;
-        }
-        for row in page {
+        let Some(row) = page.last() else { break };
+        last = row.item;
+        for row in page.into_iter().filter(|row| !row.synthetic) {
             let clean = CleanItem::load(&row)?;
             items.push((row, clean));
         }

@@ -14,6 +14,7 @@ use crate::prelabel::{Origin, Prelabel, Shelf, decode_probabilities};
 use crate::store::functions::FunctionsRow;
 use crate::store::items::Stage;
 use crate::store::orders::{BundleState, ProjectRow};
+use crate::testing;
 
 const SET: &str = r#"
 classes = ["ham", "spam"]
@@ -239,6 +240,8 @@ fn bad_sets_are_refused() {
 #[test]
 fn rules_draft_what_no_model_has_prelabeled_and_people_see_every_draft() {
     let (folder, context, row) = context(90);
+    // Of ages that rules know, too, but nobody has them.
+    testing::add_items_of(&context.store, &row, Some("a generator"), 600..690, 90);
     let set = folder.path().join("set.toml");
     std::fs::write(
         &set,
