@@ -56,7 +56,7 @@ pub(in crate::cli) struct SampleArguments {
     #[arg(long, requires = "project")]
     pub(in crate::cli) enqueue: bool,
     /// What makes an item worth a label [default: margin-kmeans, margin or typiclust, by what the
-    /// file has; of a project typiclust below ten labels a class]
+    /// file has; of a project without features margin, with few labels typiclust]
     #[arg(long, value_enum)]
     pub(in crate::cli) strategy: Option<StrategyName>,
     /// Tasks wanted

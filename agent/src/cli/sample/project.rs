@@ -10,7 +10,7 @@ use crate::cli::Context;
 use crate::cli::content::{Content, groups, model_in_use, snapshot};
 use crate::prelabel::Model;
 use crate::quality::next::TYPICAL_LABELS_PER_CLASS;
-use crate::quality::snapshot::{Snapshot, probabilities};
+use crate::quality::snapshot::{Labeled, probabilities};
 
 /// A project's items: those that wait first, then the labeled ones.
 pub(super) struct Known {
@@ -33,20 +33,29 @@ pub(super) fn read(
 ) -> Result<Known, Failure> {
     let snapshot = snapshot(context, name)?;
     let classes = snapshot.classes();
-    let labels = snapshot.labeled.iter().filter(|item| item.record.is_some()).count();
-    let strategy = arguments.strategy.unwrap_or(if labels < TYPICAL_LABELS_PER_CLASS * classes {
-        StrategyName::Typiclust
-    } else {
-        StrategyName::MarginKmeans
-    });
-    let mut model = model_in_use(context, &snapshot.project)?;
+    // An item may have nothing but a label of a class that is no more.
+    let labeled: Vec<&Labeled> =
+        snapshot.labeled.iter().filter(|item| item.record.is_some()).collect();
+    let project = &snapshot.project.definition;
+    let (strategy, mut model) = match arguments.strategy {
+        Some(strategy) if !needs_features(strategy) => (strategy, None),
+        asked => {
+            let model = model_in_use(context, &snapshot.project)?;
+            let features = model.is_some() || !project.features.is_empty();
+            let best = match (features, labeled.len() < TYPICAL_LABELS_PER_CLASS * classes) {
+                (false, _) => StrategyName::Margin,
+                (true, true) => StrategyName::Typiclust,
+                (true, false) => StrategyName::MarginKmeans,
+            };
+            (asked.unwrap_or(best), model)
+        }
+    };
     let keys: Vec<i64> = snapshot
         .waiting
         .iter()
         .map(|item| item.item)
-        .chain(snapshot.labeled.iter().map(|item| item.item))
+        .chain(labeled.iter().map(|item| item.item))
         .collect();
-    let project = &snapshot.project.definition;
     let content = Content::read(context, project, &keys, needs_features(strategy), &mut model)?;
     let waiting = snapshot.waiting.len();
     let mut table = Vec::with_capacity(keys.len() * classes);
@@ -55,7 +64,7 @@ pub(super) fn read(
     }
     table.resize(keys.len() * classes, 0.0); // nobody asks for those of labeled items
     let heads = match (strategy, &model) {
-        (StrategyName::Bald, Some(model)) => heads(model, &snapshot, &content, arguments.seed)?,
+        (StrategyName::Bald, Some(model)) => heads(model, &labeled, &content, arguments.seed)?,
         _ => Vec::new(),
     };
     let group = groups(&content.signatures, arguments.similarity)?;
@@ -92,17 +101,18 @@ fn needs_features(strategy: StrategyName) -> bool {
 /// What each head of a committee thinks of the items; the labeled ones are what they learn from.
 fn heads(
     model: &Model,
-    snapshot: &Snapshot,
+    labeled: &[&Labeled],
     content: &Content,
     seed: u64,
 ) -> Result<Vec<Vec<f64>>, Failure> {
     let refused = |error: &dyn std::error::Error| Failure::refused(error);
     let rows = || content.points.chunks_exact(content.dimensions.max(1));
-    let labeled = snapshot.labeled.iter().zip(rows().skip(snapshot.waiting.len()));
-    let lesson = |(item, features): (&crate::quality::snapshot::Labeled, _)| {
+    let waiting = content.names.len() - labeled.len();
+    let lesson = |(item, features): (&&Labeled, _)| {
         item.record.map(|class| Lesson { features, class: usize::from(class) })
     };
-    let lessons: Vec<Lesson<'_>> = labeled.filter_map(lesson).take(LESSONS_MAX).collect();
+    let lessons = labeled.iter().zip(rows().skip(waiting)).filter_map(lesson);
+    let lessons: Vec<Lesson<'_>> = lessons.take(LESSONS_MAX).collect();
     let heads = committee(model.head(), &lessons, seed).map_err(|error| refused(&error))?;
     let judge = |head: &insitu_models::head::Head| {
         let rows = rows().map(|item| head.probabilities(item, 1.0));

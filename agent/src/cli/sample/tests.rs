@@ -9,7 +9,7 @@ use super::super::arguments::{Arguments, Command};
 use super::super::testing::context;
 use super::sample;
 use crate::prelabel::{Draft, Prelabel};
-use crate::review::next;
+use crate::review::{Annotation, Decision, annotate, next};
 use crate::route;
 use crate::store::StoreError;
 use crate::store::items::Stage;
@@ -144,14 +144,7 @@ fn chosen_of(context: super::Context, words: &str) -> (Vec<String>, Value, super
     let all = format!("insitu-agent sample --json --project heart {words}");
     let parsed = Arguments::try_parse_from(all.split_whitespace()).unwrap();
     let Command::Sample(arguments) = parsed.command else { panic!("not a sample") };
-    // The command closes the store behind it: the test looks at the same files again.
-    let data = context.config.data.clone();
-    let again = super::Context {
-        config: context.config.clone(),
-        limits: context.limits.clone(),
-        store: crate::store::Store::open(&data).unwrap(),
-        clock: context.clock.clone(),
-    };
+    let again = again(&context);
     let mut out = Vec::new();
     sample(|| Ok(context), &arguments, &mut out).unwrap_or_else(|failure| panic!("{failure:?}"));
     let found: Value = serde_json::from_slice(&out).unwrap();
@@ -184,6 +177,65 @@ fn stored_items_are_chosen_once_and_come_first() {
     let Command::Sample(arguments) = parsed.command else { panic!("not a sample") };
     let refused = sample(|| Ok(context), &arguments, &mut Vec::new()).unwrap_err();
     assert!(refused.message.contains("there is no model"), "{}", refused.message);
+}
+
+/// A store behind another door: the command closes its own.
+fn again(context: &super::Context) -> super::Context {
+    super::Context {
+        config: context.config.clone(),
+        limits: context.limits.clone(),
+        store: crate::store::Store::open(&context.config.data).unwrap(),
+        clock: context.clock.clone(),
+    }
+}
+
+#[test]
+fn without_features_doubt_decides() {
+    let (_folder, context, _) = context(0);
+    let mut project = testing::project();
+    project.name = "bare".parse().unwrap();
+    project.features.clear();
+    let row = testing::put(&context.store, &project);
+    testing::add_items(&context.store, &row, 0..4, 4);
+    testing::prelabel(&context.store, &row, |_| 0.7);
+    let all = "insitu-agent sample --json --project bare";
+    let parsed = Arguments::try_parse_from(all.split_whitespace()).unwrap();
+    let Command::Sample(arguments) = parsed.command else { panic!("not a sample") };
+    let mut out = Vec::new();
+    sample(|| Ok(context), &arguments, &mut out).unwrap_or_else(|failure| panic!("{failure:?}"));
+    let found: Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!((&found["strategy"], &found["items"]), (&"margin".into(), &4.into()));
+}
+
+#[test]
+fn items_without_a_label_of_record_are_not_labeled() {
+    let (_folder, context, _) = context(0);
+    let mut project = testing::project();
+    let mut third = project.classes[0].clone();
+    third.name = insitu_protocol::text::Line::new("unclear").unwrap();
+    project.classes.push(third);
+    project.version += 1;
+    let row = testing::put(&context.store, &project);
+    testing::add_items(&context.store, &row, 0..40, 40);
+    testing::prelabel(&context.store, &row, |_| 0.7);
+    let eve = testing::person(&context.store, "eve", Role::Expert);
+    let cards = next(&context.store, &eve, &row.definition.name, 2, 5).unwrap();
+    for (card, class) in cards.iter().zip([0, 2]) {
+        let annotation = Annotation {
+            key: hex::encode(card.row.opaque),
+            class: Some(class),
+            seconds: 1.0,
+            decision: Decision::Correct,
+            comment: None,
+            looks_real: None,
+        };
+        annotate(&context.store, &eve, &card.row.opaque, &annotation, 6).unwrap();
+    }
+    project.classes.pop();
+    project.version += 1;
+    testing::put(&context.store, &project);
+    let (_, found, _) = chosen_of(context, "-n 1 --strategy margin");
+    assert_eq!(found["labeled"], 1, "{found}");
 }
 
 /// Of three classes two items are as sure of the first, but one knows what it is else.
