@@ -1,12 +1,13 @@
 //! `measure calibration` on bins: counts instead of items, as a release has them, with noise.
 
+use insitu_daemon::exit;
 use insitu_measure::calibration::{Bin, Risk, auto_accept_noised};
 use serde::Serialize;
 
 use super::arguments::CalibrationArguments;
 use super::{Estimate, Report, bar, percent};
-use crate::cli::columns::{Column, Fault, InputError, Table};
-use crate::cli::table;
+use crate::cli::columns::{Column, Fault, Table};
+use crate::cli::{Failure, table};
 
 /// Greatest count, and greatest size of noise.
 const COUNT_MAX: f64 = 1e15;
@@ -36,13 +37,17 @@ struct Row {
 pub(super) fn measure(
     table: &Table,
     arguments: &CalibrationArguments,
-) -> Result<Option<BinsReport>, InputError> {
+) -> Result<Option<BinsReport>, Failure> {
     let chosen = |name: &str| table.choose(None, &[name]);
     let (Some(low), Some(items), Some(correct)) =
         (chosen("low")?, chosen("items")?, chosen("correct")?)
     else {
         return Ok(None);
     };
+    if arguments.unlabelled.is_some() {
+        let text = "--unlabelled needs answers one by one, and the file holds bins";
+        return Err(Failure::text(exit::USAGE, text));
+    }
     let mut bins = Vec::with_capacity(table.rows());
     for row in 0..table.rows() {
         let count = |column: &Column| table.number_in(column, row, -COUNT_MAX, COUNT_MAX);
@@ -52,9 +57,11 @@ pub(super) fn measure(
     bins.sort_by(|a, b| a.low.total_cmp(&b.low));
     if let Some(twice) = bins.windows(2).find(|pair| pair[0].low >= pair[1].low) {
         let text = format!("two bins start at {}", twice[0].low);
-        return Err(table.fault(Fault::Shape(text)));
+        return Err(table.fault(Fault::Shape(text)).into());
     }
-    report(bins, arguments).map(Some).map_err(|error| table.fault(Fault::Shape(error.to_string())))
+    let report =
+        report(bins, arguments).map_err(|error| table.fault(Fault::Shape(error.to_string())))?;
+    Ok(Some(report))
 }
 
 fn report(

@@ -2,16 +2,17 @@
 
 use std::collections::HashMap;
 
+use insitu_daemon::exit;
 use insitu_measure::agreement::{
     Confusion, Rectangle, Span, SpanAgreement, SpanScore, Weights, match_boxes, token_labels,
 };
 use serde::Serialize;
 
-use super::arguments::AgreementArguments;
+use super::arguments::{AgreementArguments, ScaleName};
 use super::ratings::{ITEM_NAMES, LABEL_NAMES, RATER_NAMES};
 use super::{Estimate, LEVEL, Report, cell};
 use crate::cli::columns::{Categories, Fault, InputError, Table};
-use crate::cli::table;
+use crate::cli::{Failure, table};
 
 /// Most raters: every pair is compared.
 const RATERS_MAX: usize = 50;
@@ -73,7 +74,7 @@ struct Drawn<T> {
 pub(super) fn measure(
     table: &Table,
     arguments: &AgreementArguments,
-) -> Result<Option<RegionsReport>, InputError> {
+) -> Result<Option<RegionsReport>, Failure> {
     let has = |names: &[&str]| -> Result<bool, InputError> {
         let mut found = true;
         for name in names {
@@ -81,13 +82,20 @@ pub(super) fn measure(
         }
         Ok(found)
     };
-    if has(&SPAN)? {
-        spans(table, arguments).map(Some)
-    } else if has(&BOX)? {
-        boxes(table, arguments).map(Some)
-    } else {
-        Ok(None)
+    let (are_spans, are_boxes) = (has(&SPAN)?, has(&BOX)?);
+    if !are_spans && !are_boxes {
+        return Ok(None);
     }
+    let others = [
+        ("--site", arguments.site.is_some()),
+        ("--scale", arguments.scale != ScaleName::Nominal),
+        ("--bootstrap", arguments.bootstrap.is_some()),
+    ];
+    if let Some((name, _)) = others.iter().find(|(_, given)| *given) {
+        let text = format!("{name} is for ratings, and the file holds regions");
+        return Err(Failure::text(exit::USAGE, text));
+    }
+    Ok(Some(if are_spans { spans(table, arguments)? } else { boxes(table, arguments)? }))
 }
 
 fn spans(table: &Table, arguments: &AgreementArguments) -> Result<RegionsReport, InputError> {

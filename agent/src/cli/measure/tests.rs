@@ -10,6 +10,14 @@ use super::measure;
 
 /// Runs `measure WORDS FILE…` on files of these contents.
 fn run(words: &str, files: &[&[u8]]) -> Result<String, String> {
+    run_with_code(words, files).map_err(|(code, message)| {
+        assert_eq!(code, 1);
+        message
+    })
+}
+
+/// [`run`], with the exit code of a failure.
+fn run_with_code(words: &str, files: &[&[u8]]) -> Result<String, (u8, String)> {
     let kept: Vec<_> = files
         .iter()
         .map(|content| {
@@ -30,12 +38,11 @@ fn run(words: &str, files: &[&[u8]]) -> Result<String, String> {
             Ok(String::from_utf8(out).unwrap())
         }
         Err(failure) => {
-            assert_eq!(failure.code, 1);
             let mut message = failure.message;
             for file in &kept {
                 message = message.replace(&file.path().display().to_string(), "FILE");
             }
-            Err(message)
+            Err((failure.code, message))
         }
     }
 }
@@ -508,6 +515,22 @@ fn spans_agree_exactly_in_part_and_by_position() {
         "item,rater,start,end\n1,a,1,2\n",
         "FILE: regions of 1 rater, but 2 are needed",
     );
+}
+
+#[test]
+fn options_of_other_files_are_usage_errors() {
+    let spans = "item,rater,site,start,end\n1,a,n,1,2\n1,b,n,1,2\n";
+    let boxes = "item,rater,x,y,width,height\n1,a,0,0,1,1\n1,b,0,0,1,1\n";
+    let bins = "low,items,correct\n0.5,10,9\n";
+    for (words, content, what) in [
+        ("agreement --site site", spans, "--site is for ratings"),
+        ("agreement --scale ordinal", boxes, "--scale is for ratings"),
+        ("agreement --bootstrap 100", boxes, "--bootstrap is for ratings"),
+        ("calibration --unlabelled /does/not/exist", bins, "--unlabelled needs answers"),
+    ] {
+        let (code, message) = run_with_code(words, &[content.as_bytes()]).unwrap_err();
+        assert!(code == 2 && message.starts_with(what), "{words}: {code} {message}");
+    }
 }
 
 #[test]
