@@ -28,6 +28,8 @@ pub(super) struct FeatureDrift {
     /// Probability of a discrepancy at least as large without drift.
     p: Option<f64>,
     drifted: Option<bool>,
+    /// Why it is not said whether they drifted.
+    reason: Option<String>,
 }
 
 /// The columns of a vector: each name is a column, or the list whose elements are columns.
@@ -70,6 +72,17 @@ pub(super) fn measure(
     let (before, today) = (scaled(&reference), scaled(&current));
     let found = Discrepancy::new(names.len(), &before, &today).map_err(|error| error.to_string());
     let exchanges = exchanges(alarm);
+    let least = 1.0 / (EXCHANGES[1] + 1.0);
+    let reason = match &found {
+        Err(reason) => Some(reason.clone()),
+        Ok(_) if alarm < least => {
+            let most = EXCHANGES[1];
+            Some(format!(
+                "{most} exchanges give no p below {least}, so nothing can alarm at {alarm}"
+            ))
+        }
+        Ok(_) => None,
+    };
     let p = found.as_ref().ok().map(|both| both.p_value(exchanges, seed));
     Ok(FeatureDrift {
         features: names.len(),
@@ -79,7 +92,8 @@ pub(super) fn measure(
         bandwidth: found.as_ref().ok().map(Discrepancy::bandwidth),
         squared_discrepancy: Estimate::of(found.map(|both| both.unbiased())),
         p,
-        drifted: p.map(|p| p <= alarm),
+        drifted: p.filter(|_| reason.is_none()).map(|p| p <= alarm),
+        reason,
     })
 }
 
@@ -129,13 +143,11 @@ impl FeatureDrift {
             [first, ..] => format!("{} and {} more", cell(first), names.len() - 1),
             [] => String::new(),
         };
-        let verdict = match (self.p, self.drifted) {
-            (Some(p), Some(true)) => format!("drifted (p = {p:.4})"),
-            (Some(p), _) => format!("no drift (p = {p:.4})"),
-            (None, _) => {
-                let reason = self.squared_discrepancy.reason.as_deref();
-                format!("undefined: {}", reason.unwrap_or("no reason given"))
-            }
+        let p = self.p.map_or_else(String::new, |p| format!(" (p = {p:.4})"));
+        let verdict = match (self.drifted, self.reason.as_deref()) {
+            (Some(true), _) => format!("drifted{p}"),
+            (Some(false), _) => format!("no drift{p}"),
+            (None, reason) => format!("undefined: {}{p}", reason.unwrap_or("no reason given")),
         };
         let mut text = format!(
             "\nFeatures {name}: {verdict}; squared MMD {} of {} vectors before and {} today\n",

@@ -666,6 +666,14 @@ fn vectors_that_move_together_drift_where_no_column_does() {
     assert!(found["features"]["p"].as_f64().unwrap() <= 0.001);
     let out = run("drift --features v", &[text.as_bytes()]).unwrap();
     assert!(out.contains("drifted (p = 0.0010)"), "{out}");
+    // No p of 9,999 exchanges is below 1e-4.
+    let strict = &json("drift --features v --alarm 0.0001", &text)["features"];
+    assert_eq!((&strict["drifted"], &strict["reason"]), (&true.into(), &Value::Null));
+    let never = json("drift --features v --alarm 0.00001", &text);
+    assert_eq!(never["features"]["drifted"], Value::Null);
+    assert!(never["features"]["reason"].as_str().unwrap().starts_with("9999 exchanges"));
+    let out = run("drift --features v --alarm 0.00001", &[text.as_bytes()]).unwrap();
+    assert!(out.contains("undefined: 9999 exchanges"), "{out}");
     let same = json("drift --features a,b", "set,a,b\nreference,1,2\nreference,,3\ncurrent,1,2\n");
     assert_eq!(same["features"]["incomplete"], 1);
     assert_eq!(same["features"]["p"], Value::Null);
