@@ -89,6 +89,10 @@ pub(super) fn propagate(
     out: &mut impl Write,
 ) -> Outcome {
     if let Some(name) = &arguments.project {
+        if arguments.method == MethodName::Images {
+            let text = "--method images is for files: a project's items are no pictures";
+            return Err(Failure::text(exit::USAGE, text));
+        }
         return project::propagate(&open()?, name, arguments, out);
     }
     let file = arguments.file.as_deref().unwrap_or_else(|| Path::new("-"));

@@ -170,6 +170,7 @@ fn equal_items_of_a_project_get_stored_drafts() {
             .map(|_| String::from_utf8(out).unwrap())
             .map_err(|failure| failure.message)
     };
+    assert!(run("--method images").unwrap_err().starts_with("--method images is for files"));
     let dry = run("--dry-run").unwrap();
     assert!(dry.contains("6 drafts") && !dry.contains("stored"), "{dry}");
     // The model says class 1 of all; three duplicates are labeled 0.
