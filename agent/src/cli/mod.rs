@@ -172,7 +172,9 @@ fn execute(arguments: &Arguments, inside: Vec<OsString>) -> Outcome {
         Command::Quarantine(quarantine) => {
             quarantine::quarantine(&Context::open(arguments)?, quarantine)
         }
-        Command::Prelabel(prelabel) => work::prelabel(arguments, prelabel),
+        Command::Prelabel(prelabel) => {
+            buffered(io::stdout().lock(), |out| work::prelabel(arguments, prelabel, out))
+        }
         Command::Person(person) => setup::person(&Context::open(arguments)?, person),
         Command::Release(command) => release::release(&Context::open(arguments)?, command),
         Command::Outbox(outbox) => release::outbox(&Context::open(arguments)?, outbox),
@@ -181,24 +183,34 @@ fn execute(arguments: &Arguments, inside: Vec<OsString>) -> Outcome {
         Command::Models(models) => report::models(&Context::open(arguments)?, models),
         Command::Audit(command) => audit::audit(command),
         Command::Measure(command) => {
-            measure::measure(command, &mut BufWriter::new(io::stdout().lock()))
+            buffered(io::stdout().lock(), |out| measure::measure(command, out))
         }
         Command::Sample(sample) => {
-            let out = &mut BufWriter::new(io::stdout().lock());
-            sample::sample(|| Context::open(arguments), sample, out)
+            let open = || Context::open(arguments);
+            buffered(io::stdout().lock(), |out| sample::sample(open, sample, out))
         }
         Command::Propagate(propagate) => {
-            let out = &mut BufWriter::new(io::stdout().lock());
-            propagate::propagate(|| Context::open(arguments), propagate, out)
+            let open = || Context::open(arguments);
+            buffered(io::stdout().lock(), |out| propagate::propagate(open, propagate, out))
         }
         Command::Peers(command) => peers::peers(&Context::open(arguments)?, command),
         Command::LabelFunctions(command) => {
-            let out = &mut BufWriter::new(io::stdout().lock());
-            label_functions::label_functions(|| Context::open(arguments), command, out)
+            let open = || Context::open(arguments);
+            buffered(io::stdout().lock(), |out| {
+                label_functions::label_functions(open, command, out)
+            })
         }
         Command::TryBundle(arguments) => trial::run(arguments),
         Command::Status(json) => report::status(&Context::open(arguments)?, json.json),
     }
+}
+
+/// Runs a command that writes much, and fails when not all of it could be written.
+fn buffered<W: Write>(out: W, command: impl FnOnce(&mut BufWriter<W>) -> Outcome) -> Outcome {
+    let mut out = BufWriter::new(out);
+    let code = command(&mut out)?;
+    out.flush()?;
+    Ok(code)
 }
 
 fn daemon(arguments: &Arguments, run: &RunArguments, inside: Vec<OsString>) -> Outcome {
@@ -267,4 +279,32 @@ fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
         .map_err(|error| Failure::text(exit::RUNTIME, error.to_string()))?;
     writeln!(out)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A disk without room.
+    struct Full;
+
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn output_that_cannot_be_written_is_no_success() {
+        let short = buffered(Full, |out| {
+            writeln!(out, "a line that fits the buffer")?;
+            Ok(exit::DONE)
+        });
+        assert_eq!(short.unwrap_err().code, exit::RUNTIME);
+        assert_eq!(buffered(Full, |_| Ok(exit::REFUSED)).unwrap(), exit::REFUSED);
+    }
 }

@@ -1,7 +1,7 @@
 //! Work on files: import, prelabel.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use insitu_daemon::exit;
@@ -96,7 +96,11 @@ fn shown(path: &Path, report: &Report) -> Value {
     })
 }
 
-pub(super) fn prelabel(arguments: &Arguments, prelabel: &PrelabelArguments) -> Outcome {
+pub(super) fn prelabel(
+    arguments: &Arguments,
+    prelabel: &PrelabelArguments,
+    out: &mut impl Write,
+) -> Outcome {
     // A bundle's folder needs no configuration; where there is one, it names the engine.
     let library =
         if arguments.config.exists() { read_config(arguments)?.inference.library } else { None };
@@ -105,7 +109,6 @@ pub(super) fn prelabel(arguments: &Arguments, prelabel: &PrelabelArguments) -> O
         prelabel::engine(library.as_ref()).map_err(|error| Failure::configuration(&error))?;
     let mut model = Model::load(&engine, &bundle).map_err(|error| Failure::refused(&error))?;
     let mut reader = open(prelabel.file.as_deref().unwrap_or_else(|| Path::new("-")))?;
-    let mut out = BufWriter::new(io::stdout().lock());
     let mut batch = Vec::with_capacity(BATCH_RECORDS);
     let (mut line, mut bad, mut text) = (0_u64, 0_u64, Vec::new());
     while let Some(fits) = source::next_line(&mut reader, &mut text)? {
@@ -121,11 +124,10 @@ pub(super) fn prelabel(arguments: &Arguments, prelabel: &PrelabelArguments) -> O
             }
         }
         if batch.len() == BATCH_RECORDS {
-            write_prelabels(&mut model, &mut batch, &mut out)?;
+            write_prelabels(&mut model, &mut batch, out)?;
         }
     }
-    write_prelabels(&mut model, &mut batch, &mut out)?;
-    out.flush()?;
+    write_prelabels(&mut model, &mut batch, out)?;
     Ok(if bad > 0 { exit::REFUSED } else { exit::DONE })
 }
 

@@ -100,7 +100,6 @@ fn on_files(
     let labels = label(&voted, arguments.model, balance).map_err(|error| refused(&error))?;
     if apply {
         votes.write(&labels, out)?;
-        out.flush()?;
         return Ok(exit::DONE);
     }
     let report = votes.report(&voted, &labels).map_err(|error| refused(&error))?;

@@ -98,7 +98,6 @@ pub(super) fn show(report: &impl Report, json: bool, out: &mut impl Write) -> Ou
     } else {
         out.write_all(report.text().as_bytes())?;
     }
-    out.flush()?;
     Ok(exit::DONE)
 }
 

@@ -129,7 +129,7 @@ fn write(
     } else {
         write!(out, "{}{closing}", items.report(findings))?;
     }
-    out.flush()
+    Ok(())
 }
 
 impl Items<'_> {
