@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use insitu_measure::agreement::{
     Chance, ChanceCorrected, Confusion, FleissSums, Interval, Scale, Weights, alpha, bootstrap,
-    chance_corrected,
+    chance_corrected, chance_corrected_at,
 };
 use insitu_measure::{MATRIX_CATEGORIES_MAX, Rating, Ratings};
 use serde::Serialize;
@@ -186,11 +186,19 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// The numbers that the labels stand for, on a scale of numbers.
+    fn positions(&self) -> Option<&[f64]> {
+        match self.scale {
+            Scale::Nominal | Scale::Ordinal => None,
+            Scale::Interval(values) | Scale::Ratio(values) => Some(values),
+        }
+    }
+
     fn alpha(&self) -> Estimate {
         let ratings = &self.file.ratings;
         let estimate = Estimate::of(alpha(ratings, self.scale));
         if self.arguments.bootstrap.is_none() && matches!(self.scale, Scale::Nominal) {
-            let found = corrected(ratings, Chance::Krippendorff, Weights::Identity);
+            let found = corrected(ratings, Chance::Krippendorff, Weights::Identity, None);
             return estimate.within(found.map(|found| found.interval(LEVEL)));
         }
         estimate.within(self.resample(|drawn| alpha(drawn, self.scale).ok()))
@@ -208,15 +216,13 @@ impl<'a> Run<'a> {
     }
 
     fn corrected(&self, chance: Chance, weights: Weights) -> Estimate {
-        let ratings = &self.file.ratings;
-        let found = corrected(ratings, chance, weights);
+        let find = |ratings: &Ratings| corrected(ratings, chance, weights, self.positions());
+        let found = find(&self.file.ratings);
         let estimate = Estimate::of(found.as_ref().map(|found| found.value));
         if self.arguments.bootstrap.is_none() {
             return estimate.within(found.map(|found| found.interval(LEVEL)));
         }
-        estimate.within(
-            self.resample(|drawn| corrected(drawn, chance, weights).ok().map(|found| found.value)),
-        )
+        estimate.within(self.resample(|drawn| find(drawn).ok().map(|found| found.value)))
     }
 
     /// The interval of a measure over resampled items.
@@ -305,16 +311,22 @@ impl<'a> Run<'a> {
 }
 
 /// A coefficient, unless items have so many ratings that comparing all pairs of them takes too long.
+/// Labels are at equal steps, or at `positions`.
 pub(super) fn corrected(
     ratings: &Ratings,
     chance: Chance,
     weights: Weights,
+    positions: Option<&[f64]>,
 ) -> Result<ChanceCorrected, String> {
     let pairs: usize = ratings.iter().map(|item| item.len().saturating_mul(item.len())).sum();
     if pairs > RATING_PAIRS_MAX {
         return Err(format!("{pairs} pairs of ratings, more than the limit of {RATING_PAIRS_MAX}"));
     }
-    chance_corrected(ratings, chance, weights).map_err(|error| error.to_string())
+    let found = match positions {
+        Some(positions) => chance_corrected_at(ratings, chance, weights, positions),
+        None => chance_corrected(ratings, chance, weights),
+    };
+    found.map_err(|error| error.to_string())
 }
 
 /// Labels of both of each pair of raters, for the items that both rated.

@@ -63,7 +63,7 @@ pub(super) fn measure(
     let (mut sites, mut estimates, mut variances) = (Vec::new(), Vec::new(), Vec::new());
     for (site, own) in items {
         let found = of_site(&file.ratings, &own)
-            .and_then(|own| corrected(&own, Chance::Krippendorff, Weights::Identity));
+            .and_then(|own| corrected(&own, Chance::Krippendorff, Weights::Identity, None));
         let left_out = match &found {
             Ok(found) if found.se > 0.0 => {
                 estimates.push(found.value);

@@ -103,6 +103,23 @@ fn agreement_equals_what_krippendorff_and_gwet_published() {
     assert!(alpha["low"].as_f64().unwrap() < 0.743 && alpha["high"].as_f64().unwrap() > 0.743);
 }
 
+/// Reference: irrCAC 0.4.4.
+#[test]
+fn labels_stand_where_their_numbers_are() {
+    let rows =
+        ["1,1,2", "2,2,2", "5,5,2", "1,2,1", "5,5,5", "2,5,2", "1,1,1", "2,,1", "5,2,", "1,5,1"];
+    let rows: String = (1..).zip(rows).map(|(at, row)| format!("{at},{row}\n")).collect();
+    let content = format!("item,a,b,c\n{rows}");
+    for (scale, expected) in [
+        ("ordinal", 0.405_891_575_212),
+        ("interval", 0.417_549_647_865),
+        ("ratio", 0.417_549_647_865),
+    ] {
+        let found = json(&format!("agreement --scale {scale}"), &content);
+        near(&found["gwet_ac2"], expected, 1e-9);
+    }
+}
+
 #[test]
 fn long_and_wide_forms_and_json_lines_give_the_same() {
     let wide = json("agreement", "item,a,b\n1,x,x\n2,y,x\n3,y,y\n4,x,x\n");
