@@ -84,14 +84,22 @@ pub(super) struct FunctionSet {
 #[derive(Debug)]
 pub(super) struct Function {
     pub(super) name: String,
-    /// What it reads.
-    pub(super) fields: Vec<String>,
     pub(super) rule: Rule,
 }
 
 /// How a function votes.
 #[derive(Debug)]
 pub(super) enum Rule {
+    /// By a look at one field.
+    Field { field: String, test: Test },
+    /// By a computation with several: for `class` where the expression is true, or for the class
+    /// that it names.
+    Expression { expression: Expression, class: Option<u16>, classes: HashMap<String, u16> },
+}
+
+/// What a field tells.
+#[derive(Debug)]
+pub(super) enum Test {
     /// Lower-case terms of whole words, with the class of each.
     Terms {
         classes: HashMap<String, u16>,
@@ -107,12 +115,6 @@ pub(super) enum Rule {
         class: u16,
     },
     Column {
-        classes: HashMap<String, u16>,
-    },
-    /// For `class` where the expression is true, or for the class that it names.
-    Expression {
-        expression: Expression,
-        class: Option<u16>,
         classes: HashMap<String, u16>,
     },
 }
@@ -207,21 +209,21 @@ impl Reader<'_> {
             if given.field.is_some() {
                 return Err(wrong("has an expression, which names its fields itself"));
             }
-            let (rule, fields) = self.expression(&name, source, class)?;
-            return Ok(Function { name, fields, rule });
+            let rule = self.expression(&name, source, class)?;
+            return Ok(Function { name, rule });
         }
         let field = given.field.clone().ok_or_else(|| wrong("needs a field"))?;
-        let rule = self.rule(&name, class.unwrap_or(0), given)?;
-        Ok(Function { name, fields: vec![field], rule })
+        let test = self.test(&name, class.unwrap_or(0), given)?;
+        Ok(Function { name, rule: Rule::Field { field, test } })
     }
 
-    fn rule(&self, name: &str, class: u16, given: FunctionFile) -> Result<Rule, SetError> {
+    fn test(&self, name: &str, class: u16, given: FunctionFile) -> Result<Test, SetError> {
         Ok(if let Some(keywords) = given.keywords {
             self.terms(name, keywords.into_iter().map(|term| (term, class)).collect())?
         } else if let Some(pattern) = given.regex {
-            Rule::Pattern { regex: self.pattern(name, &pattern)?, class }
+            Test::Pattern { regex: self.pattern(name, &pattern)?, class }
         } else if given.column {
-            Rule::Column { classes: self.numbers() }
+            Test::Column { classes: self.numbers() }
         } else if let Some(dictionary) = given.dictionary {
             self.dictionary(name, dictionary.into_iter().collect())?
         } else if let Some(path) = given.dictionary_file {
@@ -236,17 +238,11 @@ impl Reader<'_> {
                 let text = format!("is at least {at_least} and below {below}: never");
                 return Err(self.wrong(name, text));
             }
-            Rule::Threshold { at_least, below, class }
+            Test::Threshold { at_least, below, class }
         })
     }
 
-    /// The rule of an expression, with the fields that it reads.
-    fn expression(
-        &self,
-        name: &str,
-        source: &str,
-        class: Option<u16>,
-    ) -> Result<(Rule, Vec<String>), SetError> {
+    fn expression(&self, name: &str, source: &str, class: Option<u16>) -> Result<Rule, SetError> {
         let expression = Expression::parse(source)
             .map_err(|reason| self.wrong(name, format!("has an expression that {reason}")))?;
         if class.is_none() {
@@ -254,8 +250,7 @@ impl Reader<'_> {
                 self.class(name, answer)?;
             }
         }
-        let fields = expression.fields().to_vec();
-        Ok((Rule::Expression { expression, class, classes: self.numbers() }, fields))
+        Ok(Rule::Expression { expression, class, classes: self.numbers() })
     }
 
     /// The position of each class by its name.
@@ -291,12 +286,12 @@ impl Reader<'_> {
             .map_err(|error| self.wrong(function, format!("has no valid pattern: {error}")))
     }
 
-    fn dictionary(&self, function: &str, terms: Vec<(String, String)>) -> Result<Rule, SetError> {
+    fn dictionary(&self, function: &str, terms: Vec<(String, String)>) -> Result<Test, SetError> {
         let class = |(term, label): (String, String)| Ok((term, self.class(function, &label)?));
         self.terms(function, terms.into_iter().map(class).collect::<Result<_, SetError>>()?)
     }
 
-    fn terms(&self, function: &str, terms: Vec<(String, u16)>) -> Result<Rule, SetError> {
+    fn terms(&self, function: &str, terms: Vec<(String, u16)>) -> Result<Test, SetError> {
         bounded(self.file, "terms", terms.len(), TERMS_MAX)?;
         let mut classes = HashMap::with_capacity(terms.len());
         let mut words_max = 0;
@@ -310,7 +305,7 @@ impl Reader<'_> {
             words_max = words_max.max(words.len());
             classes.insert(words.join(" "), class);
         }
-        Ok(Rule::Terms { classes, words_max })
+        Ok(Test::Terms { classes, words_max })
     }
 }
 

@@ -1,15 +1,21 @@
 //! Functions at work on a table's records.
 
+use std::collections::HashMap;
+
 use super::expression::{self, Answer};
-use super::set::{Function, Rule, words};
+use super::set::{Function, Rule, Test, words};
 use crate::cli::columns::{Column, Fault, InputError, Table};
 
 /// A function with the columns that it reads.
 pub(super) enum Voter<'a> {
     /// It looks at one field.
-    Field { rule: &'a Rule, column: &'a Column },
+    Field { test: &'a Test, column: &'a Column },
     /// It computes with several.
-    Expression { bound: expression::Bound<'a>, rule: &'a Rule },
+    Expression {
+        bound: expression::Bound<'a>,
+        class: Option<u16>,
+        classes: &'a HashMap<String, u16>,
+    },
 }
 
 impl<'a> Voter<'a> {
@@ -19,22 +25,18 @@ impl<'a> Voter<'a> {
     /// [`InputError`] for a field that the table does not have, with those that it has, and for an
     /// expression whose types do not fit.
     pub(super) fn new(function: &'a Function, table: &'a Table) -> Result<Self, InputError> {
-        let (rule, mut columns) = (&function.rule, Vec::new());
-        for field in &function.fields {
-            columns.push(table.need(Some(field), &[])?);
-        }
-        match (rule, &columns[..]) {
-            (Rule::Expression { expression, class, .. }, columns) => {
-                let bound = expression.bind(table, columns, class.is_none()).map_err(|reason| {
-                    let text = format!("function {:?}: the expression {reason}", function.name);
-                    table.fault(Fault::Shape(text))
-                })?;
-                Ok(Self::Expression { bound, rule })
-            }
-            (_, [column, ..]) => Ok(Self::Field { rule, column }),
-            (_, []) => {
-                let text = format!("function {:?} reads no field", function.name);
-                Err(table.fault(Fault::Shape(text)))
+        let column = |field: &String| table.need(Some(field), &[]);
+        match &function.rule {
+            Rule::Field { field, test } => Ok(Self::Field { test, column: column(field)? }),
+            Rule::Expression { expression, class, classes } => {
+                let fields = expression.fields().iter();
+                let columns = fields.map(column).collect::<Result<Vec<_>, _>>()?;
+                let bound =
+                    expression.bind(table, &columns, class.is_none()).map_err(|reason| {
+                        let text = format!("function {:?}: the expression {reason}", function.name);
+                        table.fault(Fault::Shape(text))
+                    })?;
+                Ok(Self::Expression { bound, class: *class, classes })
             }
         }
     }
@@ -42,27 +44,24 @@ impl<'a> Voter<'a> {
     /// The class that the function votes for; `None` if it abstains.
     pub(super) fn vote(&mut self, row: usize) -> Option<u16> {
         match self {
-            Self::Expression { bound, rule: Rule::Expression { class, classes, .. } } => {
-                match bound.answer(row)? {
-                    Answer::Truth(truth) => class.filter(|_| truth),
-                    Answer::Text(name) => classes.get(&name).copied(),
-                }
-            }
-            Self::Field { rule, column } => by_field(rule, column.value(row)?),
-            Self::Expression { .. } => None,
+            Self::Field { test, column } => by_field(test, column.value(row)?),
+            Self::Expression { bound, class, classes } => match bound.answer(row)? {
+                Answer::Truth(truth) => class.filter(|_| truth),
+                Answer::Text(name) => classes.get(&name).copied(),
+            },
         }
     }
 }
 
-fn by_field(rule: &Rule, text: &str) -> Option<u16> {
-    match rule {
-        Rule::Pattern { regex, class } => regex.is_match(text).then_some(*class),
-        Rule::Column { classes } => classes.get(text).copied(),
-        Rule::Threshold { at_least, below, class } => {
+fn by_field(test: &Test, text: &str) -> Option<u16> {
+    match test {
+        Test::Pattern { regex, class } => regex.is_match(text).then_some(*class),
+        Test::Column { classes } => classes.get(text).copied(),
+        Test::Threshold { at_least, below, class } => {
             let number: f64 = text.parse().ok()?;
             (*at_least <= number && number < *below).then_some(*class)
         }
-        Rule::Terms { classes, words_max } => {
+        Test::Terms { classes, words_max } => {
             let words = words(text);
             let mut found = None;
             for start in 0..words.len() {
@@ -81,6 +80,5 @@ fn by_field(rule: &Rule, text: &str) -> Option<u16> {
             }
             found
         }
-        Rule::Expression { .. } => None,
     }
 }
