@@ -4,22 +4,14 @@
 //! Nothing of it leaves, or is kept.
 
 use insitu_models::head::{Head, HeadError};
+use insitu_models::personal::{Item, fit};
 
 /// Heads.
 const HEADS: u64 = 5;
 /// Labels that a head learns from: the newest.
 pub(super) const LESSONS_MAX: usize = 2_000;
-/// Steps of the descent, their length, and how much of the last step the next one keeps. Features
-/// have length at most 1, so that a step of 2 is stable.
-const STEPS: usize = 60;
-const RATE: f32 = 2.0;
-const MOMENTUM: f32 = 0.8;
-
-/// A labeled item.
-pub(super) struct Lesson<'a> {
-    pub(super) features: &'a [f32],
-    pub(super) class: usize,
-}
+/// Steps of a head's descent.
+const STEPS: u32 = 60;
 
 /// Heads that start from `head`, each learned from as many lessons as there are, drawn with
 /// replacement (L. Breiman, *Bagging predictors*, 1996). Equal seeds give equal heads.
@@ -28,34 +20,14 @@ pub(super) struct Lesson<'a> {
 /// [`HeadError`] for a lesson that does not fit the head.
 pub(super) fn committee(
     head: &Head,
-    lessons: &[Lesson<'_>],
+    lessons: &[Item<'_>],
     seed: u64,
 ) -> Result<Vec<Head>, HeadError> {
-    (0..HEADS).map(|member| learn(head.clone(), &drawn(lessons, seed, member))).collect()
-}
-
-fn learn(mut head: Head, lessons: &[&Lesson<'_>]) -> Result<Head, HeadError> {
-    if lessons.is_empty() {
-        return Ok(head);
-    }
-    #[expect(clippy::cast_precision_loss, reason = "at most 2,000 lessons")]
-    let count = lessons.len() as f32;
-    let mut velocity = vec![0.0; head.weights().len()];
-    for _ in 0..STEPS {
-        let items = lessons.iter().map(|lesson| (lesson.features, lesson.class));
-        let gradient = head.subject_gradient(items)?;
-        let mut weights = head.weights().to_vec();
-        for ((weight, velocity), slope) in weights.iter_mut().zip(&mut velocity).zip(gradient) {
-            *velocity = MOMENTUM * *velocity + slope / count;
-            *weight -= RATE * *velocity;
-        }
-        head = Head::new(head.classes(), head.features(), weights)?;
-    }
-    Ok(head)
+    (0..HEADS).map(|member| fit(head, &drawn(lessons, seed, member), STEPS, 0.0)).collect()
 }
 
 /// As many lessons as there are, with replacement.
-fn drawn<'a, 'b>(lessons: &'a [Lesson<'b>], seed: u64, member: u64) -> Vec<&'a Lesson<'b>> {
+fn drawn<'a>(lessons: &[Item<'a>], seed: u64, member: u64) -> Vec<Item<'a>> {
     let key = blake3::derive_key("insitu sample 2026 committee", &seed.to_le_bytes());
     let mut stream = blake3::Hasher::new_keyed(&key).update(&member.to_le_bytes()).finalize_xof();
     let count = u64::try_from(lessons.len()).unwrap_or(u64::MAX).max(1);
@@ -64,7 +36,7 @@ fn drawn<'a, 'b>(lessons: &'a [Lesson<'b>], seed: u64, member: u64) -> Vec<&'a L
         stream.fill(&mut bytes);
         usize::try_from(u64::from_le_bytes(bytes) % count).unwrap_or(0)
     };
-    (0..lessons.len()).map(|_| &lessons[draw()]).collect()
+    (0..lessons.len()).map(|_| lessons[draw()]).collect()
 }
 
 #[cfg(test)]
@@ -80,8 +52,8 @@ mod tests {
                 ([side + f32::from(at) / 400.0, f32::from(at % 7) / 60.0, 0.5], class)
             })
             .collect();
-        let lessons: Vec<Lesson<'_>> =
-            points.iter().map(|(features, class)| Lesson { features, class: *class }).collect();
+        let lessons: Vec<Item<'_>> =
+            points.iter().map(|(features, class)| (features.as_slice(), *class)).collect();
         let start = Head::new(2, 3, vec![0.0; 6]).unwrap();
         let heads = committee(&start, &lessons, 7).unwrap();
         assert_eq!(heads, committee(&start, &lessons, 7).unwrap());
@@ -95,7 +67,7 @@ mod tests {
         let (low, high) = range([0.0, 0.9, 0.1]);
         assert!(high - low > 0.02, "{low} to {high}");
         assert_eq!(committee(&start, &[], 7).unwrap()[0], start);
-        let wrong = [Lesson { features: &[0.0; 3], class: 2 }];
-        assert!(committee(&start, &wrong, 7).is_err());
+        let wrong: Item<'_> = (&[0.0; 3], 2);
+        assert!(committee(&start, &[wrong], 7).is_err());
     }
 }

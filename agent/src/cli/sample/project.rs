@@ -3,7 +3,7 @@
 use insitu_protocol::ids::ProjectName;
 
 use super::arguments::{SampleArguments, StrategyName};
-use super::committee::{LESSONS_MAX, Lesson, committee};
+use super::committee::{LESSONS_MAX, committee};
 use super::source::{Source, Stored};
 use super::{Failure, Items};
 use crate::cli::Context;
@@ -108,11 +108,10 @@ fn heads(
     let refused = |error: &dyn std::error::Error| Failure::refused(error);
     let rows = || content.points.chunks_exact(content.dimensions.max(1));
     let waiting = content.names.len() - labeled.len();
-    let lesson = |(item, features): (&&Labeled, _)| {
-        item.record.map(|class| Lesson { features, class: usize::from(class) })
-    };
+    let lesson =
+        |(item, features): (&&Labeled, _)| item.record.map(|class| (features, usize::from(class)));
     let lessons = labeled.iter().zip(rows().skip(waiting)).filter_map(lesson);
-    let lessons: Vec<Lesson<'_>> = lessons.take(LESSONS_MAX).collect();
+    let lessons: Vec<_> = lessons.take(LESSONS_MAX).collect();
     let heads = committee(model.head(), &lessons, seed).map_err(|error| refused(&error))?;
     let judge = |head: &insitu_models::head::Head| {
         let rows = rows().map(|item| head.probabilities(item, 1.0));
