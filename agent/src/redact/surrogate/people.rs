@@ -16,13 +16,17 @@ const NAMES: &str = include_str!("names.txt");
 const KEPT: &[&str] = &[
     "ag",
     "allee",
+    "am",
+    "an",
     "and",
     "apt",
     "arztpraxis",
+    "at",
     "avda",
     "ave",
     "avenida",
     "avenue",
+    "bei",
     "blvd",
     "boulevard",
     "box",
@@ -49,6 +53,8 @@ const KEPT: &[&str] = &[
     "department",
     "dept",
     "drive",
+    "floor",
+    "for",
     "fundación",
     "für",
     "gasse",
@@ -58,6 +64,7 @@ const KEPT: &[&str] = &[
     "health",
     "hospital",
     "im",
+    "in",
     "inc",
     "institut",
     "institute",
@@ -73,17 +80,23 @@ const KEPT: &[&str] = &[
     "ltd",
     "medical",
     "memorial",
+    "mit",
     "national",
+    "nd",
     "no",
     "nr",
+    "nº",
     "of",
     "paseo",
+    "piso",
     "place",
+    "planta",
     "platz",
     "plaza",
     "po",
     "postfach",
     "praxis",
+    "rd",
     "regional",
     "road",
     "royal",
@@ -99,6 +112,7 @@ const KEPT: &[&str] = &[
     "street",
     "suite",
     "terrace",
+    "th",
     "the",
     "trust",
     "und",
@@ -111,6 +125,8 @@ const KEPT: &[&str] = &[
     "via",
     "weg",
     "zentrum",
+    "ª",
+    "º",
 ];
 /// Ends of German and Dutch street names, and of clinics.
 const SUFFIXES: &[&str] = &[
@@ -176,8 +192,7 @@ static LISTS: LazyLock<Lists> = LazyLock::new(|| {
 pub(super) fn name(secret: &Secret, language: Language, original: &str) -> String {
     words(original, |word, _| {
         let small = word.to_lowercase();
-        let kept = PARTICLES.binary_search(&small.as_str()).is_ok() && word == small
-            || TITLES.binary_search(&small.as_str()).is_ok();
+        let kept = is_particle(word) || TITLES.binary_search(&small.as_str()).is_ok();
         (!kept).then(|| word_of_name(secret, language, word))
     })
     .replaced(secret)
@@ -209,7 +224,8 @@ pub(super) fn location(secret: &Secret, language: Language, original: &str) -> S
 pub(super) fn address(secret: &Secret, language: Language, original: &str) -> String {
     words(original, |word, after_postcode| {
         let small = word.to_lowercase();
-        if word == small || KEPT.binary_search(&small.as_str()).is_ok() {
+        // Neither small letters nor a script without capitals make a word harmless.
+        if is_particle(word) || KEPT.binary_search(&small.as_str()).is_ok() {
             return None;
         }
         if after_postcode {
@@ -221,6 +237,7 @@ pub(super) fn address(secret: &Secret, language: Language, original: &str) -> St
         Some(match suffix {
             Some(suffix) => {
                 let surname = pick(secret, language, (language, Sort::Surname), "street", &small);
+                let surname = if word == small { surname.to_lowercase() } else { surname };
                 format!("{surname}{suffix}")
             }
             None => word_of_name(secret, language, word),
@@ -257,6 +274,11 @@ impl Sort {
             _ => return None,
         })
     }
+}
+
+/// Whether `word` is one of those in small letters that stand between names.
+fn is_particle(word: &str) -> bool {
+    PARTICLES.binary_search(&word).is_ok()
 }
 
 /// The list that a name is on: of the site's language first.
@@ -349,7 +371,8 @@ fn words(text: &str, mut replace: impl FnMut(&str, bool) -> Option<String>) -> W
             rest = &rest[end..];
         } else {
             digits += usize::from(first.is_ascii_digit());
-            out.push(first);
+            // Digits of other scripts are drawn as a zero is.
+            out.push(if first.is_numeric() && !first.is_ascii() { '0' } else { first });
             rest = &rest[first.len_utf8()..];
         }
     }
@@ -409,6 +432,25 @@ mod tests {
         let surrogate = made("University Hospital Springfield");
         assert!(surrogate.starts_with("University Hospital "), "{surrogate}");
         assert!(!surrogate.contains("Springfield"));
+    }
+
+    #[test]
+    fn words_without_capitals_are_hidden_too() {
+        let made = |text| address(&secret(), Language::German, text);
+        let surrogate = made("lindenweg 4 am see, köln");
+        assert!(surrogate.contains("weg ") && surrogate.contains(" am "), "{surrogate}");
+        for gone in ["linden", "see", "köln"] {
+            assert!(!surrogate.contains(gone), "{gone} in {surrogate}");
+        }
+        assert!(made("5th Avenue").contains("th Avenue"), "an ordinal is no name");
+        for text in ["北京市朝阳区", "شارع الملك", "רחוב הרצל", "東京都"]
+        {
+            for (word, made) in text.split(' ').zip(made(text).split(' ')) {
+                assert_ne!(word, made, "{text}");
+            }
+        }
+        let number = made("شارع ٤٢");
+        assert!(!number.contains(['٤', '٢']), "{number}");
     }
 
     #[test]
