@@ -201,10 +201,13 @@ impl Cleaner<'_> {
         match self.records.mode {
             Mode::None => Some(value.to_owned()),
             Mode::Surrogate(_) => {
-                // What is behind the day (time of day, zone) stays.
+                // What is behind the day (time of day, zone) stays, and only that.
                 let digits = value.bytes().take_while(u8::is_ascii_digit).count();
                 let end = if digits >= 8 { 8 } else { value.find('T').unwrap_or(value.len()) };
                 let (date, time) = value.split_at_checked(end)?;
+                if !time.bytes().all(|b| b.is_ascii_digit() || b"T:.+-Z".contains(&b)) {
+                    return None;
+                }
                 let moved = self.hide(Kind::Date, date);
                 (!clean::is_mask(&moved)).then(|| format!("{moved}{time}"))
             }

@@ -118,6 +118,23 @@ fn messages_with_surrogates_keep_intervals() {
 }
 
 #[test]
+fn dates_take_nothing_else_along() {
+    let surrogates = Surrogates::new(&KEY, Language::English);
+    let mode = Mode::Surrogate(&surrogates);
+    let message = "MSH|^~\\&|A||B||20200312101500+0100||ORU|1|P|2.5\rEVN||20200312 Jane Roe\r";
+    let (out, _) = clean_in(Format::Hl7, mode, &FieldRules::default(), message);
+    assert!(out.contains("101500+0100|") && out.contains("EVN||\r"), "{out}");
+    let input = r#"{"resourceType": "Patient", "deceasedDateTime": "2024-02-29TJane Roe"}"#;
+    let (out, _) = clean_in(Format::Fhir, mode, &FieldRules::default(), input);
+    assert_eq!(out, "{\"resourceType\":\"Patient\"}\n");
+    let rules = rules(&[("born", "DATE"), ("age", "AGE"), ("zip", "ZIP")], None);
+    let input =
+        r#"{"born": "12.03.1960 Jane Roe", "age": "60, Jane Roe", "zip": "Jane Roe 62704"}"#;
+    let (out, _) = clean_in(Format::Json, mode, &rules, input);
+    assert_eq!(out, "{\"age\":\"[AGE]\",\"born\":\"[DATE]\",\"zip\":\"[ZIP]\"}\n");
+}
+
+#[test]
 fn damaged_messages_cost_themselves_only() {
     let input = format!("stray\r{MESSAGE}MSH|^\rPID|x\r{MESSAGE}");
     let (out, told) = clean_in(Format::Hl7, Mode::Mask, &FieldRules::default(), &input);

@@ -3,21 +3,26 @@
 use jiff::civil::Date;
 
 use super::super::profile::Language;
+use super::is_among;
 
 /// Numbers and month names that one date may have: a span of two whole dates.
 const PARTS_MAX: usize = 6;
 /// The year that a date without one is moved in; neither it nor its neighbours are leap years.
 const YEAR_ASSUMED: i16 = 2002;
+/// Digits of the finest fraction of a second that is a time.
+const FRACTION_DIGITS_MAX: usize = 9;
+/// The zone furthest ahead of UTC is 14 hours off.
+const ZONE_MAX: u16 = 1400;
 /// Two-digit years up to this are of this century.
 const CENTURY_PIVOT: i16 = 40;
 
-/// Months in full and short, by language. `august` and the like are found under the first.
-const MONTHS: &[(Language, bool, [&str; 12])] = {
+/// Months in full and short, by the site's language that writes them so. French, Italian and
+/// Portuguese are read, and written in themselves. `august` and the like are found under the first.
+const MONTHS: &[(Option<Language>, [&str; 12])] = {
     use Language::{English, German, Spanish};
     &[
         (
-            English,
-            true,
+            Some(English),
             [
                 "january",
                 "february",
@@ -34,13 +39,11 @@ const MONTHS: &[(Language, bool, [&str; 12])] = {
             ],
         ),
         (
-            English,
-            false,
+            Some(English),
             ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"],
         ),
         (
-            German,
-            true,
+            Some(German),
             [
                 "januar",
                 "februar",
@@ -57,13 +60,11 @@ const MONTHS: &[(Language, bool, [&str; 12])] = {
             ],
         ),
         (
-            German,
-            false,
+            Some(German),
             ["jan", "feb", "mär", "apr", "mai", "jun", "jul", "aug", "sep", "okt", "nov", "dez"],
         ),
         (
-            Spanish,
-            true,
+            Some(Spanish),
             [
                 "enero",
                 "febrero",
@@ -80,14 +81,11 @@ const MONTHS: &[(Language, bool, [&str; 12])] = {
             ],
         ),
         (
-            Spanish,
-            false,
+            Some(Spanish),
             ["ene", "feb", "mar", "abr", "may", "jun", "jul", "ago", "sep", "oct", "nov", "dic"],
         ),
-        // French, Italian and Portuguese are read, and written in themselves.
         (
-            English,
-            true,
+            None,
             [
                 "janvier",
                 "février",
@@ -104,8 +102,7 @@ const MONTHS: &[(Language, bool, [&str; 12])] = {
             ],
         ),
         (
-            English,
-            true,
+            None,
             [
                 "gennaio",
                 "febbraio",
@@ -122,8 +119,7 @@ const MONTHS: &[(Language, bool, [&str; 12])] = {
             ],
         ),
         (
-            English,
-            true,
+            None,
             [
                 "janeiro",
                 "fevereiro",
@@ -141,6 +137,17 @@ const MONTHS: &[(Language, bool, [&str; 12])] = {
         ),
     ]
 };
+
+/// Words that stand in dates beside months, in small letters. A text with another word is no date
+/// alone, and nothing of it may stay.
+const WORDS: &str = "\
+    a al am and ao at año bis d da dal de del di dienstag dimanche do domenica domingo \
+    donnerstag e el er et feira fr freitag fri friday giovedì gmt h hasta in jeudi jueves la \
+    le lundi lunedì lunes m mardi martedì martes mercoledì mercredi mes mi miercoles \
+    mittwoch miércoles mo mon monday montag nd of on p pm quarta quinta rd sa sabado sabato \
+    samedi samstag sat saturday segunda sexta so sonnabend sonntag st sun sunday sábado t \
+    terça th the thu thur thurs thursday to tue tues tuesday u uhr um und until utc vendredi \
+    venerdì viernes vom von wed wednesday y z zu zum ª º";
 
 /// A number or month name of a date. Offsets are bytes.
 #[derive(Clone, Copy)]
@@ -169,21 +176,19 @@ enum Role {
 
 /// `original` moved by `days`; `None` when it is not understood.
 pub(super) fn shift(original: &str, days: i32, language: Language) -> Option<String> {
-    let (parts, count) = parts(original, language)?;
-    let parts = &parts[..count];
+    let parts = &*parts(original, language)?;
     if let [part] = parts
         && part.what == What::Compact
     {
         return compact(original, *part, days);
     }
     let dates = roles(original, parts, language)?;
-    let mut edits: Vec<(Part, String)> = Vec::with_capacity(count);
+    let mut edits: Vec<(Part, String)> = Vec::with_capacity(parts.len());
     let padded = is_padded(original, parts);
     for date in &dates {
         let find = |role: Role| date.iter().find(|(known, _)| *known == role).map(|(_, at)| *at);
         let value = |role| find(role).map(|at| parts[at].what.value());
-        let year = value(Role::Year)
-            .map_or(YEAR_ASSUMED, |year| full_year(year, &parts[find(Role::Year).unwrap_or(0)]));
+        let year = find(Role::Year).map_or(YEAR_ASSUMED, |at| full_year(&parts[at]));
         let month = value(Role::Month).unwrap_or(7);
         let day = value(Role::Day).unwrap_or(15);
         let moved = moved(year, month, day, days)?;
@@ -276,10 +281,12 @@ impl What {
     }
 }
 
-/// The numbers and month names of a date, up to its time of day.
-fn parts(text: &str, language: Language) -> Option<([Part; PARTS_MAX], usize)> {
-    let none = Part { start: 0, end: 0, what: What::Compact };
-    let (mut parts, mut count) = ([none; PARTS_MAX], 0);
+/// The numbers and month names of a date; its time of day stays. `None` when there is anything that
+/// belongs to neither.
+fn parts(text: &str, language: Language) -> Option<Vec<Part>> {
+    let mut parts = Vec::new();
+    // Where the time of day ends.
+    let mut timed = None;
     let mut at = 0;
     while let Some(c) = text[at..].chars().next() {
         let run = |is: fn(char) -> bool| {
@@ -288,27 +295,62 @@ fn parts(text: &str, language: Language) -> Option<([Part; PARTS_MAX], usize)> {
         let (end, what) = if c.is_ascii_digit() {
             let end = run(|c| c.is_ascii_digit());
             if text[end..].starts_with(':') {
-                break; // the time of day stays
+                let end = at + time(&text[at..])?;
+                timed = Some(end);
+                (end, None)
+            } else if let Some(from) = timed {
+                if !is_zone(&text[from..end]) {
+                    return None;
+                }
+                (end, None)
+            } else {
+                let what = match end - at {
+                    1..=4 => What::Number(text[at..end].parse().ok()?),
+                    8 => What::Compact,
+                    _ => return None,
+                };
+                (end, Some(what))
             }
-            let what = match end - at {
-                1..=4 => Some(What::Number(text[at..end].parse().ok()?)),
-                8 => Some(What::Compact),
-                _ => return None,
-            };
-            (end, what)
         } else if c.is_alphabetic() {
             let end = run(char::is_alphabetic);
-            (end, month(&text[at..end], language))
+            let word = &text[at..end];
+            let month = month(word, language);
+            if month.is_none() && !is_among(WORDS, word) {
+                return None;
+            }
+            (end, month)
+        } else if c.is_numeric() {
+            return None; // digits of another script
         } else {
             (at + c.len_utf8(), None)
         };
         if let Some(what) = what {
-            *parts.get_mut(count)? = Part { start: at, end, what };
-            count += 1;
+            if parts.len() == PARTS_MAX {
+                return None;
+            }
+            parts.push(Part { start: at, end, what });
         }
         at = end;
     }
-    (count > 0).then_some((parts, count))
+    (!parts.is_empty()).then_some(parts)
+}
+
+/// The length of the time of day that `text` starts with: `9:05`, `12:30:00.5`.
+fn time(text: &str) -> Option<usize> {
+    let end = text.find(|c: char| !c.is_ascii_digit() && c != ':').unwrap_or(text.len());
+    let groups: Vec<&str> = text[..end].split(':').collect();
+    let right = matches!(groups.len(), 2 | 3) && groups.iter().all(|g| matches!(g.len(), 1 | 2));
+    let fraction = text[end..]
+        .strip_prefix(['.', ','])
+        .map_or(0, |rest| rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()));
+    let end = if fraction > 0 { end + 1 + fraction } else { end };
+    (right && fraction <= FRACTION_DIGITS_MAX).then_some(end)
+}
+
+/// Whether what follows a time of day is a zone without a colon: `+0100`, ` -05`.
+fn is_zone(text: &str) -> bool {
+    let hours = text.trim_start().strip_prefix(['+', '-']).unwrap_or_default();
+    matches!(hours.len(), 2 | 4) && hours.parse::<u16>().is_ok_and(|hours| hours <= ZONE_MAX)
 }
 
 fn month(word: &str, language: Language) -> Option<What> {
@@ -324,13 +366,13 @@ fn month(word: &str, language: Language) -> Option<What> {
         "mrz" => "mär",
         other => other,
     };
-    let found = |row: &(usize, &(Language, bool, [&str; 12]))| {
-        let at = row.1.2.iter().position(|name| *name == small)?;
-        Some(What::Month(i8::try_from(at + 1).ok()?, row.0))
+    let found = |(row, (_, names)): (usize, &(Option<Language>, [&str; 12]))| {
+        let at = names.iter().position(|name| *name == small)?;
+        Some(What::Month(i8::try_from(at + 1).ok()?, row))
     };
     let rows = || MONTHS.iter().enumerate();
-    let own = rows().filter(|(_, row)| row.0 == language).find_map(|row| found(&row));
-    own.or_else(|| rows().find_map(|row| found(&row)))
+    let mut own = rows().filter(|(_, (of, _))| *of == Some(language));
+    own.find_map(found).or_else(|| rows().find_map(found))
 }
 
 type Roles = Vec<(Role, usize)>;
@@ -372,29 +414,27 @@ fn roles(text: &str, parts: &[Part], language: Language) -> Option<Vec<Roles>> {
         }
         _ => None,
     }
-    .map(|dates| with_context(&dates, parts))
+    .map(with_context)
 }
 
-/// A date of a span that leaves out month or year has the other's, unwritten.
-fn with_context(dates: &[Roles], parts: &[Part]) -> Vec<Roles> {
-    let Some(last) = dates.last() else { return Vec::new() };
-    let mut whole = dates.to_vec();
-    for date in &mut whole {
-        for (role, at) in last {
-            if parts.get(*at).is_some() && !date.iter().any(|(known, _)| known == role) {
-                // Placed first: what the last date writes there stays, as it comes later.
+/// A date of a span that leaves out month or year has those of the last.
+fn with_context(mut dates: Vec<Roles>) -> Vec<Roles> {
+    let last = dates.last().cloned().unwrap_or_default();
+    for date in &mut dates {
+        for (role, at) in &last {
+            if !date.iter().any(|(known, _)| known == role) {
                 date.push((*role, *at));
             }
         }
     }
-    whole
+    dates
 }
 
-fn full_year(year: i16, part: &Part) -> i16 {
-    match part.end - part.start {
-        4 => year,
-        _ if year <= CENTURY_PIVOT => 2000 + year,
-        _ => 1900 + year,
+fn full_year(part: &Part) -> i16 {
+    match (part.what.value(), part.end - part.start) {
+        (year, 4) => year,
+        (year, _) if year <= CENTURY_PIVOT => 2000 + year,
+        (year, _) => 1900 + year,
     }
 }
 
@@ -403,7 +443,7 @@ fn written(text: &str, part: Part, role: Role, date: Date, padded: bool) -> Stri
     let word = &text[part.start..part.end];
     if let What::Month(_, row) = part.what {
         let index = usize::try_from(date.month() - 1).unwrap_or_default();
-        let name = MONTHS[row].2[index];
+        let name = MONTHS[row].1[index];
         return if word.chars().all(char::is_uppercase) {
             name.to_uppercase()
         } else if word.starts_with(char::is_uppercase) {
@@ -482,6 +522,40 @@ mod tests {
         for text in ["99/99/2020", "30.02.2020", "tomorrow", "123456", "1/2/3/4/5/6/7"] {
             check(text, 10, Language::English, None);
         }
+    }
+
+    #[test]
+    fn what_stands_beside_a_date_is_not_written() {
+        for text in [
+            "12.03.1960 Jane Roe",
+            "Roe, 12 March 2020",
+            "20240229 Jane Roe",
+            "2024-02-29T12:30:00 Jane",
+            "2024-02-29 12:30, 4155552671",
+            "2024-02-29 12:4155552671",
+            "2024-02-29 12:30 - 04.03.2024",
+            "2024-02-29 10:15-1961",
+            "29.02.2024 ٤٢",
+        ] {
+            check(text, 10, Language::English, None);
+        }
+        for (text, expected) in [
+            ("Thursday, 29 February 2024, 9:05 pm", "Thursday, 10 March 2024, 9:05 pm"),
+            ("2024-02-29 12:30:00,125 +0100", "2024-03-10 12:30:00,125 +0100"),
+            ("2024-02-29T12:30-05:00", "2024-03-10T12:30-05:00"),
+            ("29.02.2024, 10:15-11:00 Uhr", "10.03.2024, 10:15-11:00 Uhr"),
+            ("jueves 29 de febrero del 2024", "jueves 10 de marzo del 2024"),
+        ] {
+            check(text, 10, Language::English, Some(expected));
+        }
+    }
+
+    #[test]
+    fn months_stay_in_the_language_that_they_are_written_in() {
+        use Language::{English, German};
+        check("12 de marzo de 2020", 30, English, Some("11 de abril de 2020"));
+        check("30. Mai 2020", 10, English, Some("9. Juni 2020"));
+        check("12 mars 2019", 30, German, Some("11 avril 2019"));
     }
 
     #[test]

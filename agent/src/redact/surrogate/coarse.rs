@@ -2,6 +2,7 @@
 //! and (C)).
 
 use super::super::profile::Language;
+use super::is_among;
 
 /// Areas of three-digit ZIP codes with 20,000 people or fewer, by the census of 2000 (which the
 /// guidance of the Department of Health and Human Services lists) or of 2010.
@@ -15,6 +16,15 @@ pub(super) const KEPT_DIGITS: usize = 2;
 const OLDEST_TOLD: u32 = 89;
 /// Years of an age's band, which its middle stands for.
 const BAND_YEARS: u32 = 5;
+/// Words that stand beside a number of years, in small letters. A text with another word is no age
+/// alone, and nothing of it may stay.
+const AGE_WORDS: &str = "\
+    a age aged alt alter anos ans año años d day days de dias día días edad f h jahr jahre \
+    jahren jährig jährige jährigem jährigen jähriger jähriges lebensjahr lj m medio mes \
+    meses mo monat monate monaten month months mos o of old olds semana semanas tag tage \
+    tagen tg vida w week weeks wk wks woche wochen y year years yo yof yom yr yrs";
+/// Letters before a postcode's digits: a state or country.
+const AREA_LETTERS_MAX: usize = 2;
 
 /// An age: over 89 it is `90+`, else the middle of its five years.
 pub(super) fn age(original: &str) -> Option<String> {
@@ -22,6 +32,13 @@ pub(super) fn age(original: &str) -> Option<String> {
     let rest = &original[start..];
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let years: u32 = rest[..end].parse().ok()?;
+    let words = |text: &str| {
+        let mut words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
+        words.all(|word| is_among(AGE_WORDS, word))
+    };
+    if !words(&original[..start]) || !words(&rest[end..]) {
+        return None;
+    }
     let told = if years > OLDEST_TOLD {
         "90+".to_owned()
     } else {
@@ -35,6 +52,9 @@ pub(super) fn age(original: &str) -> Option<String> {
 pub(super) fn postcode(original: &str, language: Language) -> Option<String> {
     let start = original.find(|c: char| c.is_ascii_digit())?;
     let (before, rest) = original.split_at(start);
+    if before.chars().filter(|c| c.is_alphanumeric()).count() > AREA_LETTERS_MAX {
+        return None; // a town, or anything else that is no part of the postcode
+    }
     let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     let number = &rest[..end];
     let state = before.trim_end_matches([' ', ',']);
@@ -67,7 +87,10 @@ mod tests {
         assert_eq!(age("104-year-old").unwrap(), "90+-year-old");
         assert_eq!(age("58 años").unwrap(), "57 años");
         assert_eq!(age("3").unwrap(), "2");
-        assert_eq!(age("neunzig"), None);
+        assert_eq!(age("58-jährige").unwrap(), "57-jährige");
+        for more in ["neunzig", "58 Jane Roe", "Roe, 58", "58 years, tel. 5550199", "65-93"] {
+            assert_eq!(age(more), None, "{more}");
+        }
     }
 
     #[test]
@@ -82,6 +105,9 @@ mod tests {
         assert_eq!(german("50667"), "50000");
         assert_eq!(german("D-50667"), "D-50000");
         assert_eq!(german("NY 10001"), "NY 10000");
+        for more in ["Jane Roe 50667", "Roe 50667", "Roe 12", "Springfield, IL 62704"] {
+            assert_eq!(postcode(more, Language::German), None, "{more}");
+        }
     }
 
     #[test]

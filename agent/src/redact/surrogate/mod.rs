@@ -156,6 +156,12 @@ impl Secret {
     }
 }
 
+/// Whether `word`, in small letters, is one of `words`, between which spaces stand.
+fn is_among(words: &str, word: &str) -> bool {
+    let small = word.to_lowercase();
+    words.split(' ').any(|known| known == small)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
