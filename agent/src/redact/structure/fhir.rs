@@ -108,6 +108,9 @@ fn object(
     let siblings = Siblings::of(&fields);
     let mut clean = Map::new();
     for (name, value) in fields {
+        if !is_element(&name) {
+            return Err(LineError::Malformed { reason: "a name that no FHIR element can have" });
+        }
         let path = join(place.path, &name);
         let inner = Place {
             parent: place.parent,
@@ -126,6 +129,14 @@ fn object(
         }
     }
     Ok(clean)
+}
+
+/// Whether the specification could give an element this name: what stands there as a name may
+/// otherwise be a person's.
+fn is_element(name: &str) -> bool {
+    let name = name.strip_prefix('_').unwrap_or(name);
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// What stands beside an element and says what it is.

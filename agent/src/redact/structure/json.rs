@@ -75,8 +75,16 @@ pub(super) fn value(
             let mut clean = Map::new();
             for (name, field) in fields {
                 let path = join(path, &name);
-                if let Some(field) = self::value(cleaner, &path, &name, field, depth + 1)? {
-                    clean.insert(name, field);
+                let Some(field) = self::value(cleaner, &path, &name, field, depth + 1)? else {
+                    continue;
+                };
+                // A name may be a person's; one that a rule names is known to be none.
+                let known = cleaner.records.rules.action(&path).is_some();
+                let name = if known { name } else { cleaner.text("", &name)? };
+                if clean.insert(name, field).is_some() {
+                    return Err(LineError::Malformed {
+                        reason: "two names that are alike when clean",
+                    });
                 }
             }
             Some(Value::Object(clean))

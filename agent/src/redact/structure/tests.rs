@@ -135,6 +135,21 @@ fn dates_take_nothing_else_along() {
 }
 
 #[test]
+fn names_of_fields_are_read() {
+    let out = clean(Format::Json, r#"{"mail jane@example.org": {"note": 1}, "mrn": "7"}"#);
+    assert_eq!(out, "{\"mail [EMAIL]\":{\"note\":1},\"mrn\":\"7\"}\n");
+    let two = r#"{"jane@example.org": 1, "john@example.org": 2}"#;
+    let (out, told) = clean_in(Format::Json, Mode::Mask, &FieldRules::default(), two);
+    assert!(out.is_empty() && told.failures.len() == 1);
+    let rules = rules(&[("jane@example.org", "text")], None);
+    let (out, _) = clean_in(Format::Json, Mode::Mask, &rules, two);
+    assert_eq!(out, "{\"[EMAIL]\":2,\"jane@example.org\":1}\n");
+    let resource = r#"{"resourceType": "Patient", "Jane Roe": true}"#;
+    let (out, told) = clean_in(Format::Fhir, Mode::Mask, &FieldRules::default(), resource);
+    assert!(out.is_empty() && told.failures.len() == 1);
+}
+
+#[test]
 fn damaged_messages_cost_themselves_only() {
     let input = format!("stray\r{MESSAGE}MSH|^\rPID|x\r{MESSAGE}");
     let (out, told) = clean_in(Format::Hl7, Mode::Mask, &FieldRules::default(), &input);
