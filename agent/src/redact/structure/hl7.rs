@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 
 use super::super::kind::Kind;
 use super::super::lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, utf8};
-use super::{Cleaner, Piece, Records, finish};
+use super::{Action, Cleaner, Piece, Records, finish};
 
 /// What a field holds: the data types that hold personal data.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -255,6 +255,9 @@ fn field(
         return Ok(value.to_owned());
     }
     if let Some(action) = cleaner.records.rules.action(path) {
+        if action == Action::Keep {
+            return Ok(value.to_owned());
+        }
         let plain = signs.unescaped(value);
         return Ok(cleaner.apply(action, "", &plain)?.map_or(String::new(), |v| signs.escaped(&v)));
     }

@@ -150,6 +150,13 @@ fn names_of_fields_are_read() {
 }
 
 #[test]
+fn what_a_rule_keeps_is_not_touched() {
+    let rules = rules(&[("PID-5", "keep"), ("OBX-5", "keep")], None);
+    let (out, _) = clean_in(Format::Hl7, Mode::Mask, &rules, MESSAGE);
+    assert!(out.contains("|ROE^JANE^Q^^MS|") && out.contains("Hoffmann\\T\\team on"), "{out}");
+}
+
+#[test]
 fn damaged_messages_cost_themselves_only() {
     let input = format!("stray\r{MESSAGE}MSH|^\rPID|x\r{MESSAGE}");
     let (out, told) = clean_in(Format::Hl7, Mode::Mask, &FieldRules::default(), &input);
