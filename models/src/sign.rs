@@ -116,6 +116,16 @@ impl SigningKey {
         Self::from_pkcs8(&pkcs8)
     }
 
+    /// Loads the key at `path`, which is made when there is none.
+    ///
+    /// # Errors
+    /// [`KeyError`].
+    pub fn open_or_create(path: &Path) -> Result<Self, KeyError> {
+        let made = if path.exists() { Self::load(path) } else { Self::create(path) };
+        // Another process may have made it in between.
+        made.or_else(|error| if path.exists() { Self::load(path) } else { Err(error) })
+    }
+
     /// The key that agents need.
     pub fn public(&self) -> PublicKey {
         let mut bytes = [0; 32];
@@ -206,8 +216,10 @@ mod tests {
     fn a_key_is_never_overwritten_nor_read_when_exposed() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("bundle.key");
-        SigningKey::create(&path).unwrap();
+        let made = SigningKey::open_or_create(&path).unwrap();
         assert!(matches!(SigningKey::create(&path), Err(KeyError::File { .. })));
+        let again = SigningKey::open_or_create(&path).unwrap();
+        assert_eq!(again.public(), made.public());
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt as _;

@@ -85,10 +85,7 @@ impl Witness {
     /// [`WitnessError::Key`].
     pub fn open(data: &Path, path: PathBuf) -> Result<Self, WitnessError> {
         let file = data.join(KEY_FILE);
-        let made = if file.exists() { SigningKey::load(&file) } else { SigningKey::create(&file) };
-        // Another process may have made it in between.
-        let key = made
-            .or_else(|error| if file.exists() { SigningKey::load(&file) } else { Err(error) })
+        let key = SigningKey::open_or_create(&file)
             .map_err(|source| WitnessError::Key { path: file, source })?;
         Ok(Self { path, key })
     }
