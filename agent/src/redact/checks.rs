@@ -34,6 +34,22 @@ pub(super) const NAMED: &[(&str, Check)] = &[
     ("vin", vin),
 ];
 
+/// Letters and digits of the longest identifier that is checked.
+const IDENTIFIER_BYTES_MAX: usize = 64;
+
+/// Whether `check` holds for the letters and digits of `text`. Never without any, or with more than
+/// [`IDENTIFIER_BYTES_MAX`].
+pub(super) fn holds(check: Check, text: &str) -> bool {
+    let mut id = [0; IDENTIFIER_BYTES_MAX];
+    let mut length = 0;
+    for byte in text.bytes().filter(u8::is_ascii_alphanumeric) {
+        let Some(place) = id.get_mut(length) else { return false };
+        *place = byte.to_ascii_uppercase();
+        length += 1;
+    }
+    length > 0 && check(&id[..length])
+}
+
 /// The digits' values, or `None` when something else is among them.
 fn digits<const N: usize>(id: &[u8]) -> Option<[u32; N]> {
     let mut values = [0; N];

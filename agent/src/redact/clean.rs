@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::profile::{Hints, Mode};
-use super::scan::{char_before, ends_word};
+use super::scan::is_whole;
 use super::{Engine, Find, Span};
 
 /// How often a text is re-read after replacing. A replacement can uncover nothing by itself, but it
@@ -146,7 +146,7 @@ pub(super) fn repeated(text: &str, found: &[Find]) -> Vec<Find> {
     for (id, find) in known {
         for (start, _) in text.match_indices(id) {
             let end = start + id.len();
-            if !char_before(text, start).is_alphanumeric() && ends_word(text, end) {
+            if is_whole(text, start, end) {
                 repeated.push(Find { start, end, ..*find });
             }
         }

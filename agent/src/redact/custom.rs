@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Find;
 use super::checks;
 use super::kind::Kind;
-use super::scan::{char_before, ends_word};
+use super::scan::is_whole;
 
 /// Recognizers of one site.
 const RECOGNIZERS_MAX: usize = 100;
@@ -27,8 +27,6 @@ const ENTRY_BYTES_MAX: usize = 200;
 const LIST_BYTES_MAX: usize = 32 << 20;
 /// How far from a match its context words count, in bytes.
 const CONTEXT_BYTES_MAX: usize = 40;
-/// Letters and digits of the longest identifier that is checked.
-const IDENTIFIER_BYTES_MAX: usize = 64;
 /// Score of what the list says is always hidden.
 const DENIED: f32 = 1.0;
 
@@ -306,13 +304,7 @@ impl Recognizer {
     }
 
     fn passes(&self, found: &str) -> bool {
-        let Some(check) = self.check else { return true };
-        let id: Vec<u8> = found
-            .bytes()
-            .filter(u8::is_ascii_alphanumeric)
-            .map(|byte| byte.to_ascii_uppercase())
-            .collect();
-        (1..=IDENTIFIER_BYTES_MAX).contains(&id.len()) && check(&id)
+        self.check.is_none_or(|check| checks::holds(check, found))
     }
 
     /// Whether a context word stands near, on the same line.
@@ -360,12 +352,6 @@ impl Denied {
             })
             .collect()
     }
-}
-
-/// Whether no word is cut at `start` or `end`.
-fn is_whole(text: &str, start: usize, end: usize) -> bool {
-    let word = text[start..].starts_with(char::is_alphanumeric);
-    !(word && char_before(text, start).is_alphanumeric()) && ends_word(text, end)
 }
 
 fn has_word(text: &str, word: &str) -> bool {

@@ -1,6 +1,7 @@
 //! From shapes to findings: check digits, and the words before and after.
 
 use super::Find;
+use super::checks;
 use super::kind::Kind;
 use super::labels::Labels;
 use super::profile::{Coarse, Profile};
@@ -18,8 +19,6 @@ const VALUES_MAX: usize = 3;
 const DENIAL: f32 = 0.5;
 /// Nobody is older.
 const OLDEST: u32 = 125;
-/// Letters and digits of the longest identifier with a check digit, an IBAN, and some room.
-const IDENTIFIER_BYTES_MAX: usize = 48;
 
 /// Judges every candidate of `finds`, and what the labels announce.
 pub(super) fn judge(scanner: &Scanner, profile: &Profile, text: &str, finds: &Finds) -> Vec<Find> {
@@ -197,18 +196,7 @@ fn passes(rule: &Rule, text: &str) -> bool {
     match rule.check {
         Check::None => true,
         Check::Text(check) => check(text),
-        Check::Digits(check) => {
-            let mut id = [0; IDENTIFIER_BYTES_MAX];
-            let mut length = 0;
-            for byte in text.bytes().filter(u8::is_ascii_alphanumeric) {
-                if length == id.len() {
-                    return false;
-                }
-                id[length] = byte.to_ascii_uppercase();
-                length += 1;
-            }
-            check(&id[..length])
-        }
+        Check::Digits(check) => checks::holds(check, text),
     }
 }
 

@@ -268,6 +268,12 @@ pub(super) fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe0f}')
 }
 
+/// Whether no word or number is cut at `start` or `end`.
+pub(super) fn is_whole(text: &str, start: usize, end: usize) -> bool {
+    let word = text[start..].starts_with(char::is_alphanumeric);
+    !(word && char_before(text, start).is_alphanumeric()) && ends_word(text, end)
+}
+
 /// Whether a word or number that ends at `end` is not continued there.
 pub(super) fn ends_word(text: &str, end: usize) -> bool {
     if !char_before(text, end).is_alphanumeric() {
