@@ -1,5 +1,6 @@
 //! `redact`: hides personal data in files.
 
+use std::cell::RefCell;
 use std::fs;
 use std::io::{self, BufRead, BufWriter, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,15 +15,13 @@ use insitu_models::sign::SigningKey;
 
 use super::arguments::Arguments;
 use super::{Context, Failure, Outcome, complain, print_json, work};
-use crate::pipeline::redactors::{KEY_PURPOSE, keep_originals};
+use crate::pipeline::redactors::{keep_originals, site_key};
 use crate::redact::{
     self, Account, Coarse, Engine, Evidence, Evident, Format, Kind, KindSet, Language, Mode,
     ModeName, Observer, Options, Profile, Records, Replacement, Settings, SiteKey, Surrogates,
 };
-use crate::store::{Store, StoreError, explain};
+use crate::store::{Store, explain};
 
-/// Surrogates that are put into the vault at once.
-const VAULT_BATCH: usize = 1_000;
 /// Records between two signs of progress.
 const PROGRESS_RECORDS: u64 = 500;
 /// Failures that are told one by one; the rest is counted.
@@ -138,8 +137,9 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
     let path = redact.file.as_deref().unwrap_or_else(|| Path::new("-"));
     let read = AtomicU64::new(0);
     let reader = Counted { inner: work::open(path)?, read: &read };
-    let writer = BufWriter::with_capacity(BUFFER_BYTES, out);
-    let mut watch = Watch::new(path, &read, store)?;
+    let vault = Vault::new(store);
+    let writer = vault.before(out);
+    let mut watch = Watch::new(path, &read, &vault)?;
     match redact.format.records() {
         None => {
             let options = Options { mode, spans_only: redact.spans };
@@ -150,7 +150,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
             records.run(format, reader, writer, &mut watch)?;
         }
     }
-    let evidence = watch.end()?;
+    let evidence = watch.end();
     if let Some(report) = &redact.report {
         let evident = Evident {
             made_at: SystemClock.now(),
@@ -211,11 +211,7 @@ fn site(
     match mode {
         ModeName::Mask | ModeName::None => {
             // A key for this run: what refers to one thing still does, and nothing else is told.
-            let mut key = [0; 32];
-            getrandom::fill(&mut key).map_err(|_| {
-                Failure::text(exit::RUNTIME, "no random bytes from the operating system")
-            })?;
-            Ok((SiteKey::new(key), None))
+            Ok((SiteKey::new(random()?), None))
         }
         ModeName::Surrogate | ModeName::Hash => {
             if !arguments.config.exists() {
@@ -227,9 +223,7 @@ fn site(
                 return Err(Failure::text(exit::CONFIGURATION, text));
             }
             let store = Context::open(arguments)?.store;
-            let key = store.read("redaction key", |tx| {
-                Ok::<_, StoreError>(SiteKey::new(tx.derived_key(KEY_PURPOSE)))
-            })?;
+            let key = site_key(&store)?;
             Ok((key, (mode == ModeName::Surrogate).then_some(store)))
         }
     }
@@ -242,6 +236,13 @@ fn digest(path: &Path) -> Result<String, Failure> {
 fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
     let key = if path.exists() { SigningKey::load(path) } else { SigningKey::create(path) };
     key.map_err(|error| Failure::configuration(&error))
+}
+
+fn random() -> Result<[u8; 32], Failure> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes)
+        .map_err(|_| Failure::text(exit::RUNTIME, "no random bytes from the operating system"))?;
+    Ok(bytes)
 }
 
 impl FormatName {
@@ -307,27 +308,74 @@ impl<R: BufRead> BufRead for Counted<'_, R> {
     }
 }
 
-/// Tells failures and progress, keeps originals and count.
+/// What the surrogates of records stand for that are about to be written.
+struct Vault {
+    store: Option<Store>,
+    replaced: RefCell<Vec<Replacement>>,
+}
+
+/// Writes nothing before the vault has what it stands for: a run may end at any time.
+struct Behind<'a, W> {
+    vault: &'a Vault,
+    inner: W,
+}
+
+impl Vault {
+    fn new(store: Option<Store>) -> Self {
+        Self { store, replaced: RefCell::default() }
+    }
+
+    /// A buffered writer to `out` that fills the vault first.
+    fn before<W: Write>(&self, out: W) -> BufWriter<Behind<'_, W>> {
+        BufWriter::with_capacity(BUFFER_BYTES, Behind { vault: self, inner: out })
+    }
+
+    fn add(&self, replaced: &mut Vec<Replacement>) {
+        if self.store.is_some() {
+            self.replaced.borrow_mut().append(replaced);
+        }
+    }
+
+    fn keep(&self) -> io::Result<()> {
+        let mut replaced = self.replaced.borrow_mut();
+        if let Some(store) = &self.store
+            && !replaced.is_empty()
+        {
+            store
+                .tx("vault", |tx| keep_originals(tx, &replaced))
+                .map_err(|error| io::Error::other(explain(&error)))?;
+            replaced.clear();
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> Write for Behind<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.vault.keep()?;
+        self.inner.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Tells failures and progress, and counts.
 struct Watch<'a> {
     evidence: Evidence,
-    store: Option<Store>,
-    replaced: Vec<Replacement>,
+    vault: &'a Vault,
     read: &'a AtomicU64,
     size: Option<u64>,
     terminal: bool,
 }
 
 impl<'a> Watch<'a> {
-    fn new(path: &Path, read: &'a AtomicU64, store: Option<Store>) -> Result<Self, Failure> {
-        let mut seed = [0; 32];
-        getrandom::fill(&mut seed).map_err(|_| {
-            Failure::text(exit::RUNTIME, "no random bytes from the operating system")
-        })?;
+    fn new(path: &Path, read: &'a AtomicU64, vault: &'a Vault) -> Result<Self, Failure> {
         let size = fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len());
         Ok(Self {
-            evidence: Evidence::new(seed),
-            store,
-            replaced: Vec::new(),
+            evidence: Evidence::new(random()?),
+            vault,
             read,
             size,
             terminal: io::stderr().is_terminal(),
@@ -348,16 +396,7 @@ impl<'a> Watch<'a> {
         drop(write!(io::stderr(), "\r\x1b[K{records} records, {found} found{share}"));
     }
 
-    fn keep(&mut self) -> Result<(), StoreError> {
-        if let Some(store) = &self.store {
-            store.tx("vault", |tx| keep_originals(tx, &self.replaced))?;
-        }
-        self.replaced.clear();
-        Ok(())
-    }
-
-    fn end(mut self) -> Result<Evidence, Failure> {
-        self.keep()?;
+    fn end(self) -> Evidence {
         let (records, failures) = (self.evidence.records(), self.evidence.failures());
         if self.terminal {
             let found = self.evidence.found();
@@ -366,19 +405,14 @@ impl<'a> Watch<'a> {
         if failures > 0 {
             complain(&format!("{failures} records could not be cleaned, and were not written"));
         }
-        Ok(self.evidence)
+        self.evidence
     }
 }
 
 impl Observer for Watch<'_> {
     fn cleaned(&mut self, mut account: Account) -> io::Result<()> {
         self.evidence.cleaned(&account);
-        if self.store.is_some() {
-            self.replaced.append(&mut account.replaced);
-            if self.replaced.len() >= VAULT_BATCH {
-                self.keep().map_err(|error| io::Error::other(explain(&error)))?;
-            }
-        }
+        self.vault.add(&mut account.replaced);
         self.progress();
         Ok(())
     }
@@ -402,6 +436,7 @@ mod tests {
 
     use super::super::arguments::Command;
     use super::*;
+    use crate::store::tests::scratch;
 
     fn parse(arguments: &[&str]) -> Result<RedactArguments, clap::Error> {
         let words = ["insitu-agent", "redact"].iter().chain(arguments).copied();
@@ -457,6 +492,35 @@ mod tests {
         assert_eq!((&report["records"], &report["found"]["EMAIL"]), (&2.into(), &1.into()));
         assert_eq!(report["not_cleaned"]["by_reason"]["not-utf8"], 1);
         assert_eq!(report["not_cleaned"]["by_reason"]["malformed"], 1);
+    }
+
+    /// Fails where a file would end.
+    struct Torn;
+
+    impl Read for Torn {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("torn"))
+        }
+    }
+
+    #[test]
+    fn whatever_is_written_is_in_the_vault() {
+        let scratch = scratch();
+        let vault = Vault::new(Some(scratch.store));
+        let key = SiteKey::new([1; 32]);
+        let surrogates = Surrogates::new(&key, Language::English);
+        let engine = Engine::new(Profile { tagger: false, ..Profile::default() });
+        let input = b"{\"id\":1,\"text\":\"mail jane@example.org\"}\n".chain(Torn);
+        let (mut out, read) = (Vec::new(), AtomicU64::new(0));
+        let mut watch = Watch::new(Path::new("-"), &read, &vault).unwrap();
+        let options = Options { mode: Mode::Surrogate(&surrogates), spans_only: false };
+        let (reader, writer) = (io::BufReader::new(input), vault.before(&mut out));
+        redact::lines(&engine, reader, writer, options, &mut watch).unwrap_err();
+        let record: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let surrogate = record["text"].as_str().unwrap().strip_prefix("mail ").unwrap();
+        let store = vault.store.as_ref().unwrap();
+        let kept = store.read("test", |tx| tx.originals("EMAIL", surrogate)).unwrap();
+        assert_eq!(kept, ["jane@example.org"]);
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::redact::{
 use crate::store::items::ItemRow;
 use crate::store::{Store, StoreError, Tx, explain};
 
-/// What the site's surrogates and hashes are derived for: the same in the pipeline and in `redact`.
-pub(crate) const KEY_PURPOSE: &str = "redaction";
+/// What the site's surrogates and hashes are derived for.
+const KEY_PURPOSE: &str = "redaction";
 
 /// The redactors of all projects.
 #[derive(Debug, Default)]
@@ -89,9 +89,7 @@ impl Redactors {
                     }
                 },
             };
-            let key = store.read("redaction key", |tx| {
-                Ok::<_, StoreError>(SiteKey::new(tx.derived_key(KEY_PURPOSE)))
-            })?;
+            let key = site_key(store)?;
             let engine = self.engine.get_or_insert_with(|| Engine::new(Profile::default()));
             let redactor = settings.map(|settings| Redactor {
                 surrogates: Surrogates::new(&key, settings.language),
@@ -124,6 +122,11 @@ impl Redactor {
         replaced.append(&mut redacted.replaced);
         Ok(redacted.text)
     }
+}
+
+/// The site's key: the same in the pipeline and in `redact`.
+pub(crate) fn site_key(store: &Store) -> Result<SiteKey, StoreError> {
+    store.read("redaction key", |tx| Ok(SiteKey::new(tx.derived_key(KEY_PURPOSE))))
 }
 
 /// Puts what surrogates stand for into the vault.
