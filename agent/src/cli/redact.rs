@@ -17,8 +17,8 @@ use super::arguments::Arguments;
 use super::{Context, Failure, Outcome, complain, print_json, work};
 use crate::pipeline::redactors::{keep_originals, site_key};
 use crate::redact::{
-    self, Account, Coarse, Engine, Evidence, Evident, Format, Kind, KindSet, Language, Mode,
-    ModeName, Observer, Options, Profile, Records, Replacement, Settings, SiteKey, Surrogates,
+    self, Account, Coarse, Engine, Evidence, Evident, Format, Kind, Language, Mode, ModeName,
+    Observer, Options, Profile, Records, Replacement, Score, Settings, SiteKey, Surrogates,
 };
 use crate::store::{Store, explain};
 
@@ -57,17 +57,17 @@ pub(super) struct RedactArguments {
     #[arg(long, alias = "spans-only")]
     spans: bool,
     /// Look for these types only, such as NAME,DATE,SSN
-    #[arg(long, value_delimiter = ',', value_name = "TYPE", value_parser = kind)]
+    #[arg(long, value_delimiter = ',', value_name = "TYPE")]
     types: Vec<Kind>,
     /// Replace what has this score or a higher one, between 0 and 1 [default: 0.5]
-    #[arg(long, value_parser = score)]
-    min_score: Option<f32>,
+    #[arg(long)]
+    min_score: Option<Score>,
     /// The texts' main language: which names surrogates have, how 3/4/2020 is read [default: en]
-    #[arg(long, value_name = "en|de|es", value_parser = language)]
+    #[arg(long, value_name = "en|de|es")]
     language: Option<Language>,
     /// Which ages and years are hidden [default: local]
     #[arg(long, value_enum)]
-    profile: Option<ProfileName>,
+    profile: Option<Coarse>,
     /// Settings: own recognizers, lists, rules on fields (TOML)
     #[arg(long)]
     settings: Option<PathBuf>,
@@ -97,16 +97,6 @@ enum FormatName {
     Fhir,
     /// HL7 v2 messages
     Hl7,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum ProfileName {
-    /// Ages up to 89 and years stay in English phrases only
-    Local,
-    /// Ages up to 89 and years stay (45 CFR 164.514)
-    SafeHarbor,
-    /// Every age and year is hidden
-    Strict,
 }
 
 pub(super) fn redact(arguments: &Arguments, redact: &RedactArguments) -> Outcome {
@@ -184,15 +174,10 @@ fn settings(redact: &RedactArguments) -> Result<Settings, Failure> {
     };
     let Profile { kinds, min_score, coarse, .. } = &mut settings.profile;
     if !redact.types.is_empty() {
-        *kinds = redact.types.iter().copied().collect::<KindSet>();
+        *kinds = redact.types.iter().copied().collect();
     }
-    *min_score = redact.min_score.unwrap_or(*min_score);
-    *coarse = match redact.profile {
-        None => *coarse,
-        Some(ProfileName::Local) => Coarse::Local,
-        Some(ProfileName::SafeHarbor) => Coarse::SafeHarbor,
-        Some(ProfileName::Strict) => Coarse::Hidden,
-    };
+    *min_score = redact.min_score.map_or(*min_score, Score::get);
+    *coarse = redact.profile.unwrap_or(*coarse);
     settings.mode = redact.mode.unwrap_or(settings.mode);
     settings.language = redact.language.unwrap_or(settings.language);
     Ok(settings)
@@ -265,22 +250,6 @@ impl FormatName {
             Self::Hl7 => "hl7",
         }
     }
-}
-
-fn kind(name: &str) -> Result<Kind, String> {
-    Kind::from_name(name).ok_or_else(|| {
-        let known: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
-        format!("not one of {}", known.join(", "))
-    })
-}
-
-fn score(text: &str) -> Result<f32, String> {
-    let score: f32 = text.parse().map_err(|_| "not a number".to_owned())?;
-    if (0.0..=1.0).contains(&score) { Ok(score) } else { Err("not between 0 and 1".to_owned()) }
-}
-
-fn language(code: &str) -> Result<Language, String> {
-    Language::from_code(code).ok_or_else(|| "not one of en, de, es".to_owned())
 }
 
 /// Counts what is read, for progress.

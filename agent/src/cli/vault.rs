@@ -35,7 +35,7 @@ pub(super) struct RevealArguments {
     surrogate: String,
     /// Its type, such as NAME or MEDICAL_RECORD
     #[arg(long, value_name = "TYPE")]
-    kind: String,
+    kind: Kind,
     /// The file with the steward's token
     #[arg(long)]
     token_file: PathBuf,
@@ -55,8 +55,7 @@ pub(super) fn vault(context: &Context, command: &VaultCommand) -> Outcome {
 }
 
 fn reveal(context: &Context, arguments: &RevealArguments) -> Outcome {
-    let kind = Kind::from_name(&arguments.kind)
-        .ok_or_else(|| Failure::text(exit::USAGE, format!("no type {:?}", arguments.kind)))?;
+    let kind = arguments.kind;
     let reason = arguments.reason.trim();
     if reason.is_empty() || reason.len() > REASON_BYTES_MAX {
         let text = format!("a reason has 1 to {REASON_BYTES_MAX} bytes");
@@ -158,7 +157,7 @@ mod tests {
                 &context,
                 &RevealArguments {
                     surrogate: surrogate.to_owned(),
-                    kind: "NAME".to_owned(),
+                    kind: Kind::Name,
                     token_file: folder.join(person),
                     reason: " recall of a device ".to_owned(),
                     json: true,

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::Find;
 use super::checks;
 use super::kind::Kind;
+use super::profile::Score;
 use super::scan::is_whole;
 
 /// Recognizers of one site.
@@ -27,6 +28,10 @@ const ENTRY_BYTES_MAX: usize = 200;
 const LIST_BYTES_MAX: usize = 32 << 20;
 /// How far from a match its context words count, in bytes.
 const CONTEXT_BYTES_MAX: usize = 40;
+/// Score of a match, when the recognizer does not say.
+const SCORE: f32 = 0.6;
+/// Score of a match near a context word, when the recognizer does not say.
+const CONTEXT_SCORE: f32 = 0.95;
 /// Score of what the list says is always hidden.
 const DENIED: f32 = 1.0;
 
@@ -51,12 +56,6 @@ struct Denied {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CustomError {
-    /// No such kind.
-    #[error("type {name:?} is none of: {}", kinds())]
-    Kind {
-        /// As written.
-        name: String,
-    },
     /// No such check.
     #[error("recognizer {recognizer}: check {name:?} is none of: {}", check_names())]
     Check {
@@ -80,16 +79,6 @@ pub enum CustomError {
     MatchesNothing {
         /// Its name.
         recognizer: String,
-    },
-    /// A score outside `[0, 1]`.
-    #[error("recognizer {recognizer}: {key} = {score} is not between 0 and 1")]
-    Score {
-        /// Its name.
-        recognizer: String,
-        /// `score` or `context_score`.
-        key: &'static str,
-        /// As written.
-        score: f32,
     },
     /// Too many of something, or something too long.
     #[error("{what}: {got} where at most {most} may be")]
@@ -125,16 +114,14 @@ pub(super) struct Recognizer {
 #[serde(deny_unknown_fields)]
 struct RecognizerTable {
     name: String,
-    r#type: String,
+    r#type: Kind,
     pattern: String,
-    #[serde(default = "default_score")]
-    score: f32,
+    score: Option<Score>,
     #[serde(default)]
     check: Option<String>,
     #[serde(default)]
     context: Vec<String>,
-    #[serde(default = "default_context_score")]
-    context_score: f32,
+    context_score: Option<Score>,
 }
 
 /// `[[deny]]`: a text that is always hidden.
@@ -149,15 +136,7 @@ pub(super) struct Deny {
 #[serde(deny_unknown_fields)]
 struct DenyTable {
     text: String,
-    r#type: String,
-}
-
-fn default_score() -> f32 {
-    0.6
-}
-
-fn default_context_score() -> f32 {
-    0.95
+    r#type: Kind,
 }
 
 impl TryFrom<RecognizerTable> for Recognizer {
@@ -175,11 +154,6 @@ impl TryFrom<RecognizerTable> for Recognizer {
             table.context.len(),
             CONTEXT_WORDS_MAX,
         )?;
-        for (key, score) in [("score", table.score), ("context_score", table.context_score)] {
-            if !(0.0..=1.0).contains(&score) {
-                return Err(CustomError::Score { recognizer, key, score });
-            }
-        }
         let pattern = RegexBuilder::new(&table.pattern)
             .size_limit(COMPILED_BYTES_MAX)
             .dfa_size_limit(COMPILED_BYTES_MAX)
@@ -200,12 +174,12 @@ impl TryFrom<RecognizerTable> for Recognizer {
             }
         };
         Ok(Self {
-            kind: kind(table.r#type)?,
+            kind: table.r#type,
             pattern,
             check,
-            score: table.score,
+            score: table.score.map_or(SCORE, Score::get),
             context: table.context.iter().map(|word| word.to_lowercase()).collect(),
-            context_score: table.context_score,
+            context_score: table.context_score.map_or(CONTEXT_SCORE, Score::get),
         })
     }
 }
@@ -215,7 +189,7 @@ impl TryFrom<DenyTable> for Deny {
 
     fn try_from(table: DenyTable) -> Result<Self, CustomError> {
         entry("deny", &table.text)?;
-        Ok(Self { kind: kind(table.r#type)?, text: table.text })
+        Ok(Self { kind: table.r#type, text: table.text })
     }
 }
 
@@ -356,14 +330,6 @@ impl Denied {
 
 fn has_word(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, found)| is_whole(text, at, at + found.len()))
-}
-
-fn kind(name: String) -> Result<Kind, CustomError> {
-    Kind::from_name(&name).ok_or(CustomError::Kind { name })
-}
-
-fn kinds() -> String {
-    Kind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 fn check_names() -> String {

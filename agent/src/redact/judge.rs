@@ -218,7 +218,7 @@ fn finish(profile: &Profile, text: &str, rule: &Rule, mut find: Find) -> Option<
     let coarse = match profile.coarse {
         Coarse::SafeHarbor => false,
         Coarse::Local => !english,
-        Coarse::Hidden => true,
+        Coarse::Strict => true,
     };
     if rule.labels.meets(Labels::YEAR.or(Labels::YEAR_LOCAL)) && !coarse {
         return None;

@@ -1,11 +1,15 @@
 //! What personal data is called: one closed list, from which type names, masks and profiles come.
 
 use std::fmt;
+use std::str::FromStr;
+
+use serde::Deserialize;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
         /// A kind of personal data. Its text form is the type in reports and the word in a mask.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+        #[serde(try_from = "String")]
         #[non_exhaustive]
         pub enum Kind { $($(#[$doc])* $name,)* }
 
@@ -130,6 +134,30 @@ impl Kind {
     }
 }
 
+/// No kind with this text form.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("type {name:?} is none of: {}", Kind::ALL.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(", "))]
+pub struct KindError {
+    /// As written.
+    pub name: String,
+}
+
+impl FromStr for Kind {
+    type Err = KindError;
+
+    fn from_str(name: &str) -> Result<Self, KindError> {
+        Self::from_name(name).ok_or_else(|| KindError { name: name.to_owned() })
+    }
+}
+
+impl TryFrom<String> for Kind {
+    type Error = KindError;
+
+    fn try_from(name: String) -> Result<Self, KindError> {
+        name.parse()
+    }
+}
+
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
@@ -152,6 +180,11 @@ impl KindSet {
         Self(self.0 | kind.bit())
     }
 
+    /// Its kinds, in declaration order.
+    pub fn iter(self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.iter().copied().filter(move |kind| self.contains(*kind))
+    }
+
     /// Whether `kind` is in the set.
     pub const fn contains(self, kind: Kind) -> bool {
         self.0 & kind.bit() != 0
@@ -160,7 +193,7 @@ impl KindSet {
 
 impl fmt::Debug for KindSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(Kind::ALL.iter().filter(|kind| self.contains(**kind))).finish()
+        f.debug_set().entries(self.iter()).finish()
     }
 }
 

@@ -49,9 +49,11 @@ use std::sync::Arc;
 pub use clean::{Redacted, Replacement, Unclean};
 pub use custom::{Custom, CustomError};
 pub use evidence::{Evidence, EvidenceError, Evident, verify_report};
-pub use kind::{Kind, KindSet};
+pub use kind::{Kind, KindError, KindSet};
 pub use lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, Options, lines};
-pub use profile::{Coarse, Hints, Language, Mode, Profile, SiteKey};
+pub use profile::{
+    Coarse, Hints, Language, LanguageError, Mode, Profile, Score, ScoreError, SiteKey,
+};
 pub use settings::{ModeName, Settings, SettingsError};
 pub(crate) use settings::{Stamp, stamp};
 pub use structure::{Action, FieldRules, Format, Records};

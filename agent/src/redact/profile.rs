@@ -1,20 +1,39 @@
 //! What to hide, how to replace it, and what is known about an item beforehand.
 
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
 use super::custom::Custom;
 use super::kind::{Kind, KindSet};
 use super::surrogate::Surrogates;
 
 /// What happens to ages and bare years, which tell less than a full date of birth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
 pub enum Coarse {
-    /// Ages up to 89 and years stay: HIPAA Safe Harbor (45 CFR 164.514(b)(2)(i)(C)).
-    SafeHarbor,
-    /// As `SafeHarbor` in English phrases; hidden in German and Spanish ones, where the rule of
-    /// the United States does not apply.
+    /// Ages up to 89 and years stay in English phrases only
+    ///
+    /// Elsewhere the rule of the United States does not apply.
+    #[default]
     Local,
-    /// All are hidden.
-    Hidden,
+    /// Ages up to 89 and years stay (45 CFR 164.514)
+    ///
+    /// That is HIPAA's Safe Harbor, (b)(2)(i)(C).
+    SafeHarbor,
+    /// Every age and year is hidden
+    Strict,
 }
+
+/// How sure something is: between 0 and 1.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "f32")]
+pub struct Score(f32);
+
+/// Not a score.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("score = {0} is not between 0 and 1")]
+pub struct ScoreError(String);
 
 /// What a site hides.
 #[derive(Clone, Debug)]
@@ -37,7 +56,7 @@ impl Default for Profile {
         Self {
             kinds: KindSet::ALL,
             min_score: 0.5,
-            coarse: Coarse::Local,
+            coarse: Coarse::default(),
             tagger: true,
             custom: Custom::default(),
         }
@@ -52,12 +71,37 @@ impl Profile {
 
     /// Everything, with every age and year.
     pub fn strict() -> Self {
-        Self { coarse: Coarse::Hidden, ..Self::default() }
+        Self { coarse: Coarse::Strict, ..Self::default() }
     }
 
     /// Whether spans of `kind` are reported.
     pub(super) fn hides(&self, kind: Kind) -> bool {
         self.kinds.contains(kind)
+    }
+}
+
+impl Score {
+    /// The number.
+    pub const fn get(self) -> f32 {
+        self.0
+    }
+}
+
+impl TryFrom<f32> for Score {
+    type Error = ScoreError;
+
+    fn try_from(score: f32) -> Result<Self, ScoreError> {
+        let ok = (0.0..=1.0).contains(&score);
+        ok.then_some(Self(score)).ok_or_else(|| ScoreError(score.to_string()))
+    }
+}
+
+impl FromStr for Score {
+    type Err = ScoreError;
+
+    fn from_str(text: &str) -> Result<Self, ScoreError> {
+        let score: f32 = text.parse().map_err(|_| ScoreError(text.to_owned()))?;
+        score.try_into()
     }
 }
 
@@ -76,9 +120,11 @@ pub enum Mode<'a> {
 }
 
 /// The main language of a site's texts. Recognition reads all of them at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Language {
     /// English, as in the United States: month before day.
+    #[default]
     English,
     /// German.
     German,
@@ -102,6 +148,27 @@ impl Language {
     /// The language of a code.
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|language| language.code() == code)
+    }
+}
+
+/// No language with this code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not one of en, de, es")]
+pub struct LanguageError;
+
+impl FromStr for Language {
+    type Err = LanguageError;
+
+    fn from_str(code: &str) -> Result<Self, LanguageError> {
+        Self::from_code(code).ok_or(LanguageError)
+    }
+}
+
+impl TryFrom<String> for Language {
+    type Error = LanguageError;
+
+    fn try_from(code: String) -> Result<Self, LanguageError> {
+        code.parse()
     }
 }
 

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use insitu_daemon::config::{self, ConfigError};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::custom::{Custom, CustomError, Deny, Recognizer};
 use super::kind::{Kind, KindSet};
-use super::profile::{Coarse, Language, Profile};
+use super::profile::{Coarse, Language, Profile, Score};
 use super::structure::{Action, FieldRules};
 
 /// What redaction does for a project.
@@ -26,7 +26,7 @@ pub struct Settings {
 }
 
 /// What replaces personal data, without the keys that this takes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ModeName {
     /// The kind: `[NAME]`
@@ -80,13 +80,13 @@ pub(crate) fn stamp(path: &Path) -> Stamp {
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    profile: ProfileName,
+    profile: Coarse,
     #[serde(default)]
     mode: ModeName,
     #[serde(default)]
-    language: LanguageName,
+    language: Language,
     min_score: Option<Score>,
-    types: Option<Vec<KindName>>,
+    types: Option<Vec<Kind>>,
     #[serde(default = "yes")]
     tagger: bool,
     #[serde(default)]
@@ -101,51 +101,6 @@ struct File {
     fields: BTreeMap<String, Action>,
 }
 
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum ProfileName {
-    #[default]
-    Local,
-    SafeHarbor,
-    Strict,
-}
-
-#[derive(Clone, Copy, Default, Deserialize)]
-enum LanguageName {
-    #[default]
-    #[serde(rename = "en")]
-    English,
-    #[serde(rename = "de")]
-    German,
-    #[serde(rename = "es")]
-    Spanish,
-}
-
-#[derive(Deserialize)]
-#[serde(try_from = "f32")]
-struct Score(f32);
-
-#[derive(Deserialize)]
-#[serde(try_from = "String")]
-struct KindName(Kind);
-
-impl TryFrom<f32> for Score {
-    type Error = String;
-
-    fn try_from(score: f32) -> Result<Self, String> {
-        let ok = (0.0..=1.0).contains(&score);
-        ok.then_some(Self(score)).ok_or_else(|| format!("{score} is not between 0 and 1"))
-    }
-}
-
-impl TryFrom<String> for KindName {
-    type Error = CustomError;
-
-    fn try_from(name: String) -> Result<Self, CustomError> {
-        Kind::from_name(&name).map(Self).ok_or(CustomError::Kind { name })
-    }
-}
-
 fn yes() -> bool {
     true
 }
@@ -154,8 +109,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             profile: Profile::default(),
-            mode: ModeName::Mask,
-            language: Language::English,
+            mode: ModeName::default(),
+            language: Language::default(),
             fields: FieldRules::default(),
         }
     }
@@ -168,31 +123,16 @@ impl Settings {
     /// [`SettingsError`], with the file, the line and what would be right.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
         let file: File = config::read(path)?;
-        let kinds = match file.types {
-            Some(types) => types.iter().map(|kind| kind.0).collect(),
-            None => KindSet::ALL,
-        };
-        let coarse = match file.profile {
-            ProfileName::Local => Coarse::Local,
-            ProfileName::SafeHarbor => Coarse::SafeHarbor,
-            ProfileName::Strict => Coarse::Hidden,
-        };
         Ok(Self {
             profile: Profile {
-                kinds,
-                min_score: file
-                    .min_score
-                    .map_or_else(|| Profile::default().min_score, |score| score.0),
-                coarse,
+                kinds: file.types.map_or(KindSet::ALL, |types| types.into_iter().collect()),
+                min_score: file.min_score.map_or(Profile::default().min_score, Score::get),
+                coarse: file.profile,
                 tagger: file.tagger,
                 custom: Custom::new(file.recognizers, &file.deny, &file.allow)?,
             },
             mode: file.mode,
-            language: match file.language {
-                LanguageName::English => Language::English,
-                LanguageName::German => Language::German,
-                LanguageName::Spanish => Language::Spanish,
-            },
+            language: file.language,
             fields: FieldRules::new(file.fields, file.subject),
         })
     }

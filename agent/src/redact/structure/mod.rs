@@ -56,7 +56,7 @@ impl TryFrom<String> for Action {
             "text" => Self::Text,
             "keep" => Self::Keep,
             "drop" => Self::Drop,
-            kind => Self::Hide(Kind::from_name(kind).ok_or_else(|| {
+            kind => Self::Hide(kind.parse().map_err(|_| {
                 format!("{name:?} is neither text, keep, drop nor a type such as NAME or DATE")
             })?),
         })
@@ -197,7 +197,7 @@ impl Cleaner<'_> {
 
     /// A date of a format with dates of its own: moved, or cut to its year; `None` when it must go.
     fn date(&mut self, value: &str, birth: bool) -> Option<String> {
-        let hidden = self.records.engine.profile().coarse == Coarse::Hidden;
+        let hidden = self.records.engine.profile().coarse == Coarse::Strict;
         match self.records.mode {
             Mode::None => Some(value.to_owned()),
             Mode::Surrogate(_) => {
