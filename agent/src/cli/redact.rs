@@ -121,8 +121,6 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
         ModeName::Hash => Mode::Hash(&key),
         ModeName::None => Mode::None,
     };
-    let min_score = settings.profile.min_score;
-    let tagger = settings.profile.tagger;
     let engine = Engine::new(settings.profile);
     let path = redact.file.as_deref().unwrap_or_else(|| Path::new("-"));
     let read = AtomicU64::new(0);
@@ -145,12 +143,14 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
         let evident = Evident {
             made_at: SystemClock.now(),
             format: redact.format.name(),
-            mode: settings.mode.name(),
-            settings: redact.settings.as_deref().map(digest).transpose()?,
-            tagger,
-            min_score,
+            mode: settings.mode,
+            settings: settings.digest.as_deref(),
+            profile: engine.profile(),
+            language: settings.language,
         };
-        let text = evidence.report(&evident, &signing_key(&redact.report_key)?);
+        let key = SigningKey::open_or_create(&redact.report_key)
+            .map_err(|error| Failure::configuration(&error))?;
+        let text = evidence.report(&evident, &key);
         files::write_atomic(report, text.as_bytes(), Access::Public)
             .map_err(|error| Failure::refused(&error))?;
     }
@@ -212,15 +212,6 @@ fn site(
             Ok((key, (mode == ModeName::Surrogate).then_some(store)))
         }
     }
-}
-
-fn digest(path: &Path) -> Result<String, Failure> {
-    Ok(blake3::hash(&fs::read(path)?).to_hex().to_string())
-}
-
-fn signing_key(path: &Path) -> Result<SigningKey, Failure> {
-    let key = if path.exists() { SigningKey::load(path) } else { SigningKey::create(path) };
-    key.map_err(|error| Failure::configuration(&error))
 }
 
 fn random() -> Result<[u8; 32], Failure> {

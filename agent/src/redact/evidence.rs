@@ -10,8 +10,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::lines::{Account, Failure};
-use super::{RULES_VERSION, TEXT_BYTES_MAX};
+use super::{Kind, Language, ModeName, Profile, RULES_VERSION, TEXT_BYTES_MAX, Unclean};
 
+/// The reason of failures of the residual check, as [`Unclean::name`] has it.
+const RESIDUE: &str = Unclean::Residue { readings: 0 }.name();
 /// Share of records with something left that the sample is to exclude.
 const LEFT_SHARE: f64 = 0.01;
 /// How sure it is to exclude it.
@@ -40,14 +42,14 @@ pub struct Evident<'a> {
     pub made_at: Timestamp,
     /// `lines`, `json`, `csv`, `fhir` or `hl7`.
     pub format: &'a str,
-    /// `mask`, `surrogate` or `hash`.
-    pub mode: &'a str,
+    /// What replaced personal data.
+    pub mode: ModeName,
     /// BLAKE3 digest of the settings file, if there was one.
-    pub settings: Option<String>,
-    /// Whether the tagger read running text.
-    pub tagger: bool,
-    /// Least score of what was replaced.
-    pub min_score: f32,
+    pub settings: Option<&'a str>,
+    /// What was looked for, and how.
+    pub profile: &'a Profile,
+    /// The texts' main language.
+    pub language: Language,
 }
 
 /// Why a report proves nothing.
@@ -129,6 +131,8 @@ impl Evidence {
 
     /// The signed report: a line of JSON, and a line with its signature.
     pub fn report(&self, evident: &Evident<'_>, key: &SigningKey) -> String {
+        let profile = evident.profile;
+        let left = self.failures.get(RESIDUE).copied().unwrap_or(0);
         let mut lines: Vec<u64> = self.sample.iter().map(|(_, line)| *line).collect();
         lines.sort_unstable();
         let report = json!({
@@ -136,8 +140,10 @@ impl Evidence {
             "made_at": evident.made_at.to_string(),
             "engine": {
                 "version": env!("CARGO_PKG_VERSION"), "rules": RULES_VERSION,
-                "tagger": evident.tagger,
-                "settings": evident.settings, "min_score": evident.min_score,
+                "tagger": profile.tagger,
+                "settings": evident.settings, "min_score": profile.min_score,
+                "profile": profile.coarse, "language": evident.language.code(),
+                "types": profile.kinds.iter().map(Kind::as_str).collect::<Vec<_>>(),
                 "text_bytes_max": TEXT_BYTES_MAX,
             },
             "format": evident.format, "mode": evident.mode,
@@ -145,9 +151,9 @@ impl Evidence {
             "found": self.found,
             "not_cleaned": { "records": self.failures(), "by_reason": self.failures },
             "residual_check": {
-                "records_read_again": self.records, "found_only_then": self.shown_later,
-                // What is not clean in the end is not written: it is among `not_cleaned`.
-                "left": 0,
+                "records_read_again": self.records + left, "found_only_then": self.shown_later,
+                // These are not written: they are among `not_cleaned`.
+                "left": left,
             },
             "sample": {
                 "purpose": format!(
@@ -183,7 +189,7 @@ pub fn verify_report(text: &str) -> Result<(Value, PublicKey), EvidenceError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Kind, LineError};
+    use super::super::{Coarse, KindSet, LineError};
     use super::*;
 
     fn evidence(records: u64) -> Evidence {
@@ -193,19 +199,26 @@ mod tests {
             evidence.cleaned(&Account { line, found, text_bytes: 10, ..Account::default() });
         }
         evidence.failed(&Failure { line: records + 1, reason: LineError::TooLong });
+        let reason = Unclean::Residue { readings: 17 }.into();
+        evidence.failed(&Failure { line: records + 2, reason });
         evidence
     }
 
     fn report(evidence: &Evidence) -> String {
         let folder = tempfile::tempdir().unwrap();
         let key = SigningKey::create(&folder.path().join("key")).unwrap();
+        let profile = Profile {
+            kinds: KindSet::NONE.with(Kind::Name).with(Kind::Date),
+            coarse: Coarse::SafeHarbor,
+            ..Profile::default()
+        };
         let evident = Evident {
             made_at: Timestamp::UNIX_EPOCH,
             format: "lines",
-            mode: "mask",
+            mode: ModeName::Mask,
             settings: None,
-            tagger: true,
-            min_score: 0.5,
+            profile: &profile,
+            language: Language::Spanish,
         };
         evidence.report(&evident, &key)
     }
@@ -215,8 +228,16 @@ mod tests {
         let report = report(&evidence(1000));
         let (value, _) = verify_report(&report).unwrap();
         assert_eq!(value["records"], 1000);
+        let engine = &value["engine"];
+        assert_eq!((&value["mode"], &engine["profile"]), (&"mask".into(), &"safe-harbor".into()));
+        assert_eq!(
+            (&engine["types"], &engine["language"]),
+            (&json!(["NAME", "DATE"]), &json!("es"))
+        );
         assert_eq!(value["found"]["NAME"], 1000);
         assert_eq!(value["not_cleaned"]["by_reason"]["too-long"], 1);
+        let check = &value["residual_check"];
+        assert_eq!((&check["records_read_again"], &check["left"]), (&1001.into(), &1.into()));
         let lines: Vec<u64> = serde_json::from_value(value["sample"]["lines"].clone()).unwrap();
         assert_eq!(lines.len(), SAMPLE_RECORDS);
         assert!(lines.is_sorted() && lines.iter().all(|line| (1..=1000).contains(line)));

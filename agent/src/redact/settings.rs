@@ -23,6 +23,8 @@ pub struct Settings {
     pub language: Language,
     /// What fields of structured records hold.
     pub fields: FieldRules,
+    /// BLAKE3 digest of the file that says so, if there is one.
+    pub digest: Option<String>,
 }
 
 /// What replaces personal data, without the keys that this takes.
@@ -38,18 +40,6 @@ pub enum ModeName {
     Hash,
     /// Nothing: the text stays, the spans are reported
     None,
-}
-
-impl ModeName {
-    /// The name in settings and reports.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Mask => "mask",
-            Self::Surrogate => "surrogate",
-            Self::Hash => "hash",
-            Self::None => "none",
-        }
-    }
 }
 
 /// Why a settings file is refused.
@@ -112,6 +102,7 @@ impl Default for Settings {
             mode: ModeName::default(),
             language: Language::default(),
             fields: FieldRules::default(),
+            digest: None,
         }
     }
 }
@@ -122,7 +113,8 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`], with the file, the line and what would be right.
     pub fn read(path: &Path) -> Result<Self, SettingsError> {
-        let file: File = config::read(path)?;
+        let bytes = config::bytes(path)?;
+        let file: File = config::parse(path, &bytes)?;
         Ok(Self {
             profile: Profile {
                 kinds: file.types.map_or(KindSet::ALL, |types| types.into_iter().collect()),
@@ -134,6 +126,7 @@ impl Settings {
             mode: file.mode,
             language: file.language,
             fields: FieldRules::new(file.fields, file.subject),
+            digest: Some(blake3::hash(&bytes).to_hex().to_string()),
         })
     }
 
@@ -238,6 +231,13 @@ mod tests {
                 assert!(error.contains(part), "{error:?} lacks {part:?}");
             }
         }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_file() {
+        let digest = blake3::hash(SAMPLE.as_bytes()).to_hex().to_string();
+        assert_eq!(read(SAMPLE).unwrap().digest, Some(digest));
+        assert_eq!(Settings::default().digest, None);
     }
 
     #[test]

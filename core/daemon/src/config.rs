@@ -39,14 +39,28 @@ pub enum ConfigError {
 /// # Errors
 /// [`ConfigError`], with the file and the line.
 pub fn read<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
-    let bytes =
-        files::read(path, CONFIG_BYTES_MAX).map_err(|source| ConfigError::Unreadable { source })?;
+    parse(path, &bytes(path)?)
+}
+
+/// The bytes of the configuration file `path`: for who needs more of them than their meaning.
+///
+/// # Errors
+/// [`ConfigError::Unreadable`].
+pub fn bytes(path: &Path) -> Result<Vec<u8>, ConfigError> {
+    files::read(path, CONFIG_BYTES_MAX).map_err(|source| ConfigError::Unreadable { source })
+}
+
+/// What the bytes of the configuration file `path` mean, as [`read`] does.
+///
+/// # Errors
+/// [`ConfigError::Invalid`].
+pub fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T, ConfigError> {
     let invalid = |offset: usize, reason: String| ConfigError::Invalid {
         path: path.to_owned(),
         line: 1 + bytes[..offset.min(bytes.len())].iter().filter(|byte| **byte == b'\n').count(),
         reason,
     };
-    let text = std::str::from_utf8(&bytes)
+    let text = std::str::from_utf8(bytes)
         .map_err(|error| invalid(error.valid_up_to(), "not UTF-8".to_owned()))?;
     toml::from_str(text).map_err(|error| {
         let offset = error.span().map_or(0, |span| span.start);
