@@ -14,13 +14,10 @@ pub(super) fn read(
     let mut records = Records::new(reader);
     let Some((_, header)) = records.next().map_err(ImportError::Read)? else { return Ok(()) };
     let header = header.map_err(ImportError::Header)?;
-    let header = header.strip_prefix('\u{feff}').unwrap_or(&header);
-    let separator = separator(header);
-    let columns = split(header, separator).map_err(ImportError::Header)?;
-    let columns: Vec<String> = columns.into_iter().map(|name| name.trim().to_owned()).collect();
+    let header = Header::new(&header).map_err(ImportError::Header)?;
     let needed = [(Some(&source.id), "item"), (source.subject.as_ref(), "subject")];
     for (column, what) in needed {
-        if let Some(column) = column.filter(|column| !columns.contains(column)) {
+        if let Some(column) = column.filter(|column| !header.names.contains(column)) {
             return Err(ImportError::NoColumn { column: column.clone(), what });
         }
     }
@@ -28,15 +25,37 @@ pub(super) fn read(
         if text.as_ref().is_ok_and(|text| text.trim().is_empty()) {
             continue;
         }
-        let cells = text.and_then(|text| split(&text, separator)).and_then(|values| {
-            if values.len() != columns.len() {
-                return Err(LineError::Columns { got: values.len(), want: columns.len() });
-            }
-            Ok(columns.iter().cloned().zip(values.into_iter().map(Cell::Text)).collect())
+        let cells = text.and_then(|text| header.values(&text)).map(|values| {
+            header.names.iter().cloned().zip(values.into_iter().map(Cell::Text)).collect()
         });
         take(Record { line, cells })?;
     }
     Ok(())
+}
+
+/// What the first record says of all.
+pub(crate) struct Header {
+    /// The columns' names, without the spaces around them.
+    pub(crate) names: Vec<String>,
+    /// What stands between values.
+    pub(crate) separator: char,
+}
+
+impl Header {
+    /// Of the first record, which a byte order mark may lead.
+    pub(crate) fn new(record: &str) -> Result<Self, LineError> {
+        let record = record.trim_start_matches('\u{feff}');
+        let separator = separator(record);
+        let names = split(record, separator)?;
+        Ok(Self { names: names.iter().map(|name| name.trim().to_owned()).collect(), separator })
+    }
+
+    /// The values of a record: one for each name.
+    pub(crate) fn values(&self, record: &str) -> Result<Vec<String>, LineError> {
+        let values = split(record, self.separator)?;
+        let (got, want) = (values.len(), self.names.len());
+        if got == want { Ok(values) } else { Err(LineError::Columns { got, want }) }
+    }
 }
 
 /// Lines, joined where a quotation spans several.

@@ -3,15 +3,14 @@
 use std::io::{self, BufRead, Write};
 
 use super::super::lines::{Account, LineError, Observer};
-use super::{Action, Records, finish};
+use super::{Action, Mode, Records, finish};
 use crate::source::csv;
 
 /// The header, and what is done to each column.
 struct Columns {
-    names: Vec<String>,
+    header: csv::Header,
     actions: Vec<Action>,
     subject: Option<usize>,
-    separator: char,
 }
 
 /// Cleans a header and its records.
@@ -29,8 +28,10 @@ pub(super) fn run(
             // Without its header nothing is known about any record.
             Err(reason) => return finish(Err(reason), line, &mut writer, observer),
         };
-    let header = columns.kept(columns.names.iter().map(String::as_str));
-    writer.write_all(header.as_bytes())?;
+    match columns.names(records, line) {
+        Ok(names) => writer.write_all(columns.kept(&names).as_bytes())?,
+        Err(reason) => return finish(Err(reason), line, &mut writer, observer),
+    }
     while let Some((line, row)) = rows.next()? {
         if row.as_ref().is_ok_and(|row| row.trim().is_empty()) {
             continue;
@@ -44,14 +45,30 @@ pub(super) fn run(
 
 impl Columns {
     fn new(records: &Records<'_>, header: &str) -> Result<Self, LineError> {
-        let header = header.trim_start_matches('\u{feff}');
-        let separator = csv::separator(header);
-        let names = csv::split(header, separator)?;
-        let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
-        let rules = records.rules;
+        let header = csv::Header::new(header)?;
+        let (names, rules) = (&header.names, records.rules);
         let actions = names.iter().map(|name| rules.action(name).unwrap_or(Action::Text)).collect();
         let subject = rules.subject.as_ref().and_then(|own| names.iter().position(|n| n == own));
-        Ok(Self { names, actions, subject, separator })
+        Ok(Self { header, actions, subject })
+    }
+
+    /// The header's names, clean: a table without a header has personal data there. A name that a
+    /// rule has is known to be none.
+    fn names(&self, records: &Records<'_>, line: u64) -> Result<Vec<String>, LineError> {
+        // Not a record, so nobody would be told what surrogates stand for.
+        let mode = match records.mode {
+            Mode::Surrogate(_) => Mode::Mask,
+            mode => mode,
+        };
+        let records = Records { mode, ..*records };
+        let mut cleaner = records.cleaner(line, None);
+        let names = self.header.names.iter();
+        names
+            .map(|name| match records.rules.action(name) {
+                Some(_) => Ok(name.clone()),
+                None => cleaner.text("", name),
+            })
+            .collect()
     }
 
     fn clean(
@@ -60,31 +77,27 @@ impl Columns {
         line: u64,
         row: &str,
     ) -> Result<(Account, String), LineError> {
-        let cells = csv::split(row, self.separator)?;
-        if cells.len() != self.names.len() {
-            return Err(LineError::Malformed { reason: "not as many values as the header has" });
-        }
+        let cells = self.header.values(row)?;
         let subject = self.subject.map(|at| cells[at].clone());
         let mut cleaner = records.cleaner(line, subject);
         let mut clean = Vec::with_capacity(cells.len());
-        for ((name, action), cell) in self.names.iter().zip(&self.actions).zip(&cells) {
+        for ((name, action), cell) in self.header.names.iter().zip(&self.actions).zip(&cells) {
             clean.push(cleaner.apply(*action, name, cell)?.unwrap_or_default());
         }
-        let text = self.kept(clean.iter().map(String::as_str));
-        Ok((cleaner.account, text))
+        Ok((cleaner.account, self.kept(&clean)))
     }
 
     /// The values of the columns that are not left out, as a line.
-    fn kept<'a>(&self, values: impl Iterator<Item = &'a str>) -> String {
-        let kept = values.zip(&self.actions).filter(|(_, action)| **action != Action::Drop);
+    fn kept(&self, values: &[String]) -> String {
+        let kept = values.iter().zip(&self.actions).filter(|(_, action)| **action != Action::Drop);
         let values: Vec<String> = kept.map(|(value, _)| self.quoted(value)).collect();
-        let mut line = values.join(&self.separator.to_string());
+        let mut line = values.join(&self.header.separator.to_string());
         line.push('\n');
         line
     }
 
     fn quoted(&self, value: &str) -> String {
-        if value.contains([self.separator, '"', '\n', '\r']) {
+        if value.contains([self.header.separator, '"', '\n', '\r']) {
             format!("\"{}\"", value.replace('"', "\"\""))
         } else {
             value.to_owned()

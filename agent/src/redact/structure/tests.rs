@@ -144,6 +144,14 @@ fn names_of_fields_are_read() {
     let rules = rules(&[("jane@example.org", "text")], None);
     let (out, _) = clean_in(Format::Json, Mode::Mask, &rules, two);
     assert_eq!(out, "{\"[EMAIL]\":2,\"jane@example.org\":1}\n");
+    let surrogates = Surrogates::new(&KEY, Language::English);
+    let (out, _) = clean_in(
+        Format::Csv,
+        Mode::Surrogate(&surrogates),
+        &FieldRules::default(),
+        "7,jane@example.org\n8,\n",
+    );
+    assert_eq!(out, "7,[EMAIL]\n8,\n", "a table without a header");
     let resource = r#"{"resourceType": "Patient", "Jane Roe": true}"#;
     let (out, told) = clean_in(Format::Fhir, Mode::Mask, &FieldRules::default(), resource);
     assert!(out.is_empty() && told.failures.len() == 1);
