@@ -13,7 +13,7 @@ use super::profile::{Coarse, Language, Profile, Score};
 use super::structure::{Action, FieldRules};
 
 /// What redaction does for a project.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// What is found.
     pub profile: Profile,
@@ -95,18 +95,6 @@ fn yes() -> bool {
     true
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            profile: Profile::default(),
-            mode: ModeName::default(),
-            language: Language::default(),
-            fields: FieldRules::default(),
-            digest: None,
-        }
-    }
-}
-
 impl Settings {
     /// Reads a settings file.
     ///
@@ -118,7 +106,7 @@ impl Settings {
         Ok(Self {
             profile: Profile {
                 kinds: file.types.map_or(KindSet::ALL, |types| types.into_iter().collect()),
-                min_score: file.min_score.map_or(Profile::default().min_score, Score::get),
+                min_score: file.min_score.map_or_else(|| Profile::default().min_score, Score::get),
                 coarse: file.profile,
                 tagger: file.tagger,
                 custom: Custom::new(file.recognizers, &file.deny, &file.allow)?,

@@ -58,7 +58,7 @@ impl Columns {
         // Not a record, so nobody would be told what surrogates stand for.
         let mode = match records.mode {
             Mode::Surrogate(_) => Mode::Mask,
-            mode => mode,
+            mode @ (Mode::Mask | Mode::Hash(_) | Mode::None) => mode,
         };
         let records = Records { mode, ..*records };
         let mut cleaner = records.cleaner(line, None);
