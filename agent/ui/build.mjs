@@ -20,6 +20,9 @@ const { metafile } = await build({
   ],
   outdir: out,
   bundle: true,
+  // `quality.js` is fetched by those who look at it; `chunk.js` is what it shares with the page.
+  splitting: true,
+  chunkNames: "[name]",
   minify: true,
   format: "esm",
   target: ["es2022", "chrome109", "firefox115", "safari16"],
@@ -48,5 +51,5 @@ async function notice(inputs) {
     const text = await readFile(path.join(folder, "LICENSE"), "utf8");
     sections.push(`${name} ${version} (${license})\n\n${text.trim()}\n`);
   }
-  return `app.js contains the following packages.\n\n${sections.join(`\n${"-".repeat(78)}\n\n`)}`;
+  return `The scripts contain the following packages.\n\n${sections.join(`\n${"-".repeat(78)}\n\n`)}`;
 }

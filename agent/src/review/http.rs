@@ -32,9 +32,11 @@ use crate::store::{Store, StoreError};
 #[folder = "ui/dist"]
 struct Page;
 
-/// What the page may do: load its own files, nothing else.
-const POLICY: &str = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; \
-    form-action 'none'; object-src 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
+/// What the page may do: load its own files, and show as blobs the images that it fetched with the
+/// person's token.
+const POLICY: &str = "default-src 'self'; img-src 'self' blob:; frame-ancestors 'none'; \
+    base-uri 'none'; form-action 'none'; object-src 'none'; require-trusted-types-for 'script'; \
+    trusted-types 'none'";
 
 /// Makes the report of `insitu-agent status --json`.
 pub type StatusReport = dyn Fn() -> Result<Value, StoreError> + Send + Sync;

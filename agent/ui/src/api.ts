@@ -4,6 +4,8 @@ import type { Annotation, Card, Me, Project } from "./contract";
 import type { LabelErrors, Next, Report } from "./quality/contract";
 
 const TIMEOUT_MS = 10_000;
+/** Images and series are larger than everything else. */
+const BYTES_TIMEOUT_MS = 60_000;
 
 /** The agent answered, and said no. */
 export class Refused extends Error {
@@ -53,6 +55,12 @@ export class Api {
     };
   }
 
+  /** What stands behind a field's url, which has to be this agent's. */
+  async bytes(url: string): Promise<Response> {
+    if (!/^\/api\/[^\\]*$/.test(url)) throw new Refused(0, "the address is not this agent's", "");
+    return this.request("GET", url, undefined, BYTES_TIMEOUT_MS);
+  }
+
   async annotate(item: string, annotation: Annotation): Promise<void> {
     await this.request("POST", `/api/items/${encodeURIComponent(item)}/annotations`, annotation);
   }
@@ -85,7 +93,12 @@ export class Api {
     return key;
   }
 
-  private async request(method: string, path: string, body?: unknown): Promise<Response> {
+  private async request(
+    method: string,
+    path: string,
+    body?: unknown,
+    timeoutMs = TIMEOUT_MS,
+  ): Promise<Response> {
     const headers: Record<string, string> = { authorization: `Bearer ${this.token}` };
     if (body !== undefined) headers["content-type"] = "application/json";
     let response: Response;
@@ -97,7 +110,7 @@ export class Api {
         cache: "no-store",
         credentials: "omit",
         redirect: "error",
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(timeoutMs),
       });
     } catch (cause) {
       throw new Unreachable("the agent does not answer", { cause });

@@ -1,11 +1,14 @@
 // Everything the page does from the keyboard, in one table: the dispatcher and the help read it.
 
 import { signal } from "@preact/signals";
+import type { Command } from "./command";
 import { SYNTHETIC } from "./contract";
 import * as deck from "./deck";
+import { currentKind } from "./kinds";
 import * as review from "./review";
 import { session } from "./session";
 import { seesQuality, show, view } from "./view";
+import * as work from "./work";
 
 const LETTERS = "insitu.letters";
 
@@ -15,42 +18,15 @@ export const dialog = signal<Dialog | null>(null);
 /** Whether single keys act. Speech input and some screen readers need them off. */
 export const singleKeys = signal(localStorage.getItem(LETTERS) !== "off");
 
-export interface Command {
-  /** As `KeyboardEvent.key`, lower case; with `ctrl+` where it is held. */
-  keys: string[];
-  /** As printed on the keycap. */
-  caps: string[];
-  title: string;
-  run: () => void;
-  /** Acts in every view. */
-  everywhere?: boolean;
-  /** Who has it; everybody if absent. */
-  available?: () => boolean;
-  /** Still acts when single keys are off, or while typing a comment. */
-  always?: boolean;
-}
-
-export const COMMANDS = {
+const COMMANDS = {
   accept: { keys: ["a"], caps: ["A"], title: "Accept the suggestion", run: review.accept },
-  reject: { keys: ["x"], caps: ["X"], title: "Reject it, then choose a class", run: review.reject },
-  next: {
-    keys: ["arrowdown", "arrowright"],
-    caps: ["↓"],
-    title: "Select the next class",
-    run: () => review.select(1),
-  },
-  previous: {
-    keys: ["arrowup", "arrowleft"],
-    caps: ["↑"],
-    title: "Select the previous class",
-    run: () => review.select(-1),
-  },
-  submit: { keys: ["enter"], caps: ["Enter"], title: "Submit the selected class", run: submitOrRenew },
+  reject: { keys: ["x"], caps: ["X"], title: "Put the suggestion aside", run: review.reject },
+  submit: { keys: ["enter"], caps: ["Enter"], title: "Submit the label", run: confirm },
   submitAlways: {
     keys: ["ctrl+enter"],
     caps: ["Ctrl", "Enter"],
     title: "Submit, also while typing a comment",
-    run: submitOrRenew,
+    run: confirm,
     always: true,
   },
   skip: { keys: [" "], caps: ["Space"], title: "Skip", run: review.skip },
@@ -82,10 +58,17 @@ export const COMMANDS = {
     run: () => review.judge(false),
     available: isJudging,
   },
+  takeOver: {
+    keys: ["t"],
+    caps: ["T"],
+    title: "Take the next reader's label over",
+    run: review.takeOver,
+    available: () => (deck.current.value?.readings?.length ?? 0) > 0,
+  },
   undo: {
     keys: ["backspace"],
     caps: ["Backspace"],
-    title: "Undo, up to 20 decisions back",
+    title: "Undo: changes of this label, then up to 20 decisions",
     run: review.undo,
   },
   undoAlways: {
@@ -104,12 +87,19 @@ export const COMMANDS = {
     everywhere: true,
     available: () => session.value.at === "signed-in" && seesQuality(session.value.me.role),
   },
-  cancel: { keys: ["escape"], caps: ["Esc"], title: "Keep the suggestion", run: review.keepSuggestion },
+  cancel: { keys: ["escape"], caps: ["Esc"], title: "Let go of what is under way or selected", run: cancel },
 } satisfies Record<string, Command>;
 
-/** What this person can do. */
+/** What this person has a key for here: what the kind of label brings comes first. */
 export function commands(): Command[] {
-  return Object.values<Command>(COMMANDS).filter(({ available }) => available?.() ?? true);
+  return [...currentKind().commands, ...Object.values<Command>(COMMANDS)].filter(
+    ({ available }) => available?.() ?? true,
+  );
+}
+
+/** Whether a command can be used right now. */
+export function usable({ enabled, onSelection }: Command): boolean {
+  return (enabled?.() ?? true) && (!onSelection || work.selected.value !== null);
 }
 
 export function setSingleKeys(on: boolean): void {
@@ -121,30 +111,48 @@ export function open(which: Dialog): void {
   dialog.value = which;
 }
 
-/** Handles a key of the review screen. */
+/** Handles a key of the page. */
 export function onKey(event: KeyboardEvent): void {
-  if (event.defaultPrevented || event.isComposing || event.altKey) return;
+  if (event.defaultPrevented || event.isComposing) return;
   if (document.querySelector("dialog[open]") !== null) return;
   const target = event.target instanceof Element ? event.target : document.body;
   const typing = target.closest("textarea, input, select") !== null;
-  const control = event.ctrlKey || event.metaKey;
+  // What AltGr prints is the key, not a chord.
+  const printing = event.getModifierState("AltGraph");
+  const control = (event.ctrlKey || event.metaKey) && !printing;
+  const alt = event.altKey && !printing;
   // A focused button owns its own keys.
   const onButton = target.closest("button, a, summary") !== null;
   if (onButton && !control && (event.key === "Enter" || event.key === " ")) return;
 
-  const command = find(`${control ? "ctrl+" : ""}${event.key.toLowerCase()}`);
   const reviewing = view.value === "review";
-  if (command !== undefined && !reviewing && !command.everywhere) return;
-  const index = command === undefined && !control && reviewing ? digit(event) : null;
+  const name = nameOf(event, control, alt);
+  const elsewhere = onButton || target.closest("aside, header") !== null;
+  const command = commands().find(
+    (one) =>
+      one.keys.includes(name) && (reviewing || one.everywhere) && !(one.onItem && elsewhere) && usable(one),
+  );
+  const index = command === undefined && !control && reviewing ? classMeant(event, alt) : null;
   if (command === undefined && index === null) return;
   if (typing && !command?.always) return;
-  const plain = command === undefined || command.keys.some((key) => /^[a-z? ]$|^backspace$/.test(key));
+  const plain = command === undefined || command.keys.some((key) => /^[^\w]$|^[a-z]$|^backspace$/.test(key));
   if (plain && !control && !singleKeys.value) return;
-  event.preventDefault();
   // A key held down must not decide one item after the other.
-  if (event.repeat && !/^arrow/.test(event.key.toLowerCase())) return;
-  if (command !== undefined) command.run();
-  else if (index !== null) review.choose(index);
+  if (event.repeat && !command?.repeats) return event.preventDefault();
+  if (command !== undefined && command.run() === false) return;
+  if (command === undefined && index !== null) currentKind().choose(index, alt);
+  event.preventDefault();
+}
+
+/** The key as commands name it. */
+function nameOf({ key, shiftKey }: KeyboardEvent, control: boolean, alt: boolean): string {
+  const shift = shiftKey && key.length > 1 ? "shift+" : "";
+  return `${control ? "ctrl+" : ""}${alt ? "alt+" : ""}${shift}${key.toLowerCase()}`;
+}
+
+/** The key cap of a class: its own key unless something else has it, or its digit. */
+export function classCap(index: number): string | null {
+  return ownKey(index)?.toUpperCase() ?? digitCap(index);
 }
 
 /** The keycaps that choose a class: 1–9 and 0, with shift for the second ten. */
@@ -154,26 +162,36 @@ export function digitCap(index: number): string | null {
   return index < 10 ? cap : `⇧${cap}`;
 }
 
-/** The class a digit key means, on any keyboard layout and the number pad. */
-function digit(event: KeyboardEvent): number | null {
+/** The class that a digit or a class's own key means, on any keyboard layout and the number pad. */
+function classMeant(event: KeyboardEvent, alt: boolean): number | null {
   const printed = /^[0-9]$/.test(event.key);
   const figure = printed ? event.key : /^Digit([0-9])$/.exec(event.code)?.[1];
-  if (figure === undefined) return null;
-  // Where shift types the digit itself (AZERTY), it cannot mean the second ten.
-  const second = event.shiftKey && !printed;
-  const index = ((Number(figure) + 9) % 10) + (second ? 10 : 0);
-  return index < (deck.project.value?.classes.length ?? 0) ? index : null;
+  if (figure !== undefined) {
+    // Where shift types the digit itself (AZERTY), it cannot mean the second ten.
+    const second = event.shiftKey && !printed;
+    return ((Number(figure) + 9) % 10) + (second ? 10 : 0);
+  }
+  // With alt a letter may print something else.
+  const letter = alt ? (/^Key([A-Z])$/.exec(event.code)?.[1] ?? "") : event.key;
+  const index = (deck.project.value?.classes ?? []).findIndex((_, place) => ownKey(place) === letter.toLowerCase());
+  return index < 0 ? null : index;
 }
 
-function find(name: string): Command | undefined {
-  return commands().find(({ keys }) => keys.includes(name));
+function ownKey(index: number): string | null {
+  const key = deck.project.value?.classes[index]?.key?.toLowerCase();
+  if (key === undefined || commands().some(({ keys }) => keys.includes(key))) return null;
+  return key;
 }
 
 function isJudging(): boolean {
   return deck.current.value?.queue === SYNTHETIC;
 }
 
-function submitOrRenew(): void {
+function confirm(): void {
   if (deck.leaseEnded.value) deck.renew();
-  else review.submit();
+  else if (!currentKind().confirm?.()) review.submit();
+}
+
+function cancel(): void {
+  if (!currentKind().cancel?.()) review.keepSuggestion();
 }

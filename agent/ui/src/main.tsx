@@ -1,6 +1,7 @@
 // The review page: one item at a time, decided from the keyboard, kept until the agent has it.
 
 import { render } from "preact";
+import * as assets from "./assets";
 import * as deck from "./deck";
 import { onKey } from "./keys";
 import * as quality from "./quality/state";
@@ -18,10 +19,12 @@ start({
     // A steward labels nothing, and others do not see the quality view.
     if (me.role === "steward") show("quality");
     else if (!seesQuality(me.role)) show("review");
+    assets.open(api);
     deck.open(api);
   },
   forget() {
     deck.forget();
+    assets.forget();
     review.forget();
     quality.forget();
   },

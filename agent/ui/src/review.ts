@@ -1,16 +1,18 @@
-// Decisions on the card on the table: what is selected, what was decided, and how to take it back.
+// Decisions on the card on the table: what was decided, and how to take it back.
 
 import { batch, computed, effect, signal } from "@preact/signals";
 import type { Refused } from "./api";
 import { activeMs } from "./activity";
-import { COMMENT_CHARS_MAX, SYNTHETIC, type Card, type Decision } from "./contract";
+import { COMMENT_CHARS_MAX, SYNTHETIC, type Card, type Decision, type Label } from "./contract";
 import * as deck from "./deck";
+import { canonical, emptyLabel, isOneClass, sameLabel, taskOf } from "./label";
+import { notices, notify, say } from "./say";
 import { keep, randomHex, unconfirmed, UNCONFIRMED_MAX, withdraw, type Operation } from "./unconfirmed";
+import * as work from "./work";
+import { decisionInWords } from "./words";
 
 /** Decisions that can be taken back. */
 const UNDO_MAX = 20;
-/** Notices on screen. */
-const NOTICES_MAX = 5;
 /** Too little time to speak of a pace. */
 const PACE_MS_MIN = 10_000;
 // Holds items' content, so it is in sessionStorage: it ends with the tab, as the token does.
@@ -23,25 +25,26 @@ interface Past {
   decision: Decision;
   comment: string;
   looksReal: boolean | null;
+  /** Absent in what earlier versions left in the tab. */
+  label?: Label | null;
   card: Card;
 }
 
-export interface Notice {
-  id: string;
-  text: string;
-  hint: string;
+/** A suggestion that may be shown. */
+export interface Draft {
+  label: Label;
+  confidence: number;
 }
 
-/** The class that enter submits; null when nothing is preselected. */
-export const selection = signal<number | null>(null);
+/** The class that enter submits, where a label is one class; null when nothing is preselected. */
+export const selection = computed(() => classOf(work.label.value));
 /** Whether the prelabel was rejected and a class is asked for. */
 export const rejecting = signal(false);
 export const comment = signal("");
 /** Whether the item looks real, where that is asked; null before it is answered. */
 export const looksReal = signal<boolean | null>(null);
-export const notices = signal<Notice[]>([]);
-/** The last thing that happened, for the live region. */
-export const announcement = signal("");
+/** Which of an expert's readings was taken over last. */
+export const taken = signal<number | null>(null);
 export const past = signal<Past[]>(stored(HISTORY, []));
 export const pace = signal<{ decided: number; activeMs: number }>(
   stored(PACE, { decided: 0, activeMs: 0 }),
@@ -59,8 +62,15 @@ let shownAtMs = activeMs();
 let paceAtMs = activeMs();
 
 /** What is shown of a prelabel: nothing in a blind read, whatever was sent. */
-export function prelabelOf(card: Card): Card["prelabel"] {
-  return card.blind ? null : card.prelabel;
+export function draftOf({ blind, prelabel }: Card): Draft | null {
+  if (blind || prelabel === null) return null;
+  const { label, class: index, confidence } = prelabel;
+  if (label !== undefined) return { label, confidence };
+  return index === undefined ? null : { label: { class: index }, confidence };
+}
+
+export function classOf(label: Label | null): number | null {
+  return label !== null && "class" in label ? label.class : null;
 }
 
 /** Set while a card comes back by undo: what was said with it comes back, too. */
@@ -71,11 +81,14 @@ let onTable: string | undefined;
 effect(() => {
   const card = deck.current.value;
   if (card?.item === onTable && restored === null) return;
+  const task = taskOf(deck.project.peek());
   batch(() => {
-    selection.value = (card && prelabelOf(card)?.class) ?? null;
+    const draft = (card && draftOf(card)?.label) ?? (card && emptyLabel(task));
+    work.begin(card, draft, restored?.label ?? null);
     rejecting.value = false;
     comment.value = restored?.comment ?? "";
     looksReal.value = restored?.looksReal ?? null;
+    taken.value = null;
   });
   // The wait for a card is nobody's work.
   if (onTable === undefined) paceAtMs = activeMs();
@@ -86,45 +99,65 @@ effect(() => {
 
 export function accept(): void {
   const card = deck.current.value;
-  const prelabel = card && prelabelOf(card);
-  if (!prelabel) return say("There is no suggestion to accept. Choose a class.");
-  decide("accept", prelabel.class);
+  const draft = card && draftOf(card);
+  if (!draft) return say("There is no suggestion to accept.");
+  if (!isOneClass(taskOf(deck.project.value)) && work.changed.value) {
+    return say("You changed the suggestion: enter submits your label, undo takes a change back.");
+  }
+  decide("accept", draft.label);
 }
 
+/** Puts the suggestion aside. */
 export function reject(): void {
   const card = deck.current.value;
   if (!card) return;
-  batch(() => {
-    rejecting.value = prelabelOf(card) !== null;
-    selection.value = null;
-  });
-  say("Suggestion rejected. Choose a class.");
+  const task = taskOf(deck.project.value);
+  const empty = emptyLabel(task);
+  rejecting.value = draftOf(card) !== null;
+  if (empty === null) work.show(null);
+  else if (!sameLabel(work.label.value, empty)) work.replaceAll(empty);
+  say(isOneClass(task) ? "Suggestion rejected. Choose a class." : "All put aside. Undo brings it back.");
 }
 
 export function keepSuggestion(): void {
   const card = deck.current.value;
-  batch(() => {
-    rejecting.value = false;
-    selection.value = (card && prelabelOf(card)?.class) ?? null;
-  });
+  rejecting.value = false;
+  if (isOneClass(taskOf(deck.project.value))) work.show((card && draftOf(card)?.label) ?? null);
 }
 
+/** Decides for one class. */
 export function choose(index: number): void {
   const card = deck.current.value;
   if (!card || index >= (deck.project.value?.classes.length ?? 0)) return;
-  decide(prelabelOf(card)?.class === index ? "accept" : "correct", index);
+  submitLabel({ class: index });
 }
 
 export function select(step: number): void {
   const count = deck.project.value?.classes.length ?? 0;
   if (count === 0) return;
   const from = selection.value ?? (step > 0 ? -1 : count);
-  selection.value = (from + step + count) % count;
+  work.show({ class: (from + step + count) % count });
 }
 
 export function submit(): void {
-  if (selection.value === null) return say("Choose a class first.");
-  choose(selection.value);
+  if (work.label.value === null) return say("Choose a class first.");
+  submitLabel(work.label.value);
+}
+
+/** Makes the next reader's label the one on the table. */
+export function takeOver(): void {
+  const readings = deck.current.value?.readings ?? [];
+  if (readings.length === 0) return say("No readings to take over.");
+  take(((taken.value ?? -1) + 1) % readings.length);
+}
+
+export function take(index: number): void {
+  const reading = deck.current.value?.readings?.[index];
+  if (reading === undefined) return;
+  taken.value = index;
+  if ("class" in reading.label) work.show(reading.label);
+  else if (!sameLabel(reading.label, work.label.value)) work.replaceAll(reading.label);
+  say(`Reading ${index + 1} taken over. Enter submits it.`);
 }
 
 /** Says whether the item looks real; saying it again takes it back. */
@@ -139,10 +172,15 @@ export function skip(): void {
 }
 
 export function flag(): void {
-  decide("flag", selection.value);
+  decide("flag", work.label.value);
 }
 
-function decide(decision: Decision, index: number | null): void {
+function submitLabel(label: Label): void {
+  const card = deck.current.value;
+  decide(sameLabel((card && draftOf(card)?.label) ?? null, label) ? "accept" : "correct", label);
+}
+
+function decide(decision: Decision, decided: Label | null): void {
   const card = deck.current.value;
   const project = deck.project.value;
   if (!card || !project || deck.leaseEnded.value) return;
@@ -154,17 +192,19 @@ function decide(decision: Decision, index: number | null): void {
   const now = activeMs();
   const annotation = {
     key,
-    class: index,
+    ...answer(taskOf(project).kind === "class", decided),
     seconds: Math.round((now - shownAtMs) / 100) / 10,
     decision,
     ...(text === "" ? {} : { comment: text }),
     ...(looksReal.value === null ? {} : { looks_real: looksReal.value }),
   };
-  const label = labelOf(decision, index, project.classes);
+  const label = decisionInWords(decision, decided, project.classes);
   const operation = { kind: "annotate" as const, project: project.name, item: card.item, label, queue: card.queue };
   if (!kept({ ...operation, annotation })) return;
   batch(() => {
-    remember({ key, project: project.name, decision, comment: text, looksReal: looksReal.value, card });
+    const onIt = decision === "skip" ? work.label.value : decided;
+    remember({ key, project: project.name, decision, comment: text, looksReal: looksReal.value, label: onIt, card });
+    work.forget();
     pace.value = {
       decided: pace.value.decided + 1,
       activeMs: pace.value.activeMs + now - paceAtMs,
@@ -177,7 +217,15 @@ function decide(decision: Decision, index: number | null): void {
   say(label);
 }
 
+/** A label as the body of an annotation holds it. */
+function answer(asClass: boolean, decided: Label | null): { class?: number | null; label?: Label } {
+  if (asClass) return { class: classOf(decided) };
+  return decided === null ? {} : { label: canonical(decided) };
+}
+
+/** Takes back the last change of the label on the table; without one, the last decision. */
 export function undo(): void {
+  if (work.undoEdit()) return;
   const last = past.value.at(-1);
   if (!last) return say("There is nothing to undo.");
   if ((last.card.queue === SYNTHETIC) !== deck.judging.value) {
@@ -215,10 +263,6 @@ export function settled(operation: Operation, refusal: Refused | null): void {
   notify(`Not saved: “${label}”. The agent says: ${refusal.message}.`, refusal.hint);
 }
 
-export function dismiss(id: string): void {
-  notices.value = notices.value.filter((notice) => notice.id !== id);
-}
-
 export function forget(): void {
   batch(() => {
     past.value = [];
@@ -229,11 +273,17 @@ export function forget(): void {
   });
   sessionStorage.removeItem(HISTORY);
   sessionStorage.removeItem(PACE);
+  work.forget();
 }
 
 function remember(entry: Past): void {
   past.value = [...past.value, entry].slice(-UNDO_MAX);
-  sessionStorage.setItem(HISTORY, JSON.stringify(past.value));
+  try {
+    sessionStorage.setItem(HISTORY, JSON.stringify(past.value));
+  } catch {
+    // Full of long texts: undo reaches as far as before, only a reload would forget it.
+    sessionStorage.removeItem(HISTORY);
+  }
 }
 
 /** Keeps an operation until the agent confirms it. False when the browser cannot. */
@@ -248,22 +298,6 @@ function kept(operation: Operation): boolean {
     );
     return false;
   }
-}
-
-function labelOf(decision: Decision, index: number | null, classes: { name: string }[]): string {
-  if (decision === "skip") return "Skipped";
-  if (decision === "flag") return "Flagged for an expert";
-  const name = (index !== null && classes[index]?.name) || "";
-  return decision === "accept" ? `Accepted ${name}` : `Corrected to ${name}`;
-}
-
-function notify(text: string, hint: string): void {
-  notices.value = [...notices.value, { id: randomHex(4), text, hint }].slice(-NOTICES_MAX);
-}
-
-function say(text: string): void {
-  // The same words twice in a row must be spoken twice.
-  announcement.value = announcement.value === text ? `${text}\u00a0` : text;
 }
 
 function stored<T>(name: string, otherwise: T): T {

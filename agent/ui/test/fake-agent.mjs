@@ -13,7 +13,7 @@ const TYPES = {
   ".svg": "image/svg+xml",
 };
 const CSP =
-  "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; " +
+  "default-src 'self'; img-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'; " +
   "require-trusted-types-for 'script'; trusted-types 'none'";
 const LEASE_MS = 600_000;
 
@@ -30,6 +30,13 @@ export class FakeAgent {
     ["sam-token", { name: "sam", role: "steward", site: "cleveland" }],
   ]);
   classes = CLASSES;
+  /** Absent: a label is one class. */
+  task = undefined;
+  title = "Heart disease";
+  /** What stands behind `/api/items/ITEM/fields/NAME`, by NAME: `{type, body}`. */
+  files = new Map();
+  /** Paths of the files that were asked for, in order. */
+  fetched = [];
   items = [];
   /** Item -> its annotation as stored. */
   annotations = new Map();
@@ -84,6 +91,11 @@ export class FakeAgent {
     const [status, answer] = person
       ? this.answer(request.method, url, person, body === "" ? null : JSON.parse(body))
       : [401, { error: "unknown token", hint: "ask your steward for one" }];
+    const file = person && this.file(url);
+    if (file) {
+      response.writeHead(200, { "content-type": file.type });
+      return response.end(file.body);
+    }
     if (this.mode === "mute" && request.method !== "GET") return request.socket.destroy();
     response.writeHead(status, { "content-type": "application/json" });
     response.end(JSON.stringify(answer));
@@ -106,14 +118,21 @@ export class FakeAgent {
     return [404, { error: "no such path", hint: "" }];
   }
 
+  file({ pathname }) {
+    const [, item, name] = /^\/api\/items\/([^/]+)\/fields\/([^/]+)$/.exec(pathname) ?? [];
+    if (item !== undefined) this.fetched.push(pathname);
+    return this.files.get(name);
+  }
+
   project() {
     const done = this.annotations.size;
     return {
       name: "heart-disease",
-      title: "Heart disease",
+      title: this.title,
       version: 3,
       instructions: "Judge from the values and the note whether angiography showed disease.\nMissing values are missing in the source.",
       classes: this.classes,
+      ...(this.task === undefined ? {} : { task: this.task }),
       queues: { ...this.queues, annotator: this.items.length - done },
       synthetic: this.mixed.length,
       done,
@@ -224,8 +243,11 @@ async function serveFile(pathname, response) {
   }
 }
 
-// `node test/fake-agent.mjs` serves the page to look at, with the token `ann-token`.
+// `node test/fake-agent.mjs [KIND]` serves the page to look at, with the token `ann-token` (or `eve-token`).
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const agent = await new FakeAgent(makeItems(200)).start();
+  const { prepareKind } = await import("./kinds-data.mjs");
+  const agent = new FakeAgent(makeItems(200));
+  if (process.argv[2] !== undefined) prepareKind(agent, process.argv[2]);
+  await agent.start();
   console.log(`${agent.address} with the token ann-token`);
 }

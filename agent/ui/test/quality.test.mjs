@@ -1,17 +1,11 @@
 // The quality view in a real browser: who sees it, what it shows, and what a lead does from its lists.
 
 import assert from "node:assert/strict";
-import { readFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { after, before, describe, test } from "node:test";
 import { launch, openPage, skip } from "./browser.mjs";
 import { FakeAgent } from "./fake-agent.mjs";
 import { makeEmpty, makeErrors, makeNext, makeReport, makeSynthetic } from "./quality-data.mjs";
-
-const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
-const TABLET = { viewport: { width: 820, height: 1180 }, hasTouch: true };
-/** A folder for pictures of the view, to look at. */
-const PICTURES = process.env.PICTURES;
+import { axe, picture, signIn, TABLET } from "./steps.mjs";
 
 describe("quality view", { skip }, () => {
   let browser;
@@ -220,9 +214,7 @@ describe("quality view", { skip }, () => {
         await atQuality(page);
         await picture(page, name.replace(", ", "-"));
         await page.getByText("As a table").first().click();
-        await page.evaluate(await readFile(AXE, "utf8"));
-        const { violations } = await page.evaluate(() => window.axe.run());
-        assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`), []);
+        await axe(page, name);
         const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(over <= 0, `the page is ${over} px too wide`);
       },
@@ -240,17 +232,8 @@ function heading(page) {
   return page.getByRole("heading", { name: "Quality of the labels" });
 }
 
-async function signIn(page, token) {
-  await page.getByLabel("Your token").fill(token);
-  await page.keyboard.press("Enter");
-}
-
 async function atQuality(page) {
   await page.getByRole("link", { name: "Quality" }).click();
   await heading(page).waitFor();
   await page.getByRole("heading", { name: "Agreement" }).waitFor();
-}
-
-async function picture(page, name) {
-  if (PICTURES) await page.screenshot({ path: `${PICTURES}/${name}.png`, fullPage: true });
 }

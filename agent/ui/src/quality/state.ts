@@ -3,7 +3,7 @@
 import { batch, effect, signal } from "@preact/signals";
 import { Refused, type Api } from "../api";
 import * as deck from "../deck";
-import { announcement } from "../review";
+import { announcement } from "../say";
 import { expire, session } from "../session";
 import { show, view } from "../view";
 import type { LabelErrors, Next, Report } from "./contract";

@@ -1,9 +1,12 @@
-// How a person answers with one class. Other kinds of label get their own component beside this one.
+// What a person decides: the label's classes and marks, a comment, and what happens with the item.
 
-import { useLayoutEffect, useRef } from "preact/hooks";
 import { COMMENT_CHARS_MAX, SYNTHETIC, type Card, type Project } from "../contract";
-import { digitCap } from "../keys";
+import { isOneClass, taskOf } from "../label";
 import * as review from "../review";
+import * as work from "../work";
+import { labelInWords } from "../words";
+import { Classes, hasMarks } from "./classes";
+import { Marks } from "./marks";
 
 export function Answer({ card, project }: { card: Card; project: Project }) {
   return (
@@ -11,8 +14,9 @@ export function Answer({ card, project }: { card: Card; project: Project }) {
       <Suggestion card={card} project={project} />
       {card.queue === SYNTHETIC && <LooksReal />}
       <Classes card={card} project={project} />
+      {hasMarks(project) && <Marks project={project} />}
       <Comment />
-      <Actions card={card} />
+      <Actions card={card} project={project} />
       <Provenance card={card} />
     </aside>
   );
@@ -34,14 +38,16 @@ function Suggestion({ card, project }: { card: Card; project: Project }) {
       </p>
     );
   }
-  if (card.prelabel === null) return <p class="suggestion">No suggestion for this item.</p>;
-  const { class: index, confidence } = card.prelabel;
-  const percent = Math.round(confidence * 100);
+  const draft = review.draftOf(card);
+  if (draft === null) return <p class="suggestion">No suggestion for this item.</p>;
+  const percent = Math.round(draft.confidence * 100);
+  const changed = !isOneClass(taskOf(project)) && work.changed.value && !review.rejecting.value;
   return (
     <div class={review.rejecting.value ? "suggestion rejected" : "suggestion"}>
       <p>
         {review.rejecting.value ? "Rejected: " : "Suggestion: "}
-        <strong>{project.classes[index]?.name ?? `class ${index}`}</strong>
+        <strong>{labelInWords(draft.label, project.classes)}</strong>
+        {changed && ", changed by you"}
       </p>
       <div
         class="confidence"
@@ -87,39 +93,6 @@ function LooksButton({ real, cap, title }: { real: boolean; cap: string; title: 
   );
 }
 
-function Classes({ card, project }: { card: Card; project: Project }) {
-  const suggested = review.prelabelOf(card)?.class;
-  const list = useRef<HTMLFieldSetElement>(null);
-  const selection = review.selection.value;
-  // A taxonomy may be longer than its list is high.
-  useLayoutEffect(() => {
-    list.current?.querySelector(".chosen")?.scrollIntoView({ block: "nearest" });
-  }, [card.item, selection]);
-  return (
-    <fieldset ref={list} class="classes">
-      <legend>{review.rejecting.value ? "Which class is it?" : "Class"}</legend>
-      {project.classes.map(({ name, description }, index) => {
-        const cap = digitCap(index);
-        const chosen = selection === index;
-        return (
-          <button
-            key={name}
-            type="button"
-            class={chosen ? "class chosen" : "class"}
-            aria-pressed={chosen}
-            title={description}
-            onClick={() => review.choose(index)}
-          >
-            {cap === null ? <span /> : <kbd>{cap}</kbd>}
-            <span>{name}</span>
-            {suggested === index && <span class="tag">suggested</span>}
-          </button>
-        );
-      })}
-    </fieldset>
-  );
-}
-
 function Comment() {
   return (
     <div class="comment">
@@ -143,20 +116,37 @@ function Comment() {
   );
 }
 
-function Actions({ card }: { card: Card }) {
-  const suggested = review.prelabelOf(card) !== null;
+function Actions({ card, project }: { card: Card; project: Project }) {
+  const suggested = review.draftOf(card) !== null;
+  const oneClass = isOneClass(taskOf(project));
   return (
     <div class="actions">
+      {!oneClass && (
+        <button
+          type="button"
+          class={work.changed.value || !suggested ? "whole primary" : "whole"}
+          aria-keyshortcuts="Enter"
+          onClick={review.submit}
+        >
+          Submit <kbd>Enter</kbd>
+        </button>
+      )}
       <button
         type="button"
-        class="primary"
-        disabled={!suggested}
+        class={oneClass || !work.changed.value ? "half primary" : "half"}
+        disabled={!suggested || (!oneClass && work.changed.value)}
         aria-keyshortcuts="a"
         onClick={review.accept}
       >
         Accept <kbd>A</kbd>
       </button>
-      <button type="button" disabled={!suggested} aria-keyshortcuts="x" onClick={review.reject}>
+      <button
+        type="button"
+        class="half"
+        disabled={oneClass ? !suggested : work.marks.value.length === 0 && !suggested}
+        aria-keyshortcuts="x"
+        onClick={review.reject}
+      >
         Reject <kbd>X</kbd>
       </button>
       <button type="button" aria-keyshortcuts="Space" onClick={review.skip}>
@@ -167,7 +157,7 @@ function Actions({ card }: { card: Card }) {
       </button>
       <button
         type="button"
-        disabled={review.past.value.length === 0}
+        disabled={review.past.value.length + work.edits.value.length === 0}
         aria-keyshortcuts="Backspace Control+Z"
         onClick={review.undo}
       >

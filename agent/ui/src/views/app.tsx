@@ -1,12 +1,12 @@
 import { useSignalEffect } from "@preact/signals";
 import { project } from "../deck";
-import { announcement } from "../review";
+import { announcement } from "../say";
 import { session } from "../session";
-import { QualityPage } from "../quality/page";
 import { seesQuality, view } from "../view";
 import { Guideline, Help } from "./dialogs";
 import { Header } from "./header";
 import { Banners } from "./notices";
+import { Quality } from "./quality";
 import { Renewal, SignIn } from "./sign-in";
 import { Table } from "./table";
 
@@ -29,7 +29,7 @@ export function App() {
       <Header me={state.me} />
       <Banners />
       <main>
-        {view.value === "quality" && seesQuality(state.me.role) ? <QualityPage /> : <Table />}
+        {view.value === "quality" && seesQuality(state.me.role) ? <Quality /> : <Table />}
       </main>
       <p class="unseen" role="status" aria-live="polite">
         {announcement}

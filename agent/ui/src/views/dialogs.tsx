@@ -1,5 +1,6 @@
 import { project } from "../deck";
-import { commands, dialog, digitCap, setSingleKeys, singleKeys } from "../keys";
+import { commands, classCap, dialog, setSingleKeys, singleKeys } from "../keys";
+import { currentKind } from "../kinds";
 import { Modal } from "./modal";
 
 const close = () => {
@@ -17,7 +18,7 @@ export function Guideline() {
         {shown.classes.map(({ name, description }, index) => (
           <div key={name}>
             <dt>
-              {digitCap(index) !== null && <kbd>{digitCap(index)}</kbd>} {name}
+              {classCap(index) !== null && <kbd>{classCap(index)}</kbd>} {name}
             </dt>
             <dd>{description || "No description."}</dd>
           </div>
@@ -38,10 +39,10 @@ export function Help() {
             <td>
               <kbd>1</kbd>–<kbd>9</kbd>, <kbd>0</kbd>
             </td>
-            <td>Choose a class and go on; with shift the eleventh to the twentieth</td>
+            <td>{currentKind().digits}</td>
           </tr>
           {commands().map(({ caps, title }) => (
-            <tr key={caps.join()}>
+            <tr key={caps.join() + title}>
               <td>
                 <Caps caps={caps} />
               </td>
@@ -62,7 +63,7 @@ export function Help() {
   );
 }
 
-function Caps({ caps }: { caps: string[] }) {
+export function Caps({ caps }: { caps: string[] }) {
   return (
     <>
       {caps.map((cap, index) => (

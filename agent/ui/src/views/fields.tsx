@@ -1,15 +1,14 @@
-// How an item looks. A field's kind decides; images and series join here as further kinds.
+// How an item looks. A field's kind decides.
 
 import type { Field } from "../contract";
-
-/** A redacted value, as the agent writes it: `[NAME]`, or `[NAME:0123456789abcdef]` with a hash. */
-const MASK = /(\[[A-Z][A-Z_]*(?::[0-9a-f]{16})?\])/;
-/** Enough of a hash to tell two people of one text apart. */
-const HASH_CHARS = 4;
+import { Passage } from "../text";
+import { Pieces } from "./passage";
+import { StillScan } from "./scan";
+import { StillTraces } from "./traces";
 
 export function Fields({ fields }: { fields: Field[] }) {
-  const texts = fields.filter(({ kind }) => kind === "text");
-  const values = fields.filter(({ kind }) => kind !== "text");
+  const isLarge = ({ kind }: Field) => ["text", "image", "series"].includes(kind);
+  const values = fields.filter((field) => !isLarge(field));
   return (
     <>
       {values.length > 0 && (
@@ -22,19 +21,24 @@ export function Fields({ fields }: { fields: Field[] }) {
           ))}
         </dl>
       )}
-      {texts.map((field) => (
+      {fields.filter(isLarge).map((field) => (
         <section class="text" key={field.title}>
-          <h3>{field.title}</h3>
-          {isMissing(field) ? (
-            <p class="missing">No text</p>
-          ) : (
-            <p class="prose">
-              <Masked text={String(field.value)} />
-            </p>
-          )}
+          <h3 class="field-title">{field.title}</h3>
+          <Large field={field} />
         </section>
       ))}
     </>
+  );
+}
+
+function Large({ field }: { field: Field }) {
+  if (field.kind === "image") return <StillScan field={field} label={null} differs={[]} />;
+  if (field.kind === "series") return <StillTraces field={field} label={null} differs={[]} />;
+  if (isMissing(field)) return <p class="missing">No text</p>;
+  return (
+    <p class="prose" dir="auto">
+      <Pieces passage={new Passage(String(field.value))} />
+    </p>
   );
 }
 
@@ -45,29 +49,6 @@ function Value({ field }: { field: Field }) {
       {String(field.value)} {field.unit !== "" && <span class="unit">{field.unit}</span>}
     </dd>
   );
-}
-
-function Masked({ text }: { text: string }) {
-  // `split` with a group keeps the masks, at the odd places.
-  return (
-    <>
-      {text.split(MASK).map((part, index) =>
-        index % 2 === 0 ? (
-          part
-        ) : (
-          <span class="mask" key={index}>
-            {maskText(part)}
-          </span>
-        ),
-      )}
-    </>
-  );
-}
-
-/** `[MEDICAL_RECORD:0123…]` as `medical record 0123`. */
-function maskText(mask: string): string {
-  const [kind = "", hash = ""] = mask.slice(1, -1).split(":");
-  return `${kind.toLowerCase().replaceAll("_", " ")} ${hash.slice(0, HASH_CHARS)}`.trimEnd();
 }
 
 function isMissing({ value }: Field): boolean {

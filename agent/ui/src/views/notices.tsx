@@ -1,4 +1,4 @@
-import { dismiss, notices } from "../review";
+import { dismiss, notices } from "../say";
 import { flush, link, ofOthers, unconfirmed } from "../unconfirmed";
 
 /** Everything that is not as it should be, where it is seen but not in the way. */

@@ -2,7 +2,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { SYNTHETIC, type Card } from "../contract";
 import { current, leaseEnded, project, renew, supply } from "../deck";
 import { Answer } from "./answer";
-import { Fields } from "./fields";
+import { ItemContent } from "./item";
 
 /** What lies on the table: an item, or why there is none. */
 export function Table() {
@@ -19,7 +19,8 @@ function Item() {
   // paint: later it would pull the focus out of a comment that a quick hand has begun.
   useLayoutEffect(() => {
     if (document.querySelector("dialog[open]") !== null) return;
-    article.current?.focus({ preventScroll: true });
+    const surface = article.current?.querySelector<HTMLElement>("[data-surface]");
+    (surface ?? article.current)?.focus({ preventScroll: true });
     scrollTo({ top: 0 });
   }, [card?.item]);
   const shown = project.value;
@@ -30,7 +31,7 @@ function Item() {
         <h2 id="item-title" class="unseen">
           {titleOf(card)}
         </h2>
-        <Fields fields={card.fields} />
+        <ItemContent card={card} project={shown} />
       </article>
       <Answer card={card} project={shown} />
     </div>

@@ -1,0 +1,28 @@
+// The committed bundle stays small: what the page loads before the first card is shown.
+
+import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import path from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+
+const DIST = path.join(path.dirname(fileURLToPath(import.meta.url)), "..", "dist");
+/** Compressed script of the review page. */
+const SCRIPT_BYTES_MAX = 40 * 1024;
+/** Compressed, of everything else: the quality view's script and all style. */
+const REST_BYTES_MAX = 16 * 1024;
+
+test("the script of the review page stays under 40 KB, compressed", () => {
+  const size = (name) => gzipSync(readFileSync(path.join(DIST, name)), { level: 9 }).length;
+  const script = size("app.js") + size("chunk.js");
+  const rest = size("quality.js") + size("app.css");
+  console.log(`review page: ${script} bytes of script; quality view and style: ${rest} bytes, compressed`);
+  assert.ok(script <= SCRIPT_BYTES_MAX, `${script} bytes of script, ${SCRIPT_BYTES_MAX} allowed`);
+  assert.ok(rest <= REST_BYTES_MAX, `${rest} bytes of quality view and style, ${REST_BYTES_MAX} allowed`);
+});
+
+test("no script is left out of that sum", () => {
+  const scripts = readdirSync(DIST).filter((name) => name.endsWith(".js"));
+  assert.deepEqual(scripts.sort(), ["app.js", "chunk.js", "quality.js"]);
+});
