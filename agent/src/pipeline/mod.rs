@@ -184,10 +184,15 @@ impl Pipeline {
         prelabels: bool,
         now: i64,
     ) -> Result<(), StoreError> {
-        let closes = self.store.read("orders that close", |tx| tx.next_order_closes())?;
+        let trains = self.manners.wait(Work::Train, now);
+        // The orders tell only whether, and until when, training waits.
+        let closes = if trains.is_some() || prelabels {
+            self.store.read("orders that close", |tx| tx.next_order_closes())?
+        } else {
+            None
+        };
         let urgent = closes.is_some_and(|closes| closes < now.saturating_add(URGENT_SECONDS));
-        let yields = (prelabels && !urgent).then_some(Reason::Prelabels);
-        let trains = self.manners.wait(Work::Train, now).or(yields);
+        let trains = trains.or_else(|| (prelabels && !urgent).then_some(Reason::Prelabels));
         self.training_waits = trains.is_some();
         let wait = |work: Work, reason: Option<Reason>, closes| {
             let reason = reason?;
