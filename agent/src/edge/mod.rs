@@ -215,10 +215,12 @@ pub fn correct(
                 (false, _) => Err(ReviewError::KeyTaken.into()),
             };
         }
-        let waiting = tx.waiting_corrections()?;
         let ready = row.route.is_some();
-        if !ready && waiting >= WAITING_MAX {
-            return Err(EdgeError::Full { waiting });
+        if !ready {
+            let waiting = tx.waiting_corrections()?;
+            if waiting >= WAITING_MAX {
+                return Err(EdgeError::Full { waiting });
+            }
         }
         let correction =
             tx.add_correction(application, &said.key, row.item, &encode(&body)?, now)?;

@@ -3,7 +3,7 @@
 
 use rusqlite::{Row, params};
 
-use crate::store::{Cell, StoreError, Tx};
+use crate::store::{Cell, StoreError, Tx, unsigned};
 
 const TABLE: &str = "corrections";
 const COLUMNS: &str = "correction, person, key, item, body, taken_at IS NOT NULL";
@@ -72,7 +72,9 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn waiting_corrections(&self) -> Result<u64, StoreError> {
-        self.count("SELECT count(*) FROM corrections WHERE taken_at IS NULL AND ?1 = ?1", 0)
+        let query = "SELECT count(*) FROM corrections WHERE taken_at IS NULL";
+        let count = self.sql.prepare_cached(query)?.query_row([], |row| row.get(0))?;
+        unsigned(count, TABLE, "correction")
     }
 
     /// Waiting corrections of a project's items that have been routed, in the order of arrival.
