@@ -3,6 +3,7 @@
 
 use rusqlite::{Row, params};
 
+use crate::store::labels::name;
 use crate::store::{Cell, StoreError, Tx, unsigned};
 
 const TABLE: &str = "corrections";
@@ -123,11 +124,6 @@ impl Tx<'_> {
             key,
         })
     }
-}
-
-/// A row's name: nobody chooses another person's.
-fn name(person: i64, key: &str) -> Vec<u8> {
-    [&person.to_le_bytes(), key.as_bytes()].concat()
 }
 
 fn cell(name: &[u8]) -> Cell<'_> {

@@ -415,8 +415,9 @@ fn person(row: &Row<'_>) -> Result<Person, StoreError> {
     })
 }
 
-/// An annotation's own name: its person and key, which never change.
-fn name(person: i64, key: &str) -> Vec<u8> {
+/// The own name of what a person said: the person and the key, which never change. Nobody chooses
+/// another person's.
+pub(super) fn name(person: i64, key: &str) -> Vec<u8> {
     [&person.to_le_bytes(), key.as_bytes()].concat()
 }
 
