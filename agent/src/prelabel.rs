@@ -342,16 +342,15 @@ impl Model {
         self.predictor.head()
     }
 
-    /// Class probabilities beside the prelabels, for `prelabel` on files.
+    /// What the model says of items, in their order.
     ///
     /// # Errors
     /// [`ModelError::Predict`].
-    pub fn probabilities(
-        &mut self,
-        items: &[CleanItem],
-    ) -> Result<Vec<(usize, f64, Vec<f64>)>, ModelError> {
-        let predictions = self.predictions(items)?;
-        Ok(predictions.into_iter().map(|p| (p.class, p.confidence, p.probabilities)).collect())
+    pub fn predictions(&mut self, items: &[CleanItem]) -> Result<Vec<Prediction>, ModelError> {
+        match self.texts(items) {
+            Some(texts) => Ok(self.predictor.predict_texts(&texts)?),
+            None => Ok(self.predictor.predict(&self.rows(items))?),
+        }
     }
 
     /// The backbone's features of items, row-major `[items, features]`.
@@ -362,13 +361,6 @@ impl Model {
         match self.texts(items) {
             Some(texts) => Ok(self.predictor.features_of_texts(&texts)?),
             None => Ok(self.predictor.features(&self.rows(items))?),
-        }
-    }
-
-    fn predictions(&mut self, items: &[CleanItem]) -> Result<Vec<Prediction>, ModelError> {
-        match self.texts(items) {
-            Some(texts) => Ok(self.predictor.predict_texts(&texts)?),
-            None => Ok(self.predictor.predict(&self.rows(items))?),
         }
     }
 

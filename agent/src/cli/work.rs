@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use insitu_daemon::exit;
 use insitu_models::bundle::Bundle;
+use insitu_models::predict::Prediction;
 use insitu_protocol::ids::Digest;
 use insitu_protocol::text::Line;
 use serde_json::{Map, Value, json};
@@ -177,8 +178,8 @@ fn write_prelabels(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let (ids, items): (Vec<Value>, Vec<CleanItem>) = batch.drain(..).unzip();
-    let predictions = model.probabilities(&items).map_err(|error| Failure::runtime(&error))?;
-    for (id, (class, confidence, probabilities)) in ids.into_iter().zip(predictions) {
+    let predictions = model.predictions(&items).map_err(|error| Failure::runtime(&error))?;
+    for (id, Prediction { class, confidence, probabilities }) in ids.into_iter().zip(predictions) {
         let line = json!({
             "id": id, "class": class, "class_name": model.manifest().classes.get(class),
             "confidence": confidence, "probabilities": probabilities,
