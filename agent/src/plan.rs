@@ -218,8 +218,8 @@ fn precision(
 /// equally often, of as many held-out subjects, and apart on one in ten.
 fn evaluation_precision(question: &Question, scale: GaussianScale) -> Precision {
     let step = i64::from(EVALUATION_STEP);
-    let apart = share(i64::try_from(question.items).unwrap_or(i64::MAX), 0.1);
     let items = i64::try_from(question.items).unwrap_or(i64::MAX);
+    let apart = share(items, 0.1);
     let right = share(items - apart, question.agreement);
     let cells = [right, apart / 2, apart - apart / 2, items - apart - right];
     let what = "how much better a new model is (accuracy, on as many held-out subjects)";

@@ -33,14 +33,11 @@ pub(super) fn metadata(request: &Request<'_>, files: &[Entry], counts: &Counts) 
         "rai:personalSensitiveInformation": "texts are redacted",
         "distribution": files.iter().map(|file| object(file, request.format)).collect::<Vec<_>>(),
     });
-    let more = about.as_object_mut().into_iter();
-    for about in more {
-        if let Some(license) = request.license {
-            about.insert("license".to_owned(), json!(license));
-        }
-        if let (Some(set), Some(records)) = (record_set(request), files.first()) {
-            about.insert("recordSet".to_owned(), json!([set(&records.name)]));
-        }
+    if let Some(license) = request.license {
+        about["license"] = json!(license);
+    }
+    if let Some(set) = files.first().and_then(|records| record_set(request, &records.name)) {
+        about["recordSet"] = json!([set]);
     }
     let mut bytes = serde_json::to_vec_pretty(&about).unwrap_or_default();
     bytes.push(b'\n');
@@ -60,8 +57,9 @@ fn object(file: &Entry, format: Format) -> Value {
     })
 }
 
-/// The columns of formats that have some: the others are described by their own programs.
-fn record_set<'a>(request: &'a Request<'_>) -> Option<impl Fn(&str) -> Value + 'a> {
+/// The columns of the records in `file`, of formats that have some: the others are described by
+/// their own programs.
+fn record_set(request: &Request<'_>, file: &str) -> Option<Value> {
     let project = &request.project.definition;
     let own = OWN_COLUMNS.iter().map(|name| {
         let kind = match *name {
@@ -86,19 +84,15 @@ fn record_set<'a>(request: &'a Request<'_>) -> Option<impl Fn(&str) -> Value + '
             return None;
         }
     };
-    Some(move |file: &str| {
-        let fields: Vec<Value> = columns
-            .iter()
-            .map(|(name, kind, extract)| {
-                json!({
-                    "@type": "cr:Field", "@id": format!("{RECORDS}/{name}"), "name": name,
-                    "dataType": kind,
-                    "source": { "fileObject": { "@id": file }, "extract": extract },
-                })
-            })
-            .collect();
-        json!({ "@type": "cr:RecordSet", "@id": RECORDS, "name": RECORDS, "field": fields })
-    })
+    let field = |(name, kind, extract): &(String, &str, Value)| {
+        json!({
+            "@type": "cr:Field", "@id": format!("{RECORDS}/{name}"), "name": name,
+            "dataType": kind,
+            "source": { "fileObject": { "@id": file }, "extract": extract },
+        })
+    };
+    let fields: Vec<Value> = columns.iter().map(field).collect();
+    Some(json!({ "@type": "cr:RecordSet", "@id": RECORDS, "name": RECORDS, "field": fields }))
 }
 
 /// The specification's own context, as far as it is used here.
