@@ -202,6 +202,7 @@ impl Status {
             for row in tx.projects()? {
                 projects.push(project(tx, &row)?);
             }
+            let pending = pending(tx, config, names.is_some(), &projects)?;
             Ok(Self {
                 site: names
                     .as_ref()
@@ -229,7 +230,7 @@ impl Status {
                     bytes_sent: totals.bytes_sent,
                     verified,
                 },
-                pending: pending(tx, config, names.is_some())?,
+                pending,
             })
         })
     }
@@ -347,7 +348,12 @@ fn redaction(source: &Source) -> Result<(), SettingsError> {
         .map_or(Ok(()), |file| Settings::read(file).and_then(Settings::for_items).map(drop))
 }
 
-fn pending(tx: &Tx<'_>, config: &Config, enrolled: bool) -> Result<Vec<String>, StoreError> {
+fn pending(
+    tx: &Tx<'_>,
+    config: &Config,
+    enrolled: bool,
+    projects: &[ProjectStatus],
+) -> Result<Vec<String>, StoreError> {
     let mut pending = Vec::new();
     if !enrolled && config.coordinator.address.is_some() {
         pending.push("not enrolled: insitu-agent enroll --token-file FILE".to_owned());
@@ -367,6 +373,19 @@ fn pending(tx: &Tx<'_>, config: &Config, enrolled: bool) -> Result<Vec<String>, 
             BundleState::Wanted | BundleState::Ready | BundleState::Declined => {}
         }
     }
+    for row in tx.functions()? {
+        let set = format!("{}@{}", row.manifest.name, row.manifest.object);
+        match row.state {
+            BundleState::Pending => pending.push(format!(
+                "labeling functions {set}: {}; insitu-agent label-functions approve {set}",
+                row.note
+            )),
+            BundleState::Failed => {
+                pending.push(format!("labeling functions {set} are not used: {}", row.note));
+            }
+            BundleState::Wanted | BundleState::Ready | BundleState::Declined => {}
+        }
+    }
     for source in &config.projects {
         if let Err(error) = redaction(source) {
             pending.push(format!(
@@ -376,10 +395,8 @@ fn pending(tx: &Tx<'_>, config: &Config, enrolled: bool) -> Result<Vec<String>, 
             ));
         }
     }
-    for row in tx.projects()? {
-        let quarantined = tx.stage_counts(row.project)?[Stage::Quarantined as usize];
-        if quarantined > 0 {
-            let name = &row.definition.name;
+    for ProjectStatus { name, quarantined, .. } in projects {
+        if *quarantined > 0 {
             pending.push(format!(
                 "{quarantined} items of {name} could not be redacted: insitu-agent quarantine \
                  --project {name}"
@@ -405,4 +422,49 @@ fn pending(tx: &Tx<'_>, config: &Config, enrolled: bool) -> Result<Vec<String>, 
         }
     }
     Ok(pending)
+}
+
+#[cfg(test)]
+mod tests {
+    use insitu_protocol::bytes::Fixed;
+    use insitu_protocol::order::FunctionsManifest;
+
+    use super::*;
+    use crate::store::functions::FunctionsRow;
+    use crate::store::tests::scratch;
+
+    #[test]
+    fn labeling_functions_wait_for_the_steward_until_the_decision() {
+        let scratch = scratch();
+        let path = scratch.folder.path().join("agent.toml");
+        std::fs::write(&path, "site = \"a\"\n").unwrap();
+        let config = Config::read(&path).unwrap();
+        let limits = config.policy.limits().unwrap();
+        let row = FunctionsRow {
+            digest: Fixed([1; 32]),
+            manifest: FunctionsManifest {
+                project: "heart".parse().unwrap(),
+                name: "rules".parse().unwrap(),
+                object: Fixed([2; 32]),
+                bytes: 9,
+            },
+            signature: Fixed([0; 64]),
+            state: BundleState::Wanted,
+            note: String::new(),
+        };
+        scratch.store.tx("test", |tx| tx.put_functions(&row, 1)).unwrap();
+        let pending = |state| {
+            let set = |tx: &Tx<'_>| tx.set_functions_state(&row.digest, state, "why");
+            scratch.store.tx("test", set).unwrap();
+            Status::read(&scratch.store, &config, &limits, false, 10).unwrap().pending
+        };
+        assert!(pending(BundleState::Wanted).is_empty());
+        let set = format!("rules@{}", row.manifest.object);
+        let approve =
+            format!("labeling functions {set}: why; insitu-agent label-functions approve {set}");
+        assert_eq!(pending(BundleState::Pending), [approve]);
+        assert!(pending(BundleState::Ready).is_empty());
+        let failed = format!("labeling functions {set} are not used: why");
+        assert_eq!(pending(BundleState::Failed), [failed]);
+    }
 }
