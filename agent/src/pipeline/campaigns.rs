@@ -125,3 +125,6 @@ impl Pipeline {
         })
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests;

@@ -22,8 +22,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::downlink::apply;
+use crate::pipeline::campaigns::tests::campaign;
 use crate::pipeline::sessions::tests::about_to_contribute;
-use crate::pipeline::tests::{campaign, site};
+use crate::pipeline::tests::site;
 use crate::store::ledger::Entry;
 use crate::store::tests::trace;
 use crate::{outbox, testing, uplink};

@@ -13,7 +13,8 @@ use insitu_protocol::order::{
 use insitu_protocol::text::Line;
 use jiff::Timestamp;
 
-use super::tests::{Site, campaign, limits, pipeline, site};
+use super::campaigns::tests::campaign;
+use super::tests::{Site, limits, pipeline, site};
 use crate::config::{ApproveCampaigns, Limits, Policy};
 use crate::downlink::{Judge, apply};
 use crate::store::bounds::{

@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use insitu_daemon::clock::ManualClock;
 use insitu_protocol::order::{NumberedOrder, Order};
 
-use super::tests::{Site, campaign, limits, pipeline, site};
+use super::campaigns::tests::campaign;
+use super::tests::{Site, limits, pipeline, site};
 use super::windows::WindowError;
 use super::*;
 use crate::config::Limits;
