@@ -322,6 +322,12 @@ impl Pipeline {
                 Ok(model) => {
                     self.model_retry_at.remove(&project.project);
                     self.models.insert(project.project, model);
+                    if row.state == BundleState::Failed {
+                        self.store.tx("bundle loads again", |tx| {
+                            tx.set_bundle_state(&bundle, BundleState::Ready, "")
+                        })?;
+                        tracing::info!(%bundle, "the bundle in use loads again");
+                    }
                 }
                 Err(note) => {
                     let retry_at = now.saturating_add(seconds(MODEL_RETRY));
@@ -386,6 +392,8 @@ fn check_classes(project: &ProjectRow, bundle: &Bundle) -> Result<(), String> {
     }
 }
 
+#[cfg(test)]
+mod bundles;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]

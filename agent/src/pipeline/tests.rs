@@ -7,7 +7,7 @@ use insitu_daemon::clock::ManualClock;
 use insitu_daemon::machine::Power;
 use insitu_privacy::Rho;
 use insitu_protocol::bytes::{Bytes, Fixed};
-use insitu_protocol::order::{BundleOrder, NumberedOrder, Order, RoundOrder};
+use insitu_protocol::order::{NumberedOrder, Order, RoundOrder};
 use insitu_protocol::release::Release as Wire;
 use insitu_protocol::response::Receipt;
 use jiff::Timestamp;
@@ -423,38 +423,6 @@ fn surrogates_are_kept_in_the_vault() {
             Ok::<_, StoreError>(())
         })
         .unwrap();
-}
-
-#[test]
-fn a_bundle_in_use_that_does_not_load_is_tried_again_after_a_while() {
-    let site = site(3, 3);
-    let bundle = Fixed([8; 32]);
-    let order = BundleOrder {
-        project: site.row.definition.name.clone(),
-        manifest: Bytes(b"no manifest".to_vec()),
-        signature: Fixed([0; 64]),
-    };
-    let ready = |tx: &crate::store::Tx<'_>| tx.set_bundle_state(&bundle, BundleState::Ready, "");
-    site.store()
-        .tx("test", |tx| {
-            tx.put_bundle(bundle, 1, &order, Fixed([1; 32]))?;
-            tx.use_bundle(site.row.project, &bundle)?;
-            ready(tx)
-        })
-        .unwrap();
-    let clock = Arc::new(ManualClock::new(Timestamp::from_second(1_000).unwrap()));
-    let mut pipeline = pipeline(&site, &clock);
-    let mut noted = || {
-        pipeline.tick().unwrap();
-        let row = site.store().read("test", |tx| tx.bundle(&bundle)).unwrap().unwrap();
-        !row.note.is_empty()
-    };
-    assert!(noted());
-    site.store().tx("test", ready).unwrap();
-    clock.advance(MODEL_RETRY - Duration::from_secs(1));
-    assert!(!noted(), "it is not tried at each tick");
-    clock.advance(Duration::from_secs(1));
-    assert!(noted());
 }
 
 proptest! {
