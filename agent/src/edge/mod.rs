@@ -292,11 +292,9 @@ fn body(project: &Project, said: &Said, now: i64) -> Result<Body, EdgeError> {
             return Err(EdgeError::Context { got });
         }
     }
-    let classes = &project.classes;
-    let class = classes.iter().position(|class| class.name.as_str() == said.label);
-    let class = class
-        .and_then(|class| u16::try_from(class).ok())
-        .ok_or(EdgeError::Label { classes: classes.len() })?;
+    let class = project
+        .class_named(&said.label)
+        .ok_or(EdgeError::Label { classes: project.classes.len() })?;
     let at = said.at.map_or(now, |at| at.min(now));
     Ok(Body { class, at, seconds: said.seconds, context: said.context.clone() })
 }
@@ -308,7 +306,7 @@ fn item(tx: &Tx<'_>, project: &ProjectRow, id: &str) -> Result<ItemRow, ReviewEr
 }
 
 fn class_name(project: &Project, class: u16) -> String {
-    project.classes.get(usize::from(class)).map_or_else(String::new, |class| class.name.to_string())
+    project.class(class).map_or_else(String::new, |class| class.name.to_string())
 }
 
 fn encode(body: &Body) -> Result<Vec<u8>, StoreError> {

@@ -160,7 +160,7 @@ pub(super) fn create(path: &Path) -> io::Result<BufWriter<File>> {
 }
 
 fn class(project: &Project, class: u16) -> &str {
-    project.classes.get(usize::from(class)).map_or("", |class| class.name.as_str())
+    project.class(class).map_or("", |class| class.name.as_str())
 }
 
 fn label<'a>(project: &'a Project, record: &Record) -> Option<&'a str> {

@@ -81,7 +81,7 @@ impl Record {
         own_id: Option<String>,
         project: &Project,
     ) -> Result<Self, StoreError> {
-        let known = |class: u16| usize::from(class) < project.classes.len();
+        let known = |class: u16| project.class(class).is_some();
         let mut past = past_reads(&tx.annotations_of(row.item)?)?;
         past.retain(|past| {
             past.read.reading != Reading::Validation && past.label().is_none_or(known)

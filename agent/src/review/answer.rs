@@ -217,7 +217,7 @@ fn add(
         let project = tx
             .project_by_key(row.project)?
             .ok_or(StoreError::Corrupt { table: "items", column: "project" })?;
-        if usize::from(class) >= project.definition.classes.len() {
+        if project.definition.class(class).is_none() {
             return Err(ReviewError::Invalid { what: "the project has no such class" });
         }
     }

@@ -35,8 +35,7 @@ pub fn open(
         };
         tx.put_lease(&lease)?;
         let mut card = card(tx, &project, row, lease)?;
-        card.why = match record.and_then(|class| project.definition.classes.get(usize::from(class)))
-        {
+        card.why = match record.and_then(|class| project.definition.class(class)) {
             Some(class) => format!("opened by you: its label is {}", class.name),
             None => "opened by you: it has no label".to_owned(),
         };

@@ -251,7 +251,7 @@ fn why_expert(tx: &Tx<'_>, project: &ProjectRow, row: &ItemRow) -> Result<String
         .collect();
     let name = |class: &Option<u16>| {
         class
-            .and_then(|class| project.definition.classes.get(usize::from(class)))
+            .and_then(|class| project.definition.class(class))
             .map_or("?", |class| class.name.as_str())
     };
     match labels.as_slice() {

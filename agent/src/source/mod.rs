@@ -309,8 +309,7 @@ fn raw_item(
 /// The class that a column names, where it has a value.
 fn class(project: &Project, column: &str, name: Option<String>) -> Result<Option<u16>, LineError> {
     let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
-    let at = project.classes.iter().position(|class| class.name.as_str() == name);
-    let class = at.and_then(|at| u16::try_from(at).ok());
+    let class = project.class_named(&name);
     class.map(Some).ok_or_else(|| LineError::NotAClass { column: column.to_owned() })
 }
 

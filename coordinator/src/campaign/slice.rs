@@ -118,7 +118,7 @@ fn clause(clause: &Clause, project: &Project) -> String {
             format!("{} is {}", feature.field, chosen.join(" or "))
         }
         Clause::Prelabel { class } => {
-            let class = project.classes.get(usize::from(class));
+            let class = project.class(class);
             format!("the prelabel is {}", class.map_or("unknown", |class| class.name.as_str()))
         }
         Clause::ConfidenceBelow { milli } => {

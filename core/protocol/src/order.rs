@@ -344,7 +344,7 @@ impl Selector {
                     bins != 0 && bins.leading_zeros() as usize + feature.bin_count() >= 64
                 })
             }
-            Clause::Prelabel { class } => usize::from(class) < project.classes.len(),
+            Clause::Prelabel { class } => project.class(class).is_some(),
             Clause::ConfidenceBelow { milli } => milli <= 1000,
         };
         match self.0.iter().position(|clause| !known(clause)) {

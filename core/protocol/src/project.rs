@@ -257,6 +257,16 @@ impl Project {
         self.fields.iter().find(|field| field.name.as_str() == name)
     }
 
+    /// The class at this place of the taxonomy.
+    pub fn class(&self, class: u16) -> Option<&Class> {
+        self.classes.get(usize::from(class))
+    }
+
+    /// Place of the class `name` in the taxonomy.
+    pub fn class_named(&self, name: &str) -> Option<u16> {
+        (0..).zip(&self.classes).find(|(_, class)| class.name.as_str() == name).map(|(at, _)| at)
+    }
+
     /// Length of the drift vector: the bins of all features, one after another.
     pub fn drift_bins(&self) -> usize {
         self.features.iter().map(Feature::bin_count).sum()
