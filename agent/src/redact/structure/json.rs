@@ -1,5 +1,6 @@
 //! JSON values: every string and number under a site's rule, as what FHIR says it is, or as text.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead, Write};
 
 use serde_json::{Map, Number, Value};
@@ -73,6 +74,7 @@ pub(super) fn value(
     Ok(match value {
         Value::Object(fields) => {
             let mut clean = Map::new();
+            let mut alike: HashMap<String, usize> = HashMap::new();
             for (name, field) in fields {
                 let path = join(path, &name);
                 let Some(field) = self::value(cleaner, &path, &name, field, depth + 1)? else {
@@ -81,11 +83,14 @@ pub(super) fn value(
                 // A name may be a person's; one that a rule names is known to be none.
                 let known = cleaner.records.rules.action(&path).is_some();
                 let name = if known { name } else { cleaner.text("", &name)? };
-                if clean.insert(name, field).is_some() {
-                    return Err(LineError::Malformed {
-                        reason: "two names that are alike when clean",
-                    });
+                // Names that are alike when clean are numbered.
+                let count = alike.entry(name.clone()).or_insert(0);
+                let mut free = name.clone();
+                while clean.contains_key(&free) {
+                    *count += 1;
+                    free = format!("{name} {}", *count + 1);
                 }
+                clean.insert(free, field);
             }
             Some(Value::Object(clean))
         }
