@@ -239,8 +239,12 @@ fn clean(
         (None, serde_json::Value::Null) => format!("line {line}"),
         (None, id) => format!("record {id}"),
     };
-    let hints =
-        Hints { names: record.names.clone(), identifiers: record.identifiers.clone(), subject };
+    let hints = Hints {
+        names: record.names.clone(),
+        identifiers: record.identifiers.clone(),
+        subject,
+        field_name: false,
+    };
     Ok(engine.try_clean(&record.text, &hints, options.mode)?)
 }
 

@@ -182,7 +182,8 @@ impl Engine {
             found.extend(places::find(text, &scanned));
         }
         found.extend(clean::known(text, hints));
-        if self.profile.tagger {
+        let word = hints.field_name && !text.contains(char::is_whitespace);
+        if self.profile.tagger && !word {
             found.extend(
                 self.tagger.tag(text).into_iter().filter(|find| !veto::holds(text, &scanned, find)),
             );

@@ -202,4 +202,7 @@ pub struct Hints {
     pub identifiers: Vec<String>,
     /// Whom the text is about: dates with surrogates move by this subject's days.
     pub subject: String,
+    /// The text is the name of a field. A single word is then no running text, which the tagger
+    /// would read: it takes `timestamp` and `heartRate` for names.
+    pub field_name: bool,
 }

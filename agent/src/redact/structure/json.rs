@@ -82,7 +82,7 @@ pub(super) fn value(
                 };
                 // A name may be a person's; one that a rule names is known to be none.
                 let known = cleaner.records.rules.action(&path).is_some();
-                let name = if known { name } else { cleaner.text("", &name)? };
+                let name = if known { name } else { cleaner.field_name(&name)? };
                 // Names that are alike when clean are numbered.
                 let count = alike.entry(name.clone()).or_insert(0);
                 let mut free = name.clone();

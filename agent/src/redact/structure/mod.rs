@@ -195,6 +195,15 @@ impl Cleaner<'_> {
         Ok(redacted.text)
     }
 
+    /// The name of a field, which may be a person's where data are kept by people's names.
+    fn field_name(&mut self, name: &str) -> Result<String, LineError> {
+        let Records { engine, mode, .. } = *self.records;
+        let hints = Hints { field_name: true, ..self.hints.clone() };
+        let mut redacted = engine.try_clean(name, &hints, mode)?;
+        self.account.add(name.len(), &mut redacted);
+        Ok(redacted.text)
+    }
+
     /// A date of a format with dates of its own: moved, or cut to its year; `None` when it must go.
     fn date(&mut self, value: &str, birth: bool) -> Option<String> {
         let hidden = self.records.engine.profile().coarse == Coarse::Strict;

@@ -66,7 +66,7 @@ impl Columns {
         names
             .map(|name| match records.rules.action(name) {
                 Some(_) => Ok(name.clone()),
-                None => cleaner.text("", name),
+                None => cleaner.field_name(name),
             })
             .collect()
     }

@@ -142,6 +142,16 @@ fn names_of_fields_are_read() {
     let (out, told) = clean_in(Format::Json, Mode::Mask, &FieldRules::default(), two);
     assert!(told.failures.is_empty());
     assert_eq!(out, "{\"[EMAIL]\":1,\"[EMAIL] 2\":2}\n");
+    let words = "timestamp meta ward heartRate bloodPressure insurer";
+    for name in words.split(' ') {
+        assert_eq!(
+            clean(Format::Json, &format!("{{\"{name}\": 1}}")),
+            format!("{{\"{name}\":1}}\n")
+        );
+        assert_eq!(clean(Format::Csv, &format!("{name}\n1\n")), format!("{name}\n1\n"));
+    }
+    let people = clean(Format::Json, r#"{"Mrs. Jane Roe": 1}"#);
+    assert!(!people.contains("Roe"), "{people}");
     let rules = rules(&[("jane@example.org", "text")], None);
     let (out, _) = clean_in(Format::Json, Mode::Mask, &rules, two);
     assert_eq!(out, "{\"[EMAIL]\":2,\"jane@example.org\":1}\n");
