@@ -61,6 +61,8 @@ fn charge() {
     let class = |number| Class {
         name: Line::new(format!("class {number}")).unwrap(),
         description: Line::default(),
+        key: None,
+        colour: None,
     };
     project.classes = (0..32).map(class).collect();
     let row = store.tx("bench", |tx| {

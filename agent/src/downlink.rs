@@ -122,7 +122,7 @@ pub fn apply(
             return Ok(false);
         }
         let kind = match &order.order {
-            Order::Project(project) => {
+            Order::Project(project) | Order::TaskProject(project) => {
                 let known = tx.project(&project.name)?.is_some();
                 if known || within("project", tx.project_count()?, PROJECTS_MAX) {
                     tx.put_project(project, now)?;

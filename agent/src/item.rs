@@ -4,6 +4,7 @@
 //! from a raw one by redacting every text; everything after this module sees clean items only.
 //! Neither shows its content in `Debug`.
 
+use insitu_protocol::ids::Digest;
 use insitu_protocol::project::{Field, FieldKind, Project};
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,85 @@ pub enum Value {
     Number(f64),
     /// Of a category or text field.
     Text(String),
+    /// Of an image field; its bytes lie beside the item.
+    Image(Image),
+    /// Of a series field; its values lie beside the item.
+    Series(Series),
+}
+
+/// What is known of an image without its bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Image {
+    /// How it is coded.
+    pub coding: Coding,
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// BLAKE3 of its bytes.
+    pub digest: Digest,
+}
+
+/// How an image is coded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Coding {
+    /// Portable network graphics.
+    Png,
+    /// JFIF or EXIF.
+    Jpeg,
+}
+
+/// What is known of a series without its values.
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Time of the first value.
+    pub start: f64,
+    /// Time from a value to the next; above 0.
+    pub step: f64,
+    /// Unit of time.
+    pub unit: String,
+    /// Channels.
+    pub channels: u16,
+    /// Values of each channel.
+    pub length: u32,
+    /// BLAKE3 of its stored form.
+    pub digest: Digest,
+}
+
+impl Value {
+    /// The value as people read it in a table: of what is no text, its size and its digest, by
+    /// which two are told apart.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Number(number) => number.to_string(),
+            Self::Text(text) => text.clone(),
+            Self::Image(Image { width, height, digest, .. }) => {
+                format!("image {width}\u{d7}{height} {}", digest.to_hex())
+            }
+            Self::Series(Series { channels, length, digest, .. }) => {
+                format!("series {channels}\u{d7}{length} {}", digest.to_hex())
+            }
+        }
+    }
+}
+
+impl Series {
+    /// When the last value's step ends.
+    pub fn end(&self) -> f64 {
+        self.step.mul_add(f64::from(self.length), self.start)
+    }
+}
+
+impl std::fmt::Debug for Image {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Image(..)")
+    }
+}
+
+impl std::fmt::Debug for Series {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Series(..)")
+    }
 }
 
 impl std::fmt::Debug for Value {
@@ -24,6 +104,8 @@ impl std::fmt::Debug for Value {
         f.write_str(match self {
             Self::Number(_) => "Number(..)",
             Self::Text(_) => "Text(..)",
+            Self::Image(_) => "Image(..)",
+            Self::Series(_) => "Series(..)",
         })
     }
 }
@@ -162,10 +244,7 @@ impl CleanItem {
 
     /// A field as people read it.
     pub fn shown(&self, field: &Field) -> Option<String> {
-        self.value(field.name.as_str()).map(|value| match value {
-            Value::Number(number) => number.to_string(),
-            Value::Text(text) => text.clone(),
-        })
+        self.value(field.name.as_str()).map(Value::shown)
     }
 
     /// The bin of each of the project's features, in their order.
@@ -176,7 +255,7 @@ impl CleanItem {
             .map(|feature| match self.value(feature.field.as_str()) {
                 Some(Value::Number(number)) => feature.bin_of_number(Some(*number)),
                 Some(Value::Text(text)) => feature.bin_of_text(Some(text)),
-                None => feature.bin_of_text(None),
+                Some(Value::Image(_) | Value::Series(_)) | None => feature.bin_of_text(None),
             })
             .collect()
     }

@@ -3,13 +3,14 @@
 //! The modules stand in the order in which data meets them, and each uses only those before it:
 //!
 //! ```text
-//! config → store → item → source → redact → prelabel → route → review → quality → export → edge
-//!   → tally → learn → release → outbox → session → uplink → downlink → polite → pipeline → retention
-//!   → status → plan → audit → run → cli
+//! config → store → item → label → source → redact → prelabel → route → review → quality → export
+//!   → edge → tally → learn → release → outbox → session → uplink → downlink → polite → pipeline
+//!   → retention → status → plan → audit → run → cli
 //! ```
 //!
 //! - [`source`] reads the site's files into sealed rows of the [`store`]; [`redact`], [`prelabel`]
 //!   and [`route`] bring them to people, who work in [`review`].
+//! - [`label`] is what a person or a model says about an item, in the kind that the project asks for.
 //! - [`quality`] shows the site's lead how good the labels are and what to look at next; [`export`] writes the
 //!   labels for the site's own use; [`edge`] takes what its own programs say.
 //! - [`tally`] and [`learn`] count and sum exactly; [`release`] adds noise; [`outbox`] charges,
@@ -28,6 +29,7 @@ pub mod downlink;
 pub mod edge;
 pub mod export;
 pub mod item;
+pub mod label;
 pub mod learn;
 pub mod outbox;
 pub mod pipeline;

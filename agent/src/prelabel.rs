@@ -370,7 +370,7 @@ impl Model {
         let field = self.manifest.columns.first()?.name.as_str();
         let text = |item: &'a CleanItem| match item.value(field) {
             Some(Value::Text(text)) => text.as_str(),
-            Some(Value::Number(_)) | None => "",
+            Some(Value::Number(_) | Value::Image(_) | Value::Series(_)) | None => "",
         };
         Some(items.iter().map(text).collect())
     }
@@ -382,9 +382,10 @@ impl Model {
     /// The backbone's input. A value that the model was not made for is missing to it.
     fn row(&self, item: &CleanItem) -> Vec<f32> {
         let field = |name: &str| {
-            item.value(name).map(|value| match value {
-                Value::Number(number) => FieldValue::Number(*number),
-                Value::Text(text) => FieldValue::Text(text),
+            item.value(name).and_then(|value| match value {
+                Value::Number(number) => Some(FieldValue::Number(*number)),
+                Value::Text(text) => Some(FieldValue::Text(text)),
+                Value::Image(_) | Value::Series(_) => None,
             })
         };
         columns::row(&self.manifest.columns, field).unwrap_or_else(|_| {

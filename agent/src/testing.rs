@@ -30,6 +30,11 @@ pub(crate) fn project() -> Project {
     toml::from_str(include_str!("testing.toml")).unwrap()
 }
 
+/// [`project`] with a task, or more fields, in TOML.
+pub(crate) fn project_with(more: &str) -> Project {
+    toml::from_str(&[include_str!("testing.toml"), more].join("\n")).unwrap()
+}
+
 /// A store with [`project`] in it.
 pub(crate) fn with_project() -> (Scratch, ProjectRow) {
     let scratch = scratch();

@@ -132,7 +132,7 @@ fn build(
     match kind {
         OrderKind::Project { project, version } => {
             let current = tx.project(project)?.filter(|current| current.version == *version);
-            Ok(current.map(Order::Project))
+            Ok(current.map(Order::to_set_up))
         }
         OrderKind::Bundle { bundle, publication } => {
             let Some(row) = tx.bundle(*bundle)? else { return Ok(None) };

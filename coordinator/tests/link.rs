@@ -71,6 +71,7 @@ async fn an_agent_joins_releases_and_fetches_and_a_restart_forgets_nothing() {
     let bundle = orders.into_iter().find_map(|numbered| match numbered.order {
         Order::Bundle(bundle) => Some(bundle),
         Order::Project(_)
+        | Order::TaskProject(_)
         | Order::Round(_)
         | Order::CoarseRound(_)
         | Order::Campaign(_)

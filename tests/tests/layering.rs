@@ -14,6 +14,7 @@ const AGENT: &[&str] = &[
     "config",
     "store",
     "item",
+    "label",
     "source",
     "redact",
     "prelabel",

@@ -16,7 +16,7 @@ use insitu_models::bundle::Bundle;
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::order::BundleOrder;
 use insitu_protocol::project::{
-    Bins, Class, Feature, Field, FieldKind, Project, Routing, Statistics, Training,
+    Bins, Class, Feature, Field, FieldKind, Project, Routing, Statistics, Task, Training,
 };
 use insitu_protocol::text::{Line, Page};
 
@@ -118,7 +118,12 @@ impl Shape {
         };
         let edges = || Bins::Edges((1..=EDGES).map(|edge| self.edge(edge)).collect());
         let feature = |name: &str| Feature { field: line(name), bins: edges() };
-        let class = |class| Class { name: line(&format!("class {class}")), description: line("") };
+        let class = |class| Class {
+            name: line(&format!("class {class}")),
+            description: line(""),
+            key: None,
+            colour: None,
+        };
         Ok(Project {
             name: "audit".parse().map_err(|_| AuditError::Bytes)?,
             version: 1,
@@ -144,6 +149,7 @@ impl Shape {
                 learning_rate: 1.0,
                 momentum: 0.0,
             },
+            task: Task::Class,
         })
     }
 
@@ -333,7 +339,7 @@ pub(super) fn answer(
 pub(super) fn code_of(item: &CleanItem) -> Result<usize, AuditError> {
     match item.value("code") {
         Some(Value::Number(code)) => Ok(*code as usize),
-        Some(Value::Text(_)) | None => {
+        Some(Value::Text(_) | Value::Image(_) | Value::Series(_)) | None => {
             Err(StoreError::Corrupt { table: "items", column: "code" }.into())
         }
     }

@@ -117,7 +117,7 @@ fn digest(item: &CleanItem, project: &Project) -> [u8; 32] {
         // In any case of letters, as runs of words are compared, too.
         let value = match field.kind {
             FieldKind::Text => value.map(|text| text.to_lowercase()),
-            FieldKind::Number | FieldKind::Category => value,
+            FieldKind::Number | FieldKind::Category | FieldKind::Image | FieldKind::Series => value,
         };
         let length = value.as_ref().map_or(u64::MAX, |text| text.len() as u64);
         hasher.update(&length.to_le_bytes()).update(value.unwrap_or_default().as_bytes());

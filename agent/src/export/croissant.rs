@@ -73,7 +73,9 @@ fn record_set(request: &Request<'_>, file: &str) -> Option<Value> {
     let fields = project.fields.iter().map(|field| {
         let kind = match field.kind {
             FieldKind::Number => "sc:Float",
-            FieldKind::Category | FieldKind::Text => "sc:Text",
+            FieldKind::Category | FieldKind::Text | FieldKind::Image | FieldKind::Series => {
+                "sc:Text"
+            }
         };
         (field.name.to_string(), kind, json!({ "column": field.name }))
     });

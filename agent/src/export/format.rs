@@ -226,6 +226,7 @@ fn plain(value: &Value) -> Json {
     match value {
         Value::Number(number) => json!(number),
         Value::Text(text) => json!(text),
+        Value::Image(_) | Value::Series(_) => json!(value.shown()),
     }
 }
 

@@ -107,18 +107,14 @@ impl Record {
     /// The record as one text: its text field, if that is all it has, or else every field on a
     /// line of its own.
     pub(super) fn text(&self, project: &Project) -> String {
-        let shown = |value: &Value| match value {
-            Value::Number(number) => number.to_string(),
-            Value::Text(text) => text.clone(),
-        };
         if let ([field], [(_, value)]) = (project.fields.as_slice(), self.fields.as_slice())
             && field.kind == FieldKind::Text
         {
-            return shown(value);
+            return value.shown();
         }
         let line = |(name, value): &(String, Value)| {
             let title = project.field(name).map_or(name.as_str(), |field| field.title.as_str());
-            format!("{title}: {}", shown(value))
+            format!("{title}: {}", value.shown())
         };
         self.fields.iter().map(line).collect::<Vec<_>>().join("\n")
     }

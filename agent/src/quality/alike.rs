@@ -42,7 +42,9 @@ impl<'a> Likeness<'a> {
             };
             match field.kind {
                 FieldKind::Text => shingles(&value, SHINGLE_WORDS).iter().for_each(|run| add(run)),
-                FieldKind::Number | FieldKind::Category => add(&value),
+                FieldKind::Number | FieldKind::Category | FieldKind::Image | FieldKind::Series => {
+                    add(&value)
+                }
             }
         }
         members

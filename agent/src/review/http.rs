@@ -272,6 +272,8 @@ fn shown(card: &Card, project: &ProjectRow) -> Value {
                 FieldKind::Number => "number",
                 FieldKind::Category => "category",
                 FieldKind::Text => "text",
+                FieldKind::Image => "image",
+                FieldKind::Series => "series",
             };
             let (title, unit) = (&field.title, &field.unit);
             json!({"title": title, "value": card.content.shown(field), "unit": unit, "kind": kind})

@@ -111,6 +111,12 @@ pub enum LineError {
         /// The field.
         field: String,
     },
+    /// An image or a series, which a column of text does not hold.
+    #[error("field {field:?} cannot be read from a column of text")]
+    NotAValue {
+        /// The field.
+        field: String,
+    },
     /// A label that names no class of the project.
     #[error("column {column:?} names none of the project's classes")]
     NotAClass {
@@ -342,6 +348,9 @@ fn value(kind: FieldKind, name: &str, cell: Cell) -> Result<Option<Value>, LineE
         (FieldKind::Text, Cell::Text(text)) => Ok(Some(Value::Text(text))),
         (FieldKind::Category | FieldKind::Text, Cell::Number(given)) => {
             Ok(Some(Value::Text(given.to_string())))
+        }
+        (FieldKind::Image | FieldKind::Series, Cell::Text(_) | Cell::Number(_)) => {
+            Err(LineError::NotAValue { field: name.to_owned() })
         }
     }
 }

@@ -137,6 +137,7 @@ impl ApprovalKind {
     }
 }
 
+const CORRUPT_PROJECT: StoreError = StoreError::Corrupt { table: "projects", column: "definition" };
 const PROJECT: &str = "SELECT project, definition, bundle, window, window_opened_at FROM projects";
 const BUNDLE: &str =
     "SELECT bundle, number, project, manifest, signature, backbone, state, note FROM bundles";
@@ -147,7 +148,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn put_project(&self, definition: &Project, now: i64) -> Result<bool, StoreError> {
-        let bytes = encode(definition, "projects")?;
+        let bytes = definition.encode().map_err(|_| CORRUPT_PROJECT)?;
         let changed = self.sql.execute(
             "INSERT INTO projects (name, version, definition, window, window_opened_at)
              VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT (name) DO UPDATE SET
@@ -374,7 +375,7 @@ fn project_row(row: &Row<'_>) -> Result<ProjectRow, StoreError> {
     let bundle: Option<[u8; 32]> = row.get(2)?;
     Ok(ProjectRow {
         project: row.get(0)?,
-        definition: decode(&row.get::<_, Vec<u8>>(1)?, "projects")?,
+        definition: Project::decode(&row.get::<_, Vec<u8>>(1)?).map_err(|_| CORRUPT_PROJECT)?,
         bundle: bundle.map(Fixed),
         window: row.get(3)?,
         window_opened_at: row.get(4)?,

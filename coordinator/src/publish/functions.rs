@@ -162,6 +162,7 @@ mod tests {
         let sets = orders.filter_map(|order| match order {
             Order::Functions(order) => Some(order),
             Order::Project(_)
+            | Order::TaskProject(_)
             | Order::Evaluation(_)
             | Order::Bundle(_)
             | Order::Round(_)

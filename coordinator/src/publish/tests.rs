@@ -111,6 +111,7 @@ fn told(scene: &Scene, name: &str, now: i64) -> Digest {
     let manifest = |order: Order| match order {
         Order::Bundle(order) => Some(order.manifest),
         Order::Project(_)
+        | Order::TaskProject(_)
         | Order::Round(_)
         | Order::CoarseRound(_)
         | Order::Evaluation(_)

@@ -48,6 +48,7 @@ impl Party {
         scene.orders(&self.name, now).into_iter().rev().find_map(|order| match order {
             Order::Session(order) => Some(order),
             Order::Project(_)
+            | Order::TaskProject(_)
             | Order::Bundle(_)
             | Order::Round(_)
             | Order::CoarseRound(_)

@@ -45,8 +45,8 @@ impl Eq for NumberedOrder {}
 /// An order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Order {
-    /// Set a project up, or bring it to a new version.
-    Project(Project),
+    /// Set a project up, or bring it to a new version; a plain one.
+    Project(#[serde(with = "crate::project::plain")] Project),
     /// Use a model bundle for a project.
     Bundle(BundleOrder),
     /// Contribute to a training round.
@@ -61,6 +61,15 @@ pub enum Order {
     Functions(FunctionsOrder),
     /// Compare two heads on what is held out of training.
     Evaluation(EvaluationOrder),
+    /// Set a project up, or bring it to a new version; one that is not plain.
+    TaskProject(Project),
+}
+
+impl Order {
+    /// The order to set `project` up, such that as many agents as can be understand it.
+    pub fn to_set_up(project: Project) -> Self {
+        if project.is_plain() { Self::Project(project) } else { Self::TaskProject(project) }
+    }
 }
 
 /// A signed bundle to fetch, verify and use.

@@ -2,13 +2,20 @@
 //!
 //! A project is written by the central team as TOML, checked here, and sent to the sites as is.
 
+mod task;
+mod wire;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::task::{Colour, Key, KeyError, ShapeKind, Task, TaskForm};
+pub(crate) use self::wire::plain;
 use crate::ids::ProjectName;
 use crate::text::{Line, Page};
 
 /// Most classes in a taxonomy.
 pub const CLASSES_MAX: usize = 255;
+/// Most kinds of relations between spans.
+pub const RELATIONS_MAX: usize = 64;
 /// Most fields of an item.
 pub const FIELDS_MAX: usize = 256;
 /// Most features whose histograms are released.
@@ -19,8 +26,9 @@ pub const BINS_MAX: usize = 64;
 pub const CALIBRATION_BINS_MAX: u8 = 64;
 
 /// A labeling project.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "ProjectWire")] // what `check` demands holds for decoded values too
+///
+/// What decodes to one has passed every check.
+#[derive(Clone, Debug, PartialEq)]
 pub struct Project {
     /// The project's name, unique in the federation.
     pub name: ProjectName,
@@ -30,7 +38,7 @@ pub struct Project {
     pub title: Line,
     /// What annotators read first.
     pub instructions: Page,
-    /// The taxonomy: at least two classes. A label is an index into this list.
+    /// The taxonomy. Labels name a class by its index in this list.
     pub classes: Vec<Class>,
     /// The fields of an item; a source's other columns are dropped at import.
     pub fields: Vec<Field>,
@@ -42,6 +50,8 @@ pub struct Project {
     pub statistics: Statistics,
     /// How heads are trained.
     pub training: Training,
+    /// What a label says.
+    pub task: Task,
 }
 
 /// A class of the taxonomy.
@@ -53,6 +63,12 @@ pub struct Class {
     /// When to choose it.
     #[serde(default)]
     pub description: Line,
+    /// The key that chooses it, beside the digit of its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Key>,
+    /// How it is drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub colour: Option<Colour>,
 }
 
 /// A field of an item.
@@ -80,6 +96,10 @@ pub enum FieldKind {
     Category,
     /// Free text: redacted before anybody sees it.
     Text,
+    /// A picture.
+    Image,
+    /// Channels on one clock.
+    Series,
 }
 
 /// A binned field. The last bin always counts missing values.
@@ -173,7 +193,13 @@ pub enum ProjectError {
         /// Position of the second one, from 1.
         second: usize,
     },
-    /// A feature of a field that does not exist or is free text.
+    /// Two classes of one key.
+    #[error("class number {second} has the key of an earlier one")]
+    RepeatedKey {
+        /// Position of the second one, from 1.
+        second: usize,
+    },
+    /// A feature of a field that does not exist, or is neither number nor category.
     #[error("feature number {feature} names no number or category field")]
     FeatureField {
         /// Position, from 1.
@@ -184,6 +210,14 @@ pub enum ProjectError {
     Edges {
         /// Position, from 1.
         feature: usize,
+    },
+    /// A task about a field that does not exist, or is of another kind.
+    #[error("the task marks a {wanted} field, which {field} is not")]
+    TaskField {
+        /// The field that it names.
+        field: Line,
+        /// The kind it must have.
+        wanted: &'static str,
     },
     /// A value outside its range.
     #[error("{what} is {got}, allowed is {allowed}")]
@@ -273,12 +307,15 @@ impl Project {
     }
 
     fn check(&self) -> Result<(), ProjectError> {
-        count("classes", self.classes.len(), 2, CLASSES_MAX)?;
+        let (fewest, most) = self.task.class_counts();
+        count("classes", self.classes.len(), fewest, most)?;
         count("fields", self.fields.len(), 1, FIELDS_MAX)?;
         count("features", self.features.len(), 0, FEATURES_MAX)?;
         distinct("class", self.classes.iter().map(|class| class.name.as_str()))?;
+        self.check_keys()?;
         distinct("field", self.fields.iter().map(|field| field.name.as_str()))?;
         distinct("feature", self.features.iter().map(|feature| feature.field.as_str()))?;
+        self.check_task()?;
         for (index, feature) in self.features.iter().enumerate() {
             self.check_feature(index + 1, feature)?;
         }
@@ -286,9 +323,51 @@ impl Project {
         self.check_plans()
     }
 
+    fn check_keys(&self) -> Result<(), ProjectError> {
+        let mut seen = std::collections::BTreeSet::new();
+        for (index, class) in self.classes.iter().enumerate() {
+            if class.key.is_some_and(|key| !seen.insert(key)) {
+                return Err(ProjectError::RepeatedKey { second: index + 1 });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_task(&self) -> Result<(), ProjectError> {
+        let marks = |field: &Line, kind: FieldKind, wanted| {
+            let is = self.field(field.as_str()).is_some_and(|known| known.kind == kind);
+            is.then_some(()).ok_or_else(|| ProjectError::TaskField { field: field.clone(), wanted })
+        };
+        match &self.task {
+            Task::Class | Task::Classes => Ok(()),
+            Task::Spans { field, relations } => {
+                count("relations", relations.len(), 0, RELATIONS_MAX)?;
+                distinct("relation", relations.iter().map(Line::as_str))?;
+                marks(field, FieldKind::Text, "text")
+            }
+            Task::Regions { field, shapes } => {
+                count("shapes", shapes.len(), 1, 2)?;
+                distinct("shape", shapes.iter().map(|shape| shape.name()))?;
+                marks(field, FieldKind::Image, "image")
+            }
+            Task::Segments { field, .. } => marks(field, FieldKind::Series, "series"),
+            Task::Preference { fields } => {
+                distinct("field to choose between", fields.iter().map(Line::as_str))?;
+                let unknown = fields.iter().find(|field| self.field(field.as_str()).is_none());
+                unknown.map_or(Ok(()), |field| {
+                    Err(ProjectError::TaskField { field: field.clone(), wanted: "known" })
+                })
+            }
+        }
+    }
+
     fn check_feature(&self, number: usize, feature: &Feature) -> Result<(), ProjectError> {
         let field = self.field(feature.field.as_str());
-        if field.is_none_or(|field| field.kind == FieldKind::Text) {
+        let binned = |field: &Field| match field.kind {
+            FieldKind::Number | FieldKind::Category => true,
+            FieldKind::Text | FieldKind::Image | FieldKind::Series => false,
+        };
+        if !field.is_some_and(binned) {
             return Err(ProjectError::FeatureField { feature: number });
         }
         count("bins of a feature", feature.bin_count(), 3, BINS_MAX)?;
@@ -342,55 +421,6 @@ impl Project {
 
 /// Most that a plan may cost: ρ = 4, far above every sane policy.
 const NANO_RHO_MAX: u64 = 4_000_000_000;
-
-/// [`Project`] before its invariants are checked. Field order is wire order.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ProjectWire {
-    name: ProjectName,
-    version: u32,
-    title: Line,
-    instructions: Page,
-    classes: Vec<Class>,
-    fields: Vec<Field>,
-    features: Vec<Feature>,
-    routing: Routing,
-    statistics: Statistics,
-    training: Training,
-}
-
-impl TryFrom<ProjectWire> for Project {
-    type Error = ProjectError;
-
-    fn try_from(wire: ProjectWire) -> Result<Self, ProjectError> {
-        let ProjectWire {
-            name,
-            version,
-            title,
-            instructions,
-            classes,
-            fields,
-            features,
-            routing,
-            statistics,
-            training,
-        } = wire;
-        let project = Self {
-            name,
-            version,
-            title,
-            instructions,
-            classes,
-            fields,
-            features,
-            routing,
-            statistics,
-            training,
-        };
-        project.check()?;
-        Ok(project)
-    }
-}
 
 fn count(what: &'static str, got: usize, min: usize, max: usize) -> Result<(), ProjectError> {
     if (min..=max).contains(&got) {
@@ -446,5 +476,146 @@ mod tests {
         let got = [Some("yes"), Some("no"), None].map(|value| feature.bin_of_text(value));
         assert_eq!(got, [0, 1, 2]);
         assert_eq!(feature.bin_title(1), "other");
+    }
+
+    /// A project of this task, of two classes, with a field of each kind.
+    fn with(more: &str) -> Result<Project, toml::de::Error> {
+        let fields: String = ["number", "category", "text", "image", "series"]
+            .iter()
+            .map(|kind| {
+                format!("[[fields]]\nname = \"{kind}\"\ntitle = \"F\"\nkind = \"{kind}\"\n")
+            })
+            .collect();
+        toml::from_str(&format!(
+            "name = \"p\"\nversion = 1\ntitle = \"T\"\ninstructions = \"\"\nfeatures = []\n\
+             [routing]\naccept_at = 900\nexpert_below = 600\noverlap = 0\n\
+             [statistics]\nconfusion_nano_rho = 1\ncoincidence_nano_rho = 1\n\
+             calibration_nano_rho = 1\ndrift_nano_rho = 1\ncalibration_bins = 5\n\
+             [training]\nrounds = 1\nrun_nano_rho = 1\nclip_milli = 1\nfraction_bits = 12\n\
+             learning_rate = 1.0\nmomentum = 0.0\n{fields}\n{more}"
+        ))
+    }
+
+    /// The one place that reads tasks: the task, or what is wrong with it.
+    #[track_caller]
+    fn check(more: &str, expected: Result<Task, &str>) {
+        let got =
+            with(more).map(|project| project.task).map_err(|error| error.message().to_owned());
+        assert_eq!(got, expected.map_err(str::to_owned), "{more}");
+    }
+
+    const TWO: &str = "[[classes]]\nname = \"n\"\n[[classes]]\nname = \"y\"\n";
+
+    #[test]
+    fn tasks_are_read_and_checked() {
+        let line = |text| Line::new(text).unwrap();
+        let two = |task: &str| format!("{TWO}[task]\n{task}");
+        check(TWO, Ok(Task::Class));
+        check(&two("kind = \"class\""), Ok(Task::Class));
+        check(&two("kind = \"classes\""), Ok(Task::Classes));
+        check(
+            &two("kind = \"spans\"\nfield = \"text\"\nrelations = [\"treats\"]"),
+            Ok(Task::Spans { field: line("text"), relations: vec![line("treats")] }),
+        );
+        check(
+            &two("kind = \"regions\"\nfield = \"image\"\nshapes = [\"box\"]"),
+            Ok(Task::Regions { field: line("image"), shapes: vec![ShapeKind::Box] }),
+        );
+        check(
+            &two("kind = \"segments\"\nfield = \"series\""),
+            Ok(Task::Segments { field: line("series"), points: false }),
+        );
+        check(
+            &two("kind = \"preference\"\nfields = [\"text\", \"image\"]"),
+            Ok(Task::Preference { fields: [line("text"), line("image")] }),
+        );
+    }
+
+    #[test]
+    fn tasks_that_make_no_sense_are_refused() {
+        let two = |task: &str| format!("{TWO}[task]\n{task}");
+        let marks =
+            |wanted, field| format!("the task marks a {wanted} field, which {field} is not");
+        let cases = [
+            ("kind = \"spans\"\nfield = \"image\"", marks("text", "image")),
+            ("kind = \"spans\"\nfield = \"none\"", marks("text", "none")),
+            ("kind = \"regions\"\nfield = \"text\"\nshapes = [\"box\"]", marks("image", "text")),
+            (
+                "kind = \"regions\"\nfield = \"image\"\nshapes = []",
+                "shapes: 0 given, 1 to 2 allowed".to_owned(),
+            ),
+            ("kind = \"segments\"\nfield = \"number\"", marks("series", "number")),
+            (
+                "kind = \"preference\"\nfields = [\"text\", \"text\"]",
+                "field to choose between number 2 repeats the name of an earlier one".to_owned(),
+            ),
+            ("kind = \"preference\"\nfields = [\"text\", \"b\"]", marks("known", "b")),
+            (
+                "kind = \"spans\"\nfield = \"text\"\nrelations = [\"r\", \"r\"]",
+                "relation number 2 repeats the name of an earlier one".to_owned(),
+            ),
+        ];
+        for (task, expected) in cases {
+            check(&two(task), Err(&expected));
+        }
+        // A table says nothing that its kind does not have.
+        assert!(with(&two("kind = \"class\"\nfield = \"text\"")).is_err());
+        assert!(with(&two("field = \"text\"")).is_err());
+        let one = "[[classes]]\nname = \"n\"\n";
+        check(one, Err("classes: 1 given, 2 to 255 allowed"));
+        check(&format!("{one}[task]\nkind = \"classes\""), Ok(Task::Classes));
+        let four =
+            format!("{TWO}{}", TWO.replace('n', "m").replace('y', "z").replace("mame", "name"));
+        let preference = "[task]\nkind = \"preference\"\nfields = [\"text\", \"image\"]";
+        check(&format!("{four}{preference}"), Err("classes: 4 given, 2 to 3 allowed"));
+        let image = "features = [{ field = \"image\", bins = { edges = [1.0] } }]";
+        let text = toml::to_string(&with(TWO).unwrap()).unwrap();
+        let refused = toml::from_str::<Project>(&text.replace("features = []", image)).unwrap_err();
+        assert_eq!(refused.message(), "feature number 1 names no number or category field");
+    }
+
+    #[test]
+    fn keys_and_colours_are_checked() {
+        let class = |more: &str| format!("{TWO}[[classes]]\nname = \"m\"\n{more}");
+        let read = with(&class("key = \"m\"\ncolour = \"#0b7285\"")).unwrap();
+        assert_eq!(read.classes[2].key.map(char::from), Some('m'));
+        assert_eq!(read.classes[2].colour.unwrap().to_string(), "#0b7285");
+        let twice = class("key = \"1\"\n[[classes]]\nname = \"o\"\nkey = \"1\"");
+        check(&twice, Err("class number 4 has the key of an earlier one"));
+        for wrong in ["key = \"a\"", "key = \"M\"", "key = \"mm\"", "key = \" \""] {
+            assert!(with(&class(wrong)).is_err(), "{wrong}");
+        }
+        for wrong in ["red", "#0b728", "#0b72855", "#+b7285", "#0b728g", "#ééé"] {
+            check(
+                &class(&format!("colour = \"{wrong}\"")),
+                Err("a colour is # and six hexadecimal digits"),
+            );
+        }
+    }
+
+    #[test]
+    fn a_project_survives_text_and_bytes() {
+        let spans = "key = \"z\"\n[task]\nkind = \"spans\"\nfield = \"text\"\nrelations = [\"r\"]";
+        for project in [with(TWO).unwrap(), with(&format!("{TWO}{spans}")).unwrap()] {
+            assert_eq!(
+                toml::from_str::<Project>(&toml::to_string(&project).unwrap()).unwrap(),
+                project
+            );
+            let bytes = project.encode().unwrap();
+            assert_eq!(Project::decode(&bytes).unwrap(), project);
+            assert!(Project::decode(&bytes[..bytes.len() - 1]).is_err());
+        }
+    }
+
+    #[test]
+    fn bytes_of_before_there_were_tasks_are_read() {
+        let mut project = with(TWO).unwrap();
+        project.fields.truncate(3);
+        assert!(project.is_plain());
+        let bytes = project.encode().unwrap();
+        // What follows: the task's number, how many classes have keys, and none of them has one.
+        let (before, after) = bytes.split_at(bytes.len() - 6);
+        assert_eq!(after, [0, 2, 0, 0, 0, 0]);
+        assert_eq!(Project::decode(before).unwrap(), project);
     }
 }

@@ -131,6 +131,7 @@ fn lines(items: &[(ItemRow, CleanItem)]) -> Result<Vec<u8>, Failure> {
             let value = match value {
                 item::Value::Number(number) => json!(number),
                 item::Value::Text(text) => json!(text),
+                item::Value::Image(_) | item::Value::Series(_) => json!(value.shown()),
             };
             line.insert(name.clone(), value);
         }

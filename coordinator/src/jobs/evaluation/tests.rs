@@ -75,6 +75,7 @@ fn sites_answer_alone_and_the_gate_opens_for_what_is_not_worse() {
     let ordered = scene.orders("a", NOW).into_iter().find_map(|order| match order {
         Order::Evaluation(order) => Some(order),
         Order::Project(_)
+        | Order::TaskProject(_)
         | Order::Bundle(_)
         | Order::Round(_)
         | Order::CoarseRound(_)
