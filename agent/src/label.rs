@@ -6,12 +6,15 @@
 //! a series are times of its clock.
 
 pub mod agree;
+mod error;
 mod json;
+
+pub use self::error::LabelError;
+pub use self::json::task_json;
 
 use std::fmt;
 
 use insitu_protocol::project::{Project, ShapeKind, Task};
-use insitu_protocol::text::Line;
 use serde::{Deserialize, Serialize};
 
 use crate::item::{CleanItem, Series, Value};
@@ -22,6 +25,10 @@ pub const MARKS_MAX: usize = 1000;
 pub const POLYGON_POINTS: std::ops::RangeInclusive<usize> = 3..=1000;
 /// Most points of all polygons of a label.
 pub const POINTS_MAX: usize = 20_000;
+/// Decimals that places in an image and times keep: so many survive being written as text.
+const DECIMALS: f64 = 1e6;
+/// Times this far from 0 are kept as they are: they have fewer decimals anyway.
+const ROUNDED_BELOW: f64 = 1e9;
 /// How far a region may reach beyond the image, in percent of its side: what rounding leaves.
 const ROUNDING: f64 = 1e-6;
 
@@ -113,144 +120,6 @@ pub struct Segment {
     pub channel: Option<u16>,
 }
 
-/// Why a label is refused. Marks are numbered from 1, as in the label's order.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LabelError {
-    /// Not the JSON of a label of this task.
-    #[error("the label is not of the form {expected}")]
-    Form {
-        /// What it must look like.
-        expected: &'static str,
-    },
-    /// A label of another kind than the project's.
-    #[error("the project's task is {task}, and the label of another kind")]
-    Kind {
-        /// The task's kind.
-        task: &'static str,
-    },
-    /// A list that is too long.
-    #[error("the label has {got} {what}, {max} are allowed")]
-    TooMany {
-        /// Of what.
-        what: &'static str,
-        /// How many there are.
-        got: usize,
-        /// Most allowed.
-        max: usize,
-    },
-    /// Parts that are not in the order that the constructors give, or repeat each other.
-    #[error("number {number} of the label's parts is not in order")]
-    Order {
-        /// Which.
-        number: usize,
-    },
-    /// A class that the project does not have.
-    #[error("mark number {number} is of class {class} where the project has {classes}")]
-    Class {
-        /// Which mark; 1 where there is only one class.
-        number: usize,
-        /// The class, from 0.
-        class: u16,
-        /// How many classes there are.
-        classes: usize,
-    },
-    /// The item has nothing in the field that the task marks.
-    #[error("the item has no value in field {field}")]
-    NoValue {
-        /// The field.
-        field: Line,
-    },
-    /// A span that is empty, or reaches beyond the text.
-    #[error("span number {number} goes from {start} to {end} in a text of {length} code points")]
-    Span {
-        /// Which.
-        number: usize,
-        /// Its start.
-        start: u32,
-        /// Its end.
-        end: u32,
-        /// The text's length.
-        length: usize,
-    },
-    /// A relation from or to a span that does not exist, or to itself.
-    #[error("relation number {number} goes from span {from} to {to} of {spans}, counted from 0")]
-    Relation {
-        /// Which.
-        number: usize,
-        /// From which span.
-        from: u16,
-        /// To which span.
-        to: u16,
-        /// How many spans there are.
-        spans: usize,
-    },
-    /// A kind of relation that the task does not have.
-    #[error("relation number {number} is of kind {relation} where the task has {relations}")]
-    RelationKind {
-        /// Which.
-        number: usize,
-        /// The kind, from 0.
-        relation: u16,
-        /// How many kinds there are.
-        relations: usize,
-    },
-    /// A shape that the task does not ask for.
-    #[error("region number {number} is a {shape}, which the task does not ask for")]
-    Shape {
-        /// Which.
-        number: usize,
-        /// Its shape.
-        shape: &'static str,
-    },
-    /// A polygon of too few or too many points.
-    #[error("region number {number} has {got} points, a polygon has 3 to 1000")]
-    Points {
-        /// Which.
-        number: usize,
-        /// How many it has.
-        got: usize,
-    },
-    /// A region without area, or outside the image, or with a number that is none.
-    #[error("region number {number} is empty or not inside the image, which is 0 to 100 each way")]
-    Outside {
-        /// Which.
-        number: usize,
-    },
-    /// A segment outside the series, or one that ends before it starts.
-    #[error(
-        "segment number {number} goes from {start} to {end} in a series from {first} to {last}"
-    )]
-    Segment {
-        /// Which.
-        number: usize,
-        /// Its start.
-        start: f64,
-        /// Its end.
-        end: f64,
-        /// Where the series starts.
-        first: f64,
-        /// Where it ends.
-        last: f64,
-    },
-    /// A point where the task does not ask for points.
-    #[error("segment number {number} is a point, which the task does not ask for")]
-    Point {
-        /// Which.
-        number: usize,
-    },
-    /// A channel that the series does not have.
-    #[error("segment number {number} is about channel {channel} of {channels}, counted from 0")]
-    Channel {
-        /// Which.
-        number: usize,
-        /// The channel.
-        channel: u16,
-        /// How many channels there are.
-        channels: u16,
-    },
-}
-
 /// `Debug` that names the type, and says nothing of what is labeled.
 macro_rules! without_content {
     ($($name:ident),+) => {$(
@@ -299,7 +168,7 @@ impl Label {
 
     /// Regions of an image. A polygon keeps its points in the order in which they were drawn.
     pub fn regions(mut regions: Vec<Region>) -> Self {
-        regions.iter_mut().for_each(Region::without_negative_zeros);
+        regions.iter_mut().for_each(Region::round);
         regions.sort_by(|a, b| compare(&a.key(), &b.key()));
         regions.dedup();
         Self::Regions(regions)
@@ -308,8 +177,8 @@ impl Label {
     /// Segments of a series.
     pub fn segments(mut segments: Vec<Segment>) -> Self {
         for segment in &mut segments {
-            segment.start += 0.0;
-            segment.end += 0.0;
+            segment.start = rounded(segment.start);
+            segment.end = rounded(segment.end);
         }
         segments.sort_by(|a, b| a.order(b));
         segments.dedup();
@@ -321,6 +190,19 @@ impl Label {
         match self {
             Self::Class(class) => Some(*class),
             Self::Classes(_) | Self::Spans(_) | Self::Regions(_) | Self::Segments(_) => None,
+        }
+    }
+
+    /// Whether every class of the label is among the first `classes`: an older version of its project
+    /// may have had more.
+    pub fn is_within(&self, classes: usize) -> bool {
+        let known = |class: u16| usize::from(class) < classes;
+        match self {
+            Self::Class(class) => known(*class),
+            Self::Classes(all) => all.iter().copied().all(known),
+            Self::Spans(label) => label.spans.iter().all(|span| known(span.class)),
+            Self::Regions(regions) => regions.iter().all(|region| known(region.class)),
+            Self::Segments(segments) => segments.iter().all(|segment| known(segment.class)),
         }
     }
 
@@ -413,14 +295,13 @@ impl Region {
         (self.class, numbers)
     }
 
-    fn without_negative_zeros(&mut self) {
+    fn round(&mut self) {
+        let round = |number: &mut f64| *number = rounded(*number);
         match &mut self.shape {
             Shape::Box { x, y, width, height } => {
-                [x, y, width, height].into_iter().for_each(|number| *number += 0.0);
+                [x, y, width, height].into_iter().for_each(round);
             }
-            Shape::Polygon(points) => {
-                points.as_flattened_mut().iter_mut().for_each(|number| *number += 0.0);
-            }
+            Shape::Polygon(points) => points.as_flattened_mut().iter_mut().for_each(round),
         }
     }
 }
@@ -498,6 +379,11 @@ fn check_segments(segments: &[Segment], points: bool, series: &Series) -> Result
         }
     }
     Ok(())
+}
+
+/// With [`DECIMALS`], and without a sign of zero.
+fn rounded(number: f64) -> f64 {
+    if number.abs() < ROUNDED_BELOW { (number * DECIMALS).round() / DECIMALS + 0.0 } else { number }
 }
 
 fn few(what: &'static str, got: usize, max: usize) -> Result<(), LabelError> {

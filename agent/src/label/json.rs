@@ -1,6 +1,6 @@
 //! Labels as JSON: in the local API, in exports and in imports. The task decides the form.
 
-use insitu_protocol::project::Task;
+use insitu_protocol::project::{Task, TaskForm};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -56,6 +56,11 @@ impl Label {
             _ => Err(LabelError::Form { expected }),
         }
     }
+}
+
+/// A task as JSON: its `kind`, and what that kind has.
+pub fn task_json(task: &Task) -> Value {
+    TaskForm::serialize(task, serde_json::value::Serializer).unwrap_or_default()
 }
 
 /// What a label of a task looks like.
