@@ -4,15 +4,20 @@ import { effect, signal, type Signal } from "@preact/signals";
 import { Refused, type Api } from "./api";
 import type { Card, Reference, SeriesBody } from "./contract";
 import { cards } from "./deck";
+import { lowHigh } from "./kinds/trace";
 
 /** Requests at a time; the card on the table is always first. */
 const LOADS_MAX = 3;
+/** What is fetched ahead waits this long: the card that was just put on the table is painted first. */
+const AHEAD_MS = 60;
 
 export interface Channel {
   name: string;
   unit: string;
   /** NaN where the recording has a gap. */
   values: Float32Array;
+  /** The lowest and the highest value; null where there is none. */
+  range: [number, number] | null;
 }
 
 export interface Series {
@@ -53,7 +58,8 @@ export function assetOf(reference: Reference, kind: string): Signal<Asset> {
   const asset = signal<Asset>({ at: "loading" });
   assets.set(reference.url, asset);
   waiting.push({ url: reference.url, kind });
-  start();
+  if (cards.peek()[0]?.fields.some(({ value }) => value === reference)) start();
+  else setTimeout(start, AHEAD_MS);
   return asset;
 }
 
@@ -106,11 +112,11 @@ async function imageOf(response: Response): Promise<Asset> {
 }
 
 function seriesOf({ clock, channels }: SeriesBody): Series {
-  const read = channels.map(({ name, unit, values }) => ({
-    name,
-    unit,
-    values: Float32Array.from(values, (value) => value ?? Number.NaN),
-  }));
+  const read = channels.map(({ name, unit, values }) => {
+    const samples = new Float32Array(values.length);
+    for (let at = 0; at < values.length; at += 1) samples[at] = values[at] ?? Number.NaN;
+    return { name, unit, values: samples, range: lowHigh(samples, 0, samples.length) };
+  });
   const count = Math.max(0, ...read.map(({ values }) => values.length));
   if (!(clock.step > 0) || count === 0) throw new Error("a series without samples");
   return { ...clock, count, channels: read };

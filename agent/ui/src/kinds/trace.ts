@@ -68,8 +68,9 @@ interface Lane {
   height: number;
 }
 
-function drawTrace(pen: CanvasRenderingContext2D, { values }: Channel, series: Series, seen: Stretch, lane: Lane): void {
-  const range = rangeOf(values);
+function drawTrace(pen: CanvasRenderingContext2D, channel: Channel, series: Series, seen: Stretch, lane: Lane): void {
+  const { values, range } = channel;
+  // The range of the whole channel: zooming does not change its scale.
   if (range === null) return;
   const [low, high] = range;
   const scale = high > low ? lane.height / (high - low) : 0;
@@ -123,13 +124,4 @@ function joinSamples(
       joined = true;
     }
   }
-}
-
-const ranges = new WeakMap<Float32Array, [number, number]>();
-
-/** The range of a whole channel: zooming must not change its scale. */
-export function rangeOf(values: Float32Array): [number, number] | null {
-  const known = ranges.get(values) ?? lowHigh(values, 0, values.length);
-  if (known !== null) ranges.set(values, known);
-  return known;
 }

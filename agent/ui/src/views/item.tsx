@@ -22,7 +22,7 @@ export function ItemContent({ card, project }: { card: Card; project: Project })
           <Fields fields={card.fields.filter(own)} />
         </div>
       )}
-      {marked !== null && card.fields.filter(own).map((field) => <Marked key={card.item} field={field} task={task} />)}
+      {marked !== null && card.fields.filter(own).map((field) => <Marked key={field.name} field={field} task={task} />)}
       {(card.readings?.length ?? 0) > 0 && <Readings card={card} project={project} />}
     </>
   );

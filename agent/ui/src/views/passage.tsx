@@ -1,23 +1,30 @@
 // A text that can be marked. The text nodes never change; marks are painted over them.
 
-import { useSignalEffect } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Label, Span } from "../contract";
 import { extentOf, linking, passage, picked, pickExtent, selectAt } from "../kinds/spans";
 import { marksOf, relationsOf } from "../label";
 import { Passage, type Extent } from "../text";
 import * as work from "../work";
+import { arcBetween, Arcs, type Arc } from "./arcs";
 import { canPaint, paint, type Stroke } from "./paint";
+import { useWidth } from "./width";
 
 /** The text of the card on the table, with the label that is worked on. */
 export function WorkPassage({ title }: { title: string }) {
   const root = useRef<HTMLDivElement>(null);
-  useSignalEffect(() => {
+  const arcs = useSignal<Arc[]>([]);
+  const width = useWidth(root);
+  const shown = [passage, work.label, work.selected, picked, linking].map(({ value }) => value);
+  // After each rendering: the ranges are of text nodes that may have changed with the card.
+  useLayoutEffect(() => {
     if (root.current === null) return;
     const strokes = strokesOf(root.current, passage.value);
     paint(root, strokes);
+    arcs.value = arcsOf(root.current, passage.value);
     reveal(strokes.findLast(({ name }) => name === "picked" || name === "selected")?.range);
-  });
+  }, [...shown, width]);
   useEffect(() => () => paint(root, []), []);
   useEffect(() => {
     const chosen = () => {
@@ -28,7 +35,7 @@ export function WorkPassage({ title }: { title: string }) {
     return () => document.removeEventListener("selectionchange", chosen);
   }, []);
   return (
-    <>
+    <div class="passage-frame">
       {!canPaint && <p class="note">This browser cannot paint marks over text; the list beside it has them all.</p>}
       <div
         ref={root}
@@ -50,7 +57,8 @@ export function WorkPassage({ title }: { title: string }) {
       >
         <Pieces passage={passage.value} />
       </div>
-    </>
+      <Arcs arcs={arcs.value} />
+    </div>
   );
 }
 
@@ -105,6 +113,19 @@ function strokesOf(root: Element, text: Passage): Stroke[] {
   over(relation?.to ?? work.selected.value, "selected");
   if (picked.value !== null) strokes.push({ name: "picked", range: rangeOf(root, text, picked.value) });
   return strokes;
+}
+
+function arcsOf(root: Element, text: Passage): Arc[] {
+  const frame = root.parentElement!.getBoundingClientRect();
+  const boxOf = (index: number) => {
+    const range = rangeOf(root, text, extentOf(work.marks.value[index] as Span));
+    // A span may go on in the next line: its first line counts.
+    return range.getClientRects()[0] ?? range.getBoundingClientRect();
+  };
+  return work.relations.value.map(({ from, to }, index) => ({
+    path: arcBetween(boxOf(from), boxOf(to), frame),
+    selected: work.selected.value === work.marks.value.length + index,
+  }));
 }
 
 export function rangeOf(root: Element, text: Passage, { start, end }: Extent): Range {

@@ -7,7 +7,7 @@ import type { Field, Label, Segment } from "../contract";
 import { project } from "../deck";
 import { gestures, type Stretch } from "../gestures";
 import { heldEdge, isPoint, press, seen, view, width as shownWidth } from "../kinds/segments";
-import { drawTraces, rangeOf, ticks } from "../kinds/trace";
+import { drawTraces, ticks } from "../kinds/trace";
 import { marksOf } from "../label";
 import * as work from "../work";
 import { nameOf } from "../words";
@@ -144,9 +144,9 @@ function Lanes({ series, seen: part, width, laneHeight: lane, children }: LanesP
         <svg aria-hidden="true" viewBox={`0 0 ${width} ${height}`}>
           {children}
         </svg>
-        {series.channels.map(({ name, unit, values }, index) => (
+        {series.channels.map(({ name, unit, range }, index) => (
           <p key={name} class="lane-name" style={{ top: `${index * lane + 1}px` }}>
-            <strong>{name}</strong> {rangeText(values)} {unit}
+            <strong>{name}</strong> {rangeText(range)} {unit}
           </p>
         ))}
       </div>
@@ -230,7 +230,6 @@ function xOf(time: number, { from, to }: Stretch, width: number): number {
   return ((time - from) / (to - from)) * width;
 }
 
-function rangeText(values: Float32Array): string {
-  const range = rangeOf(values);
+function rangeText(range: [number, number] | null): string {
   return range === null ? "no values" : range.map((value) => Number(value.toPrecision(3))).join(" … ");
 }
