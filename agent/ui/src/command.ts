@@ -1,12 +1,13 @@
 // What a key does, and what a kind of label brings of its own.
 
-import type { Mark } from "./contract";
+import type { Label, Mark } from "./contract";
 
 export interface Command {
   /** As `KeyboardEvent.key`, lower case; behind `ctrl+`, `alt+` and, for keys that print nothing, `shift+`. */
   keys: string[];
   /** As printed on the keycap. */
   caps: string[];
+  /** Empty for a key that another one's row in the list of keys speaks of. */
   title: string;
   /** False when the key keeps the meaning that the browser gives it. */
   run: () => boolean | void;
@@ -41,6 +42,6 @@ export interface Kind {
   cancel?(): boolean;
   /** A mark in a few words, for the list of marks. */
   describe?(mark: Mark): string;
-  /** Whether two readers mean the same by these marks. */
-  alike?(a: Mark, b: Mark): boolean;
+  /** Whether two readers mean the same by these marks of their labels, as far as the agent would say. */
+  alike?(a: Mark, b: Mark, labels: [Label, Label]): boolean;
 }

@@ -392,6 +392,42 @@ describe("kinds of labels", { skip }, () => {
     { samples: 0 },
   );
 
+  check(
+    "regions",
+    "a finger draws, two fingers zoom and draw nothing",
+    async ({ agent, page, context, press }) => {
+      await page.locator(".scan image").waitFor();
+      await press("x");
+      const at = await surface(page);
+      const touch = toucher(await context.newCDPSession(page));
+      await touch([at(20, 20)], [at(30, 30)], [at(40, 40)]);
+      await page.locator(".mark-row").waitFor();
+      await touch([at(45, 50), at(55, 50)], [at(30, 50), at(55, 50)], [at(30, 50), at(80, 50)]);
+      const [x, , across] = (await page.locator(".scan svg").first().getAttribute("viewBox")).split(" ").map(Number);
+      assert.ok(across < 300 && x > 100, `${x}, ${across}`);
+      assert.equal(await page.locator(".mark-row").count(), 1);
+      await press("Control+Enter");
+      await saved(page);
+      assert.deepEqual(agent.arrived[0].label.regions[0].box.map(Math.round), [20, 20, 20, 20]);
+    },
+    { options: TABLET },
+  );
+
+  check(
+    "spans",
+    "in forced colours each class still has a line of its own",
+    async ({ page }) => {
+      const lines = await page.evaluate(() =>
+        [...document.adoptedStyleSheets.flatMap((sheet) => [...sheet.cssRules])]
+          .filter(({ selectorText }) => selectorText?.includes("drafted"))
+          .map(({ style }) => style.textDecorationStyle),
+      );
+      assert.equal(new Set(lines).size, 3);
+      await picture(page, "spans-forced-colours");
+    },
+    { options: { forcedColors: "active" } },
+  );
+
   for (const kind of ["classes", "spans", "regions", "segments", "preference"]) {
     check(
       kind,
@@ -488,6 +524,19 @@ function rectOf(page, phrase) {
     }
     throw new Error(`no ${phrase}`);
   }, phrase);
+}
+
+/** One list of places a step: fingers down, moved, …, up. */
+function toucher(session) {
+  return async (...steps) => {
+    for (const [step, places] of steps.entries()) {
+      await session.send("Input.dispatchTouchEvent", {
+        type: step === 0 ? "touchStart" : "touchMove",
+        touchPoints: places.map(([x, y], id) => ({ x, y, id })),
+      });
+    }
+    await session.send("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  };
 }
 
 function drag(page, { x, y, width, height }) {

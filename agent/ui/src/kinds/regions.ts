@@ -100,10 +100,11 @@ export const regions: Kind = {
     zoomKey(["-"], "−", "Zoom out", () => zoom(1 / ZOOM_STEP)),
     {
       ...zoomKey(["home"], "Home", "The whole image", resetZoom),
+      tool: "Fit",
       enabled: () => seenAt.value !== null,
     },
     {
-      ...zoomKey(["0"], "0", "The whole image", resetZoom),
+      ...zoomKey(["0"], "0", "The whole image, too", resetZoom),
       tool: "",
       // The tenth class has the digit where there is one.
       available: () => (deck.project.value?.classes.length ?? 0) < 10,
@@ -182,20 +183,20 @@ function close(): void {
 }
 
 function arrows(): Command[] {
-  const ways: [string, string, number, number][] = [
-    ["arrowleft", "←", -1, 0],
-    ["arrowright", "→", 1, 0],
-    ["arrowup", "↑", 0, -1],
-    ["arrowdown", "↓", 0, 1],
+  const ways: [string, number, number][] = [
+    ["arrowleft", -1, 0],
+    ["arrowright", 1, 0],
+    ["arrowup", 0, -1],
+    ["arrowdown", 0, 1],
   ];
-  return ways.flatMap(([key, cap, x, y]) => [
-    arrow([key], [cap], "Move what is selected, or the view, by a pixel", x, y),
-    arrow([`shift+${key}`], ["Shift", cap], "… by ten pixels", x * LONG_STEP, y * LONG_STEP),
+  return ways.flatMap(([key, x, y], place) => [
+    arrow(key, ["← → ↑ ↓"], place === 0 ? "Move what is selected, or the view, by a pixel" : "", x, y),
+    arrow(`shift+${key}`, ["Shift", "← → ↑ ↓"], place === 0 ? "… by ten pixels" : "", x * LONG_STEP, y * LONG_STEP),
   ]);
 }
 
-function arrow(keys: string[], caps: string[], title: string, x: number, y: number): Command {
-  return { keys, caps, title, run: () => nudge(x, y), repeats: true, onItem: true };
+function arrow(key: string, caps: string[], title: string, x: number, y: number): Command {
+  return { keys: [key], caps, title, run: () => nudge(x, y), repeats: true, onItem: true };
 }
 
 function nudge(x: number, y: number): void {

@@ -3,17 +3,17 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { assetOf, type Series } from "../assets";
 import type { Command, Kind } from "../command";
-import type { Reference, Segment } from "../contract";
+import type { Label, Reference, Segment } from "../contract";
 import * as deck from "../deck";
 import { viewed, type Drag, type Point, type Stretch } from "../gestures";
-import { taskOf } from "../label";
+import { marksOf, taskOf } from "../label";
 import { say } from "../say";
 import * as work from "../work";
 import { deselect, markCommands, relabelOrBrush } from "./marks";
 
 /** Two readers mean the same segment when they share this much of what either says. */
 const ALIKE_OVERLAP = 0.5;
-/** Two readers mean the same point this near each other, as a share of the recording. */
+/** Two readers mean the same point this near each other, as a share of the longer of their labels. */
 const ALIKE_POINTS = 0.01;
 const ZOOM_STEP = 1.4;
 /** The nearest view, in samples. */
@@ -50,11 +50,12 @@ export const segments: Kind = {
     const where = channel == null ? "" : ` · ${series.value?.channels[channel]?.name ?? channel}`;
     return `${timeText(start)}${start === end ? "" : `–${timeText(end)}`} ${unit}${where}`;
   },
-  alike(a, b) {
+  alike(a, b, labels) {
     const [left, right] = [a as Segment, b as Segment];
     if (left.class !== right.class || (left.channel ?? null) !== (right.channel ?? null)) return false;
-    const { from, to } = wholeOf(series.value);
-    if (isPoint(left) && isPoint(right)) return Math.abs(left.start - right.start) <= ALIKE_POINTS * (to - from);
+    if (isPoint(left) && isPoint(right)) {
+      return Math.abs(left.start - right.start) <= ALIKE_POINTS * Math.max(...labels.map(lengthOf));
+    }
     const both = Math.min(left.end, right.end) - Math.max(left.start, right.start);
     const either = Math.max(left.end, right.end) - Math.min(left.start, right.start);
     return both > 0 && both / either >= ALIKE_OVERLAP;
@@ -98,15 +99,15 @@ export const segments: Kind = {
       onSelection: true,
       enabled: () => (series.value?.channels.length ?? 0) > 1,
     },
-    arrow("arrowleft", ["←"], "Move the edge of the selected segment, or the view, by a pixel", -1),
-    arrow("arrowright", ["→"], "… to the right", 1),
-    arrow("shift+arrowleft", ["Shift", "←"], "… by ten pixels", -LONG_STEP),
-    arrow("shift+arrowright", ["Shift", "→"], "… by ten pixels", LONG_STEP),
+    arrow("arrowleft", ["← →"], "Move the edge of the selected segment, or the view, by a pixel", -1),
+    arrow("arrowright", ["→"], "", 1),
+    arrow("shift+arrowleft", ["Shift", "← →"], "… by ten pixels", -LONG_STEP),
+    arrow("shift+arrowright", ["Shift", "→"], "", LONG_STEP),
     zoomKey("+", "+", "Zoom in", () => zoom(ZOOM_STEP)),
     zoomKey("-", "−", "Zoom out", () => zoom(1 / ZOOM_STEP)),
-    { ...zoomKey("home", "Home", "The whole recording", resetZoom), enabled: () => seenAt.value !== null },
+    { ...zoomKey("home", "Home", "The whole recording", resetZoom), tool: "Fit", enabled: () => seenAt.value !== null },
     {
-      ...zoomKey("0", "0", "The whole recording", resetZoom),
+      ...zoomKey("0", "0", "The whole recording, too", resetZoom),
       tool: "",
       // The tenth class has the digit where there is one.
       available: () => (deck.project.value?.classes.length ?? 0) < 10,
@@ -150,6 +151,12 @@ export function timeText(time: number): string {
 export function takesPoints(): boolean {
   const task = taskOf(deck.project.value);
   return task.kind === "segments" && task.points === true;
+}
+
+/** From the first to the last moment of a label. */
+function lengthOf(label: Label): number {
+  const times = marksOf(label).flatMap((mark) => [(mark as Segment).start, (mark as Segment).end]);
+  return times.length === 0 ? 0 : Math.max(...times) - Math.min(...times);
 }
 
 function wholeOf(shown: Series | null): Stretch {

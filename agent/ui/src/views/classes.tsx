@@ -9,6 +9,7 @@ import { PREFERENCE_CAPS } from "../kinds/classes";
 import { isOneClass, marksOf, taskOf } from "../label";
 import * as review from "../review";
 import * as work from "../work";
+import { scrollWithin } from "./scroll";
 import { Swatch } from "./swatch";
 
 export function Classes({ card, project }: { card: Card; project: Project }) {
@@ -18,7 +19,7 @@ export function Classes({ card, project }: { card: Card; project: Project }) {
   const suggested = isOneClass(task) || task.kind === "classes" ? suggestedClasses(card) : [];
   // A taxonomy may be longer than its list is high.
   useLayoutEffect(() => {
-    list.current?.querySelector(".chosen")?.scrollIntoView({ block: "nearest" });
+    scrollWithin(list.current, list.current?.querySelector(".chosen"));
   }, [card.item, chosen[0]]);
   const colours = hasMarks(project);
   return (

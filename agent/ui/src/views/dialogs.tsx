@@ -31,6 +31,7 @@ export function Guideline() {
 
 export function Help() {
   if (dialog.value !== "help") return null;
+  const listed = commands().filter(({ title }) => title !== "");
   return (
     <Modal title="All keys" onClose={close}>
       <table class="keys">
@@ -41,7 +42,7 @@ export function Help() {
             </td>
             <td>{currentKind().digits}</td>
           </tr>
-          {commands().map(({ caps, title }) => (
+          {listed.map(({ caps, title }) => (
             <tr key={caps.join() + title}>
               <td>
                 <Caps caps={caps} />

@@ -8,6 +8,7 @@ import { linking, linkTo, relationNames } from "../kinds/spans";
 import { taskOf } from "../label";
 import * as work from "../work";
 import { count, nameOf } from "../words";
+import { scrollWithin } from "./scroll";
 import { Swatch } from "./swatch";
 
 const WHAT = { spans: "span", regions: "region", segments: "segment" } as Record<string, string>;
@@ -21,7 +22,7 @@ export function Marks({ project }: { project: Project }) {
   const kind = currentKind();
   useLayoutEffect(() => {
     const row = list.current?.querySelector<HTMLElement>('[aria-current="true"]');
-    row?.scrollIntoView({ block: "nearest" });
+    scrollWithin(list.current, row);
     // The row that had the focus may be gone.
     if (inside.current && document.activeElement === document.body) row?.focus();
   }, [selected, marks]);

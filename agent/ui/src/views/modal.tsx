@@ -26,7 +26,10 @@ export function Modal({ title, onClose, children }: Props) {
         onClose?.();
       }}
     >
-      <h2 id={heading}>{title}</h2>
+      {/* Takes the focus unless the content does: a long list is read from its beginning. */}
+      <h2 id={heading} tabIndex={-1} autoFocus>
+        {title}
+      </h2>
       {children}
       {onClose !== null && (
         <p class="buttons">

@@ -49,7 +49,7 @@ function Reading({ card, project, label, others, index }: ReadingProps) {
   const next = (review.taken.value ?? -1) + 1 === index;
   const alike = currentKind().alike ?? sameMark;
   const differs = marksOf(label).map(
-    (mark) => !others.every((other) => marksOf(other).some((one) => alike(one, mark))),
+    (mark) => !others.every((other) => marksOf(other).some((one) => alike(one, mark, [other, label]))),
   );
   return (
     <li class={taken ? "reading taken" : "reading"}>
