@@ -125,6 +125,19 @@ describe("kinds of labels", { skip }, () => {
     ]);
   });
 
+  check("spans", "up and down go from line to line", async ({ agent, page, press }) => {
+    await press("x");
+    await pickWord(page, press, "metformin");
+    const top = async () => (await rectOf(page, "metformin")).y;
+    const before = await top();
+    await press("ArrowDown", "1", "ArrowUp", "2", "Enter");
+    await saved(page);
+    assert.equal(await top(), before, "nothing had to scroll");
+    const [above, below] = agent.arrived[0].label.spans;
+    assert.deepEqual(above, { ...points("metformin"), class: 1 });
+    assert.ok(below.start > points("nausea").start, "a word of the second line");
+  });
+
   check("spans", "exactly as picked with alt, letter by letter", async ({ agent, page, press }) => {
     await press("x");
     await pickWord(page, press, "metformin");

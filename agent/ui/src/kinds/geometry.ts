@@ -55,7 +55,13 @@ export function overlap(a: Region, b: Region): number {
 }
 
 /** One dimension of a box: all of it moves (no handle), its far edge (1), its near edge (0), or none. */
-function movedSide(from: number, length: number, handle: number | undefined, by: number, least: number): [number, number] {
+function movedSide(
+  from: number,
+  length: number,
+  handle: number | undefined,
+  by: number,
+  least: number,
+): [number, number] {
   if (handle === undefined) return [tidy(Math.min(Math.max(from + by, 0), WHOLE - length)), length];
   if (handle === 1) return [from, tidy(Math.max(Math.min(length + by, WHOLE - from), least))];
   if (handle === 0.5) return [from, length];

@@ -191,7 +191,13 @@ function arrows(): Command[] {
   ];
   return ways.flatMap(([key, x, y], place) => [
     arrow(key, ["← → ↑ ↓"], place === 0 ? "Move what is selected, or the view, by a pixel" : "", x, y),
-    arrow(`shift+${key}`, ["Shift", "← → ↑ ↓"], place === 0 ? "… by ten pixels" : "", x * LONG_STEP, y * LONG_STEP),
+    arrow(
+      `shift+${key}`,
+      ["Shift", "← → ↑ ↓"],
+      place === 0 ? "… by ten pixels" : "",
+      x * LONG_STEP,
+      y * LONG_STEP,
+    ),
   ]);
 }
 

@@ -33,7 +33,8 @@ export const width = signal(1);
 
 export const series = computed<Series | null>(() => {
   const task = taskOf(deck.project.value);
-  const field = task.kind === "segments" ? deck.current.value?.fields.find(({ name }) => name === task.field) : undefined;
+  if (task.kind !== "segments") return null;
+  const field = deck.current.value?.fields.find(({ name }) => name === task.field);
   if (typeof field?.value !== "object" || field.value === null) return null;
   const asset = assetOf(field.value as Reference, field.kind).value;
   return asset.at === "series" ? asset.series : null;

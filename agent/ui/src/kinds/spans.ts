@@ -29,6 +29,16 @@ export const relationNames = computed(() => {
   return task.kind === "spans" ? (task.relations ?? []) : [];
 });
 
+/** How the text lies on the screen. */
+export interface Layout {
+  /** The offset one line below or above a stretch of text; null where there is no line. */
+  beside(extent: Extent, lines: number): number | null;
+  rightToLeft(): boolean;
+}
+
+/** Set by the view while it shows the text. */
+export const layout = signal<Layout | null>(null);
+
 /** Where a walk with shift held started, and where it is. */
 let walk = { anchor: 0, head: 0 };
 
@@ -67,6 +77,8 @@ export const spans: Kind = {
     },
     pick("arrowright", "→", "Pick the next word", 1, false),
     pick("arrowleft", "←", "Pick the word before", -1, false),
+    line("arrowdown", "↓", "Pick a word of the next line", 1),
+    line("arrowup", "↑", "Pick a word of the line before", -1),
     pick("shift+arrowright", "Shift →", "Pick one word more", 1, true),
     pick("shift+arrowleft", "Shift ←", "Pick one word less, or more to the left", -1, true),
     pick("alt+shift+arrowright", "Alt Shift →", "Pick one letter more", 1, true, true),
@@ -178,19 +190,32 @@ function edge(key: string, title: string, move: (extent: Extent) => Extent): Com
 }
 
 function pick(key: string, cap: string, title: string, step: 1 | -1, extend: boolean, exact = false): Command {
-  return { keys: [key], caps: cap.split(" "), title, run: () => walkBy(step, extend, exact), repeats: true, onItem: true };
+  const run = () => walkBy(step, extend, exact);
+  return { keys: [key], caps: cap.split(" "), title, run, repeats: true, onItem: true };
+}
+
+function line(key: string, cap: string, title: string, lines: number): Command {
+  const run = () => {
+    const selected = work.selectedMark.value;
+    const from = picked.value ?? (selected === null ? null : extentOf(selected as Span));
+    if (from === null) return walkBy(1, false, false);
+    const offset = layout.value?.beside(from, lines) ?? null;
+    const token = offset === null ? undefined : passage.value.tokens.find(({ end }) => end > offset);
+    if (token !== undefined) settle(token);
+  };
+  return { keys: [key], caps: [cap], title, run, repeats: true, onItem: true };
 }
 
 function walkBy(direction: 1 | -1, extend: boolean, exact: boolean): void {
-  const step = isRightToLeft() ? -direction : direction;
+  const step = layout.value?.rightToLeft() ? -direction : direction;
   const { tokens } = passage.value;
   if (tokens.length === 0) return;
   const selected = work.selectedMark.value;
   const from = picked.value ?? (selected === null ? null : extentOf(selected as Span));
   if (from === null) return settle(step > 0 ? tokens[0]! : tokens.at(-1)!);
   if (!extend) {
-    const next = step > 0 ? tokens.find(({ start }) => start >= from.end) : tokens.findLast(({ end }) => end <= from.start);
-    return settle(next ?? from);
+    const after = tokens.find(({ start }) => start >= from.end);
+    return settle((step > 0 ? after : tokens.findLast(({ end }) => end <= from.start)) ?? from);
   }
   if (picked.value === null) walk = { anchor: from.start, head: from.end };
   let head = headAfter(walk.head, step, exact);
@@ -233,11 +258,6 @@ function textOf(card: Card | null): string {
 
 function wordsOf({ start, end }: Extent): string {
   return passage.value.text.slice(start, end);
-}
-
-function isRightToLeft(): boolean {
-  const surface = document.querySelector("[data-passage]");
-  return surface !== null && getComputedStyle(surface).direction === "rtl";
 }
 
 effect(() => {

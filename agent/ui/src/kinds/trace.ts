@@ -6,6 +6,8 @@ import type { Stretch } from "../gestures";
 /** Pixels of a lane that its name needs above the trace. */
 export const NAME_PX = 18;
 const MARGIN_PX = 6;
+/** Digits that survive the arithmetic of a scale. */
+const DIGITS = 12;
 const FULL_CIRCLE = 2 * Math.PI;
 /** With fewer samples a pixel than this, the samples themselves are joined. */
 const DENSE = 2;
@@ -58,7 +60,9 @@ export function ticks({ from, to }: Stretch, most: number): number[] {
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((nice) => nice * power).find((nice) => nice >= rough) ?? rough;
   const found: number[] = [];
-  for (let place = Math.ceil(from / step); place * step <= to; place += 1) found.push(Number((place * step).toPrecision(12)));
+  for (let place = Math.ceil(from / step); place * step <= to; place += 1) {
+    found.push(Number((place * step).toPrecision(DIGITS)));
+  }
   return found;
 }
 

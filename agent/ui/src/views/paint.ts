@@ -48,7 +48,8 @@ effect(() => {
       .map((_, index) => {
         const colour = colourOf(classes, index);
         const line = `text-decoration: underline ${underlineOf(index)} ${colour} 2px`;
-        return `::highlight(drafted-${index}) { ${line} } ::highlight(marked-${index}) { ${line}; background-color: ${colour}33 }`;
+        const drafted = `::highlight(drafted-${index}) { ${line} }`;
+        return `${drafted} ::highlight(marked-${index}) { ${line}; background-color: ${colour}33 }`;
       })
       .join("\n"),
   );

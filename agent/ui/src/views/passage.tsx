@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { Label, Span } from "../contract";
-import { extentOf, linking, passage, picked, pickExtent, selectAt } from "../kinds/spans";
+import { extentOf, layout, linking, passage, picked, pickExtent, selectAt } from "../kinds/spans";
 import { marksOf, relationsOf } from "../label";
 import { Passage, type Extent } from "../text";
 import * as work from "../work";
@@ -25,7 +25,16 @@ export function WorkPassage({ title }: { title: string }) {
     arcs.value = arcsOf(root.current, passage.value);
     reveal(strokes.findLast(({ name }) => name === "picked" || name === "selected")?.range);
   }, [...shown, width]);
-  useEffect(() => () => paint(root, []), []);
+  useEffect(() => {
+    layout.value = {
+      beside: (extent, lines) => (root.current === null ? null : offsetBeside(root.current, passage.value, extent, lines)),
+      rightToLeft: () => root.current !== null && getComputedStyle(root.current).direction === "rtl",
+    };
+    return () => {
+      layout.value = null;
+      paint(root, []);
+    };
+  }, []);
   useEffect(() => {
     const chosen = () => {
       const extent = root.current === null ? null : selectedExtent(root.current, passage.value);
@@ -50,7 +59,7 @@ export function WorkPassage({ title }: { title: string }) {
         data-passage
         onClick={(event) => {
           if (root.current === null || !(getSelection()?.isCollapsed ?? true)) return;
-          const offset = offsetUnder(root.current, passage.value, event);
+          const offset = offsetUnder(root.current, passage.value, event.clientX, event.clientY);
           pickExtent(null);
           if (offset !== null) selectAt(offset);
         }}
@@ -174,12 +183,20 @@ interface Caret {
   offset: number;
 }
 
-function offsetUnder(root: Element, text: Passage, { clientX, clientY }: MouseEvent): number | null {
+function offsetUnder(root: Element, text: Passage, x: number, y: number): number | null {
   const page = document as Document & { caretPositionFromPoint?(x: number, y: number): Caret | null };
-  const caret = page.caretPositionFromPoint?.(clientX, clientY);
+  const caret = page.caretPositionFromPoint?.(x, y);
   if (caret) return offsetOf(root, text, caret.offsetNode, caret.offset, false);
-  const range = page.caretPositionFromPoint === undefined ? document.caretRangeFromPoint(clientX, clientY) : null;
+  const range = page.caretPositionFromPoint === undefined ? document.caretRangeFromPoint(x, y) : null;
   return range && offsetOf(root, text, range.startContainer, range.startOffset, false);
+}
+
+function offsetBeside(root: Element, text: Passage, extent: Extent, lines: number): number | null {
+  const rects = rangeOf(root, text, extent).getClientRects();
+  const from = lines > 0 ? rects[rects.length - 1] : rects[0];
+  if (from === undefined) return null;
+  const height = Number.parseFloat(getComputedStyle(root).lineHeight);
+  return offsetUnder(root, text, from.left + from.width / 2, from.top + from.height / 2 + lines * height);
 }
 
 /** Scrolls as far as a stretch of text needs to be seen. */

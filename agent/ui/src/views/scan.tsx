@@ -81,7 +81,9 @@ export function StillScan({ field, label, differs }: { field: Field; label: Labe
       <WithAsset field={field}>
         {(asset) => (
           <svg viewBox={`0 0 ${width} ${height}`} role="img" aria-label={field.title}>
-            {asset.at === "image" && <image href={asset.url} width={width} height={height} preserveAspectRatio="none" />}
+            {asset.at === "image" && (
+              <image href={asset.url} width={width} height={height} preserveAspectRatio="none" />
+            )}
             {marksOf(label).map((mark, index) => (
               <Shape
                 key={index}

@@ -202,7 +202,16 @@ function Band({ segment, index, look, place }: BandProps) {
   const late = from > place.width - NAME_PX;
   return (
     <g class={`band ${look}`} stroke={colour} fill={colour}>
-      {!point && <rect class="area" x={from} y={top} width={Math.max(LINE_PX, to - from)} height={height} data-mark={index} />}
+      {!point && (
+        <rect
+          class="area"
+          x={from}
+          y={top}
+          width={Math.max(LINE_PX, to - from)}
+          height={height}
+          data-mark={index}
+        />
+      )}
       <line x1={from} x2={from} y1={top} y2={top + height} />
       {!point && <line x1={to} x2={to} y1={top} y2={top + height} />}
       {point && <circle cx={from} cy={top + HANDLE_PX} r={HANDLE_PX} />}
