@@ -10,6 +10,7 @@ import { lowHigh } from "./kinds/trace";
 const LOADS_MAX = 3;
 /** What is fetched ahead waits this long: the card that was just put on the table is painted first. */
 const AHEAD_MS = 60;
+const IDLE_MS_MAX = 1_000;
 
 export interface Channel {
   name: string;
@@ -58,7 +59,7 @@ export function assetOf(reference: Reference, kind: string): Signal<Asset> {
   const asset = signal<Asset>({ at: "loading" });
   assets.set(reference.url, asset);
   waiting.push({ url: reference.url, kind });
-  if (cards.peek()[0]?.fields.some(({ value }) => value === reference)) start();
+  if (isOnTable(reference.url)) start();
   else setTimeout(start, AHEAD_MS);
   return asset;
 }
@@ -78,6 +79,19 @@ function references({ fields }: Card): { reference: Reference; kind: string }[] 
   );
 }
 
+function isOnTable(url: string): boolean {
+  const card = cards.peek()[0];
+  return card !== undefined && references(card).some(({ reference }) => reference.url === url);
+}
+
+/** Soon, when nothing else is to be done. */
+function idle(): Promise<unknown> {
+  return new Promise((resolve) => {
+    if ("requestIdleCallback" in window) requestIdleCallback(resolve, { timeout: IDLE_MS_MAX });
+    else setTimeout(resolve, AHEAD_MS);
+  });
+}
+
 function start(): void {
   while (api !== null && loading < LOADS_MAX && waiting.length > 0) {
     const { url, kind } = waiting.shift()!;
@@ -93,6 +107,8 @@ async function load(client: Api, url: string, kind: string): Promise<void> {
   let loaded: Asset;
   try {
     const response = await client.bytes(url);
+    // Reading a long recording takes a while: not while somebody decides on the item before it.
+    if (!isOnTable(url)) await idle();
     loaded = kind === "image" ? await imageOf(response) : { at: "series", series: seriesOf(await response.json()) };
   } catch (error) {
     loaded = { at: "failed", message: error instanceof Refused ? error.message : "it could not be read" };
