@@ -36,6 +36,8 @@ export interface Kind {
   commands: Command[];
   /** A class was named. `exact`: with alt held. */
   choose(index: number, exact: boolean): void;
+  /** Whether digits count something other than classes just now. */
+  countsOthers?(): boolean;
   /** Enter. False when nothing is under way and it means to submit. */
   confirm?(): boolean;
   /** Escape. False when nothing is under way. */

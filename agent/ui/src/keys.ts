@@ -1,6 +1,6 @@
 // Everything the page does from the keyboard, in one table: the dispatcher and the help read it.
 
-import { signal } from "@preact/signals";
+import { computed, signal } from "@preact/signals";
 import type { Command } from "./command";
 import { SYNTHETIC } from "./contract";
 import * as deck from "./deck";
@@ -150,9 +150,11 @@ function nameOf({ key, shiftKey }: KeyboardEvent, control: boolean, alt: boolean
   return `${control ? "ctrl+" : ""}${alt ? "alt+" : ""}${shift}${key.toLowerCase()}`;
 }
 
-/** The key cap of a class: its own key unless something else has it, or its digit. */
+/** The keycap of a class: its own key unless something else has it, or the digit of its place. */
 export function classCap(index: number): string | null {
-  return ownKey(index)?.toUpperCase() ?? digitCap(index);
+  const digit = digitCap(index);
+  const own = ownKeys.value[index]?.toUpperCase();
+  return own ?? (digit !== null && !ownKeys.value.includes(digit) ? digit : null);
 }
 
 /** The keycaps that choose a class: 1–9 and 0, with shift for the second ten. */
@@ -167,21 +169,29 @@ function classMeant(event: KeyboardEvent, alt: boolean): number | null {
   const printed = /^[0-9]$/.test(event.key);
   const figure = printed ? event.key : /^Digit([0-9])$/.exec(event.code)?.[1];
   if (figure !== undefined) {
+    const own = event.shiftKey ? null : withOwnKey(figure);
+    if (own !== null) return own;
     // Where shift types the digit itself (AZERTY), it cannot mean the second ten.
     const second = event.shiftKey && !printed;
     return ((Number(figure) + 9) % 10) + (second ? 10 : 0);
   }
   // With alt a letter may print something else.
   const letter = alt ? (/^Key([A-Z])$/.exec(event.code)?.[1] ?? "") : event.key;
-  const index = (deck.project.value?.classes ?? []).findIndex((_, place) => ownKey(place) === letter.toLowerCase());
-  return index < 0 ? null : index;
+  return withOwnKey(letter);
 }
 
-function ownKey(index: number): string | null {
-  const key = deck.project.value?.classes[index]?.key?.toLowerCase();
-  if (key === undefined || commands().some(({ keys }) => keys.includes(key))) return null;
-  return key;
+/** The class that a project gave this key; null where digits count something else. */
+function withOwnKey(key: string): number | null {
+  const index = ownKeys.value.indexOf(key.toLowerCase());
+  return index < 0 || currentKind().countsOthers?.() ? null : index;
 }
+
+/** The keys that the project gave its classes, without those that something else has. */
+const ownKeys = computed(() => {
+  const taken = new Set(commands().flatMap(({ keys }) => keys));
+  const keys = (deck.project.value?.classes ?? []).map(({ key }) => key?.toLowerCase());
+  return keys.map((key) => (key === undefined || taken.has(key) ? null : key));
+});
 
 function isJudging(): boolean {
   return deck.current.value?.queue === SYNTHETIC;

@@ -103,7 +103,7 @@ export function undoEdit(): boolean {
   return true;
 }
 
-/** Puts the draft, or what the card started with, aside. */
+/** Replaces the whole label, as one change. */
 export function replaceAll(next: Label): void {
   select(null);
   edit(next);

@@ -101,10 +101,10 @@ KINDS.class = { title: "Heart disease", task: undefined, classes: undefined, fie
 export const KIND_NAMES = Object.keys(KINDS);
 
 /** Gives an agent a project of a kind, with `count` items; `change` says what is special about one. */
-export function prepareKind(agent, kind, { count = 30, change = () => ({}), samples = 20_000 } = {}) {
+export function prepareKind(agent, kind, { count = 30, change = () => ({}), samples = 20_000, classes: keyed = (all) => all } = {}) {
   const { title, task, classes, fields, prelabel } = KINDS[kind];
   if (fields === undefined) return;
-  Object.assign(agent, { title, task, classes });
+  Object.assign(agent, { title, task, classes: keyed(classes) });
   agent.files.set("scan", { type: "image/png", body: smear(640, 480) });
   agent.files.set("ecg", { type: "application/json", body: JSON.stringify(recording(samples)) });
   agent.items = Array.from({ length: count }, (_, index) => {

@@ -63,6 +63,19 @@ describe("kinds of labels", { skip }, () => {
     assert.deepEqual(agent.arrived[0].label.classes, [0, 1, 2]);
   });
 
+  check(
+    "classes",
+    "a project's own keys, a digit among them, and the digit that it takes from another class",
+    async ({ agent, page, press }) => {
+      const caps = await page.locator(".class kbd").allInnerTexts();
+      assert.deepEqual(caps, ["M", "1", "3", "4"]); // A is taken by accept
+      await press("x", "m", "1", "2", "Enter");
+      await saved(page);
+      assert.deepEqual(agent.arrived[0].label.classes, [0]);
+    },
+    { classes: (all) => all.map((one, index) => ({ ...one, ...[{ key: "m" }, { key: "1" }, {}, { key: "a" }][index] })) },
+  );
+
   check("preference", "left, right and equal decide", async ({ agent, page, press }) => {
     const [left, right] = await Promise.all(["Answer A", "Answer B"].map((name) => page.locator(".text", { hasText: name }).boundingBox()));
     assert.ok(left.x + left.width <= right.x && Math.abs(left.y - right.y) < 1, "side by side");

@@ -118,6 +118,7 @@ export const segments: Kind = {
 
 /** What a press begins: on a segment, on one of its edges, or on a lane (null: on all of them). */
 export function press(at: Point, on: Element, lane: number | null): Drag | null {
+  if (series.value === null) return null;
   const handle = on.getAttribute("data-part");
   if (handle !== null) return grab(work.selected.value!, Number(handle), at.x);
   const index = on.getAttribute("data-mark");

@@ -45,6 +45,7 @@ let walk = { anchor: 0, head: 0 };
 export const spans: Kind = {
   digits: "Make a span of the selected words, or give the selected span a class; with alt exactly as selected",
   choose,
+  countsOthers: () => linking.value?.to != null || (picked.value === null && selectedRelation() !== null),
   confirm() {
     const link = linking.value;
     if (link === null) return false;
@@ -124,13 +125,17 @@ export function extentOf({ start, end }: Span): Extent {
 
 function choose(index: number, exact: boolean): void {
   const link = linking.value;
-  const relation = work.relations.value[(work.selected.value ?? -1) - work.marks.value.length];
+  const relation = selectedRelation();
   if (link?.to != null) return relate(index);
-  if (picked.value === null && relation !== undefined) return relabelRelation(relation, index);
+  if (picked.value === null && relation !== null) return relabelRelation(relation, index);
   if (index >= (deck.project.value?.classes.length ?? 0)) return;
   if (picked.value !== null) create(picked.value, index, exact);
   else if (work.selectedMark.value !== null) work.relabel(index);
   else say("Select words first: with the pointer, or with the arrows.");
+}
+
+function selectedRelation(): Relation | null {
+  return work.relations.value[(work.selected.value ?? -1) - work.marks.value.length] ?? null;
 }
 
 function create(from: Picked, index: number, exact: boolean): void {

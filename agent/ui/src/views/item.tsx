@@ -32,11 +32,16 @@ function Marked({ field, task }: { field: Field; task: Task }) {
   return (
     <section class="marked" aria-label={field.title}>
       <h3 class="field-title">{field.title}</h3>
-      <Tools />
-      {field.value === null && <p class="missing">missing</p>}
-      {task.kind === "spans" && <WorkPassage title={field.title} />}
-      {task.kind === "regions" && <WorkScan field={field} />}
-      {task.kind === "segments" && <WorkTraces field={field} />}
+      {field.value === null ? (
+        <p class="missing">missing</p>
+      ) : (
+        <>
+          <Tools />
+          {task.kind === "spans" && <WorkPassage title={field.title} />}
+          {task.kind === "regions" && <WorkScan field={field} />}
+          {task.kind === "segments" && <WorkTraces field={field} />}
+        </>
+      )}
     </section>
   );
 }
