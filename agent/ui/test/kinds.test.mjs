@@ -151,6 +151,26 @@ describe("kinds of labels", { skip }, () => {
     assert.ok(below.start > points("nausea").start, "a word of the second line");
   });
 
+  check(
+    "spans",
+    "from right to left, the left arrow goes on",
+    async ({ agent, page, press }) => {
+      await press("ArrowLeft", "ArrowLeft", "Shift+ArrowLeft", "1", "Enter");
+      await saved(page);
+      const text = "لا حساسية من البنسلين";
+      assert.deepEqual(agent.arrived[0].label.spans, [{ ...points("حساسية من", text), class: 0 }]);
+    },
+    {
+      change: (index) => ({
+        prelabel: null,
+        fields: [
+          { name: "note", title: "Note", value: "لا حساسية من البنسلين", unit: "", kind: "text" },
+          { name: "number", title: "Item", value: index + 1, unit: "", kind: "number" },
+        ],
+      }),
+    },
+  );
+
   check("spans", "exactly as picked with alt, letter by letter", async ({ agent, page, press }) => {
     await press("x");
     await pickWord(page, press, "metformin");
@@ -175,6 +195,22 @@ describe("kinds of labels", { skip }, () => {
     assert.deepEqual(relations, [{ from: 0, to: 1, relation: 0 }]);
     assert.deepEqual(spans[relations[0].from], { ...points("500 mg"), class: 2 });
   });
+
+  check(
+    "spans",
+    "axe finds nothing while a relation is under way",
+    async ({ page, press }) => {
+      await press("Tab", "l");
+      await axe(page, "from one span");
+      await press("Tab", "Enter");
+      await page.getByRole("button", { name: "1 treats" }).waitFor();
+      await axe(page, "which relation");
+      await picture(page, "spans-linking");
+      await page.getByRole("button", { name: "2 causes" }).click();
+      await page.locator(".mark-row", { hasText: "causes" }).waitFor();
+    },
+    { options: { bypassCSP: true } },
+  );
 
   check("spans", "tab leaves after the last one, and comes back from behind", async ({ page, press }) => {
     for (let stop = 0; stop < 6; stop += 1) await press("Tab");
@@ -304,6 +340,17 @@ describe("kinds of labels", { skip }, () => {
     assert.equal(index, 2);
     assert.deepEqual(polygon.map(([x, y]) => [Math.round(x * 6.4), Math.round(y * 4.8)]), [[320, 240], [330, 240], [330, 250]]);
   });
+
+  check(
+    "regions",
+    "axe finds nothing while a polygon is under way",
+    async ({ page, press }) => {
+      await press("p", "Enter", "Shift+ArrowRight", "Enter", "Shift+ArrowDown", "Shift+ArrowDown");
+      await axe(page, "two corners");
+      await picture(page, "regions-drawing");
+    },
+    { options: { bypassCSP: true } },
+  );
 
   check("regions", "the pointer draws, moves, takes a handle and sets corners", async ({ agent, page, press }) => {
     await press("x");

@@ -1,11 +1,12 @@
 // What a person decides: the label's classes and marks, a comment, and what happens with the item.
 
 import { COMMENT_CHARS_MAX, SYNTHETIC, type Card, type Project } from "../contract";
+import { currentKind } from "../kinds";
 import { isOneClass, taskOf } from "../label";
 import * as review from "../review";
 import * as work from "../work";
 import { labelInWords } from "../words";
-import { Classes, hasMarks } from "./classes";
+import { Classes, hasMarks, Relations } from "./classes";
 import { Marks } from "./marks";
 
 export function Answer({ card, project }: { card: Card; project: Project }) {
@@ -13,7 +14,7 @@ export function Answer({ card, project }: { card: Card; project: Project }) {
     <aside id="decide" class="answer" aria-label="Decision">
       <Suggestion card={card} project={project} />
       {card.queue === SYNTHETIC && <LooksReal />}
-      <Classes card={card} project={project} />
+      {currentKind().countsOthers?.() ? <Relations /> : <Classes card={card} project={project} />}
       {hasMarks(project) && <Marks project={project} />}
       <Comment />
       <Actions card={card} project={project} />

@@ -3,9 +3,10 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { colourOf } from "../colours";
 import type { Card, Project } from "../contract";
-import { classCap } from "../keys";
+import { classCap, digitCap } from "../keys";
 import { currentKind } from "../kinds";
 import { PREFERENCE_CAPS } from "../kinds/classes";
+import { linking, relationNames } from "../kinds/spans";
 import { isOneClass, marksOf, taskOf } from "../label";
 import * as review from "../review";
 import * as work from "../work";
@@ -47,6 +48,29 @@ export function Classes({ card, project }: { card: Card; project: Project }) {
           </button>
         );
       })}
+    </fieldset>
+  );
+}
+
+/** The kinds of relations, where digits mean them. */
+export function Relations() {
+  const selected = work.relations.value[(work.selected.value ?? -1) - work.marks.value.length];
+  const shown = linking.value === null ? selected?.relation : undefined;
+  return (
+    <fieldset class="classes short">
+      <legend>{linking.value === null ? "Relation" : "Which relation?"}</legend>
+      {relationNames.value.map((name, index) => (
+        <button
+          key={name}
+          type="button"
+          class={shown === index ? "class chosen" : "class"}
+          aria-pressed={shown === index}
+          onClick={() => currentKind().choose(index, false)}
+        >
+          <kbd>{digitCap(index)}</kbd>
+          <span>{name}</span>
+        </button>
+      ))}
     </fieldset>
   );
 }

@@ -35,6 +35,7 @@ export function Marks({ project }: { project: Project }) {
   return (
     <section class="marks" aria-labelledby="marks-title">
       <h3 id="marks-title">{count(marks.length, WHAT[taskOf(project).kind] ?? "mark")}</h3>
+      {linking.value?.to === null && <p class="note">Relate to which one? Select it, then enter.</p>}
       <ul
         ref={list}
         onKeyDown={(event) => walk(event, list.current)}
@@ -59,7 +60,6 @@ export function Marks({ project }: { project: Project }) {
           </Row>
         ))}
       </ul>
-      <Linking />
     </section>
   );
 }
@@ -87,22 +87,6 @@ function Row({ index, current, reachable, children }: RowProps) {
         {children}
       </button>
     </li>
-  );
-}
-
-/** What a relation under way waits for, with the relations as buttons. */
-function Linking() {
-  const link = linking.value;
-  if (link === null) return null;
-  if (link.to === null) return <p class="note">Relate to which span? Select it, then enter.</p>;
-  return (
-    <p class="linking">
-      {relationNames.value.map((name, index) => (
-        <button key={name} type="button" onClick={() => currentKind().choose(index, false)}>
-          <kbd>{index + 1}</kbd> {name}
-        </button>
-      ))}
-    </p>
   );
 }
 
