@@ -146,7 +146,8 @@ export function add(mark: Mark): void {
 /** Changes the selected mark. */
 export function change(to: Mark, name = ""): void {
   const index = selected.value;
-  if (label.value === null || index === null || marks.value[index] === undefined) return;
+  const now = selectedMark.value;
+  if (label.value === null || index === null || now === null || sameMark(now, to)) return;
   edit(withMarks(label.value, replaced(index, to)), name === "" ? "" : `${name}/${index}`);
 }
 

@@ -196,6 +196,18 @@ describe("kinds of labels", { skip }, () => {
     assert.deepEqual(spans[relations[0].from], { ...points("500 mg"), class: 2 });
   });
 
+  check("spans", "a change of the label ends a relation that was under way", async ({ agent, page, press }) => {
+    await press("Tab", "Tab", "Tab", "l");
+    await page.getByText("Relate to which one?").waitFor();
+    await press("Shift+Tab", "Delete"); // a span before the one that the relation starts at
+    await page.getByText("Relate to which one?").waitFor({ state: "detached" });
+    await press("Enter");
+    await saved(page);
+    const { spans, relations } = agent.arrived[0].label;
+    assert.equal(spans.length, 4);
+    assert.deepEqual(relations, [{ from: 0, to: 1, relation: 0 }]);
+  });
+
   check(
     "spans",
     "axe finds nothing while a relation is under way",

@@ -268,5 +268,10 @@ function wordsOf({ start, end }: Extent): string {
 effect(() => {
   void work.begun.value;
   picked.value = null;
+});
+
+effect(() => {
+  // A relation under way names its span by its place, which another label may have given to another.
+  void work.label.value;
   linking.value = null;
 });
