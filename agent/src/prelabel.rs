@@ -15,21 +15,49 @@ use insitu_protocol::ids::{Digest, digest};
 use serde::{Deserialize, Serialize};
 
 use crate::item::{CleanItem, Value};
+use crate::label::Label;
 use crate::store::StoreError;
 
 /// Folder of the bundles' objects in the data folder.
 const OBJECTS: &str = "objects";
+
+const CORRUPT: StoreError = StoreError::Corrupt { table: "items", column: "prelabel" };
 
 /// Most functions, or items, that an origin names.
 pub const NAMED_MAX: usize = 10;
 
 /// A draft label. Made by [`Model::prelabel`], or by rules where there is no model yet, and read
 /// back from the store.
-#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq)]
 pub struct Prelabel {
+    label: Label,
+    confidence: f64,
+    bundle: Digest,
+}
+
+/// A prelabel whose label is one class, as bytes: all that a prelabel once was. A label of another
+/// kind lies beside it, and [`NO_CLASS`] stands where the class would.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct Stub {
     class: u16,
     confidence: f64,
     bundle: Digest,
+}
+
+/// No project has so many classes.
+pub(crate) const NO_CLASS: u16 = u16::MAX;
+
+impl Stub {
+    /// The prelabel, if what lies beside is what must.
+    pub(crate) fn with(self, beside: Option<Label>) -> Option<Prelabel> {
+        let Self { class, confidence, bundle } = self;
+        let label = match beside {
+            None if class != NO_CLASS => Label::Class(class),
+            Some(label) if class == NO_CLASS => label,
+            None | Some(_) => return None,
+        };
+        Some(Prelabel { label, confidence, bundle })
+    }
 }
 
 impl std::fmt::Debug for Prelabel {
@@ -42,7 +70,7 @@ impl Prelabel {
     /// A draft that no model made, with the probability that its maker gives it. The digest of what
     /// made it stands where a bundle's would.
     pub(crate) fn by_other(class: u16, probability: f64, maker: Digest) -> Self {
-        Self { class, confidence: probability, bundle: maker }
+        Self { label: Label::Class(class), confidence: probability, bundle: maker }
     }
 
     /// Whether it is the class that a generator made its item for.
@@ -50,9 +78,14 @@ impl Prelabel {
         self.bundle == generator_digest()
     }
 
-    /// Position in the project's classes.
-    pub fn class(&self) -> u16 {
-        self.class
+    /// What it says.
+    pub fn label(&self) -> &Label {
+        &self.label
+    }
+
+    /// Position in the project's classes, of a label that is exactly one.
+    pub fn class(&self) -> Option<u16> {
+        self.label.class()
     }
 
     /// How often a prelabel like this one is right, in `[0, 1]`.
@@ -80,29 +113,52 @@ impl Prelabel {
     /// # Errors
     /// Never in practice.
     pub fn encode(&self) -> Result<Vec<u8>, StoreError> {
-        postcard::to_allocvec(self)
-            .map_err(|_| StoreError::Corrupt { table: "items", column: "prelabel" })
+        let mut bytes = postcard::to_allocvec(&self.stub()).map_err(|_| CORRUPT)?;
+        if let Some(label) = self.beside_stub() {
+            bytes.extend(postcard::to_allocvec(label).map_err(|_| CORRUPT)?);
+        }
+        Ok(bytes)
     }
 
-    /// Reads what [`Prelabel::encode`] wrote.
+    /// Reads what [`Prelabel::encode`] wrote, also when a label was always one class.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] for anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        postcard::from_bytes(bytes)
-            .map_err(|_| StoreError::Corrupt { table: "items", column: "prelabel" })
+        let (stub, rest): (Stub, _) = postcard::take_from_bytes(bytes).map_err(|_| CORRUPT)?;
+        let beside = match rest {
+            [] => None,
+            rest => Some(postcard::from_bytes(rest).map_err(|_| CORRUPT)?),
+        };
+        stub.with(beside).ok_or(CORRUPT)
+    }
+
+    /// What of it is of one size.
+    pub(crate) fn stub(&self) -> Stub {
+        let class = self.class().unwrap_or(NO_CLASS);
+        Stub { class, confidence: self.confidence, bundle: self.bundle }
+    }
+
+    /// The label that lies beside the stub, if it is not one class.
+    pub(crate) fn beside_stub(&self) -> Option<&Label> {
+        Some(&self.label).filter(|label| label.class().is_none())
     }
 
     #[cfg(test)]
     pub(crate) fn for_test(class: u16, confidence: f64, bundle: u8) -> Self {
-        Self { class, confidence, bundle: Fixed([bundle; 32]) }
+        Self { label: Label::Class(class), confidence, bundle: Fixed([bundle; 32]) }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of_label_for_test(label: Label, confidence: f64) -> Self {
+        Self { label, confidence, bundle: Fixed([7; 32]) }
     }
 }
 
 /// A prelabel with what its maker thinks of every class, and where it came from.
 #[derive(Clone, PartialEq)]
 pub struct Draft {
-    /// The likeliest class.
+    /// The likeliest label.
     pub prelabel: Prelabel,
     /// Of each class; empty where the maker does not say.
     pub probabilities: Vec<f64>,
@@ -327,7 +383,7 @@ impl Model {
             .into_iter()
             .map(|prediction| Draft {
                 prelabel: Prelabel {
-                    class: u16::try_from(prediction.class).unwrap_or(u16::MAX),
+                    label: Label::Class(u16::try_from(prediction.class).unwrap_or(NO_CLASS)),
                     confidence: prediction.confidence,
                     bundle: self.bundle,
                 },
@@ -400,6 +456,7 @@ impl Model {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::label::Span;
 
     #[test]
     fn confidence_rounds_down_and_stays_in_range() {
@@ -420,9 +477,9 @@ mod tests {
         assert!((read.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         assert_eq!(decode_probabilities(&bytes, 4), None);
         assert_eq!(decode_probabilities(&bytes[1..], 3), None);
-        let wild = Draft { probabilities: vec![2.0, -1.0, f64::NAN], ..draft };
+        let wild = Draft { probabilities: vec![2.0, -1.0, f64::NAN], ..draft.clone() };
         assert_eq!(decode_probabilities(&wild.encode_probabilities().unwrap(), 3), None);
-        assert_eq!(Draft::from(prelabel).encode_probabilities(), None);
+        assert_eq!(Draft::from(draft.prelabel).encode_probabilities(), None);
     }
 
     #[test]
@@ -439,8 +496,15 @@ mod tests {
 
     #[test]
     fn a_prelabel_survives_the_store() {
-        let prelabel = Prelabel::for_test(3, 0.625, 9);
-        assert_eq!(Prelabel::decode(&prelabel.encode().unwrap()).unwrap(), prelabel);
+        let spans = Label::spans(vec![Span { start: 1, end: 4, class: 0 }], Vec::new()).unwrap();
+        for prelabel in [Prelabel::for_test(3, 0.625, 9), Prelabel::of_label_for_test(spans, 0.5)] {
+            let bytes = prelabel.encode().unwrap();
+            assert_eq!(Prelabel::decode(&bytes).unwrap(), prelabel);
+            assert!(Prelabel::decode(&bytes[..bytes.len() - 1]).is_err());
+        }
+        // As it was written when a label was always one class.
+        let before = [&[3][..], &0.625_f64.to_le_bytes(), &[9; 32]].concat();
+        assert_eq!(Prelabel::decode(&before).unwrap(), Prelabel::for_test(3, 0.625, 9));
         assert!(Prelabel::decode(&[1]).is_err());
     }
 }

@@ -10,20 +10,22 @@
 
 use insitu_protocol::project::Routing;
 
+use crate::label::Label;
 use crate::prelabel::Draft;
-use crate::store::items::{ItemRow, Placement, Route, Stage};
+use crate::store::items::{ItemRow, Route, Stage};
 use crate::store::labels::{Reading, Verdict};
+use crate::store::placements::Placement;
 use crate::store::{StoreError, Tx};
 
 /// What one annotation says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Read {
     /// For what the item was read.
     pub reading: Reading,
     /// What was decided.
     pub verdict: Verdict,
-    /// The class, of a [`Verdict::Label`].
-    pub class: Option<u16>,
+    /// The label, of a [`Verdict::Label`].
+    pub label: Option<Label>,
 }
 
 /// Where a confidence in thousandths sends an item.
@@ -88,6 +90,20 @@ pub fn place(
     tx.place(&placement, now)
 }
 
+/// Sends an item that no model drafts a label for to annotators, without a prelabel.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn place_without_prelabel(
+    tx: &Tx<'_>,
+    routing: &Routing,
+    row: &ItemRow,
+) -> Result<bool, StoreError> {
+    let second = tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
+    let route = Route::Annotator;
+    tx.place_without_prelabel(row.item, route, second, stage(route, second, &[]))
+}
+
 /// Whom an item waits for, given everything that was said about it, oldest first. Judgements beside
 /// synthetic items say nothing about that.
 pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
@@ -95,7 +111,7 @@ pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
         reads
             .iter()
             .find(|read| read.reading == wanted && read.verdict == Verdict::Label)
-            .and_then(|read| read.class)
+            .and_then(|read| read.label.as_ref())
     };
     let decides = |read: &Read| {
         read.verdict == Verdict::Label
@@ -115,7 +131,7 @@ pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
         (Route::Expert, _, _) => Stage::Expert,
         (Route::Annotator, None, _) => Stage::First,
         (Route::Annotator, Some(_), None) if second => Stage::Second,
-        (Route::Annotator | Route::Accepted, Some(first), Some(other)) if first != other => {
+        (Route::Annotator | Route::Accepted, Some(first), Some(other)) if !first.agrees(other) => {
             Stage::Expert
         }
         (Route::Annotator | Route::Accepted, Some(_), _) => Stage::Done,
@@ -123,12 +139,12 @@ pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
 }
 
 /// The label of record: an expert's latest, else the first reader's.
-pub fn label_of_record(reads: &[Read]) -> Option<u16> {
+pub fn label_of_record(reads: &[Read]) -> Option<&Label> {
     let labels = || reads.iter().filter(|read| read.verdict == Verdict::Label);
     labels()
         .rfind(|read| matches!(read.reading, Reading::Expert | Reading::Campaign))
         .or_else(|| labels().find(|read| read.reading == Reading::First))
-        .and_then(|read| read.class)
+        .and_then(|read| read.label.as_ref())
 }
 
 #[cfg(test)]
@@ -136,15 +152,16 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::label::{Region, Shape};
 
     const ROUTING: Routing = Routing { accept_at: 900, expert_below: 600, overlap: 0 };
 
     fn label(reading: Reading, class: u16) -> Read {
-        Read { reading, verdict: Verdict::Label, class: Some(class) }
+        Read { reading, verdict: Verdict::Label, label: Some(Label::Class(class)) }
     }
 
     fn other(reading: Reading, verdict: Verdict) -> Read {
-        Read { reading, verdict, class: None }
+        Read { reading, verdict, label: None }
     }
 
     #[test]
@@ -212,7 +229,21 @@ mod tests {
         ];
         for (route, second, reads, expected, record) in cases {
             assert_eq!(stage(*route, *second, reads), *expected, "{reads:?}");
-            assert_eq!(label_of_record(reads), *record, "{reads:?}");
+            assert_eq!(label_of_record(reads).and_then(Label::class), *record, "{reads:?}");
+        }
+    }
+
+    #[test]
+    fn readers_who_agree_need_no_expert() {
+        let region = |x: f64| {
+            let shape = Shape::Box { x, y: 10.0, width: 20.0, height: 20.0 };
+            Some(Label::regions(vec![Region { class: 0, shape }]))
+        };
+        let read = |reading, x| Read { reading, verdict: Verdict::Label, label: region(x) };
+        for (x, expected) in [(12.0, Stage::Done), (25.0, Stage::Expert)] {
+            let reads = [read(Reading::First, 10.0), read(Reading::Second, x)];
+            assert_eq!(stage(Route::Annotator, true, &reads), expected);
+            assert_eq!(label_of_record(&reads), region(10.0).as_ref());
         }
     }
 

@@ -18,6 +18,7 @@ use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 
 use crate::item::CleanItem;
+use crate::prelabel::Prelabel;
 use crate::review::{Correction, item_ref, reads};
 use crate::route::label_of_record;
 use crate::store::items::WindowItem;
@@ -265,7 +266,9 @@ pub fn campaign_queue(tx: &Tx<'_>, order: &CampaignOrder, matched: &[WindowItem]
     kept.into_iter().take(limit).map(|at| matched[at].item).collect()
 }
 
-/// Progress of a campaign, `[waiting, kept, changed]`. Unless `answered` it counts nothing: a
+/// Progress of a campaign, `[waiting, kept, changed]`: kept, if the answer says the same as the label
+/// of record before it, or else as the prelabel; changed, if it says something else, or there was
+/// neither. Labels of every kind count here. Unless `answered` it counts nothing: a
 /// campaign that was declined, or matched nothing, answers like any other.
 ///
 /// One subject adds 1 to one cell, and may have taken the last place in [`campaign_queue`] from one
@@ -323,17 +326,16 @@ fn outcome(
             && annotation.campaign == Some(order.campaign.0)
     });
     let Some(answer) = answer else { return Ok(0) };
-    let before = match label_of_record(&reads[..answer]) {
-        Some(class) => Some(class),
-        None => prelabel
-            .map(crate::prelabel::Prelabel::decode)
-            .transpose()?
-            .map(|prelabel| prelabel.class()),
-    };
-    Ok(if before == reads[answer].class { 1 } else { 2 })
+    let prelabel = prelabel.map(Prelabel::decode).transpose()?;
+    let before =
+        label_of_record(&reads[..answer]).or_else(|| prelabel.as_ref().map(Prelabel::label));
+    let kept = before.zip(reads[answer].label.as_ref()).is_some_and(|(a, b)| a.agrees(b));
+    Ok(if kept { 1 } else { 2 })
 }
 
-/// Confusion, coincidence and calibration, counted together.
+/// Confusion, coincidence and calibration, counted together. They count classes: in a project whose
+/// labels are of another kind they are zero, and are released with their noise, shape and price all
+/// the same.
 struct LabelCounts {
     classes: usize,
     bins: usize,
@@ -361,9 +363,9 @@ impl LabelCounts {
 
     fn add(&mut self, correction: &Correction) {
         let class = |class: u16| usize::from(class).min(self.classes - 1);
-        let (prelabel, record) = (class(correction.prelabel().class()), class(correction.record()));
+        let (prelabel, record) = (class(correction.prelabel()), class(correction.record()));
         self.confusion[prelabel * self.classes + record] += 1;
-        let bin = confidence_bin(correction.prelabel().confidence(), self.classes, self.bins);
+        let bin = confidence_bin(correction.confidence(), self.classes, self.bins);
         self.calibration[bin * 2 + usize::from(prelabel == record)] += 1;
         self.corrections += 1;
         if let Some((first, second)) = correction.pair() {

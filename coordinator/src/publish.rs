@@ -39,6 +39,16 @@ pub enum PublishError {
         /// Version given.
         got: u32,
     },
+    /// Another task: the labels that sites have would mean nothing any more.
+    #[error(
+        "labels of project {project} are of the kind {current} and stay so; make a new project"
+    )]
+    Task {
+        /// The project.
+        project: ProjectName,
+        /// Kind of its task.
+        current: &'static str,
+    },
     /// Nothing to go back to.
     #[error("project {project} has {published} bundle(s) in force: there is none to go back to")]
     NoEarlier {
@@ -152,7 +162,7 @@ pub enum PublishError {
 /// Creates a project, or brings it to a new version, and tells every member.
 ///
 /// # Errors
-/// [`PublishError::Version`] unless the version is higher than the present one. The same content
+/// [`PublishError::Task`] if the kind of its labels changes; [`PublishError::Version`] unless the version is higher than the present one. The same content
 /// again changes nothing.
 pub fn project(store: &Store, project: &Project, now_unix_s: i64) -> Result<(), PublishError> {
     store.write("project", |tx| {
@@ -166,6 +176,10 @@ pub fn project(store: &Store, project: &Project, now_unix_s: i64) -> Result<(), 
                     current: current.version,
                     got: project.version,
                 });
+            }
+            if project.task.kind() != current.task.kind() {
+                let (project, current) = (project.name.clone(), current.task.kind());
+                return Err(PublishError::Task { project, current });
             }
         }
         tx.add_project(project, now_unix_s)?;

@@ -50,6 +50,14 @@ pub enum RegistryError {
         /// Number of classes in the bundle.
         bundle: usize,
     },
+    /// A project whose labels are not exactly one class, which is what a bundle drafts.
+    #[error("labels of project {project} are of the kind {task}, a bundle drafts one class")]
+    Task {
+        /// The project.
+        project: ProjectName,
+        /// Kind of its task.
+        task: &'static str,
+    },
     /// The bundle reads a column that no field of the project feeds.
     #[error("project {project} has no field for the bundle's column {column:?}")]
     Column {
@@ -348,6 +356,10 @@ fn describe(tx: &Tx<'_>, row: BundleRow) -> Result<BundleReport, RegistryError> 
 }
 
 fn check_fit(manifest: &Manifest, project: &Project) -> Result<(), RegistryError> {
+    if !project.task.is_one_class() {
+        let (project, task) = (project.name.clone(), project.task.kind());
+        return Err(RegistryError::Task { project, task });
+    }
     let same = manifest.classes.iter().eq(project.classes.iter().map(|class| &class.name));
     if !same {
         return Err(RegistryError::Taxonomy {

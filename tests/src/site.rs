@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use insitu_agent::config::{Config, Limits};
+use insitu_agent::label::Label;
 use insitu_agent::outbox::{self, Verification};
 use insitu_agent::pipeline::windows::{self, Closed, WindowError};
 use insitu_agent::review::{self, Annotation, Decision};
@@ -201,7 +202,7 @@ impl Site {
             let slips = person.name == "bob" && card.row.item % 7 == 0;
             let annotation = Annotation {
                 key: format!("{}-{:?}", card.row.item, card.lease.reading),
-                class: Some(u16::from((card.row.item % 3 == 0) != slips)),
+                label: Some(Label::Class(u16::from((card.row.item % 3 == 0) != slips))),
                 seconds: 1.0,
                 decision: Decision::Correct,
                 comment: None,

@@ -32,6 +32,7 @@ use super::play;
 use super::site::{self, NANO_RHO, NOW, SUBJECT_COLUMN, Shape, line};
 use crate::config::Source;
 use crate::downlink::{Judge, apply};
+use crate::label::Label;
 use crate::learn::{self, LearnError};
 use crate::pipeline::windows;
 use crate::prelabel::Model;
@@ -335,7 +336,7 @@ impl Neighbour {
                 };
                 let annotation = Annotation {
                     key: format!("{now}-{turn}-{}-{:?}", card.row.item, card.lease.reading),
-                    class,
+                    label: class.map(Label::Class),
                     seconds: 1.0,
                     decision,
                     comment: None,

@@ -407,9 +407,8 @@ fn matched(site: &Site, shape: &Shape) -> Result<Vec<Vec<WindowItem>>, AuditErro
     let mut items: Vec<(usize, WindowItem)> = Vec::new();
     loop {
         let last = items.last().map_or(0, |(_, item)| item.item);
-        let page = site
-            .store
-            .read("audit", |tx| tx.prelabeled_items(site.row.project, last, PAGE_ROWS))?;
+        let page =
+            site.store.read("audit", |tx| tx.routed_items(site.row.project, last, PAGE_ROWS))?;
         if page.is_empty() {
             break;
         }

@@ -25,6 +25,7 @@ use super::path::Path;
 use crate::config::{Limits, Policy, Schedule, Source};
 use crate::downlink::Judge;
 use crate::item::{CleanItem, Value};
+use crate::label::Label;
 use crate::pipeline::Pipeline;
 use crate::prelabel::Shelf;
 use crate::review::{self, Annotation, Decision, annotate_in};
@@ -318,7 +319,7 @@ pub(super) fn answer(
         for (item, class, key) in answers {
             let annotation = Annotation {
                 key,
-                class: u16::try_from(class).ok(),
+                label: u16::try_from(class).ok().map(Label::Class),
                 seconds: 1.0,
                 decision: Decision::Correct,
                 comment: None,

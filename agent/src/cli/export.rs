@@ -210,9 +210,10 @@ fn failed(error: &ExportError) -> Failure {
         ExportError::Store(_) | ExportError::Write(_) | ExportError::Folder(_) => {
             Failure::runtime(error)
         }
-        ExportError::Exists { .. } | ExportError::Ids(_) | ExportError::TooManyIds => {
-            Failure::refused(error)
-        }
+        ExportError::Kind { .. }
+        | ExportError::Exists { .. }
+        | ExportError::Ids(_)
+        | ExportError::TooManyIds => Failure::refused(error),
     }
 }
 

@@ -15,6 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Circumstances, EdgeError, Said, Shown, Taken, serves};
 use crate::config::Source;
+use crate::label::task_json;
 use crate::review::ReviewError;
 use crate::review::http::{Caller, Desk, Failure, project_name};
 use crate::store::labels::Person;
@@ -107,6 +108,7 @@ async fn taxonomy(
     Ok(Json(json!({
         "project": definition.name, "version": definition.version, "title": definition.title,
         "instructions": definition.instructions, "classes": classes,
+        "task": task_json(&definition.task),
         "fields": definition.fields.iter().map(|field| &field.name).collect::<Vec<_>>(),
     })))
 }
@@ -159,7 +161,8 @@ async fn show(
 #[serde(deny_unknown_fields)]
 struct CorrectionBody {
     key: String,
-    label: String,
+    /// A class's name, or a label as the project's task has it.
+    label: Value,
     #[serde(default)]
     at: Option<Timestamp>,
     #[serde(default)]

@@ -13,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::config::Source;
-use crate::prelabel::Prelabel;
+use crate::label::Label;
+use crate::prelabel::{NO_CLASS, Prelabel};
 use crate::review::{Annotation, Decision, KEY_BYTES_MAX, ReviewError, annotate_unasked, reads};
 use crate::route::label_of_record;
 use crate::source::{self, ImportError, Report};
@@ -51,8 +52,8 @@ pub struct Circumstances {
 pub struct Said {
     /// The application's own name for it: the same one is the same correction.
     pub key: String,
-    /// The name of a class.
-    pub label: String,
+    /// The name of a class, or a label as the project's task has it.
+    pub label: Value,
     /// When, Unix seconds; now if the application does not say, and never later.
     pub at: Option<i64>,
     /// How long the user took, if the application knows.
@@ -79,14 +80,14 @@ pub struct Shown {
     /// The model's draft.
     pub prelabel: Option<Draft>,
     /// The label of record, if people gave one.
-    pub label: Option<String>,
+    pub label: Option<Value>,
 }
 
 /// A draft as an application sees it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Draft {
-    /// The class's name.
-    pub label: String,
+    /// The class's name, or the label as the project's task has it.
+    pub label: Value,
     /// How often such a draft is right.
     pub confidence: f64,
 }
@@ -134,8 +135,17 @@ impl From<StoreError> for EdgeError {
 }
 
 /// What is sealed in a correction's row.
-#[derive(Serialize, Deserialize)]
 struct Body {
+    label: Label,
+    at: i64,
+    seconds: f32,
+    context: Circumstances,
+}
+
+/// The bytes of a body whose label is one class. One of another kind follows, with [`NO_CLASS`]
+/// where the class would be.
+#[derive(Serialize, Deserialize)]
+struct BodyRow {
     class: u16,
     at: i64,
     seconds: f32,
@@ -174,9 +184,9 @@ pub fn add_items(
 pub fn show(store: &Store, project: &ProjectRow, id: &str) -> Result<Shown, EdgeError> {
     store.read("edge item", |tx| {
         let row = item(tx, project, id)?;
-        let name = |class: u16| class_name(&project.definition, class);
+        let name = |label: &Label| label_name(&project.definition, label);
         let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-        let label = label_of_record(&reads(&tx.annotations_of(row.item)?)?);
+        let reads = reads(&tx.annotations_of(row.item)?)?;
         Ok(Shown {
             state: match row.stage {
                 Stage::New | Stage::Clean | Stage::Quarantined => "new",
@@ -184,10 +194,10 @@ pub fn show(store: &Store, project: &ProjectRow, id: &str) -> Result<Shown, Edge
                 Stage::Accepted | Stage::Done => "done",
             },
             prelabel: prelabel.map(|prelabel| Draft {
-                label: name(prelabel.class()),
+                label: name(prelabel.label()),
                 confidence: prelabel.confidence(),
             }),
-            label: label.map(name),
+            label: label_of_record(&reads).map(name),
         })
     })
 }
@@ -196,7 +206,8 @@ pub fn show(store: &Store, project: &ProjectRow, id: &str) -> Result<Shown, Edge
 ///
 /// # Errors
 /// [`EdgeError::Label`], [`EdgeError::Context`], [`EdgeError::Full`]; [`ReviewError::UnknownItem`],
-/// [`ReviewError::KeyTaken`], [`ReviewError::Invalid`], [`ReviewError::Closed`].
+/// [`ReviewError::KeyTaken`], [`ReviewError::Label`], [`ReviewError::Invalid`],
+/// [`ReviewError::Closed`].
 pub fn correct(
     store: &Store,
     application: i64,
@@ -269,10 +280,10 @@ fn annotate(
     body: &Body,
 ) -> Result<(), ReviewError> {
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-    let agrees = prelabel.is_some_and(|prelabel| prelabel.class() == body.class);
+    let agrees = prelabel.is_some_and(|prelabel| *prelabel.label() == body.label);
     let annotation = Annotation {
         key: key.to_owned(),
-        class: Some(body.class),
+        label: Some(body.label.clone()),
         seconds: body.seconds,
         decision: if agrees { Decision::Accept } else { Decision::Correct },
         comment: None,
@@ -292,11 +303,15 @@ fn body(project: &Project, said: &Said, now: i64) -> Result<Body, EdgeError> {
             return Err(EdgeError::Context { got });
         }
     }
-    let class = project
-        .class_named(&said.label)
-        .ok_or(EdgeError::Label { classes: project.classes.len() })?;
+    let label = match &said.label {
+        Value::String(name) => {
+            let class = project.class_named(name);
+            Label::Class(class.ok_or(EdgeError::Label { classes: project.classes.len() })?)
+        }
+        other => Label::from_json(&project.task, other).map_err(ReviewError::Label)?,
+    };
     let at = said.at.map_or(now, |at| at.min(now));
-    Ok(Body { class, at, seconds: said.seconds, context: said.context.clone() })
+    Ok(Body { label, at, seconds: said.seconds, context: said.context.clone() })
 }
 
 fn item(tx: &Tx<'_>, project: &ProjectRow, id: &str) -> Result<ItemRow, ReviewError> {
@@ -305,18 +320,34 @@ fn item(tx: &Tx<'_>, project: &ProjectRow, id: &str) -> Result<ItemRow, ReviewEr
     tx.item(key)?.ok_or(ReviewError::UnknownItem)
 }
 
-fn class_name(project: &Project, class: u16) -> String {
-    project.class(class).map_or_else(String::new, |class| class.name.to_string())
+/// A class's name, or a label of another kind as it is.
+fn label_name(project: &Project, label: &Label) -> Value {
+    let Some(class) = label.class() else { return label.to_json() };
+    let class = project.class(class);
+    Value::from(class.map_or_else(String::new, |class| class.name.to_string()))
 }
 
+const CORRUPT: StoreError = StoreError::Corrupt { table: "corrections", column: "body" };
+
 fn encode(body: &Body) -> Result<Vec<u8>, StoreError> {
-    postcard::to_allocvec(body)
-        .map_err(|_| StoreError::Corrupt { table: "corrections", column: "body" })
+    let Body { label, at, seconds, context } = body;
+    let class = label.class().unwrap_or(NO_CLASS);
+    let row = BodyRow { class, at: *at, seconds: *seconds, context: context.clone() };
+    let mut bytes = postcard::to_allocvec(&row).map_err(|_| CORRUPT)?;
+    if label.class().is_none() {
+        bytes.extend(postcard::to_allocvec(label).map_err(|_| CORRUPT)?);
+    }
+    Ok(bytes)
 }
 
 fn decode(bytes: &[u8]) -> Result<Body, StoreError> {
-    postcard::from_bytes(bytes)
-        .map_err(|_| StoreError::Corrupt { table: "corrections", column: "body" })
+    let (row, rest): (BodyRow, _) = postcard::take_from_bytes(bytes).map_err(|_| CORRUPT)?;
+    let BodyRow { class, at, seconds, context } = row;
+    let label = match class {
+        NO_CLASS => postcard::from_bytes(rest).map_err(|_| CORRUPT)?,
+        class => Label::Class(class),
+    };
+    Ok(Body { label, at, seconds, context })
 }
 
 /// Whether the role may use this.

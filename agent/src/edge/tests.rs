@@ -49,7 +49,7 @@ fn clean(scratch: &Scratch, row: &ProjectRow) {
 fn said(key: &str, label: &str) -> Said {
     Said {
         key: key.to_owned(),
-        label: label.to_owned(),
+        label: label.into(),
         at: None,
         seconds: 2.0,
         context: Circumstances { place: Some("ward 3".to_owned()), ..Circumstances::default() },
@@ -80,7 +80,7 @@ fn a_correction_waits_for_its_items_draft_and_is_taken_once() {
     take_waiting(store, &row, 120).unwrap();
     take_waiting(store, &row, 130).unwrap();
     let shown = show(store, &row, "a").unwrap();
-    assert_eq!(shown.label.as_deref(), Some("absent"));
+    assert_eq!(shown.label, Some("absent".into()));
     assert_eq!(shown.prelabel.unwrap().label, "present");
     assert_eq!(correct("a", &said("k1", "absent")).unwrap(), Taken::Labeled, "sent again");
     let annotations = || store.read("test", |tx| tx.annotations_of(1)).unwrap();
@@ -90,7 +90,7 @@ fn a_correction_waits_for_its_items_draft_and_is_taken_once() {
     // The user thinks again: the later one counts.
     assert_eq!(correct("a", &said("k2", "present")).unwrap(), Taken::Labeled);
     assert_eq!(annotations().len(), 1);
-    assert_eq!(show(store, &row, "a").unwrap().label.as_deref(), Some("present"));
+    assert_eq!(show(store, &row, "a").unwrap().label, Some("present".into()));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn a_persons_label_stays_the_label_of_record() {
     correct(store, app.person, &row, "a", &said("k", "absent"), 11).unwrap();
     let annotation = Annotation {
         key: "ada-1".to_owned(),
-        class: Some(1),
+        label: Some(Label::Class(1)),
         seconds: 1.0,
         decision: Decision::Accept,
         comment: None,

@@ -5,21 +5,24 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use insitu_protocol::project::{Class, Project};
+use insitu_protocol::project::{Project, Task};
 use serde_json::{Map, Value as Json, json};
 
-use super::record::{By, People, Record, reading, time, verdict};
+use super::record::{People, Record, reading, time, verdict};
 use super::snapshot::{self, Entry, Hashed};
+use super::{label_studio, programs};
 use crate::item::Value;
+use crate::label::{Label, task_json};
 use crate::prelabel::Prelabel;
-use crate::store::labels::Verdict;
 
 /// Who said what of each item.
 const PROVENANCE: &str = "provenance.jsonl";
 /// How Label Studio shows the records.
 const CONFIG: &str = "label-config.xml";
+/// What the classes, relations and fields are to which labels refer that are not one class.
+const TAXONOMY: &str = "taxonomy.json";
 /// The name of the label in formats that give it one.
-const LABEL: &str = "label";
+pub(super) const LABEL: &str = "label";
 
 /// A format of records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +33,9 @@ pub enum Format {
     JsonLines,
     /// Tasks with annotations and predictions, and the label config to import them under.
     LabelStudio,
-    /// Prodigy's `choice` tasks.
+    /// Prodigy's `choice` and `ner_manual` tasks.
     Prodigy,
-    /// doccano's text classification.
+    /// doccano's text classification and sequence labeling.
     Doccano,
     /// An augmented manifest of SageMaker Ground Truth.
     GroundTruth,
@@ -48,6 +51,21 @@ impl Format {
             Self::Prodigy => "prodigy",
             Self::Doccano => "doccano",
             Self::GroundTruth => "ground-truth",
+        }
+    }
+
+    /// Whether the format has a place for the labels of a task.
+    pub(super) fn carries(self, task: &Task) -> bool {
+        match (self, task) {
+            (Self::JsonLines | Self::LabelStudio, _)
+            | (_, Task::Class | Task::Preference { .. } | Task::Classes)
+            | (Self::Doccano, Task::Spans { .. }) => true,
+            (Self::Prodigy, Task::Spans { relations, .. }) => relations.is_empty(),
+            (Self::Csv | Self::GroundTruth, Task::Spans { .. })
+            | (
+                Self::Csv | Self::Prodigy | Self::Doccano | Self::GroundTruth,
+                Task::Regions { .. } | Task::Segments { .. },
+            ) => false,
         }
     }
 
@@ -79,7 +97,8 @@ pub(super) struct Writer<'a> {
     format: Format,
     records: Hashed<BufWriter<File>>,
     provenance: Hashed<BufWriter<File>>,
-    config: Option<Entry>,
+    /// What is written beside them once.
+    extras: Vec<Entry>,
     written: u64,
 }
 
@@ -90,19 +109,21 @@ impl<'a> Writer<'a> {
     /// As writing.
     pub(super) fn create(folder: &Path, project: &'a Project, format: Format) -> io::Result<Self> {
         let mut records = Hashed::new(format.file(), create(&folder.join(format.file()))?);
-        let config = match format {
+        let mut extras = Vec::new();
+        match format {
             Format::LabelStudio => {
                 records.write_all(b"[")?;
-                Some(snapshot::put(folder, CONFIG, label_config(project).as_bytes())?)
+                let config = label_studio::config(project);
+                extras.push(snapshot::put(folder, CONFIG, config.as_bytes())?);
             }
-            Format::Csv => {
-                records.write_all(csv_line(&csv_header(project)).as_bytes())?;
-                None
-            }
-            Format::JsonLines | Format::Prodigy | Format::Doccano | Format::GroundTruth => None,
-        };
+            Format::Csv => records.write_all(csv_line(&csv_header(project)).as_bytes())?,
+            Format::JsonLines | Format::Prodigy | Format::Doccano | Format::GroundTruth => {}
+        }
+        if !project.task.is_one_class() {
+            extras.push(snapshot::put(folder, TAXONOMY, &taxonomy(project)?)?);
+        }
         let provenance = Hashed::new(PROVENANCE, create(&folder.join(PROVENANCE))?);
-        Ok(Self { project, format, records, provenance, config, written: 0 })
+        Ok(Self { project, format, records, provenance, extras, written: 0 })
     }
 
     /// Writes a record and what was said about it.
@@ -120,12 +141,12 @@ impl<'a> Writer<'a> {
             Format::LabelStudio => {
                 let between: &[u8] = if self.written == 0 { b"\n" } else { b",\n" };
                 self.records.write_all(between)?;
-                label_studio(project, record, people)
+                label_studio::task(project, record, people)
             }
             Format::JsonLines => json_lines(project, record),
-            Format::Prodigy => prodigy(project, record),
-            Format::Doccano => doccano(project, record),
-            Format::GroundTruth => ground_truth(project, record),
+            Format::Prodigy => programs::prodigy(project, record),
+            Format::Doccano => programs::doccano(project, record),
+            Format::GroundTruth => programs::ground_truth(project, record),
         };
         serde_json::to_writer(&mut self.records, &object)?;
         if self.format != Format::LabelStudio {
@@ -143,7 +164,7 @@ impl<'a> Writer<'a> {
             self.records.write_all(b"\n]\n")?;
         }
         let mut entries = vec![self.records.finish()?, self.provenance.finish()?];
-        entries.extend(self.config);
+        entries.extend(self.extras);
         Ok(entries)
     }
 
@@ -159,38 +180,68 @@ pub(super) fn create(path: &Path) -> io::Result<BufWriter<File>> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map(BufWriter::new)
 }
 
-fn class(project: &Project, class: u16) -> &str {
+/// The name of a class.
+pub(super) fn class(project: &Project, class: u16) -> &str {
     project.class(class).map_or("", |class| class.name.as_str())
 }
 
-fn label<'a>(project: &'a Project, record: &Record) -> Option<&'a str> {
-    record.label.as_ref().map(|label| class(project, label.class))
+/// The names of the classes of a label that is classes; else none.
+pub(super) fn class_names<'a>(project: &'a Project, label: &Label) -> Vec<&'a str> {
+    match label {
+        Label::Class(one) => vec![class(project, *one)],
+        Label::Classes(all) => all.iter().map(|one| class(project, *one)).collect(),
+        Label::Spans(_) | Label::Regions(_) | Label::Segments(_) => Vec::new(),
+    }
+}
+
+/// A label that is one class by its name; another as the local API has it.
+fn said(project: &Project, label: &Label) -> Json {
+    match label.class() {
+        Some(one) => json!(class(project, one)),
+        None => label.to_json(),
+    }
+}
+
+fn label(project: &Project, record: &Record) -> Option<Json> {
+    record.label.as_ref().map(|given| said(project, &given.label))
+}
+
+fn taxonomy(project: &Project) -> io::Result<Vec<u8>> {
+    let taxonomy = json!({
+        "project": project.name, "version": project.version, "task": task_json(&project.task),
+        "classes": project.classes, "fields": project.fields,
+    });
+    let mut bytes = serde_json::to_vec_pretty(&taxonomy)?;
+    bytes.push(b'\n');
+    Ok(bytes)
 }
 
 fn provenance(project: &Project, record: &Record, people: &People) -> Json {
-    let said: Vec<Json> = record
+    let draft = |prelabel: &Prelabel| {
+        json!({
+            "label": said(project, prelabel.label()),
+            "confidence": prelabel.confidence(), "bundle": prelabel.bundle(),
+        })
+    };
+    let annotations: Vec<Json> = record
         .past
         .iter()
         .map(|past| {
             json!({
                 "by": people.name(past.person), "at": time(past.made_at),
                 "reading": reading(past.read.reading), "verdict": verdict(past.read.verdict),
-                "label": past.label().map(|label| class(project, label)),
+                "label": past.label().map(|label| said(project, label)),
                 "seconds": past.seconds, "comment": past.comment,
-                "answers": past.prelabel.map(|prelabel| json!({
-                    "label": class(project, prelabel.class()),
-                    "confidence": prelabel.confidence(), "bundle": prelabel.bundle(),
-                })),
+                "project_version": past.made.as_ref().map(|made| made.project_version),
+                "tool": past.made.as_ref().map(|made| &made.tool),
+                "answers": past.prelabel.as_ref().map(draft),
             })
         })
         .collect();
     json!({
         "id": record.id, "label": label(project, record),
-        "label_by": record.label.as_ref().map(|label| label.by.name()), "annotations": said,
-        "prelabel": record.prelabel.map(|prelabel| json!({
-            "label": class(project, prelabel.class()),
-            "confidence": prelabel.confidence(), "bundle": prelabel.bundle(),
-        })),
+        "label_by": record.label.as_ref().map(|label| label.by.name()), "annotations": annotations,
+        "prelabel": record.prelabel.as_ref().map(draft),
     })
 }
 
@@ -215,7 +266,7 @@ fn own_columns(project: &Project, record: &Record) -> [Json; 9] {
         json!(label(project, record)),
         json!(record.label.as_ref().map(|label| label.by.name())),
         json!(record.label.as_ref().and_then(|label| label.made_at).map(time)),
-        json!(prelabel.map(|prelabel| class(project, prelabel.class()))),
+        json!(prelabel.map(|prelabel| said(project, prelabel.label()))),
         json!(prelabel.map(Prelabel::confidence)),
         json!(prelabel.map(|prelabel| prelabel.bundle())),
         json!(record.holdout),
@@ -230,7 +281,8 @@ fn plain(value: &Value) -> Json {
     }
 }
 
-fn fields(record: &Record) -> Map<String, Json> {
+/// A record's fields by name.
+pub(super) fn fields(record: &Record) -> Map<String, Json> {
     record.fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect()
 }
 
@@ -252,7 +304,16 @@ fn csv_cells(project: &Project, record: &Record) -> Vec<String> {
         (false, Some(text)) => text.to_owned(),
         (false, None) => value.to_string(),
     };
-    let own = own_columns(project, record).into_iter().map(shown);
+    let mut own = own_columns(project, record);
+    if project.task == Task::Classes {
+        // By their names, as a list: a name may hold any separator.
+        let given = record.label.as_ref().map(|given| &given.label);
+        let drafted = record.prelabel.as_ref().map(Prelabel::label);
+        for (column, label) in [(2, given), (5, drafted)] {
+            own[column] = label.map_or(Json::Null, |label| json!(class_names(project, label)));
+        }
+    }
+    let own = own.into_iter().map(shown);
     let fields = project.fields.iter().map(|field| {
         let value = record.fields.iter().find(|(name, _)| name == field.name.as_str());
         value.map(|(_, value)| shown(plain(value))).unwrap_or_default()
@@ -270,107 +331,4 @@ fn csv_line(cells: &[String]) -> String {
         }
     });
     quoted.collect::<Vec<_>>().join(",") + "\r\n"
-}
-
-/// A task as Label Studio exports it, which it also imports.
-fn label_studio(project: &Project, record: &Record, people: &People) -> Json {
-    let choice = |class: &str| {
-        let value = json!({ "choices": [class] });
-        json!([{ "from_name": LABEL, "to_name": LABEL_TO, "type": "choices", "value": value }])
-    };
-    let mut data = fields(record);
-    data.insert(LABEL_TO.to_owned(), json!(record.text(project)));
-    let decided = record.label.as_ref().and_then(|label| label.made_at);
-    let annotations: Vec<Json> = record
-        .past
-        .iter()
-        .map(|past| {
-            let result =
-                past.label().map_or_else(|| json!([]), |label| choice(class(project, label)));
-            json!({
-                "result": result, "was_cancelled": past.read.verdict == Verdict::Skip,
-                "ground_truth": past.label().is_some() && Some(past.made_at) == decided,
-                "lead_time": past.seconds, "created_at": time(past.made_at),
-                "created_username": people.name(past.person),
-            })
-        })
-        .collect();
-    let predictions: Vec<Json> = record
-        .prelabel
-        .iter()
-        .map(|prelabel| {
-            json!({
-                "model_version": prelabel.bundle(), "score": prelabel.confidence(),
-                "result": choice(class(project, prelabel.class())),
-            })
-        })
-        .collect();
-    json!({
-        "data": data, "annotations": annotations, "predictions": predictions,
-        "meta": { "id": record.id, "own_id": record.own_id },
-    })
-}
-
-/// The name under which Label Studio's tasks hold the text that is labeled.
-const LABEL_TO: &str = "shown";
-
-fn label_config(project: &Project) -> String {
-    let choices: String = project
-        .classes
-        .iter()
-        .map(|class| {
-            let (name, hint) = (xml(class.name.as_str()), xml(class.description.as_str()));
-            format!("    <Choice value=\"{name}\" hint=\"{hint}\"/>\n")
-        })
-        .collect();
-    format!(
-        "<View>\n  <Text name=\"{LABEL_TO}\" value=\"${LABEL_TO}\"/>\n  \
-         <Choices name=\"{LABEL}\" toName=\"{LABEL_TO}\" choice=\"single\" required=\"true\">\n\
-         {choices}  </Choices>\n</View>\n"
-    )
-}
-
-/// Text inside an attribute.
-fn xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
-fn prodigy(project: &Project, record: &Record) -> Json {
-    let option = |class: &Class| json!({"id": class.name, "text": class.name});
-    let options: Vec<Json> = project.classes.iter().map(option).collect();
-    let label = label(project, record);
-    json!({
-        "text": record.text(project), "options": options,
-        "accept": label.map_or_else(Vec::new, |label| vec![label]),
-        "answer": if label.is_some() { "accept" } else { "ignore" },
-        "meta": { "id": record.id, "own_id": record.own_id },
-    })
-}
-
-fn doccano(project: &Project, record: &Record) -> Json {
-    let label = label(project, record);
-    json!({
-        "id": record.id, "own_id": record.own_id, "text": record.text(project),
-        "label": label.map_or_else(Vec::new, |label| vec![label]),
-    })
-}
-
-fn ground_truth(project: &Project, record: &Record) -> Json {
-    let mut line = Map::new();
-    line.insert("source".to_owned(), json!(record.text(project)));
-    line.insert("id".to_owned(), json!(record.id));
-    if let Some(label) = &record.label {
-        let person = label.by.is_person();
-        let model = record.prelabel.filter(|_| label.by == By::Model);
-        line.insert(LABEL.to_owned(), json!(label.class));
-        let about = json!({
-            "class-name": class(project, label.class),
-            "confidence": model.map_or(1.0, |prelabel| prelabel.confidence()),
-            "type": "groundtruth/text-classification", "job-name": format!("labeling-job/{}", project.name),
-            "human-annotated": if person { "yes" } else { "no" },
-            "creation-date": label.made_at.map(time),
-        });
-        line.insert(format!("{LABEL}-metadata"), about);
-    }
-    Json::Object(line)
 }

@@ -5,7 +5,9 @@
 //!
 //! ```text
 //! records.EXT      a record for each item, in the format that was asked for
-//! provenance.jsonl who said what of each item, when and for what; the model's draft and its bundle
+//! provenance.jsonl who said what of each item, when, for what and with which version of project and
+//!                  program; the model's draft and its bundle
+//! taxonomy.json    what labels refer to that are not one class
 //! metadata.json    what the files are, as Croissant 1.0 (mlcommons.org/croissant)
 //! snapshot.json    project, versions, counts, and size and hash of every file above
 //! snapshot.sig     the agent's signature over snapshot.json
@@ -16,6 +18,8 @@
 
 mod croissant;
 mod format;
+mod label_studio;
+mod programs;
 mod record;
 mod snapshot;
 
@@ -90,6 +94,14 @@ pub struct Counts {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
+    /// A format without a place for the project's labels.
+    #[error("{format} has no place for labels of the kind {task}; jsonl holds every kind")]
+    Kind {
+        /// The format.
+        format: &'static str,
+        /// Kind of the project's task.
+        task: &'static str,
+    },
     /// A snapshot is never overwritten.
     #[error("{} exists: a snapshot is never overwritten, name a new folder", path.display())]
     Exists {
@@ -159,6 +171,10 @@ pub fn export(
     request: &Request<'_>,
     mut progress: impl FnMut(u64),
 ) -> Result<Exported, ExportError> {
+    let task = &request.project.definition.task;
+    if !request.format.carries(task) {
+        return Err(ExportError::Kind { format: request.format.name(), task: task.kind() });
+    }
     if request.out.exists() {
         return Err(ExportError::Exists { path: request.out.to_owned() });
     }

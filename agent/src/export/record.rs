@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use insitu_protocol::project::{FieldKind, Project};
+use insitu_protocol::project::{FieldKind, Project, Task};
 use jiff::Timestamp;
 
 use crate::item::{CleanItem, Value};
+use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::review::{PastRead, past_reads};
 use crate::route::{Read, label_of_record};
@@ -24,7 +25,7 @@ pub(super) struct Record {
     /// The fields, redacted, in the project's order; those that the item does not have are absent.
     pub(super) fields: Vec<(String, Value)>,
     /// The label of record.
-    pub(super) label: Option<Label>,
+    pub(super) label: Option<Given>,
     /// The model's draft.
     pub(super) prelabel: Option<Prelabel>,
     /// What people said, oldest first.
@@ -32,9 +33,9 @@ pub(super) struct Record {
 }
 
 /// A label of record.
-pub(super) struct Label {
-    /// Position in the project's classes.
-    pub(super) class: u16,
+pub(super) struct Given {
+    /// What it says.
+    pub(super) label: Label,
     /// Who gave it.
     pub(super) by: By,
     /// When, Unix seconds; a person's.
@@ -81,13 +82,13 @@ impl Record {
         own_id: Option<String>,
         project: &Project,
     ) -> Result<Self, StoreError> {
-        let known = |class: u16| project.class(class).is_some();
+        let known = |label: &Label| label.is_within(project.classes.len());
         let mut past = past_reads(&tx.annotations_of(row.item)?)?;
         past.retain(|past| {
             past.read.reading != Reading::Validation && past.label().is_none_or(known)
         });
         let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-        let prelabel = prelabel.filter(|prelabel| known(prelabel.class()));
+        let prelabel = prelabel.filter(|prelabel| known(prelabel.label()));
         let item = CleanItem::load(row)?;
         let fields = project.fields.iter().filter_map(|field| {
             let name = field.name.as_str();
@@ -98,15 +99,19 @@ impl Record {
             own_id,
             holdout: row.holdout,
             fields: fields.collect(),
-            label: Label::of(row.stage, &past, prelabel.as_ref()),
+            label: Given::of(row.stage, &past, prelabel.as_ref()),
             prelabel,
             past,
         })
     }
 
-    /// The record as one text: its text field, if that is all it has, or else every field on a
-    /// line of its own.
+    /// The record as one text: the field in which spans are, or its text field, if that is all it
+    /// has, or else every field on a line of its own.
     pub(super) fn text(&self, project: &Project) -> String {
+        if let Task::Spans { field, .. } = &project.task {
+            let marked = self.fields.iter().find(|(name, _)| name == field.as_str());
+            return marked.map_or_else(String::new, |(_, value)| value.shown());
+        }
         if let ([field], [(_, value)]) = (project.fields.as_slice(), self.fields.as_slice())
             && field.kind == FieldKind::Text
         {
@@ -120,11 +125,11 @@ impl Record {
     }
 }
 
-impl Label {
+impl Given {
     fn of(stage: Stage, past: &[PastRead], prelabel: Option<&Prelabel>) -> Option<Self> {
-        let reads: Vec<Read> = past.iter().map(|past| past.read).collect();
-        if let Some(class) = label_of_record(&reads) {
-            let gave = |past: &&PastRead| past.label() == Some(class);
+        let reads: Vec<Read> = past.iter().map(|past| past.read.clone()).collect();
+        if let Some(label) = label_of_record(&reads) {
+            let gave = |past: &&PastRead| past.label() == Some(label);
             let decides = |past: &&PastRead| {
                 gave(past) && matches!(past.read.reading, Reading::Expert | Reading::Campaign)
             };
@@ -135,10 +140,10 @@ impl Label {
                 Reading::Campaign => By::Campaign,
                 Reading::First | Reading::Second | Reading::Validation => By::Annotator,
             };
-            return Some(Self { class, by, made_at: Some(given.made_at) });
+            return Some(Self { label: label.clone(), by, made_at: Some(given.made_at) });
         }
         let accepted = prelabel.filter(|_| stage == Stage::Accepted)?;
-        Some(Self { class: accepted.class(), by: By::Model, made_at: None })
+        Some(Self { label: accepted.label().clone(), by: By::Model, made_at: None })
     }
 }
 

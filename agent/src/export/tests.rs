@@ -3,6 +3,7 @@ use std::fs;
 use serde_json::Value as Json;
 
 use super::*;
+use crate::label::Label;
 use crate::review::{Annotation, Decision, annotate, next};
 use crate::store::items::{NewItem, Stage};
 use crate::store::labels::{Person, Role};
@@ -25,7 +26,7 @@ fn label(scratch: &Scratch, row: &ProjectRow, person: &Person, count: u32) {
     for (i, card) in cards.iter().enumerate() {
         let annotation = Annotation {
             key: format!("key-{i}"),
-            class: Some(u16::from(i > 0)),
+            label: Some(Label::Class(u16::from(i > 0))),
             decision: if i == 0 { Decision::Correct } else { Decision::Accept },
             seconds: 1.5,
             comment: (i == 0).then(|| "odd, \"very\"".to_owned()),

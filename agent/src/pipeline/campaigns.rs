@@ -44,14 +44,14 @@ impl Pipeline {
                 let project = tx
                     .project_by_key(row.project)?
                     .ok_or(StoreError::Corrupt { table: "campaigns", column: "project" })?;
-                let page = tx.prelabeled_items(row.project, last, PAGE_ROWS)?;
+                let page = tx.routed_items(row.project, last, PAGE_ROWS)?;
                 for item in &page {
                     last = item.item;
-                    let Some(prelabel) = &item.prelabel else { continue };
-                    let prelabel = Prelabel::decode(prelabel)?;
+                    let prelabel = item.prelabel.as_deref().map(Prelabel::decode).transpose()?;
                     let bins = CleanItem::load(item)?.bins(&project.definition);
-                    let milli = prelabel.confidence_milli();
-                    if order.selector.matches(&bins, prelabel.class(), milli) {
+                    let class = prelabel.as_ref().and_then(Prelabel::class);
+                    let milli = prelabel.as_ref().map(Prelabel::confidence_milli);
+                    if order.selector.matches(&bins, class, milli) {
                         let ItemRow { item, opaque, subject, .. } = *item;
                         matched.push(WindowItem { item, opaque, subject });
                     }

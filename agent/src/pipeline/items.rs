@@ -1,5 +1,7 @@
 //! Items on their way to people: redacted, prelabeled, routed.
 
+use insitu_protocol::project::Task;
+
 use super::redactors::keep_originals;
 use super::{Pipeline, PipelineError};
 use crate::item::CleanItem;
@@ -60,7 +62,7 @@ impl Pipeline {
         if self.take_made(project, now)? {
             return Ok(true);
         }
-        let Some(bundle) = project.bundle else { return Ok(false) };
+        let Some(bundle) = project.bundle else { return self.hand_over(project) };
         let rows = self.store.read("clean items", |tx| {
             let fresh = tx.items_in_stage(project.project, Stage::Clean, 0, BATCH_ITEMS)?;
             if !fresh.is_empty() {
@@ -82,9 +84,34 @@ impl Pipeline {
 }
 
 impl Pipeline {
+    /// Sends the oldest clean items of a project whose labels no model drafts to people as they are.
+    /// Those of a project whose labels are a class wait for its first bundle.
+    fn hand_over(&self, project: &ProjectRow) -> Result<bool, PipelineError> {
+        if project.definition.task == Task::Class {
+            return Ok(false);
+        }
+        let rows = self.store.read("clean items", |tx| {
+            tx.items_in_stage(project.project, Stage::Clean, 0, BATCH_ITEMS)
+        })?;
+        if rows.is_empty() {
+            return Ok(false);
+        }
+        let routing = &project.definition.routing;
+        self.store.tx("handed over", |tx| {
+            let mut placed = false;
+            for row in &rows {
+                placed |= route::place_without_prelabel(tx, routing, row)?;
+            }
+            Ok(placed)
+        })
+    }
+
     /// Gives synthetic items that were made for a class that class as their draft: what their
     /// generator was asked for is what people judge, and no model's opinion of it.
     fn take_made(&self, project: &ProjectRow, now: i64) -> Result<bool, StoreError> {
+        if !project.definition.task.is_one_class() {
+            return Ok(false);
+        }
         let classes = project.definition.classes.len();
         let rows = self
             .store

@@ -384,6 +384,13 @@ fn both(
 }
 
 fn check_classes(project: &ProjectRow, bundle: &Bundle) -> Result<(), String> {
+    let task = &project.definition.task;
+    if !task.is_one_class() {
+        return Err(format!(
+            "labels of the project are of the kind {}, it drafts one class",
+            task.kind()
+        ));
+    }
     let ours = project.definition.classes.iter().map(|class| &class.name);
     if bundle.manifest().classes.iter().eq(ours) {
         Ok(())

@@ -15,6 +15,7 @@ use super::*;
 use crate::config::Limits;
 use crate::downlink::apply;
 use crate::item::{RawItem, Value};
+use crate::label::Label;
 use crate::outbox::OutboxError;
 use crate::prelabel::{Origin, Prelabel};
 use crate::release::ReleaseError;
@@ -47,7 +48,7 @@ impl Site {
             assert!(row.synthetic);
             let annotation = Annotation {
                 key: format!("made-{item}"),
-                class: Some(1),
+                label: Some(Label::Class(1)),
                 seconds: 1.0,
                 decision: Decision::Accept,
                 comment: None,
@@ -160,7 +161,7 @@ fn what_an_item_was_made_for_is_its_draft_whatever_a_model_says() {
     let row = |item| site.store().read("test", |tx| tx.item(item)).unwrap().unwrap();
     for (item, class) in [(first, 0), (first + 1, 1)] {
         let draft = Prelabel::decode(row(item).prelabel.as_ref().unwrap()).unwrap();
-        assert!(draft.is_by_generator() && draft.class() == class);
+        assert!(draft.is_by_generator() && draft.class() == Some(class));
         let origin = Origin::decode(row(item).origin.as_ref().unwrap()).unwrap();
         assert_eq!(origin, Origin::Generator);
     }

@@ -19,6 +19,7 @@ use super::*;
 use crate::config::{Limits, Policy, Polite};
 use crate::downlink::apply;
 use crate::item::{CleanItem, RawItem, Value};
+use crate::label::Label;
 use crate::outbox;
 use crate::polite::tests::{QUIET, Told};
 use crate::release::{Release, ReleaseError};
@@ -57,7 +58,7 @@ impl Site {
         for card in next(self.store(), &self.eve, &self.row.definition.name, count, now).unwrap() {
             let annotation = Annotation {
                 key: format!("{now}-{}", card.row.item),
-                class: Some(class),
+                label: Some(Label::Class(class)),
                 seconds: 1.0,
                 decision: Decision::Correct,
                 comment: None,

@@ -47,16 +47,31 @@ impl Agreement {
         let model: Vec<_> = snapshot
             .labeled
             .iter()
-            .filter_map(|item| Some((item.answered.as_ref()?.class(), item.record?)))
+            .filter_map(|item| Some((item.answered.as_ref()?.class()?, item.record?)))
             .collect();
-        Self {
-            readers: Comparison::of(classes, &readers, "were read by two people"),
-            model: Comparison::of(classes, &model, "have a prelabel and a label"),
-        }
+        let readers = if snapshot.project.definition.task.is_one_class() {
+            Comparison::of(classes, &readers, "were read by two people")
+        } else {
+            Comparison::of_labels(&snapshot.labeled)
+        };
+        Self { readers, model: Comparison::of(classes, &model, "have a prelabel and a label") }
     }
 }
 
 impl Comparison {
+    /// Of labels that are not one class: how often two readers agree, as
+    /// [`crate::label::Label::agrees`] has it. There is no chance to correct for.
+    fn of_labels(labeled: &[Labeled]) -> Self {
+        let pairs: Vec<_> = labeled.iter().filter_map(Labeled::labels).collect();
+        let same = pairs.iter().filter(|(first, second)| first.agrees(second)).count();
+        let figure = Figure::share(same, pairs.len());
+        Self {
+            items: pairs.len(),
+            coefficients: vec![Coefficient { name: "Same label", figure }],
+            matrix: std::iter::empty().collect(),
+        }
+    }
+
     pub(super) fn of(classes: usize, pairs: &[(u16, u16)], are: &str) -> Self {
         let items = pairs.len();
         let same = pairs.iter().filter(|(first, second)| first == second).count();

@@ -58,7 +58,7 @@ impl Calibration {
             let (Some(prelabel), Some(record)) = (&item.answered, item.record) else { continue };
             let (confidence, correct) = models.entry(prelabel.bundle()).or_default();
             confidence.push(prelabel.confidence().clamp(0.0, 1.0));
-            correct.push(prelabel.class() == record);
+            correct.push(prelabel.class() == Some(record));
         }
         let in_use = snapshot.project.bundle;
         let enough =

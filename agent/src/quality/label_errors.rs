@@ -130,7 +130,7 @@ fn suspect(
     };
     let Some(row) = tx.item(labeled.item)? else { return Ok(None) };
     let content = CleanItem::load(&row)?;
-    let same = || labeled.past.iter().filter(|past| past.label() == Some(label));
+    let same = || labeled.past.iter().filter(|past| past.class() == Some(label));
     let gave = |person: i64| same().any(|past| past.person == person);
     Ok(Some(Suspect {
         item: Fixed(labeled.opaque),
@@ -142,7 +142,7 @@ fn suspect(
             .map(|person| person.name.clone())
             .collect(),
         labeled_at: same().map(|past| past.made_at).max().unwrap_or_default(),
-        suggested: prelabel.class(),
+        suggested: prelabel.class().unwrap_or(label),
         confidence: prelabel.confidence(),
         quality,
         queued: row.stage == Stage::Expert,

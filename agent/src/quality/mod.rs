@@ -10,6 +10,8 @@
 //! - *Consensus* weighs everybody who labeled an item, by Dawid and Skene's model.
 //! - *Label errors* are labels of record that contradict the prelabel which they answer. A prelabel
 //!   is made before its correction, so the model has not seen the label.
+//! - Labels that are not exactly one class are compared by whether readers agree, and counted by day;
+//!   every other figure is about classes, and says so where there are none.
 //! - *Synthetic* items have a section of their own; every other figure is about real items alone.
 
 mod agreement;
@@ -56,6 +58,10 @@ pub const REPORT_LIFE_SECONDS: i64 = 30;
 /// Confidence level of every interval.
 pub const LEVEL: f64 = 0.95;
 
+/// What the figures of a project leave out whose labels are not exactly one class.
+const OF_CLASSES: &str = "labels of this project are not one class: readers are compared by whether \
+    they agree; consensus, calibration, label errors and what to label next are figures of classes";
+
 /// Everything that the page shows of a project.
 #[derive(Debug, Serialize)]
 pub struct Report {
@@ -65,6 +71,10 @@ pub struct Report {
     made_at: i64,
     /// Names of the classes.
     classes: Vec<String>,
+    /// What a label says: the kind of the project's task.
+    task: &'static str,
+    /// What the figures leave out, if they do.
+    note: Option<&'static str>,
     /// Labeled items looked at.
     labeled: usize,
     /// There are more labeled items than [`LABELED_MAX`].
@@ -95,6 +105,8 @@ impl Report {
             project: definition.name.to_string(),
             made_at: now,
             classes: definition.classes.iter().map(|class| class.name.to_string()).collect(),
+            task: definition.task.kind(),
+            note: (!definition.task.is_one_class()).then_some(OF_CLASSES),
             labeled: snapshot.labeled.len(),
             cut: snapshot.cut,
             level: LEVEL,

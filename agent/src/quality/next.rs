@@ -173,7 +173,8 @@ fn task(candidate: &Candidate, project: &Project, margin: f64, waiting: &[Waitin
     let prelabel = &waiting[candidate.at].prelabel;
     Task {
         item: Fixed(candidate.row.opaque),
-        suggested: prelabel.class(),
+        // What waits in a snapshot has a class.
+        suggested: prelabel.class().unwrap_or_default(),
         confidence: prelabel.confidence(),
         margin,
         alike: 0,

@@ -104,7 +104,7 @@ impl<'a> Consensus<'a> {
         let mut triples = Vec::new();
         for (item, at) in items.iter().zip(0_u32..) {
             for past in &item.past {
-                if let (Some(class), Some(&person)) = (past.label(), places.get(&past.person)) {
+                if let (Some(class), Some(&person)) = (past.class(), places.get(&past.person)) {
                     triples.push((at, person, u32::from(class)));
                 }
             }
@@ -116,7 +116,7 @@ impl<'a> Consensus<'a> {
         }
         let known: Vec<_> = items
             .iter()
-            .map(|item| decided(item).and_then(PastRead::label).map(u32::from))
+            .map(|item| decided(item).and_then(PastRead::class).map(u32::from))
             .collect();
         let (_, beliefs) = DawidSkene::fit_anchored(&ratings, &known, ITERATIONS, SMOOTHING)?;
         Ok(Self { items, labels: beliefs.labels() })
@@ -140,7 +140,7 @@ impl<'a> Consensus<'a> {
             // Whoever decides agrees with the decision.
             let judge = decided(item).map(|past| past.person);
             for past in item.past.iter().filter(|past| Some(past.person) != judge) {
-                if let (Some(class), Some(&person)) = (past.label(), places.get(&past.person)) {
+                if let (Some(class), Some(&person)) = (past.class(), places.get(&past.person)) {
                     pairs.entry(person).or_default().push((truth, class));
                 }
             }

@@ -3,6 +3,7 @@
 use insitu_protocol::ids::ProjectName;
 
 use super::{LABELED_MAX, WAITING_MAX};
+use crate::label::Label;
 use crate::prelabel::{Prelabel, decode_probabilities};
 use crate::review::{PastRead, ReviewError, answered, past_reads};
 use crate::route::{Read, label_of_record};
@@ -35,9 +36,9 @@ pub(crate) struct Labeled {
     pub(crate) opaque: [u8; 16],
     pub(crate) stage: Stage,
     pub(crate) past: Vec<PastRead>,
-    /// The label of record.
+    /// The label of record, if it is exactly one class.
     pub(crate) record: Option<u16>,
-    /// The prelabel that people answered.
+    /// The prelabel that people answered, if it is exactly one class.
     pub(crate) answered: Option<Prelabel>,
     /// Its probabilities of each class, as far as its maker gave them.
     pub(crate) probabilities: Option<Vec<f64>>,
@@ -54,13 +55,19 @@ pub(crate) struct Waiting {
 }
 
 impl Labeled {
-    /// First and second reader's classes, of an item that two people read.
-    pub(crate) fn pair(&self) -> Option<(u16, u16)> {
-        let class = |wanted| {
+    /// What the first and the second reader said, of an item that two people read.
+    pub(crate) fn labels(&self) -> Option<(&Label, &Label)> {
+        let label = |wanted| {
             let read = self.past.iter().find(|past| past.read.reading == wanted);
             read.and_then(PastRead::label)
         };
-        class(Reading::First).zip(class(Reading::Second))
+        label(Reading::First).zip(label(Reading::Second))
+    }
+
+    /// Their classes, where both are exactly one.
+    pub(crate) fn pair(&self) -> Option<(u16, u16)> {
+        let (first, second) = self.labels()?;
+        first.class().zip(second.class())
     }
 
     /// Whether two different people gave a label.
@@ -116,12 +123,12 @@ fn labeled_item(tx: &Tx<'_>, key: i64, classes: usize) -> Result<Labeled, StoreE
     // project may have had more classes.
     past.retain(|past| {
         past.read.reading != Reading::Validation
-            && past.label().is_none_or(|class| usize::from(class) < classes)
+            && past.label().is_none_or(|label| label.is_within(classes))
     });
-    let reads: Vec<Read> = past.iter().map(|past| past.read).collect();
-    let known = |prelabel: &Prelabel| usize::from(prelabel.class()) < classes;
+    let reads: Vec<Read> = past.iter().map(|past| past.read.clone()).collect();
+    let known = |prelabel: &&Prelabel| is_class_of(prelabel, classes);
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-    let answered = answered(&past).filter(known);
+    let answered = answered(&past).filter(known).cloned();
     // The store has the latest draft's alone.
     let same = answered.is_some() && answered == prelabel;
     let probabilities = row.probabilities.as_deref().filter(|_| same);
@@ -129,7 +136,7 @@ fn labeled_item(tx: &Tx<'_>, key: i64, classes: usize) -> Result<Labeled, StoreE
         item: key,
         opaque: row.opaque,
         stage: row.stage,
-        record: label_of_record(&reads),
+        record: label_of_record(&reads).and_then(Label::class),
         answered,
         probabilities: probabilities.and_then(|bytes| decode_probabilities(bytes, classes)),
         past,
@@ -148,7 +155,7 @@ fn waiting(store: &Store, project: &ProjectRow) -> Result<Vec<Waiting>, StoreErr
             after = last.item;
             for Untouched { item, prelabel, probabilities, wanted } in step {
                 let prelabel = Prelabel::decode(&prelabel)?;
-                if usize::from(prelabel.class()) < classes {
+                if is_class_of(&prelabel, classes) {
                     let probabilities = probabilities.as_deref();
                     let probabilities =
                         probabilities.and_then(|bytes| decode_probabilities(bytes, classes));
@@ -159,6 +166,11 @@ fn waiting(store: &Store, project: &ProjectRow) -> Result<Vec<Waiting>, StoreErr
     }
     found.truncate(WAITING_MAX);
     Ok(found)
+}
+
+/// Whether a prelabel is exactly one class that the project has.
+fn is_class_of(prelabel: &Prelabel, classes: usize) -> bool {
+    prelabel.class().is_some_and(|class| usize::from(class) < classes)
 }
 
 /// The classes' probabilities: those that the prelabel's maker gave; else, of a prelabel of which only
@@ -177,6 +189,6 @@ pub(crate) fn probabilities(
     let sure = sure.clamp(0.0, 1.0);
     let others = u32::try_from(classes.saturating_sub(1)).unwrap_or(u32::MAX).max(1);
     let rest = (1.0 - sure) / f64::from(others);
-    let own = usize::from(prelabel.class());
-    out.extend((0..classes).map(|class| if class == own { sure } else { rest }));
+    let own = prelabel.class().map(usize::from);
+    out.extend((0..classes).map(|class| if Some(class) == own { sure } else { rest }));
 }

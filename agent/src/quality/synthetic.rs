@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::LABELED_MAX;
 use super::agreement::Comparison;
 use super::figure::Figure;
+use crate::prelabel::Prelabel;
 use crate::review::{PastRead, past_reads};
 use crate::store::labels::Reading;
 use crate::store::orders::ProjectRow;
@@ -64,16 +65,17 @@ impl Synthetic {
 
 impl Group {
     fn of(classes: usize, items: &[Judged]) -> Self {
-        let labels = |item: &Judged| item.past.iter().filter_map(PastRead::label).take(2).collect();
+        let labels = |item: &Judged| item.past.iter().filter_map(PastRead::class).take(2).collect();
         let (mut readers, mut model, mut generator) = (Vec::new(), Vec::new(), Vec::new());
         for item in items {
             let labels: Vec<u16> = labels(item);
             if let [first, second] = labels[..] {
                 readers.push((first, second));
             }
-            let prelabel = item.past.iter().find_map(|past| past.prelabel);
-            let prelabel = prelabel.filter(|prelabel| usize::from(prelabel.class()) < classes);
-            let pair = prelabel.map(|prelabel| prelabel.class()).zip(labels.first().copied());
+            let prelabel = item.past.iter().find_map(|past| past.prelabel.as_ref());
+            let class = prelabel.and_then(Prelabel::class);
+            let class = class.filter(|class| usize::from(*class) < classes);
+            let pair = class.zip(labels.first().copied());
             let made = prelabel.is_some_and(|prelabel| prelabel.is_by_generator());
             if made { &mut generator } else { &mut model }.extend(pair);
         }
@@ -113,7 +115,7 @@ fn judged_item(tx: &Tx<'_>, key: i64, classes: usize) -> Result<Judged, StoreErr
     // An older version of the project may have had more classes.
     past.retain(|past| {
         past.read.reading == Reading::Validation
-            && past.label().is_some_and(|class| usize::from(class) < classes)
+            && past.label().is_some_and(|label| label.is_within(classes))
     });
     Ok(Judged { item: key, synthetic: row.synthetic, past })
 }

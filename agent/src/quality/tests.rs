@@ -2,6 +2,7 @@ use insitu_protocol::project::Project;
 use serde_json::Value;
 
 use super::*;
+use crate::label::Label;
 use crate::review::{Annotation, Decision, annotate, next, next_to_validate, requeue};
 use crate::store::labels::{Person, Reading, Role};
 use crate::store::tests::Scratch;
@@ -47,7 +48,7 @@ impl Site {
                 let at = usize::try_from(card.row.item - 1).unwrap();
                 let annotation = Annotation {
                     key: format!("{}-{at}", person.name),
-                    class: Some(class(at)),
+                    label: Some(Label::Class(class(at))),
                     seconds: 1.0,
                     decision: Decision::Correct,
                     comment: None,
@@ -205,7 +206,7 @@ fn the_closest_call_comes_first_and_equal_items_share_a_task() {
     for card in next_cards(&site, 30) {
         let annotation = Annotation {
             key: hex::encode(card.row.opaque),
-            class: Some(1),
+            label: Some(Label::Class(1)),
             seconds: 1.0,
             decision: Decision::Accept,
             comment: None,
@@ -304,7 +305,7 @@ fn synthetic_items_have_figures_of_their_own() {
         for card in next_to_validate(store, person, &site.project.name, 50, 1).unwrap() {
             let annotation = Annotation {
                 key: format!("{}-{}", person.name, card.row.item),
-                class: Some(u16::from(!card.row.synthetic)),
+                label: Some(Label::Class(u16::from(!card.row.synthetic))),
                 seconds: 1.0,
                 decision: Decision::Correct,
                 comment: None,

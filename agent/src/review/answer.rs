@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{COMMENT_CHARS_MAX, KEY_BYTES_MAX, LEASE_SECONDS, Label, ReviewError, settle};
+use super::sealed::{Made, Sealed};
+use super::{COMMENT_CHARS_MAX, KEY_BYTES_MAX, LEASE_SECONDS, ReviewError, settle};
+use crate::item::CleanItem;
+use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{AnnotationRow, Lease, Person, Reading, Verdict};
@@ -14,7 +17,7 @@ use crate::store::{Store, StoreError, Tx};
 pub enum Decision {
     /// The prelabel is right.
     Accept,
-    /// This class instead, or without having seen a prelabel.
+    /// This label instead, or without having seen a prelabel.
     Correct,
     /// Not this person, not now.
     Skip,
@@ -27,8 +30,8 @@ pub enum Decision {
 pub struct Annotation {
     /// The client's own name for it.
     pub key: String,
-    /// The class; needed for accept and correct.
-    pub class: Option<u16>,
+    /// The label; needed for accept and correct.
+    pub label: Option<Label>,
     /// Active time spent.
     pub seconds: f32,
     /// What was decided.
@@ -43,7 +46,7 @@ pub struct Annotation {
 ///
 /// # Errors
 /// [`ReviewError::UnknownItem`], [`ReviewError::Leased`], [`ReviewError::NotLeased`],
-/// [`ReviewError::KeyTaken`], [`ReviewError::Invalid`].
+/// [`ReviewError::KeyTaken`], [`ReviewError::Label`], [`ReviewError::Invalid`].
 pub fn annotate(
     store: &Store,
     person: &Person,
@@ -81,7 +84,7 @@ pub(crate) fn annotate_in(
 ///
 /// # Errors
 /// [`ReviewError::Closed`] when it would replace what is part of released statistics;
-/// [`ReviewError::Invalid`].
+/// [`ReviewError::Label`], [`ReviewError::Invalid`].
 pub(crate) fn annotate_unasked(
     tx: &Tx<'_>,
     application: i64,
@@ -170,8 +173,8 @@ fn check(annotation: &Annotation) -> Result<(), ReviewError> {
         return invalid("a comment has at most 2000 characters");
     }
     let labels = matches!(annotation.decision, Decision::Accept | Decision::Correct);
-    if labels && annotation.class.is_none() {
-        return invalid("accept and correct need a class");
+    if labels && annotation.label.is_none() {
+        return invalid("accept and correct need a label");
     }
     Ok(())
 }
@@ -212,32 +215,31 @@ fn add(
         Decision::Skip => Verdict::Skip,
         Decision::Flag => Verdict::Flag,
     };
-    let class = annotation.class.filter(|_| verdict == Verdict::Label);
-    if let Some(class) = class {
-        let project = tx
-            .project_by_key(row.project)?
-            .ok_or(StoreError::Corrupt { table: "items", column: "project" })?;
-        if project.definition.class(class).is_none() {
-            return Err(ReviewError::Invalid { what: "the project has no such class" });
-        }
+    let project = tx
+        .project_by_key(row.project)?
+        .ok_or(StoreError::Corrupt { table: "items", column: "project" })?;
+    let label = annotation.label.clone().filter(|_| verdict == Verdict::Label);
+    if let Some(label) = &label {
+        label.check(&project.definition, &CleanItem::load(row)?)?;
     }
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
     if annotation.decision == Decision::Accept
         && !lease.reading.is_blind()
-        && prelabel.is_some_and(|prelabel| Some(prelabel.class()) != class)
+        && prelabel.as_ref().is_some_and(|prelabel| Some(prelabel.label()) != label.as_ref())
     {
-        return Err(ReviewError::Invalid { what: "accept comes with the prelabel's class" });
+        return Err(ReviewError::Invalid { what: "accept comes with the prelabel's label" });
     }
     if annotation.looks_real.is_some() && lease.reading != Reading::Validation {
         return Err(ReviewError::Invalid { what: "nobody asked whether this item looks real" });
     }
-    let label = Label {
-        class,
+    let said = Sealed {
+        label,
         decision: annotation.decision,
         seconds: annotation.seconds,
         comment: annotation.comment.clone().filter(|comment| !comment.is_empty()),
         prelabel,
         looks_real: annotation.looks_real,
+        made: Some(Made::here(project.definition.version)),
     };
     tx.add_annotation(&AnnotationRow {
         annotation: 0, // assigned by the store
@@ -248,7 +250,7 @@ fn add(
         campaign: lease.campaign,
         made_at: now,
         verdict,
-        label: label.encode()?,
+        label: said.encode()?,
     })?;
     Ok(())
 }

@@ -15,13 +15,15 @@ use axum::{Json, Router};
 use insitu_daemon::clock::Clock;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::ProjectName;
-use insitu_protocol::project::FieldKind;
+use insitu_protocol::project::{FieldKind, Task};
 use jiff::Timestamp;
 use rust_embed::RustEmbed;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Annotation, Card, Decision, ITEMS_MAX, ReviewError, token_hash};
+use crate::label::{Label, task_json};
+use crate::prelabel::Prelabel;
 use crate::store::items::Stage;
 use crate::store::labels::{Person, Reading};
 use crate::store::orders::ProjectRow;
@@ -123,7 +125,9 @@ impl From<ReviewError> for Failure {
             ReviewError::NotLeased => (StatusCode::CONFLICT, "GET …/next leases items"),
             ReviewError::KeyTaken => (StatusCode::CONFLICT, "make a new key for each answer"),
             ReviewError::Closed { .. } => (StatusCode::CONFLICT, "it cannot be undone any more"),
-            ReviewError::Invalid { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "mend it and retry"),
+            ReviewError::Label(_) | ReviewError::Invalid { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "mend it and retry")
+            }
         };
         Self { status, error: error.to_string(), hint }
     }
@@ -194,7 +198,7 @@ async fn projects(State(desk): State<Desk>, _: Caller) -> Result<Json<Value>, Fa
             listed.push(json!({
                 "name": definition.name, "title": definition.title,
                 "version": definition.version, "instructions": definition.instructions,
-                "classes": definition.classes,
+                "classes": definition.classes, "task": task_json(&definition.task),
                 "queues": {
                     "annotator": count(Stage::First) + count(Stage::Second),
                     "expert": count(Stage::Expert),
@@ -275,11 +279,22 @@ fn shown(card: &Card, project: &ProjectRow) -> Value {
                 FieldKind::Image => "image",
                 FieldKind::Series => "series",
             };
-            let (title, unit) = (&field.title, &field.unit);
-            json!({"title": title, "value": card.content.shown(field), "unit": unit, "kind": kind})
+            json!({
+                "name": field.name, "title": field.title, "value": card.content.shown(field),
+                "unit": field.unit, "kind": kind,
+            })
         })
         .collect();
-    let prelabel = card.prelabel.filter(|_| !blind);
+    let prelabel = card.prelabel.as_ref().filter(|_| !blind);
+    let draft = |prelabel: &Prelabel| {
+        let mut draft =
+            json!({"label": prelabel.label().to_json(), "confidence": prelabel.confidence()});
+        if let (Some(class), Some(draft)) = (prelabel.class(), draft.as_object_mut()) {
+            draft.insert("class".to_owned(), json!(class));
+        }
+        draft
+    };
+    let readings = card.readings.iter().map(|label| json!({"label": label.to_json()}));
     json!({
         "item": Fixed(card.row.opaque).to_hex(),
         "queue": match card.lease.reading {
@@ -289,7 +304,8 @@ fn shown(card: &Card, project: &ProjectRow) -> Value {
             Reading::Validation => "synthetic",
         },
         "fields": fields,
-        "prelabel": prelabel.map(|p| json!({"class": p.class(), "confidence": p.confidence()})),
+        "prelabel": prelabel.map(draft),
+        "readings": readings.collect::<Vec<_>>(),
         "blind": blind,
         "why": card.why,
         "bundle": prelabel.map(|prelabel| short(prelabel.bundle())),
@@ -302,8 +318,12 @@ fn shown(card: &Card, project: &ProjectRow) -> Value {
 #[serde(deny_unknown_fields)]
 struct AnnotationBody {
     key: String,
+    /// A label that is one class, in short.
     #[serde(default)]
     class: Option<u16>,
+    /// A label as the project's task has it.
+    #[serde(default)]
+    label: Option<Value>,
     seconds: f32,
     decision: Decision,
     #[serde(default)]
@@ -318,12 +338,32 @@ async fn annotate(
     Path(item): Path<String>,
     body: Result<Json<AnnotationBody>, JsonRejection>,
 ) -> Result<Json<Value>, Failure> {
-    let Json(AnnotationBody { key, class, seconds, decision, comment, looks_real }) = body?;
+    let Json(AnnotationBody { key, class, label, seconds, decision, comment, looks_real }) = body?;
     let item: Fixed<16> = Fixed::from_hex(&item).ok_or(ReviewError::UnknownItem)?;
-    let annotation = Annotation { key, class, seconds, decision, comment, looks_real };
+    let label = match (class, label) {
+        (class, None) => class.map(Label::Class),
+        (None, Some(label)) => {
+            Some(Label::from_json(&task_of(&desk, &item)?, &label).map_err(ReviewError::Label)?)
+        }
+        (Some(_), Some(_)) => {
+            return Err(ReviewError::Invalid { what: "send a class or a label, not both" }.into());
+        }
+    };
+    let annotation = Annotation { key, label, seconds, decision, comment, looks_real };
     let now = desk.clock.now().as_second();
     let replay = super::annotate(&desk.store, &person, &item.0, &annotation, now)?;
     Ok(Json(json!({"stored": true, "replay": replay})))
+}
+
+/// The task of the project that an item belongs to.
+fn task_of(desk: &Desk, item: &Fixed<16>) -> Result<Task, ReviewError> {
+    desk.store.read("task", |tx| {
+        let row = tx.item_by_name(&item.0)?.ok_or(ReviewError::UnknownItem)?;
+        let project = tx
+            .project_by_key(row.project)?
+            .ok_or(StoreError::Corrupt { table: "items", column: "project" })?;
+        Ok(project.definition.task)
+    })
 }
 
 async fn open(

@@ -1,7 +1,9 @@
 //! What a lead does with single items: take one now, or send it to the experts once more.
 
 use super::answer::{Decision, foreign_lease};
-use super::{Card, LEASE_SECONDS, Label, ReviewError, card, reads, settle};
+use super::sealed::{Made, Sealed};
+use super::{Card, LEASE_SECONDS, ReviewError, card, reads, settle};
+use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::route::label_of_record;
 use crate::store::items::{ItemRow, Stage};
@@ -25,7 +27,7 @@ pub fn open(
 ) -> Result<(Card, ProjectRow), ReviewError> {
     store.tx("open", |tx| {
         let (row, project) = ready_item(tx, person, item, now)?;
-        let record = label_of_record(&reads(&tx.annotations_of(row.item)?)?);
+        let reads = reads(&tx.annotations_of(row.item)?)?;
         let lease = Lease {
             item: row.item,
             person: person.person,
@@ -35,9 +37,13 @@ pub fn open(
         };
         tx.put_lease(&lease)?;
         let mut card = card(tx, &project, row, lease)?;
-        card.why = match record.and_then(|class| project.definition.class(class)) {
-            Some(class) => format!("opened by you: its label is {}", class.name),
-            None => "opened by you: it has no label".to_owned(),
+        let record = label_of_record(&reads);
+        let class = record.and_then(Label::class);
+        let class = class.and_then(|class| project.definition.class(class));
+        card.why = match (record, class) {
+            (Some(_), Some(class)) => format!("opened by you: its label is {}", class.name),
+            (Some(_), None) => "opened by you: it has a label".to_owned(),
+            (None, _) => "opened by you: it has no label".to_owned(),
         };
         Ok((card, project))
     })
@@ -55,7 +61,7 @@ pub fn requeue(
     now: i64,
 ) -> Result<Option<String>, ReviewError> {
     store.tx("requeue", |tx| {
-        let (row, _) = ready_item(tx, person, item, now)?;
+        let (row, project) = ready_item(tx, person, item, now)?;
         if row.stage == Stage::Expert {
             return Ok(None);
         }
@@ -63,9 +69,15 @@ pub fn requeue(
         let last = tx.annotations_of(row.item)?.last().map_or(0, |last| last.annotation);
         let key = format!("{KEY_PREFIX}{}-{last}", hex::encode(row.opaque));
         let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-        let (decision, seconds) = (Decision::Flag, 0.0);
-        let label =
-            Label { class: None, decision, seconds, comment: None, prelabel, looks_real: None };
+        let flag = Sealed {
+            label: None,
+            decision: Decision::Flag,
+            seconds: 0.0,
+            comment: None,
+            prelabel,
+            looks_real: None,
+            made: Some(Made::here(project.definition.version)),
+        };
         tx.add_annotation(&AnnotationRow {
             annotation: 0, // assigned by the store
             person: person.person,
@@ -75,7 +87,7 @@ pub fn requeue(
             campaign: None,
             made_at: now,
             verdict: Verdict::Flag,
-            label: label.encode()?,
+            label: flag.encode()?,
         })?;
         tx.end_lease(row.item)?;
         settle(tx, row.item)?;
@@ -137,7 +149,7 @@ mod tests {
         let key = format!("{}-{now}", person.name);
         let annotation = Annotation {
             key,
-            class: Some(class),
+            label: Some(Label::Class(class)),
             seconds: 1.0,
             decision: Decision::Correct,
             comment: None,
@@ -174,7 +186,7 @@ mod tests {
         label(store, &lea, &row.opaque, 0, 6);
         assert_eq!(stage(store, row.item), Stage::Done);
         let annotations = store.read("test", |tx| tx.annotations_of(row.item)).unwrap();
-        assert_eq!(label_of_record(&reads(&annotations).unwrap()), Some(0));
+        assert_eq!(label_of_record(&reads(&annotations).unwrap()), Some(&Label::Class(0)));
         // While somebody else has an item, a lead does not take it.
         requeue(store, &lea, &row.opaque, 7).unwrap();
         let name = testing::project().name;

@@ -8,20 +8,22 @@ pub mod http;
 mod lead;
 mod past;
 mod people;
+mod sealed;
 mod validation;
 
 use insitu_privacy::contribution::{ItemRef, SubjectRef};
 use insitu_protocol::ids::ProjectName;
-use serde::{Deserialize, Serialize};
 
 pub use crate::review::answer::{Annotation, Decision, annotate, undo};
 pub(crate) use crate::review::answer::{annotate_in, annotate_unasked};
 pub use crate::review::lead::{open, requeue};
 pub use crate::review::past::{PastRead, answered, past_reads};
 pub use crate::review::people::{PersonError, add_person, token_hash};
+pub use crate::review::sealed::Made;
 pub use crate::review::validation::next_to_validate;
 
 use crate::item::CleanItem;
+use crate::label::{Label, LabelError};
 use crate::prelabel::{Origin, Prelabel};
 use crate::route::{Read, label_of_record};
 use crate::store::items::{ItemRow, Stage};
@@ -37,6 +39,8 @@ pub const ITEMS_MAX: u32 = 50;
 pub const KEY_BYTES_MAX: usize = 64;
 /// Why a person is asked, where nothing else is to be said.
 const UNSURE: &str = "not sure enough to accept";
+/// Why a person is asked about an item without a prelabel.
+const NO_DRAFT: &str = "no model drafts its label";
 /// Longest comment, code points.
 pub const COMMENT_CHARS_MAX: usize = 2000;
 
@@ -91,6 +95,9 @@ pub enum ReviewError {
         /// The window.
         window: u32,
     },
+    /// A label that does not fit the project or the item.
+    #[error(transparent)]
+    Label(#[from] LabelError),
     /// A value that makes no sense.
     #[error("{what}")]
     Invalid {
@@ -114,15 +121,19 @@ pub struct Card {
     pub why: String,
     /// Title of the campaign that asks.
     pub campaign: Option<String>,
+    /// What the readers said before an expert, in their order.
+    pub readings: Vec<Label>,
 }
 
 /// A person's answer to a prelabel, with everything a tally needs: the next type of the privacy
-/// boundary. Made from the store's annotations alone.
+/// boundary. Made from the store's annotations alone, and only where prelabel and label of record
+/// are exactly one class: what is counted and learned from is classes.
 #[derive(Clone)]
 pub struct Correction {
     item: ItemRef,
     subject: SubjectRef,
-    prelabel: Prelabel,
+    prelabel: u16,
+    confidence: f64,
     first: Option<u16>,
     second: Option<u16>,
     record: u16,
@@ -132,20 +143,6 @@ impl std::fmt::Debug for Correction {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Correction(..)")
     }
-}
-
-/// What is sealed in an annotation's row.
-#[derive(Serialize, Deserialize)]
-struct Label {
-    class: Option<u16>,
-    decision: Decision,
-    seconds: f32,
-    comment: Option<String>,
-    /// The prelabel that it answers, seen or not.
-    prelabel: Option<Prelabel>,
-    /// One byte after the rest, in judgements that have it.
-    #[serde(skip)]
-    looks_real: Option<bool>,
 }
 
 /// Leases up to `count` items of the best queue for the person's role.
@@ -211,17 +208,23 @@ fn card(
     lease: Lease,
 ) -> Result<Card, ReviewError> {
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-    let confidence = prelabel.map(|prelabel| f64::from(prelabel.confidence_milli()) / 1000.0);
+    let confidence = prelabel.as_ref().map(|p| f64::from(p.confidence_milli()) / 1000.0);
     let campaign = match &lease.campaign {
         Some(id) => tx.campaign(&insitu_protocol::bytes::Fixed(*id))?,
         None => None,
     };
+    let mut readings = Vec::new();
     let why = match lease.reading {
+        Reading::First if prelabel.is_none() => NO_DRAFT.to_owned(),
         Reading::First => UNSURE.to_owned(),
         Reading::Second => "second reading, blind".to_owned(),
         Reading::Validation => "synthetic and real items, blind".to_owned(),
         Reading::Campaign => "asked for by a campaign".to_owned(),
-        Reading::Expert => why_expert(tx, project, &row)?,
+        Reading::Expert => {
+            let past = tx.annotations_of(row.item)?;
+            readings = labels_of(reads(&past)?);
+            why_expert(project, &past, &readings)
+        }
     };
     let origin = row.origin.as_deref().map(Origin::decode).transpose()?;
     let why = match (lease.reading, origin, row.wanted) {
@@ -235,50 +238,54 @@ fn card(
     };
     let content = CleanItem::load(&row)?;
     let campaign = campaign.map(|campaign| campaign.order.title.to_string());
-    Ok(Card { row, content, prelabel, lease, why, campaign })
+    Ok(Card { row, content, prelabel, lease, why, campaign, readings })
 }
 
-fn why_expert(tx: &Tx<'_>, project: &ProjectRow, row: &ItemRow) -> Result<String, ReviewError> {
-    let annotations = tx.annotations_of(row.item)?;
-    if let Some(flag) = annotations.iter().rfind(|past| past.verdict == Verdict::Flag) {
+/// What was said of an item itself, oldest first.
+fn labels_of(reads: Vec<Read>) -> Vec<Label> {
+    let said = |read: &Read| read.verdict == Verdict::Label && read.reading != Reading::Validation;
+    reads.into_iter().filter(said).filter_map(|read| read.label).collect()
+}
+
+fn why_expert(project: &ProjectRow, past: &[AnnotationRow], labels: &[Label]) -> String {
+    if let Some(flag) = past.iter().rfind(|past| past.verdict == Verdict::Flag) {
         let sent_back = flag.key.starts_with(lead::KEY_PREFIX);
-        return Ok(if sent_back { "sent back by a lead" } else { "flagged by a reader" }.to_owned());
+        return if sent_back { "sent back by a lead" } else { "flagged by a reader" }.to_owned();
     }
-    let labels: Vec<Option<u16>> = reads(&annotations)?
-        .iter()
-        .filter(|read| read.verdict == Verdict::Label)
-        .map(|read| read.class)
-        .collect();
-    let name = |class: &Option<u16>| {
-        class
-            .and_then(|class| project.definition.class(class))
-            .map_or("?", |class| class.name.as_str())
+    let name = |label: &Label| {
+        let class = project.definition.class(label.class()?)?;
+        Some(class.name.as_str())
     };
-    match labels.as_slice() {
-        [first, .., last] => Ok(format!("readers say {} and {}", name(first), name(last))),
-        [_] | [] => Ok(UNSURE.to_owned()),
+    match labels {
+        [first, .., last] => match name(first).zip(name(last)) {
+            Some((first, last)) => format!("readers say {first} and {last}"),
+            None => "readers differ".to_owned(),
+        },
+        [_] | [] => UNSURE.to_owned(),
     }
 }
 
 impl Correction {
-    /// The correction of an item that has a prelabel and a label of record.
+    /// The correction of an item that has a prelabel and a label of record, both exactly one class.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn load(tx: &Tx<'_>, row: &ItemRow) -> Result<Option<Self>, StoreError> {
         let past = past_reads(&tx.annotations_of(row.item)?)?;
-        let reads: Vec<Read> = past.iter().map(|past| past.read).collect();
-        let Some(record) = label_of_record(&reads) else { return Ok(None) };
-        let Some(prelabel) = answered(&past) else { return Ok(None) };
+        let reads: Vec<Read> = past.iter().map(|past| past.read.clone()).collect();
+        let Some(record) = label_of_record(&reads).and_then(Label::class) else { return Ok(None) };
+        let Some(answered) = answered(&past) else { return Ok(None) };
+        let Some(prelabel) = answered.class() else { return Ok(None) };
         let class = |wanted| {
             past.iter()
                 .find(|past| past.read.reading == wanted && past.label().is_some())
-                .and_then(PastRead::label)
+                .and_then(PastRead::class)
         };
         Ok(Some(Self {
             item: ItemRef(item_ref(&row.opaque)),
             subject: SubjectRef(row.subject),
             prelabel,
+            confidence: answered.confidence(),
             first: class(Reading::First),
             second: class(Reading::Second),
             record,
@@ -295,9 +302,14 @@ impl Correction {
         self.subject
     }
 
-    /// The prelabel that was answered.
-    pub fn prelabel(&self) -> &Prelabel {
-        &self.prelabel
+    /// Class of the prelabel that was answered.
+    pub fn prelabel(&self) -> u16 {
+        self.prelabel
+    }
+
+    /// Its confidence, in [0, 1].
+    pub fn confidence(&self) -> f64 {
+        self.confidence
     }
 
     /// First and second reader's classes, of an item that two people read.
@@ -333,21 +345,6 @@ fn settle(tx: &Tx<'_>, item: i64) -> Result<Stage, StoreError> {
     let stage = crate::route::stage(route, row.second, &reads(&tx.annotations_of(item)?)?);
     tx.set_stage(item, stage)?;
     Ok(stage)
-}
-
-impl Label {
-    fn encode(&self) -> Result<Vec<u8>, StoreError> {
-        let mut bytes = postcard::to_allocvec(self)
-            .map_err(|_| StoreError::Corrupt { table: "annotations", column: "label" })?;
-        bytes.extend(self.looks_real.map(u8::from));
-        Ok(bytes)
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        let (label, rest): (Self, &[u8]) = postcard::take_from_bytes(bytes)
-            .map_err(|_| StoreError::Corrupt { table: "annotations", column: "label" })?;
-        Ok(Self { looks_real: rest.first().map(|real| *real == 1), ..label })
-    }
 }
 
 #[cfg(test)]

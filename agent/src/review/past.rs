@@ -1,7 +1,9 @@
 //! Reads that are done, with who gave them and what they answered: for what judges labels at the
 //! site and shows the result to the site's own people.
 
-use super::Label;
+use super::Made;
+use super::sealed::Sealed;
+use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::route::Read;
 use crate::store::StoreError;
@@ -24,6 +26,8 @@ pub struct PastRead {
     pub seconds: f32,
     /// What the person wrote beside it.
     pub comment: Option<String>,
+    /// With what it was made, where that was kept.
+    pub made: Option<Made>,
 }
 
 impl std::fmt::Debug for PastRead {
@@ -34,9 +38,14 @@ impl std::fmt::Debug for PastRead {
 }
 
 impl PastRead {
-    /// The class, if the read gave one.
-    pub fn label(&self) -> Option<u16> {
-        self.read.class.filter(|_| self.read.verdict == Verdict::Label)
+    /// The label, if the read gave one.
+    pub fn label(&self) -> Option<&Label> {
+        self.read.label.as_ref().filter(|_| self.read.verdict == Verdict::Label)
+    }
+
+    /// The class, if the read gave a label that is exactly one.
+    pub fn class(&self) -> Option<u16> {
+        self.label().and_then(Label::class)
     }
 }
 
@@ -48,18 +57,18 @@ pub fn past_reads(annotations: &[AnnotationRow]) -> Result<Vec<PastRead>, StoreE
     annotations
         .iter()
         .map(|annotation| {
-            let Label { class, prelabel, looks_real, seconds, comment, decision: _ } =
-                Label::decode(&annotation.label)?;
+            let Sealed { label, prelabel, looks_real, seconds, comment, made, decision: _ } =
+                Sealed::decode(&annotation.label)?;
             let AnnotationRow { person, made_at, reading, verdict, .. } = *annotation;
-            let read = Read { reading, verdict, class };
-            Ok(PastRead { person, made_at, read, prelabel, looks_real, seconds, comment })
+            let read = Read { reading, verdict, label };
+            Ok(PastRead { person, made_at, read, prelabel, looks_real, seconds, comment, made })
         })
         .collect()
 }
 
 /// The prelabel that people answered, judgements beside synthetic items aside: the model may have changed since.
-pub fn answered(past: &[PastRead]) -> Option<Prelabel> {
+pub fn answered(past: &[PastRead]) -> Option<&Prelabel> {
     past.iter()
         .filter(|past| past.label().is_some() && past.read.reading != Reading::Validation)
-        .find_map(|past| past.prelabel)
+        .find_map(|past| past.prelabel.as_ref())
 }

@@ -43,7 +43,7 @@ impl Site {
     ) -> Result<bool, ReviewError> {
         let annotation = Annotation {
             key: key.to_owned(),
-            class: Some(class),
+            label: Some(Label::Class(class)),
             seconds: 1.5,
             decision: Decision::Correct,
             comment: None,
@@ -116,7 +116,7 @@ fn skip_gives_it_back_and_flag_calls_an_expert() {
     let say = |card: &Card, key: &str, decision| {
         let annotation = Annotation {
             key: key.to_owned(),
-            class: None,
+            label: None,
             seconds: 0.0,
             decision,
             comment: Some("the units look wrong".to_owned()),
@@ -152,7 +152,7 @@ fn senseless_answers_are_refused() {
     let card = &site.next(&site.ann, 10, 0)[0];
     let good = Annotation {
         key: "k".to_owned(),
-        class: Some(1),
+        label: Some(Label::Class(1)),
         seconds: 0.0,
         decision: Decision::Accept,
         comment: None,
@@ -161,9 +161,9 @@ fn senseless_answers_are_refused() {
     for bad in [
         Annotation { key: String::new(), ..good.clone() },
         Annotation { key: "k".repeat(65), ..good.clone() },
-        Annotation { class: None, ..good.clone() },
-        Annotation { class: Some(2), decision: Decision::Correct, ..good.clone() },
-        Annotation { class: Some(0), ..good.clone() },
+        Annotation { label: None, ..good.clone() },
+        Annotation { label: Some(Label::Class(2)), decision: Decision::Correct, ..good.clone() },
+        Annotation { label: Some(Label::Class(0)), ..good.clone() },
         Annotation { seconds: f32::NAN, ..good.clone() },
         Annotation { comment: Some("x".repeat(2001)), ..good },
     ] {

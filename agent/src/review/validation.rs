@@ -54,6 +54,7 @@ pub fn next_to_validate(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::label::Label;
     use crate::review::{Annotation, Decision, annotate, next, open, past_reads, requeue, undo};
     use crate::store::StoreError;
     use crate::store::items::Stage;
@@ -106,7 +107,7 @@ mod tests {
         ) -> Result<bool, ReviewError> {
             let annotation = Annotation {
                 key: format!("{}-{now}", card.row.item),
-                class: Some(class),
+                label: Some(Label::Class(class)),
                 seconds: 1.0,
                 decision: Decision::Correct,
                 comment: None,
@@ -172,7 +173,7 @@ mod tests {
                     .store
                     .read("test", |tx| {
                         let past = past_reads(&tx.annotations_of(card.row.item)?)?;
-                        Ok::<_, StoreError>(past.last().map(|last| (last.label(), last.looks_real)))
+                        Ok::<_, StoreError>(past.last().map(|last| (last.class(), last.looks_real)))
                     })
                     .unwrap()
             };

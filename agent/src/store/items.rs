@@ -145,31 +145,6 @@ impl std::fmt::Debug for ItemRow {
     }
 }
 
-/// A prelabel to store, with where it sends the item.
-#[derive(Clone, Debug)]
-pub struct Placement<'a> {
-    /// The item's key.
-    pub item: i64,
-    /// Its name outside the store.
-    pub opaque: [u8; 16],
-    /// Encoded prelabel.
-    pub prelabel: &'a [u8],
-    /// Encoded probabilities of all classes.
-    pub probabilities: Option<&'a [u8]>,
-    /// Encoded origin, where no model made it.
-    pub origin: Option<&'a [u8]>,
-    /// It stays when a model could make another.
-    pub lasting: bool,
-    /// The bundle that made it.
-    pub bundle: [u8; 32],
-    /// Who is to look at it.
-    pub route: Route,
-    /// Whether a second person reads it.
-    pub second: bool,
-    /// Whom it waits for now.
-    pub stage: Stage,
-}
-
 /// An item of a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WindowItem {
@@ -270,8 +245,8 @@ impl Tx<'_> {
         self.collect_items(&mut rows)
     }
 
-    /// Up to `limit` items above `after` that nobody has labeled or is about to, and whose prelabel
-    /// is not of `bundle`, nor a lasting draft.
+    /// Up to `limit` items above `after` that nobody has labeled or is about to, and that have no
+    /// prelabel, or one that is not of `bundle`, nor a lasting draft.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -285,7 +260,7 @@ impl Tx<'_> {
     ) -> Result<Vec<ItemRow>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM items i
-             WHERE i.project = ?1 AND i.stage IN (2, 3, 5) AND i.bundle <> ?2 AND i.item > ?3
+             WHERE i.project = ?1 AND i.stage IN (2, 3, 5) AND i.bundle IS NOT ?2 AND i.item > ?3
                AND i.lasting = 0
                AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = i.item)
                AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.item = i.item AND l.until > ?4)
@@ -296,11 +271,11 @@ impl Tx<'_> {
         self.collect_items(&mut rows)
     }
 
-    /// Up to `limit` real items above `after` that have a prelabel.
+    /// Up to `limit` real items above `after` that were sent to people or accepted.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn prelabeled_items(
+    pub fn routed_items(
         &self,
         project: i64,
         after: i64,
@@ -308,7 +283,7 @@ impl Tx<'_> {
     ) -> Result<Vec<ItemRow>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM items i
-             WHERE i.project = ?1 AND i.item > ?2 AND i.prelabel IS NOT NULL
+             WHERE i.project = ?1 AND i.item > ?2 AND i.route IS NOT NULL
                AND i.generator IS NULL
              ORDER BY i.item LIMIT ?3"
         );
@@ -331,41 +306,6 @@ impl Tx<'_> {
             )?
             .execute(params![sealed, item])?;
         Ok(())
-    }
-
-    /// Stores a prelabel, unless a person has labeled or is about to label the item.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn place(&self, placement: &Placement<'_>, now: i64) -> Result<bool, StoreError> {
-        let seal = |column, plain: &[u8]| self.seal(cell(&placement.opaque, column), plain);
-        let sealed = seal("prelabel", placement.prelabel)?;
-        let probabilities =
-            placement.probabilities.map(|p| seal("probabilities", p)).transpose()?;
-        let origin = placement.origin.map(|origin| seal("origin", origin)).transpose()?;
-        let changed = self
-            .sql
-            .prepare_cached(
-                "UPDATE items SET prelabel = ?1, bundle = ?2, route = ?3, second = ?4, stage = ?5,
-                   probabilities = ?8, origin = ?9, lasting = ?10
-                 WHERE item = ?6 AND stage IN (1, 2, 3, 5)
-                   AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)
-                   AND NOT EXISTS
-                     (SELECT 1 FROM leases l WHERE l.item = items.item AND l.until > ?7)",
-            )?
-            .execute(params![
-                sealed,
-                placement.bundle,
-                placement.route as i64,
-                placement.second,
-                placement.stage as i64,
-                placement.item,
-                now,
-                probabilities,
-                origin,
-                placement.lasting
-            ])?;
-        Ok(changed == 1)
     }
 
     /// Moves an item.
@@ -481,6 +421,6 @@ impl Tx<'_> {
     }
 }
 
-fn cell<'a>(opaque: &'a [u8; 16], column: &'static str) -> Cell<'a> {
+pub(super) fn cell<'a>(opaque: &'a [u8; 16], column: &'static str) -> Cell<'a> {
     Cell { table: TABLE, row: opaque, column }
 }

@@ -19,6 +19,7 @@ pub mod meta;
 pub mod offers;
 pub mod orders;
 pub mod peers;
+pub mod placements;
 pub mod quality;
 pub mod quarantine;
 pub mod sessions;

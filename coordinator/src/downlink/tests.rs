@@ -50,6 +50,13 @@ fn what_was_replaced_is_left_out() {
     assert_eq!(kinds(&scene, "a", 0, NOW), [(2, "bundle"), (3, "project")]);
     let older = publish::project(&scene.store, &project(), NOW);
     assert!(matches!(older, Err(publish::PublishError::Version { current: 2, got: 1, .. })));
+    let other = insitu_protocol::project::Project {
+        version: 3,
+        task: insitu_protocol::project::Task::Classes,
+        ..project()
+    };
+    let other = publish::project(&scene.store, &other, NOW);
+    assert!(matches!(other, Err(publish::PublishError::Task { current: "class", .. })));
 }
 
 #[test]

@@ -362,16 +362,22 @@ impl Selector {
         }
     }
 
-    /// Whether an item matches: `bins` holds its bin of each feature, in the project's order.
-    pub fn matches(&self, bins: &[usize], prelabel: u16, confidence_milli: u16) -> bool {
+    /// Whether an item matches: `bins` holds its bin of each feature, in the project's order. One
+    /// without a prelabel, or whose prelabel is not one class, matches no clause about that.
+    pub fn matches(
+        &self,
+        bins: &[usize],
+        prelabel: Option<u16>,
+        confidence_milli: Option<u16>,
+    ) -> bool {
         self.0.iter().all(|clause| match *clause {
             Clause::Feature { feature, bins: mask } => {
                 bins.get(usize::from(feature)).is_some_and(|bin| {
                     mask.checked_shr(u32::try_from(*bin).unwrap_or(64)).unwrap_or(0) & 1 == 1
                 })
             }
-            Clause::Prelabel { class } => prelabel == class,
-            Clause::ConfidenceBelow { milli } => confidence_milli < milli,
+            Clause::Prelabel { class } => prelabel == Some(class),
+            Clause::ConfidenceBelow { milli } => confidence_milli.is_some_and(|is| is < milli),
         })
     }
 }
@@ -401,12 +407,17 @@ mod tests {
             Clause::ConfidenceBelow { milli: 900 },
         ])
         .unwrap();
-        assert!(selector.matches(&[7, 0], 0, 899));
-        assert!(selector.matches(&[7, 2], 0, 0));
-        assert!(!selector.matches(&[7, 1], 0, 0));
-        assert!(!selector.matches(&[7, 0], 0, 900));
-        assert!(!selector.matches(&[7], 0, 0));
-        assert!(!selector.matches(&[7, 64], 0, 0));
+        assert!(selector.matches(&[7, 0], Some(0), Some(899)));
+        assert!(selector.matches(&[7, 2], Some(0), Some(0)));
+        assert!(!selector.matches(&[7, 1], Some(0), Some(0)));
+        assert!(!selector.matches(&[7, 0], Some(0), Some(900)));
+        assert!(!selector.matches(&[7], Some(0), Some(0)));
+        assert!(!selector.matches(&[7, 64], Some(0), Some(0)));
+        assert!(!selector.matches(&[7, 0], None, None));
+        let selector = Selector::new(vec![Clause::Feature { feature: 1, bins: 0b101 }]).unwrap();
+        assert!(selector.matches(&[7, 0], None, None));
+        let selector = Selector::new(vec![Clause::Prelabel { class: 0 }]).unwrap();
+        assert!(selector.matches(&[], Some(0), None) && !selector.matches(&[], None, Some(0)));
     }
 
     #[test]

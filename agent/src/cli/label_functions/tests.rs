@@ -271,7 +271,7 @@ fn rules_draft_what_no_model_has_prelabeled_and_people_see_every_draft() {
         .read("test", |tx| tx.items_in_stage(row.project, Stage::First, 0, 100))
         .unwrap();
     let draft = Prelabel::decode(drafted[0].prelabel.as_ref().unwrap()).unwrap();
-    assert_eq!(draft.class(), 1, "the project's position of \"present\"");
+    assert_eq!(draft.class(), Some(1), "the project's position of \"present\"");
     assert_eq!(draft.bundle().to_hex(), report["set"].as_str().unwrap());
     let probabilities = decode_probabilities(drafted[0].probabilities.as_ref().unwrap(), 2);
     assert_eq!(probabilities, Some(vec![0.0, 1.0]));

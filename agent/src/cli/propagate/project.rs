@@ -138,7 +138,7 @@ fn store(
 ) -> Result<bool, StoreError> {
     let Some(row) = tx.item(key)? else { return Ok(false) };
     let known = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-    if known.is_some_and(|known| known.class() == draft.prelabel.class()) {
+    if known.is_some_and(|known| known.label() == draft.prelabel.label()) {
         return Ok(false);
     }
     route::place(tx, &snapshot.project.definition.routing, &row, draft, now)

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::super::arguments::{Arguments, Command};
 use super::super::testing::context;
 use super::propagate;
+use crate::label::Label;
 use crate::prelabel::{Origin, Prelabel};
 use crate::review::{Annotation, Decision, annotate, next};
 use crate::store::Store;
@@ -148,7 +149,7 @@ fn equal_items_of_a_project_get_stored_drafts() {
     for (at, card) in cards.iter().enumerate() {
         let annotation = Annotation {
             key: at.to_string(),
-            class: Some(u16::from(at % 2 == 0)),
+            label: Some(Label::Class(u16::from(at % 2 == 0))),
             seconds: 1.0,
             decision: Decision::Correct,
             comment: None,
@@ -183,7 +184,7 @@ fn equal_items_of_a_project_get_stored_drafts() {
     assert_eq!(drafted.len(), 3);
     for row in drafted {
         let draft = Prelabel::decode(row.prelabel.as_ref().unwrap()).unwrap();
-        assert_eq!((draft.class(), draft.confidence()), (0, 1.0));
+        assert_eq!((draft.class(), draft.confidence()), (Some(0), 1.0));
         let Origin::Propagated { method, from, items, .. } =
             Origin::decode(row.origin.as_ref().unwrap()).unwrap()
         else {

@@ -21,6 +21,7 @@ use insitu_protocol::session::{Member, Part, SessionAnswer};
 use super::super::*;
 use crate::config::{Limits, Policy, Schedule};
 use crate::downlink::Judge;
+use crate::label::Label;
 use crate::prelabel::Shelf;
 use crate::review::{Annotation, Decision, annotate, next as next_card};
 use crate::session::{Next, hear, next};
@@ -52,7 +53,7 @@ pub(super) fn site(number: usize, items: u32, labeled: u32) -> Site {
     for card in next_card(&scratch.store, &eve, &row.definition.name, labeled, 1).unwrap() {
         let annotation = Annotation {
             key: format!("{}", card.row.item),
-            class: Some(u16::try_from(card.row.item % 3 % 2).unwrap()),
+            label: Some(Label::Class(u16::try_from(card.row.item % 3 % 2).unwrap())),
             seconds: 1.0,
             decision: Decision::Correct,
             comment: None,

@@ -1,0 +1,211 @@
+//! Tasks as Label Studio exports them, which it also imports, and the label config they need.
+
+use insitu_protocol::project::{Project, ShapeKind, Task};
+use serde_json::{Value as Json, json};
+
+use super::format::{LABEL, class, class_names, fields};
+use super::record::{People, Record, time};
+use crate::item::Value;
+use crate::label::{Label, Region, Segment, Shape, Spans};
+use crate::store::labels::Verdict;
+
+/// The name under which tasks hold what is labeled.
+const SHOWN: &str = "shown";
+/// The name of the control for polygons, which is another than that for boxes.
+const POLYGON: &str = "polygon";
+
+/// A record as a task.
+pub(super) fn task(project: &Project, record: &Record, people: &People) -> Json {
+    let mut data = fields(record);
+    data.insert(SHOWN.to_owned(), json!(shown(project, record)));
+    let decided = record.label.as_ref().and_then(|label| label.made_at);
+    let annotations: Vec<Json> = record
+        .past
+        .iter()
+        .map(|past| {
+            let result = past.label().map(|label| result(project, record, label));
+            json!({
+                "result": result.unwrap_or_default(),
+                "was_cancelled": past.read.verdict == Verdict::Skip,
+                "ground_truth": past.label().is_some() && Some(past.made_at) == decided,
+                "lead_time": past.seconds, "created_at": time(past.made_at),
+                "created_username": people.name(past.person),
+            })
+        })
+        .collect();
+    let predictions: Vec<Json> = record
+        .prelabel
+        .iter()
+        .map(|prelabel| {
+            json!({
+                "model_version": prelabel.bundle(), "score": prelabel.confidence(),
+                "result": result(project, record, prelabel.label()),
+            })
+        })
+        .collect();
+    json!({
+        "data": data, "annotations": annotations, "predictions": predictions,
+        "meta": { "id": record.id, "own_id": record.own_id },
+    })
+}
+
+/// What the label is about: a text, or the site's own name of what is none.
+fn shown(project: &Project, record: &Record) -> String {
+    match &project.task {
+        Task::Class | Task::Classes | Task::Spans { .. } | Task::Preference { .. } => {
+            record.text(project)
+        }
+        Task::Regions { .. } | Task::Segments { .. } => {
+            record.own_id.clone().unwrap_or_else(|| record.id.clone())
+        }
+    }
+}
+
+fn result(project: &Project, record: &Record, label: &Label) -> Vec<Json> {
+    match label {
+        Label::Class(_) | Label::Classes(_) => {
+            let names = class_names(project, label);
+            let value = json!({ "choices": names });
+            // Nothing chosen is nothing said there.
+            if names.is_empty() { Vec::new() } else { vec![part(LABEL, "choices", &value)] }
+        }
+        Label::Spans(label) => spans(project, &record.text(project), label),
+        Label::Regions(regions) => {
+            regions.iter().map(|found| region(project, record, found)).collect()
+        }
+        Label::Segments(segments) => segments.iter().map(|found| segment(project, found)).collect(),
+    }
+}
+
+fn part(from_name: &str, kind: &str, value: &Json) -> Json {
+    json!({ "from_name": from_name, "to_name": SHOWN, "type": kind, "value": value })
+}
+
+fn spans(project: &Project, text: &str, label: &Spans) -> Vec<Json> {
+    let id = |at: usize| format!("span-{at}");
+    let mut parts = Vec::with_capacity(label.spans().len() + label.relations().len());
+    for (at, span) in label.spans().iter().enumerate() {
+        let (start, length) = (span.start as usize, (span.end - span.start) as usize);
+        let covered: String = text.chars().skip(start).take(length).collect();
+        let labels = [class(project, span.class)];
+        let value =
+            json!({ "start": span.start, "end": span.end, "text": covered, "labels": labels });
+        let mut part = part(LABEL, "labels", &value);
+        part["id"] = json!(id(at));
+        parts.push(part);
+    }
+    for relation in label.relations() {
+        parts.push(json!({
+            "type": "relation", "direction": "right", "from_id": id(usize::from(relation.from)),
+            "to_id": id(usize::from(relation.to)), "labels": [kind_of(project, relation.relation)],
+        }));
+    }
+    parts
+}
+
+/// The name of a kind of relations.
+pub(super) fn kind_of(project: &Project, relation: u16) -> &str {
+    let Task::Spans { relations, .. } = &project.task else { return "" };
+    relations.get(usize::from(relation)).map_or("", |name| name.as_str())
+}
+
+fn region(project: &Project, record: &Record, found: &Region) -> Json {
+    let labels = [class(project, found.class)];
+    let mut part = match &found.shape {
+        Shape::Box { x, y, width, height } => {
+            let value = json!({
+                "x": x, "y": y, "width": width, "height": height, "rotation": 0,
+                "rectanglelabels": labels,
+            });
+            part(LABEL, "rectanglelabels", &value)
+        }
+        Shape::Polygon(points) => {
+            let value = json!({ "points": points, "closed": true, "polygonlabels": labels });
+            part(POLYGON, "polygonlabels", &value)
+        }
+    };
+    let image = record.fields.iter().find_map(|(_, value)| match value {
+        Value::Image(image) => Some(image),
+        Value::Number(_) | Value::Text(_) | Value::Series(_) => None,
+    });
+    if let Some(image) = image {
+        part["original_width"] = json!(image.width);
+        part["original_height"] = json!(image.height);
+        part["image_rotation"] = json!(0);
+    }
+    part
+}
+
+fn segment(project: &Project, found: &Segment) -> Json {
+    let Segment { start, end, channel, .. } = found;
+    let labels = [class(project, found.class)];
+    let mut value = json!({
+        "start": start, "end": end, "instant": end <= start, "timeserieslabels": labels,
+    });
+    if let Some(channel) = channel {
+        value["channel"] = json!(channel);
+    }
+    part(LABEL, "timeserieslabels", &value)
+}
+
+/// How Label Studio shows and labels the tasks.
+pub(super) fn config(project: &Project) -> String {
+    let text = format!("  <Text name=\"{SHOWN}\" value=\"${SHOWN}\"/>\n");
+    let choices = |several: bool| {
+        let (choice, required) = if several { ("multiple", "false") } else { ("single", "true") };
+        let attributes = format!("choice=\"{choice}\" required=\"{required}\"");
+        text.clone() + &control(project, "Choices", "Choice", LABEL, &attributes)
+    };
+    let parts = match &project.task {
+        Task::Class | Task::Preference { .. } => choices(false),
+        Task::Classes => choices(true),
+        Task::Spans { relations, .. } => {
+            let kinds: String = relations
+                .iter()
+                .map(|name| format!("    <Relation value=\"{}\"/>\n", xml(name.as_str())))
+                .collect();
+            let relations = if kinds.is_empty() {
+                String::new()
+            } else {
+                format!("  <Relations>\n{kinds}  </Relations>\n")
+            };
+            control(project, "Labels", "Label", LABEL, "") + &text + &relations
+        }
+        Task::Regions { shapes, .. } => {
+            let image = format!("  <Image name=\"{SHOWN}\" value=\"${SHOWN}\"/>\n");
+            let controls = shapes.iter().map(|shape| match shape {
+                ShapeKind::Box => control(project, "RectangleLabels", "Label", LABEL, ""),
+                ShapeKind::Polygon => control(project, "PolygonLabels", "Label", POLYGON, ""),
+            });
+            image + &controls.collect::<String>()
+        }
+        Task::Segments { .. } => {
+            let series =
+                format!("  <TimeSeries name=\"{SHOWN}\" valueType=\"url\" value=\"${SHOWN}\"/>\n");
+            control(project, "TimeSeriesLabels", "Label", LABEL, "") + &series
+        }
+    };
+    format!("<View>\n{parts}</View>\n")
+}
+
+fn control(project: &Project, tag: &str, entry: &str, name: &str, attributes: &str) -> String {
+    let entries: String = project
+        .classes
+        .iter()
+        .map(|class| {
+            let (value, hint) = (xml(class.name.as_str()), xml(class.description.as_str()));
+            let colour = class.colour.map(|colour| format!(" background=\"{colour}\""));
+            format!(
+                "    <{entry} value=\"{value}\" hint=\"{hint}\"{}/>\n",
+                colour.unwrap_or_default()
+            )
+        })
+        .collect();
+    let attributes = if attributes.is_empty() { String::new() } else { format!(" {attributes}") };
+    format!("  <{tag} name=\"{name}\" toName=\"{SHOWN}\"{attributes}>\n{entries}  </{tag}>\n")
+}
+
+/// Text inside an attribute.
+fn xml(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

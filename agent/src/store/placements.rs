@@ -1,0 +1,88 @@
+//! Items on their way to people: with a prelabel, or without one.
+
+use rusqlite::params;
+
+use super::items::{Route, Stage, cell};
+use crate::store::{StoreError, Tx};
+
+/// A prelabel to store, with where it sends the item.
+#[derive(Clone, Debug)]
+pub struct Placement<'a> {
+    /// The item's key.
+    pub item: i64,
+    /// Its name outside the store.
+    pub opaque: [u8; 16],
+    /// Encoded prelabel.
+    pub prelabel: &'a [u8],
+    /// Encoded probabilities of all classes.
+    pub probabilities: Option<&'a [u8]>,
+    /// Encoded origin, where no model made it.
+    pub origin: Option<&'a [u8]>,
+    /// It stays when a model could make another.
+    pub lasting: bool,
+    /// The bundle that made it.
+    pub bundle: [u8; 32],
+    /// Who is to look at it.
+    pub route: Route,
+    /// Whether a second person reads it.
+    pub second: bool,
+    /// Whom it waits for now.
+    pub stage: Stage,
+}
+
+impl Tx<'_> {
+    /// Stores a prelabel, unless a person has labeled or is about to label the item.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn place(&self, placement: &Placement<'_>, now: i64) -> Result<bool, StoreError> {
+        let seal = |column, plain: &[u8]| self.seal(cell(&placement.opaque, column), plain);
+        let sealed = seal("prelabel", placement.prelabel)?;
+        let probabilities =
+            placement.probabilities.map(|p| seal("probabilities", p)).transpose()?;
+        let origin = placement.origin.map(|origin| seal("origin", origin)).transpose()?;
+        let changed = self
+            .sql
+            .prepare_cached(
+                "UPDATE items SET prelabel = ?1, bundle = ?2, route = ?3, second = ?4, stage = ?5,
+                   probabilities = ?8, origin = ?9, lasting = ?10
+                 WHERE item = ?6 AND stage IN (1, 2, 3, 5)
+                   AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)
+                   AND NOT EXISTS
+                     (SELECT 1 FROM leases l WHERE l.item = items.item AND l.until > ?7)",
+            )?
+            .execute(params![
+                sealed,
+                placement.bundle,
+                placement.route as i64,
+                placement.second,
+                placement.stage as i64,
+                placement.item,
+                now,
+                probabilities,
+                origin,
+                placement.lasting
+            ])?;
+        Ok(changed == 1)
+    }
+
+    /// Sends a clean item to people without a prelabel.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn place_without_prelabel(
+        &self,
+        item: i64,
+        route: Route,
+        second: bool,
+        stage: Stage,
+    ) -> Result<bool, StoreError> {
+        let changed = self
+            .sql
+            .prepare_cached(
+                "UPDATE items SET route = ?1, second = ?2, stage = ?3 WHERE item = ?4 AND stage = 1",
+            )?
+            .execute(params![route as i64, second, stage as i64, item])?;
+        Ok(changed == 1)
+    }
+}
