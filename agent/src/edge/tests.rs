@@ -136,7 +136,7 @@ fn a_correction_that_comes_too_late_takes_nothing_away() {
     clean(&scratch, &after);
     testing::prelabel(store, &after, |_| 0.7);
     assert!(!take_waiting(store, &after, 120).unwrap());
-    assert_eq!(show(store, &after, "a").unwrap().label.as_deref(), Some("absent"));
+    assert_eq!(show(store, &after, "a").unwrap().label, Some("absent".into()));
     assert_eq!(store.read("test", |tx| tx.waiting_corrections()).unwrap(), 0);
 }
 

@@ -223,7 +223,7 @@ fn items_without_a_label_of_record_are_not_labeled() {
     for (card, class) in cards.iter().zip([0, 2]) {
         let annotation = Annotation {
             key: hex::encode(card.row.opaque),
-            class: Some(class),
+            label: Some(crate::label::Label::Class(class)),
             seconds: 1.0,
             decision: Decision::Correct,
             comment: None,
