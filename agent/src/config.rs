@@ -3,7 +3,7 @@
 mod policy;
 mod polite;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -127,6 +127,21 @@ pub struct Source {
     /// The file that says how the project's items are redacted; relative to the configuration
     /// file. Read again when it changes.
     pub redaction: Option<PathBuf>,
+    /// What becomes of its images, whose pixels nothing redacts.
+    #[serde(default)]
+    pub images: Images,
+}
+
+/// What becomes of the images of a project.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Images {
+    /// They are put aside, and shown to nobody.
+    #[default]
+    #[serde(rename = "quarantine")]
+    Quarantine,
+    /// They are shown as they are, with whatever is written or seen in them.
+    #[serde(rename = "as they are")]
+    AsTheyAre,
 }
 
 impl Source {
@@ -289,6 +304,12 @@ impl Config {
     pub fn redaction_files(&self) -> BTreeMap<ProjectName, PathBuf> {
         let files = self.projects.iter();
         files.filter_map(|source| Some((source.name.clone(), source.redaction.clone()?))).collect()
+    }
+
+    /// The projects whose images are shown as they are.
+    pub fn shown_images(&self) -> BTreeSet<ProjectName> {
+        let shown = self.projects.iter().filter(|source| source.images == Images::AsTheyAre);
+        shown.map(|source| source.name.clone()).collect()
     }
 
     fn check(&self) -> Result<(), ConfigError> {

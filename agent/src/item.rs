@@ -55,12 +55,32 @@ pub struct Series {
     pub step: f64,
     /// Unit of time.
     pub unit: String,
-    /// Channels.
-    pub channels: u16,
     /// Values of each channel.
     pub length: u32,
-    /// BLAKE3 of its stored form.
+    /// BLAKE3 of its values' bytes.
     pub digest: Digest,
+    /// Its channels, in the order of their values.
+    pub channels: Vec<Channel>,
+}
+
+/// A channel of a series.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Channel {
+    /// What is measured.
+    pub name: String,
+    /// In which unit.
+    pub unit: String,
+}
+
+/// The values of a series, channel by channel, as bytes: `f64`, little-endian. One that is missing is
+/// not a number.
+pub(crate) fn encode_values(values: &[f64]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+/// Reads what [`encode_values`] wrote.
+pub(crate) fn decode_values(bytes: &[u8]) -> Vec<f64> {
+    bytes.as_chunks::<8>().0.iter().map(|eight| f64::from_le_bytes(*eight)).collect()
 }
 
 impl Value {
@@ -74,7 +94,7 @@ impl Value {
                 format!("image {width}\u{d7}{height} {}", digest.to_hex())
             }
             Self::Series(Series { channels, length, digest, .. }) => {
-                format!("series {channels}\u{d7}{length} {}", digest.to_hex())
+                format!("series {}\u{d7}{length} {}", channels.len(), digest.to_hex())
             }
         }
     }
@@ -90,6 +110,12 @@ impl Series {
 impl std::fmt::Debug for Image {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Image(..)")
+    }
+}
+
+impl std::fmt::Debug for Channel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Channel(..)")
     }
 }
 
@@ -122,6 +148,7 @@ pub struct RawItem {
     fields: Fields,
     generator: Option<String>,
     made_for: Option<u16>,
+    media: Vec<(String, Vec<u8>)>,
 }
 
 impl std::fmt::Debug for RawItem {
@@ -133,7 +160,18 @@ impl std::fmt::Debug for RawItem {
 impl RawItem {
     /// The one maker, for `source`. `subject` is the item's own id where the site names none.
     pub(crate) fn new(id: String, subject: String, holdout: bool, fields: Fields) -> Self {
-        Self { id, subject, holdout, holdout_milli: 0, fields, generator: None, made_for: None }
+        let (generator, made_for, media) = (None, None, Vec::new());
+        Self { id, subject, holdout, holdout_milli: 0, fields, generator, made_for, media }
+    }
+
+    /// The same, with the bytes of its images and series by field.
+    pub(crate) fn with_media(self, media: Vec<(String, Vec<u8>)>) -> Self {
+        Self { media, ..self }
+    }
+
+    /// How many bytes lie beside its fields.
+    pub(crate) fn media_bytes(&self) -> usize {
+        self.media.iter().map(|(_, bytes)| bytes.len()).sum()
     }
 
     /// The same, held out as well if its subject is among so many thousandths of the subjects, by a
@@ -173,6 +211,7 @@ impl RawItem {
             content: &encode(&self.fields)?,
             generator: self.generator.as_deref(),
             made_for: self.made_for,
+            media: &self.media,
         })
     }
 }
@@ -190,24 +229,35 @@ impl std::fmt::Debug for CleanItem {
 }
 
 impl CleanItem {
-    /// The one maker: redacts each text field of a stored, unredacted item.
+    /// The one maker: redacts each text field of a stored, unredacted item, and the names and units of
+    /// its series. What becomes of an image, whose pixels stay what they are, is for `image` to say.
     ///
     /// Text fields of a newer version of the project that a store's item does not name as such
     /// were imported under the older one, as what they were then.
     ///
     /// # Errors
-    /// What `redact` says of a text: the item must then be shown to nobody.
+    /// What `redact` says of a text, or `image` of an image: the item must then be shown to nobody.
     /// [`StoreError::Corrupt`] when the content does not decode.
     pub(crate) fn redact<E: From<StoreError>>(
         row: &ItemRow,
         project: &Project,
         mut redact: impl FnMut(&str) -> Result<String, E>,
+        image: impl Fn(&Image) -> Result<(), E>,
     ) -> Result<Self, E> {
         let mut fields = decode(&row.content)?;
         for (name, value) in &mut fields {
             let kind = project.field(name).map(|field| field.kind);
-            if let (Value::Text(text), Some(FieldKind::Text) | None) = (value, kind) {
-                *text = redact(text)?;
+            match (value, kind) {
+                (Value::Text(text), Some(FieldKind::Text) | None) => *text = redact(text)?,
+                (Value::Image(found), _) => image(found)?,
+                (Value::Series(series), _) => {
+                    series.unit = redact(&series.unit)?;
+                    for channel in &mut series.channels {
+                        channel.name = redact(&channel.name)?;
+                        channel.unit = redact(&channel.unit)?;
+                    }
+                }
+                (Value::Number(_) | Value::Text(_), _) => {}
             }
         }
         Ok(Self { fields })

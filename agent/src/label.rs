@@ -364,7 +364,7 @@ fn check_regions(regions: &[Region], shapes: &[ShapeKind]) -> Result<(), LabelEr
 fn check_segments(segments: &[Segment], points: bool, series: &Series) -> Result<(), LabelError> {
     few("segments", segments.len(), MARKS_MAX)?;
     in_order(segments, Segment::order)?;
-    let (first, last, channels) = (series.start, series.end(), series.channels);
+    let (first, last, channels) = (series.start, series.end(), series.channels.len());
     for (at, segment) in segments.iter().enumerate() {
         let (number, Segment { start, end, channel, .. }) = (at + 1, *segment);
         // Not a number is in no range.
@@ -374,7 +374,7 @@ fn check_segments(segments: &[Segment], points: bool, series: &Series) -> Result
         if end <= start && !points {
             return Err(LabelError::Point { number });
         }
-        if let Some(channel) = channel.filter(|channel| *channel >= channels) {
+        if let Some(channel) = channel.filter(|channel| usize::from(*channel) >= channels) {
             return Err(LabelError::Channel { number, channel, channels });
         }
     }

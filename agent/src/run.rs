@@ -302,6 +302,7 @@ async fn work(
         agent.config.inference.library.clone(),
     )
     .with_redaction(agent.config.redaction_files())
+    .with_images_of(agent.config.shown_images())
     .politely(Manners::new(agent.config.polite.clone()))
     .with_trials(trial);
     while !shutdown.is_requested() {

@@ -82,9 +82,12 @@ pub(crate) fn add_items_of(
                 assert_eq!(added, Addition::New);
             }
             for stored in tx.items_in_stage(row.project, Stage::New, 0, 100_000)? {
-                let clean = CleanItem::redact(&stored, &row.definition, |text| {
-                    Ok::<_, StoreError>(text.to_owned())
-                })?;
+                let clean = CleanItem::redact(
+                    &stored,
+                    &row.definition,
+                    |text| Ok::<_, StoreError>(text.to_owned()),
+                    |_| Ok(()),
+                )?;
                 clean.store(tx, &stored)?;
             }
             Ok::<_, StoreError>(())
@@ -169,6 +172,11 @@ impl Served {
         let mut server = JoinSet::new();
         server.spawn(async move { axum::serve(listener, app).await });
         Self { address, _server: server }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Status and body of a request, such as `GET /api/me`, in the name of `token`; a `body` that is

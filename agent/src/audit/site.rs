@@ -193,6 +193,7 @@ impl Site {
             holdout: None,
             holdout_share: 0.0,
             redaction: None,
+            images: crate::config::Images::default(),
         };
         let lines = csv(shape, &present);
         import(&store, &row, &source, None, Format::Csv, Cursor::new(lines))

@@ -158,7 +158,8 @@ pub(super) struct RunArguments {
 Which columns identify item and subject is in agent.toml, [[project]]. Bad lines are reported by
 number and reason, the rest is imported, and the exit code is 1.")]
 pub(super) struct ImportArguments {
-    /// CSV (with a header) or JSON lines (.jsonl, .ndjson, .json); - is stdin
+    /// CSV (with a header) or JSON lines (.jsonl, .ndjson, .json), whose image and series fields name
+    /// files in its folder; a folder of images or series; - is stdin
     #[arg(required = true)]
     pub(super) paths: Vec<PathBuf>,
     /// The project

@@ -13,7 +13,9 @@ use crate::store::StoreError;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Items are shown to nobody until they are redacted. Reasons: too-long, residue (personal data was found again and
-again), failed (the engine failed), unreadable. Change the project's redaction settings, or the program, and --retry.")]
+again), failed (the engine failed), unreadable, image-not-redacted (nothing redacts pixels: where the steward lets
+people see the images of a project as they are, set images = \"as they are\" in its [[project]] of agent.toml). Change
+the project's settings, or the program, and --retry.")]
 pub(super) struct QuarantineArguments {
     /// The project
     #[arg(long)]
@@ -49,6 +51,12 @@ pub(super) fn quarantine(context: &Context, arguments: &QuarantineArguments) -> 
     }
     for (reason, items) in reasons {
         writeln!(out, "{reason}: {items}")?;
+        if reason == "image-not-redacted" {
+            writeln!(
+                out,
+                "  nothing redacts pixels; set images = \"as they are\" to show them all the same"
+            )?;
+        }
     }
     if again > 0 {
         writeln!(out, "{again} items are tried again")?;

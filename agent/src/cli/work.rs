@@ -15,7 +15,7 @@ use super::arguments::{Arguments, FormatName, ImportArguments, PrelabelArguments
 use super::{Context, Failure, Outcome, print_json, read_config};
 use crate::item::{self, CleanItem};
 use crate::prelabel::{self, Model, Shelf};
-use crate::source::{self, Format, LINE_BYTES_MAX, Made, Report};
+use crate::source::{self, Format, LINE_BYTES_MAX, Made, Report, Rules};
 use crate::store::Store;
 
 /// Records prelabeled at once.
@@ -44,17 +44,23 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
             Some(FormatName::Jsonl) => Format::JsonLines,
             None => Format::of(path),
         };
-        let report = source::import(&context.store, &project, rules, made, format, open(path)?)
-            .map_err(|error| match error {
-                source::ImportError::Store(_) => Failure::runtime(&error),
-                source::ImportError::Read(_)
-                | source::ImportError::NoColumn { .. }
-                | source::ImportError::Header(_) => {
-                    let mut failure = Failure::refused(&error);
-                    failure.message = format!("{}: {}", path.display(), failure.message);
-                    failure
-                }
-            })?;
+        let rules = Rules { source: rules, made, folder: folder(path) };
+        let done = if path.is_dir() {
+            source::import_folder(&context.store, &project, rules)
+        } else {
+            source::import_file(&context.store, &project, rules, format, open(path)?)
+        };
+        let report = done.map_err(|error| match error {
+            source::ImportError::Store(_) => Failure::runtime(&error),
+            source::ImportError::Read(_)
+            | source::ImportError::NoMediaField
+            | source::ImportError::NoColumn { .. }
+            | source::ImportError::Header(_) => {
+                let mut failure = Failure::refused(&error);
+                failure.message = format!("{}: {}", path.display(), failure.message);
+                failure
+            }
+        })?;
         if !import.json {
             tell(path, &report)?;
         }
@@ -65,6 +71,15 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
     }
     let bad = reports.iter().any(|(_, report)| report.bad > 0);
     Ok(if bad { exit::REFUSED } else { exit::DONE })
+}
+
+/// Where the files are that a file of items names: its own folder; stdin has none.
+fn folder(path: &Path) -> Option<&Path> {
+    if path.is_dir() {
+        return Some(path);
+    }
+    let folder = path.parent().filter(|_| path != Path::new("-"))?;
+    Some(if folder == Path::new("") { Path::new(".") } else { folder })
 }
 
 fn tell(path: &Path, report: &Report) -> io::Result<()> {

@@ -16,6 +16,7 @@ fn rules() -> Source {
         holdout: None,
         holdout_share: 0.0,
         redaction: None,
+        images: crate::config::Images::default(),
     }
 }
 
@@ -36,9 +37,12 @@ fn clean(scratch: &Scratch, row: &ProjectRow) {
         .store
         .tx("test", |tx| {
             for item in tx.items_in_stage(row.project, Stage::New, 0, 1000)? {
-                let clean = CleanItem::redact(&item, &row.definition, |text| {
-                    Ok::<_, StoreError>(text.to_owned())
-                })?;
+                let clean = CleanItem::redact(
+                    &item,
+                    &row.definition,
+                    |text| Ok::<_, StoreError>(text.to_owned()),
+                    |_| Ok(()),
+                )?;
                 clean.store(tx, &item)?;
             }
             Ok::<_, StoreError>(())

@@ -103,6 +103,7 @@ fn an_item_that_was_put_aside_is_left_out() {
         content: &[0xff],
         generator: None,
         made_for: None,
+        media: &[],
     };
     scratch
         .store
@@ -225,6 +226,7 @@ fn own_ids_come_from_the_sites_own_file() {
         holdout: None,
         holdout_share: 0.0,
         redaction: None,
+        images: crate::config::Images::default(),
     };
     let file = "id,age\n0,1\n7,3\nunknown,4\n,5\n";
     let ids = own_ids(&scratch.store, &row, &rules, source::Format::Csv, file.as_bytes()).unwrap();

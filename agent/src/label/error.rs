@@ -136,6 +136,6 @@ pub enum LabelError {
         /// The channel.
         channel: u16,
         /// How many channels there are.
-        channels: u16,
+        channels: usize,
     },
 }

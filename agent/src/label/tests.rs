@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::item::{Coding, Image};
+use crate::item::{Channel, Coding, Image};
 use crate::testing;
 
 /// [`testing::project`] with another task, and a scan and a curve beside its fields.
@@ -18,8 +18,14 @@ fn project(task: &str) -> Project {
 /// A note of eight code points in eleven bytes, a scan, and 100 values of two channels from 2 s on.
 fn item() -> CleanItem {
     let digest = Fixed([1; 32]);
-    let series =
-        Series { start: 2.0, step: 0.5, unit: "s".to_owned(), channels: 2, length: 100, digest };
+    let series = Series {
+        start: 2.0,
+        step: 0.5,
+        unit: "s".to_owned(),
+        length: 100,
+        digest,
+        channels: ["I", "II"].map(|name| Channel { name: name.into(), unit: "mV".into() }).into(),
+    };
     CleanItem::from_fields(vec![
         ("note".to_owned(), Value::Text("né café—".to_owned())),
         (

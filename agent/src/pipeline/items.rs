@@ -30,9 +30,12 @@ impl Pipeline {
         let mut done = Vec::with_capacity(rows.len());
         for row in rows {
             let mut replaced = Vec::new();
-            let clean = CleanItem::redact(&row, &project.definition, |text| {
-                redactor.clean(&row, text, &mut replaced)
-            });
+            let clean = CleanItem::redact(
+                &row,
+                &project.definition,
+                |text| redactor.clean(&row, text, &mut replaced),
+                |_| redactor.image(),
+            );
             done.push((row, clean, replaced));
         }
         self.store.tx("redacted", |tx| {

@@ -13,7 +13,7 @@ mod rounds;
 mod sessions;
 pub mod windows;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,6 +122,13 @@ impl Pipeline {
     #[must_use]
     pub fn with_redaction(mut self, files: BTreeMap<ProjectName, PathBuf>) -> Self {
         self.redactors = Redactors::new(files);
+        self
+    }
+
+    /// The same, with the projects whose images are shown as they are.
+    #[must_use]
+    pub fn with_images_of(mut self, projects: BTreeSet<ProjectName>) -> Self {
+        self.redactors = self.redactors.with_images_of(projects);
         self
     }
 
@@ -405,6 +412,8 @@ mod bundles;
 mod faults;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod kinds;
 #[cfg(test)]
 mod synthetic;
 #[cfg(test)]

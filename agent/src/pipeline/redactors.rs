@@ -1,10 +1,11 @@
 //! How the items of each project are redacted: by its settings file, read again when it changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use insitu_protocol::ids::ProjectName;
 
+use crate::config::Images;
 use crate::redact::{
     Engine, Hints, Mode, ModeName, Profile, Replacement, Settings, SiteKey, Stamp, Surrogates,
     Unclean, stamp,
@@ -19,6 +20,8 @@ const KEY_PURPOSE: &str = "redaction";
 #[derive(Debug, Default)]
 pub(super) struct Redactors {
     files: BTreeMap<ProjectName, PathBuf>,
+    /// Projects whose images are shown as they are.
+    images: BTreeSet<ProjectName>,
     /// What all engines share, once there was an item.
     engine: Option<Engine>,
     ready: BTreeMap<ProjectName, (Stamp, Option<Redactor>)>,
@@ -28,6 +31,7 @@ pub(super) struct Redactors {
 pub(super) struct Redactor {
     engine: Engine,
     mode: ModeName,
+    images: Images,
     key: SiteKey,
     surrogates: Surrogates,
 }
@@ -43,6 +47,8 @@ impl std::fmt::Debug for Redactor {
 pub(super) enum RedactError {
     #[error(transparent)]
     Unclean(#[from] Unclean),
+    #[error("the pixels of images are not redacted")]
+    Image,
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -52,6 +58,7 @@ impl RedactError {
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Unclean(unclean) => unclean.name(),
+            Self::Image => "image-not-redacted",
             Self::Store(_) => "unreadable",
         }
     }
@@ -60,6 +67,11 @@ impl RedactError {
 impl Redactors {
     pub(super) fn new(files: BTreeMap<ProjectName, PathBuf>) -> Self {
         Self { files, ..Self::default() }
+    }
+
+    /// The same, with the projects whose images are shown as they are.
+    pub(super) fn with_images_of(self, images: BTreeSet<ProjectName>) -> Self {
+        Self { images, ready: BTreeMap::new(), ..self }
     }
 
     /// The project's redactor; `None` while its settings are refused: its items then wait, since
@@ -90,11 +102,14 @@ impl Redactors {
                 },
             };
             let key = site_key(store)?;
+            let shown = self.images.contains(project);
+            let images = if shown { Images::AsTheyAre } else { Images::Quarantine };
             let engine = self.engine.get_or_insert_with(|| Engine::new(Profile::default()));
             let redactor = settings.map(|settings| Redactor {
                 surrogates: Surrogates::new(&key, settings.language),
                 engine: engine.with_profile(settings.profile),
                 mode: settings.mode,
+                images,
                 key,
             });
             self.ready.insert(project.clone(), (now, redactor));
@@ -104,6 +119,14 @@ impl Redactors {
 }
 
 impl Redactor {
+    /// Whether an image may be shown, whose pixels nothing redacts: only if the site says so.
+    pub(super) fn image(&self) -> Result<(), RedactError> {
+        match self.images {
+            Images::AsTheyAre => Ok(()),
+            Images::Quarantine => Err(RedactError::Image),
+        }
+    }
+
     /// A text of an item, clean; what got a surrogate is added to `replaced`.
     pub(super) fn clean(
         &self,

@@ -382,6 +382,7 @@ fn an_item_that_cannot_be_worked_on_holds_no_release_up() {
         content: &[0xff],
         generator: None,
         made_for: None,
+        media: &[],
     };
     let added = site.store().tx("test", |tx| tx.add_item(&broken)).unwrap();
     assert_eq!(added, crate::store::items::Addition::New);

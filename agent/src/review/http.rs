@@ -21,7 +21,7 @@ use rust_embed::RustEmbed;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Annotation, Card, Decision, ITEMS_MAX, ReviewError, token_hash};
+use super::{Annotation, Card, Decision, ITEMS_MAX, ReviewError, content, token_hash};
 use crate::label::{Label, task_json};
 use crate::prelabel::Prelabel;
 use crate::store::items::Stage;
@@ -69,6 +69,7 @@ pub fn router(desk: Desk) -> Router {
         .route("/api/projects", get(projects))
         .route("/api/projects/{project}/next", get(next))
         .route("/api/items/{item}/annotations", post(annotate))
+        .route("/api/items/{item}/fields/{name}", get(content::field))
         .route("/api/items/{item}/lease", post(open))
         .route("/api/items/{item}/requeue", post(requeue))
         .route("/api/annotations/{key}", delete(undo))
@@ -116,6 +117,7 @@ impl From<ReviewError> for Failure {
                 (StatusCode::NOT_FOUND, "GET /api/projects lists the projects")
             }
             ReviewError::UnknownItem => (StatusCode::NOT_FOUND, "ask for items again"),
+            ReviewError::UnknownField => (StatusCode::NOT_FOUND, "the card names its fields"),
             ReviewError::UnknownAnnotation => (StatusCode::NOT_FOUND, "it may be undone already"),
             ReviewError::Role { .. } => {
                 (StatusCode::FORBIDDEN, "annotators, experts and leads label items")
@@ -267,6 +269,7 @@ pub(crate) fn project_name(path: &str) -> Result<ProjectName, Failure> {
 
 fn shown(card: &Card, project: &ProjectRow) -> Value {
     let blind = card.lease.reading.is_blind();
+    let item = Fixed(card.row.opaque).to_hex();
     let fields: Vec<Value> = project
         .definition
         .fields
@@ -279,8 +282,10 @@ fn shown(card: &Card, project: &ProjectRow) -> Value {
                 FieldKind::Image => "image",
                 FieldKind::Series => "series",
             };
+            let value = card.content.value(field.name.as_str());
+            let value = value.map(|value| content::shown(&item, field.name.as_str(), value));
             json!({
-                "name": field.name, "title": field.title, "value": card.content.shown(field),
+                "name": field.name, "title": field.title, "value": value,
                 "unit": field.unit, "kind": kind,
             })
         })
@@ -296,7 +301,7 @@ fn shown(card: &Card, project: &ProjectRow) -> Value {
     };
     let readings = card.readings.iter().map(|label| json!({"label": label.to_json()}));
     json!({
-        "item": Fixed(card.row.opaque).to_hex(),
+        "item": item,
         "queue": match card.lease.reading {
             Reading::First | Reading::Second => "annotator",
             Reading::Expert => "expert",

@@ -4,6 +4,7 @@
 //! again, after a lost answer or a restart, is answered alike and stored once.
 
 mod answer;
+mod content;
 pub mod http;
 mod lead;
 mod past;
@@ -60,6 +61,9 @@ pub enum ReviewError {
     /// No such item.
     #[error("there is no such item")]
     UnknownItem,
+    /// No such field, or not one whose content is beside the card.
+    #[error("the item has no image or series of this name")]
+    UnknownField,
     /// No such annotation of this person.
     #[error("you have no annotation of this key")]
     UnknownAnnotation,

@@ -4,7 +4,9 @@
 //! never values. Only the fields that the project names are kept.
 
 pub(crate) mod csv;
+mod folder;
 mod json;
+pub mod media;
 
 use std::io::{self, BufRead};
 use std::path::Path;
@@ -21,6 +23,8 @@ use crate::store::{Store, StoreError};
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// Items in one transaction.
 const BATCH_ITEMS: usize = 500;
+/// Bytes of images and series that one transaction begins with at most; one item may exceed it.
+const BATCH_MEDIA_BYTES: usize = 64 * 1024 * 1024;
 /// Bad lines that a report lists; all are counted.
 pub const BAD_LINES_MAX: usize = 100;
 
@@ -111,11 +115,66 @@ pub enum LineError {
         /// The field.
         field: String,
     },
-    /// An image or a series, which a column of text does not hold.
-    #[error("field {field:?} cannot be read from a column of text")]
-    NotAValue {
+    /// A file, where items do not come from a folder.
+    #[error("field {field:?} names a file, which is read only from the folder of an import")]
+    NoFolder {
         /// The field.
         field: String,
+    },
+    /// A file that is not inside the folder of the import.
+    #[error("field {field:?} names a file outside the folder of the import")]
+    OutsideFolder {
+        /// The field.
+        field: String,
+    },
+    /// A file that is not there, or cannot be read, or is none.
+    #[error("field {field:?} names a file that cannot be read")]
+    UnreadableFile {
+        /// The field.
+        field: String,
+    },
+    /// A file over its limit.
+    #[error("field {field:?} names a file of {got_bytes} bytes where {limit_bytes} are allowed")]
+    TooLargeFile {
+        /// The field.
+        field: String,
+        /// Its size, as far as it was read.
+        got_bytes: u64,
+        /// The limit.
+        limit_bytes: u64,
+    },
+    /// A file that is no image.
+    #[error("field {field:?} names neither PNG nor JPEG")]
+    NotAnImage {
+        /// The field.
+        field: String,
+    },
+    /// An image without pixels, or with too many.
+    #[error(
+        "field {field:?} names an image of {got} pixels, 1 to {} are allowed",
+        media::PIXELS_MAX
+    )]
+    Pixels {
+        /// The field.
+        field: String,
+        /// Its pixels.
+        got: u64,
+    },
+    /// A file that is no series.
+    #[error("field {field:?} names no series: {what}")]
+    NotASeries {
+        /// The field.
+        field: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A series that is too long.
+    #[error("field {field:?} names a series of {got} values, {} are allowed", media::VALUES_MAX)]
+    Values {
+        /// The field.
+        field: String,
+        /// Its values, all channels together.
+        got: usize,
     },
     /// A label that names no class of the project.
     #[error("column {column:?} names none of the project's classes")]
@@ -149,9 +208,23 @@ pub enum ImportError {
     /// The header cannot be read.
     #[error("the header cannot be read: {0}")]
     Header(LineError),
+    /// A folder, where files could be of no field or of several.
+    #[error("a folder is for projects with exactly one image or series field")]
+    NoMediaField,
     /// The store failed.
     #[error("the items cannot be stored")]
     Store(#[from] StoreError),
+}
+
+/// What the records of a file mean.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules<'a> {
+    /// Which column is what.
+    pub source: &'a Source,
+    /// What is known of them as synthetic items, if they are.
+    pub made: Option<Made<'a>>,
+    /// Where the files are that image and series fields name; a stream has none.
+    pub folder: Option<&'a Path>,
 }
 
 /// One record: a value for each column that has one.
@@ -190,25 +263,70 @@ pub fn import(
     format: Format,
     reader: impl BufRead,
 ) -> Result<Report, ImportError> {
+    import_file(store, project, Rules { source, made, folder: None }, format, reader)
+}
+
+/// [`import`] of a file whose image and series fields name files in its folder.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_file(
+    store: &Store,
+    project: &ProjectRow,
+    rules: Rules<'_>,
+    format: Format,
+    reader: impl BufRead,
+) -> Result<Report, ImportError> {
+    import_records(store, project, rules, |mut take| match format {
+        Format::Csv => csv::read(reader, rules.source, &mut take),
+        Format::JsonLines => json::read(reader, &mut take),
+    })
+}
+
+/// Imports the images or series in the folder of `rules`, an item for each file: its path there is
+/// the item's id, and the first folder of the path, if there is one, the subject.
+///
+/// # Errors
+/// As [`import`]; [`ImportError::NoMediaField`].
+pub fn import_folder(
+    store: &Store,
+    project: &ProjectRow,
+    rules: Rules<'_>,
+) -> Result<Report, ImportError> {
+    let folder = rules.folder.ok_or(ImportError::NoMediaField)?;
+    import_records(store, project, rules, |mut take| {
+        folder::read(folder, &project.definition, rules.source, &mut take)
+    })
+}
+
+/// What takes one record after the other.
+type Take<'a> = &'a mut dyn FnMut(Record) -> Result<(), ImportError>;
+
+fn import_records(
+    store: &Store,
+    project: &ProjectRow,
+    rules: Rules<'_>,
+    read: impl FnOnce(Take<'_>) -> Result<(), ImportError>,
+) -> Result<Report, ImportError> {
     let mut report = Report::default();
     let mut batch = Vec::with_capacity(BATCH_ITEMS);
-    let mut take = |record: Record| {
+    let mut media_bytes = 0;
+    read(&mut |record: Record| {
         report.read += 1;
-        let item =
-            record.cells.and_then(|cells| raw_item(&project.definition, source, made, cells));
+        let item = record.cells.and_then(|cells| raw_item(&project.definition, rules, cells));
         match item {
-            Ok(item) => batch.push((record.line, item)),
+            Ok(item) => {
+                media_bytes += item.media_bytes();
+                batch.push((record.line, item));
+            }
             Err(reason) => report.refuse(record.line, reason),
         }
-        if batch.len() == BATCH_ITEMS {
+        if batch.len() == BATCH_ITEMS || media_bytes >= BATCH_MEDIA_BYTES {
+            media_bytes = 0;
             add(store, project, &mut batch, &mut report)?;
         }
         Ok(())
-    };
-    match format {
-        Format::Csv => csv::read(reader, source, &mut take),
-        Format::JsonLines => json::read(reader, &mut take),
-    }?;
+    })?;
     add(store, project, &mut batch, &mut report)?;
     // Some are found when their batch is added.
     report.bad_lines.sort_by_key(|bad| bad.line);
@@ -278,10 +396,10 @@ impl Report {
 
 fn raw_item(
     project: &Project,
-    source: &Source,
-    made: Option<Made<'_>>,
+    rules: Rules<'_>,
     cells: Vec<(String, Cell)>,
 ) -> Result<RawItem, LineError> {
+    let Rules { source, made, folder } = rules;
     let identify = |column: &str, what| {
         identity(&cells, column)
             .ok_or_else(|| LineError::Unidentified { column: column.to_owned(), what })
@@ -301,15 +419,28 @@ fn raw_item(
         None => None,
     };
     let mut fields = Vec::with_capacity(project.fields.len());
+    let mut media = Vec::new();
     for (name, cell) in cells {
         let Some(field) = project.field(&name) else { continue };
-        if let Some(value) = value(field.kind, &name, cell)? {
+        let read = match field.kind {
+            FieldKind::Image => media::image,
+            FieldKind::Series => media::series,
+            FieldKind::Number | FieldKind::Category | FieldKind::Text => {
+                if let Some(value) = value(field.kind, &name, cell)? {
+                    fields.push((name, value));
+                }
+                continue;
+            }
+        };
+        if let Some(path) = value(FieldKind::Text, &name, cell)? {
+            let (value, bytes) = read(&name, folder, &path.shown())?;
+            media.push((name.clone(), bytes));
             fields.push((name, value));
         }
     }
     let generator = made.map(|made| made.generator);
     let item = RawItem::new(id, subject, holdout, fields).held_out_by(source.holdout_milli());
-    Ok(item.made_by(generator).made_for(made_for))
+    Ok(item.made_by(generator).made_for(made_for).with_media(media))
 }
 
 /// The class that a column names, where it has a value.
@@ -346,12 +477,9 @@ fn value(kind: FieldKind, name: &str, cell: Cell) -> Result<Option<Value>, LineE
         (FieldKind::Number, Cell::Text(text)) => number(text.trim().parse().ok()),
         (FieldKind::Category, Cell::Text(text)) => Ok(Some(Value::Text(text.trim().to_owned()))),
         (FieldKind::Text, Cell::Text(text)) => Ok(Some(Value::Text(text))),
-        (FieldKind::Category | FieldKind::Text, Cell::Number(given)) => {
-            Ok(Some(Value::Text(given.to_string())))
-        }
-        (FieldKind::Image | FieldKind::Series, Cell::Text(_) | Cell::Number(_)) => {
-            Err(LineError::NotAValue { field: name.to_owned() })
-        }
+        // Of an image or a series, this is the path of its file.
+        (FieldKind::Image | FieldKind::Series, Cell::Text(text)) => Ok(Some(Value::Text(text))),
+        (_, Cell::Number(given)) => Ok(Some(Value::Text(given.to_string()))),
     }
 }
 
@@ -390,7 +518,7 @@ fn trimmed(line: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Holdout;
+    use crate::config::{Holdout, Images};
     use crate::item::CleanItem;
     use crate::store::items::Stage;
     use crate::store::tests::{Scratch, scratch};
@@ -404,6 +532,7 @@ mod tests {
             holdout: Some(Holdout { column: "split".to_owned(), value: "test".to_owned() }),
             holdout_share: 0.1,
             redaction: None,
+            images: Images::default(),
         }
     }
 
@@ -459,9 +588,12 @@ mod tests {
         let items =
             scratch.store.read("test", |tx| tx.items_in_stage(1, Stage::New, 0, 10)).unwrap();
         assert_eq!(items.iter().map(|item| item.holdout).collect::<Vec<_>>(), [false, true]);
-        let clean = CleanItem::redact(&items[0], &testing::project(), |text| {
-            Ok::<_, StoreError>(format!("<{text}>"))
-        })
+        let clean = CleanItem::redact(
+            &items[0],
+            &testing::project(),
+            |text| Ok::<_, StoreError>(format!("<{text}>")),
+            |_| Ok(()),
+        )
         .unwrap();
         assert_eq!(clean.value("age"), Some(&Value::Number(63.0)));
         assert_eq!(clean.value("sex"), Some(&Value::Text("male".to_owned())));

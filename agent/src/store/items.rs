@@ -90,6 +90,8 @@ pub struct NewItem<'a> {
     pub generator: Option<&'a str>,
     /// The class that it was made for, of a synthetic item.
     pub made_for: Option<u16>,
+    /// Images and series that lie beside it, by field.
+    pub media: &'a [(String, Vec<u8>)],
 }
 
 /// What became of an item to add.
@@ -186,6 +188,7 @@ impl Tx<'_> {
                 new.made_for
             ])?;
         if changed == 1 {
+            self.add_media(self.sql.last_insert_rowid(), &opaque, new.media)?;
             return Ok(Addition::New);
         }
         let synthetic: bool = self

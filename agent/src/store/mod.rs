@@ -15,6 +15,7 @@ pub mod functions;
 pub mod items;
 pub mod labels;
 pub mod ledger;
+pub mod media;
 pub mod meta;
 pub mod offers;
 pub mod orders;
@@ -62,6 +63,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_7.sql"),
     include_str!("schema_8.sql"),
     include_str!("schema_9.sql"),
+    include_str!("schema_10.sql"),
 ];
 
 /// Why the store could not do something.
