@@ -323,9 +323,10 @@ impl Shape {
                 *width > 0.0 && *height > 0.0 && [*x, *y].iter().chain(&far).all(|n| inside(*n))
             }
             Self::Polygon(points) => {
-                points.as_flattened().iter().all(|number| inside(*number))
-                    && points.iter().any(|point| point[0] != points[0][0])
-                    && points.iter().any(|point| point[1] != points[0][1])
+                let [left, up, right, down] = self.extent();
+                left < right
+                    && up < down
+                    && points.as_flattened().iter().all(|number| inside(*number))
             }
         }
     }

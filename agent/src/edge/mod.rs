@@ -303,12 +303,11 @@ fn body(project: &Project, said: &Said, now: i64) -> Result<Body, EdgeError> {
             return Err(EdgeError::Context { got });
         }
     }
-    let label = match &said.label {
-        Value::String(name) => {
-            let class = project.class_named(name);
-            Label::Class(class.ok_or(EdgeError::Label { classes: project.classes.len() })?)
-        }
-        other => Label::from_json(&project.task, other).map_err(ReviewError::Label)?,
+    let label = if let Value::String(name) = &said.label {
+        let class = project.class_named(name);
+        Label::Class(class.ok_or(EdgeError::Label { classes: project.classes.len() })?)
+    } else {
+        Label::from_json(&project.task, &said.label).map_err(ReviewError::Label)?
     };
     let at = said.at.map_or(now, |at| at.min(now));
     Ok(Body { label, at, seconds: said.seconds, context: said.context.clone() })

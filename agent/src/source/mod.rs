@@ -4,6 +4,7 @@
 //! never values. Only the fields that the project names are kept.
 
 pub(crate) mod csv;
+mod error;
 mod folder;
 mod json;
 pub mod media;
@@ -13,6 +14,7 @@ use std::path::Path;
 
 use insitu_protocol::project::{FieldKind, Project};
 
+pub use self::error::{ImportError, LineError};
 use crate::config::Source;
 use crate::item::{RawItem, Value};
 use crate::store::items::Addition;
@@ -69,151 +71,6 @@ pub struct BadLine {
     pub line: u64,
     /// What is wrong with it.
     pub reason: LineError,
-}
-
-/// What is wrong with a record. Names fields, never values.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum LineError {
-    /// Over [`LINE_BYTES_MAX`].
-    #[error("longer than {LINE_BYTES_MAX} bytes")]
-    TooLong,
-    /// Not UTF-8.
-    #[error("not UTF-8")]
-    Encoding,
-    /// A quotation mark that is not closed, or text after a closed one.
-    #[error("a quotation mark out of place")]
-    Quotation,
-    /// A record of another length than the header.
-    #[error("{got} columns where the header has {want}")]
-    Columns {
-        /// Columns found.
-        got: usize,
-        /// Columns of the header.
-        want: usize,
-    },
-    /// Not a JSON object.
-    #[error("not a JSON object")]
-    NotAnObject,
-    /// A list or an object where a plain value belongs.
-    #[error("field {field:?} holds a list or an object")]
-    Nested {
-        /// The field.
-        field: String,
-    },
-    /// The item or its subject has no identifier.
-    #[error("no value in column {column:?}, which identifies the {what}")]
-    Unidentified {
-        /// The column.
-        column: String,
-        /// Item or subject.
-        what: &'static str,
-    },
-    /// A number field that holds none.
-    #[error("field {field:?} is not a number")]
-    NotANumber {
-        /// The field.
-        field: String,
-    },
-    /// A file, where items do not come from a folder.
-    #[error("field {field:?} names a file, which is read only from the folder of an import")]
-    NoFolder {
-        /// The field.
-        field: String,
-    },
-    /// A file that is not inside the folder of the import.
-    #[error("field {field:?} names a file outside the folder of the import")]
-    OutsideFolder {
-        /// The field.
-        field: String,
-    },
-    /// A file that is not there, or cannot be read, or is none.
-    #[error("field {field:?} names a file that cannot be read")]
-    UnreadableFile {
-        /// The field.
-        field: String,
-    },
-    /// A file over its limit.
-    #[error("field {field:?} names a file of {got_bytes} bytes where {limit_bytes} are allowed")]
-    TooLargeFile {
-        /// The field.
-        field: String,
-        /// Its size, as far as it was read.
-        got_bytes: u64,
-        /// The limit.
-        limit_bytes: u64,
-    },
-    /// A file that is no image.
-    #[error("field {field:?} names neither PNG nor JPEG")]
-    NotAnImage {
-        /// The field.
-        field: String,
-    },
-    /// An image without pixels, or with too many.
-    #[error(
-        "field {field:?} names an image of {got} pixels, 1 to {} are allowed",
-        media::PIXELS_MAX
-    )]
-    Pixels {
-        /// The field.
-        field: String,
-        /// Its pixels.
-        got: u64,
-    },
-    /// A file that is no series.
-    #[error("field {field:?} names no series: {what}")]
-    NotASeries {
-        /// The field.
-        field: String,
-        /// What is wrong.
-        what: &'static str,
-    },
-    /// A series that is too long.
-    #[error("field {field:?} names a series of {got} values, {} are allowed", media::VALUES_MAX)]
-    Values {
-        /// The field.
-        field: String,
-        /// Its values, all channels together.
-        got: usize,
-    },
-    /// A label that names no class of the project.
-    #[error("column {column:?} names none of the project's classes")]
-    NotAClass {
-        /// The column.
-        column: String,
-    },
-    /// A synthetic item whose id a real one has.
-    #[error("a real item has this id, and never becomes a synthetic one")]
-    KnownAsReal,
-    /// A real item whose id a synthetic one has.
-    #[error("a synthetic item has this id, and never becomes a real one")]
-    KnownAsSynthetic,
-}
-
-/// Why an import stopped.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ImportError {
-    /// The file cannot be read.
-    #[error("the file cannot be read")]
-    Read(#[source] io::Error),
-    /// The header lacks a column that identifies items or subjects.
-    #[error("the file has no column {column:?}, which identifies the {what}")]
-    NoColumn {
-        /// The column.
-        column: String,
-        /// Item or subject.
-        what: &'static str,
-    },
-    /// The header cannot be read.
-    #[error("the header cannot be read: {0}")]
-    Header(LineError),
-    /// A folder, where files could be of no field or of several.
-    #[error("a folder is for projects with exactly one image or series field")]
-    NoMediaField,
-    /// The store failed.
-    #[error("the items cannot be stored")]
-    Store(#[from] StoreError),
 }
 
 /// What the records of a file mean.

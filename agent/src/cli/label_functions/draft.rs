@@ -94,6 +94,13 @@ fn project(context: &Context, arguments: &DraftArguments) -> Result<ProjectRow, 
     let row = context.store.read("project", |tx| tx.project(&arguments.project))?;
     let refused = |text| Failure::text(exit::REFUSED, text);
     let row = row.ok_or_else(|| refused(format!("there is no project {}", arguments.project)))?;
+    let task = &row.definition.task;
+    if !task.is_one_class() {
+        let (name, kind) = (&arguments.project, task.kind());
+        return Err(refused(format!(
+            "labels of {name} are of the kind {kind}, rules draft one class"
+        )));
+    }
     if let Some(bundle) = row.bundle {
         return Err(refused(format!(
             "{} has a model in use ({bundle}), whose prelabels would replace the drafts at once",
