@@ -130,6 +130,9 @@ pub struct Source {
     /// What becomes of its images, whose pixels nothing redacts.
     #[serde(default)]
     pub images: Images,
+    /// Whether prelabels may be made by a head of the site's own beside the bundle's.
+    #[serde(default)]
+    pub personal: bool,
 }
 
 /// What becomes of the images of a project.
@@ -310,6 +313,10 @@ impl Config {
     pub fn shown_images(&self) -> BTreeSet<ProjectName> {
         let shown = self.projects.iter().filter(|source| source.images == Images::AsTheyAre);
         shown.map(|source| source.name.clone()).collect()
+    /// The projects that are to have a head of the site's own.
+    pub fn personal(&self) -> BTreeSet<ProjectName> {
+        let wanted = self.projects.iter().filter(|source| source.personal);
+        wanted.map(|source| source.name.clone()).collect()
     }
 
     fn check(&self) -> Result<(), ConfigError> {

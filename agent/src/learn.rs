@@ -5,6 +5,7 @@
 //! one head is, and another ([`evaluation`]).
 
 pub mod evaluation;
+pub mod personal;
 
 use insitu_models::calibration::CalibrationError;
 use insitu_models::head::{Head, HeadError};

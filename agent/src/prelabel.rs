@@ -1,5 +1,6 @@
 //! Prelabels: a model's draft label for a clean item, with a calibrated confidence.
 
+pub mod personal;
 pub mod trial;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
+use crate::prelabel::personal::PersonalHead;
 use crate::store::StoreError;
+use crate::store::items::ItemRow;
 
 /// Folder of the bundles' objects in the data folder.
 const OBJECTS: &str = "objects";
@@ -155,6 +158,16 @@ impl Prelabel {
     }
 }
 
+/// What the bundle's own head says of an item, whatever was served in its place, else the prelabel:
+/// what statistics and campaigns go by. A head of the site's own knows everybody's labels; were it
+/// to decide what is counted, one subject's labels would move what is counted of others.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn of_bundle(row: &ItemRow) -> Result<Option<Prelabel>, StoreError> {
+    row.of_bundle.as_deref().or(row.prelabel.as_deref()).map(Prelabel::decode).transpose()
+}
+
 /// A prelabel with what its maker thinks of every class, and where it came from.
 #[derive(Clone, PartialEq)]
 pub struct Draft {
@@ -164,6 +177,9 @@ pub struct Draft {
     pub probabilities: Vec<f64>,
     /// Where a draft came from that no model made.
     pub origin: Option<Origin>,
+    /// What the bundle's own head says, where a personal head made the prelabel: statistics that
+    /// leave are about this one.
+    pub of_bundle: Option<Prelabel>,
 }
 
 /// Where a draft came from that no model made.
@@ -197,7 +213,7 @@ impl std::fmt::Debug for Draft {
 
 impl From<Prelabel> for Draft {
     fn from(prelabel: Prelabel) -> Self {
-        Self { prelabel, probabilities: Vec::new(), origin: None }
+        Self { prelabel, probabilities: Vec::new(), origin: None, of_bundle: None }
     }
 }
 
@@ -348,6 +364,14 @@ pub struct Model {
     predictor: Predictor,
     manifest: Manifest,
     bundle: Digest,
+    personal: Option<Personal>,
+}
+
+/// A head of the site's own at work.
+#[derive(Debug)]
+struct Personal {
+    head: Head,
+    maker: Digest,
 }
 
 impl Model {
@@ -360,6 +384,7 @@ impl Model {
             predictor: Predictor::load(engine, bundle)?,
             manifest: bundle.manifest().clone(),
             bundle: bundle.id(),
+            personal: None,
         })
     }
 
@@ -373,27 +398,54 @@ impl Model {
         &self.manifest
     }
 
+    /// Lets a head of the site's own make prelabels from now on, or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for one that does not fit; the bundle's head serves then.
+    pub fn serve(&mut self, personal: Option<&PersonalHead>) -> Result<(), StoreError> {
+        self.personal = None;
+        if let Some(personal) = personal
+            && let Some(head) = personal.head(self.predictor.head())?
+        {
+            self.personal = Some(Personal { head, maker: personal.maker(&self.bundle) });
+        }
+        Ok(())
+    }
+
+    /// What makes prelabels: the bundle, or a head of the site's own.
+    pub fn maker(&self) -> Digest {
+        self.personal.as_ref().map_or(self.bundle, |personal| personal.maker)
+    }
+
     /// Prelabels items.
     ///
     /// # Errors
     /// [`ModelError::Predict`].
     pub fn prelabel(&mut self, items: &[CleanItem]) -> Result<Vec<Draft>, ModelError> {
-        Ok(self
-            .predictions(items)?
-            .into_iter()
-            .map(|prediction| Draft {
-                prelabel: Prelabel {
-                    label: Label::Class(u16::try_from(prediction.class).unwrap_or(NO_CLASS)),
-                    confidence: prediction.confidence,
-                    bundle: self.bundle,
-                },
-                probabilities: prediction.probabilities,
-                origin: None,
-            })
-            .collect())
+        let features = self.features(items)?;
+        let rows = features.chunks_exact(self.manifest.features);
+        rows.map(|row| self.draft(row)).collect()
     }
 
-    /// The head in use, over the features that [`Model::features`] gives.
+    fn draft(&self, features: &[f32]) -> Result<Draft, ModelError> {
+        let draft = |prediction: Prediction, maker| Draft {
+            prelabel: Prelabel {
+                label: Label::Class(u16::try_from(prediction.class).unwrap_or(NO_CLASS)),
+                confidence: prediction.confidence,
+                bundle: maker,
+            },
+            probabilities: prediction.probabilities,
+            origin: None,
+            of_bundle: None,
+        };
+        let global = draft(self.predictor.judge(features)?, self.bundle);
+        let Some(Personal { head, maker }) = &self.personal else { return Ok(global) };
+        let own = Prediction::of(head, &self.manifest.calibration, features)
+            .map_err(|source| PredictError::Head { source })?;
+        Ok(Draft { of_bundle: Some(global.prelabel), ..draft(own, *maker) })
+    }
+
+    /// The bundle's head, over the features that [`Model::features`] gives.
     pub fn head(&self) -> &Head {
         self.predictor.head()
     }
@@ -470,7 +522,7 @@ mod tests {
     #[test]
     fn probabilities_survive_the_store_or_are_not_taken() {
         let prelabel = Prelabel::for_test(1, 0.5, 9);
-        let draft = Draft { prelabel, probabilities: vec![0.1, 0.7, 0.2], origin: None };
+        let draft = Draft { probabilities: vec![0.1, 0.7, 0.2], ..prelabel.into() };
         let bytes = draft.encode_probabilities().unwrap();
         let read = decode_probabilities(&bytes, 3).unwrap();
         assert!(read.iter().zip(&draft.probabilities).all(|(a, b)| (a - b).abs() < 1e-7));

@@ -75,10 +75,12 @@ pub fn place(
     let second =
         route == Route::Annotator && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
     let (probabilities, origin) = (draft.encode_probabilities(), draft.encode_origin()?);
+    let of_bundle = draft.of_bundle.as_ref().map(Prelabel::encode).transpose()?;
     let placement = Placement {
         item: row.item,
         opaque: row.opaque,
         prelabel: &draft.prelabel.encode()?,
+        of_bundle: of_bundle.as_deref(),
         probabilities: probabilities.as_deref(),
         origin: origin.as_deref(),
         lasting: draft.is_lasting(),

@@ -304,7 +304,8 @@ async fn work(
     .with_redaction(agent.config.redaction_files())
     .with_images_of(agent.config.shown_images())
     .politely(Manners::new(agent.config.polite.clone()))
-    .with_trials(trial);
+    .with_trials(trial)
+    .with_personal(agent.config.personal());
     while !shutdown.is_requested() {
         let (back, outcome) = tokio::task::spawn_blocking(move || {
             let outcome = pipeline.tick();

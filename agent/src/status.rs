@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::config::{Config, Limits, Source};
 use crate::outbox;
+use crate::prelabel::personal::{PersonalHead, Standing};
 use crate::redact::{Settings, SettingsError};
 use crate::release::{YEAR_SECONDS, epsilon};
 use crate::store::campaigns::CampaignState;
@@ -123,6 +124,8 @@ pub struct ProjectStatus {
     pub done: u64,
     /// The open statistics window.
     pub window: u32,
+    /// The head of the site's own, where there is one for the bundle in use.
+    pub personal: Option<Standing>,
     /// Synthetic items; no other figure counts them.
     pub synthetic: SyntheticCounts,
 }
@@ -336,6 +339,7 @@ fn project(tx: &Tx<'_>, row: &ProjectRow) -> Result<ProjectStatus, StoreError> {
         corrected,
         done: count(Stage::Done),
         window: row.window,
+        personal: PersonalHead::load(tx, row)?.map(|head| head.standing()),
         synthetic: tx.synthetic_counts(row.project)?,
     })
 }

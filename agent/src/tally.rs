@@ -18,10 +18,10 @@ use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 
 use crate::item::CleanItem;
-use crate::prelabel::Prelabel;
+use crate::prelabel::{Prelabel, of_bundle};
 use crate::review::{Correction, item_ref, reads};
 use crate::route::label_of_record;
-use crate::store::items::WindowItem;
+use crate::store::items::{ItemRow, WindowItem};
 use crate::store::labels::{Reading, Verdict};
 use crate::store::orders::ProjectRow;
 use crate::store::{StoreError, Tx};
@@ -289,7 +289,7 @@ pub fn campaign(
         let stored =
             tx.item(*item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
         refs.push((SubjectRef(stored.subject), ItemRef(item_ref(&stored.opaque))));
-        outcomes.push(outcome(tx, order, *item, stored.prelabel.as_deref())?);
+        outcomes.push(outcome(tx, order, &stored)?);
     }
     let kept = select(&contribution_key(tx), &campaign_name(order), ItemsPerSubject::ONE, &refs);
     let mut counts = vec![0; 3];
@@ -312,13 +312,8 @@ pub fn campaign(
 }
 
 /// Which cell of `[waiting, kept, changed]` an item of a campaign adds to.
-fn outcome(
-    tx: &Tx<'_>,
-    order: &CampaignOrder,
-    item: i64,
-    prelabel: Option<&[u8]>,
-) -> Result<usize, StoreError> {
-    let annotations = tx.annotations_of(item)?;
+fn outcome(tx: &Tx<'_>, order: &CampaignOrder, item: &ItemRow) -> Result<usize, StoreError> {
+    let annotations = tx.annotations_of(item.item)?;
     let reads = reads(&annotations)?;
     let answer = annotations.iter().position(|annotation| {
         annotation.reading == Reading::Campaign
@@ -326,7 +321,7 @@ fn outcome(
             && annotation.campaign == Some(order.campaign.0)
     });
     let Some(answer) = answer else { return Ok(0) };
-    let prelabel = prelabel.map(Prelabel::decode).transpose()?;
+    let prelabel = of_bundle(item)?;
     let before =
         label_of_record(&reads[..answer]).or_else(|| prelabel.as_ref().map(Prelabel::label));
     let kept = before.zip(reads[answer].label.as_ref()).is_some_and(|(a, b)| a.agrees(b));

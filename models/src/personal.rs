@@ -9,16 +9,16 @@
 
 use crate::head::{Head, HeadError, narrow};
 
-/// Parts into which a site's items are cut to choose the share.
+/// Parts into which a site's items are cut to choose the share where none are held out.
 const FOLDS: usize = 4;
 /// Fewest items of a site for a head of its own; below it the federation's stays.
 pub const ITEMS_MIN: usize = 2 * FOLDS;
 /// Shares of the site's own head to choose from; the least wins a tie.
 const SHARES: [f64; 5] = [0.0, 0.25, 0.5, 0.75, 1.0];
 /// Steps of a fit.
-const STEPS: u32 = 60;
+pub const STEPS: u32 = 60;
 /// Weight of the squared distance to the federation's head.
-const PROXIMAL: f64 = 1e-3;
+pub const PROXIMAL: f64 = 1e-3;
 
 /// A labelled item: its features and its class.
 pub type Item<'a> = (&'a [f32], usize);
@@ -32,35 +32,109 @@ pub struct Personal {
     pub share: f64,
 }
 
-/// Descends from `start` along the mean cross entropy of `items` plus
-/// `proximal`/2·‖W − start‖², full batch, `steps` steps.
-///
-/// The curvature of a softmax over K classes is of the order 1/K for features of length at most 1;
-/// the step is its inverse.
+/// How right the federation's head and a mix are on items that neither was fitted to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Choice {
+    /// Share of the site's own head in the mix.
+    pub share: f64,
+    /// Held-out items.
+    pub items: usize,
+    /// Of them, those about which the federation's head is right.
+    pub right_global: usize,
+    /// Of them, those about which the mix is right.
+    pub right_mixed: usize,
+}
+
+/// A descent that is taken a step at a time, so that the caller may do other things between them.
+#[derive(Clone, Debug)]
+pub struct Fit {
+    start: Head,
+    head: Head,
+    proximal: f64,
+}
+
+impl Fit {
+    /// A descent that begins at `start` and is held near it by `proximal`.
+    pub fn new(start: &Head, proximal: f64) -> Self {
+        Self { start: start.clone(), head: start.clone(), proximal }
+    }
+
+    /// One step along the mean cross entropy of `items` plus `proximal`/2·‖W − start‖²; without
+    /// items none.
+    ///
+    /// The curvature of a softmax over K classes is of the order 1/K for features of length at most
+    /// 1; the step is its inverse.
+    ///
+    /// # Errors
+    /// [`HeadError`] for an item that does not fit; the head is as it was.
+    pub fn step(&mut self, items: &[Item<'_>]) -> Result<(), HeadError> {
+        if items.is_empty() {
+            return Ok(());
+        }
+        let rate = 1.0 / (1.0 / self.start.classes() as f64 + self.proximal);
+        let gradient = self.head.subject_gradient(items.iter().copied())?;
+        let count = items.len() as f64;
+        let next = self.head.weights().iter().zip(self.start.weights()).zip(&gradient);
+        let next = next.map(|((weight, origin), gradient)| {
+            let (weight, origin) = (f64::from(*weight), f64::from(*origin));
+            let slope = f64::from(*gradient) / count + self.proximal * (weight - origin);
+            narrow(weight - rate * slope)
+        });
+        self.head = Head::new(self.head.classes(), self.head.features(), next.collect())?;
+        Ok(())
+    }
+
+    /// Where the descent is.
+    pub fn head(&self) -> &Head {
+        &self.head
+    }
+}
+
+/// Descends from `start` for `steps` steps of a [`Fit`].
 ///
 /// # Errors
 /// [`HeadError`] for an item that does not fit; without items the head stays as it is.
 pub fn fit(start: &Head, items: &[Item<'_>], steps: u32, proximal: f64) -> Result<Head, HeadError> {
-    if items.is_empty() {
-        return Ok(start.clone());
-    }
-    let rate = 1.0 / (1.0 / start.classes() as f64 + proximal);
-    let mut head = start.clone();
+    let mut fit = Fit::new(start, proximal);
     for _ in 0..steps {
-        let gradient = head.subject_gradient(items.iter().copied())?;
-        let count = items.len() as f64;
-        let next = head.weights().iter().zip(start.weights()).zip(&gradient);
-        let next = next.map(|((weight, origin), gradient)| {
-            let (weight, origin) = (f64::from(*weight), f64::from(*origin));
-            let slope = f64::from(*gradient) / count + proximal * (weight - origin);
-            narrow(weight - rate * slope)
-        });
-        head = Head::new(head.classes(), head.features(), next.collect())?;
+        fit.step(items)?;
     }
-    Ok(head)
+    Ok(fit.head)
 }
 
-/// Fits a site's own head and mixes it with the federation's.
+/// Chooses the share of a site's own head by items that it was not fitted to.
+///
+/// A share above zero must mend more items than it breaks by what chance alone would do: by more
+/// than one deviation of a fair coin over the items about which the two heads differ in being right
+/// (the sign test: McNemar, *Note on the sampling error of the difference between correlated
+/// proportions*, 1947). Of those that do, the one that is right most often; the least wins a tie.
+/// The accuracy of the mix is a little flattered by having been chosen on the same items.
+///
+/// # Errors
+/// [`HeadError`] for an item that does not fit.
+pub fn choose(global: &Head, own: &Head, held_out: &[Item<'_>]) -> Result<Choice, HeadError> {
+    let right = |head: &Head| -> Result<Vec<bool>, HeadError> {
+        held_out.iter().map(|(features, class)| Ok(head.best(features)? == *class)).collect()
+    };
+    let count = |right: &[bool]| right.iter().filter(|right| **right).count();
+    let of_global = right(global)?;
+    let (items, right_global) = (held_out.len(), count(&of_global));
+    let mut best = Choice { share: 0.0, items, right_global, right_mixed: right_global };
+    for share in SHARES {
+        let of_mix = right(&mix(global, own, share)?)?;
+        let right_mixed = count(&of_mix);
+        let differ = of_mix.iter().zip(&of_global).filter(|(mix, global)| mix != global).count();
+        let gain = right_mixed.saturating_sub(right_global);
+        // gain > √differ, in integers
+        if gain * gain > differ && right_mixed > best.right_mixed {
+            best = Choice { share, right_mixed, ..best };
+        }
+    }
+    Ok(best)
+}
+
+/// Fits a site's own head and mixes it with the federation's, by a share that cross-validation over
+/// the same items chooses.
 ///
 /// # Errors
 /// [`HeadError`] for an item that does not fit.
@@ -89,7 +163,10 @@ pub fn personalise(global: &Head, items: &[Item<'_>]) -> Result<Personal, HeadEr
 }
 
 /// `(1 − share)·global + share·own`.
-fn mix(global: &Head, own: &Head, share: f64) -> Result<Head, HeadError> {
+///
+/// # Errors
+/// [`HeadError`] when the two have different shapes.
+pub fn mix(global: &Head, own: &Head, share: f64) -> Result<Head, HeadError> {
     let pairs = global.weights().iter().zip(own.weights());
     let weights = pairs
         .map(|(global, own)| narrow(f64::from(*global) * (1.0 - share) + f64::from(*own) * share));
@@ -150,5 +227,32 @@ mod tests {
         let (near, far) = (distance(10.0), distance(0.0));
         assert!(near < 0.1 * far && near > 0.0, "{near} and {far}");
         assert_eq!(fit(&global(), &[], 9, 0.0).unwrap(), global());
+    }
+
+    #[test]
+    fn held_out_items_choose_the_share_and_chance_does_not() {
+        let (train, held_out) = (items(true), items(true));
+        let own = fit(&global(), &borrowed(&train), STEPS, PROXIMAL).unwrap();
+        let choice = choose(&global(), &own, &borrowed(&held_out)).unwrap();
+        assert!(choice.share >= 0.5, "{choice:?}");
+        assert_eq!((choice.items, choice.right_global, choice.right_mixed), (16, 0, 16));
+        // Where the federation's head is right, or there is nothing to judge by, it stays.
+        let choice = choose(&global(), &own, &borrowed(&items(false))).unwrap();
+        assert_eq!((choice.share, choice.right_global, choice.right_mixed), (0.0, 16, 16));
+        assert_eq!(choose(&global(), &own, &[]).unwrap().share, 0.0);
+        // One item more is what chance gives: 1 mended of 1 that differs.
+        let mut mixed = items(false);
+        mixed[0].1 = 1 - mixed[0].1;
+        let one: Vec<_> = mixed.iter().map(|(f, c)| (f.as_slice(), *c)).take(1).collect();
+        let choice = choose(&global(), &own, &one).unwrap();
+        assert_eq!((choice.share, choice.right_global, choice.right_mixed), (0.0, 0, 0));
+    }
+
+    #[test]
+    fn a_fit_is_the_same_step_by_step_and_every_time() {
+        let items = items(true);
+        let mut stepped = Fit::new(&global(), PROXIMAL);
+        (0..STEPS).for_each(|_| stepped.step(&borrowed(&items)).unwrap());
+        assert_eq!(*stepped.head(), fit(&global(), &borrowed(&items), STEPS, PROXIMAL).unwrap());
     }
 }

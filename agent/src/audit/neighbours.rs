@@ -179,6 +179,7 @@ fn neighbours(bundle: &insitu_models::bundle::Bundle, items: &[Item], gone: u8) 
         holdout_share: HOLDOUT_SHARE,
         redaction: None,
         images: crate::config::Images::default(),
+        personal: false,
     };
     let mut lines = format!("id,{SUBJECT_COLUMN},code,copy\n");
     for (index, Item { subject, code, copy, .. }) in items.iter().enumerate() {

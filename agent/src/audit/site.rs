@@ -194,6 +194,7 @@ impl Site {
             holdout_share: 0.0,
             redaction: None,
             images: crate::config::Images::default(),
+            personal: false,
         };
         let lines = csv(shape, &present);
         import(&store, &row, &source, None, Format::Csv, Cursor::new(lines))

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{CampaignsCommand, ModelsCommand};
 use super::{Context, Failure, Outcome, print_json, table};
+use crate::prelabel::personal::Standing;
 use crate::status::{self, CampaignStatus, SessionStatus, Status};
 use crate::store::StoreError;
 use crate::store::campaigns::{CampaignRow, CampaignState};
@@ -118,6 +119,9 @@ fn tell_projects(status: &Status) -> io::Result<()> {
     ];
     table::print(&heading, &rows)?;
     for project in &status.projects {
+        if let Some(standing) = &project.personal {
+            writeln!(io::stdout(), "{}: {}", project.name, personal(standing))?;
+        }
         let SyntheticCounts { items, waiting, validated } = project.synthetic;
         if items > 0 {
             let name = &project.name;
@@ -128,6 +132,26 @@ fn tell_projects(status: &Status) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A personal head in words.
+fn personal(standing: &Standing) -> String {
+    let Standing { share, lessons, held_out, accuracy_global, accuracy_personal } = standing;
+    let (Some(global), Some(personal)) = (accuracy_global, accuracy_personal) else {
+        return "no personal head yet: it needs corrected items of the hold-out".to_owned();
+    };
+    let held_out = format!("{held_out} held-out items");
+    if *share > 0.0 {
+        format!(
+            "personal head from {lessons} corrections at weight {share}: right on {personal:.3} of \
+             {held_out}, the model alone on {global:.3}"
+        )
+    } else {
+        format!(
+            "personal head from {lessons} corrections at weight 0: no better on {held_out} than \
+             the model alone, right on {global:.3}"
+        )
+    }
 }
 
 fn tell_rest(status: &Status) -> io::Result<()> {

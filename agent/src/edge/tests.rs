@@ -17,6 +17,7 @@ fn rules() -> Source {
         holdout_share: 0.0,
         redaction: None,
         images: crate::config::Images::default(),
+        personal: false,
     }
 }
 

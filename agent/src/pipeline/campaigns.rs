@@ -8,7 +8,7 @@ use insitu_protocol::ids::CampaignId;
 use super::{Pipeline, PipelineError};
 use crate::item::CleanItem;
 use crate::outbox::{self, OutboxError};
-use crate::prelabel::Prelabel;
+use crate::prelabel::{Prelabel, of_bundle};
 use crate::release::{self, Release, ReleaseError};
 use crate::store::campaigns::{CampaignRow, CampaignState};
 use crate::store::items::{ItemRow, WindowItem};
@@ -47,7 +47,7 @@ impl Pipeline {
                 let page = tx.routed_items(row.project, last, PAGE_ROWS)?;
                 for item in &page {
                     last = item.item;
-                    let prelabel = item.prelabel.as_deref().map(Prelabel::decode).transpose()?;
+                    let prelabel = of_bundle(item)?;
                     let bins = CleanItem::load(item)?.bins(&project.definition);
                     let class = prelabel.as_ref().and_then(Prelabel::class);
                     let milli = prelabel.as_ref().map(Prelabel::confidence_milli);

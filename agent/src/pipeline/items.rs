@@ -66,17 +66,25 @@ impl Pipeline {
             return Ok(true);
         }
         let Some(bundle) = project.bundle else { return self.hand_over(project) };
-        let rows = self.store.read("clean items", |tx| {
+        let wants = self.personals.wants(&project.definition.name);
+        let (maker, rows) = self.store.read("clean items", |tx| {
+            let maker = if wants { tx.maker(project.project, &bundle)? } else { bundle };
             let fresh = tx.items_in_stage(project.project, Stage::Clean, 0, BATCH_ITEMS)?;
             if !fresh.is_empty() {
-                return Ok(fresh);
+                return Ok((maker, fresh));
             }
-            tx.items_of_other_bundle(project.project, &bundle.0, 0, BATCH_ITEMS, now)
+            let others =
+                tx.items_of_other_bundle(project.project, &maker.0, 0, BATCH_ITEMS, now)?;
+            Ok::<_, StoreError>((maker, others))
         })?;
         if rows.is_empty() {
             return Ok(false);
         }
         let items = rows.iter().map(CleanItem::load).collect::<Result<Vec<_>, StoreError>>()?;
+        let serves = self.model(project, now)?.map(|model| model.maker());
+        if serves.is_some_and(|serves| serves != maker) {
+            self.serve_personal(project, now)?;
+        }
         let Some(model) = self.model(project, now)? else { return Ok(false) };
         let drafts = model.prelabel(&items)?;
         let placed = place(&self.store, project, rows.iter().zip(drafts), now)?;

@@ -8,6 +8,7 @@ mod campaigns;
 mod evaluations;
 mod heads;
 mod items;
+mod personal;
 pub(crate) mod redactors;
 mod rounds;
 mod sessions;
@@ -28,6 +29,7 @@ use crate::downlink::Judge;
 use crate::edge;
 use crate::learn::{self, LearnError};
 use crate::outbox::OutboxError;
+use crate::pipeline::personal::Personals;
 use crate::pipeline::redactors::Redactors;
 use crate::polite::{Manners, Reason, URGENT_SECONDS, Work};
 use crate::prelabel::trial::Trial;
@@ -62,6 +64,7 @@ pub struct Pipeline {
     window_retry_at: BTreeMap<i64, i64>,
     manners: Manners,
     trial: Option<Trial>,
+    personals: Personals,
     /// Whether heads wait in this tick.
     training_waits: bool,
     waits: Vec<Wait>,
@@ -113,6 +116,7 @@ impl Pipeline {
             window_retry_at: BTreeMap::new(),
             manners: Manners::new(Polite { enabled: false, ..Polite::default() }),
             trial: None,
+            personals: Personals::default(),
             training_waits: false,
             waits: Vec::new(),
         }
@@ -142,6 +146,12 @@ impl Pipeline {
     #[must_use]
     pub fn with_trials(self, trial: Option<Trial>) -> Self {
         Self { trial, ..self }
+    }
+
+    /// The same pipeline, which fits a head of the site's own for each of these projects.
+    #[must_use]
+    pub fn with_personal(self, projects: BTreeSet<ProjectName>) -> Self {
+        Self { personals: Personals::new(projects), ..self }
     }
 
     /// What waited in the last tick, and why.
@@ -178,6 +188,7 @@ impl Pipeline {
         if !self.training_waits {
             outcome = both(outcome, self.work_on_rounds(now));
             outcome = both(outcome, self.work_on_evaluations(now));
+            outcome = both(outcome, self.work_on_personal(now));
         }
         outcome = both(outcome, self.work_on_sessions(now));
         both(outcome, self.work_on_campaigns(now).map(|()| false))

@@ -44,6 +44,7 @@ use self::people::People;
 use self::progress::Progress;
 use self::snapshot::Snapshot;
 use self::synthetic::Synthetic;
+use crate::prelabel::personal::{PersonalHead, Standing};
 use crate::review::ReviewError;
 use crate::store::Store;
 
@@ -85,6 +86,8 @@ pub struct Report {
     people: People,
     calibration: Calibration,
     progress: Progress,
+    /// The head of the site's own that makes its prelabels, where there is one.
+    personal: Option<Standing>,
     /// Of synthetic items, where there are any. All else is about real ones.
     synthetic: Option<Synthetic>,
     #[serde(skip)]
@@ -114,6 +117,9 @@ impl Report {
             people: People::of(&snapshot),
             calibration: Calibration::of(&snapshot),
             progress: Progress::of(&snapshot, now),
+            personal: store
+                .read("personal head", |tx| PersonalHead::load(tx, &snapshot.project))?
+                .map(|head| head.standing()),
             synthetic: Synthetic::read(store, &snapshot.project)?,
             label_errors: LabelErrors::of(&snapshot, store)?,
             next: Next::of(&snapshot, store)?,

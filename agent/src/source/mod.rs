@@ -390,6 +390,7 @@ mod tests {
             holdout_share: 0.1,
             redaction: None,
             images: Images::default(),
+            personal: false,
         }
     }
 

@@ -128,6 +128,8 @@ pub struct ItemRow {
     pub content: Vec<u8>,
     /// Encoded prelabel.
     pub prelabel: Option<Vec<u8>>,
+    /// Encoded prelabel by the bundle's own head, where a personal head made [`ItemRow::prelabel`].
+    pub of_bundle: Option<Vec<u8>>,
     /// Encoded probabilities of all classes, of a prelabel whose maker gave them.
     pub probabilities: Option<Vec<u8>>,
     /// Encoded origin of a draft that no model made.
@@ -159,7 +161,7 @@ pub struct WindowItem {
 }
 
 /// The columns of an [`ItemRow`], of `items i`.
-pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for";
+pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for, i.of_bundle";
 
 impl Tx<'_> {
     /// Adds an item, unless its project has one with the same source.
@@ -374,6 +376,7 @@ impl Tx<'_> {
         let prelabel: Option<Vec<u8>> = row.get(10)?;
         let (probabilities, origin): (Option<Vec<u8>>, Option<Vec<u8>>) =
             (row.get(12)?, row.get(13)?);
+        let of_bundle: Option<Vec<u8>> = row.get(16)?;
         let opened = |column, sealed: Option<Vec<u8>>| {
             sealed.map(|sealed| self.open(cell(&opaque, column), &sealed)).transpose()
         };
@@ -394,6 +397,7 @@ impl Tx<'_> {
             second: row.get(7)?,
             content,
             prelabel: opened("prelabel", prelabel)?,
+            of_bundle: opened("of_bundle", of_bundle)?,
             probabilities: opened("probabilities", probabilities)?,
             origin: opened("origin", origin)?,
             wanted: row.get(14)?,

@@ -20,6 +20,7 @@ pub mod meta;
 pub mod offers;
 pub mod orders;
 pub mod peers;
+pub mod personal;
 pub mod placements;
 pub mod quality;
 pub mod quarantine;
@@ -64,6 +65,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_8.sql"),
     include_str!("schema_9.sql"),
     include_str!("schema_10.sql"),
+    include_str!("schema_11.sql"),
 ];
 
 /// Why the store could not do something.

@@ -193,7 +193,7 @@ impl Tx<'_> {
         Ok(all)
     }
 
-    /// Makes a bundle the one in use.
+    /// Makes a bundle the one in use. A head of the site's own beside another is dropped.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -202,6 +202,7 @@ impl Tx<'_> {
             "UPDATE projects SET bundle = ?1 WHERE project = ?2",
             params![bundle.0, project],
         )?;
+        self.drop_personal_head(project)?;
         Ok(())
     }
 

@@ -14,6 +14,8 @@ pub struct Placement<'a> {
     pub opaque: [u8; 16],
     /// Encoded prelabel.
     pub prelabel: &'a [u8],
+    /// Encoded prelabel by the bundle's own head, where a personal head made that one.
+    pub of_bundle: Option<&'a [u8]>,
     /// Encoded probabilities of all classes.
     pub probabilities: Option<&'a [u8]>,
     /// Encoded origin, where no model made it.
@@ -41,11 +43,12 @@ impl Tx<'_> {
         let probabilities =
             placement.probabilities.map(|p| seal("probabilities", p)).transpose()?;
         let origin = placement.origin.map(|origin| seal("origin", origin)).transpose()?;
+        let of_bundle = placement.of_bundle.map(|own| seal("of_bundle", own)).transpose()?;
         let changed = self
             .sql
             .prepare_cached(
                 "UPDATE items SET prelabel = ?1, bundle = ?2, route = ?3, second = ?4, stage = ?5,
-                   probabilities = ?8, origin = ?9, lasting = ?10
+                   probabilities = ?8, origin = ?9, lasting = ?10, of_bundle = ?11
                  WHERE item = ?6 AND stage IN (1, 2, 3, 5)
                    AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)
                    AND NOT EXISTS
@@ -61,7 +64,8 @@ impl Tx<'_> {
                 now,
                 probabilities,
                 origin,
-                placement.lasting
+                placement.lasting,
+                of_bundle
             ])?;
         Ok(changed == 1)
     }

@@ -66,6 +66,7 @@ pub(super) fn draft(
             prelabel: Prelabel::by_other(classes[best[0]], row[best[0]], digest),
             probabilities: spread(row, &classes, project.definition.classes.len()),
             origin: Some(Origin::Rules { functions }),
+            of_bundle: None,
         })
     };
     let drafts: Vec<Option<Draft>> = (0..items.len()).map(of).collect();

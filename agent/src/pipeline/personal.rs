@@ -1,0 +1,140 @@
+//! Heads of the site's own, where its steward wants them: fitted when there is nothing else to do,
+//! one at a time, and again when the site has a tenth more labels or another bundle.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use insitu_protocol::ids::ProjectName;
+
+use super::{Pipeline, PipelineError};
+use crate::learn::personal::Fitting;
+use crate::prelabel::personal::PersonalHead;
+use crate::store::orders::ProjectRow;
+use crate::store::{StoreError, explain};
+
+/// How often a project's labels are counted, seconds.
+const LOOK_SECONDS: i64 = 60;
+/// A head is fitted again after so many new labels, or a tenth of those it was fitted to.
+const LABELS_NEW: u64 = 20;
+
+/// What is known of the site's own heads.
+#[derive(Debug, Default)]
+pub(super) struct Personals {
+    wanted: BTreeSet<ProjectName>,
+    looked_at: BTreeMap<i64, i64>,
+    fitting: Option<(i64, Fitting)>,
+}
+
+impl Personals {
+    /// Those of these projects.
+    pub(super) fn new(wanted: BTreeSet<ProjectName>) -> Self {
+        Self { wanted, ..Self::default() }
+    }
+
+    /// Whether a project's personal head may serve.
+    pub(super) fn wants(&self, project: &ProjectName) -> bool {
+        self.wanted.contains(project)
+    }
+}
+
+impl Pipeline {
+    /// Does a piece of fitting; `true` when there is more.
+    pub(super) fn work_on_personal(&mut self, now: i64) -> Result<bool, PipelineError> {
+        for project in self.store.read("projects", |tx| tx.projects())? {
+            let turn = self.personals.fitting.as_ref().is_none_or(|(of, _)| *of == project.project);
+            if turn && self.personalise(&project, now)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn personalise(&mut self, project: &ProjectRow, now: i64) -> Result<bool, PipelineError> {
+        let fitting = match self.personals.fitting.take() {
+            Some((_, fitting)) if Some(fitting.bundle()) == project.bundle => fitting,
+            Some(_) | None => match self.due(project, now)? {
+                Some(fitting) => fitting,
+                None => return Ok(false),
+            },
+        };
+        self.go_on(project, fitting, now)
+    }
+
+    /// A fit that is due, begun.
+    fn due(&mut self, project: &ProjectRow, now: i64) -> Result<Option<Fitting>, PipelineError> {
+        let last = self.personals.looked_at.get(&project.project).copied();
+        if last.is_some_and(|last| (0..LOOK_SECONDS).contains(&(now - last))) {
+            return Ok(None);
+        }
+        self.personals.looked_at.insert(project.project, now);
+        let store = std::sync::Arc::clone(&self.store);
+        if !self.personals.wants(&project.definition.name) {
+            // The steward does not want it any more, or never did.
+            let known = store.read("personal head", |tx| tx.personal_head(project.project))?;
+            if known.is_some() {
+                store.tx("drop personal head", |tx| tx.drop_personal_head(project.project))?;
+            }
+            return Ok(None);
+        }
+        let (known, labels) = store.read("personal head", |tx| {
+            let known = tx.personal_head(project.project)?;
+            Ok::<_, StoreError>((known, tx.annotation_counts(project.project)?.0))
+        })?;
+        let fresh = known.is_some_and(|row| {
+            let new = labels.abs_diff(row.labels);
+            Some(row.bundle) == project.bundle && new < LABELS_NEW.max(row.labels / 10)
+        });
+        if fresh {
+            return Ok(None);
+        }
+        let Some(model) = self.model(project, now)? else { return Ok(None) };
+        Ok(Some(Fitting::begin(&store, model, project, labels)?))
+    }
+
+    /// The next piece of a fit; at the end the head is stored, and serves from the next prelabel on.
+    fn go_on(
+        &mut self,
+        project: &ProjectRow,
+        mut fitting: Fitting,
+        now: i64,
+    ) -> Result<bool, PipelineError> {
+        let store = std::sync::Arc::clone(&self.store);
+        let Some(model) = self.model(project, now)? else { return Ok(false) };
+        let head = match fitting.work(&store, model) {
+            Ok(None) => {
+                self.personals.fitting = Some((project.project, fitting));
+                return Ok(true);
+            }
+            Ok(Some(head)) => head,
+            // An item may have gone meanwhile. The next look begins anew.
+            Err(error) => {
+                tracing::warn!(reason = explain(&error), "personal head not fitted");
+                return Ok(false);
+            }
+        };
+        let (bundle, labels) = (fitting.bundle(), fitting.labels());
+        store.tx("personal head", |tx| head.store(tx, project.project, &bundle, labels))?;
+        metrics::counter!("insitu_agent_personal_heads_fitted_total").increment(1);
+        tracing::info!(project = %project.definition.name, "personal head fitted");
+        Ok(true)
+    }
+
+    /// Lets the model in use serve as `personal`, the one that is stored, says.
+    pub(super) fn serve_personal(
+        &mut self,
+        project: &ProjectRow,
+        now: i64,
+    ) -> Result<(), PipelineError> {
+        let wanted = self.personals.wants(&project.definition.name);
+        let stored = match wanted {
+            true => self.store.read("personal head", |tx| PersonalHead::load(tx, project))?,
+            false => None,
+        };
+        if let Some(model) = self.model(project, now)? {
+            model.serve(stored.as_ref())?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;
