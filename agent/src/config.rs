@@ -313,6 +313,8 @@ impl Config {
     pub fn shown_images(&self) -> BTreeSet<ProjectName> {
         let shown = self.projects.iter().filter(|source| source.images == Images::AsTheyAre);
         shown.map(|source| source.name.clone()).collect()
+    }
+
     /// The projects that are to have a head of the site's own.
     pub fn personal(&self) -> BTreeSet<ProjectName> {
         let wanted = self.projects.iter().filter(|source| source.personal);

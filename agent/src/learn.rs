@@ -8,16 +8,19 @@ pub mod evaluation;
 pub mod personal;
 
 use insitu_models::calibration::CalibrationError;
-use insitu_models::head::{Head, HeadError};
+use insitu_models::head::{Head, HeadError, Target};
+use insitu_models::personal::Item;
 use insitu_privacy::clip::{ClipError, ClipShape, ClippedSum};
-use insitu_privacy::contribution::{ItemsPerSubject, select};
+use insitu_privacy::contribution::{ItemRef, ItemsPerSubject, SubjectRef, select};
 use insitu_protocol::ids::Digest;
 use insitu_protocol::order::RoundOrder;
 use insitu_protocol::release::Body;
 
 use crate::item::CleanItem;
+use crate::label::Label;
 use crate::prelabel::{Model, ModelError};
-use crate::review::Correction;
+use crate::review::{item_ref, reads};
+use crate::route::label_of_record;
 use crate::store::items::Stage;
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError};
@@ -94,7 +97,32 @@ impl LearnError {
 struct Lesson {
     item: i64,
     subject: [u8; 32],
-    class: usize,
+    truth: Truth,
+}
+
+/// The label of record, as heads learn from it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Truth {
+    Class(usize),
+    Classes(Vec<u16>),
+}
+
+impl Truth {
+    /// Of an item's label; marks in a text, an image or a series train no head.
+    fn of(label: &Label) -> Option<Self> {
+        match label {
+            Label::Class(class) => Some(Self::Class(usize::from(*class))),
+            Label::Classes(classes) => Some(Self::Classes(classes.clone())),
+            Label::Spans(_) | Label::Regions(_) | Label::Segments(_) => None,
+        }
+    }
+
+    fn target(&self) -> Target<'_> {
+        match self {
+            Self::Class(class) => Target::Class(*class),
+            Self::Classes(classes) => Target::Classes(classes),
+        }
+    }
 }
 
 /// What the answer to a round will be.
@@ -102,8 +130,7 @@ struct Lesson {
 /// # Errors
 /// [`ClipError`] for a clipping that no round may have.
 pub fn outline(order: &RoundOrder) -> Result<Outline, ClipError> {
-    let features = usize::try_from(order.features).unwrap_or(usize::MAX);
-    let shape = clip_shape(order, usize::from(order.classes).saturating_mul(features))?;
+    let shape = clip_shape(order, order.parameters())?;
     Ok(Outline {
         sensitivity: shape.sensitivity(),
         nano_rho: order.nano_rho,
@@ -122,8 +149,7 @@ pub fn gradient(
     order: &RoundOrder,
 ) -> Result<Tally, LearnError> {
     let head = head(model, order)?;
-    let dimensions = head.classes() * head.features();
-    let shape = clip_shape(order, dimensions)?;
+    let shape = clip_shape(order, head.weights().len())?;
     // Every round of a run takes the same items, as far as they were corrected by then.
     let name = [b"run/", order.run.0.as_slice()].concat();
     let limit = ItemsPerSubject::new(ITEMS_PER_SUBJECT).unwrap_or(ItemsPerSubject::ONE);
@@ -134,8 +160,9 @@ pub fn gradient(
         let features = model.features(&items(store, batch)?)?;
         let mut rows = features.chunks_exact(head.features());
         for of_subject in batch.chunk_by(|a, b| a.subject == b.subject) {
-            let pairs: Vec<(&[f32], usize)> =
-                of_subject.iter().zip(&mut rows).map(|(lesson, row)| (row, lesson.class)).collect();
+            let pairs = of_subject.iter().zip(&mut rows);
+            let pairs: Vec<Item<'_>> =
+                pairs.map(|(lesson, row)| (row, lesson.truth.target())).collect();
             add_subject(&mut sum, &head, &pairs)?;
         }
     }
@@ -152,11 +179,7 @@ fn clip_shape(order: &RoundOrder, dimensions: usize) -> Result<ClipShape, ClipEr
 
 /// Adds a subject's gradient. One that cannot be computed (a feature that is not finite, a class
 /// that the head lacks) counts as zero: were the round to fail, its absence would tell of the subject.
-fn add_subject(
-    sum: &mut ClippedSum,
-    head: &Head,
-    items: &[(&[f32], usize)],
-) -> Result<(), ClipError> {
+fn add_subject(sum: &mut ClippedSum, head: &Head, items: &[Item<'_>]) -> Result<(), ClipError> {
     if let Ok(gradient) = head.subject_gradient(items.iter().copied()) {
         sum.add(&gradient)?;
     }
@@ -177,7 +200,7 @@ fn head(model: &Model, order: &RoundOrder) -> Result<Head, LearnError> {
     if !fits {
         return Err(LearnError::Shape { classes: order.classes, features: order.features });
     }
-    Ok(Head::decode(classes, features, &order.head.0)?)
+    Ok(manifest.shape().decode(&order.head.0)?)
 }
 
 /// Corrected items that are held out, or are not, ordered by subject: of each at most `limit`, chosen
@@ -201,13 +224,10 @@ fn lessons(
                 if row.stage == Stage::Expert {
                     continue; // its readers disagree, or one of them flagged it
                 }
-                let Some(correction) = Correction::load(tx, &row)? else { continue };
-                references.push((correction.subject(), correction.item()));
-                lessons.push(Lesson {
-                    item: *key,
-                    subject: row.subject,
-                    class: usize::from(correction.record()),
-                });
+                let reads = reads(&tx.annotations_of(*key)?)?;
+                let Some(truth) = label_of_record(&reads).and_then(Truth::of) else { continue };
+                references.push((SubjectRef(row.subject), ItemRef(item_ref(&row.opaque))));
+                lessons.push(Lesson { item: *key, subject: row.subject, truth });
             }
             Ok::<_, StoreError>(keys.is_empty())
         })?;
@@ -262,12 +282,14 @@ mod tests {
     #[test]
     fn a_subject_without_a_gradient_counts_as_zero() {
         let head = Head::new(2, 1, vec![0.0, 0.0]).unwrap();
+        let class = Target::Class;
         let mut sum = ClippedSum::new(ClipShape::new(2, 1.0, 4).unwrap());
-        add_subject(&mut sum, &head, &[(&[1.0], 0)]).unwrap();
+        add_subject(&mut sum, &head, &[(&[1.0], class(0))]).unwrap();
         let before = sum.values().to_vec();
         assert_ne!(before, [0, 0]);
-        add_subject(&mut sum, &head, &[(&[1.0], 0), (&[f32::NAN], 1)]).unwrap();
-        add_subject(&mut sum, &head, &[(&[1.0], 2)]).unwrap();
+        add_subject(&mut sum, &head, &[(&[1.0], class(0)), (&[f32::NAN], class(1))]).unwrap();
+        add_subject(&mut sum, &head, &[(&[1.0], class(2))]).unwrap();
+        add_subject(&mut sum, &head, &[(&[1.0], Target::Classes(&[0]))]).unwrap();
         assert_eq!(sum.values(), before);
     }
 
@@ -276,7 +298,7 @@ mod tests {
         let lesson = |i: usize| Lesson {
             item: 0,
             subject: [u8::try_from(i / 3 % 256).unwrap(); 32],
-            class: 0,
+            truth: Truth::Class(0),
         };
         let lessons: Vec<Lesson> = (0..700).map(lesson).collect();
         let cut: Vec<&[Lesson]> = batches(&lessons).collect();

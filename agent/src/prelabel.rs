@@ -17,9 +17,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
-use crate::prelabel::personal::PersonalHead;
+use crate::prelabel::personal::Personal;
 use crate::store::StoreError;
-use crate::store::items::ItemRow;
 
 /// Folder of the bundles' objects in the data folder.
 const OBJECTS: &str = "objects";
@@ -156,16 +155,6 @@ impl Prelabel {
     pub(crate) fn of_label_for_test(label: Label, confidence: f64) -> Self {
         Self { label, confidence, bundle: Fixed([7; 32]) }
     }
-}
-
-/// What the bundle's own head says of an item, whatever was served in its place, else the prelabel:
-/// what statistics and campaigns go by. A head of the site's own knows everybody's labels; were it
-/// to decide what is counted, one subject's labels would move what is counted of others.
-///
-/// # Errors
-/// [`StoreError`].
-pub fn of_bundle(row: &ItemRow) -> Result<Option<Prelabel>, StoreError> {
-    row.of_bundle.as_deref().or(row.prelabel.as_deref()).map(Prelabel::decode).transpose()
 }
 
 /// A prelabel with what its maker thinks of every class, and where it came from.
@@ -367,13 +356,6 @@ pub struct Model {
     personal: Option<Personal>,
 }
 
-/// A head of the site's own at work.
-#[derive(Debug)]
-struct Personal {
-    head: Head,
-    maker: Digest,
-}
-
 impl Model {
     /// Loads a bundle.
     ///
@@ -398,25 +380,6 @@ impl Model {
         &self.manifest
     }
 
-    /// Lets a head of the site's own make prelabels from now on, or none.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] for one that does not fit; the bundle's head serves then.
-    pub fn serve(&mut self, personal: Option<&PersonalHead>) -> Result<(), StoreError> {
-        self.personal = None;
-        if let Some(personal) = personal
-            && let Some(head) = personal.head(self.predictor.head())?
-        {
-            self.personal = Some(Personal { head, maker: personal.maker(&self.bundle) });
-        }
-        Ok(())
-    }
-
-    /// What makes prelabels: the bundle, or a head of the site's own.
-    pub fn maker(&self) -> Digest {
-        self.personal.as_ref().map_or(self.bundle, |personal| personal.maker)
-    }
-
     /// Prelabels items.
     ///
     /// # Errors
@@ -428,15 +391,18 @@ impl Model {
     }
 
     fn draft(&self, features: &[f32]) -> Result<Draft, ModelError> {
-        let draft = |prediction: Prediction, maker| Draft {
-            prelabel: Prelabel {
-                label: Label::Class(u16::try_from(prediction.class).unwrap_or(NO_CLASS)),
-                confidence: prediction.confidence,
-                bundle: maker,
-            },
-            probabilities: prediction.probabilities,
-            origin: None,
-            of_bundle: None,
+        let one = self.manifest.kind.is_of_one_class();
+        let draft = |prediction: Prediction, maker| {
+            let Prediction { class, classes, probabilities, confidence } = prediction;
+            let number = |class: usize| u16::try_from(class).unwrap_or(NO_CLASS);
+            let label = match one {
+                true => Label::Class(number(class)),
+                false => Label::classes(classes.into_iter().map(number).collect()),
+            };
+            let prelabel = Prelabel { label, confidence, bundle: maker };
+            // Those of several classes do not sum to 1, and nobody chooses items by them.
+            let probabilities = if one { probabilities } else { Vec::new() };
+            Draft { probabilities, ..prelabel.into() }
         };
         let global = draft(self.predictor.judge(features)?, self.bundle);
         let Some(Personal { head, maker }) = &self.personal else { return Ok(global) };

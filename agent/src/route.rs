@@ -11,7 +11,7 @@
 use insitu_protocol::project::Routing;
 
 use crate::label::Label;
-use crate::prelabel::Draft;
+use crate::prelabel::{Draft, Prelabel};
 use crate::store::items::{ItemRow, Route, Stage};
 use crate::store::labels::{Reading, Verdict};
 use crate::store::placements::Placement;

@@ -18,7 +18,8 @@ use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 
 use crate::item::CleanItem;
-use crate::prelabel::{Prelabel, of_bundle};
+use crate::prelabel::Prelabel;
+use crate::prelabel::personal::of_bundle;
 use crate::review::{Correction, item_ref, reads};
 use crate::route::label_of_record;
 use crate::store::items::{ItemRow, WindowItem};

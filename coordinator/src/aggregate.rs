@@ -16,7 +16,7 @@ const WEIGHT_BITS: u32 = 10;
 /// What the updates of one round come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoundSum {
-    /// In fixed point, row-major `[classes, features]`.
+    /// In fixed point, in the order of the head's weights.
     pub total: Vec<i64>,
     /// By what the total is divided: updates, unless an aggregation left some out.
     pub parts: u32,

@@ -144,8 +144,7 @@ impl Bundle {
             manifest.text.as_ref().map(|text| take("tokenizer", &text.tokenizer)).transpose()?;
 
         let (classes, features) = (manifest.classes.len(), manifest.features);
-        let head = Head::decode(classes, features, &head)
-            .map_err(|source| BundleError::Head { source })?;
+        let head = manifest.shape().decode(&head).map_err(|source| BundleError::Head { source })?;
         let golden = |source| BundleError::Golden { source };
         let outputs = Golden::decode(&golden_bytes, manifest.row_width(), features, classes)
             .map_err(golden)?;
@@ -162,7 +161,8 @@ impl Bundle {
         })
     }
 
-    /// The next version: the same backbone and calibration under another head.
+    /// The next version: the same backbone and calibration under another head, perhaps of another
+    /// kind.
     ///
     /// # Errors
     /// [`BundleError`] when the head does not fit or the version is the last.
@@ -182,6 +182,7 @@ impl Bundle {
         let outputs = self.golden.under(&head, &manifest.calibration).map_err(golden)?;
         let golden_bytes = outputs.encode().map_err(golden)?;
         let head_bytes = head.encode();
+        manifest.kind = head.shape().kind;
         manifest.head = object(&head_bytes);
         manifest.golden = object(&golden_bytes);
         let bytes = manifest.encode().map_err(|source| BundleError::Manifest { source })?;
@@ -294,6 +295,7 @@ fn read(path: &Path, limit: u64) -> Result<Vec<u8>, BundleError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::head::HeadKind;
 
     fn shipped() -> Bundle {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("bundles/heart-disease");
@@ -356,6 +358,25 @@ mod tests {
         assert!(next.golden().probabilities.iter().flatten().all(|p| (p - 0.5).abs() < 1e-6));
         let wrong = first.successor(Head::new(2, 33, vec![0.0; 66]).unwrap(), Sentence::default());
         assert!(matches!(wrong, Err(BundleError::Golden { .. })));
+    }
+
+    #[test]
+    fn a_head_with_a_hidden_layer_has_golden_outputs_of_its_own() {
+        let first = shipped();
+        let adapter = Head::adapter(first.head(), 16).unwrap();
+        let next = first.successor(adapter.clone(), Sentence::new("for a test").unwrap()).unwrap();
+        assert_eq!(
+            (next.head(), next.manifest().kind),
+            (&adapter, HeadKind::Adapter { units: 16 })
+        );
+        assert_ne!(next.golden().probabilities, first.golden().probabilities);
+        let dir = tempfile::tempdir().unwrap();
+        next.write_to(dir.path()).unwrap();
+        assert_eq!(Bundle::open(dir.path()).unwrap(), next);
+        // The same weights under another kind are another head, and not this bundle's.
+        let mut manifest = next.manifest().clone();
+        manifest.kind = HeadKind::Softmax;
+        assert!(matches!(manifest.encode(), Err(ManifestError::Range { what: "head bytes", .. })));
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::head::HeadKind;
+
 /// Most knots of the map.
 pub const KNOTS_MAX: usize = 64;
 
@@ -15,8 +17,24 @@ pub const KNOTS_MAX: usize = 64;
 pub struct Calibration {
     /// Logits are divided by it before the softmax.
     pub temperature: f64,
-    /// `[best probability, confidence]`, both ascending; empty is the identity.
+    /// `[best probability, confidence]`, both ascending; empty is the identity. Of a head of several
+    /// classes: of the probability that the whole set is right.
     pub knots: Vec<[f64; 2]>,
+    /// Of a head of several classes: the probability above which a class is said, for each class;
+    /// empty is one half for all.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub thresholds: Vec<f64>,
+}
+
+/// What probabilities come to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judgement {
+    /// The most probable class.
+    pub class: usize,
+    /// The classes that are said, ascending: that one, or of several each above its threshold.
+    pub classes: Vec<usize>,
+    /// How often a judgement like this one is right as a whole, in `[0, 1]`.
+    pub confidence: f64,
 }
 
 /// Why a calibration is refused.
@@ -31,6 +49,14 @@ pub enum CalibrationError {
     Temperature {
         /// Value found.
         got: f64,
+    },
+    /// Thresholds that are not one probability for each class.
+    #[error("{got} thresholds between 0 and 1 where {want} are wanted")]
+    Thresholds {
+        /// Usable ones found.
+        got: usize,
+        /// Classes.
+        want: usize,
     },
     /// More than [`KNOTS_MAX`].
     #[error("{got} knots where {KNOTS_MAX} are allowed")]
@@ -49,7 +75,35 @@ pub enum CalibrationError {
 impl Calibration {
     /// The calibration that changes nothing.
     pub fn identity() -> Self {
-        Self { temperature: 1.0, knots: Vec::new() }
+        Self { temperature: 1.0, knots: Vec::new(), thresholds: Vec::new() }
+    }
+
+    /// What the probabilities of a head of `kind`, at this temperature, come to.
+    ///
+    /// A set of several classes is as probable as each of them being in and each other being out:
+    /// the product, as the head takes them for independent.
+    pub fn judge(&self, kind: HeadKind, probabilities: &[f64]) -> Judgement {
+        let (class, best) = probabilities
+            .iter()
+            .copied()
+            .enumerate()
+            .fold((0, 0.0), |best, next| if next.1 > best.1 { next } else { best });
+        if kind.is_of_one_class() {
+            let confidence = self.confidence(best, probabilities.len());
+            return Judgement { class, classes: vec![class], confidence };
+        }
+        let said = |class: usize, p: f64| p > self.thresholds.get(class).copied().unwrap_or(0.5);
+        let (mut classes, mut whole) = (Vec::new(), 1.0);
+        for (class, p) in probabilities.iter().copied().enumerate() {
+            if said(class, p) {
+                classes.push(class);
+                whole *= p;
+            } else {
+                whole *= 1.0 - p;
+            }
+        }
+        let sets = u32::try_from(probabilities.len()).ok().and_then(|n| 1_usize.checked_shl(n));
+        Judgement { class, classes, confidence: self.confidence(whole, sets.unwrap_or(usize::MAX)) }
     }
 
     /// Confidence, in `[1/classes, 1]`, of the class with probability `best` among `classes`.
@@ -91,6 +145,10 @@ impl Calibration {
         if !(0.001..=1000.0).contains(&self.temperature) {
             return Err(CalibrationError::Temperature { got: self.temperature });
         }
+        let usable = self.thresholds.iter().filter(|at| (0.0..=1.0).contains(*at)).count();
+        if !self.thresholds.is_empty() && (usable, self.thresholds.len()) != (classes, classes) {
+            return Err(CalibrationError::Thresholds { got: usable, want: classes });
+        }
         if self.knots.len() > KNOTS_MAX {
             return Err(CalibrationError::Knots { got: self.knots.len() });
         }
@@ -114,7 +172,7 @@ mod tests {
     use super::*;
 
     fn calibration() -> Calibration {
-        Calibration { temperature: 1.0, knots: vec![[0.5, 0.5], [0.75, 0.5], [0.9, 0.8]] }
+        Calibration { knots: vec![[0.5, 0.5], [0.75, 0.5], [0.9, 0.8]], ..Calibration::identity() }
     }
 
     #[test]
@@ -131,7 +189,7 @@ mod tests {
     #[test]
     fn what_does_not_rise_is_refused() {
         let check = |temperature, knots: &[[f64; 2]]| {
-            Calibration { temperature, knots: knots.to_vec() }.check(2)
+            Calibration { temperature, knots: knots.to_vec(), thresholds: Vec::new() }.check(2)
         };
         assert_eq!(check(1.0, &[[0.5, 0.6], [0.7, 0.6]]), Ok(()));
         assert_eq!(
@@ -148,6 +206,27 @@ mod tests {
         assert!(check(f64::NAN, &[]).is_err());
         let many: Vec<[f64; 2]> = (0..=KNOTS_MAX).map(|i| [i as f64 / 100.0, 1.0]).collect();
         assert_eq!(check(1.0, &many), Err(CalibrationError::Knots { got: KNOTS_MAX + 1 }));
+    }
+
+    #[test]
+    fn several_classes_are_said_above_their_thresholds_and_are_as_sure_as_all_of_them() {
+        let plain = Calibration::identity();
+        let found = plain.judge(HeadKind::MultiLabel, &[0.9, 0.2, 0.6]);
+        assert_eq!((found.class, found.classes), (0, vec![0, 2]));
+        assert!((found.confidence - 0.9 * 0.8 * 0.6).abs() < 1e-12);
+        let strict = Calibration { thresholds: vec![0.95, 0.1, 0.5], ..plain.clone() };
+        assert_eq!(strict.judge(HeadKind::MultiLabel, &[0.9, 0.2, 0.6]).classes, [1, 2]);
+        assert!(plain.judge(HeadKind::MultiLabel, &[0.1, 0.2]).classes.is_empty());
+        assert_eq!(plain.judge(HeadKind::Softmax, &[0.4, 0.6]).classes, [1]);
+        assert_eq!(strict.check(3), Ok(()));
+        for thresholds in [vec![0.5], vec![0.5, 0.5, 1.5], vec![0.5, f64::NAN, 0.5]] {
+            let got = Calibration { thresholds, ..plain.clone() }.check(3);
+            assert!(matches!(got, Err(CalibrationError::Thresholds { want: 3, .. })), "{got:?}");
+        }
+        // What does not say thresholds reads and writes as before.
+        let json = plain.encode().unwrap();
+        assert!(!String::from_utf8(json.clone()).unwrap().contains("thresholds"));
+        assert_eq!(Calibration::decode(&json, 2).unwrap(), plain);
     }
 
     proptest! {

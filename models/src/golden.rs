@@ -27,7 +27,7 @@ pub struct Golden {
     pub features: Vec<Vec<f32>>,
     /// Of each class, after temperature, `[rows, classes]`.
     pub probabilities: Vec<Vec<f32>>,
-    /// Calibrated confidence of the best class, `[rows]`.
+    /// Calibrated confidence of the best class, or of the whole set of several, `[rows]`.
     pub confidences: Vec<f32>,
 }
 
@@ -129,8 +129,8 @@ impl Golden {
             let probabilities = head
                 .probabilities(features, calibration.temperature)
                 .map_err(|source| GoldenError::Head { source })?;
-            let best = probabilities.iter().copied().fold(0.0, f64::max);
-            golden.confidences.push(narrow(calibration.confidence(best, head.classes())));
+            let judged = calibration.judge(head.shape().kind, &probabilities);
+            golden.confidences.push(narrow(judged.confidence));
             golden.probabilities.push(probabilities.into_iter().map(narrow).collect());
         }
         Ok(golden)

@@ -1,14 +1,67 @@
-//! The trainable part of a bundle: one linear layer and a softmax.
+//! The trainable part of a bundle: one linear layer, or two, and what makes probabilities of it.
 //!
 //! A head has no bias: a backbone's features hold a component that is positive for every item, and
 //! have length at most 1.
 
-/// A softmax head.
+use std::fmt;
+use std::str::FromStr;
+
+use insitu_protocol::ids::digest;
+use serde::{Deserialize, Serialize};
+
+use crate::heads::Outer;
+
+/// Most units of an adapter's hidden layer.
+pub const UNITS_MAX: usize = 4096;
+
+/// What a head makes of features.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HeadKind {
+    /// One class: a softmax over a linear layer, `[classes, features]`.
+    #[default]
+    Softmax,
+    /// One class: a softmax over a hidden layer, `softmax(V·tanh(U·x))`; its weights are U
+    /// `[units, features]`, then V `[classes, units]`.
+    Adapter {
+        /// Units of the hidden layer.
+        units: usize,
+    },
+    /// Any number of classes, also none: a logistic function for each row of `[classes, features]`.
+    MultiLabel,
+}
+
+/// The form of a head: all that is needed to read its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HeadShape {
+    /// What it computes.
+    pub kind: HeadKind,
+    /// Number of classes.
+    pub classes: usize,
+    /// Number of features.
+    pub features: usize,
+}
+
+/// What is true of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// Exactly one class.
+    Class(usize),
+    /// These classes and no others.
+    Classes(&'a [u16]),
+}
+
+impl From<usize> for Target<'_> {
+    fn from(class: usize) -> Self {
+        Self::Class(class)
+    }
+}
+
+/// A head.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Head {
-    classes: usize,
-    features: usize,
-    /// Row-major `[classes, features]`.
+    shape: HeadShape,
+    /// Row-major, one layer after another.
     weights: Vec<f32>,
 }
 
@@ -42,31 +95,116 @@ pub enum HeadError {
         /// Classes of the head.
         classes: usize,
     },
+    /// One class for a head of several, or several for a head of one.
+    #[error("a {kind} head does not learn from such a label")]
+    Target {
+        /// The head's kind.
+        kind: HeadKind,
+    },
 }
 
-impl Head {
-    /// A head of `weights`, row-major `[classes, features]`.
+impl HeadKind {
+    /// Whether an item has exactly one class.
+    pub fn is_of_one_class(self) -> bool {
+        match self {
+            Self::Softmax | Self::Adapter { .. } => true,
+            Self::MultiLabel => false,
+        }
+    }
+}
+
+impl fmt::Display for HeadKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Softmax => f.write_str("softmax"),
+            Self::Adapter { units } => write!(f, "adapter:{units}"),
+            Self::MultiLabel => f.write_str("multi-label"),
+        }
+    }
+}
+
+impl FromStr for HeadKind {
+    type Err = String;
+
+    /// Reads what [`HeadKind`] shows.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let units = |text: &str| text.parse().ok().filter(|units| (1..=UNITS_MAX).contains(units));
+        match text {
+            "softmax" => Ok(Self::Softmax),
+            "multi-label" => Ok(Self::MultiLabel),
+            _ => text
+                .strip_prefix("adapter:")
+                .and_then(units)
+                .map(|units| Self::Adapter { units })
+                .ok_or_else(|| {
+                    format!(
+                        "none of softmax, multi-label, adapter:UNITS with 1 to {UNITS_MAX} units"
+                    )
+                }),
+        }
+    }
+}
+
+impl HeadShape {
+    /// That of a softmax head.
+    pub fn softmax(classes: usize, features: usize) -> Self {
+        Self { kind: HeadKind::Softmax, classes, features }
+    }
+
+    /// Number of weights.
+    pub fn parameters(&self) -> usize {
+        let Self { kind, classes, features } = *self;
+        match kind {
+            HeadKind::Softmax | HeadKind::MultiLabel => classes.saturating_mul(features),
+            HeadKind::Adapter { units } => {
+                units.saturating_mul(features).saturating_add(classes.saturating_mul(units))
+            }
+        }
+    }
+
+    /// How many classes share an item's probability: all of them, or 1 where each stands alone. The
+    /// curvature of the loss along a class' weights is of the order of its inverse.
+    pub fn sharing(&self) -> usize {
+        if self.kind.is_of_one_class() { self.classes } else { 1 }
+    }
+
+    /// The shape of so many weights over the same features and classes: this one where it has so
+    /// many; else, for an item of one class, a softmax or an adapter of as many units as that makes.
+    #[must_use]
+    pub fn of_parameters(self, parameters: usize) -> Self {
+        let linear = Self { kind: HeadKind::Softmax, ..self };
+        let unit = self.classes.saturating_add(self.features);
+        if self.parameters() == parameters || !self.kind.is_of_one_class() {
+            self
+        } else if linear.parameters() == parameters || unit == 0 {
+            linear
+        } else {
+            Self { kind: HeadKind::Adapter { units: parameters / unit }, ..self }
+        }
+    }
+
+    /// The head of these weights.
     ///
     /// # Errors
     /// [`HeadError::Length`] or [`HeadError::NotFinite`].
-    pub fn new(classes: usize, features: usize, weights: Vec<f32>) -> Result<Self, HeadError> {
-        let want = classes.saturating_mul(features);
+    pub fn head(self, weights: Vec<f32>) -> Result<Head, HeadError> {
+        let want = self.parameters();
         if weights.len() != want || want == 0 {
             return Err(HeadError::Length { what: "weights", got: weights.len(), want });
         }
         if let Some(index) = weights.iter().position(|weight| !weight.is_finite()) {
             return Err(HeadError::NotFinite { what: "weight", position: index + 1 });
         }
-        Ok(Self { classes, features, weights })
+        Ok(Head { shape: self, weights })
     }
 
     /// Reads what [`Head::encode`] writes.
     ///
     /// # Errors
-    /// As [`Head::new`]; lengths are in bytes when they are not a whole number of weights.
-    pub fn decode(classes: usize, features: usize, bytes: &[u8]) -> Result<Self, HeadError> {
+    /// As [`HeadShape::head`]; lengths are in bytes when they are not a whole number of weights.
+    pub fn decode(self, bytes: &[u8]) -> Result<Head, HeadError> {
         let (weights, rest) = bytes.as_chunks::<4>();
-        let want = classes.saturating_mul(features);
+        let want = self.parameters();
         if weights.len() != want || !rest.is_empty() {
             return Err(HeadError::Length {
                 what: "bytes of a head",
@@ -74,47 +212,108 @@ impl Head {
                 want: want.saturating_mul(4),
             });
         }
-        Self::new(classes, features, weights.iter().map(|four| f32::from_le_bytes(*four)).collect())
+        self.head(weights.iter().map(|four| f32::from_le_bytes(*four)).collect())
+    }
+}
+
+impl Head {
+    /// A softmax head of `weights`, row-major `[classes, features]`.
+    ///
+    /// # Errors
+    /// [`HeadError::Length`] or [`HeadError::NotFinite`].
+    pub fn new(classes: usize, features: usize, weights: Vec<f32>) -> Result<Self, HeadError> {
+        HeadShape::softmax(classes, features).head(weights)
     }
 
-    /// The weights as `f32`, little-endian, row-major: the bytes of a bundle's head and of a round's.
+    /// An adapter that begins where the softmax head `linear` is: U has entries ±1/√units, the same
+    /// for everybody, so that UᵀU is the identity on average, and V is `linear`·Uᵀ (random
+    /// projections by signs: Achlioptas, *Database-friendly random projections*, 2003).
+    ///
+    /// A hidden layer of zeros would stay where it is: each layer's gradient has the other as a
+    /// factor.
+    ///
+    /// # Errors
+    /// [`HeadError::Length`] without units, [`HeadError::Target`] for a head of several layers.
+    pub fn adapter(linear: &Self, units: usize) -> Result<Self, HeadError> {
+        let HeadShape { kind, classes, features } = linear.shape;
+        if kind != HeadKind::Softmax {
+            return Err(HeadError::Target { kind });
+        }
+        let size = 1.0 / (units.max(1) as f64).sqrt();
+        let hidden: Vec<f32> = signs(units.saturating_mul(features))
+            .map(|positive| narrow(if positive { size } else { -size }))
+            .collect();
+        let rows = linear.weights.chunks_exact(features);
+        let weights = rows
+            .flat_map(|row| hidden.chunks_exact(features).map(move |unit| narrow(dot(row, unit))));
+        let classes_of_units: Vec<f32> = weights.collect();
+        let shape = HeadShape { kind: HeadKind::Adapter { units }, classes, features };
+        shape.head([hidden, classes_of_units].concat())
+    }
+
+    /// A head of another kind that begins where this softmax head is: an adapter as
+    /// [`Head::adapter`] has it, and for several classes the same weights.
+    ///
+    /// # Errors
+    /// [`HeadError`].
+    pub fn into_kind(self, kind: HeadKind) -> Result<Self, HeadError> {
+        match kind {
+            HeadKind::Softmax => Ok(self),
+            HeadKind::Adapter { units } => Self::adapter(&self, units),
+            HeadKind::MultiLabel => HeadShape { kind, ..self.shape }.head(self.weights),
+        }
+    }
+
+    /// The head of the same shape with other weights.
+    ///
+    /// # Errors
+    /// As [`HeadShape::head`].
+    pub fn with_weights(&self, weights: Vec<f32>) -> Result<Self, HeadError> {
+        self.shape.head(weights)
+    }
+
+    /// The weights as `f32`, little-endian: the bytes of a bundle's head and of a round's.
     pub fn encode(&self) -> Vec<u8> {
         self.weights.iter().flat_map(|weight| weight.to_le_bytes()).collect()
     }
 
-    /// Number of classes: rows.
+    /// Its form.
+    pub fn shape(&self) -> HeadShape {
+        self.shape
+    }
+
+    /// Number of classes.
     pub fn classes(&self) -> usize {
-        self.classes
+        self.shape.classes
     }
 
-    /// Number of features: columns.
+    /// Number of features.
     pub fn features(&self) -> usize {
-        self.features
+        self.shape.features
     }
 
-    /// Row-major `[classes, features]`.
+    /// Row-major, one layer after another; `[classes, features]` where there is but one.
     pub fn weights(&self) -> &[f32] {
         &self.weights
     }
 
-    /// Probability of each class for one item's features, logits divided by `temperature`.
+    /// Probability of each class for one item's features, logits divided by `temperature`. They sum
+    /// to 1 where an item has one class.
     ///
     /// # Errors
     /// [`HeadError::Length`] when `item` has not [`Head::features`] entries.
     pub fn probabilities(&self, item: &[f32], temperature: f64) -> Result<Vec<f64>, HeadError> {
-        if item.len() != self.features {
-            return Err(HeadError::Length {
-                what: "features of an item",
-                got: item.len(),
-                want: self.features,
-            });
+        self.fits(item)?;
+        let mut values = match self.shape.kind {
+            HeadKind::Softmax | HeadKind::MultiLabel => self.linear(item),
+            HeadKind::Adapter { units } => self.forward(units, item).1,
+        };
+        values.iter_mut().for_each(|value| *value /= temperature);
+        if self.shape.kind.is_of_one_class() {
+            softmax(&mut values);
+        } else {
+            values.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp()));
         }
-        let mut values: Vec<f64> = self
-            .weights
-            .chunks_exact(self.features)
-            .map(|row| dot(row, item) / temperature)
-            .collect();
-        softmax(&mut values);
         Ok(values)
     }
 
@@ -130,35 +329,125 @@ impl Head {
         Ok((0..probabilities.len()).fold(0, first_best))
     }
 
-    /// Gradient of the summed cross entropy of one subject's items, row-major `[classes, features]`.
+    /// Whether the head says of an item what is true: the most probable class, or exactly the
+    /// classes that are more probable than not.
     ///
-    /// For an item with features `x` and class `y` it is `(p − e_y) xᵀ`, `p` the softmax without
-    /// temperature. Summed in `f64` in the order given, then rounded: the caller clips it.
+    /// # Errors
+    /// As [`Head::probabilities`].
+    pub fn is_right(&self, item: &[f32], target: Target<'_>) -> Result<bool, HeadError> {
+        match target {
+            Target::Class(class) => Ok(self.best(item)? == class),
+            Target::Classes(classes) => {
+                let probabilities = self.probabilities(item, 1.0)?;
+                let mut said = probabilities.iter().enumerate().map(|(class, p)| {
+                    (*p > 0.5) == classes.iter().any(|known| usize::from(*known) == class)
+                });
+                Ok(said.all(|right| right))
+            }
+        }
+    }
+
+    /// Whether it learns from such a label: of its kind, and of its classes.
+    pub fn takes(&self, target: Target<'_>) -> bool {
+        let HeadShape { kind, classes, .. } = self.shape;
+        match target {
+            Target::Class(class) => kind.is_of_one_class() && class < classes,
+            Target::Classes(set) => {
+                !kind.is_of_one_class() && set.iter().all(|class| usize::from(*class) < classes)
+            }
+        }
+    }
+
+    /// Gradient of the summed loss of one subject's items, in the order of [`Head::weights`]: cross
+    /// entropy, or the sum of the classes' binary ones.
+    ///
+    /// For an item with features `x` and a linear layer it is `(p − y) xᵀ`, `p` without temperature.
+    /// Summed in `f64` in the order given, then rounded: the caller clips it. No item has a gradient
+    /// of its own in memory.
     ///
     /// # Errors
     /// [`HeadError`] for an item that does not fit.
-    pub fn subject_gradient<'a>(
+    pub fn subject_gradient<'a, T: Into<Target<'a>>>(
         &self,
-        items: impl IntoIterator<Item = (&'a [f32], usize)>,
+        items: impl IntoIterator<Item = (&'a [f32], T)>,
     ) -> Result<Vec<f32>, HeadError> {
         let mut sum = vec![0.0; self.weights.len()];
-        for (item, class) in items {
-            if class >= self.classes {
-                return Err(HeadError::Class { got: class, classes: self.classes });
-            }
-            if let Some(index) = item.iter().position(|value| !value.is_finite()) {
-                return Err(HeadError::NotFinite { what: "feature", position: index + 1 });
-            }
-            let mut residual = self.probabilities(item, 1.0)?;
-            residual[class] -= 1.0;
-            for (row, residual) in sum.chunks_exact_mut(self.features).zip(residual) {
-                for (cell, value) in row.iter_mut().zip(item) {
-                    *cell += residual * f64::from(*value);
-                }
-            }
+        for (item, target) in items {
+            self.gradient(item, target.into())?.add_to(1.0, &mut sum)?;
         }
         Ok(sum.into_iter().map(narrow).collect())
     }
+
+    /// Gradient of one item's loss as outer products.
+    ///
+    /// For an adapter with `h = tanh(U·x)` it is `δ xᵀ` with `δ = Vᵀ(p − y) ∘ (1 − h²)`, and
+    /// `(p − y) hᵀ`.
+    ///
+    /// # Errors
+    /// [`HeadError`] for an item that does not fit.
+    pub fn gradient(&self, item: &[f32], target: Target<'_>) -> Result<Outer, HeadError> {
+        let known = match target {
+            Target::Class(class) => std::slice::from_ref(&class).to_vec(),
+            Target::Classes(classes) => classes.iter().copied().map(usize::from).collect(),
+        };
+        let (kind, classes) = (self.shape.kind, self.shape.classes);
+        if kind.is_of_one_class() != matches!(target, Target::Class(_)) {
+            return Err(HeadError::Target { kind });
+        }
+        if let Some(got) = known.iter().copied().find(|class| *class >= classes) {
+            return Err(HeadError::Class { got, classes });
+        }
+        if let Some(index) = item.iter().position(|value| !value.is_finite()) {
+            return Err(HeadError::NotFinite { what: "feature", position: index + 1 });
+        }
+        let mut residual = self.probabilities(item, 1.0)?;
+        known.iter().for_each(|class| residual[*class] -= 1.0);
+        let wide = item.iter().copied().map(f64::from).collect();
+        let HeadKind::Adapter { units } = kind else {
+            return Ok(Outer { layers: vec![(residual, wide)] });
+        };
+        let (hidden, _) = self.forward(units, item);
+        let mut delta = vec![0.0; units];
+        let rows = self.weights[units * self.shape.features..].chunks_exact(units);
+        for (row, residual) in rows.zip(&residual) {
+            delta.iter_mut().zip(row).for_each(|(delta, w)| *delta += residual * f64::from(*w));
+        }
+        delta.iter_mut().zip(&hidden).for_each(|(delta, h)| *delta *= 1.0 - h * h);
+        Ok(Outer { layers: vec![(delta, wide), (residual, hidden)] })
+    }
+
+    fn fits(&self, item: &[f32]) -> Result<(), HeadError> {
+        let (got, want) = (item.len(), self.shape.features);
+        if got == want {
+            Ok(())
+        } else {
+            Err(HeadError::Length { what: "features of an item", got, want })
+        }
+    }
+
+    /// Logits of a head of one layer.
+    fn linear(&self, item: &[f32]) -> Vec<f64> {
+        self.weights.chunks_exact(self.shape.features).map(|row| dot(row, item)).collect()
+    }
+
+    /// An adapter's hidden layer, and its logits.
+    fn forward(&self, units: usize, item: &[f32]) -> (Vec<f64>, Vec<f64>) {
+        let (first, second) = self.weights.split_at(units * self.shape.features);
+        let rows = first.chunks_exact(self.shape.features);
+        let hidden: Vec<f64> = rows.map(|row| dot(row, item).tanh()).collect();
+        let row = |row: &[f32]| row.iter().zip(&hidden).map(|(w, h)| f64::from(*w) * h).sum();
+        let logits = second.chunks_exact(units).map(row).collect();
+        (hidden, logits)
+    }
+}
+
+/// Signs that look random and are the same for everybody: bits of BLAKE3 of counted blocks.
+fn signs(count: usize) -> impl Iterator<Item = bool> {
+    let block = |number: u64| {
+        digest(&[b"insitu 2026 adapter".as_slice(), &number.to_le_bytes()].concat()).0
+    };
+    let bits = |byte: u8| (0..8).map(move |bit| byte >> bit & 1 == 1);
+    (0_u64..).flat_map(block).flat_map(bits).take(count)
 }
 
 /// The nearest `f32`; a value beyond its range becomes infinite, which [`Head::new`] refuses.
@@ -212,7 +501,7 @@ mod tests {
         #[test]
         fn bytes_round_trip(weights in prop::collection::vec(-1e30_f32..1e30, 12)) {
             let head = Head::new(3, 4, weights).unwrap();
-            prop_assert_eq!(Head::decode(3, 4, &head.encode()).unwrap(), head);
+            prop_assert_eq!(HeadShape::softmax(3, 4).decode(&head.encode()).unwrap(), head);
         }
 
         #[test]
@@ -221,7 +510,7 @@ mod tests {
             features in 0_usize..4,
             bytes in prop::collection::vec(any::<u8>(), 0..48),
         ) {
-            if let Ok(head) = Head::decode(classes, features, &bytes) {
+            if let Ok(head) = HeadShape::softmax(classes, features).decode(&bytes) {
                 prop_assert_eq!(head.encode(), bytes);
                 prop_assert!(head.weights().iter().all(|weight| weight.is_finite()));
             }
@@ -274,12 +563,71 @@ mod tests {
             Err(HeadError::NotFinite { what: "weight", position: 2 })
         );
         assert!(Head::new(0, 0, vec![]).is_err());
-        assert!(Head::decode(2, 2, &[0; 15]).is_err());
-        assert!(Head::decode(usize::MAX, 2, &[0; 16]).is_err());
+        assert!(HeadShape::softmax(2, 2).decode(&[0; 15]).is_err());
+        assert!(HeadShape::softmax(usize::MAX, 2).decode(&[0; 16]).is_err());
         assert!(head.probabilities(&[0.0], 1.0).is_err());
         let bad = head.subject_gradient([([0.0_f32, 1.0].as_slice(), 2)]);
         assert_eq!(bad, Err(HeadError::Class { got: 2, classes: 2 }));
         let bad = head.subject_gradient([([0.0_f32, f32::INFINITY].as_slice(), 0)]);
         assert_eq!(bad, Err(HeadError::NotFinite { what: "feature", position: 2 }));
+    }
+
+    #[test]
+    fn a_kind_is_read_as_it_is_shown() {
+        for kind in [HeadKind::Softmax, HeadKind::Adapter { units: 32 }, HeadKind::MultiLabel] {
+            assert_eq!(kind.to_string().parse(), Ok(kind));
+            let json = serde_json::to_string(&kind).unwrap();
+            assert_eq!(serde_json::from_str::<HeadKind>(&json).unwrap(), kind);
+        }
+        for bad in ["adapter", "adapter:0", "adapter:4097", "adapter:x", "linear"] {
+            assert!(bad.parse::<HeadKind>().unwrap_err().contains("adapter:UNITS"), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_number_of_weights_names_a_shape_of_one_class() {
+        let shape = HeadShape::softmax(3, 8);
+        let adapter = HeadShape { kind: HeadKind::Adapter { units: 5 }, ..shape };
+        for own in [shape, adapter] {
+            assert_eq!(own.of_parameters(24), shape);
+            assert_eq!(own.of_parameters(5 * 11), adapter);
+            assert!(own.of_parameters(54).head(vec![0.0; 54]).is_err());
+        }
+        let several = HeadShape { kind: HeadKind::MultiLabel, ..shape };
+        assert_eq!(several.of_parameters(55), several);
+    }
+
+    #[test]
+    fn an_adapter_begins_near_its_linear_head_and_the_same_everywhere() {
+        let weights = (0_u8..24).map(|i| f32::from(i % 7) - 3.0).collect();
+        let linear = Head::new(3, 8, weights).unwrap();
+        let adapter = Head::adapter(&linear, 2048).unwrap();
+        assert_eq!(adapter, Head::adapter(&linear, 2048).unwrap());
+        assert_eq!(adapter.shape().parameters(), 2048 * 8 + 3 * 2048);
+        let item = [0.1, -0.2, 0.3, 0.1, 0.0, 0.2, -0.3, 0.1];
+        let (near, exact) =
+            (adapter.probabilities(&item, 1.0).unwrap(), linear.probabilities(&item, 1.0).unwrap());
+        assert!(near.iter().zip(&exact).all(|(a, b)| (a - b).abs() < 0.05), "{near:?} {exact:?}");
+        assert!(Head::adapter(&adapter, 4).is_err() && Head::adapter(&linear, 0).is_err());
+        let positive = signs(100_000).filter(|sign| *sign).count();
+        assert!((49_000..51_000).contains(&positive), "{positive}");
+    }
+
+    #[test]
+    fn a_head_of_several_classes_judges_each() {
+        let shape = HeadShape { kind: HeadKind::MultiLabel, classes: 3, features: 1 };
+        let head = shape.head(vec![2.0, -2.0, 2.0]).unwrap();
+        let found = head.probabilities(&[1.0], 1.0).unwrap();
+        assert!((found[0] + found[1] - 1.0).abs() < 1e-12 && found[0] > 0.8, "{found:?}");
+        assert!(head.is_right(&[1.0], Target::Classes(&[0, 2])).unwrap());
+        assert!(head.is_right(&[-1.0], Target::Classes(&[1])).unwrap());
+        assert!(!head.is_right(&[1.0], Target::Classes(&[0])).unwrap());
+        assert!(!head.is_right(&[1.0], Target::Classes(&[])).unwrap());
+        let wrong = head.gradient(&[1.0], Target::Class(0));
+        assert_eq!(wrong, Err(HeadError::Target { kind: HeadKind::MultiLabel }));
+        let soft = Head::new(2, 1, vec![0.0, 0.0]).unwrap();
+        assert!(soft.gradient(&[1.0], Target::Classes(&[0])).is_err());
+        let class = head.gradient(&[1.0], Target::Classes(&[3]));
+        assert_eq!(class, Err(HeadError::Class { got: 3, classes: 3 }));
     }
 }

@@ -1,12 +1,12 @@
-//! Heads beyond one softmax over a linear layer: several labels at once, one hidden layer, spans.
+//! Gradients of heads as outer products, and the classes of tokens that spans are.
 //!
-//! Each has an exact gradient of one item as outer products, `Σ_l r_l x_lᵀ`, so that its norm is
-//! known before a single cell of it is written: ‖r_l x_lᵀ‖ = ‖r_l‖·‖x_l‖ (Goodfellow, *Efficient
-//! per-example gradient computations*, 2015). [`Outer::add_clipped`] adds an item to a sum, clipped,
-//! without a gradient of its own in memory. For a release the sum must be on the integer grid:
-//! [`Outer::dense`] gives the gradient that `insitu_privacy::clip` takes, a subject at a time.
+//! Each kind of head has an exact gradient of one item as outer products, `Σ_l r_l x_lᵀ`, so that
+//! its norm is known before a single cell of it is written: ‖r_l x_lᵀ‖ = ‖r_l‖·‖x_l‖ (Goodfellow,
+//! *Efficient per-example gradient computations*, 2015). [`Outer::add_clipped`] adds an item to a
+//! sum, clipped, without a gradient of its own in memory. For a release the sum must be on the
+//! integer grid: `insitu_privacy::clip` takes a subject's ([`crate::head::Head::subject_gradient`]).
 
-use crate::head::{Head, HeadError, dot, narrow};
+use crate::head::{HeadError, narrow};
 
 /// A gradient as outer products, one for each layer, rows first.
 #[derive(Clone, Debug, PartialEq)]
@@ -33,15 +33,22 @@ impl Outer {
     /// [`HeadError::Length`] for a sum of another length, [`HeadError::NotFinite`] for a gradient
     /// without a norm; nothing was added then.
     pub fn add_clipped(&self, clip: f64, sum: &mut [f64]) -> Result<(), HeadError> {
-        let (got, want) = (sum.len(), self.cells());
-        if got != want {
-            return Err(HeadError::Length { what: "sum of gradients", got, want });
-        }
         let norm = self.norm();
         if !norm.is_finite() {
             return Err(HeadError::NotFinite { what: "gradient", position: 1 });
         }
-        let scale = if norm > clip { clip / norm } else { 1.0 };
+        self.add_to(if norm > clip { clip / norm } else { 1.0 }, sum)
+    }
+
+    /// Adds the gradient times `scale` to a sum of [`Outer::cells`] numbers.
+    ///
+    /// # Errors
+    /// [`HeadError::Length`] for a sum of another length; nothing was added then.
+    pub fn add_to(&self, scale: f64, sum: &mut [f64]) -> Result<(), HeadError> {
+        let (got, want) = (sum.len(), self.cells());
+        if got != want {
+            return Err(HeadError::Length { what: "sum of gradients", got, want });
+        }
         let mut rest = sum;
         for (r, x) in &self.layers {
             let (layer, after) = rest.split_at_mut(r.len() * x.len());
@@ -60,124 +67,6 @@ impl Outer {
             r.iter().flat_map(|r| x.iter().map(move |x| narrow(r * x))).collect()
         };
         self.layers.iter().flat_map(cells).collect()
-    }
-}
-
-/// A head of independent labels: any number of them may be true of an item.
-#[derive(Clone, Debug, PartialEq)]
-pub struct MultiLabel(Head);
-
-impl MultiLabel {
-    /// A head whose rows are labels.
-    pub fn new(head: Head) -> Self {
-        Self(head)
-    }
-
-    /// The linear layer.
-    pub fn head(&self) -> &Head {
-        &self.0
-    }
-
-    /// Probability of each label: the logistic function of its logit.
-    ///
-    /// # Errors
-    /// [`HeadError::Length`] for an item of another length.
-    pub fn probabilities(&self, item: &[f32]) -> Result<Vec<f64>, HeadError> {
-        let logits = logits(&self.0, item)?;
-        Ok(logits.into_iter().map(logistic).collect())
-    }
-
-    /// Gradient of an item's summed binary cross entropies: `(σ(z) − y) xᵀ`.
-    ///
-    /// # Errors
-    /// [`HeadError`] for an item or labels that do not fit.
-    pub fn gradient(&self, item: &[f32], labels: &[bool]) -> Result<Outer, HeadError> {
-        length("labels of an item", labels.len(), self.0.classes())?;
-        finite(item)?;
-        let mut residual = self.probabilities(item)?;
-        for (residual, label) in residual.iter_mut().zip(labels) {
-            *residual -= f64::from(u8::from(*label));
-        }
-        Ok(Outer { layers: vec![(residual, widen(item))] })
-    }
-}
-
-/// One hidden layer between features and classes: `softmax(V·tanh(U·x))`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Adapter {
-    hidden: Head,
-    classes: Head,
-}
-
-impl Adapter {
-    /// An adapter of two layers, `[units, features]` and `[classes, units]`.
-    ///
-    /// # Errors
-    /// [`HeadError::Length`] when the second does not take what the first gives.
-    pub fn new(hidden: Head, classes: Head) -> Result<Self, HeadError> {
-        length("units of the second layer", classes.features(), hidden.classes())?;
-        Ok(Self { hidden, classes })
-    }
-
-    /// Reads what [`Adapter::parameters`] gives, for layers of these shapes.
-    ///
-    /// # Errors
-    /// As [`Head::new`].
-    pub fn from_parameters(
-        (features, units, classes): (usize, usize, usize),
-        parameters: &[f32],
-    ) -> Result<Self, HeadError> {
-        let first = units.saturating_mul(features);
-        let want = first.saturating_add(classes.saturating_mul(units));
-        length("parameters", parameters.len(), want)?;
-        let (hidden, rest) = parameters.split_at(first);
-        let hidden = Head::new(units, features, hidden.to_vec())?;
-        Self::new(hidden, Head::new(classes, units, rest.to_vec())?)
-    }
-
-    /// The weights of the hidden layer, then of the other, row-major.
-    pub fn parameters(&self) -> Vec<f32> {
-        [self.hidden.weights(), self.classes.weights()].concat()
-    }
-
-    /// Probability of each class.
-    ///
-    /// # Errors
-    /// [`HeadError::Length`] for an item of another length.
-    pub fn probabilities(&self, item: &[f32]) -> Result<Vec<f64>, HeadError> {
-        Ok(self.forward(item)?.1)
-    }
-
-    /// Gradient of an item's cross entropy, for both layers: `(p − e_y) hᵀ` and `δ xᵀ` with
-    /// `δ = Vᵀ(p − e_y) ∘ (1 − h²)`.
-    ///
-    /// # Errors
-    /// [`HeadError`] for an item or a class that does not fit.
-    pub fn gradient(&self, item: &[f32], class: usize) -> Result<Outer, HeadError> {
-        let classes = self.classes.classes();
-        if class >= classes {
-            return Err(HeadError::Class { got: class, classes });
-        }
-        finite(item)?;
-        let (hidden, mut residual) = self.forward(item)?;
-        residual[class] -= 1.0;
-        let mut delta = vec![0.0; hidden.len()];
-        for (row, residual) in self.classes.weights().chunks_exact(hidden.len()).zip(&residual) {
-            delta.iter_mut().zip(row).for_each(|(delta, w)| *delta += residual * f64::from(*w));
-        }
-        delta.iter_mut().zip(&hidden).for_each(|(delta, h)| *delta *= 1.0 - h * h);
-        Ok(Outer { layers: vec![(delta, widen(item)), (residual, hidden)] })
-    }
-
-    /// The hidden layer's values, and the probabilities.
-    fn forward(&self, item: &[f32]) -> Result<(Vec<f64>, Vec<f64>), HeadError> {
-        let mut hidden = logits(&self.hidden, item)?;
-        hidden.iter_mut().for_each(|value| *value = value.tanh());
-        let rows = self.classes.weights().chunks_exact(hidden.len());
-        let row = |row: &[f32]| row.iter().zip(&hidden).map(|(w, h)| f64::from(*w) * h).sum();
-        let mut values: Vec<f64> = rows.map(row).collect();
-        crate::head::softmax(&mut values);
-        Ok((hidden, values))
     }
 }
 
@@ -226,38 +115,18 @@ pub fn spans(classes: &[usize]) -> Vec<Span> {
     found
 }
 
-fn logits(layer: &Head, item: &[f32]) -> Result<Vec<f64>, HeadError> {
-    length("features of an item", item.len(), layer.features())?;
-    Ok(layer.weights().chunks_exact(layer.features()).map(|row| dot(row, item)).collect())
-}
-
-fn logistic(logit: f64) -> f64 {
-    1.0 / (1.0 + (-logit).exp())
-}
-
-fn widen(item: &[f32]) -> Vec<f64> {
-    item.iter().copied().map(f64::from).collect()
-}
-
-fn length(what: &'static str, got: usize, want: usize) -> Result<(), HeadError> {
-    if got == want { Ok(()) } else { Err(HeadError::Length { what, got, want }) }
-}
-
-fn finite(item: &[f32]) -> Result<(), HeadError> {
-    match item.iter().position(|value| !value.is_finite()) {
-        Some(index) => Err(HeadError::NotFinite { what: "feature", position: index + 1 }),
-        None => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use insitu_privacy::clip::{ClipShape, ClippedSum};
     use proptest::prelude::*;
 
     use super::*;
+    use crate::head::{HeadKind, HeadShape, Target};
 
-    const SHAPE: (usize, usize, usize) = (3, 4, 2);
+    const ADAPTER: HeadShape =
+        HeadShape { kind: HeadKind::Adapter { units: 4 }, classes: 2, features: 3 };
     const CELLS: usize = 3 * 4 + 4 * 2;
+    const SEVERAL: HeadShape = HeadShape { kind: HeadKind::MultiLabel, classes: 2, features: 3 };
 
     fn weights(count: usize) -> impl Strategy<Value = Vec<f32>> {
         prop::collection::vec(-2.0_f32..2.0, count)
@@ -292,25 +161,25 @@ mod tests {
         fn the_gradient_of_several_labels_is_that_of_the_loss(
             weights in weights(6), item in weights(3), labels in prop::array::uniform2(any::<bool>()),
         ) {
-            let head = |weights: &[f32]| {
-                MultiLabel::new(Head::new(2, 3, weights.to_vec()).unwrap())
-            };
+            let head = |weights: &[f32]| SEVERAL.head(weights.to_vec()).unwrap();
             let loss = |weights: &[f32]| {
-                let p = head(weights).probabilities(&item).unwrap();
+                let p = head(weights).probabilities(&item, 1.0).unwrap();
                 let of = |(p, y): (&f64, &bool)| -(if *y { *p } else { 1.0 - p }).ln();
                 p.iter().zip(&labels).map(of).sum()
             };
-            check(&weights, &head(&weights).gradient(&item, &labels).unwrap(), loss)?;
+            let set: Vec<u16> = (0..2).filter(|class| labels[usize::from(*class)]).collect();
+            check(&weights, &head(&weights).gradient(&item, Target::Classes(&set)).unwrap(), loss)?;
         }
 
         #[test]
         fn the_gradient_of_an_adapter_is_that_of_the_loss(
             weights in weights(CELLS), item in weights(3), class in 0_usize..2,
         ) {
-            let adapter = |weights: &[f32]| Adapter::from_parameters(SHAPE, weights).unwrap();
-            prop_assert_eq!(&adapter(&weights).parameters(), &weights);
-            let loss = |weights: &[f32]| -adapter(weights).probabilities(&item).unwrap()[class].ln();
-            check(&weights, &adapter(&weights).gradient(&item, class).unwrap(), loss)?;
+            let adapter = |weights: &[f32]| ADAPTER.head(weights.to_vec()).unwrap();
+            prop_assert_eq!(ADAPTER.decode(&adapter(&weights).encode()).unwrap(), adapter(&weights));
+            let loss =
+                |weights: &[f32]| -adapter(weights).probabilities(&item, 1.0).unwrap()[class].ln();
+            check(&weights, &adapter(&weights).gradient(&item, class.into()).unwrap(), loss)?;
         }
 
         #[test]
@@ -319,10 +188,10 @@ mod tests {
             items in prop::collection::vec((weights(3), 0_usize..2), 1..6),
             clip in 0.01..2.0,
         ) {
-            let adapter = Adapter::from_parameters(SHAPE, &weights).unwrap();
+            let adapter = ADAPTER.head(weights).unwrap();
             let (mut sum, mut expected) = (vec![0.0; CELLS], vec![0.0; CELLS]);
             for (item, class) in &items {
-                let gradient = adapter.gradient(item, *class).unwrap();
+                let gradient = adapter.gradient(item, (*class).into()).unwrap();
                 gradient.add_clipped(clip, &mut sum).unwrap();
                 let scale = (clip / gradient.norm()).min(1.0);
                 for (cell, value) in expected.iter_mut().zip(gradient.dense()) {
@@ -332,6 +201,32 @@ mod tests {
             prop_assert!(sum.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-5));
             let norm = sum.iter().map(|cell| cell * cell).sum::<f64>().sqrt();
             prop_assert!(norm <= clip * items.len() as f64 * (1.0 + 1e-9));
+        }
+
+        /// Whatever the head and a subject's items: the subject moves a release by no more than its
+        /// sensitivity, in integers.
+        #[test]
+        fn a_subject_moves_a_release_by_no_more_than_its_sensitivity(
+            adapter in weights(CELLS), several in weights(6),
+            items in prop::collection::vec((weights(3), 0_u16..2), 1..6),
+            clip in 0.01..2.0,
+        ) {
+            let gradients = [
+                ADAPTER.head(adapter).unwrap().subject_gradient(
+                    items.iter().map(|(item, class)| (item.as_slice(), usize::from(*class))),
+                ),
+                SEVERAL.head(several).unwrap().subject_gradient(items.iter().map(|(item, class)| {
+                    (item.as_slice(), Target::Classes(std::slice::from_ref(class)))
+                })),
+            ];
+            for gradient in gradients {
+                let gradient = gradient.unwrap();
+                let shape = ClipShape::new(gradient.len(), clip, 12).unwrap();
+                let mut sum = ClippedSum::new(shape);
+                sum.add(&gradient).unwrap();
+                let square: i128 = sum.values().iter().map(|v| i128::from(*v).pow(2)).sum();
+                prop_assert!(square <= i128::from(shape.sensitivity().get()));
+            }
         }
 
         #[test]
@@ -350,17 +245,15 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused() {
-        let layer = |rows, columns| Head::new(rows, columns, vec![0.5; rows * columns]).unwrap();
-        assert!(Adapter::new(layer(4, 3), layer(2, 5)).is_err());
-        assert!(Adapter::from_parameters((3, 4, 2), &[0.0; 19]).is_err());
-        let adapter = Adapter::new(layer(4, 3), layer(2, 4)).unwrap();
-        let class = adapter.gradient(&[0.0; 3], 2);
+        assert!(ADAPTER.head(vec![0.5; CELLS - 1]).is_err());
+        let adapter = ADAPTER.head(vec![0.5; CELLS]).unwrap();
+        let class = adapter.gradient(&[0.0; 3], Target::Class(2));
         assert_eq!(class, Err(HeadError::Class { got: 2, classes: 2 }));
-        let bad = adapter.gradient(&[0.0, f32::NAN, 0.0], 0);
+        let bad = adapter.gradient(&[0.0, f32::NAN, 0.0], Target::Class(0));
         assert_eq!(bad, Err(HeadError::NotFinite { what: "feature", position: 2 }));
-        let labels = MultiLabel::new(layer(2, 3)).gradient(&[0.0; 3], &[true]);
-        assert!(matches!(labels, Err(HeadError::Length { got: 1, want: 2, .. })));
-        let gradient = adapter.gradient(&[1.0; 3], 0).unwrap();
+        let short = adapter.gradient(&[0.0; 2], Target::Class(0));
+        assert!(matches!(short, Err(HeadError::Length { got: 2, want: 3, .. })));
+        let gradient = adapter.gradient(&[1.0; 3], Target::Class(0)).unwrap();
         assert!(gradient.add_clipped(1.0, &mut [0.0; 3]).is_err());
         let infinite = Outer { layers: vec![(vec![f64::INFINITY], vec![1.0])] };
         assert!(infinite.add_clipped(1.0, &mut [0.0]).is_err());

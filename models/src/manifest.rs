@@ -7,6 +7,7 @@ use insitu_protocol::text::{Line, Text};
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::{Calibration, CalibrationError};
+use crate::head::{HeadKind, HeadShape, UNITS_MAX};
 
 /// The manifest format this crate reads and writes.
 pub const FORMAT: u32 = 1;
@@ -49,7 +50,10 @@ pub struct Manifest {
     /// How a text becomes tokens, and the tokens' vectors features: for a text column, and only then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<TextInput>,
-    /// Length of the backbone's output row, and of the head's rows.
+    /// What the head computes; absent means a softmax.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub kind: HeadKind,
+    /// Length of the backbone's output row, which the head takes.
     pub features: usize,
     /// The frozen network, ONNX.
     pub backbone: Object,
@@ -227,6 +231,11 @@ impl Manifest {
         if self.text.is_some() { 0 } else { self.columns.len() }
     }
 
+    /// The head's form.
+    pub fn shape(&self) -> HeadShape {
+        HeadShape { kind: self.kind, classes: self.classes.len(), features: self.features }
+    }
+
     fn check(&self) -> Result<(), ManifestError> {
         if self.format != FORMAT {
             return Err(ManifestError::Format { got: self.format });
@@ -246,7 +255,10 @@ impl Manifest {
             }
         }
         self.check_text()?;
-        let head_bytes = 4 * self.classes.len() as u64 * self.features as u64;
+        if let HeadKind::Adapter { units } = self.kind {
+            length("units", units, 1, UNITS_MAX)?;
+        }
+        let head_bytes = 4 * self.shape().parameters() as u64;
         range("head bytes", head_bytes, 1, HEAD_BYTES_MAX as u64)?;
         range("head bytes", self.head.bytes, head_bytes, head_bytes)?;
         range("backbone bytes", self.backbone.bytes, 1, BACKBONE_BYTES_MAX)?;
@@ -277,6 +289,10 @@ impl Manifest {
             None => Ok(()),
         }
     }
+}
+
+fn is_default(kind: &HeadKind) -> bool {
+    *kind == HeadKind::default()
 }
 
 /// Whether a text may have so many tokens: its marks and a word, at least.
@@ -343,6 +359,21 @@ mod tests {
             assert!(matches!(error, ManifestError::Range { .. }), "{pointer} = {value}: {error}");
         }
         assert!(matches!(with("/format", 2.into()), Err(ManifestError::Format { got: 2 })));
+    }
+
+    #[test]
+    fn a_head_of_another_kind_is_named_and_an_older_manifest_means_a_softmax() {
+        assert!(!String::from_utf8_lossy(SHIPPED).contains("kind\": \"softmax"));
+        let mut manifest = Manifest::decode(SHIPPED).unwrap();
+        assert_eq!(manifest.shape(), HeadShape::softmax(2, 34));
+        assert!(!String::from_utf8(manifest.encode().unwrap()).unwrap().contains("softmax"));
+        manifest.kind = HeadKind::Adapter { units: 8 };
+        assert!(matches!(manifest.encode(), Err(ManifestError::Range { what: "head bytes", .. })));
+        manifest.head.bytes = 4 * (8 * 34 + 2 * 8);
+        let bytes = manifest.encode().unwrap();
+        assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
+        manifest.kind = HeadKind::Adapter { units: UNITS_MAX + 1 };
+        assert!(matches!(manifest.encode(), Err(ManifestError::Range { what: "units", .. })));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::calibration::Calibration;
 use crate::check::{CheckError, check_text};
 use crate::engine::Engine;
 use crate::golden::{Golden, GoldenError};
-use crate::head::{Head, HeadError, narrow};
+use crate::head::{Head, HeadError, HeadKind, narrow};
 use crate::manifest::{
     BACKBONE_BYTES_MAX, Column, ColumnKind, FORMAT, Manifest, ManifestError, Pooling, Sentence,
     TOKENIZER_BYTES_MAX, TextInput, check_tokens,
@@ -185,15 +185,21 @@ impl TextModel {
         Encoder::load(engine, &self.backbone, &self.tokenizer, &self.input, self.features)
     }
 
-    /// The model as a bundle for a taxonomy, unsigned: the coordinator signs what it publishes.
+    /// The model as a bundle for a taxonomy with a first head of this kind, unsigned: the coordinator
+    /// signs what it publishes.
     ///
     /// # Errors
     /// [`PackError`].
-    pub fn bundle(mut self, engine: &Engine, title: Title) -> Result<Bundle, PackError> {
+    pub fn bundle(
+        mut self,
+        engine: &Engine,
+        title: Title,
+        kind: HeadKind,
+    ) -> Result<Bundle, PackError> {
         let names: Vec<String> = title.classes.iter().map(|class| spoken(class.as_str())).collect();
         self.centre_at(engine, &names)?;
         let mut encoder = self.encoder(engine)?;
-        let head = named_head(&encoder.features(&names)?, self.features)?;
+        let head = named_head(&encoder.features(&names)?, self.features)?.into_kind(kind)?;
         let [empty, foreign, long] = GOLDEN_TEXTS;
         let texts: Vec<String> = names
             .into_iter()
@@ -219,6 +225,7 @@ impl TextModel {
             classes: title.classes,
             columns: vec![Column { name: title.field, kind: ColumnKind::Text }],
             text: Some(self.input),
+            kind: head.shape().kind,
             features: self.features,
             backbone: object(&objects[0]),
             head: object(&objects[1]),

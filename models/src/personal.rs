@@ -7,7 +7,7 @@
 //! does best on items that the fit did not see. Nothing of it leaves, so it costs no privacy and
 //! must never be sent.
 
-use crate::head::{Head, HeadError, narrow};
+use crate::head::{Head, HeadError, Target, narrow};
 
 /// Parts into which a site's items are cut to choose the share where none are held out.
 const FOLDS: usize = 4;
@@ -20,8 +20,8 @@ pub const STEPS: u32 = 60;
 /// Weight of the squared distance to the federation's head.
 pub const PROXIMAL: f64 = 1e-3;
 
-/// A labelled item: its features and its class.
-pub type Item<'a> = (&'a [f32], usize);
+/// A labelled item: its features and what is true of it.
+pub type Item<'a> = (&'a [f32], Target<'a>);
 
 /// A site's head.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,7 +63,7 @@ impl Fit {
     /// items none.
     ///
     /// The curvature of a softmax over K classes is of the order 1/K for features of length at most
-    /// 1; the step is its inverse.
+    /// 1, that of a logistic function at most 1/4; the step is its inverse.
     ///
     /// # Errors
     /// [`HeadError`] for an item that does not fit; the head is as it was.
@@ -71,7 +71,11 @@ impl Fit {
         if items.is_empty() {
             return Ok(());
         }
-        let rate = 1.0 / (1.0 / self.start.classes() as f64 + self.proximal);
+        let curvature = match self.start.shape().sharing() {
+            1 => 0.25,
+            classes => 1.0 / classes as f64,
+        };
+        let rate = 1.0 / (curvature + self.proximal);
         let gradient = self.head.subject_gradient(items.iter().copied())?;
         let count = items.len() as f64;
         let next = self.head.weights().iter().zip(self.start.weights()).zip(&gradient);
@@ -80,7 +84,7 @@ impl Fit {
             let slope = f64::from(*gradient) / count + self.proximal * (weight - origin);
             narrow(weight - rate * slope)
         });
-        self.head = Head::new(self.head.classes(), self.head.features(), next.collect())?;
+        self.head = self.head.with_weights(next.collect())?;
         Ok(())
     }
 
@@ -114,7 +118,7 @@ pub fn fit(start: &Head, items: &[Item<'_>], steps: u32, proximal: f64) -> Resul
 /// [`HeadError`] for an item that does not fit.
 pub fn choose(global: &Head, own: &Head, held_out: &[Item<'_>]) -> Result<Choice, HeadError> {
     let right = |head: &Head| -> Result<Vec<bool>, HeadError> {
-        held_out.iter().map(|(features, class)| Ok(head.best(features)? == *class)).collect()
+        held_out.iter().map(|(features, target)| head.is_right(features, *target)).collect()
     };
     let count = |right: &[bool]| right.iter().filter(|right| **right).count();
     let of_global = right(global)?;
@@ -151,8 +155,8 @@ pub fn personalise(global: &Head, items: &[Item<'_>]) -> Result<Personal, HeadEr
         let own = fit(global, &part(false), STEPS, PROXIMAL)?;
         for (right, share) in right.iter_mut().zip(SHARES) {
             let mixed = mix(global, &own, share)?;
-            for (features, class) in part(true) {
-                *right += usize::from(mixed.best(features)? == class);
+            for (features, target) in part(true) {
+                *right += usize::from(mixed.is_right(features, target)?);
             }
         }
     }
@@ -170,7 +174,7 @@ pub fn mix(global: &Head, own: &Head, share: f64) -> Result<Head, HeadError> {
     let pairs = global.weights().iter().zip(own.weights());
     let weights = pairs
         .map(|(global, own)| narrow(f64::from(*global) * (1.0 - share) + f64::from(*own) * share));
-    Head::new(global.classes(), global.features(), weights.collect())
+    global.with_weights(weights.collect())
 }
 
 #[cfg(test)]
@@ -190,7 +194,7 @@ mod tests {
     }
 
     fn borrowed(items: &[([f32; 2], usize)]) -> Vec<Item<'_>> {
-        items.iter().map(|(features, class)| (features.as_slice(), *class)).collect()
+        items.iter().map(|(features, class)| (features.as_slice(), (*class).into())).collect()
     }
 
     fn global() -> Head {
@@ -239,11 +243,14 @@ mod tests {
         // Where the federation's head is right, or there is nothing to judge by, it stays.
         let choice = choose(&global(), &own, &borrowed(&items(false))).unwrap();
         assert_eq!((choice.share, choice.right_global, choice.right_mixed), (0.0, 16, 16));
-        assert_eq!(choose(&global(), &own, &[]).unwrap().share, 0.0);
+        assert_eq!(
+            choose(&global(), &own, &[]).unwrap(),
+            Choice { share: 0.0, items: 0, right_global: 0, right_mixed: 0 }
+        );
         // One item more is what chance gives: 1 mended of 1 that differs.
         let mut mixed = items(false);
         mixed[0].1 = 1 - mixed[0].1;
-        let one: Vec<_> = mixed.iter().map(|(f, c)| (f.as_slice(), *c)).take(1).collect();
+        let one: Vec<_> = mixed.iter().map(|(f, c)| (f.as_slice(), (*c).into())).take(1).collect();
         let choice = choose(&global(), &own, &one).unwrap();
         assert_eq!((choice.share, choice.right_global, choice.right_mixed), (0.0, 0, 0));
     }

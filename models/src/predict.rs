@@ -3,7 +3,7 @@
 use insitu_protocol::ids::Digest;
 
 use crate::bundle::{Bundle, BundleError};
-use crate::calibration::Calibration;
+use crate::calibration::{Calibration, Judgement};
 use crate::engine::{Backbone, Engine, EngineError};
 use crate::golden::GoldenError;
 use crate::head::{Head, HeadError};
@@ -32,7 +32,9 @@ enum Kind {
 pub struct Prediction {
     /// The most probable class, an index into the taxonomy.
     pub class: usize,
-    /// Of each class; they sum to 1.
+    /// The classes that are said, ascending: that one, or of a head of several classes any number.
+    pub classes: Vec<usize>,
+    /// Of each class; they sum to 1 where an item has one.
     pub probabilities: Vec<f64>,
     /// How often a prediction like this one is right, in `[1/classes, 1]`.
     pub confidence: f64,
@@ -205,13 +207,9 @@ impl Prediction {
     /// [`HeadError`] when they do not fit.
     pub fn of(head: &Head, calibration: &Calibration, features: &[f32]) -> Result<Self, HeadError> {
         let probabilities = head.probabilities(features, calibration.temperature)?;
-        let (class, best) = probabilities
-            .iter()
-            .copied()
-            .enumerate()
-            .fold((0, 0.0), |best, next| if next.1 > best.1 { next } else { best });
-        let confidence = calibration.confidence(best, probabilities.len());
-        Ok(Self { class, probabilities, confidence })
+        let judged = calibration.judge(head.shape().kind, &probabilities);
+        let Judgement { class, classes, confidence } = judged;
+        Ok(Self { class, classes, probabilities, confidence })
     }
 }
 

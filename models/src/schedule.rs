@@ -52,7 +52,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule for a head of `classes` over about `subjects` subjects.
+    /// The schedule for a head whose items `classes` share ([`crate::head::HeadShape::sharing`]), over
+    /// about `subjects` subjects.
     ///
     /// `mu` is √(2ρ) of the whole run as it acts on the sum over all sites: lower than what the run
     /// costs when sites add more noise together than one would need to. `None` trains without

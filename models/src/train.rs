@@ -9,14 +9,13 @@
 //! Everything is `f64` in a fixed order: the same rounds give the same bytes, so a restarted
 //! coordinator replays the rounds that it stored.
 
-use crate::head::{Head, HeadError, narrow};
+use crate::head::{Head, HeadError, HeadShape, narrow};
 use crate::optimiser::{Memory, Optimiser};
 
 /// A training run in progress.
 #[derive(Clone, Debug)]
 pub struct Descent {
-    classes: usize,
-    features: usize,
+    shape: HeadShape,
     weights: Vec<f64>,
     memory: Memory,
     learning_rate: f64,
@@ -57,8 +56,7 @@ impl Descent {
     pub fn new(head: &Head, rounds: u32, learning_rate: f64, momentum: f64) -> Self {
         let weights: Vec<f64> = head.weights().iter().map(|weight| f64::from(*weight)).collect();
         Self {
-            classes: head.classes(),
-            features: head.features(),
+            shape: head.shape(),
             memory: Optimiser::FedAvgM { momentum }.start(weights.len()),
             head_rounds: rounds / 2,
             tail: vec![0.0; weights.len()],
@@ -84,8 +82,8 @@ impl Descent {
         self
     }
 
-    /// One round: `sums` holds each site's released sum in fixed point, row-major
-    /// `[classes, features]`, with `fraction_bits` bits after the point.
+    /// One round: `sums` holds each site's released sum in fixed point, in the
+    /// order of the head's weights, with `fraction_bits` bits after the point.
     ///
     /// # Errors
     /// [`TrainError`]; the run is then unchanged.
@@ -172,7 +170,7 @@ impl Descent {
     }
 
     fn rounded(&self, weights: impl Iterator<Item = f64>) -> Result<Head, HeadError> {
-        Head::new(self.classes, self.features, weights.map(narrow).collect())
+        self.shape.head(weights.map(narrow).collect())
     }
 }
 

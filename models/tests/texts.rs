@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use insitu_models::bundle::{Bundle, BundleError};
 use insitu_models::check::CheckError;
 use insitu_models::engine::{Engine, Library};
+use insitu_models::head::HeadKind;
 use insitu_models::manifest::{ManifestError, Pooling, Sentence};
 use insitu_models::pack::{PackError, TextModel, Title};
 use insitu_models::predict::{PredictError, Predictor};
@@ -31,12 +32,37 @@ fn line(text: &str) -> Line {
     Line::new(text).unwrap()
 }
 
-fn packed() -> Bundle {
+fn packed_with(kind: HeadKind) -> Bundle {
     let folder = folder(&tiny::backbone(0), &tiny::tokenizer());
     let model = TextModel::open(folder.path(), 8, Pooling::Mean).unwrap();
     let classes = vec![line("heart"), line("bank_card")];
     let title = Title { name: line("tiny"), field: line("note"), classes, licences: Vec::new() };
-    model.bundle(&engine(), title).unwrap()
+    model.bundle(&engine(), title, kind).unwrap()
+}
+
+fn packed() -> Bundle {
+    packed_with(HeadKind::Softmax)
+}
+
+#[test]
+fn a_bundle_of_each_kind_reproduces_its_golden_outputs_and_judges() {
+    let texts = ["heart rate", "bank card"];
+    let plain = packed_with(HeadKind::Softmax);
+    let classes = |kind| {
+        let bundle = packed_with(kind);
+        assert_eq!(bundle.manifest().kind, kind);
+        assert_eq!(bundle.head().weights().len(), bundle.manifest().shape().parameters());
+        assert_eq!(bundle.manifest().backbone, plain.manifest().backbone);
+        let folder = tempfile::tempdir().unwrap();
+        bundle.write_to(&folder.path().join("bundle")).unwrap();
+        let bundle = Bundle::open(&folder.path().join("bundle")).unwrap();
+        let mut predictor = Predictor::load(&engine(), &bundle).unwrap();
+        let found = predictor.predict_texts(&texts).unwrap();
+        found.into_iter().map(|found| found.classes).collect::<Vec<_>>()
+    };
+    assert_eq!(classes(HeadKind::Softmax), [vec![0], vec![1]]);
+    assert_eq!(classes(HeadKind::Adapter { units: 64 }), [vec![0], vec![1]]);
+    assert_eq!(classes(HeadKind::MultiLabel), [vec![0], vec![1]]);
 }
 
 #[test]

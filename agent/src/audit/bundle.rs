@@ -4,7 +4,7 @@
 use insitu_models::bundle::Bundle;
 use insitu_models::calibration::Calibration;
 use insitu_models::golden::Golden;
-use insitu_models::head::Head;
+use insitu_models::head::{Head, HeadKind};
 use insitu_models::manifest::{Column, ColumnKind, FORMAT, Manifest, Object};
 use insitu_protocol::ids::digest;
 
@@ -44,6 +44,7 @@ pub(super) fn bundle(shape: &Shape) -> Result<Bundle, AuditError> {
         classes: (0..shape.classes).map(|class| line(&format!("class {class}"))).collect(),
         columns: vec![Column { name: line("code"), kind: ColumnKind::Number }],
         text: None,
+        kind: HeadKind::Softmax,
         features,
         backbone,
         head,

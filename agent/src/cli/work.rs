@@ -194,11 +194,22 @@ fn write_prelabels(
 ) -> Result<(), Failure> {
     let (ids, items): (Vec<Value>, Vec<CleanItem>) = batch.drain(..).unzip();
     let predictions = model.predictions(&items).map_err(|error| Failure::runtime(&error))?;
-    for (id, Prediction { class, confidence, probabilities }) in ids.into_iter().zip(predictions) {
-        let line = json!({
-            "id": id, "class": class, "class_name": model.manifest().classes.get(class),
-            "confidence": confidence, "probabilities": probabilities,
-        });
+    let several = !model.manifest().kind.is_of_one_class();
+    for (id, prediction) in ids.into_iter().zip(predictions) {
+        let Prediction { class, classes, confidence, probabilities } = prediction;
+        let name = |class: &usize| model.manifest().classes.get(*class);
+        let line = if several {
+            let names: Vec<_> = classes.iter().map(name).collect();
+            json!({
+                "id": id, "classes": classes, "class_names": names, "confidence": confidence,
+                "probabilities": probabilities,
+            })
+        } else {
+            json!({
+                "id": id, "class": class, "class_name": name(&class), "confidence": confidence,
+                "probabilities": probabilities,
+            })
+        };
         writeln!(out, "{line}")?;
     }
     Ok(())

@@ -4,7 +4,7 @@
 //! how much they differ more than how good each is. The counts are a tally like any other.
 
 use insitu_models::calibration::Calibration;
-use insitu_models::head::Head;
+use insitu_models::head::{Head, HeadShape};
 use insitu_models::predict::Prediction;
 use insitu_privacy::contribution::ItemsPerSubject;
 use insitu_privacy::statistics::Statistic;
@@ -12,7 +12,7 @@ use insitu_protocol::order::{Contender, EVALUATION_STEP, EvaluationOrder, Evalua
 use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 
-use super::{LearnError, batches, items, lessons};
+use super::{LearnError, Truth, batches, items, lessons};
 use crate::prelabel::Model;
 use crate::store::Store;
 use crate::store::orders::ProjectRow;
@@ -57,15 +57,15 @@ pub fn evaluate(
         let classes = u16::try_from(classes).unwrap_or(u16::MAX);
         return Err(LearnError::Shape { classes, features: order.features });
     }
-    let judges =
-        [judge(&order.current, classes, features)?, judge(&order.candidate, classes, features)?];
+    let shape = manifest.shape();
+    let judges = [judge(&order.current, shape)?, judge(&order.candidate, shape)?];
     let name = [b"evaluation/", order.evaluation.0.as_slice()].concat();
     let held_out = lessons(store, project, true, &name, ItemsPerSubject::ONE)?;
     let mut counts = Counts::new(EvaluationShape::of(definition));
     for batch in batches(&held_out) {
         let found = model.features(&items(store, batch)?)?;
         for (lesson, row) in batch.iter().zip(found.chunks_exact(features)) {
-            counts.add(&judges, row, lesson.class);
+            counts.add(&judges, row, &lesson.truth);
         }
     }
     let body = Body::Evaluation { evaluation: order.evaluation };
@@ -75,9 +75,13 @@ pub fn evaluate(
 
 type Judge = (Head, Calibration);
 
-fn judge(contender: &Contender, classes: usize, features: usize) -> Result<Judge, LearnError> {
-    let calibration = Calibration::decode(&contender.calibration.0, classes)?;
-    Ok((Head::decode(classes, features, &contender.head.0)?, calibration))
+/// A contender's head, which may be of another kind than the one in use has: their number of weights
+/// tells kinds of one class apart.
+fn judge(contender: &Contender, in_use: HeadShape) -> Result<Judge, LearnError> {
+    let Contender { head, calibration, .. } = contender;
+    let calibration = Calibration::decode(&calibration.0, in_use.classes)?;
+    let shape = in_use.of_parameters(head.0.len() / size_of::<f32>());
+    Ok((shape.decode(&head.0)?, calibration))
 }
 
 /// The values of an answer.
@@ -93,7 +97,10 @@ impl Counts {
 
     /// Adds an item. One for which a head gives nothing (features that are not finite) adds nothing:
     /// were the evaluation to fail, its absence would tell of the subject.
-    fn add(&mut self, judges: &[Judge; 2], features: &[f32], record: usize) {
+    ///
+    /// Of several classes a head is right when it says exactly these; they have no confusion matrix,
+    /// whose cells stay zero.
+    fn add(&mut self, judges: &[Judge; 2], features: &[f32], truth: &Truth) {
         let [Ok(current), Ok(candidate)] = judges
             .each_ref()
             .map(|(head, calibration)| Prediction::of(head, calibration, features))
@@ -101,10 +108,16 @@ impl Counts {
             return;
         };
         let EvaluationShape { classes, bins } = self.shape;
-        if features.iter().any(|value| !value.is_finite()) || record >= classes {
+        let fits = judges.iter().all(|(head, _)| head.takes(truth.target()));
+        if features.iter().any(|value| !value.is_finite()) || !fits {
             return;
         }
-        let right = [&current, &candidate].map(|prediction| prediction.class == record);
+        let right = [&current, &candidate].map(|prediction| match truth {
+            Truth::Class(class) => prediction.class == *class,
+            Truth::Classes(set) => {
+                prediction.classes.iter().copied().eq(set.iter().copied().map(usize::from))
+            }
+        });
         let cell = match right {
             [true, true] => 0,
             [true, false] => 1,
@@ -113,8 +126,10 @@ impl Counts {
         };
         self.values[self.shape.right().start + cell] += i64::from(EVALUATION_STEP);
         for (at, prediction) in [current, candidate].into_iter().enumerate() {
-            let cell = prediction.class.min(classes - 1) * classes + record;
-            self.values[self.shape.confusion(at).start + cell] += 1;
+            if let Truth::Class(record) = truth {
+                let cell = prediction.class.min(classes - 1) * classes + record;
+                self.values[self.shape.confusion(at).start + cell] += 1;
+            }
             let bin = confidence_bin(prediction.confidence, classes, bins);
             let cell = bin * 2 + usize::from(right[at]);
             self.values[self.shape.calibration(at).start + cell] += 1;
@@ -124,6 +139,8 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
+    use insitu_models::head::HeadKind;
+
     use super::*;
 
     /// Two heads over two features: the first always says class 0, the second follows the features.
@@ -137,7 +154,7 @@ mod tests {
     fn an_item_adds_to_one_cell_of_each_table() {
         let shape = EvaluationShape { classes: 2, bins: 4 };
         let mut counts = Counts::new(shape);
-        counts.add(&judges(), &[0.0, 1.0], 1); // the candidate alone is right
+        counts.add(&judges(), &[0.0, 1.0], &Truth::Class(1)); // the candidate alone is right
         assert_eq!(counts.values[shape.right()], [0, 0, 2, 0]);
         assert_eq!(counts.values[shape.confusion(0)], [0, 1, 0, 0]);
         assert_eq!(counts.values[shape.confusion(1)], [0, 0, 0, 1]);
@@ -150,10 +167,32 @@ mod tests {
         // What cannot be judged adds nothing at all.
         for (features, record) in [([f32::NAN, 1.0], 0), ([1.0, f32::INFINITY], 0), ([1.0, 0.0], 2)]
         {
-            counts.add(&judges(), &features, record);
+            counts.add(&judges(), &features, &Truth::Class(record));
         }
-        counts.add(&judges(), &[1.0], 0);
+        counts.add(&judges(), &[1.0], &Truth::Class(0));
+        counts.add(&judges(), &[1.0, 0.0], &Truth::Classes(vec![0]));
         squares = counts.values.iter().map(|value| value * value).sum();
         assert_eq!(squares, allowed);
+    }
+
+    #[test]
+    fn several_classes_are_right_as_a_whole() {
+        let head = |weights: [f32; 4]| {
+            let shape = HeadShape { kind: HeadKind::MultiLabel, classes: 2, features: 2 };
+            (shape.head(weights.to_vec()).unwrap(), Calibration::identity())
+        };
+        // The first says both classes of every item, the second those that the features point to.
+        let judges = [head([5.0, 5.0, 5.0, 5.0]), head([5.0, -5.0, -5.0, 5.0])];
+        let shape = EvaluationShape { classes: 2, bins: 4 };
+        let mut counts = Counts::new(shape);
+        counts.add(&judges, &[1.0, 0.0], &Truth::Classes(vec![0]));
+        counts.add(&judges, &[1.0, 0.0], &Truth::Classes(vec![0, 1]));
+        counts.add(&judges, &[1.0, 0.0], &Truth::Classes(vec![]));
+        counts.add(&judges, &[1.0, 0.0], &Truth::Class(0));
+        assert_eq!(counts.values[shape.right()], [0, 2, 2, 2]);
+        assert!(
+            counts.values[shape.confusion(0).start..shape.confusion(1).end].iter().all(|v| *v == 0)
+        );
+        assert_eq!(counts.values[shape.calibration(0)].iter().sum::<i64>(), 3);
     }
 }

@@ -65,7 +65,7 @@ impl Fitting {
         let part = |holdout, limit| -> Result<Part, LearnError> {
             // Ordered by keyed hashes of subjects: those that are cut off are not the newest, but any.
             let mut found = lessons(store, project, holdout, b"personal", limit)?;
-            found.retain(|lesson| lesson.class < global.classes());
+            found.retain(|lesson| global.takes(lesson.truth.target()));
             found.truncate(LESSONS_MAX.min(FEATURES_MAX / global.features()));
             Ok(Part { lessons: found, width: global.features(), features: Vec::new() })
         };
@@ -136,7 +136,7 @@ impl Part {
     /// Those whose features are numbers.
     fn items(&self) -> Vec<Item<'_>> {
         let rows = self.features.chunks_exact(self.width);
-        let all = rows.zip(&self.lessons).map(|(row, lesson)| (row, lesson.class));
+        let all = rows.zip(&self.lessons).map(|(row, lesson)| (row, lesson.truth.target()));
         all.filter(|(row, _)| row.iter().all(|value| value.is_finite())).collect()
     }
 }

@@ -107,6 +107,7 @@ fn rules(name: &ProjectName) -> Source {
         holdout: None::<Holdout>,
         holdout_share: 0.0,
         redaction: None,
+        personal: false,
         images: Images::AsTheyAre,
     }
 }

@@ -23,6 +23,7 @@ use insitu_daemon::clock::Clock;
 use insitu_models::bundle::Bundle;
 use insitu_privacy::NoisePool;
 use insitu_protocol::ids::{Digest, ProjectName};
+use insitu_protocol::project::Task;
 
 use crate::config::{Polite, Schedule};
 use crate::downlink::Judge;
@@ -402,10 +403,18 @@ fn both(
 }
 
 fn check_classes(project: &ProjectRow, bundle: &Bundle) -> Result<(), String> {
-    let task = &project.definition.task;
-    if !task.is_one_class() {
+    let (task, kind) = (&project.definition.task, bundle.manifest().kind);
+    let fits = match task {
+        Task::Classes => !kind.is_of_one_class(),
+        Task::Class
+        | Task::Preference { .. }
+        | Task::Spans { .. }
+        | Task::Regions { .. }
+        | Task::Segments { .. } => task.is_one_class() && kind.is_of_one_class(),
+    };
+    if !fits {
         return Err(format!(
-            "labels of the project are of the kind {}, it drafts one class",
+            "labels of the project are of the kind {}, which its {kind} head does not draft",
             task.kind()
         ));
     }

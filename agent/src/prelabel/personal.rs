@@ -1,11 +1,13 @@
 //! A head of the site's own: how it is kept, and what is said of it. It is fitted in
-//! [`crate::learn`], serves prelabels ([`super::Model::serve`]) and nothing else, and never leaves.
+//! [`crate::learn`], serves prelabels ([`Model::serve`]) and nothing else, and never leaves.
 
 use insitu_models::head::Head;
 use insitu_models::personal::Choice;
 use insitu_protocol::ids::{Digest, digest};
 use serde::{Deserialize, Serialize};
 
+use super::{Model, Prelabel};
+use crate::store::items::ItemRow;
 use crate::store::orders::ProjectRow;
 use crate::store::personal::PersonalRow;
 use crate::store::{StoreError, Tx};
@@ -28,6 +30,13 @@ impl std::fmt::Debug for PersonalHead {
     }
 }
 
+/// A head of the site's own at work.
+#[derive(Debug)]
+pub(super) struct Personal {
+    pub(super) head: Head,
+    pub(super) maker: Digest,
+}
+
 /// How a personal head does, for the site's own people. It is exact, and stays at the site.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Standing {
@@ -42,6 +51,37 @@ pub struct Standing {
     /// Share of these about which the head that serves is right. It was chosen by the same items,
     /// which flatters it a little.
     pub accuracy_personal: Option<f64>,
+}
+
+/// What the bundle's own head says of an item, whatever was served in its place, else the prelabel:
+/// what statistics and campaigns go by. A head of the site's own knows everybody's labels; were it
+/// to decide what is counted, one subject's labels would move what is counted of others.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn of_bundle(row: &ItemRow) -> Result<Option<Prelabel>, StoreError> {
+    row.of_bundle.as_deref().or(row.prelabel.as_deref()).map(Prelabel::decode).transpose()
+}
+
+impl Model {
+    /// Lets a head of the site's own make prelabels from now on, or none.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for one that does not fit; the bundle's head serves then.
+    pub fn serve(&mut self, personal: Option<&PersonalHead>) -> Result<(), StoreError> {
+        self.personal = None;
+        if let Some(personal) = personal
+            && let Some(head) = personal.head(self.predictor.head())?
+        {
+            self.personal = Some(Personal { head, maker: personal.maker(&self.bundle) });
+        }
+        Ok(())
+    }
+
+    /// What makes prelabels: the bundle, or a head of the site's own.
+    pub fn maker(&self) -> Digest {
+        self.personal.as_ref().map_or(self.bundle, |personal| personal.maker)
+    }
 }
 
 impl PersonalHead {
@@ -68,12 +108,11 @@ impl PersonalHead {
     }
 
     /// The head that serves in place of `global`, if one does.
-    pub(super) fn head(&self, global: &Head) -> Result<Option<Head>, StoreError> {
+    fn head(&self, global: &Head) -> Result<Option<Head>, StoreError> {
         if self.head.is_empty() {
             return Ok(None);
         }
-        let head = Head::decode(global.classes(), global.features(), &self.head);
-        head.map(Some).map_err(|_| corrupt())
+        global.shape().decode(&self.head).map(Some).map_err(|_| corrupt())
     }
 
     /// How it does.

@@ -25,7 +25,8 @@ pub use crate::review::validation::next_to_validate;
 
 use crate::item::CleanItem;
 use crate::label::{Label, LabelError};
-use crate::prelabel::{Origin, Prelabel, of_bundle};
+use crate::prelabel::personal::of_bundle;
+use crate::prelabel::{Origin, Prelabel};
 use crate::route::{Read, label_of_record};
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{AnnotationRow, Lease, Offer, Person, Reading, Role, Verdict};
@@ -279,10 +280,8 @@ impl Correction {
         let reads: Vec<Read> = past.iter().map(|past| past.read.clone()).collect();
         let Some(record) = label_of_record(&reads).and_then(Label::class) else { return Ok(None) };
         let Some(answered) = answered(&past) else { return Ok(None) };
-        let answered = match &row.of_bundle {
-            Some(_) => of_bundle(row)?.unwrap_or(answered),
-            None => answered,
-        };
+        let own = row.of_bundle.as_ref().map(|_| of_bundle(row)).transpose()?.flatten();
+        let answered = own.as_ref().unwrap_or(answered);
         let Some(prelabel) = answered.class() else { return Ok(None) };
         let class = |wanted| {
             past.iter()

@@ -105,8 +105,9 @@ fn update(
 ) -> Result<Result<usize, Refusal>, StoreError> {
     let fits = |row: &RunRow| row.project == release.project && (1..=row.rounds).contains(&round);
     let Some(run) = tx.run(run)?.filter(fits) else { return Ok(Err(Refusal::UnknownObject)) };
-    let features = usize::try_from(run.features).unwrap_or(usize::MAX);
-    let count = project.classes.len().saturating_mul(features);
+    // Each round of a run has a head of the same shape.
+    let Some(newest) = tx.newest_round(run.id)? else { return Ok(Err(Refusal::UnknownObject)) };
+    let count = newest.parameters();
     let Some(coordinates) = release.coordinates(count) else { return Ok(Err(Refusal::Malformed)) };
     if shift.is_some() != run.method.coarse {
         return Ok(Err(Refusal::Malformed));

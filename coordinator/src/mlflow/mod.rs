@@ -326,12 +326,13 @@ fn card(dossier: &Dossier) -> String {
     let Dossier { row, bundle, manifest, evaluations, .. } = dossier;
     let classes: Vec<&str> = manifest.classes.iter().map(|class| class.as_str()).collect();
     let mut card = format!(
-        "# {} {}\n\nProject {}, bundle {}. A head of {} classes over {} features of the frozen \
+        "# {} {}\n\nProject {}, bundle {}. A head ({}) of {} classes over {} features of the frozen \
          backbone {}.\n\nClasses: {}.\n\n## Lineage\n",
         manifest.name,
         manifest.version,
         row.project,
         bundle.digest,
+        manifest.kind,
         manifest.classes.len(),
         manifest.features,
         manifest.backbone.digest,

@@ -177,10 +177,8 @@ impl Segment {
 
 /// The clipped gradients that a round's order asks for.
 fn clip_shape(order: &RoundOrder) -> Result<ClipShape, Unfit> {
-    let features = usize::try_from(order.features).unwrap_or(usize::MAX);
-    let dimensions = usize::from(order.classes).saturating_mul(features);
     let norm = f64::from(order.clip_milli) / 1000.0;
-    Ok(ClipShape::new(dimensions, norm, order.fraction_bits.into())?)
+    Ok(ClipShape::new(order.parameters(), norm, order.fraction_bits.into())?)
 }
 
 #[cfg(test)]

@@ -165,6 +165,13 @@ pub struct RoundRow {
     pub sum: Option<(Vec<i64>, u32)>,
 }
 
+impl RoundRow {
+    /// Weights of the head, and so coordinates of an update, whatever the head's kind.
+    pub fn parameters(&self) -> usize {
+        self.head.len() / size_of::<f32>()
+    }
+}
+
 impl Tx<'_> {
     /// Adds a run with the sites it invites.
     ///

@@ -166,11 +166,12 @@ pub struct RoundOrder {
     pub project: ProjectName,
     /// The backbone under the head: must be one the site's steward approved.
     pub backbone: Digest,
-    /// The head at which to take the gradient, `f32` little-endian, row-major `[classes, features]`.
+    /// The head at which to take the gradient, `f32` little-endian, in the order of its kind; the
+    /// kind is that of the bundle in use, and row-major `[classes, features]` for one linear layer.
     pub head: Bytes,
-    /// Rows of the head.
+    /// Classes of the head.
     pub classes: u16,
-    /// Columns of the head.
+    /// Features that the head takes.
     pub features: u32,
     /// L2 norm to which each subject's gradient is clipped, in thousandths.
     pub clip_milli: u32,
@@ -180,6 +181,14 @@ pub struct RoundOrder {
     pub nano_rho: u64,
     /// The round closes at this time, Unix seconds.
     pub closes_unix_s: i64,
+}
+
+impl RoundOrder {
+    /// Weights of the head, and so coordinates of the answer, whatever the head's kind.
+    #[must_use]
+    pub fn parameters(&self) -> usize {
+        self.head.0.len() / size_of::<f32>()
+    }
 }
 
 /// Two heads over one backbone, to be compared on the items that a site holds out of training.
@@ -210,7 +219,7 @@ pub struct EvaluationOrder {
 pub struct Contender {
     /// The bundle that it is of.
     pub bundle: Digest,
-    /// The head, `f32` little-endian, row-major `[classes, features]`.
+    /// The head, `f32` little-endian, as in a round.
     pub head: Bytes,
     /// From its probabilities to a confidence: JSON, as in the bundle's manifest.
     pub calibration: Bytes,

@@ -66,7 +66,7 @@ pub enum Body {
         /// The campaign.
         campaign: CampaignId,
     },
-    /// Clipped gradient of the head summed over subjects, fixed point, `[classes, features]`.
+    /// Clipped gradient of the head summed over subjects, fixed point, in the order of the head's weights.
     Update {
         /// The run.
         run: RunId,

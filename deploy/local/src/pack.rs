@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
 use insitu_models::engine::{Engine, Library};
+use insitu_models::head::HeadKind;
 use insitu_models::manifest::{Pooling, Sentence};
 use insitu_models::pack::{TextModel, Title};
 use insitu_protocol::project::{FieldKind, Project};
@@ -40,6 +41,9 @@ pub(crate) struct Options {
     /// How the tokens' vectors become one
     #[arg(long, value_enum, default_value_t = Pool::Mean)]
     pooling: Pool,
+    /// The head: softmax, adapter:UNITS (a hidden layer), or multi-label (any number of classes)
+    #[arg(long, value_name = "KIND", default_value_t = HeadKind::Softmax)]
+    head: HeadKind,
     /// A licence of model or data; once for each
     #[arg(long, value_name = "SENTENCE")]
     licence: Vec<String>,
@@ -71,15 +75,17 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Pool::First => Pooling::First,
     };
     let model = TextModel::open(&options.model, options.tokens, pooling)?;
-    let bundle = model.bundle(&Engine::start(&Library::Search)?, title)?;
+    let bundle = model.bundle(&Engine::start(&Library::Search)?, title, options.head)?;
     bundle.write_to(&options.out)?;
     let manifest = bundle.manifest();
     writeln!(
         std::io::stdout(),
-        "{}: {} classes, {} features, backbone of {} bytes; bundle {}",
+        "{}: {} classes, {} features, {} head of {} weights, backbone of {} bytes; bundle {}",
         options.out.display(),
         manifest.classes.len(),
         manifest.features,
+        manifest.kind,
+        bundle.head().weights().len(),
         manifest.backbone.bytes,
         bundle.id()
     )?;

@@ -181,6 +181,56 @@ fn a_head_of_its_own_helps_a_site_that_labels_otherwise() {
     assert_eq!(json(folder.path(), arguments)["personalised"], Value::Null);
 }
 
+/// A class that depends on whether two numbers are on the same side: no linear head can say it.
+#[test]
+fn a_hidden_layer_learns_what_no_linear_head_can() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "x,y,label\n".to_owned();
+    for at in 0..400 {
+        let (x, y) = (at % 20, at / 20);
+        let label = if (x < 10) == (y < 10) { "same" } else { "other" };
+        text += &format!("{x},{y},{label}\n");
+    }
+    fs::write(folder.path().join("train.csv"), &text).unwrap();
+    fs::write(folder.path().join("test.csv"), &text).unwrap();
+    fs::write(folder.path().join("ranges.toml"), "x = [0, 19]\ny = [0, 19]\n").unwrap();
+    let run = |how: &str| {
+        let columns = "--features x,y --ranges ranges.toml --sites 4 --rounds 400 --seed 1";
+        json(folder.path(), &format!("{columns} {how}"))
+    };
+    let linear = run("--epsilon none");
+    assert!(linear["accuracy"].as_f64().unwrap() < 0.6, "{linear}");
+    let adapter = run("--epsilon none --head adapter:16");
+    assert!(adapter["accuracy"].as_f64().unwrap() > 0.9, "{adapter}");
+    assert_eq!(adapter["parameters"], 16 * 5 + 2 * 16); // two blocks of two, and a constant
+    let noised = run("--epsilon 3 --head adapter:16");
+    assert!((2.9..=3.0).contains(&noised["epsilon"].as_f64().unwrap()), "{noised}");
+}
+
+#[test]
+fn a_record_may_have_several_classes_or_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = "x,y,label\n".to_owned();
+    for at in 0..400 {
+        let (x, y) = (at % 20, at / 20);
+        let names = [(x < 10, "left"), (y < 10, "low")];
+        let names: Vec<&str> = names.iter().filter(|(is, _)| *is).map(|(_, name)| *name).collect();
+        text += &format!("{x},{y},{}\n", names.join("|"));
+    }
+    fs::write(folder.path().join("train.csv"), &text).unwrap();
+    fs::write(folder.path().join("test.csv"), &text).unwrap();
+    fs::write(folder.path().join("ranges.toml"), "x = [0, 19]\ny = [0, 19]\n").unwrap();
+    let columns = "--features x,y --ranges ranges.toml --sites 4 --head multi-label";
+    let found = json(folder.path(), &format!("{columns} --epsilon none"));
+    // Right is who says exactly the classes; each of the four sets is a quarter.
+    assert!(found["accuracy"].as_f64().unwrap() > 0.9, "{found}");
+    assert_eq!((&found["classes"], &found["parameters"]), (&Value::from(2), &Value::from(10)));
+    let noised = json(folder.path(), &format!("{columns} --epsilon 3"));
+    assert!(noised["accuracy"].as_f64().unwrap() > 0.6, "{noised}");
+    let sums = simulate(folder.path(), &format!("{columns} --epsilon 3 --mechanism class-sums"));
+    assert_eq!(sums.status.code(), Some(70));
+}
+
 #[test]
 fn bad_input_is_refused_with_its_place() {
     let folder = tempfile::tempdir().unwrap();
@@ -206,6 +256,7 @@ fn bad_input_is_refused_with_its_place() {
     refused(two, 70, "for --mechanism gradient");
     let seven = "--features age --sites 3 --epsilon 1 --mechanism class-sums --rounds 7";
     refused(seven, 70, "class-sums is one round");
+    refused("--features age --sites 3 --epsilon 1 --head adapter:0", 2, "adapter:UNITS");
     refused("--text age --sites 3 --epsilon 1", 70, "--text needs a --bundle");
     refused("--text age --bundle . --sites 3 --epsilon 1", 70, "model.onnx");
     refused("--bundle . --sites 3 --epsilon 1", 70, "--text names their column");

@@ -53,7 +53,7 @@ mod tests {
             })
             .collect();
         let lessons: Vec<Item<'_>> =
-            points.iter().map(|(features, class)| (features.as_slice(), *class)).collect();
+            points.iter().map(|(features, class)| (features.as_slice(), (*class).into())).collect();
         let start = Head::new(2, 3, vec![0.0; 6]).unwrap();
         let heads = committee(&start, &lessons, 7).unwrap();
         assert_eq!(heads, committee(&start, &lessons, 7).unwrap());
@@ -67,7 +67,7 @@ mod tests {
         let (low, high) = range([0.0, 0.9, 0.1]);
         assert!(high - low > 0.02, "{low} to {high}");
         assert_eq!(committee(&start, &[], 7).unwrap()[0], start);
-        let wrong: Item<'_> = (&[0.0; 3], 2);
+        let wrong: Item<'_> = (&[0.0; 3], 2.into());
         assert!(committee(&start, &[wrong], 7).is_err());
     }
 }

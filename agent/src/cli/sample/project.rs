@@ -108,8 +108,9 @@ fn heads(
     let refused = |error: &dyn std::error::Error| Failure::refused(error);
     let rows = || content.points.chunks_exact(content.dimensions.max(1));
     let waiting = content.names.len() - labeled.len();
-    let lesson =
-        |(item, features): (&&Labeled, _)| item.record.map(|class| (features, usize::from(class)));
+    let lesson = |(item, features): (&&Labeled, _)| {
+        item.record.map(|class| (features, usize::from(class).into()))
+    };
     let lessons = labeled.iter().zip(rows().skip(waiting)).filter_map(lesson);
     let lessons: Vec<_> = lessons.take(LESSONS_MAX).collect();
     let heads = committee(model.head(), &lessons, seed).map_err(|error| refused(&error))?;

@@ -56,8 +56,10 @@ pub(super) fn of(
     let mut heads: Vec<u32> = versions.values().copied().collect();
     heads.sort_unstable();
     heads.dedup();
-    let coordinates = coordinates(run, project);
-    let mut gathered = gathered(run, project);
+    let coordinates = row.parameters();
+    let weighted = run.method.buffering.is_some();
+    let bits = project.training.fraction_bits;
+    let mut gathered = Gathered::new(run.method.aggregation, coordinates, bits, weighted);
     for version in heads {
         let body = Body::Update { run: run.id, round: version };
         tx.each_counted(&run.project, &body, |update: ReleaseRow| {
@@ -78,16 +80,4 @@ pub(super) fn noise(tx: &Tx<'_>, run: &RunRow, project: &Project) -> Result<f64,
     let clip = f64::from(training.clip_milli) / 1e3;
     let mu = (2.0 * run.round_nano_rho as f64 * 1e-9).sqrt();
     Ok(clip / mu / (sites.max(1) as f64).sqrt())
-}
-
-/// Numbers of an update of a run.
-fn coordinates(run: &RunRow, project: &Project) -> usize {
-    let features = usize::try_from(run.features).unwrap_or(usize::MAX);
-    project.classes.len().saturating_mul(features)
-}
-
-fn gathered(run: &RunRow, project: &Project) -> Gathered {
-    let weighted = run.method.buffering.is_some();
-    let bits = project.training.fraction_bits;
-    Gathered::new(run.method.aggregation, coordinates(run, project), bits, weighted)
 }

@@ -43,9 +43,11 @@ pub(super) fn class_sums(
         for subject in site {
             let mut part = vec![0.0_f32; first.weights().len()];
             for index in subject {
-                let (features, class) = items.item(*index);
-                let row = &mut part[class * items.width..][..items.width];
-                row.iter_mut().zip(features).for_each(|(cell, value)| *cell += value);
+                for class in items.labels.classes(*index) {
+                    let row = &mut part[class * items.width..][..items.width];
+                    let pairs = row.iter_mut().zip(items.features(*index));
+                    pairs.for_each(|(cell, value)| *cell += value);
+                }
             }
             sum.add(&part)?;
         }
@@ -91,7 +93,7 @@ pub(super) fn batches(
     let subjects = count(sites, collector)?;
     let bands = Bands::new(usize::try_from(BATCHES)?)?;
     let schedule =
-        Schedule::of_rounds(rounds, None, subjects / f64::from(BATCHES), first.classes());
+        Schedule::of_rounds(rounds, None, subjects / f64::from(BATCHES), first.shape().sharing());
     let fraction_bits = u32::from(schedule.fraction_bits);
     let shape = ClipShape::new(first.weights().len(), schedule.clip, fraction_bits)?;
     let sensitivity = bands.sensitivity(shape.sensitivity(), passes)?;

@@ -72,14 +72,16 @@ fn simulate(options: &Options) -> Result<Outcome> {
     }
     let train = Records::read(&options.train, &columns)?;
     let test = Records::read(&options.test, &columns)?;
+    let several = !options.head.is_of_one_class();
     let classes = match source.classes() {
         Some(classes) => classes,
-        None => population::classes(&train, &options.label)?,
+        None => population::classes(&train, &options.label, several)?,
     };
     source.learn_classes(&classes)?;
-    let of_train = population::labels(&train, &options.label, &classes)?;
-    let of_test = population::labels(&test, &options.label, &classes)?;
-    let population = division(options)?.divide((&train, &of_train), (&test, &of_test))?;
+    let of_train = population::labels(&train, &options.label, &classes, several)?;
+    let of_test = population::labels(&test, &options.label, &classes, several)?;
+    let by = (of_train.firsts(), of_test.firsts());
+    let population = division(options)?.divide((&train, &by.0), (&test, &by.1))?;
     let mut collector = collector(options, population.names.len())?;
     let ranges = match &options.ranges {
         Some(path) => encode::read_ranges(path)?,
@@ -87,18 +89,20 @@ fn simulate(options: &Options) -> Result<Outcome> {
     };
     source.learn_ranges(ranges, &train, &population.training, &mut collector)?;
     let train =
-        Items { width: source.width(), features: source.features(&train)?, classes: of_train };
-    let test = Items { width: source.width(), features: source.features(&test)?, classes: of_test };
+        Items { width: source.width(), features: source.features(&train)?, labels: of_train };
+    let test = Items { width: source.width(), features: source.features(&test)?, labels: of_test };
     let first = match &options.public {
         Some(path) => {
             let public = Records::read(path, &public_columns(&options.label, &source))?;
-            let labels = population::labels(&public, &options.label, &classes)?;
+            let labels = population::labels(&public, &options.label, &classes, several)?;
             let features = source.features(&public)?;
-            let items = Items { width: source.width(), features, classes: labels };
+            let items = Items { width: source.width(), features, labels };
             training::first_head(&items, classes.len())?
         }
         None => source.first_head(classes.len())?,
     };
+    let first =
+        if first.shape().kind == options.head { first } else { first.into_kind(options.head)? };
     let measure = |round, head: &Head| {
         let accuracy = share(&right(head, &test)?, |_| true).unwrap_or(0.0);
         tracing::info!(round, accuracy, "round done");
@@ -146,14 +150,14 @@ fn at_each_site(
     population: &Population,
 ) -> Result<Personalised> {
     let mut found = Personalised::default();
-    let mut all = vec![false; test.classes.len()];
+    let mut all = vec![false; test.labels.len()];
     for (site, name) in population.names.iter().enumerate() {
         let own = population.training[site].iter().flatten().map(|index| train.item(*index));
         let personal = personalise(common, &own.collect::<Vec<_>>())?;
         for (index, right) in all.iter_mut().enumerate() {
             if population.test[index] == site {
-                let (features, class) = test.item(index);
-                *right = personal.head.best(features)? == class;
+                let (features, target) = test.item(index);
+                *right = personal.head.is_right(features, target)?;
             }
         }
         let accuracy = share(&all, |test| population.test[test] == site);
@@ -213,10 +217,10 @@ fn collector(options: &Options, sites: usize) -> Result<Collector> {
 /// Whether the head is right about each item.
 fn right(head: &Head, items: &Items) -> Result<Vec<bool>> {
     let judge = |index| {
-        let (features, class) = items.item(index);
-        Ok(head.best(features)? == class)
+        let (features, target) = items.item(index);
+        Ok(head.is_right(features, target)?)
     };
-    (0..items.classes.len()).map(judge).collect()
+    (0..items.labels.len()).map(judge).collect()
 }
 
 /// Share of true among those that count, if any do.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
+use insitu_models::head::HeadKind;
 use insitu_models::optimiser::Optimiser;
 use insitu_privacy::Epsilon;
 
@@ -76,6 +77,10 @@ pub(crate) struct Options {
     /// Rounds, or auto: as many as the budget makes use of
     #[arg(long, value_name = "R", default_value = "auto")]
     pub(super) rounds: Rounds,
+    /// The head: softmax, adapter:UNITS (a hidden layer between features and classes), or
+    /// multi-label (the label column names any number of classes, with | between them)
+    #[arg(long, value_name = "KIND", default_value_t = HeadKind::Softmax)]
+    pub(super) head: HeadKind,
     /// How sites' parts become a head: gradient (full-batch descent), class-sums (one round), or
     /// dp-ftrl (small batches, noise that is correlated across rounds)
     #[arg(long, value_enum, default_value_t = Mechanism::Gradient)]
@@ -114,6 +119,10 @@ impl Options {
         ensure!(
             self.mechanism == Mechanism::Gradient || (plain && !several),
             "--optimiser and --local-steps are for --mechanism gradient"
+        );
+        ensure!(
+            self.mechanism != Mechanism::ClassSums || self.head == HeadKind::Softmax,
+            "--mechanism class-sums makes a softmax head"
         );
         ensure!(
             self.mechanism != Mechanism::ClassSums || matches!(self.rounds.0, None | Some(1)),

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, bail, ensure};
 use insitu_privacy::contribution::{ContributionKey, ItemRef, ItemsPerSubject, SubjectRef, select};
 
-use super::records::Records;
+use super::records::{Cell, Records};
 use super::split::{self, Split};
-use super::training::Site;
+use super::training::{Labels, Site};
 use crate::draws::Draws;
 
 /// How records are divided.
@@ -40,21 +40,31 @@ pub(crate) struct Population {
 /// as a taxonomy is.
 ///
 /// # Errors
-/// For a record without a label, and when there are fewer than two classes.
-pub(crate) fn classes(train: &Records, label: &str) -> Result<Vec<String>> {
-    let all: BTreeSet<String> =
-        (0..train.len()).map(|row| train.text(row, label)).collect::<Result<_>>()?;
+/// For a record without a label where it must have one, and when there are fewer than two classes.
+pub(crate) fn classes(train: &Records, label: &str, several: bool) -> Result<Vec<String>> {
+    let mut all = BTreeSet::new();
+    for row in 0..train.len() {
+        if several {
+            all.extend(named(train, row, label)?);
+        } else {
+            all.insert(train.text(row, label)?);
+        }
+    }
     ensure!(all.len() >= 2, "training records have {} class in {label:?}", all.len());
     Ok(all.into_iter().collect())
 }
 
-/// Class of each record, as its position in `classes`.
+/// Label of each record, as positions in `classes`: one, or where there may be `several` any number.
 ///
 /// # Errors
-/// For a record without a label, or with one that is not in `classes`.
-pub(crate) fn labels(records: &Records, label: &str, classes: &[String]) -> Result<Vec<usize>> {
-    let position = |row| {
-        let text = records.text(row, label)?;
+/// For a record without a label where it must have one, or with one that is not in `classes`.
+pub(crate) fn labels(
+    records: &Records,
+    label: &str,
+    classes: &[String],
+    several: bool,
+) -> Result<Labels> {
+    let position = |row, text: &str| {
         let found = classes.iter().position(|class| *class == text);
         found.with_context(|| {
             format!(
@@ -64,7 +74,31 @@ pub(crate) fn labels(records: &Records, label: &str, classes: &[String]) -> Resu
             )
         })
     };
-    (0..records.len()).map(position).collect()
+    let rows = 0..records.len();
+    if !several {
+        let one = |row| position(row, &records.text(row, label)?);
+        return Ok(Labels::One(rows.map(one).collect::<Result<_>>()?));
+    }
+    let set = |row| {
+        let mut set = named(records, row, label)?
+            .iter()
+            .map(|text| Ok(u16::try_from(position(row, text)?)?))
+            .collect::<Result<Vec<u16>>>()?;
+        set.sort_unstable();
+        set.dedup();
+        Ok(set)
+    };
+    Ok(Labels::Several(rows.map(set).collect::<Result<_>>()?))
+}
+
+/// The classes that a record names, with | between them.
+fn named(records: &Records, row: usize, label: &str) -> Result<Vec<String>> {
+    if matches!(records.cell(row, label), Cell::Missing) {
+        return Ok(Vec::new());
+    }
+    let text = records.text(row, label)?;
+    let names = text.split('|').map(str::trim).filter(|name| !name.is_empty());
+    Ok(names.map(str::to_owned).collect())
 }
 
 impl Division {
@@ -210,9 +244,9 @@ mod tests {
 
     fn divide(division: &Division, train: &str, test: &str) -> Result<Population> {
         let (train, test) = (records(train), records(test));
-        let classes = classes(&train, "label")?;
-        let (of_train, of_test) =
-            (labels(&train, "label", &classes)?, labels(&test, "label", &classes)?);
+        let classes = classes(&train, "label", false)?;
+        let of_train = labels(&train, "label", &classes, false)?.firsts();
+        let of_test = labels(&test, "label", &classes, false)?.firsts();
         division.divide((&train, &of_train), (&test, &of_test))
     }
 
@@ -230,6 +264,18 @@ mod tests {
         assert_eq!(found.test, [1, 0]);
         let each = divide(&division(natural, Some(2), false), TRAIN, TEST).unwrap();
         assert_eq!(each.training[0], [[0], [2], [3]]);
+    }
+
+    #[test]
+    fn a_record_may_name_several_classes_or_none() {
+        let records = records("who,where,label\na,x,b | a\nb,y,\nc,x,c|c\n");
+        let classes = classes(&records, "label", true).unwrap();
+        assert_eq!(classes, ["a", "b", "c"]);
+        let found = labels(&records, "label", &classes, true).unwrap();
+        assert_eq!(found, Labels::Several(vec![vec![0, 1], vec![], vec![2]]));
+        assert_eq!(found.firsts(), [0, 0, 2]);
+        let unknown = labels(&records, "label", &classes[..2], true).unwrap_err().to_string();
+        assert!(unknown.contains("record 3") && unknown.contains("\"c\""), "{unknown}");
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::num::NonZero;
 use std::thread;
 
 use anyhow::{Context as _, Result};
-use insitu_models::head::Head;
+use insitu_models::head::{Head, Target};
 use insitu_models::optimiser::Optimiser;
 use insitu_models::schedule::Schedule;
 use insitu_models::train::Descent;
@@ -24,21 +24,72 @@ const PUBLIC_LENGTH: f64 = 5.0;
 /// A subject counts as 2^12 grid steps, so that shares of the noise are not too fine.
 const COUNT_STEP: i64 = 1 << 12;
 
+/// What is true of items.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Labels {
+    /// One class of each.
+    One(Vec<usize>),
+    /// Any number of classes of each, ascending.
+    Several(Vec<Vec<u16>>),
+}
+
+impl Labels {
+    /// How many items there are.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::One(classes) => classes.len(),
+            Self::Several(sets) => sets.len(),
+        }
+    }
+
+    /// A class of each item, by which items are divided among sites: its first, and class 0 for one
+    /// without any.
+    pub(crate) fn firsts(&self) -> Vec<usize> {
+        match self {
+            Self::One(classes) => classes.clone(),
+            Self::Several(sets) => {
+                sets.iter().map(|set| set.first().copied().map_or(0, usize::from)).collect()
+            }
+        }
+    }
+
+    /// An item's classes.
+    pub(crate) fn classes(&self, index: usize) -> Vec<usize> {
+        match self.target(index) {
+            Target::Class(class) => vec![class],
+            Target::Classes(set) => set.iter().copied().map(usize::from).collect(),
+        }
+    }
+
+    /// An item's.
+    pub(crate) fn target(&self, index: usize) -> Target<'_> {
+        match self {
+            Self::One(classes) => Target::Class(classes[index]),
+            Self::Several(sets) => Target::Classes(&sets[index]),
+        }
+    }
+}
+
 /// Labelled features.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Items {
     /// Row-major, `width` numbers for each item.
     pub(crate) features: Vec<f32>,
     /// Numbers of an item.
     pub(crate) width: usize,
-    /// Class of each item.
-    pub(crate) classes: Vec<usize>,
+    /// What is true of each item.
+    pub(crate) labels: Labels,
 }
 
 impl Items {
-    /// An item's features and class.
-    pub(crate) fn item(&self, index: usize) -> (&[f32], usize) {
-        (&self.features[index * self.width..][..self.width], self.classes[index])
+    /// An item's features and what is true of it.
+    pub(crate) fn item(&self, index: usize) -> (&[f32], Target<'_>) {
+        (self.features(index), self.labels.target(index))
+    }
+
+    /// An item's features.
+    pub(crate) fn features(&self, index: usize) -> &[f32] {
+        &self.features[index * self.width..][..self.width]
     }
 }
 
@@ -87,8 +138,8 @@ pub(crate) fn train(
     }
     let mu = collector.left().map(|rho| collector.effective_mu(rho, sites.len()));
     let schedule = match plan.rounds {
-        None => Schedule::auto(mu, subjects, first.classes()),
-        Some(rounds) => Schedule::of_rounds(rounds, mu, subjects, first.classes()),
+        None => Schedule::auto(mu, subjects, first.shape().sharing()),
+        Some(rounds) => Schedule::of_rounds(rounds, mu, subjects, first.shape().sharing()),
     };
     let rho = collector.left().map(|left| Rho::from_nano(left.nano() / u64::from(schedule.rounds)));
     let shape =
@@ -126,10 +177,11 @@ pub(crate) fn train(
 /// When the items have no numbers.
 pub(crate) fn first_head(public: &Items, classes: usize) -> Result<Head> {
     let mut sums = vec![0.0; classes * public.width];
-    for index in 0..public.classes.len() {
-        let (features, class) = public.item(index);
-        for (sum, value) in sums[class * public.width..].iter_mut().zip(features) {
-            *sum += f64::from(*value);
+    for index in 0..public.labels.len() {
+        for class in public.labels.classes(index) {
+            let row = &mut sums[class * public.width..][..public.width];
+            let pairs = row.iter_mut().zip(public.features(index));
+            pairs.for_each(|(sum, value)| *sum += f64::from(*value));
         }
     }
     let mut weights = Vec::with_capacity(sums.len());
@@ -225,10 +277,11 @@ mod tests {
     #[test]
     fn public_items_point_their_class_the_way() {
         let features = vec![3.0, 0.0, 1.0, 0.0, 0.0, -2.0, 1.0, 1.0, -1.0, -1.0];
-        let public = Items { features, width: 2, classes: vec![0, 0, 1, 2, 2] };
+        let public = Items { features, width: 2, labels: Labels::One(vec![0, 0, 1, 2, 2]) };
         let head = first_head(&public, 4).unwrap();
         let expected = [5.0_f32, 0.0, 0.0, -5.0, 0.0, 0.0, 0.0, 0.0];
         assert!(head.weights().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6));
-        assert!(first_head(&Items::default(), 4).is_err());
+        let none = Items { features: Vec::new(), width: 0, labels: Labels::One(Vec::new()) };
+        assert!(first_head(&none, 4).is_err());
     }
 }

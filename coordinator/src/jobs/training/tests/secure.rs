@@ -1,5 +1,8 @@
 //! Runs under secure aggregation.
 
+use insitu_models::head::{Head, HeadKind};
+use insitu_protocol::response::Refusal;
+
 use super::*;
 use crate::session::tests::{Party, parties, play};
 
@@ -87,4 +90,63 @@ fn too_small_a_cohort_trains_alone_unless_that_is_refused() {
     let noise = &report(&scene, run).rounds[0].noise;
     assert!(noise.starts_with("per site, because 3 sites cannot hide one another"), "{noise}");
     assert_eq!(asked(&scene, "site-0", NOW).unwrap().0, 1);
+}
+
+/// Five units between the features and the classes: 5 × 34 weights and 2 × 5.
+const UNITS: usize = 5;
+const ADAPTER_WEIGHTS: i32 = 180;
+
+fn publish_adapter(scene: &Scene) {
+    let adapter = Head::adapter(bundle().head(), UNITS).unwrap();
+    let next = bundle().successor(adapter, Sentence::new("for a test").unwrap()).unwrap();
+    let key = &scene.key;
+    publish::import(&scene.store, &scene.registry, key, &name(), &next, NOW + 1).unwrap();
+}
+
+fn adapter_values(site: usize, round: u32) -> Vec<i32> {
+    let seed = i32::try_from(site).unwrap() * 7 + i32::try_from(round).unwrap();
+    (0..ADAPTER_WEIGHTS).map(|cell| (cell * 31 + seed * 13) % 400 - 200).collect()
+}
+
+/// A run of an adapter alone, and under secure aggregation with the coordinator killed before each
+/// message of a round: the same sums, and so the same head of the same kind.
+#[test]
+fn a_head_with_a_hidden_layer_is_trained_exactly_through_restarts() {
+    let (mut scene, mut sites) = parties(5);
+    publish_adapter(&scene);
+    start(scene.bench(), &plan(3, None), NOW + 2).unwrap();
+    let mut now = NOW + 2;
+    for round in 1..=3 {
+        let order = sites[0].asked(&scene, now).unwrap();
+        for (index, party) in sites.iter_mut().enumerate() {
+            party.values = adapter_values(index, round).into_iter().map(i64::from).collect();
+        }
+        play(&mut scene, &order, &mut sites, &mut now, round == 2);
+        scene.tick(now).unwrap();
+    }
+    let last = active(&scene);
+    let bundle = scene.store.read("open", |tx| scene.registry.open(tx, last)).unwrap();
+    assert_eq!(bundle.manifest().kind, HeadKind::Adapter { units: UNITS });
+    assert_eq!(bundle.manifest().version, 3);
+
+    let names = ["site-0", "site-1", "site-2", "site-3", "site-4"];
+    let mut alone = Scene::new(&names);
+    alone.publish();
+    publish_adapter(&alone);
+    let off = Plan { secure: SecureAggregation::Off, ..plan(3, None) };
+    let run = start(alone.bench(), &off, NOW + 2).unwrap();
+    let mut agents = names.map(Agent::new);
+    let body = |round| Body::Update { run, round };
+    // The number of coordinates is the adapter's, not classes times features.
+    let linear = agents[0].submit(&alone, body(1), values(0, 1), NOW + 2);
+    assert_eq!(linear, Err(Refusal::Malformed));
+    for round in 1..=3 {
+        for (index, agent) in agents.iter_mut().enumerate() {
+            agent.submit(&alone, body(round), adapter_values(index, round), NOW + 2).unwrap();
+            alone.restart();
+        }
+        alone.tick(NOW + 2).unwrap();
+    }
+    assert_eq!(weights(&alone), weights(&scene));
+    assert_eq!(weights(&alone).len(), 180);
 }
