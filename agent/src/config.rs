@@ -1,5 +1,6 @@
 //! `agent.toml`: what the site decides. Unknown keys are refused; every limit has a default.
 
+mod acceptance;
 mod policy;
 mod polite;
 
@@ -12,6 +13,7 @@ use insitu_privacy::LossError;
 use insitu_protocol::ids::{ProjectName, SiteName};
 use serde::Deserialize;
 
+pub use acceptance::Acceptance;
 pub use policy::{
     ApproveCampaigns, ApproveModels, COLLUDERS_SITES_MIN, Limits, NOISY_SITES_MIN, Peers, Policy,
     SecureAggregation,
@@ -133,6 +135,8 @@ pub struct Source {
     /// Whether prelabels may be made by a head of the site's own beside the bundle's.
     #[serde(default)]
     pub personal: bool,
+    /// What prelabels must earn before they are accepted without a person; without it none are.
+    pub acceptance: Option<Acceptance>,
 }
 
 /// What becomes of the images of a project.
@@ -321,6 +325,12 @@ impl Config {
         wanted.map(|source| source.name.clone()).collect()
     }
 
+    /// What projects' prelabels must earn to be accepted.
+    pub fn acceptances(&self) -> BTreeMap<ProjectName, Acceptance> {
+        let all = self.projects.iter();
+        all.filter_map(|source| Some((source.name.clone(), source.acceptance?))).collect()
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         for (index, source) in self.projects.iter().enumerate() {
             if self.projects[..index].iter().any(|earlier| earlier.name == source.name) {
@@ -330,6 +340,7 @@ impl Config {
             if !(0.0..=HOLDOUT_SHARE_MAX).contains(&got) {
                 return Err(ConfigError::HoldoutShare { project, got });
             }
+            source.acceptance.map_or(Ok(()), |acceptance| acceptance.check())?;
         }
         for (key, duration) in [
             ("uplink.slot", self.uplink.slot),
@@ -429,6 +440,7 @@ mod tests {
         config.check().unwrap();
         assert_eq!(config.projects.len(), 1);
         assert!(config.projects[0].holdout.is_some());
+        assert_eq!(config.projects[0].acceptance, Some(Acceptance::default()));
     }
 
     #[test]

@@ -3,14 +3,15 @@
 //! The modules stand in the order in which data meets them, and each uses only those before it:
 //!
 //! ```text
-//! config → store → item → label → source → redact → prelabel → route → review → quality → export
-//!   → edge → tally → learn → release → outbox → session → uplink → downlink → polite → pipeline
-//!   → retention → status → plan → audit → run → cli
+//! config → store → item → label → source → redact → prelabel → route → review → acceptance
+//!   → quality → export → edge → tally → learn → release → outbox → session → uplink → downlink
+//!   → polite → pipeline → retention → status → plan → audit → run → cli
 //! ```
 //!
 //! - [`source`] reads the site's files into sealed rows of the [`store`]; [`redact`], [`prelabel`]
 //!   and [`route`] bring them to people, who work in [`review`].
 //! - [`label`] is what a person or a model says about an item, in the kind that the project asks for.
+//! - [`acceptance`] says which prelabels people need not see any more.
 //! - [`quality`] shows the site's lead how good the labels are and what to look at next; [`export`] writes the
 //!   labels for the site's own use; [`edge`] takes what its own programs say.
 //! - [`tally`] and [`learn`] count and sum exactly; [`release`] adds noise; [`outbox`] charges,
@@ -22,6 +23,7 @@
 //! [`item::RawItem`] → [`item::CleanItem`] → [`prelabel::Prelabel`] → [`review::Correction`] →
 //! [`tally::Tally`] → [`release::Release`]. The outbox takes only the last.
 
+pub mod acceptance;
 pub mod audit;
 pub mod cli;
 pub mod config;

@@ -1,17 +1,21 @@
 //! Who looks at an item: by the confidence of its prelabel, then by what its readers said.
 //!
 //! ```text
-//! confidence ≥ accept_at ── Accepted
+//! confidence ≥ accept_at, and earned ── Accepted
 //!            ≥ expert_below ── First ──┬─ (overlap) ── Second ─┬─ agree ───── Done
 //!                                      │                       └─ differ ── Expert ── Done
 //!                                      └─ Done
 //!            < expert_below ── Expert ── Done          a flag at any time ── Expert ── Done
 //! ```
 
+mod accepts;
+
 use insitu_protocol::project::Routing;
 
+pub use self::accepts::Accepts;
 use crate::label::Label;
 use crate::prelabel::{Draft, Prelabel};
+use crate::store::acceptance::Audit;
 use crate::store::items::{ItemRow, Route, Stage};
 use crate::store::labels::{Reading, Verdict};
 use crate::store::placements::Placement;
@@ -28,7 +32,7 @@ pub struct Read {
     pub label: Option<Label>,
 }
 
-/// Where a confidence in thousandths sends an item.
+/// Where a confidence in thousandths sends an item, were all that may be accepted earned.
 pub fn route(routing: &Routing, confidence_milli: u16) -> Route {
     if confidence_milli >= routing.accept_at {
         Route::Accepted
@@ -51,14 +55,16 @@ fn to_people(routing: &Routing, confidence_milli: u16) -> Route {
 /// Stores a draft with the queue to which its confidence and its origin send its item, unless a
 /// person has labeled or is about to label the item.
 ///
-/// A person reads a held-out item however sure the model is: an evaluation by items that one model
-/// was unsure of would say little about any.
+/// What the project's routing accepts is accepted as far as `accepts` says so; an annotator has the
+/// rest. A person reads a held-out item however sure the model is: an evaluation by items that one
+/// model was unsure of would say little about any.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn place(
     tx: &Tx<'_>,
     routing: &Routing,
+    accepts: &Accepts,
     row: &ItemRow,
     draft: &Draft,
     now: i64,
@@ -68,9 +74,10 @@ pub fn place(
         None => route(routing, confidence),
         Some(_) => to_people(routing, confidence),
     };
-    let route = match route {
-        Route::Accepted if row.holdout => Route::Annotator,
-        Route::Accepted | Route::Annotator | Route::Expert => route,
+    let (route, audit) = match route {
+        Route::Accepted if row.holdout => (Route::Annotator, Audit::Outside),
+        Route::Accepted => accepts.decide(tx, row, draft.prelabel.class(), confidence),
+        Route::Annotator | Route::Expert => (route, Audit::Outside),
     };
     let second =
         route == Route::Annotator && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
@@ -87,6 +94,7 @@ pub fn place(
         bundle: draft.prelabel.bundle().0,
         route,
         second,
+        audit,
         stage: stage(route, second, &[]),
     };
     tx.place(&placement, now)
@@ -119,9 +127,8 @@ pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
         read.verdict == Verdict::Label
             && matches!(read.reading, Reading::Expert | Reading::Campaign)
     };
-    let flagged = reads
-        .iter()
-        .rposition(|read| read.verdict == Verdict::Flag && read.reading != Reading::Validation);
+    let flagged =
+        reads.iter().rposition(|read| read.verdict == Verdict::Flag && read.reading.is_of_record());
     match (reads.iter().rposition(decides), flagged) {
         // A flag after an expert's label asks for another.
         (decided, Some(flagged)) if decided < Some(flagged) => return Stage::Expert,

@@ -303,6 +303,7 @@ async fn work(
     )
     .with_redaction(agent.config.redaction_files())
     .with_images_of(agent.config.shown_images())
+    .with_acceptance(agent.config.acceptances())
     .politely(Manners::new(agent.config.polite.clone()))
     .with_trials(trial)
     .with_personal(agent.config.personal());

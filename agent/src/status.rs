@@ -10,7 +10,8 @@ use insitu_privacy::Rho;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::config::{Config, Limits, Source};
+use crate::acceptance::Standing;
+use crate::config::{Acceptance, Config, Limits, Source};
 use crate::outbox;
 use crate::prelabel::personal::{PersonalHead, Standing};
 use crate::redact::{Settings, SettingsError};
@@ -114,6 +115,8 @@ pub struct ProjectStatus {
     pub prelabeled: u64,
     /// Accepted without a person.
     pub auto_accepted: u64,
+    /// What may be accepted so, and what an audit says of it.
+    pub acceptance: Standing,
     /// Waiting for people.
     pub queued: Queues,
     /// Labels given by people.
@@ -203,7 +206,7 @@ impl Status {
             let totals = tx.ledger_totals()?;
             let mut projects = Vec::new();
             for row in tx.projects()? {
-                projects.push(project(tx, &row)?);
+                projects.push(project(tx, config, &row)?);
             }
             let pending = pending(tx, config, names.is_some(), &projects)?;
             Ok(Self {
@@ -308,7 +311,7 @@ fn names(identity: &insitu_daemon::identity::Identity) -> (String, String, Strin
     }
 }
 
-fn project(tx: &Tx<'_>, row: &ProjectRow) -> Result<ProjectStatus, StoreError> {
+fn project(tx: &Tx<'_>, config: &Config, row: &ProjectRow) -> Result<ProjectStatus, StoreError> {
     let counts = tx.stage_counts(row.project)?;
     let count = |stage: Stage| counts[stage as usize];
     let items: u64 = counts.iter().sum();
@@ -330,6 +333,7 @@ fn project(tx: &Tx<'_>, row: &ProjectRow) -> Result<ProjectStatus, StoreError> {
         quarantined: count(Stage::Quarantined),
         prelabeled: items - count(Stage::New) - count(Stage::Clean) - count(Stage::Quarantined),
         auto_accepted: count(Stage::Accepted),
+        acceptance: Standing::read(tx, settings(config, row), row)?,
         queued: Queues {
             annotator: count(Stage::First) + count(Stage::Second),
             expert: count(Stage::Expert),
@@ -342,6 +346,11 @@ fn project(tx: &Tx<'_>, row: &ProjectRow) -> Result<ProjectStatus, StoreError> {
         personal: PersonalHead::load(tx, row)?.map(|head| head.standing()),
         synthetic: tx.synthetic_counts(row.project)?,
     })
+}
+
+/// What the site demands of a project's prelabels before they are accepted.
+fn settings<'a>(config: &'a Config, row: &ProjectRow) -> Option<&'a Acceptance> {
+    config.source(&row.definition.name)?.acceptance.as_ref()
 }
 
 /// Whether a project's redaction settings can be used.
@@ -399,7 +408,8 @@ fn pending(
             ));
         }
     }
-    for ProjectStatus { name, quarantined, .. } in projects {
+    for ProjectStatus { name, quarantined, acceptance, .. } in projects {
+        pending.extend(acceptance.pending(name));
         if *quarantined > 0 {
             pending.push(format!(
                 "{quarantined} items of {name} could not be redacted: insitu-agent quarantine \

@@ -18,9 +18,9 @@ use crate::downlink::Judge;
 use crate::item::{CleanItem, RawItem, Value};
 use crate::prelabel::Prelabel;
 use crate::review::http::Desk;
-use crate::route;
+use crate::route::{self, Accepts};
 use crate::store::items::{Addition, Stage};
-use crate::store::labels::{Person, Role};
+use crate::store::labels::{Person, Role, Terms};
 use crate::store::orders::ProjectRow;
 use crate::store::tests::{Scratch, scratch};
 use crate::store::{Store, StoreError};
@@ -95,14 +95,16 @@ pub(crate) fn add_items_of(
         .unwrap();
 }
 
-/// Prelabels everything that is clean: class 1 at the confidence that `confidence` gives.
+/// Prelabels everything that is clean: class 1 at the confidence that `confidence` gives. What routing
+/// accepts is accepted.
 pub(crate) fn prelabel(store: &Store, row: &ProjectRow, confidence: impl Fn(usize) -> f64) {
     store
         .tx("test", |tx| {
             let items = tx.items_in_stage(row.project, Stage::Clean, 0, 100_000)?;
             for (i, item) in items.iter().enumerate() {
                 let prelabel = Prelabel::for_test(1, confidence(i), 7);
-                route::place(tx, &row.definition.routing, item, &prelabel.into(), 0)?;
+                let routing = &row.definition.routing;
+                route::place(tx, routing, &Accepts::Assumed, item, &prelabel.into(), 0)?;
             }
             Ok::<_, StoreError>(())
         })
@@ -111,9 +113,14 @@ pub(crate) fn prelabel(store: &Store, row: &ProjectRow, confidence: impl Fn(usiz
 
 /// Adds a person.
 pub(crate) fn person(store: &Store, name: &str, role: Role) -> Person {
+    person_until(store, name, role, Terms::default())
+}
+
+/// Adds a person whose credentials end.
+pub(crate) fn person_until(store: &Store, name: &str, role: Role, terms: Terms) -> Person {
     let hash = crate::review::token_hash(name);
-    let person = store.tx("test", |tx| tx.add_person(name, role, &hash, 0)).unwrap().unwrap();
-    Person { person, name: name.to_owned(), role }
+    let added = store.tx("test", |tx| tx.add_person(name, role, terms, &hash, 0));
+    Person { person: added.unwrap().unwrap(), name: name.to_owned(), role, terms }
 }
 
 /// Everything in the ledger, as it is sent.

@@ -19,7 +19,7 @@ use insitu_agent::run::{Agent, Transport};
 use insitu_agent::source::{self, Format};
 use insitu_agent::store::Store;
 use insitu_agent::store::items::Stage;
-use insitu_agent::store::labels::{Person, Role};
+use insitu_agent::store::labels::{Person, Role, Terms};
 use insitu_agent::store::ledger::Entry;
 use insitu_agent::store::orders::ProjectRow;
 use insitu_agent::uplink::Membership;
@@ -91,7 +91,8 @@ impl Site {
             [("ann", Role::Annotator), ("bob", Role::Annotator), ("eve", Role::Expert)]
         {
             let token = site.folder.join(person);
-            review::add_person(site.store(), person, role, &token, site.now()).unwrap();
+            review::add_person(site.store(), person, role, Terms::default(), &token, site.now())
+                .unwrap();
         }
         site
     }
@@ -288,6 +289,9 @@ name = "{PROJECT}"
 id = "id"
 subject = "id"
 holdout_share = 0.4
+
+[project.acceptance]
+assume = true
 
 [polite]
 enabled = false

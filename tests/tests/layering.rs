@@ -20,6 +20,7 @@ const AGENT: &[&str] = &[
     "prelabel",
     "route",
     "review",
+    "acceptance",
     "quality",
     "export",
     "edge",

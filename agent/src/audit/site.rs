@@ -22,7 +22,7 @@ use insitu_protocol::text::{Line, Page};
 
 use super::AuditError;
 use super::path::Path;
-use crate::config::{Limits, Policy, Schedule, Source};
+use crate::config::{Acceptance, Limits, Policy, Schedule, Source};
 use crate::downlink::Judge;
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
@@ -30,7 +30,7 @@ use crate::pipeline::Pipeline;
 use crate::prelabel::Shelf;
 use crate::review::{self, Annotation, Decision, annotate_in};
 use crate::source::{Format, import};
-use crate::store::labels::{Person, Role};
+use crate::store::labels::{Person, Role, Terms};
 use crate::store::orders::{BundleState, ProjectRow};
 use crate::store::{Store, StoreError};
 
@@ -195,6 +195,7 @@ impl Site {
             redaction: None,
             images: crate::config::Images::default(),
             personal: false,
+            acceptance: None,
         };
         let lines = csv(shape, &present);
         import(&store, &row, &source, None, Format::Csv, Cursor::new(lines))
@@ -273,8 +274,13 @@ pub(super) fn prelabel(
     let judge = Judge { policy, limits, bundle_key: None };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let shelf = Shelf::new(data);
+    // Items go where the project's routing sends them: what is earned is not what is looked at.
+    let assumed = Acceptance { assume: true, ..Acceptance::default() };
+    let projects = store.read("audit", |tx| tx.projects())?;
+    let settings = projects.into_iter().map(|row| (row.definition.name, assumed)).collect();
     let mut pipeline =
-        Pipeline::new(Arc::clone(store), clock, judge, Schedule::default(), shelf, None);
+        Pipeline::new(Arc::clone(store), clock, judge, Schedule::default(), shelf, None)
+            .with_acceptance(settings);
     for _ in 0..TICKS_MAX {
         if !pipeline.tick().map_err(|error| AuditError::Model(Box::new(error)))? {
             return Ok(());
@@ -284,10 +290,10 @@ pub(super) fn prelabel(
 }
 
 pub(super) fn add_person(store: &Store, name: &str, role: Role) -> Result<Person, AuditError> {
-    let hash = review::token_hash(name);
-    let person = store.tx("audit", |tx| tx.add_person(name, role, &hash, NOW))?;
+    let (hash, terms) = (review::token_hash(name), Terms::default());
+    let person = store.tx("audit", |tx| tx.add_person(name, role, terms, &hash, NOW))?;
     let person = person.ok_or(AuditError::Bytes)?;
-    Ok(Person { person, name: name.to_owned(), role })
+    Ok(Person { person, name: name.to_owned(), role, terms })
 }
 
 /// Has a person label everything that waits for one.

@@ -9,6 +9,7 @@ use insitu_protocol::text::Line;
 
 use super::audit::AuditCommand;
 use super::export::ExportArguments;
+use super::gold::GoldCommand;
 use super::label_functions::arguments::LabelFunctionsCommand;
 use super::measure::arguments::MeasureCommand;
 use super::peers::PeersCommand;
@@ -67,6 +68,9 @@ pub(super) enum Command {
     /// Add and list the people who label, and the applications that send labels
     #[command(subcommand)]
     Person(PersonCommand),
+    /// Items with a known answer, by which readers are measured
+    #[command(subcommand)]
+    Gold(GoldCommand),
     /// Close a statistics window and queue its noised releases
     #[command(subcommand)]
     Release(ReleaseCommand),
@@ -204,32 +208,9 @@ pub(super) struct PrelabelArguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum PersonCommand {
     /// Add a person, and write their token to a file that only its owner can read
-    Add {
-        /// Known at the site only
-        name: String,
-        /// What the person may do
-        #[arg(long)]
-        role: RoleName,
-        /// A new file
-        #[arg(long)]
-        token_file: PathBuf,
-    },
+    Add(super::person::AddArguments),
     /// List the people
     List(Json),
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum RoleName {
-    /// Labels
-    Annotator,
-    /// Decides what annotators cannot
-    Expert,
-    /// An expert who leads the others
-    Lead,
-    /// Guards the subjects' privacy; does not label
-    Steward,
-    /// A program at the site that sends items and its users' corrections to /v1
-    Application,
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,9 +5,11 @@ mod audit;
 mod columns;
 mod content;
 mod export;
+mod gold;
 mod label_functions;
 mod measure;
 mod peers;
+mod person;
 mod plan;
 mod propagate;
 mod quarantine;
@@ -175,7 +177,8 @@ fn execute(arguments: &Arguments, inside: Vec<OsString>) -> Outcome {
         Command::Prelabel(prelabel) => {
             buffered(io::stdout().lock(), |out| work::prelabel(arguments, prelabel, out))
         }
-        Command::Person(person) => setup::person(&Context::open(arguments)?, person),
+        Command::Person(person) => person::person(&Context::open(arguments)?, person),
+        Command::Gold(command) => gold::gold(&Context::open(arguments)?, command),
         Command::Release(command) => release::release(&Context::open(arguments)?, command),
         Command::Outbox(outbox) => release::outbox(&Context::open(arguments)?, outbox),
         Command::Budget(budget) => plan::budget(&Context::open(arguments)?, budget),

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::arguments::{CampaignsCommand, ModelsCommand};
 use super::{Context, Failure, Outcome, print_json, table};
+use crate::acceptance::{self, ClassStanding};
 use crate::prelabel::personal::Standing;
 use crate::status::{self, CampaignStatus, SessionStatus, Status};
 use crate::store::StoreError;
@@ -123,8 +124,9 @@ fn tell_projects(status: &Status) -> io::Result<()> {
             writeln!(io::stdout(), "{}: {}", project.name, personal(standing))?;
         }
         let SyntheticCounts { items, waiting, validated } = project.synthetic;
+        let name = &project.name;
+        tell_acceptance(name, &project.acceptance)?;
         if items > 0 {
-            let name = &project.name;
             writeln!(
                 io::stdout(),
                 "{name}: besides {items} synthetic items, {validated} judged, {waiting} waiting"
@@ -152,6 +154,29 @@ fn personal(standing: &Standing) -> String {
              the model alone, right on {global:.3}"
         )
     }
+}
+
+fn tell_acceptance(project: &str, standing: &acceptance::Standing) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if standing.mode == "nothing" {
+        let why = "agent.toml has no [project.acceptance] for it";
+        return writeln!(out, "{project}: nothing is accepted without a person: {why}");
+    }
+    for class in &standing.classes {
+        let ClassStanding { class, state, threshold, audited, errors, bound, .. } = class;
+        let from = threshold.map_or_else(String::new, |from| format!(" from {from:.3} on"));
+        let state = match *state {
+            "earned" => "accepted",
+            "off" => "no longer accepted",
+            _ => "not accepted yet",
+        };
+        writeln!(
+            out,
+            "{project}: prelabels {class:?} are {state}{from}: {errors} errors in {audited} audited, \
+             at most {bound:.4} of all"
+        )?;
+    }
+    Ok(())
 }
 
 fn tell_rest(status: &Status) -> io::Result<()> {

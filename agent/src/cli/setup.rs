@@ -1,4 +1,4 @@
-//! Setting an agent up: configuration, membership, people.
+//! Setting an agent up: configuration, membership.
 
 use std::fs;
 use std::io::{self, Write};
@@ -12,15 +12,12 @@ use insitu_daemon::exit;
 use insitu_daemon::files::{self, Access};
 use insitu_daemon::link::client;
 use insitu_privacy::Rho;
-use serde_json::json;
 
-use super::arguments::{Arguments, EnrollArguments, InitArguments, PersonCommand, RoleName};
-use super::{Context, Failure, Outcome, print_json, read_config, table};
+use super::arguments::{Arguments, EnrollArguments, InitArguments};
+use super::{Failure, Outcome, read_config};
 use crate::config::template;
 use crate::outbox;
-use crate::review::{PersonError, add_person};
 use crate::store::Store;
-use crate::store::labels::Role;
 use crate::uplink::Membership;
 
 pub(super) fn init(arguments: &Arguments, init: &InitArguments) -> Outcome {
@@ -105,45 +102,4 @@ fn read_token(path: &Path) -> Result<Token, Failure> {
     let bytes = files::read(path, TOKEN_BYTES_MAX).map_err(|error| Failure::refused(&error))?;
     let text = String::from_utf8_lossy(&bytes);
     text.trim().parse().map_err(|error: insitu_daemon::enroll::TokenError| Failure::refused(&error))
-}
-
-pub(super) fn person(context: &Context, command: &PersonCommand) -> Outcome {
-    match command {
-        PersonCommand::Add { name, role, token_file } => {
-            let role = match role {
-                RoleName::Annotator => Role::Annotator,
-                RoleName::Expert => Role::Expert,
-                RoleName::Lead => Role::Lead,
-                RoleName::Steward => Role::Steward,
-                RoleName::Application => Role::Application,
-            };
-            add_person(&context.store, name, role, token_file, context.now()).map_err(|error| {
-                match error {
-                    PersonError::Store(_) | PersonError::Randomness => Failure::runtime(&error),
-                    PersonError::Taken { .. } | PersonError::Name | PersonError::File(_) => {
-                        Failure::refused(&error)
-                    }
-                }
-            })?;
-            let file = token_file.display();
-            writeln!(io::stdout(), "added {name}, {}; the token is in {file}", role.name())?;
-        }
-        PersonCommand::List(format) => {
-            let people = context.store.read("people", |tx| tx.people())?;
-            if format.json {
-                let listed: Vec<_> = people
-                    .iter()
-                    .map(|person| json!({"name": person.name, "role": person.role.name()}))
-                    .collect();
-                print_json(&listed)?;
-            } else {
-                let rows: Vec<Vec<String>> = people
-                    .into_iter()
-                    .map(|person| vec![person.name, person.role.name().to_owned()])
-                    .collect();
-                table::print(&["name", "role"], &rows)?;
-            }
-        }
-    }
-    Ok(exit::DONE)
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{Context, Failure, Outcome, print_json, table};
 use crate::redact::Kind;
-use crate::review::token_hash;
+use crate::review::{SignInError, sign_in};
 use crate::store::StoreError;
 use crate::store::labels::{Person, Role};
 use crate::store::vault::Reveal;
@@ -93,10 +93,10 @@ fn reveal(context: &Context, arguments: &RevealArguments) -> Outcome {
 fn steward(context: &Context, token_file: &Path) -> Result<Person, Failure> {
     let token = files::read_secret(token_file).map_err(|error| Failure::refused(&error))?;
     let token = String::from_utf8_lossy(&token);
-    let hash = token_hash(token.trim());
-    let person = context.store.read("sign in", |tx| tx.person_by_token(&hash))?;
-    let person =
-        person.ok_or_else(|| Failure::text(exit::REFUSED, "nobody at this site has this token"))?;
+    let person = sign_in(&context.store, &token, context.now()).map_err(|error| match error {
+        SignInError::Store(_) => Failure::runtime(&error),
+        SignInError::Unknown | SignInError::Ended { .. } => Failure::refused(&error),
+    })?;
     if person.role != Role::Steward {
         let text = format!("{} is no steward, and may not see originals", person.role.name());
         return Err(Failure::text(exit::REFUSED, text));
@@ -138,6 +138,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
     use crate::review::add_person;
+    use crate::store::labels::Terms;
     use crate::store::tests::scratch;
 
     #[test]
@@ -148,7 +149,7 @@ mod tests {
         let limits = config.policy.limits().unwrap();
         let (_folder, store) = (scratch.folder, scratch.store);
         for (name, role) in [("ada", Role::Steward), ("eve", Role::Lead)] {
-            add_person(&store, name, role, &folder.join(name), 0).unwrap();
+            add_person(&store, name, role, Terms::default(), &folder.join(name), 0).unwrap();
         }
         store.tx("test", |tx| tx.keep_original("NAME", "Laura Keller", "Jane Roe")).unwrap();
         let context = Context { config, limits, store, clock: Arc::new(SystemClock) };

@@ -18,6 +18,7 @@ fn rules() -> Source {
         redaction: None,
         images: crate::config::Images::default(),
         personal: false,
+        acceptance: None,
     }
 }
 

@@ -84,9 +84,7 @@ impl Record {
     ) -> Result<Self, StoreError> {
         let known = |label: &Label| label.is_within(project.classes.len());
         let mut past = past_reads(&tx.annotations_of(row.item)?)?;
-        past.retain(|past| {
-            past.read.reading != Reading::Validation && past.label().is_none_or(known)
-        });
+        past.retain(|past| past.read.reading.is_of_record() && past.label().is_none_or(known));
         let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
         let prelabel = prelabel.filter(|prelabel| known(prelabel.label()));
         let item = CleanItem::load(row)?;
@@ -138,7 +136,9 @@ impl Given {
             let by = match given.read.reading {
                 Reading::Expert => By::Expert,
                 Reading::Campaign => By::Campaign,
-                Reading::First | Reading::Second | Reading::Validation => By::Annotator,
+                Reading::First | Reading::Second | Reading::Validation | Reading::Gold => {
+                    By::Annotator
+                }
             };
             return Some(Self { label: label.clone(), by, made_at: Some(given.made_at) });
         }
@@ -181,6 +181,7 @@ pub(super) fn reading(reading: Reading) -> &'static str {
         Reading::Expert => "expert",
         Reading::Campaign => "campaign",
         Reading::Validation => "validation",
+        Reading::Gold => "gold",
     }
 }
 

@@ -6,7 +6,7 @@ use super::redactors::keep_originals;
 use super::{Pipeline, PipelineError};
 use crate::item::CleanItem;
 use crate::prelabel::Draft;
-use crate::route;
+use crate::route::{self, Accepts};
 use crate::store::items::{ItemRow, Stage};
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError};
@@ -86,8 +86,10 @@ impl Pipeline {
             self.serve_personal(project, now)?;
         }
         let Some(model) = self.model(project, now)? else { return Ok(false) };
-        let drafts = model.prelabel(&items)?;
-        let placed = place(&self.store, project, rows.iter().zip(drafts), now)?;
+        let (drafts, maker) = (model.prelabel(&items)?, model.maker());
+        let accepts =
+            self.store.read("acceptance", |tx| self.acceptances.of(tx, project, &maker))?;
+        let placed = place(&self.store, project, &accepts, rows.iter().zip(drafts), now)?;
         metrics::counter!("insitu_agent_items_prelabeled_total").increment(placed);
         // Nothing placed: every item was leased meanwhile. No use in trying again at once.
         Ok(placed > 0)
@@ -131,13 +133,14 @@ impl Pipeline {
             return Ok(false);
         }
         let drafts = rows.iter().filter_map(|row| Some((row, Draft::by_generator(row.made_for?))));
-        Ok(place(&self.store, project, drafts, now)? > 0)
+        Ok(place(&self.store, project, &Accepts::Nothing, drafts, now)? > 0)
     }
 }
 
 fn place<'a>(
     store: &Store,
     project: &ProjectRow,
+    accepts: &Accepts,
     drafts: impl Iterator<Item = (&'a ItemRow, Draft)>,
     now: i64,
 ) -> Result<u64, StoreError> {
@@ -145,7 +148,7 @@ fn place<'a>(
     store.tx("prelabeled", |tx| {
         let mut placed = 0;
         for (row, draft) in drafts {
-            placed += u64::from(route::place(tx, routing, row, &draft, now)?);
+            placed += u64::from(route::place(tx, routing, accepts, row, &draft, now)?);
         }
         Ok(placed)
     })

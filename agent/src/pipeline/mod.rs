@@ -4,6 +4,7 @@
 //! and activated, items redacted, prelabeled and routed, rounds and campaigns answered, statistics
 //! windows closed, sessions given their part. All state is in the store, so a killed daemon goes on where it was.
 
+mod acceptance;
 mod campaigns;
 mod evaluations;
 mod heads;
@@ -25,11 +26,13 @@ use insitu_privacy::NoisePool;
 use insitu_protocol::ids::{Digest, ProjectName};
 use insitu_protocol::project::Task;
 
-use crate::config::{Polite, Schedule};
+use crate::acceptance::AcceptanceError;
+use crate::config::{Acceptance, Polite, Schedule};
 use crate::downlink::Judge;
 use crate::edge;
 use crate::learn::{self, LearnError};
 use crate::outbox::OutboxError;
+use crate::pipeline::acceptance::Acceptances;
 use crate::pipeline::personal::Personals;
 use crate::pipeline::redactors::Redactors;
 use crate::polite::{Manners, Reason, URGENT_SECONDS, Work};
@@ -57,6 +60,7 @@ pub struct Pipeline {
     shelf: Shelf,
     library: Option<PathBuf>,
     redactors: Redactors,
+    acceptances: Acceptances,
     engine_name: Option<String>,
     models: BTreeMap<i64, Model>,
     /// By project: which bundle did not load, and when it is tried again.
@@ -87,6 +91,9 @@ pub enum PipelineError {
     /// A part of a sum over sites failed in a way that may pass.
     #[error("a session failed")]
     Session(#[from] ContributeError),
+    /// What was audited of auto-accept cannot be tested.
+    #[error("auto-accept could not be tested")]
+    Acceptance(#[from] AcceptanceError),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -110,6 +117,7 @@ impl Pipeline {
             shelf,
             library,
             redactors: Redactors::default(),
+            acceptances: Acceptances::default(),
             engine_name: None,
             models: BTreeMap::new(),
             model_retry_at: BTreeMap::new(),
@@ -134,6 +142,13 @@ impl Pipeline {
     #[must_use]
     pub fn with_images_of(mut self, projects: BTreeSet<ProjectName>) -> Self {
         self.redactors = self.redactors.with_images_of(projects);
+        self
+    }
+
+    /// The same, with what projects' prelabels must earn to be accepted; without, nothing is accepted.
+    #[must_use]
+    pub fn with_acceptance(mut self, settings: BTreeMap<ProjectName, Acceptance>) -> Self {
+        self.acceptances = Acceptances::new(settings);
         self
     }
 
@@ -183,7 +198,8 @@ impl Pipeline {
                 Some(_) => Ok(false),
             };
             self.close_due_window(&project, now);
-            outcome = both(outcome, done);
+            let tested = self.review_acceptance(&project, now);
+            outcome = both(both(outcome, done), tested);
         }
         self.make_way(rests, matches!(outcome, Ok(true)), now)?;
         if !self.training_waits {

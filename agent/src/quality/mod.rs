@@ -44,8 +44,9 @@ use self::people::People;
 use self::progress::Progress;
 use self::snapshot::Snapshot;
 use self::synthetic::Synthetic;
+use crate::acceptance::ClassStanding;
 use crate::prelabel::personal::{PersonalHead, Standing};
-use crate::review::ReviewError;
+use crate::review::{ReviewError, gold_scores};
 use crate::store::Store;
 
 /// Most labeled items that a report looks at: the newest.
@@ -85,6 +86,8 @@ pub struct Report {
     agreement: Agreement,
     people: People,
     calibration: Calibration,
+    /// What prelabels have earned, by class; empty where nobody audits.
+    acceptance: Vec<ClassStanding>,
     progress: Progress,
     /// The head of the site's own that makes its prelabels, where there is one.
     personal: Option<Standing>,
@@ -114,8 +117,10 @@ impl Report {
             cut: snapshot.cut,
             level: LEVEL,
             agreement: Agreement::of(&snapshot),
-            people: People::of(&snapshot),
+            people: People::of(&snapshot, &gold_scores(store, snapshot.project.project)?),
             calibration: Calibration::of(&snapshot),
+            acceptance: store
+                .read("quality acceptance", |tx| ClassStanding::read(tx, &snapshot.project))?,
             progress: Progress::of(&snapshot, now),
             personal: store
                 .read("personal head", |tx| PersonalHead::load(tx, &snapshot.project))?

@@ -47,6 +47,8 @@ struct Score {
     shared: usize,
     /// Share of those that are the consensus.
     agreement: Figure,
+    /// Share of the answers to gold that are right.
+    gold: Figure,
     /// Consensus by row, this person's label by column.
     matrix: Matrix,
 }
@@ -58,7 +60,7 @@ struct Consensus<'a> {
 }
 
 impl People {
-    pub(super) fn of(snapshot: &Snapshot) -> Self {
+    pub(super) fn of(snapshot: &Snapshot, gold: &BTreeMap<i64, (usize, usize)>) -> Self {
         let places: BTreeMap<i64, u32> =
             (0..).zip(&snapshot.people).map(|(at, person)| (person.person, at)).collect();
         let mut counts = vec![0; snapshot.people.len()];
@@ -76,7 +78,7 @@ impl People {
         let mut people: Vec<Score> = (0_u32..)
             .zip(&snapshot.people)
             .zip(counts)
-            .filter(|(_, labels)| *labels > 0)
+            .filter(|((_, person), labels)| *labels > 0 || gold.contains_key(&person.person))
             .map(|((at, person), labels)| {
                 let matrix = matrices.get(&at).cloned().unwrap_or_default();
                 let (right, shared) = (matrix.diagonal(), matrix.total());
@@ -88,7 +90,9 @@ impl People {
                     Figure::share(right, shared)
                 };
                 let (name, role) = (person.name.clone(), person.role.name());
-                Score { name, role, labels, shared, agreement, matrix }
+                let (answered, right_gold) = gold.get(&person.person).copied().unwrap_or_default();
+                let gold = Figure::wilson(right_gold, answered);
+                Score { name, role, labels, shared, agreement, gold, matrix }
             })
             .collect();
         people.sort_by_key(|score| std::cmp::Reverse(score.labels));

@@ -53,7 +53,7 @@ impl Progress {
                 Reading::First => counts.first += 1,
                 Reading::Second => counts.second += 1,
                 Reading::Expert | Reading::Campaign => counts.expert += 1,
-                Reading::Validation => {} // not in the snapshot
+                Reading::Validation | Reading::Gold => {} // not in the snapshot
             }
         }
         let stages = Stage::ALL.into_iter().zip(snapshot.stages);

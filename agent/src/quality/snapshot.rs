@@ -119,10 +119,10 @@ fn labeled(store: &Store, project: &ProjectRow) -> Result<(Vec<Labeled>, bool), 
 fn labeled_item(tx: &Tx<'_>, key: i64, classes: usize) -> Result<Labeled, StoreError> {
     let row = tx.item(key)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
     let mut past = past_reads(&tx.annotations_of(key)?)?;
-    // Judgements beside synthetic items have figures of their own, and an older version of the
+    // Judgements beside synthetic items and answers to gold have figures of their own, and an older version of the
     // project may have had more classes.
     past.retain(|past| {
-        past.read.reading != Reading::Validation
+        past.read.reading.is_of_record()
             && past.label().is_none_or(|label| label.is_within(classes))
     });
     let reads: Vec<Read> = past.iter().map(|past| past.read.clone()).collect();

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::sealed::{Made, Sealed};
-use super::{COMMENT_CHARS_MAX, KEY_BYTES_MAX, LEASE_SECONDS, ReviewError, settle};
+use super::{
+    COMMENT_CHARS_MAX, KEY_BYTES_MAX, LEASE_SECONDS, ReviewError, check_expert, is_blind, settle,
+};
 use crate::item::CleanItem;
 use crate::label::Label;
 use crate::prelabel::Prelabel;
@@ -71,9 +73,14 @@ pub(crate) fn annotate_in(
         return if known.item == row.item { Ok(true) } else { Err(ReviewError::KeyTaken) };
     }
     let lease = live_lease(tx, person, row.item, now)?;
+    if matches!(lease.reading, Reading::Expert | Reading::Campaign) {
+        check_expert(person, now)?;
+    }
     add(tx, person.person, &row, &lease, annotation, now)?;
     tx.end_lease(row.item)?;
-    settle(tx, row.item)?;
+    if lease.reading.is_of_record() {
+        settle(tx, row.item)?;
+    }
     metrics::counter!("insitu_agent_annotations_total").increment(1);
     Ok(false)
 }
@@ -120,9 +127,9 @@ pub(crate) fn annotate_unasked(
 pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), ReviewError> {
     store.tx("undo", |tx| {
         let row = tx.annotation(person.person, key)?.ok_or(ReviewError::UnknownAnnotation)?;
-        // No window counts a judgement beside synthetic items.
+        // No window counts a judgement beside synthetic items, nor an answer to gold.
         let window = match row.reading {
-            Reading::Validation => None,
+            Reading::Validation | Reading::Gold => None,
             Reading::First | Reading::Second | Reading::Expert | Reading::Campaign => {
                 tx.label_window(row.item)?
             }
@@ -135,10 +142,14 @@ pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), R
             return Err(error);
         }
         tx.remove_annotation(row.annotation)?;
-        let stage = settle(tx, row.item)?;
+        let stage = if row.reading.is_of_record() {
+            settle(tx, row.item)?
+        } else {
+            Stage::Done // where nothing that is not of record has moved it
+        };
         // What the person may do next is what the item waits for now.
         let reading = match (row.reading, stage) {
-            (Reading::Campaign | Reading::Validation, _) => row.reading,
+            (Reading::Campaign | Reading::Validation | Reading::Gold, _) => row.reading,
             (_, Stage::First) => Reading::First,
             (_, Stage::Second) => Reading::Second,
             (_, Stage::Expert) => Reading::Expert,
@@ -146,7 +157,7 @@ pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), R
                 return Ok(());
             }
         };
-        if reading == Reading::Expert && !person.role.is_expert() {
+        if matches!(reading, Reading::Expert | Reading::Campaign) && !person.is_expert(now) {
             return Ok(());
         }
         tx.put_lease(&Lease {
@@ -224,7 +235,7 @@ fn add(
     }
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
     if annotation.decision == Decision::Accept
-        && !lease.reading.is_blind()
+        && !is_blind(lease.reading, row)
         && prelabel.as_ref().is_some_and(|prelabel| Some(prelabel.label()) != label.as_ref())
     {
         return Err(ReviewError::Invalid { what: "accept comes with the prelabel's label" });

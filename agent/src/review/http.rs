@@ -21,7 +21,7 @@ use rust_embed::RustEmbed;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Annotation, Card, Decision, ITEMS_MAX, ReviewError, content, token_hash};
+use super::{Annotation, Card, Decision, ITEMS_MAX, ReviewError, SignInError, content};
 use crate::label::{Label, task_json};
 use crate::prelabel::Prelabel;
 use crate::store::items::Stage;
@@ -122,6 +122,7 @@ impl From<ReviewError> for Failure {
             ReviewError::Role { .. } => {
                 (StatusCode::FORBIDDEN, "annotators, experts and leads label items")
             }
+            ReviewError::Lapsed { .. } => (StatusCode::FORBIDDEN, "ask a lead"),
             ReviewError::NotLead { .. } => (StatusCode::FORBIDDEN, "ask a lead"),
             ReviewError::Leased { .. } => (StatusCode::CONFLICT, "that person may answer"),
             ReviewError::NotLeased => (StatusCode::CONFLICT, "GET …/next leases items"),
@@ -170,25 +171,39 @@ where
             .get(header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
             .and_then(|value| value.strip_prefix("Bearer "));
-        let person = match token {
-            Some(token) => {
-                desk.store.read("sign in", |tx| tx.person_by_token(&token_hash(token.trim())))?
-            }
-            None => None,
+        let signed_in = match token {
+            Some(token) => super::sign_in(&desk.store, token, desk.clock.now().as_second()),
+            None => Err(SignInError::Unknown),
         };
-        person.map(Self).ok_or_else(|| Failure {
-            status: StatusCode::UNAUTHORIZED,
-            error: "no valid token".to_owned(),
-            hint: "`insitu-agent person add` makes one; send it as Authorization: Bearer TOKEN",
+        signed_in.map(Self).map_err(|error| match error {
+            SignInError::Store(source) => source.into(),
+            SignInError::Unknown => not_signed_in("no valid token".to_owned()),
+            SignInError::Ended { .. } => not_signed_in(error.to_string()),
         })
     }
 }
 
-async fn me(State(desk): State<Desk>, Caller(person): Caller) -> Json<Value> {
-    Json(json!({"name": person.name, "role": person.role.name(), "site": desk.site}))
+fn not_signed_in(error: String) -> Failure {
+    Failure {
+        status: StatusCode::UNAUTHORIZED,
+        error,
+        hint: "`insitu-agent person add` makes one; send it as Authorization: Bearer TOKEN",
+    }
 }
 
-async fn projects(State(desk): State<Desk>, _: Caller) -> Result<Json<Value>, Failure> {
+async fn me(State(desk): State<Desk>, Caller(person): Caller) -> Json<Value> {
+    let date = |end: Option<i64>| end.and_then(|end| Timestamp::from_second(end).ok());
+    Json(json!({
+        "name": person.name, "role": person.role.name(), "site": desk.site,
+        "until": date(person.terms.until), "expert_until": date(person.terms.expert_until),
+    }))
+}
+
+async fn projects(
+    State(desk): State<Desk>,
+    Caller(person): Caller,
+) -> Result<Json<Value>, Failure> {
+    let now = desk.clock.now().as_second();
     let listed = desk.store.read("projects", |tx| {
         let engine = tx.live()?.engine;
         let mut listed = Vec::new();
@@ -196,20 +211,22 @@ async fn projects(State(desk): State<Desk>, _: Caller) -> Result<Json<Value>, Fa
             let counts = tx.stage_counts(row.project)?;
             let count = |stage: Stage| counts[stage as usize];
             let synthetic = tx.synthetic_counts(row.project)?;
+            // An item of gold is counted as any other that the person was given.
+            let gold = tx.gold_counts(row.project, person.person, now)?;
             let definition = &row.definition;
             listed.push(json!({
                 "name": definition.name, "title": definition.title,
                 "version": definition.version, "instructions": definition.instructions,
                 "classes": definition.classes, "task": task_json(&definition.task),
                 "queues": {
-                    "annotator": count(Stage::First) + count(Stage::Second),
+                    "annotator": count(Stage::First) + count(Stage::Second) + gold.leased,
                     "expert": count(Stage::Expert),
                     "campaign": tx.campaign_waiting(row.project)?,
                     "synthetic": synthetic.waiting,
                 },
                 "synthetic": synthetic.items,
-                "done": count(Stage::Done) + count(Stage::Accepted),
-                "total": counts.iter().sum::<u64>(),
+                "done": count(Stage::Done) + count(Stage::Accepted) + gold.answered,
+                "total": counts.iter().sum::<u64>() + gold.leased + gold.answered,
                 "bundle": row.bundle.map(short), "engine": engine,
             }));
         }
@@ -268,7 +285,7 @@ pub(crate) fn project_name(path: &str) -> Result<ProjectName, Failure> {
 }
 
 fn shown(card: &Card, project: &ProjectRow) -> Value {
-    let blind = card.lease.reading.is_blind();
+    let blind = card.blind;
     let item = Fixed(card.row.opaque).to_hex();
     let fields: Vec<Value> = project
         .definition
@@ -303,7 +320,7 @@ fn shown(card: &Card, project: &ProjectRow) -> Value {
     json!({
         "item": item,
         "queue": match card.lease.reading {
-            Reading::First | Reading::Second => "annotator",
+            Reading::First | Reading::Second | Reading::Gold => "annotator",
             Reading::Expert => "expert",
             Reading::Campaign => "campaign",
             Reading::Validation => "synthetic",

@@ -2,7 +2,7 @@
 
 use super::answer::{Decision, foreign_lease};
 use super::sealed::{Made, Sealed};
-use super::{Card, LEASE_SECONDS, ReviewError, card, reads, settle};
+use super::{Card, LEASE_SECONDS, ReviewError, card, check_expert, reads, settle};
 use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::route::label_of_record;
@@ -106,6 +106,7 @@ fn ready_item(
     if person.role != Role::Lead {
         return Err(ReviewError::NotLead { role: person.role.name() });
     }
+    check_expert(person, now)?;
     let row = tx.item_by_name(item)?.ok_or(ReviewError::UnknownItem)?;
     if row.route.is_none() {
         return Err(ReviewError::Invalid { what: "the item has no prelabel yet" });

@@ -5,6 +5,7 @@
 
 mod answer;
 mod content;
+mod gold;
 pub mod http;
 mod lead;
 mod past;
@@ -14,12 +15,14 @@ mod validation;
 
 use insitu_privacy::contribution::{ItemRef, SubjectRef};
 use insitu_protocol::ids::ProjectName;
+use jiff::Timestamp;
 
 pub use crate::review::answer::{Annotation, Decision, annotate, undo};
 pub(crate) use crate::review::answer::{annotate_in, annotate_unasked};
+pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
 pub use crate::review::past::{PastRead, answered, past_reads};
-pub use crate::review::people::{PersonError, add_person, token_hash};
+pub use crate::review::people::{PersonError, SignInError, add_person, sign_in, token_hash};
 pub use crate::review::sealed::Made;
 pub use crate::review::validation::next_to_validate;
 
@@ -41,6 +44,8 @@ pub const ITEMS_MAX: u32 = 50;
 pub const KEY_BYTES_MAX: usize = 64;
 /// Why a person is asked, where nothing else is to be said.
 const UNSURE: &str = "not sure enough to accept";
+/// The same where the reader sees no prelabel, for whatever reason.
+const BLIND: &str = "read blind";
 /// Why a person is asked about an item without a prelabel.
 const NO_DRAFT: &str = "no model drafts its label";
 /// Longest comment, code points.
@@ -79,6 +84,14 @@ pub enum ReviewError {
     NotLead {
         /// The person's role.
         role: &'static str,
+    },
+    /// The person is no expert any more.
+    #[error(
+        "you decide as an expert until {until} only: an expert's label is no longer yours to give"
+    )]
+    Lapsed {
+        /// Until when.
+        until: Timestamp,
     },
     /// Somebody else has the item.
     #[error("the item is leased to {holder} for another {seconds} s")]
@@ -120,6 +133,8 @@ pub struct Card {
     pub content: CleanItem,
     /// Its prelabel; the page hides it from a blind reader.
     pub prelabel: Option<Prelabel>,
+    /// Whether the reader sees neither the prelabel nor what others said.
+    pub blind: bool,
     /// The lease.
     pub lease: Lease,
     /// Why a person is asked.
@@ -162,7 +177,11 @@ pub fn next(
     now: i64,
 ) -> Result<Vec<Card>, ReviewError> {
     let readings: &[Reading] = match person.role {
-        Role::Annotator => &[Reading::First, Reading::Second],
+        // Were second readings last, a blind card before them would be known for an audit.
+        Role::Annotator => &[Reading::Second, Reading::First],
+        Role::Expert | Role::Lead if person.lapsed(now).is_some() => {
+            &[Reading::Second, Reading::First]
+        }
         Role::Expert | Role::Lead => {
             &[Reading::Campaign, Reading::Expert, Reading::Second, Reading::First]
         }
@@ -174,36 +193,69 @@ pub fn next(
         let row = tx
             .project(project)?
             .ok_or_else(|| ReviewError::UnknownProject { project: project.clone() })?;
-        let mut cards: Vec<Card> = Vec::new();
-        for reading in readings {
-            let left = count.min(ITEMS_MAX) - u32::try_from(cards.len()).unwrap_or(ITEMS_MAX);
-            if left == 0 {
-                break;
-            }
-            let offer = Offer {
-                project: row.project,
-                person: person.person,
-                reading: *reading,
-                now,
-                limit: left,
-            };
-            for (item, campaign) in tx.offer(&offer)? {
-                if cards.iter().any(|card| card.row.item == item.item) {
-                    continue; // an item of two campaigns, or of a campaign and a queue
-                }
-                let lease = Lease {
-                    item: item.item,
-                    person: person.person,
-                    reading: *reading,
-                    campaign,
-                    until: now + LEASE_SECONDS,
-                };
-                tx.put_lease(&lease)?;
-                cards.push(card(tx, &row, item, lease)?);
+        let count = usize::try_from(count.min(ITEMS_MAX)).unwrap_or(usize::MAX);
+        let mut chosen = choose(tx, person, row.project, readings, count, now)?;
+        gold::put_among(tx, &row, person, &mut chosen, count, now)?;
+        let cards = chosen.into_iter().map(|(item, reading, campaign)| {
+            let until = now + LEASE_SECONDS;
+            let lease = Lease { item: item.item, person: person.person, reading, campaign, until };
+            tx.put_lease(&lease)?;
+            card(tx, &row, item, lease)
+        });
+        Ok(mix(cards.collect::<Result<_, ReviewError>>()?))
+    })
+}
+
+/// An item to lease, for what, and the campaign that asks for it.
+type Chosen = (ItemRow, Reading, Option<[u8; 16]>);
+
+/// The first items of the person's queues.
+fn choose(
+    tx: &Tx<'_>,
+    person: &Person,
+    project: i64,
+    readings: &[Reading],
+    count: usize,
+    now: i64,
+) -> Result<Vec<Chosen>, StoreError> {
+    let mut chosen: Vec<Chosen> = Vec::new();
+    for &reading in readings {
+        let limit = u32::try_from(count - chosen.len()).unwrap_or(u32::MAX);
+        if limit == 0 {
+            break;
+        }
+        let person = person.person;
+        for (item, campaign) in tx.offer(&Offer { project, person, reading, now, limit })? {
+            // An item may be of two campaigns, or of a campaign and a queue.
+            if chosen.iter().all(|(other, ..)| other.item != item.item) {
+                chosen.push((item, reading, campaign));
             }
         }
-        Ok(cards)
-    })
+    }
+    Ok(chosen)
+}
+
+/// Puts blind cards among the others, in places that tell nothing of why they are blind.
+fn mix(cards: Vec<Card>) -> Vec<Card> {
+    let (blind, mut mixed): (Vec<Card>, Vec<Card>) = cards.into_iter().partition(|card| card.blind);
+    for card in blind {
+        // A random name gives a random place.
+        let place = card.row.opaque.iter().fold(0, |sum, byte| sum + usize::from(*byte));
+        mixed.insert(place % (mixed.len() + 1), card);
+    }
+    mixed
+}
+
+/// An expert's label is for those to give who are experts now.
+fn check_expert(person: &Person, now: i64) -> Result<(), ReviewError> {
+    let Some(until) = person.lapsed(now) else { return Ok(()) };
+    Err(ReviewError::Lapsed { until: Timestamp::from_second(until).unwrap_or(Timestamp::MAX) })
+}
+
+/// Whether an item is read without its prelabel: second readings, judgements, gold, and first readings that
+/// are an audit.
+fn is_blind(reading: Reading, row: &ItemRow) -> bool {
+    reading.is_blind() || (reading == Reading::First && row.audit)
 }
 
 fn card(
@@ -218,11 +270,13 @@ fn card(
         Some(id) => tx.campaign(&insitu_protocol::bytes::Fixed(*id))?,
         None => None,
     };
+    let blind = is_blind(lease.reading, &row);
     let mut readings = Vec::new();
     let why = match lease.reading {
+        Reading::First if blind => BLIND.to_owned(),
         Reading::First if prelabel.is_none() => NO_DRAFT.to_owned(),
         Reading::First => UNSURE.to_owned(),
-        Reading::Second => "second reading, blind".to_owned(),
+        Reading::Second | Reading::Gold => BLIND.to_owned(),
         Reading::Validation => "synthetic and real items, blind".to_owned(),
         Reading::Campaign => "asked for by a campaign".to_owned(),
         Reading::Expert => {
@@ -234,21 +288,21 @@ fn card(
     let origin = row.origin.as_deref().map(Origin::decode).transpose()?;
     let why = match (lease.reading, origin, row.wanted) {
         (Reading::First | Reading::Expert, Some(origin), _) if why == UNSURE => origin.to_string(),
-        (Reading::First, None, true) => "chosen to be labeled first".to_owned(),
+        (Reading::First, None, true) if !blind => "chosen to be labeled first".to_owned(),
         _ => why,
     };
-    let why = match confidence.filter(|_| !lease.reading.is_blind()) {
+    let why = match confidence.filter(|_| !blind) {
         Some(confidence) => format!("{why}: confidence {confidence:.2}"),
         None => why,
     };
     let content = CleanItem::load(&row)?;
     let campaign = campaign.map(|campaign| campaign.order.title.to_string());
-    Ok(Card { row, content, prelabel, lease, why, campaign, readings })
+    Ok(Card { row, content, prelabel, blind, lease, why, campaign, readings })
 }
 
 /// What was said of an item itself, oldest first.
 fn labels_of(reads: Vec<Read>) -> Vec<Label> {
-    let said = |read: &Read| read.verdict == Verdict::Label && read.reading != Reading::Validation;
+    let said = |read: &Read| read.verdict == Verdict::Label && read.reading.is_of_record();
     reads.into_iter().filter(said).filter_map(|read| read.label).collect()
 }
 

@@ -7,7 +7,7 @@ use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::route::Read;
 use crate::store::StoreError;
-use crate::store::labels::{AnnotationRow, Reading, Verdict};
+use crate::store::labels::{AnnotationRow, Verdict};
 
 /// A read of an item.
 #[derive(Clone)]
@@ -69,6 +69,6 @@ pub fn past_reads(annotations: &[AnnotationRow]) -> Result<Vec<PastRead>, StoreE
 /// The prelabel that people answered, judgements beside synthetic items aside: the model may have changed since.
 pub fn answered(past: &[PastRead]) -> Option<&Prelabel> {
     past.iter()
-        .filter(|past| past.label().is_some() && past.read.reading != Reading::Validation)
+        .filter(|past| past.label().is_some() && past.read.reading.is_of_record())
         .find_map(|past| past.prelabel.as_ref())
 }

@@ -3,8 +3,9 @@
 use std::path::Path;
 
 use insitu_daemon::files::{self, Access, FileError};
+use jiff::Timestamp;
 
-use crate::store::labels::Role;
+use crate::store::labels::{Person, Role, Terms};
 use crate::store::{Store, StoreError};
 
 /// Longest name of a person, bytes.
@@ -23,6 +24,18 @@ pub enum PersonError {
     /// Empty, too long, or with control characters.
     #[error("a name has 1 to {NAME_BYTES_MAX} bytes and no control characters")]
     Name,
+    /// A date that was.
+    #[error("{what} is over already")]
+    Over {
+        /// Which date.
+        what: &'static str,
+    },
+    /// An end to what the role never allows.
+    #[error("a {role} decides nothing as an expert: there is nothing to end")]
+    NotExpert {
+        /// The role.
+        role: &'static str,
+    },
     /// No random bytes from the operating system.
     #[error("no randomness from the operating system")]
     Randomness,
@@ -42,22 +55,65 @@ pub fn add_person(
     store: &Store,
     name: &str,
     role: Role,
+    terms: Terms,
     token_file: &Path,
     now: i64,
 ) -> Result<(), PersonError> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
         return Err(PersonError::Name);
     }
+    for (what, end) in [("until", terms.until), ("expert-until", terms.expert_until)] {
+        if end.is_some_and(|end| end <= now) {
+            return Err(PersonError::Over { what });
+        }
+    }
+    if terms.expert_until.is_some() && !role.is_expert() {
+        return Err(PersonError::NotExpert { role: role.name() });
+    }
     let mut secret = [0; 32];
     getrandom::fill(&mut secret).map_err(|_| PersonError::Randomness)?;
     let token = hex::encode(secret);
     store.tx("add person", |tx| {
-        let added = tx.add_person(name, role, &token_hash(&token), now)?;
+        let added = tx.add_person(name, role, terms, &token_hash(&token), now)?;
         added.ok_or_else(|| PersonError::Taken { name: name.to_owned() })?;
         // Written before the commit: a person without a token could never be one.
         files::create(token_file, format!("{token}\n").as_bytes(), Access::Secret)?;
         Ok(())
     })
+}
+
+/// Why a token opens nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignInError {
+    /// Nobody has it.
+    #[error("nobody at this site has this token")]
+    Unknown,
+    /// Its time is over.
+    #[error("the token was valid until {until}")]
+    Ended {
+        /// Until when.
+        until: Timestamp,
+    },
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// Whoever has the token, while it is valid.
+///
+/// # Errors
+/// [`SignInError`].
+pub fn sign_in(store: &Store, token: &str, now: i64) -> Result<Person, SignInError> {
+    let hash = token_hash(token.trim());
+    let person = store.read("sign in", |tx| tx.person_by_token(&hash))?;
+    let person = person.ok_or(SignInError::Unknown)?;
+    match person.ended(now) {
+        None => Ok(person),
+        Some(end) => {
+            Err(SignInError::Ended { until: Timestamp::from_second(end).unwrap_or(Timestamp::MAX) })
+        }
+    }
 }
 
 /// What the store holds of a token. Tokens are 256 random bits: a plain hash is enough.

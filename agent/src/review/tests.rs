@@ -2,7 +2,7 @@ use insitu_protocol::project::Project;
 use proptest::prelude::*;
 
 use super::*;
-use crate::store::labels::Role;
+use crate::store::labels::{Role, Terms};
 use crate::store::tests::Scratch;
 use crate::testing;
 
@@ -107,6 +107,58 @@ fn a_second_reader_is_another_person_and_blind() {
         .unwrap()
         .unwrap();
     assert_eq!((correction.record(), correction.pair()), (0, Some((1, 0))));
+}
+
+#[test]
+fn an_expert_whose_time_is_over_reads_as_an_annotator() {
+    let site = site(2, 0);
+    let terms = Terms { until: None, expert_until: Some(100) };
+    let store = &site.scratch.store;
+    let [eva, lea] = [("eva", Role::Expert), ("lea", Role::Lead)]
+        .map(|(name, role)| testing::person_until(store, name, role, terms));
+    let cards = site.next(&site.ann, 10, 0);
+    let flag = Annotation {
+        key: "f".to_owned(),
+        label: None,
+        seconds: 0.0,
+        decision: Decision::Flag,
+        comment: None,
+        looks_real: None,
+    };
+    annotate(store, &site.ann, &cards[0].row.opaque, &flag, 1).unwrap();
+    let leased = site.next(&eva, 1, 99).remove(0);
+    assert_eq!(leased.lease.reading, Reading::Expert);
+    // The lease is from before; the label is not hers to give.
+    let refused = site.answer(&eva, &leased, "e", 1, 100);
+    assert!(matches!(refused, Err(ReviewError::Lapsed { .. })));
+    for item in &cards {
+        let refused = open(store, &lea, &item.row.opaque, 700);
+        assert!(matches!(refused, Err(ReviewError::Lapsed { .. })));
+        let refused = requeue(store, &lea, &item.row.opaque, 700);
+        assert!(matches!(refused, Err(ReviewError::Lapsed { .. })));
+    }
+    let now = site.next(&eva, 10, 1000);
+    assert_eq!(now.len(), 1);
+    assert_eq!(now[0].lease.reading, Reading::First);
+    assert_eq!(site.next(&site.eve, 1, 1000)[0].lease.reading, Reading::Expert);
+}
+
+#[tokio::test]
+async fn a_token_ends_with_its_last_day() {
+    let scratch = crate::store::tests::scratch();
+    for (name, until) in [("ann", None), ("bob", Some(1)), ("cid", Some(0))] {
+        let terms = Terms { until, expert_until: None };
+        testing::person_until(&scratch.store, name, Role::Annotator, terms);
+    }
+    // The desk's clock stands at zero.
+    let app = http::router(testing::desk(std::sync::Arc::new(scratch.store)));
+    let served = testing::Served::start(app).await;
+    for (name, status) in [("ann", 200), ("bob", 200), ("cid", 401)] {
+        let (found, body) = served.ask(name, "GET /api/me", &serde_json::Value::Null).await;
+        assert_eq!(found, status, "{body}");
+    }
+    let (_, body) = served.ask("cid", "GET /api/me", &serde_json::Value::Null).await;
+    assert_eq!(body["error"], "the token was valid until 1970-01-01T00:00:00Z");
 }
 
 #[test]

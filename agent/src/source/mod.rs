@@ -391,6 +391,7 @@ mod tests {
             redaction: None,
             images: Images::default(),
             personal: false,
+            acceptance: None,
         }
     }
 

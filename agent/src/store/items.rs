@@ -40,7 +40,7 @@ impl Stage {
         Self::Quarantined,
     ];
 
-    fn read(number: i64) -> Result<Self, StoreError> {
+    pub(super) fn read(number: i64) -> Result<Self, StoreError> {
         usize::try_from(number)
             .ok()
             .and_then(|index| Self::ALL.get(index).copied())
@@ -140,6 +140,8 @@ pub struct ItemRow {
     pub synthetic: bool,
     /// The class that a synthetic item was made for.
     pub made_for: Option<u16>,
+    /// Chosen to be read blind although it could be accepted.
+    pub audit: bool,
 }
 
 impl std::fmt::Debug for ItemRow {
@@ -161,7 +163,7 @@ pub struct WindowItem {
 }
 
 /// The columns of an [`ItemRow`], of `items i`.
-pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for, i.of_bundle";
+pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for, i.of_bundle, i.audit = 1";
 
 impl Tx<'_> {
     /// Adds an item, unless its project has one with the same source.
@@ -403,6 +405,7 @@ impl Tx<'_> {
             wanted: row.get(14)?,
             synthetic: row.get(11)?,
             made_for: row.get(15)?,
+            audit: row.get(17)?,
         })
     }
 

@@ -56,6 +56,34 @@ pub struct Person {
     pub name: String,
     /// What the person may do.
     pub role: Role,
+    /// Until when.
+    pub terms: Terms,
+}
+
+/// Until when a person may do what the role allows, Unix seconds; without an end for good.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// The person may sign in.
+    pub until: Option<i64>,
+    /// The person's label settles an item, if the role says so.
+    pub expert_until: Option<i64>,
+}
+
+impl Person {
+    /// When the person's credentials ended, if they have.
+    pub fn ended(&self, now: i64) -> Option<i64> {
+        self.terms.until.filter(|until| *until <= now)
+    }
+
+    /// When the person ceased to be an expert, if that has happened.
+    pub fn lapsed(&self, now: i64) -> Option<i64> {
+        self.terms.expert_until.filter(|until| *until <= now)
+    }
+
+    /// Whether this person's label settles an item now.
+    pub fn is_expert(&self, now: i64) -> bool {
+        self.role.is_expert() && self.lapsed(now).is_none()
+    }
 }
 
 /// For what an item is read. Stored as its number.
@@ -71,14 +99,24 @@ pub enum Reading {
     Campaign = 3,
     /// A judgement of a synthetic item, or of a real one beside it: blind, and no label of record.
     Validation = 4,
+    /// An answer to an item whose answer is known: blind, and no label of record.
+    Gold = 5,
 }
 
 impl Reading {
     /// Whether the reader sees neither the prelabel nor what others said.
     pub fn is_blind(self) -> bool {
         match self {
-            Self::Second | Self::Validation => true,
+            Self::Second | Self::Validation | Self::Gold => true,
             Self::First | Self::Expert | Self::Campaign => false,
+        }
+    }
+
+    /// Whether what is said becomes the item's label, or decides who looks at it next.
+    pub fn is_of_record(self) -> bool {
+        match self {
+            Self::First | Self::Second | Self::Expert | Self::Campaign => true,
+            Self::Validation | Self::Gold => false,
         }
     }
 
@@ -89,6 +127,7 @@ impl Reading {
             2 => Ok(Self::Expert),
             3 => Ok(Self::Campaign),
             4 => Ok(Self::Validation),
+            5 => Ok(Self::Gold),
             _ => Err(StoreError::Corrupt { table: "annotations", column: "reading" }),
         }
     }
@@ -179,6 +218,7 @@ pub struct Offer {
     pub limit: u32,
 }
 
+const PERSON: &str = "person, name, role, until, expert_until";
 const COLUMNS: &str = "annotation, person, key, item, reading, campaign, made_at, verdict, label";
 
 impl Tx<'_> {
@@ -190,13 +230,14 @@ impl Tx<'_> {
         &self,
         name: &str,
         role: Role,
+        terms: Terms,
         token_hash: &[u8; 32],
         now: i64,
     ) -> Result<Option<i64>, StoreError> {
         let changed = self.sql.execute(
-            "INSERT INTO people (name, role, token, added_at) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT (name) DO NOTHING",
-            params![name, role.name(), token_hash, now],
+            "INSERT INTO people (name, role, token, added_at, until, expert_until)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (name) DO NOTHING",
+            params![name, role.name(), token_hash, now, terms.until, terms.expert_until],
         )?;
         Ok((changed == 1).then(|| self.sql.last_insert_rowid()))
     }
@@ -207,7 +248,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn people(&self) -> Result<Vec<Person>, StoreError> {
         let mut statement =
-            self.sql.prepare_cached("SELECT person, name, role FROM people ORDER BY name")?;
+            self.sql.prepare_cached(&format!("SELECT {PERSON} FROM people ORDER BY name"))?;
         let mut rows = statement.query([])?;
         let mut people = Vec::new();
         while let Some(row) = rows.next()? {
@@ -222,7 +263,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn person_by_token(&self, token_hash: &[u8; 32]) -> Result<Option<Person>, StoreError> {
         let mut statement =
-            self.sql.prepare_cached("SELECT person, name, role FROM people WHERE token = ?1")?;
+            self.sql.prepare_cached(&format!("SELECT {PERSON} FROM people WHERE token = ?1"))?;
         let mut rows = statement.query([token_hash])?;
         rows.next()?.map(person).transpose()
     }
@@ -346,7 +387,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Keys above `after` of real items that have a label and are held out, or are not.
+    /// Keys above `after` of real items that have a label and are held out, or are not; those of which what
+    /// is earned decides whether they are read left out.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -360,7 +402,7 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(
             "SELECT DISTINCT i.item FROM items i JOIN annotations a ON a.item = i.item
              WHERE i.project = ?1 AND i.item > ?2 AND i.holdout = ?4 AND a.verdict = 0
-               AND i.generator IS NULL AND a.reading <> 4
+               AND i.generator IS NULL AND a.reading < 4 AND i.audit < 2
              ORDER BY i.item LIMIT ?3",
         )?;
         let rows =
@@ -376,12 +418,12 @@ impl Tx<'_> {
     pub fn annotation_counts(&self, project: i64) -> Result<(u64, u64), StoreError> {
         let all = self.count(
             "SELECT count(*) FROM annotations a JOIN items i ON i.item = a.item
-             WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL AND a.reading <> 4",
+             WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL AND a.reading < 4",
             project,
         )?;
         let items = self.count(
             "SELECT count(DISTINCT a.item) FROM annotations a JOIN items i ON i.item = a.item
-             WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL AND a.reading <> 4",
+             WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL AND a.reading < 4",
             project,
         )?;
         Ok((all, items))
@@ -412,6 +454,7 @@ fn person(row: &Row<'_>) -> Result<Person, StoreError> {
         person: row.get(0)?,
         name: row.get(1)?,
         role: Role::named(&role).ok_or(StoreError::Corrupt { table: "people", column: "role" })?,
+        terms: Terms { until: row.get(3)?, expert_until: row.get(4)? },
     })
 }
 

@@ -7,11 +7,13 @@
 //! Invariant: nothing here knows what the sealed bytes mean, and nothing outside this module
 //! writes SQL.
 
+pub mod acceptance;
 pub mod bounds;
 pub mod campaigns;
 pub mod corrections;
 pub mod evaluations;
 pub mod functions;
+pub mod gold;
 pub mod items;
 pub mod labels;
 pub mod ledger;
@@ -66,6 +68,9 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_9.sql"),
     include_str!("schema_10.sql"),
     include_str!("schema_11.sql"),
+    include_str!("schema_12.sql"),
+    include_str!("schema_13.sql"),
+    include_str!("schema_14.sql"),
 ];
 
 /// Why the store could not do something.

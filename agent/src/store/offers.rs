@@ -22,8 +22,8 @@ const REAL: &str = "items i WHERE i.project = ?1 AND i.stage = ?2 AND i.generato
 
 impl Tx<'_> {
     /// Real items that may be leased for this reading: those that were chosen to come first, then the
-    /// others in the order of import; those the person has skipped come last. [`Reading::Validation`] has a list of its own: see
-    /// [`Tx::offer_synthetic`].
+    /// others in the order of import; those the person has skipped come last. Judgements and gold have lists of their own: see
+    /// [`Tx::offer_synthetic`], [`Tx::offer_gold`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -52,7 +52,7 @@ impl Tx<'_> {
             Reading::First => Stage::First,
             Reading::Second => Stage::Second,
             Reading::Expert => Stage::Expert,
-            Reading::Validation => return Ok(Vec::new()),
+            Reading::Validation | Reading::Gold => return Ok(Vec::new()),
             Reading::Campaign => Stage::Done, // not used: campaigns have their own list
         };
         let not = if part == Part::Skipped { "" } else { "NOT" };
@@ -63,7 +63,7 @@ impl Tx<'_> {
             (_, Part::Others) => ("AND i.wanted IS NULL", "i.item"),
         };
         let (from, own) = match offer.reading {
-            Reading::First | Reading::Expert | Reading::Validation => (REAL, ""),
+            Reading::First | Reading::Expert | Reading::Validation | Reading::Gold => (REAL, ""),
             // Whoever gave the first label cannot be the second reader.
             Reading::Second => (
                 REAL,
@@ -114,7 +114,7 @@ impl Tx<'_> {
             .query_row([project], |row| row.get(0))?;
         let mut statement = self.sql.prepare_cached(
             "UPDATE items SET wanted = ?3, stage = iif(stage = 2, 3, stage), route = iif(stage = 2, 1, route)
-             WHERE project = ?1 AND item = ?2 AND stage IN (2, 3, 5) AND wanted IS NULL
+             WHERE project = ?1 AND item = ?2 AND stage IN (2, 3, 5) AND wanted IS NULL AND audit <> 1
                AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)",
         )?;
         let mut put = 0;

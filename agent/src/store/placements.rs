@@ -3,6 +3,7 @@
 use rusqlite::params;
 
 use super::items::{Route, Stage, cell};
+use crate::store::acceptance::Audit;
 use crate::store::{StoreError, Tx};
 
 /// A prelabel to store, with where it sends the item.
@@ -28,6 +29,8 @@ pub struct Placement<'a> {
     pub route: Route,
     /// Whether a second person reads it.
     pub second: bool,
+    /// How it stands to the audit of auto-accept.
+    pub audit: Audit,
     /// Whom it waits for now.
     pub stage: Stage,
 }
@@ -48,7 +51,7 @@ impl Tx<'_> {
             .sql
             .prepare_cached(
                 "UPDATE items SET prelabel = ?1, bundle = ?2, route = ?3, second = ?4, stage = ?5,
-                   probabilities = ?8, origin = ?9, lasting = ?10, of_bundle = ?11
+                   probabilities = ?8, origin = ?9, lasting = ?10, of_bundle = ?11, audit = ?12
                  WHERE item = ?6 AND stage IN (1, 2, 3, 5)
                    AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)
                    AND NOT EXISTS
@@ -65,7 +68,8 @@ impl Tx<'_> {
                 probabilities,
                 origin,
                 placement.lasting,
-                of_bundle
+                of_bundle,
+                placement.audit as i64
             ])?;
         Ok(changed == 1)
     }

@@ -33,7 +33,7 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(
             "SELECT DISTINCT a.item FROM annotations a CROSS JOIN items i ON i.item = a.item
              WHERE a.item < ?2 AND a.verdict = 0 AND i.project = ?1
-               AND i.generator IS NULL AND a.reading <> 4
+               AND i.generator IS NULL AND a.reading < 4
              ORDER BY a.item DESC LIMIT ?3",
         )?;
         let rows = statement.query_map(params![project, before, limit], |row| row.get(0))?;
@@ -41,7 +41,8 @@ impl Tx<'_> {
     }
 
     /// Real, prelabeled items of a stage without any annotation and with keys above `after`, least
-    /// first.
+    /// first. Those that are read blind are not in it: whoever shows or chooses items by their
+    /// prelabels shall not.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -55,7 +56,7 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(
             "SELECT i.item, i.opaque, i.prelabel, i.probabilities, i.wanted IS NOT NULL FROM items i
              WHERE i.project = ?1 AND i.stage = ?2 AND i.item > ?3
-               AND i.prelabel IS NOT NULL AND i.generator IS NULL
+               AND i.prelabel IS NOT NULL AND i.generator IS NULL AND i.audit <> 1
                AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = i.item)
              ORDER BY i.item LIMIT ?4",
         )?;

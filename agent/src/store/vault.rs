@@ -127,7 +127,7 @@ impl Tx<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::labels::Role;
+    use crate::store::labels::{Role, Terms};
     use crate::store::tests::scratch;
 
     #[test]
@@ -161,7 +161,8 @@ mod tests {
         scratch
             .store
             .tx("test", |tx| {
-                let person = tx.add_person("ada", Role::Steward, &[1; 32], 0)?.unwrap();
+                let person =
+                    tx.add_person("ada", Role::Steward, Terms::default(), &[1; 32], 0)?.unwrap();
                 tx.add_reveal(person, &asked(1))?;
                 tx.add_reveal(person, &asked(2))?;
                 assert_eq!(tx.reveals(10)?, [asked(2), asked(1)]);

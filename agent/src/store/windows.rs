@@ -19,7 +19,8 @@ impl Tx<'_> {
         )
     }
 
-    /// Real items with all their labels that no window has counted.
+    /// Real items with all their labels that no window has counted. Where what is earned decides whether
+    /// an item is read, others' labels do: the store leaves such items out.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -27,6 +28,7 @@ impl Tx<'_> {
         self.window_items(
             "SELECT item, opaque, subject FROM items
              WHERE project = ?1 AND stage = 6 AND label_window IS NULL AND generator IS NULL
+               AND audit < 2 AND NOT EXISTS (SELECT 1 FROM gold g WHERE g.item = items.item)
              ORDER BY item",
             project,
         )

@@ -16,7 +16,7 @@ use crate::cli::columns::parse;
 use crate::cli::{Context, Failure, Outcome};
 use crate::item::{self, CleanItem};
 use crate::prelabel::{Draft, NAMED_MAX, Origin, Prelabel};
-use crate::route;
+use crate::route::{self, Accepts};
 use crate::store::StoreError;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::orders::ProjectRow;
@@ -162,7 +162,8 @@ fn place(
             let mut placed = 0;
             for ((row, _), draft) in page {
                 if let Some(draft) = draft {
-                    placed += u64::from(route::place(tx, routing, row, draft, context.now())?);
+                    let (nothing, now) = (&Accepts::Nothing, context.now());
+                    placed += u64::from(route::place(tx, routing, nothing, row, draft, now)?);
                 }
             }
             Ok::<_, StoreError>(placed)

@@ -14,7 +14,7 @@ use crate::cli::{Context, Failure, Outcome};
 use crate::prelabel::{Draft, NAMED_MAX, Origin, Prelabel};
 use crate::quality::WAITING_MAX;
 use crate::quality::snapshot::Snapshot;
-use crate::route;
+use crate::route::{self, Accepts};
 use crate::store::items::Stage;
 use crate::store::{StoreError, Tx};
 
@@ -142,5 +142,6 @@ fn store(
     if known.is_some_and(|known| known.label() == draft.prelabel.label()) {
         return Ok(false);
     }
-    route::place(tx, &snapshot.project.definition.routing, &row, draft, now)
+    let routing = &snapshot.project.definition.routing;
+    route::place(tx, routing, &Accepts::Nothing, &row, draft, now)
 }

@@ -10,7 +10,7 @@ use super::super::testing::context;
 use super::sample;
 use crate::prelabel::{Draft, Prelabel};
 use crate::review::{Annotation, Decision, annotate, next};
-use crate::route;
+use crate::route::{self, Accepts};
 use crate::store::StoreError;
 use crate::store::items::Stage;
 use crate::store::labels::Role;
@@ -257,7 +257,7 @@ fn every_class_counts_and_not_the_likeliest_alone() {
             for (item, probabilities) in items.iter().zip(rest) {
                 let prelabel = Prelabel::for_test(0, 0.5, 7);
                 let draft = Draft { probabilities: probabilities.to_vec(), ..prelabel.into() };
-                route::place(tx, &project.routing, item, &draft, 0)?;
+                route::place(tx, &project.routing, &Accepts::Nothing, item, &draft, 0)?;
             }
             Ok::<_, StoreError>(())
         })
