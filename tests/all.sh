@@ -33,4 +33,6 @@ for ui in agent/ui coordinator/ui; do
         echo "skipped: no npm, so $ui/dist is neither compared with its sources nor tested"
     fi
 done
+step "Label Studio"
+bash tests/label_studio.sh
 step "done"

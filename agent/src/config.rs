@@ -1,6 +1,7 @@
 //! `agent.toml`: what the site decides. Unknown keys are refused; every limit has a default.
 
 mod acceptance;
+mod label_studio;
 mod policy;
 mod polite;
 
@@ -14,6 +15,7 @@ use insitu_protocol::ids::{ProjectName, SiteName};
 use serde::Deserialize;
 
 pub use acceptance::Acceptance;
+pub use label_studio::LabelStudio;
 pub use policy::{
     ApproveCampaigns, ApproveModels, COLLUDERS_SITES_MIN, Limits, NOISY_SITES_MIN, Peers, Policy,
     SecureAggregation,
@@ -137,6 +139,8 @@ pub struct Source {
     pub personal: bool,
     /// What prelabels must earn before they are accepted without a person; without it none are.
     pub acceptance: Option<Acceptance>,
+    /// A Label Studio in which people label the items.
+    pub label_studio: Option<LabelStudio>,
 }
 
 /// What becomes of the images of a project.
@@ -257,6 +261,16 @@ pub enum ConfigError {
         /// Its value.
         got: f64,
     },
+    /// A Label Studio that cannot be one.
+    #[error("project {project}: label_studio.{key} is not usable: {reason}")]
+    LabelStudio {
+        /// The project.
+        project: ProjectName,
+        /// The key under `[project.label_studio]`.
+        key: &'static str,
+        /// Why.
+        reason: String,
+    },
     /// A number outside its range.
     #[error("{key} = {got}, allowed is {min} to {max}")]
     Range {
@@ -291,6 +305,9 @@ impl Config {
         config.inference.library = config.inference.library.map(|library| folder.join(library));
         for source in &mut config.projects {
             source.redaction = source.redaction.take().map(|file| folder.join(file));
+            if let Some(label_studio) = &mut source.label_studio {
+                label_studio.resolve(folder);
+            }
         }
         config.check()?;
         Ok(config)
@@ -341,6 +358,9 @@ impl Config {
                 return Err(ConfigError::HoldoutShare { project, got });
             }
             source.acceptance.map_or(Ok(()), |acceptance| acceptance.check())?;
+            if let Some((key, reason)) = source.label_studio.as_ref().and_then(LabelStudio::fault) {
+                return Err(ConfigError::LabelStudio { project, key, reason });
+            }
         }
         for (key, duration) in [
             ("uplink.slot", self.uplink.slot),
@@ -441,6 +461,7 @@ mod tests {
         assert_eq!(config.projects.len(), 1);
         assert!(config.projects[0].holdout.is_some());
         assert_eq!(config.projects[0].acceptance, Some(Acceptance::default()));
+        assert!(config.projects[0].label_studio.is_some());
     }
 
     #[test]

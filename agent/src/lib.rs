@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! config → store → item → label → source → redact → prelabel → route → review → acceptance
-//!   → quality → export → edge → tally → learn → release → outbox → session → uplink → downlink
-//!   → polite → pipeline → retention → status → plan → audit → run → cli
+//!   → quality → export → edge → label_studio → tally → learn → release → outbox → session
+//!   → uplink → downlink → polite → pipeline → retention → status → plan → audit → run → cli
 //! ```
 //!
 //! - [`source`] reads the site's files into sealed rows of the [`store`]; [`redact`], [`prelabel`]
@@ -13,7 +13,8 @@
 //! - [`label`] is what a person or a model says about an item, in the kind that the project asks for.
 //! - [`acceptance`] says which prelabels people need not see any more.
 //! - [`quality`] shows the site's lead how good the labels are and what to look at next; [`export`] writes the
-//!   labels for the site's own use; [`edge`] takes what its own programs say.
+//!   labels for the site's own use; [`edge`] takes what its own programs say, [`label_studio`] what is said in
+//!   its own Label Studio.
 //! - [`tally`] and [`learn`] count and sum exactly; [`release`] adds noise; [`outbox`] charges,
 //!   chains and keeps; [`session`] makes a release part of a sum over sites; [`uplink`] sends.
 //! - [`downlink`] takes the coordinator's orders, [`pipeline`] carries them out, when [`polite`] says
@@ -32,6 +33,7 @@ pub mod edge;
 pub mod export;
 pub mod item;
 pub mod label;
+pub mod label_studio;
 pub mod learn;
 pub mod outbox;
 pub mod pipeline;

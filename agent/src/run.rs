@@ -1,12 +1,14 @@
 //! The daemon: everything that runs while the agent does, over a transport that the caller gives.
 
 mod link;
+mod studio;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::extract::DefaultBodyLimit;
 use insitu_daemon::clock::Clock;
 use insitu_daemon::credentials::CredentialsError;
 use insitu_daemon::facts;
@@ -24,6 +26,7 @@ use tokio::time::Instant;
 use crate::config::{Config, ConfigError, Limits};
 use crate::downlink::Judge;
 use crate::edge;
+use crate::label_studio::{self, Studio, StudioError};
 use crate::pipeline::Pipeline;
 use crate::polite::Manners;
 use crate::prelabel::trial::Trial;
@@ -93,6 +96,9 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// A Label Studio's secret.
+    #[error("a Label Studio cannot be served")]
+    Studio(#[from] StudioError),
     /// A model in use.
     #[error("the model of project {project} is not usable")]
     Model {
@@ -144,6 +150,7 @@ impl Agent {
     pub fn check(&self) -> Result<(), OpenError> {
         self.membership.credentials()?;
         self.judge()?;
+        Studio::open_all(&self.config.projects)?;
         let shelf = Shelf::new(&self.config.data);
         for project in self.store.read("projects", |tx| tx.projects())? {
             let Some(bundle) = project.bundle else { continue };
@@ -165,6 +172,7 @@ impl Agent {
     /// [`RunError`].
     pub async fn run(self, transport: Transport, shutdown: Shutdown) -> Result<(), RunError> {
         let judge = self.judge()?;
+        let studios = Studio::open_all(&self.config.projects).map_err(OpenError::Studio)?;
         let shared = Arc::new(Shared {
             live: Mutex::new(Live::default()),
             started: Instant::now(),
@@ -178,18 +186,29 @@ impl Agent {
         if let Some(listener) = transport.listener {
             let desk = shared.desk();
             let sources = shared.agent.config.projects.iter().cloned().collect();
-            let app = router(desk.clone())
+            let mut options = HttpOptions::default();
+            let mut app = router(desk.clone())
                 .merge(edge::http::router(desk.clone(), sources))
-                .merge(quality::http::router(desk));
+                .merge(quality::http::router(desk.clone()));
+            if !studios.is_empty() {
+                // The server's limit is above that of any part of it.
+                app = app.layer(DefaultBodyLimit::max(options.body_bytes_max));
+                app = app.merge(label_studio::http::router(desk, &studios));
+                options.body_bytes_max = label_studio::BODY_BYTES_MAX;
+            }
             let health = health.clone();
             let (metrics, stop) = (transport.metrics, shutdown.clone());
             tasks.spawn(async move {
-                http::serve(listener, app, health, metrics, HttpOptions::default(), stop)
+                http::serve(listener, app, health, metrics, options, stop)
                     .await
                     .map_err(RunError::Serve)
             });
         }
-        tasks.spawn(work(Arc::clone(&shared), judge, transport.trial, shutdown.clone()));
+        for studio in &studios {
+            tasks.spawn(studio::talk(Arc::clone(&shared), studio.clone(), shutdown.clone()));
+        }
+        let worker = Worker { judge, studios, trial: transport.trial };
+        tasks.spawn(work(Arc::clone(&shared), worker, shutdown.clone()));
         tasks.spawn(sweep(Arc::clone(&shared), shutdown.clone()));
         if let Some(address) = shared.agent.config.coordinator.address.clone() {
             let link =
@@ -285,13 +304,16 @@ impl Shared {
     }
 }
 
-/// Ticks the pipeline, off the runtime's threads.
-async fn work(
-    shared: Arc<Shared>,
+/// What the pipeline is made of.
+struct Worker {
     judge: Judge,
+    studios: Vec<Studio>,
     trial: Option<Trial>,
-    shutdown: Shutdown,
-) -> Result<(), RunError> {
+}
+
+/// Ticks the pipeline, off the runtime's threads.
+async fn work(shared: Arc<Shared>, worker: Worker, shutdown: Shutdown) -> Result<(), RunError> {
+    let Worker { judge, studios, trial } = worker;
     let agent = &shared.agent;
     let mut pipeline = Pipeline::new(
         Arc::clone(&agent.store),
@@ -304,6 +326,7 @@ async fn work(
     .with_redaction(agent.config.redaction_files())
     .with_images_of(agent.config.shown_images())
     .with_acceptance(agent.config.acceptances())
+    .with_label_studios(studios)
     .politely(Manners::new(agent.config.polite.clone()))
     .with_trials(trial)
     .with_personal(agent.config.personal());

@@ -10,7 +10,7 @@ use insitu_privacy::Rho;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::acceptance::Standing;
+use crate::acceptance;
 use crate::config::{Acceptance, Config, Limits, Source};
 use crate::outbox;
 use crate::prelabel::personal::{PersonalHead, Standing};
@@ -116,7 +116,7 @@ pub struct ProjectStatus {
     /// Accepted without a person.
     pub auto_accepted: u64,
     /// What may be accepted so, and what an audit says of it.
-    pub acceptance: Standing,
+    pub acceptance: acceptance::Standing,
     /// Waiting for people.
     pub queued: Queues,
     /// Labels given by people.
@@ -333,7 +333,7 @@ fn project(tx: &Tx<'_>, config: &Config, row: &ProjectRow) -> Result<ProjectStat
         quarantined: count(Stage::Quarantined),
         prelabeled: items - count(Stage::New) - count(Stage::Clean) - count(Stage::Quarantined),
         auto_accepted: count(Stage::Accepted),
-        acceptance: Standing::read(tx, settings(config, row), row)?,
+        acceptance: acceptance::Standing::read(tx, settings(config, row), row)?,
         queued: Queues {
             annotator: count(Stage::First) + count(Stage::Second),
             expert: count(Stage::Expert),

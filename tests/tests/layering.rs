@@ -24,6 +24,7 @@ const AGENT: &[&str] = &[
     "quality",
     "export",
     "edge",
+    "label_studio",
     "tally",
     "learn",
     "release",

@@ -181,6 +181,7 @@ fn neighbours(bundle: &insitu_models::bundle::Bundle, items: &[Item], gone: u8) 
         images: crate::config::Images::default(),
         personal: false,
         acceptance: None,
+        label_studio: None,
     };
     let mut lines = format!("id,{SUBJECT_COLUMN},code,copy\n");
     for (index, Item { subject, code, copy, .. }) in items.iter().enumerate() {

@@ -196,6 +196,7 @@ impl Site {
             images: crate::config::Images::default(),
             personal: false,
             acceptance: None,
+            label_studio: None,
         };
         let lines = csv(shape, &present);
         import(&store, &row, &source, None, Format::Csv, Cursor::new(lines))

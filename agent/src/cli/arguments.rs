@@ -11,6 +11,7 @@ use super::audit::AuditCommand;
 use super::export::ExportArguments;
 use super::gold::GoldCommand;
 use super::label_functions::arguments::LabelFunctionsCommand;
+use super::label_studio::LabelStudioCommand;
 use super::measure::arguments::MeasureCommand;
 use super::peers::PeersCommand;
 use super::propagate::arguments::PropagateArguments;
@@ -101,6 +102,9 @@ pub(super) enum Command {
     /// Label by rules: keywords, patterns, dictionaries, thresholds; and see how good they are
     #[command(subcommand)]
     LabelFunctions(LabelFunctionsCommand),
+    /// Serve a Label Studio: what it must be set to, and what it has missed
+    #[command(subcommand)]
+    LabelStudio(LabelStudioCommand),
     /// Load a bundle and reproduce its golden outputs: what the daemon does first, in another process
     #[command(name = crate::prelabel::trial::COMMAND, hide = true)]
     TryBundle(super::trial::TrialArguments),

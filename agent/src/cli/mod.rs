@@ -7,6 +7,7 @@ mod content;
 mod export;
 mod gold;
 mod label_functions;
+mod label_studio;
 mod measure;
 mod peers;
 mod person;
@@ -100,6 +101,7 @@ impl From<OpenError> for Failure {
             | OpenError::Folder(_)
             | OpenError::Credentials(_)
             | OpenError::BundleKey { .. }
+            | OpenError::Studio(_)
             | OpenError::Model { .. } => Self::configuration(&error),
         }
     }
@@ -202,6 +204,9 @@ fn execute(arguments: &Arguments, inside: Vec<OsString>) -> Outcome {
             buffered(io::stdout().lock(), |out| {
                 label_functions::label_functions(open, command, out)
             })
+        }
+        Command::LabelStudio(command) => {
+            label_studio::label_studio(&Context::open(arguments)?, command)
         }
         Command::TryBundle(arguments) => trial::run(arguments),
         Command::Status(json) => report::status(&Context::open(arguments)?, json.json),

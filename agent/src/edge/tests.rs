@@ -19,6 +19,7 @@ fn rules() -> Source {
         images: crate::config::Images::default(),
         personal: false,
         acceptance: None,
+        label_studio: None,
     }
 }
 

@@ -109,6 +109,8 @@ fn rules(name: &ProjectName) -> Source {
         redaction: None,
         personal: false,
         images: Images::AsTheyAre,
+        acceptance: None,
+        label_studio: None,
     }
 }
 

@@ -30,6 +30,7 @@ use crate::acceptance::AcceptanceError;
 use crate::config::{Acceptance, Polite, Schedule};
 use crate::downlink::Judge;
 use crate::edge;
+use crate::label_studio::{self, Studio};
 use crate::learn::{self, LearnError};
 use crate::outbox::OutboxError;
 use crate::pipeline::acceptance::Acceptances;
@@ -67,6 +68,7 @@ pub struct Pipeline {
     model_retry_at: BTreeMap<i64, (Digest, i64)>,
     pool: NoisePool,
     window_retry_at: BTreeMap<i64, i64>,
+    studios: Vec<Studio>,
     manners: Manners,
     trial: Option<Trial>,
     personals: Personals,
@@ -123,6 +125,7 @@ impl Pipeline {
             model_retry_at: BTreeMap::new(),
             pool: NoisePool::new(),
             window_retry_at: BTreeMap::new(),
+            studios: Vec::new(),
             manners: Manners::new(Polite { enabled: false, ..Polite::default() }),
             trial: None,
             personals: Personals::default(),
@@ -150,6 +153,12 @@ impl Pipeline {
     pub fn with_acceptance(mut self, settings: BTreeMap<ProjectName, Acceptance>) -> Self {
         self.acceptances = Acceptances::new(settings);
         self
+    }
+
+    /// The same pipeline, which takes what is said in these Label Studios.
+    #[must_use]
+    pub fn with_label_studios(self, studios: Vec<Studio>) -> Self {
+        Self { studios, ..self }
     }
 
     /// The same pipeline, which makes way as `manners` say; without, it never does.
@@ -254,7 +263,12 @@ impl Pipeline {
         let project = self.activate(project.clone())?;
         let redacted = self.redact(&project)?;
         let prelabeled = self.prelabel(&project, now)?;
-        Ok(edge::take_waiting(&self.store, &project, now)? || prelabeled || redacted)
+        let named = |studio: &&Studio| studio.source.name == project.definition.name;
+        let said = match self.studios.iter().find(named) {
+            Some(studio) => label_studio::take(&self.store, &project, studio, now)?,
+            None => false,
+        };
+        Ok(edge::take_waiting(&self.store, &project, now)? || said || prelabeled || redacted)
     }
 
     /// Draws the noise of what is to be released next, so that it is there when its time comes: of

@@ -119,6 +119,20 @@ pub(crate) fn annotate_unasked(
     Ok(())
 }
 
+/// Takes back what was said by [`annotate_unasked`]; nothing changes where it is gone already.
+///
+/// # Errors
+/// [`ReviewError::Closed`] when the item's labels are part of released statistics.
+pub(crate) fn retract_unasked(tx: &Tx<'_>, person: i64, key: &str) -> Result<(), ReviewError> {
+    let Some(row) = tx.annotation(person, key)? else { return Ok(()) };
+    if let Some(window) = tx.label_window(row.item)? {
+        return Err(ReviewError::Closed { window });
+    }
+    tx.remove_annotation(row.annotation)?;
+    settle(tx, row.item)?;
+    Ok(())
+}
+
 /// Takes an annotation back, and leases the item to the person again.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ use insitu_protocol::ids::ProjectName;
 use jiff::Timestamp;
 
 pub use crate::review::answer::{Annotation, Decision, annotate, undo};
-pub(crate) use crate::review::answer::{annotate_in, annotate_unasked};
+pub(crate) use crate::review::answer::{annotate_in, annotate_unasked, retract_unasked};
 pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
 pub use crate::review::past::{PastRead, answered, past_reads};

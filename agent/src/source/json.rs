@@ -26,8 +26,11 @@ pub(super) fn read(
 
 fn cells(text: &[u8]) -> Result<Vec<(String, Cell)>, LineError> {
     let text = std::str::from_utf8(text).map_err(|_| LineError::Encoding)?;
-    let object: Map<String, Value> =
-        serde_json::from_str(text).map_err(|_| LineError::NotAnObject)?;
+    Ok(cells_of(serde_json::from_str(text).map_err(|_| LineError::NotAnObject)?))
+}
+
+/// The values of an object, nulls aside.
+pub(super) fn cells_of(object: Map<String, Value>) -> Vec<(String, Cell)> {
     let mut cells = Vec::with_capacity(object.len());
     for (field, value) in object {
         let cell = match value {
@@ -43,5 +46,5 @@ fn cells(text: &[u8]) -> Result<Vec<(String, Cell)>, LineError> {
         };
         cells.push((field, cell));
     }
-    Ok(cells)
+    cells
 }

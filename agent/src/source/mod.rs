@@ -13,6 +13,7 @@ use std::io::{self, BufRead};
 use std::path::Path;
 
 use insitu_protocol::project::{FieldKind, Project};
+use serde_json::Map;
 
 pub use self::error::{ImportError, LineError};
 use crate::config::Source;
@@ -213,6 +214,11 @@ pub fn ids(
     }
 }
 
+/// The id of a record, as a line of JSON lines has it.
+pub fn id(record: &Map<String, serde_json::Value>, source: &Source) -> Option<String> {
+    identity(&json::cells_of(record.clone()), &source.id)
+}
+
 fn add(
     store: &Store,
     project: &ProjectRow,
@@ -392,6 +398,7 @@ mod tests {
             images: Images::default(),
             personal: false,
             acceptance: None,
+            label_studio: None,
         }
     }
 

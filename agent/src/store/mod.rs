@@ -28,6 +28,7 @@ pub mod quality;
 pub mod quarantine;
 pub mod sessions;
 pub mod snapshot;
+pub mod studio;
 pub mod synthetic;
 pub mod vault;
 pub mod windows;
@@ -71,6 +72,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_12.sql"),
     include_str!("schema_13.sql"),
     include_str!("schema_14.sql"),
+    include_str!("schema_15.sql"),
 ];
 
 /// Why the store could not do something.

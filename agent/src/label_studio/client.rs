@@ -1,0 +1,199 @@
+//! As much of Label Studio's REST API as comparing and bringing drafts takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use insitu_daemon::files::{self, FileError};
+use rustls::crypto::ring;
+use serde_json::{Value, json};
+use ureq::Agent;
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+use zeroize::Zeroizing;
+
+use crate::config::LabelStudio;
+
+/// For a whole request: a thousand predictions take it most of a quarter of a minute.
+const REQUEST_WITHIN: Duration = Duration::from_secs(120);
+/// Longest answer that is read, in bytes.
+const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Longest file of certificate authorities, in bytes.
+const AUTHORITIES_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Longest part of a refusal that is shown, in characters.
+const REFUSAL_CHARS_MAX: usize = 300;
+
+/// A Label Studio, with an access token that lasts for five minutes.
+pub struct Client {
+    agent: Agent,
+    base: String,
+    refresh: Zeroizing<String>,
+    access: Option<Zeroizing<String>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Client({})", self.base)
+    }
+}
+
+/// Why Label Studio did not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The file with the token, or with the authorities.
+    #[error("a file of the settings under [project.label_studio] cannot be read")]
+    File(#[from] FileError),
+    /// A token that is no line of text.
+    #[error("the token in {path} is not one line of printable ASCII")]
+    Token {
+        /// The file.
+        path: String,
+    },
+    /// No answer.
+    #[error("{what}: no answer from Label Studio")]
+    Silent {
+        /// What was asked for.
+        what: &'static str,
+        /// Why not.
+        source: Box<ureq::Error>,
+    },
+    /// Another answer than the API has.
+    #[error("{what}: Label Studio answered {status}: {message}")]
+    Refused {
+        /// What was asked for.
+        what: &'static str,
+        /// HTTP status.
+        status: u16,
+        /// The beginning of what it says.
+        message: String,
+    },
+    /// An answer without what it should have.
+    #[error("{what}: Label Studio's answer has no {field}")]
+    Field {
+        /// What was asked for.
+        what: &'static str,
+        /// What is missing.
+        field: &'static str,
+    },
+}
+
+impl Client {
+    /// A client for the configured Label Studio. Nothing is sent yet.
+    ///
+    /// # Errors
+    /// [`ClientError::File`], [`ClientError::Token`].
+    pub fn new(settings: &LabelStudio) -> Result<Self, ClientError> {
+        let mut config = Agent::config_builder()
+            .timeout_global(Some(REQUEST_WITHIN))
+            .http_status_as_error(false)
+            .max_redirects(0);
+        if settings.url.starts_with("https:") {
+            let pem = files::read(&settings.ca_file, AUTHORITIES_BYTES_MAX)?;
+            let roots: Vec<Certificate<'static>> = parse_pem(&pem)
+                .filter_map(|item| match item {
+                    Ok(PemItem::Certificate(certificate)) => Some(certificate),
+                    _ => None,
+                })
+                .collect();
+            let tls = TlsConfig::builder()
+                .root_certs(RootCerts::Specific(Arc::new(roots)))
+                .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
+                .build();
+            config = config.tls_config(tls);
+        }
+        let bytes = files::read_secret(&settings.token_file)?;
+        let text = bytes.trim_ascii();
+        if text.is_empty() || !text.iter().all(u8::is_ascii_graphic) {
+            return Err(ClientError::Token { path: settings.token_file.display().to_string() });
+        }
+        let refresh = Zeroizing::new(text.iter().copied().map(char::from).collect());
+        let base = settings.url.trim_end_matches('/').to_owned();
+        Ok(Self { agent: config.build().into(), base, refresh, access: None })
+    }
+
+    /// Asks for something: `path` from the server's address on.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn get(
+        &mut self,
+        what: &'static str,
+        path: &str,
+        query: &[(&str, &str)],
+    ) -> Result<Value, ClientError> {
+        self.signed(what, |agent, base, bearer| {
+            agent
+                .get(format!("{base}{path}"))
+                .header("authorization", bearer)
+                .query_pairs(query.iter().copied())
+                .call()
+        })
+    }
+
+    /// Makes something.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn post(
+        &mut self,
+        what: &'static str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Value, ClientError> {
+        self.signed(what, |agent, base, bearer| {
+            agent.post(format!("{base}{path}")).header("authorization", bearer).send_json(body)
+        })
+    }
+
+    /// Asks with an access token; with a fresh one, when the one at hand is too old.
+    fn signed(
+        &mut self,
+        what: &'static str,
+        ask: impl Fn(&Agent, &str, &str) -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+    ) -> Result<Value, ClientError> {
+        if let Some(access) = &self.access {
+            let bearer = Zeroizing::new(format!("Bearer {}", access.as_str()));
+            match read(what, ask(&self.agent, &self.base, &bearer)) {
+                Err(ClientError::Refused { status: 401, .. }) => {}
+                answer => return answer,
+            }
+        }
+        let access = self.fresh()?;
+        let bearer = Zeroizing::new(format!("Bearer {}", access.as_str()));
+        self.access = Some(access);
+        read(what, ask(&self.agent, &self.base, &bearer))
+    }
+
+    /// A personal access token is no access token: it buys one.
+    fn fresh(&self) -> Result<Zeroizing<String>, ClientError> {
+        const WHAT: &str = "an access token for the personal one";
+        let body = json!({"refresh": self.refresh.as_str()});
+        let answer = read(
+            WHAT,
+            self.agent.post(format!("{}/api/token/refresh/", self.base)).send_json(body),
+        )?;
+        let access = answer["access"].as_str();
+        access
+            .map(|access| Zeroizing::new(access.to_owned()))
+            .ok_or(ClientError::Field { what: WHAT, field: "access" })
+    }
+}
+
+fn read(
+    what: &'static str,
+    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+) -> Result<Value, ClientError> {
+    let silent = |source| ClientError::Silent { what, source: Box::new(source) };
+    let mut answer = answer.map_err(silent)?;
+    let status = answer.status();
+    let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+    let value: Value = serde_json::from_str(&text.map_err(silent)?).unwrap_or_default();
+    if status.is_success() {
+        return Ok(value);
+    }
+    let message = value["detail"].as_str().unwrap_or_default();
+    Err(ClientError::Refused {
+        what,
+        status: status.as_u16(),
+        message: message.chars().take(REFUSAL_CHARS_MAX).collect(),
+    })
+}

@@ -1,0 +1,239 @@
+//! Events become first readings, skips and deletions.
+//!
+//! A person there is a person here: the one whom the configuration names, or one of its own, who
+//! cannot sign in. What cannot be taken is noted with its reason and never tried again, since it
+//! would say the same; `insitu-agent label-studio check` shows it.
+
+use insitu_protocol::project::Project;
+use serde_json::Value;
+
+use super::Studio;
+use super::queue::{Annotated, Event, User};
+use super::task::adopt;
+use crate::label::Label;
+use crate::prelabel::Prelabel;
+use crate::review::{Annotation, Decision, ReviewError, annotate_unasked, retract_unasked};
+use crate::source::ImportError;
+use crate::store::items::ItemRow;
+use crate::store::labels::{Role, Terms};
+use crate::store::orders::ProjectRow;
+use crate::store::studio::{EventRow, StudioAnnotation};
+use crate::store::{Store, StoreError, Tx};
+
+/// Events taken in one tick.
+const AT_ONCE: u32 = 100;
+/// Longest time on an item that is believed, seconds: beyond it, somebody left it open.
+const SECONDS_MAX: f64 = 86_400.0;
+
+/// Works on a project's events that can be; `true` when there may be more. For the pipeline.
+///
+/// # Errors
+/// [`StoreError`]; the next tick goes on where this one failed.
+pub fn take(
+    store: &Store,
+    project: &ProjectRow,
+    studio: &Studio,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let ready =
+        store.read("studio events", |tx| tx.ready_studio_events(project.project, AT_ONCE))?;
+    for row in &ready {
+        match (Event::decode(&row.body)?, row.item) {
+            (Event::Tasks(tasks), _) => {
+                let items = adopt(store, project, studio, &tasks).map_err(stored)?;
+                let bad = items.iter().filter(|item| item.is_err()).count();
+                let first = items.into_iter().find_map(Result::err);
+                let fault = first.map(|first| format!("{bad} tasks: {first}"));
+                store.tx("studio tasks", |tx| done(tx, row, fault.as_deref(), now))?;
+            }
+            (Event::Annotation { annotation, task }, None) => {
+                let adopted = adopt(store, project, studio, std::slice::from_ref(&task));
+                let item = adopted.map_err(stored)?.into_iter().next();
+                store.tx("studio annotation", |tx| match item {
+                    Some(Ok(item)) => await_item(tx, project, row, &annotation, task.id, item),
+                    Some(Err(fault)) => done(tx, row, Some(&fault), now),
+                    None => Ok(()),
+                })?;
+            }
+            (Event::Annotation { annotation, .. }, Some(item)) => {
+                store.tx("studio annotation", |tx| {
+                    let fault = annotate(tx, project, studio, item, &annotation, now)?;
+                    done(tx, row, fault.as_deref(), now)
+                })?;
+            }
+            (Event::Deleted { annotation }, _) => {
+                store.tx("studio deletion", |tx| {
+                    let fault = delete(tx, project, annotation)?;
+                    done(tx, row, fault.as_deref(), now)
+                })?;
+            }
+        }
+    }
+    Ok(!ready.is_empty())
+}
+
+/// Only the store can fail: what is imported is made here.
+fn stored(error: ImportError) -> StoreError {
+    match error {
+        ImportError::Store(error) => error,
+        ImportError::Read(_)
+        | ImportError::NoColumn { .. }
+        | ImportError::Header(_)
+        | ImportError::NoMediaField => {
+            StoreError::Corrupt { table: "studio_events", column: "body" }
+        }
+    }
+}
+
+fn done(tx: &Tx<'_>, row: &EventRow, fault: Option<&str>, now: i64) -> Result<(), StoreError> {
+    if let Some(fault) = fault {
+        tracing::warn!(event = row.event, reason = fault, "Label Studio said what cannot be taken");
+        metrics::counter!("insitu_agent_studio_faults_total").increment(1);
+    }
+    tx.take_studio_event(row.event, fault, now)
+}
+
+/// From here on the event waits for its item's draft, which it answers.
+fn await_item(
+    tx: &Tx<'_>,
+    project: &ProjectRow,
+    row: &EventRow,
+    annotation: &Annotated,
+    task: u64,
+    item: i64,
+) -> Result<(), StoreError> {
+    let known = tx.studio_annotation(project.project, annotation.id)?.unwrap_or_default();
+    let (annotation, version) = (annotation.id, known.version.max(annotation.version()));
+    let known =
+        StudioAnnotation { annotation, version, task: Some(task), item: Some(item), ..known };
+    tx.put_studio_annotation(project.project, &known)?;
+    tx.set_studio_event_item(row.event, item)
+}
+
+/// Makes what was said a first reading in place of what the same annotation said before; else why
+/// not.
+fn annotate(
+    tx: &Tx<'_>,
+    project: &ProjectRow,
+    studio: &Studio,
+    item: i64,
+    said: &Annotated,
+    now: i64,
+) -> Result<Option<String>, StoreError> {
+    let missing = StoreError::Corrupt { table: "studio_annotations", column: "annotation" };
+    let known = tx.studio_annotation(project.project, said.id)?.ok_or(missing)?;
+    if known.deleted || known.version > said.version() {
+        return Ok(None); // a later event says what counts
+    }
+    let row = tx.item(item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
+    let annotation = match reading(&project.definition, &row, said)? {
+        Ok(annotation) => annotation,
+        Err(fault) => return Ok(Some(fault)),
+    };
+    let person = person(tx, studio, said.completed_by, now)?;
+    if let Some((before, key)) = known.became.as_ref().filter(|(before, _)| *before != person) {
+        // Somebody else's now.
+        if let Some(fault) = refused(retract_unasked(tx, *before, key))? {
+            return Ok(Some(fault));
+        }
+    }
+    let at = said.updated_at.as_second().min(now);
+    if let Some(fault) = refused(annotate_unasked(tx, person, &row, &annotation, at))? {
+        return Ok(Some(fault));
+    }
+    let known = StudioAnnotation { became: Some((person, annotation.key)), ..known };
+    tx.put_studio_annotation(project.project, &known)?;
+    Ok(None)
+}
+
+/// Takes back what an annotation said that is gone there; else why not.
+fn delete(
+    tx: &Tx<'_>,
+    project: &ProjectRow,
+    annotation: u64,
+) -> Result<Option<String>, StoreError> {
+    let known = tx.studio_annotation(project.project, annotation)?.unwrap_or_default();
+    let became = known.became.clone();
+    // Also of one that was never heard of: what is told late of it no longer counts.
+    let gone = StudioAnnotation { annotation, deleted: true, became: None, ..known };
+    tx.put_studio_annotation(project.project, &gone)?;
+    match became {
+        Some((person, key)) => refused(retract_unasked(tx, person, &key)),
+        None => Ok(None),
+    }
+}
+
+/// Why the review refuses; an error only where the store fails.
+fn refused(outcome: Result<(), ReviewError>) -> Result<Option<String>, StoreError> {
+    match outcome {
+        Ok(()) => Ok(None),
+        Err(ReviewError::Store(error)) => Err(error),
+        Err(error) => Ok(Some(error.to_string())),
+    }
+}
+
+/// What was said, as a person here would; else why it says nothing.
+fn reading(
+    project: &Project,
+    row: &ItemRow,
+    said: &Annotated,
+) -> Result<Result<Annotation, String>, StoreError> {
+    let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
+    let class = match class(project, &said.result) {
+        _ if said.was_cancelled => None,
+        Ok(class) => Some(class),
+        Err(fault) => return Ok(Err(fault.to_owned())),
+    };
+    let label = class.map(Label::Class);
+    let agrees = prelabel.is_some_and(|prelabel| Some(prelabel.label()) == label.as_ref());
+    let decision = match label {
+        None => Decision::Skip,
+        // Whoever did not start from the draft did not see it.
+        Some(_) if agrees && said.parent_prediction.is_some() => Decision::Accept,
+        Some(_) => Decision::Correct,
+    };
+    Ok(Ok(Annotation {
+        key: format!("label-studio-{}-{}", said.id, said.version()),
+        label,
+        seconds: seconds(said.lead_time),
+        decision,
+        comment: None,
+        looks_real: None,
+    }))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "clamped to a day first")]
+fn seconds(lead_time: Option<f64>) -> f32 {
+    lead_time.filter(|seconds| seconds.is_finite()).unwrap_or(0.0).clamp(0.0, SECONDS_MAX) as f32
+}
+
+/// The one class that a result chooses; what other controls say is passed over.
+fn class(project: &Project, result: &[Value]) -> Result<u16, &'static str> {
+    let mut chosen = result.iter().filter(|part| part["type"] == "choices");
+    let (Some(part), None) = (chosen.next(), chosen.next()) else {
+        return Err("it does not choose exactly one class");
+    };
+    let Some([Value::String(name)]) = part["value"]["choices"].as_array().map(Vec::as_slice) else {
+        return Err("it does not choose exactly one class");
+    };
+    project.class_named(name).ok_or("it chooses what is no class of the project")
+}
+
+/// Who a user is here; made when first heard of.
+fn person(tx: &Tx<'_>, studio: &Studio, user: User, now: i64) -> Result<i64, StoreError> {
+    let number = match user {
+        User::Number(number) | User::Object { id: number } => number.to_string(),
+        User::Unknown => "unknown".to_owned(),
+    };
+    let own = || format!("Label Studio user {number}");
+    let name = studio.settings.people.get(&number).cloned().unwrap_or_else(own);
+    if let Some(known) = tx.people()?.into_iter().find(|person| person.name == name) {
+        return Ok(known.person);
+    }
+    // In place of a token's hash: nobody knows a token that has this one.
+    let mut nobody = [0; 32];
+    getrandom::fill(&mut nobody)
+        .map_err(|_| StoreError::Corrupt { table: "people", column: "token" })?;
+    tx.add_person(&name, Role::Annotator, Terms::default(), &nobody, now)?
+        .ok_or(StoreError::Corrupt { table: "people", column: "name" })
+}

@@ -1,0 +1,74 @@
+//! Tasks there are items here, imported as a line of a file is.
+//!
+//! A task's data names the columns that the site's `[[project]]` does. One without the column that
+//! identifies items is known by its number. What people here see of it is redacted, as everything is.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::Studio;
+use super::queue::Task;
+use crate::source::{self, Format, ImportError};
+use crate::store::orders::ProjectRow;
+use crate::store::{Store, StoreError};
+
+/// The item of each task, by the tasks' order; of one that cannot be an item, why.
+pub(super) fn adopt(
+    store: &Store,
+    project: &ProjectRow,
+    studio: &Studio,
+    tasks: &[Task],
+) -> Result<Vec<Result<i64, String>>, ImportError> {
+    let mut items = store.read("studio tasks", |tx| {
+        let known = |task: &Task| tx.studio_task(project.project, task.id);
+        tasks.iter().map(known).collect::<Result<Vec<Option<i64>>, StoreError>>()
+    })?;
+    let new: Vec<usize> = (0..tasks.len()).filter(|at| items[*at].is_none()).collect();
+    if new.is_empty() {
+        return Ok(items.into_iter().flatten().map(Ok).collect());
+    }
+    let rules = &studio.source;
+    let mut lines = Vec::new();
+    let mut ids = Vec::with_capacity(new.len());
+    for at in &new {
+        let record = identified(&tasks[*at], &rules.id);
+        ids.push(source::id(&record, rules));
+        serde_json::to_writer(&mut lines, &record)
+            .map_err(|error| ImportError::Read(error.into()))?;
+        lines.push(b'\n');
+    }
+    let report = source::import(store, project, rules, None, Format::JsonLines, lines.as_slice())?;
+    let bad: BTreeMap<usize, String> = report
+        .bad_lines
+        .iter()
+        .filter_map(|bad| Some((usize::try_from(bad.line).ok()?, bad.reason.to_string())))
+        .collect();
+    store.tx("studio tasks", |tx| {
+        let name = project.definition.name.as_str();
+        for (at, id) in new.iter().zip(&ids) {
+            let Some(id) = id else { continue };
+            let item = tx.item_of_source(project.project, &tx.source_hash(name, id))?;
+            if let Some(item) = item {
+                tx.put_studio_task(project.project, tasks[*at].id, item)?;
+                items[*at] = Some(item);
+            }
+        }
+        Ok::<_, StoreError>(())
+    })?;
+    let why = |at: usize| {
+        let line = new.iter().position(|new| *new == at).map_or(0, |place| place + 1);
+        let reason = bad.get(&line).cloned();
+        format!("its task cannot be an item: {}", reason.as_deref().unwrap_or("see the others"))
+    };
+    Ok(items.into_iter().enumerate().map(|(at, item)| item.ok_or_else(|| why(at))).collect())
+}
+
+/// The task's data, with the column that identifies items.
+fn identified(task: &Task, column: &str) -> Map<String, Value> {
+    let mut record = task.data.clone();
+    if record.get(column).is_none_or(Value::is_null) {
+        record.insert(column.to_owned(), format!("label-studio-{}", task.id).into());
+    }
+    record
+}

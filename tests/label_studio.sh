@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# A real Label Studio 1.23.2 with this agent as its backend: drafts, an annotation, its update, a skip
+# and a deletion by webhook, and what was missed while the agent was down, by comparing.
+# Skipped, with a line that says so, where there is no Label Studio.
+#   LABEL_STUDIO  its program (default: label-studio on the PATH; pip install label-studio==1.23.2)
+#   INSITU_BIN    folder of insitu-agent and insitu-coordinator (default: they are built)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+studio=${LABEL_STUDIO:-$(command -v label-studio || true)}
+if [ -z "$studio" ] || ! command -v python3 >/dev/null; then
+    echo "skipped: no label-studio (pip install label-studio==1.23.2) or no python3"
+    exit 0
+fi
+bin=${INSITU_BIN:-}
+if [ -z "$bin" ]; then
+    cargo build --locked --release -p insitu-agent -p insitu-coordinator
+    bin=${CARGO_TARGET_DIR:-target}/release
+fi
+bin=$(cd "$bin" && pwd)
+
+home=$(mktemp -d)
+pids=()
+stop() {
+    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+    wait 2>/dev/null || true
+    rm -rf "$home"
+}
+trap stop EXIT
+free() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+within() { # within SECONDS WHAT COMMAND…: until it succeeds
+    local end=$((SECONDS + $1)) what=$2; shift 2
+    until "$@" >/dev/null 2>&1; do
+        [ "$SECONDS" -lt "$end" ] || { echo "$what: not in time"; tail -n 20 "$home"/*.log; exit 1; }
+        sleep 1
+    done
+}
+
+link=$(free) http=$(free) api=$(free) web=$(free)
+legacy=0123456789abcdef0123456789abcdef01234567
+
+# Without the first line Label Studio refuses a backend on this machine.
+env USE_DEFAULT_BANNED_SUBNETS=false COLLECT_ANALYTICS=false LATEST_VERSION_CHECK=false SENTRY_DSN= \
+    "$studio" start -b --port "$web" --data-dir "$home/studio" --enable-legacy-api-token \
+    --username admin@site.local --password a-password-of-a-test --user-token "$legacy" \
+    >"$home/studio.log" 2>&1 &
+pids+=($!)
+
+export INSITU_COORDINATOR_CONFIG=$home/coordinator/coordinator.toml INSITU_AGENT_CONFIG=$home/agent/agent.toml
+"$bin/insitu-coordinator" init --dir "$home/coordinator" --federation heart \
+    --listen "127.0.0.1:$link" --http "127.0.0.1:$http" >/dev/null
+"$bin/insitu-coordinator" serve >"$home/coordinator.log" 2>&1 &
+pids+=($!)
+within 30 "the coordinator" curl -fs "http://127.0.0.1:$http/readyz"
+"$bin/insitu-coordinator" site add cleveland >/dev/null
+"$bin/insitu-coordinator" token --site cleveland --token-file "$home/token" >/dev/null
+"$bin/insitu-coordinator" project create models/bundles/heart-disease/project.toml >/dev/null
+"$bin/insitu-coordinator" model publish models/bundles/heart-disease --project heart-disease >/dev/null
+
+"$bin/insitu-agent" init --dir "$home/agent" --site cleveland --listen "127.0.0.1:$api" \
+    --coordinator "127.0.0.1:$link" >/dev/null
+"$bin/insitu-agent" enroll --token-file "$home/token" >/dev/null
+(umask 077; head -c 24 /dev/urandom | base64 | tr '+/' '-_' >"$home/agent/label-studio.secret")
+within 180 "Label Studio" curl -fs "http://127.0.0.1:$web/health"
+project=$(python3 tests/label_studio.py project "http://127.0.0.1:$web" "$legacy" "$home/agent/label-studio.token")
+# In the table of the configuration that comes last, so that nothing after it becomes part of it.
+cat >>"$home/agent/agent.toml" <<TOML
+
+[[project]]
+name = "heart-disease"
+id = "id"
+[project.label_studio]
+url = "http://127.0.0.1:$web"
+project = $project
+token_file = "label-studio.token"
+secret_file = "label-studio.secret"
+compare = "1h"
+TOML
+
+agent() { "$bin/insitu-agent" run >>"$home/agent.log" 2>&1 & agent=$!; pids+=("$agent"); }
+agent
+within 60 "the agent" curl -fs "http://127.0.0.1:$api/readyz"
+status() { "$bin/insitu-agent" --log error status --json; }
+within 60 "the project" "$bin/insitu-agent" --log error models list
+digest() { "$bin/insitu-agent" --log error models list --json | python3 -c 'import json,sys; print(json.load(sys.stdin)[0]["bundle"])'; }
+within 60 "the model" digest
+"$bin/insitu-agent" --log error models approve "$(digest)" >/dev/null
+
+drive() { python3 tests/label_studio.py "$1" "http://127.0.0.1:$web" "$legacy" "$project" "http://127.0.0.1:$api" \
+    "$home/agent/label-studio.secret" models/bundles/heart-disease/patients.csv; }
+drive connect
+drive label
+"$bin/insitu-agent" --log error label-studio check --project heart-disease
+kill "$agent" && wait "$agent" 2>/dev/null || true
+drive unheard
+agent
+within 60 "the agent" curl -fs "http://127.0.0.1:$api/readyz"
+"$bin/insitu-agent" --log error label-studio sync --project heart-disease
+sleep 3
+"$bin/insitu-agent" --log error export --project heart-disease --format jsonl --out "$home/labels" --people-only >/dev/null
+drive brought
+python3 tests/label_studio.py labels "$home/labels/records.jsonl"
+echo "Label Studio: drafts, corrections, skips, deletions and what was missed: all as they should be"
