@@ -308,9 +308,9 @@ proptest! {
         let (first, second) = (Label::regions(regions.clone()), Label::segments(segments.clone()));
         regions.reverse();
         segments.reverse();
-        prop_assert_eq!(Label::regions(regions), first.clone());
-        prop_assert_eq!(Label::segments(segments), second.clone());
-        for (task, label) in [(REGIONS, first), (SEGMENTS, second)] {
+        prop_assert_eq!(&Label::regions(regions), &first);
+        prop_assert_eq!(&Label::segments(segments), &second);
+        for (task, label) in [(REGIONS, &first), (SEGMENTS, &second)] {
             let checked = label.check(&project(task), &item());
             prop_assert!(!matches!(checked, Err(LabelError::Order { .. })), "{:?}", checked);
         }
