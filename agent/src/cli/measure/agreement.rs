@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, HashMap};
 
 use insitu_measure::agreement::{
-    Chance, ChanceCorrected, Confusion, FleissSums, Interval, Scale, Weights, alpha, bootstrap,
-    chance_corrected, chance_corrected_at,
+    Chance, Confusion, FleissSums, Interval, Scale, Weights, alpha, bootstrap,
 };
-use insitu_measure::{MATRIX_CATEGORIES_MAX, Rating, Ratings};
+use insitu_measure::{MATRIX_CATEGORIES_MAX, Ratings};
 use serde::Serialize;
 
 use super::arguments::{AgreementArguments, ScaleName};
+use super::pairwise::{corrected, observed, together};
 use super::ratings::RatingsFile;
 use super::sites::{self, SitesReport};
 use super::{Estimate, LEVEL, Report, bar, cell, percent};
@@ -22,8 +22,6 @@ const PAIRED_RATERS_MAX: usize = 50;
 const RESAMPLES: usize = 1000;
 /// Ratings above which an interval by bootstrap must be asked for.
 const BOOTSTRAP_RATINGS_MAX: usize = 100_000;
-/// Pairs of ratings of one item, over all items.
-const RATING_PAIRS_MAX: usize = 10_000_000_000;
 /// Labels and pairs of labels that the text lists.
 const LISTED_MAX: usize = 10;
 /// Krippendorff's advice: draw no conclusions below the first, and only tentative ones below the
@@ -308,61 +306,6 @@ impl<'a> Run<'a> {
             kappa_quadratic: weighted(Weights::Quadratic),
         }
     }
-}
-
-/// A coefficient, unless items have so many ratings that comparing all pairs of them takes too long.
-/// Labels are at equal steps, or at `positions`.
-pub(super) fn corrected(
-    ratings: &Ratings,
-    chance: Chance,
-    weights: Weights,
-    positions: Option<&[f64]>,
-) -> Result<ChanceCorrected, String> {
-    let pairs: usize = ratings.iter().map(|item| item.len().saturating_mul(item.len())).sum();
-    if pairs > RATING_PAIRS_MAX {
-        return Err(format!("{pairs} pairs of ratings, more than the limit of {RATING_PAIRS_MAX}"));
-    }
-    let found = match positions {
-        Some(positions) => chance_corrected_at(ratings, chance, weights, positions),
-        None => chance_corrected(ratings, chance, weights),
-    };
-    found.map_err(|error| error.to_string())
-}
-
-/// Labels of both of each pair of raters, for the items that both rated.
-fn together(ratings: &Ratings) -> HashMap<(usize, usize), (Vec<u32>, Vec<u32>)> {
-    let mut together: HashMap<(usize, usize), (Vec<u32>, Vec<u32>)> = HashMap::new();
-    for item in ratings.iter() {
-        for (at, a) in item.iter().enumerate() {
-            for b in &item[at + 1..] {
-                // Ratings of an item are in the order of raters, and each rater has one.
-                let labels =
-                    together.entry((a.annotator as usize, b.annotator as usize)).or_default();
-                labels.0.push(a.label);
-                labels.1.push(b.label);
-            }
-        }
-    }
-    together
-}
-
-/// Share of pairs of ratings of an item that are equal, each item counting the same.
-#[expect(clippy::cast_precision_loss, reason = "items and ratings stay far below 2^53")]
-fn observed(ratings: &Ratings) -> Result<f64, String> {
-    let (mut sum, mut items) = (0.0, 0.0);
-    for item in ratings.iter().filter(|item| item.len() > 1) {
-        let pairs = item.len() * (item.len() - 1);
-        sum += equal_pairs(item) as f64 / pairs as f64;
-        items += 1.0;
-    }
-    if items > 0.0 { Ok(sum / items) } else { Err("no item has two ratings".to_owned()) }
-}
-
-/// Ordered pairs of equal ratings.
-fn equal_pairs(item: &[Rating]) -> usize {
-    let mut counts: HashMap<u32, usize> = HashMap::new();
-    item.iter().for_each(|rating| *counts.entry(rating.label).or_default() += 1);
-    counts.values().map(|count| count * (count - 1)).sum()
 }
 
 fn few_categories(ratings: &Ratings) -> Result<(), String> {

@@ -10,6 +10,7 @@ mod consensus;
 mod drift;
 mod features;
 mod label_errors;
+mod pairwise;
 mod ratings;
 mod regions;
 mod segments;

@@ -8,7 +8,7 @@ use insitu_measure::agreement::{
 };
 use serde::Serialize;
 
-use super::agreement::corrected;
+use super::pairwise::corrected;
 use super::ratings::RatingsFile;
 use super::{Estimate, LEVEL, cell};
 use crate::cli::columns::{InputError, Table};
