@@ -161,6 +161,7 @@ pub(super) struct RunArguments {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   insitu-agent import patients.csv --project heart-disease
+  insitu-agent import export.json --project mood --format label-studio --reader ann
   insitu-agent import made.csv --project heart-disease --synthetic --generator ctgan-0.9
 
 Which columns identify item and subject is in agent.toml, [[project]]. Bad lines are reported by
@@ -176,6 +177,9 @@ pub(super) struct ImportArguments {
     /// Instead of what the file's name says
     #[arg(long)]
     pub(super) format: Option<FormatName>,
+    /// Whose the labels are that a file of another labeling tool has: first readings of this person
+    #[arg(long, value_name = "NAME", conflicts_with = "synthetic")]
+    pub(super) reader: Option<String>,
     /// The items are made, not observed: people judge them beside real ones, and nothing counts them
     #[arg(long)]
     pub(super) synthetic: bool,
@@ -192,8 +196,18 @@ pub(super) struct ImportArguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(super) enum FormatName {
+    /// With a header
     Csv,
+    /// One JSON object a line
     Jsonl,
+    /// A JSON list of Label Studio's tasks and annotations (choices)
+    LabelStudio,
+    /// Prodigy's JSON lines (choice)
+    Prodigy,
+    /// doccano's JSON lines (text classification)
+    Doccano,
+    /// A manifest of SageMaker Ground Truth (text classification)
+    GroundTruth,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod export;
 mod gold;
 mod label_functions;
 mod label_studio;
+mod labeled;
 mod measure;
 mod peers;
 mod person;
@@ -30,7 +31,7 @@ use std::env;
 use std::error::Error;
 use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -47,6 +48,7 @@ use crate::cli::arguments::{Arguments, Command, RunArguments};
 use crate::config::{Config, Limits, Polite};
 use crate::prelabel::trial::Trial;
 use crate::run::{Agent, OpenError, RunError, Transport};
+use crate::source::ImportError;
 use crate::store::{Store, StoreError, explain};
 
 /// Threads of the daemon's runtime: it waits more than it works.
@@ -79,11 +81,29 @@ impl Failure {
     fn text(code: u8, message: impl Into<String>) -> Self {
         Self { code, message: message.into() }
     }
+
+    /// The same, saying which file it is about.
+    fn of(self, path: &Path) -> Self {
+        Self { message: format!("{}: {}", path.display(), self.message), ..self }
+    }
 }
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::runtime(&error)
+    }
+}
+
+impl From<ImportError> for Failure {
+    fn from(error: ImportError) -> Self {
+        match error {
+            ImportError::Store(_) => Self::runtime(&error),
+            ImportError::Read(_)
+            | ImportError::NoMediaField
+            | ImportError::NoTextField
+            | ImportError::NoColumn { .. }
+            | ImportError::Header(_) => Self::refused(&error),
+        }
     }
 }
 

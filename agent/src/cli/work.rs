@@ -34,6 +34,14 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
         let text = format!("the configuration has no [[project]] named {name}");
         Failure::text(exit::CONFIGURATION, text)
     })?;
+    let labeled = import.format.and_then(labeled);
+    if let Some(format) = labeled {
+        return super::labeled::import(context, &project, rules, format, import);
+    }
+    if import.reader.is_some() {
+        let text = "--reader is for files of other labeling tools: give their --format";
+        return Err(Failure::text(exit::USAGE, text));
+    }
     let generator = import.generator.as_ref().map_or("", Line::as_str);
     let label = import.label.as_ref().map(Line::as_str);
     let made = import.synthetic.then_some(Made { generator, label });
@@ -42,7 +50,7 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
         let format = match import.format {
             Some(FormatName::Csv) => Format::Csv,
             Some(FormatName::Jsonl) => Format::JsonLines,
-            None => Format::of(path),
+            Some(_) | None => Format::of(path),
         };
         let rules = Rules { source: rules, made, folder: folder(path) };
         let done = if path.is_dir() {
@@ -50,17 +58,7 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
         } else {
             source::import_file(&context.store, &project, rules, format, open(path)?)
         };
-        let report = done.map_err(|error| match error {
-            source::ImportError::Store(_) => Failure::runtime(&error),
-            source::ImportError::Read(_)
-            | source::ImportError::NoMediaField
-            | source::ImportError::NoColumn { .. }
-            | source::ImportError::Header(_) => {
-                let mut failure = Failure::refused(&error);
-                failure.message = format!("{}: {}", path.display(), failure.message);
-                failure
-            }
-        })?;
+        let report = done.map_err(|error| Failure::from(error).of(path))?;
         if !import.json {
             tell(path, &report)?;
         }
@@ -71,6 +69,18 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
     }
     let bad = reports.iter().any(|(_, report)| report.bad > 0);
     Ok(if bad { exit::REFUSED } else { exit::DONE })
+}
+
+/// The format of another labeling tool that a name means.
+fn labeled(format: FormatName) -> Option<source::labeled::Format> {
+    use source::labeled::Format;
+    match format {
+        FormatName::Csv | FormatName::Jsonl => None,
+        FormatName::LabelStudio => Some(Format::LabelStudio),
+        FormatName::Prodigy => Some(Format::Prodigy),
+        FormatName::Doccano => Some(Format::Doccano),
+        FormatName::GroundTruth => Some(Format::GroundTruth),
+    }
 }
 
 /// Where the files are that a file of items names: its own folder; stdin has none.

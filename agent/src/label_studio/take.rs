@@ -79,7 +79,8 @@ fn stored(error: ImportError) -> StoreError {
         ImportError::Read(_)
         | ImportError::NoColumn { .. }
         | ImportError::Header(_)
-        | ImportError::NoMediaField => {
+        | ImportError::NoMediaField
+        | ImportError::NoTextField => {
             StoreError::Corrupt { table: "studio_events", column: "body" }
         }
     }

@@ -29,6 +29,21 @@ pub enum LineError {
     /// Not a JSON object.
     #[error("not a JSON object")]
     NotAnObject,
+    /// A file of tasks that is not a JSON list.
+    #[error("not a list of tasks")]
+    NotAList,
+    /// What another labeling tool always writes is not there.
+    #[error("there is no usable {field:?}")]
+    Missing {
+        /// Its name.
+        field: String,
+    },
+    /// Another labeling tool's label of several classes.
+    #[error("{field:?} names several classes where an item has one")]
+    SeveralClasses {
+        /// Its name.
+        field: String,
+    },
     /// A list or an object where a plain value belongs.
     #[error("field {field:?} holds a list or an object")]
     Nested {
@@ -145,6 +160,9 @@ pub enum ImportError {
     /// A folder, where files could be of no field or of several.
     #[error("a folder is for projects with exactly one image or series field")]
     NoMediaField,
+    /// A file of labeled texts, which could be of no field or of several.
+    #[error("this format is for projects with exactly one text field")]
+    NoTextField,
     /// The store failed.
     #[error("the items cannot be stored")]
     Store(#[from] StoreError),

@@ -7,6 +7,7 @@ pub(crate) mod csv;
 mod error;
 mod folder;
 mod json;
+pub mod labeled;
 pub mod media;
 
 use std::io::{self, BufRead};
