@@ -174,7 +174,8 @@ fn the_errors_of_what_is_accepted_stay_below_what_is_allowed() {
 #[test]
 fn nothing_is_accepted_before_it_is_earned_and_then_the_audit_goes_on() {
     let mut site = Site::new(1, |_| {});
-    site.import(400, |_, _| 0.0);
+    // About 100 of a class are audited, where 45 without an error earn it.
+    site.import(800, |_, _| 0.0);
     assert!(site.accepted().is_empty());
     site.label();
     assert_eq!(site.review(), 0);

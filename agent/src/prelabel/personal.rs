@@ -1,5 +1,5 @@
 //! A head of the site's own: how it is kept, and what is said of it. It is fitted in
-//! [`crate::learn`], serves prelabels ([`Model::serve`]) and nothing else, and never leaves.
+//! `learn`, serves prelabels ([`Model::serve`]) and nothing else, and never leaves.
 
 use insitu_models::head::Head;
 use insitu_models::personal::Choice;

@@ -340,7 +340,7 @@ pub(super) fn update_order(sites: &[Site], values: u32) -> SessionOrder {
         rounds: 2,
         project: testing::project().name,
         backbone: Fixed([1; 32]),
-        head: Bytes(vec![0; 8]),
+        head: Bytes(vec![0; values as usize * size_of::<f32>()]),
         classes: 2,
         features: values / 2,
         clip_milli: 1000,

@@ -137,9 +137,6 @@ fn a_head_with_a_hidden_layer_is_trained_exactly_through_restarts() {
     let run = start(alone.bench(), &off, NOW + 2).unwrap();
     let mut agents = names.map(Agent::new);
     let body = |round| Body::Update { run, round };
-    // The number of coordinates is the adapter's, not classes times features.
-    let linear = agents[0].submit(&alone, body(1), values(0, 1), NOW + 2);
-    assert_eq!(linear, Err(Refusal::Malformed));
     for round in 1..=3 {
         for (index, agent) in agents.iter_mut().enumerate() {
             agent.submit(&alone, body(round), adapter_values(index, round), NOW + 2).unwrap();
@@ -149,4 +146,19 @@ fn a_head_with_a_hidden_layer_is_trained_exactly_through_restarts() {
     }
     assert_eq!(weights(&alone), weights(&scene));
     assert_eq!(weights(&alone).len(), 180);
+}
+
+#[test]
+fn a_round_of_an_adapter_takes_as_many_coordinates_as_it_has() {
+    let names = ["site-0", "site-1", "site-2"];
+    let scene = Scene::new(&names);
+    scene.publish();
+    publish_adapter(&scene);
+    let off = Plan { secure: SecureAggregation::Off, ..plan(1, None) };
+    let run = start(scene.bench(), &off, NOW + 2).unwrap();
+    let body = Body::Update { run, round: 1 };
+    let [mut linear, mut adapter, _] = names.map(Agent::new);
+    let got = linear.submit(&scene, body, values(0, 1), NOW + 2);
+    assert_eq!(got, Err(Refusal::Malformed), "classes times features");
+    adapter.submit(&scene, body, adapter_values(1, 1), NOW + 2).unwrap();
 }
