@@ -241,15 +241,17 @@ mod tests {
     use super::*;
     use crate::testing;
 
-    /// What a file holds: id, text and class of each record, or its line and what is wrong.
-    fn run(format: Format, text: &str) -> Vec<Result<(String, String, Option<String>), String>> {
+    /// Id, text and class of a record, or its line and what is wrong.
+    type Found = Result<(String, String, Option<String>), String>;
+
+    fn run(format: Format, text: &str) -> Vec<Found> {
         let mut all = Vec::new();
         read(format, &testing::project(), "key", text.as_bytes(), &mut |record| {
             all.push(match record {
                 Ok(Labeled { record, label, .. }) => {
-                    let shown = |name: &str| match &record[name] {
-                        Value::String(text) => text.clone(),
-                        other => other.to_string(),
+                    let shown = |name: &str| {
+                        let value = &record[name];
+                        value.as_str().map_or_else(|| value.to_string(), str::to_owned)
                     };
                     Ok((shown("key"), shown("note"), label))
                 }
@@ -261,11 +263,7 @@ mod tests {
         all
     }
 
-    fn record(
-        id: &str,
-        text: &str,
-        label: Option<&str>,
-    ) -> Result<(String, String, Option<String>), String> {
+    fn record(id: &str, text: &str, label: Option<&str>) -> Found {
         Ok((id.to_owned(), text.to_owned(), label.map(str::to_owned)))
     }
 
