@@ -83,7 +83,7 @@ pub struct Span {
 
 /// The class of each token of a text, for a head over the tokens' vectors: 0 outside of spans,
 /// `1 + 2·label` where one begins, `2 + 2·label` within. The head's gradient over a text is
-/// [`Head::subject_gradient`] of its tokens.
+/// [`crate::head::Head::subject_gradient`] of its tokens.
 ///
 /// # Errors
 /// [`HeadError::Length`] for a span that ends before it starts, behind the text, or within another.
