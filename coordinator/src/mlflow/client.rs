@@ -1,14 +1,12 @@
 //! As much of MLflow's REST API as registering a model takes.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use insitu_daemon::files::{self, FileError};
-use rustls::crypto::ring;
+use insitu_daemon::files::FileError;
+use insitu_daemon::rest;
 use serde_json::{Value, json};
 use ureq::Agent;
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 use zeroize::Zeroizing;
 
 use crate::config::Mlflow;
@@ -17,8 +15,6 @@ use crate::config::Mlflow;
 const REQUEST_WITHIN: Duration = Duration::from_secs(10);
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 4 * 1024 * 1024;
-/// Longest file of certificate authorities, in bytes.
-const AUTHORITIES_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Longest part of a refusal that is shown, in characters.
 const REFUSAL_CHARS_MAX: usize = 300;
 
@@ -92,27 +88,10 @@ impl ClientError {
 impl Client {
     /// A client for the configured server. Nothing is sent yet.
     pub(super) fn new(settings: &Mlflow) -> Result<Self, ClientError> {
-        let mut config = Agent::config_builder()
-            .timeout_global(Some(REQUEST_WITHIN))
-            .http_status_as_error(false)
-            .max_redirects(0);
-        if settings.url.starts_with("https:") {
-            let pem = files::read(&settings.ca_file, AUTHORITIES_BYTES_MAX)?;
-            let roots: Vec<Certificate<'static>> = parse_pem(&pem)
-                .filter_map(|item| match item {
-                    Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                    _ => None,
-                })
-                .collect();
-            let tls = TlsConfig::builder()
-                .root_certs(RootCerts::Specific(Arc::new(roots)))
-                .unversioned_rustls_crypto_provider(Arc::new(ring::default_provider()))
-                .build();
-            config = config.tls_config(tls);
-        }
+        let agent = rest::agent(&settings.url, &settings.ca_file, REQUEST_WITHIN)?;
         let token = settings.token_file.as_deref().map(token).transpose()?;
         let base = settings.url.trim_end_matches('/').to_owned();
-        Ok(Self { agent: config.build().into(), base, token })
+        Ok(Self { agent, base, token })
     }
 
     /// Asks for something: `path` under `/api/2.0/mlflow/`.
@@ -172,30 +151,22 @@ impl Client {
 }
 
 fn token(path: &Path) -> Result<Zeroizing<String>, ClientError> {
-    let bytes = files::read_secret(path)?;
-    let text = bytes.trim_ascii();
-    if text.is_empty() || !text.iter().all(u8::is_ascii_graphic) {
-        return Err(ClientError::Token { path: path.display().to_string() });
-    }
-    Ok(Zeroizing::new(text.iter().copied().map(char::from).collect()))
+    rest::token(path)?.ok_or_else(|| ClientError::Token { path: path.display().to_string() })
 }
 
 fn read(
     what: &'static str,
     answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
 ) -> Result<Value, ClientError> {
-    let silent = |source| ClientError::Silent { what, source: Box::new(source) };
-    let mut answer = answer.map_err(silent)?;
-    let status = answer.status();
-    let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
-    let value: Value = serde_json::from_str(&text.map_err(silent)?).unwrap_or_default();
-    if status.is_success() {
+    let (status, value) = rest::read(answer, ANSWER_BYTES_MAX)
+        .map_err(|source| ClientError::Silent { what, source })?;
+    if (200..300).contains(&status) {
         return Ok(value);
     }
     let said = |field: &str| value[field].as_str().unwrap_or_default().to_owned();
     Err(ClientError::Refused {
         what,
-        status: status.as_u16(),
+        status,
         code: said("error_code"),
         message: said("message").chars().take(REFUSAL_CHARS_MAX).collect(),
     })
