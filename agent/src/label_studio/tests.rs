@@ -1,16 +1,12 @@
+mod comparing;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
-use axum::routing::{get, post};
-use axum::{Json, Router};
 use insitu_protocol::project::Project;
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
-use super::compare::{Compared, compare};
 use super::*;
 use crate::config::Images;
 use crate::item::CleanItem;
@@ -345,106 +341,6 @@ async fn a_queue_that_is_full_says_so() {
     let served = site.serve().await;
     let first = told("ANNOTATION_CREATED", &said(8, "13.1", 10, "positive"));
     assert_eq!(served.ask("x", &line("webhook"), &first).await.0, 507);
-}
-
-/// As much of a Label Studio as comparing asks.
-#[derive(Clone, Default)]
-struct Fake {
-    tasks: Arc<Mutex<Vec<Value>>>,
-    brought: Arc<Mutex<Vec<Value>>>,
-    refreshes: Arc<Mutex<u32>>,
-}
-
-impl Fake {
-    async fn serve(&self) -> (std::net::SocketAddr, JoinSet<std::io::Result<()>>) {
-        let app = Router::new()
-            .route("/api/token/refresh/", post(refresh))
-            .route("/api/tasks/", get(tasks))
-            .route("/api/projects/5/", get(async || Json(json!({"label_config": CONFIG}))))
-            .route("/api/projects/5/import/predictions", post(predictions))
-            .with_state(self.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut server = JoinSet::new();
-        server.spawn(async move { axum::serve(listener, app).await });
-        (address, server)
-    }
-}
-
-async fn refresh(State(fake): State<Fake>, Json(body): Json<Value>) -> Json<Value> {
-    assert_eq!(body["refresh"], "a-personal-token");
-    let mut refreshes = fake.refreshes.lock().unwrap();
-    *refreshes += 1;
-    Json(json!({"access": format!("access-{refreshes}")}))
-}
-
-async fn tasks(
-    State(fake): State<Fake>,
-    Query(query): Query<BTreeMap<String, String>>,
-) -> Result<Json<Value>, StatusCode> {
-    let page: usize = query["page"].parse().unwrap();
-    let size: usize = query["page_size"].parse().unwrap();
-    let all = fake.tasks.lock().unwrap();
-    if (page - 1) * size >= all.len() && page > 1 {
-        return Err(StatusCode::NOT_FOUND);
-    }
-    let tasks: Vec<&Value> = all.iter().skip((page - 1) * size).take(size).collect();
-    Ok(Json(json!({"tasks": tasks, "total": all.len()})))
-}
-
-async fn predictions(
-    State(fake): State<Fake>,
-    headers: HeaderMap,
-    Json(body): Json<Vec<Value>>,
-) -> Result<(StatusCode, Json<Value>), StatusCode> {
-    // The first access tokens have run out by now.
-    let fresh = *fake.refreshes.lock().unwrap() > 2;
-    if !fresh {
-        return Err(StatusCode::UNAUTHORIZED);
-    }
-    assert_eq!(headers["authorization"], "Bearer access-3");
-    let created = body.len();
-    fake.brought.lock().unwrap().extend(body);
-    Ok((StatusCode::CREATED, Json(json!({"created": created}))))
-}
-
-#[tokio::test]
-async fn what_webhooks_have_missed_is_found_by_comparing() {
-    let mut site = site();
-    let fake = Fake::default();
-    let (address, _server) = fake.serve().await;
-    site.studio.settings.url = format!("http://{address}");
-    let site = Arc::new(site);
-    let ask = || {
-        let site = Arc::clone(&site);
-        let work = move || compare(&site.store, &site.row, &site.studio, 100);
-        async { tokio::task::spawn_blocking(work).await.unwrap().unwrap() }
-    };
-    let mut listed: Vec<Value> = (1..=200).map(task).collect();
-    let mut by_object = said(8, "13.1", 1, "positive");
-    by_object["completed_by"] = json!({"id": 1, "email": "a@b"});
-    listed[0]["annotations"] = json!([by_object, said(9, "14", 1, "neutral")]);
-    *fake.tasks.lock().unwrap() = listed;
-    // Two annotations, and one event for the tasks of each page.
-    assert_eq!(ask().await, Compared { tasks: 200, missed: 4, brought: 0 });
-    site.work(1);
-    assert_eq!(site.label(1).1, 1, "one user's later one replaces the earlier");
-
-    let found = ask().await;
-    assert_eq!(found, Compared { tasks: 200, missed: 0, brought: 200 });
-    assert_eq!(ask().await.brought, 0, "only what is not there");
-    {
-        let brought = fake.brought.lock().unwrap();
-        assert_eq!(brought.len(), 200);
-        assert_eq!(brought[0]["task"], 1);
-        assert_eq!(brought[0]["result"][0]["value"]["choices"][0], "negative");
-        assert_eq!(brought[0]["model_version"], "insitu-0707070707070707");
-    }
-    fake.tasks.lock().unwrap()[0]["annotations"] = json!([]);
-    assert_eq!(ask().await.missed, 2, "both are gone");
-    site.work(1);
-    assert_eq!((site.label(1), site.faults()), ((None, 0), Vec::new()));
-    assert!(site.scratch.folder.path().exists());
 }
 
 /// Recordings of a real Label Studio 1.23.2, which are not part of the repository.
