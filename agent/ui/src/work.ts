@@ -188,6 +188,14 @@ export function isDraft(mark: Mark): boolean {
   return drafted.some((other) => sameMark(other, mark));
 }
 
+/** How a mark looks: in what is worked on, or beside what others said. */
+export type Look = "drafted" | "marked" | "selected" | "shared" | "differs";
+
+export function lookOf(mark: Mark, index: number): Look {
+  if (selected.value === index) return "selected";
+  return isDraft(mark) ? "drafted" : "marked";
+}
+
 /** Forgets what the tab holds: the label was decided on, or the person left. */
 export function forget(): void {
   item = null;

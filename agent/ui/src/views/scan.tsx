@@ -32,7 +32,7 @@ export function WorkScan({ field }: { field: Field }) {
       }),
     [],
   );
-  const selected = work.selected.value;
+  const selected = work.selectedMark.value;
   const { width: across, height: down } = size.value;
   return (
     <div
@@ -56,13 +56,11 @@ export function WorkScan({ field }: { field: Field }) {
                 key={index}
                 region={mark as Region}
                 index={index}
-                look={selected === index ? "selected" : work.isDraft(mark) ? "drafted" : "marked"}
+                look={work.lookOf(mark, index)}
                 perPixel={perPixel}
               />
             ))}
-            {selected !== null && work.marks.value[selected] !== undefined && (
-              <Handles region={work.marks.value[selected] as Region} perPixel={perPixel} />
-            )}
+            {selected !== null && <Handles region={selected as Region} perPixel={perPixel} />}
             {drawing.value !== null && <Drawing corners={drawing.value} perPixel={perPixel} />}
           </svg>
         )}
@@ -111,7 +109,7 @@ function frameStyle(width: number, height: number) {
 interface ShapeProps {
   region: Region;
   index: number;
-  look: "drafted" | "marked" | "selected" | "shared" | "differs";
+  look: work.Look;
   perPixel: number;
 }
 

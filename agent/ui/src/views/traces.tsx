@@ -43,7 +43,6 @@ export function WorkTraces({ field }: { field: Field }) {
       }),
     [],
   );
-  const selected = work.selected.value;
   return (
     <div
       ref={frame}
@@ -65,7 +64,7 @@ export function WorkTraces({ field }: { field: Field }) {
                   key={index}
                   segment={mark as Segment}
                   index={index}
-                  look={selected === index ? "selected" : work.isDraft(mark) ? "drafted" : "marked"}
+                  look={work.lookOf(mark, index)}
                   place={{ seen: seen.value, width, lanes: asset.series.channels.length, laneHeight: lane.current }}
                 />
               ))}
@@ -185,7 +184,7 @@ interface Place {
 interface BandProps {
   segment: Segment;
   index: number;
-  look: "drafted" | "marked" | "selected" | "shared" | "differs";
+  look: work.Look;
   place: Place;
 }
 
