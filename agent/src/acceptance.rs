@@ -23,7 +23,7 @@
 //! would let one subject's label decide about many others' presence; so windows and lessons take
 //! those that were chosen for the audit, whatever was found, and none that were not.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use insitu_measure::InvalidInput;
 use insitu_measure::calibration::{Risk, auto_accept, clopper_pearson_upper};
@@ -37,7 +37,7 @@ use crate::review::{PastRead, past_reads};
 use crate::route::{Accepts, Read, label_of_record};
 use crate::store::acceptance::{AuditedItem, ClassRow};
 use crate::store::items::Stage;
-use crate::store::labels::{Reading, Role};
+use crate::store::labels::Reading;
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError, Tx};
 
@@ -109,8 +109,7 @@ pub fn review(
             }
         }
     }
-    let accepts = store.read("acceptance", |tx| accepts(tx, settings, project.project, maker))?;
-    Ok(send_back(store, project.project, maker, &accepts)?)
+    Ok(send_back(store, settings, project.project)?)
 }
 
 /// How auto-accept stands in a project, for the site's own people.
@@ -219,16 +218,11 @@ struct Audited {
 
 /// The newest audited items of a bundle that say something, oldest first.
 fn audited(store: &Store, project: i64, maker: &Digest) -> Result<Vec<Audited>, StoreError> {
-    let programs: BTreeSet<i64> = store.read("people", |tx| {
-        let people = tx.people()?.into_iter();
-        let programs = people.filter(|person| person.role == Role::Application);
-        Ok::<_, StoreError>(programs.map(|person| person.person).collect())
-    })?;
     let (mut found, mut before) = (Vec::new(), i64::MAX);
     while found.len() < AUDITED_MAX {
         let (step, last) = store.read("audited items", |tx| {
             let items = tx.audited_items(project, &maker.0, before, STEP)?;
-            let said = items.iter().map(|item| said(tx, item, &programs));
+            let said = items.iter().map(|item| said(tx, item));
             let said = said.collect::<Result<Vec<Option<Audited>>, StoreError>>()?;
             Ok::<_, StoreError>((said, items.last().map(|item| item.item)))
         })?;
@@ -243,12 +237,9 @@ fn audited(store: &Store, project: i64, maker: &Digest) -> Result<Vec<Audited>, 
 
 /// What is known of an audited item. One that waits for an expert, or that people only skipped, is
 /// an error until it is decided: what is hard takes longer, and its errors must not come last. An
-/// agreement of somebody who saw the prelabel says nothing, a disagreement does.
-fn said(
-    tx: &Tx<'_>,
-    item: &AuditedItem,
-    programs: &BTreeSet<i64>,
-) -> Result<Option<Audited>, StoreError> {
+/// agreement of somebody who saw the prelabel, in an application or in Label Studio, says nothing; a
+/// disagreement does.
+fn said(tx: &Tx<'_>, item: &AuditedItem) -> Result<Option<Audited>, StoreError> {
     let annotations = tx.annotations_of(item.item)?;
     let Some(first) = annotations.iter().find(|it| it.reading.is_of_record()) else {
         return Ok(None);
@@ -259,9 +250,7 @@ fn said(
     let Some(class) = prelabel.class() else { return Ok(None) };
     let right = item.stage != Stage::Expert && label_of_record(&reads) == Some(prelabel.label());
     let blind = |past: &PastRead| {
-        past.read.reading == Reading::First
-            && past.label().is_some()
-            && !programs.contains(&past.person)
+        past.read.reading == Reading::First && past.label().is_some() && !past.accepted
     };
     let milli = prelabel.confidence_milli();
     let known = Audited { at: first.annotation, class, milli, right };
@@ -363,33 +352,39 @@ impl Judge<'_> {
     }
 }
 
-/// Sends accepted items of a bundle that nobody has looked at, and that nothing backs, to people.
+/// Sends accepted items that nothing backs, whoever made their prelabels, to people.
 fn send_back(
     store: &Store,
+    settings: Option<&Acceptance>,
     project: i64,
-    maker: &Digest,
-    accepts: &Accepts,
 ) -> Result<u64, StoreError> {
-    if *accepts == Accepts::Assumed {
+    if settings.is_some_and(|settings| settings.assume) {
         return Ok(0);
     }
+    let mut makers: BTreeMap<Digest, Accepts> = BTreeMap::new();
     let (mut sent, mut after) = (0, 0);
     loop {
-        let items = store
-            .read("accepted items", |tx| tx.untouched(project, Stage::Accepted, after, STEP))?;
-        let Some(last) = items.last() else { return Ok(sent) };
-        after = last.item;
+        let items = store.read("accepted items", |tx| tx.accepted(project, after, STEP))?;
+        let Some((last, _)) = items.last() else { return Ok(sent) };
+        after = *last;
         let mut unbacked = Vec::new();
-        for item in &items {
-            let prelabel = Prelabel::decode(&item.prelabel)?;
+        for (item, prelabel) in &items {
+            let prelabel = Prelabel::decode(prelabel)?;
+            let maker = prelabel.bundle();
+            if !makers.contains_key(&maker) {
+                let accepts =
+                    store.read("acceptance", |tx| accepts(tx, settings, project, &maker))?;
+                makers.insert(maker, accepts);
+            }
             let milli = prelabel.confidence_milli();
-            let backed = prelabel.class().is_some_and(|class| accepts.accepts(class, milli));
-            if prelabel.bundle() == *maker && !backed {
-                unbacked.push(item.item);
+            if !prelabel.class().is_some_and(|class| makers[&maker].accepts(class, milli)) {
+                unbacked.push(*item);
             }
         }
         if !unbacked.is_empty() {
-            sent += store.tx("sent back", |tx| tx.send_back(&unbacked))?;
+            // Who is read now depends on what was found for others: see the module.
+            let spared = settings.is_some();
+            sent += store.tx("sent back", |tx| tx.send_back(&unbacked, spared))?;
         }
     }
 }

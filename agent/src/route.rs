@@ -70,14 +70,20 @@ pub fn place(
     now: i64,
 ) -> Result<bool, StoreError> {
     let confidence = draft.prelabel.confidence_milli();
-    let route = match draft.origin {
-        None => route(routing, confidence),
-        Some(_) => to_people(routing, confidence),
-    };
-    let (route, audit) = match route {
-        Route::Accepted if row.holdout => (Route::Annotator, Audit::Outside),
-        Route::Accepted => accepts.decide(tx, row, draft.prelabel.class(), confidence),
-        Route::Annotator | Route::Expert => (route, Audit::Outside),
+    let people = to_people(routing, confidence);
+    // What could be accepted, and so is counted only if it is audited, is for the bundle to say: a
+    // head of the site's own knows everybody's labels.
+    let own = draft.of_bundle.as_ref().unwrap_or(&draft.prelabel);
+    let could = draft.origin.is_none()
+        && route(routing, own.confidence_milli()) == Route::Accepted
+        && !row.holdout;
+    let (route, audit) = if could {
+        match accepts.decide(tx, row, draft.prelabel.class(), confidence) {
+            (Route::Accepted, audit) if confidence < routing.accept_at => (people, audit),
+            decided => decided,
+        }
+    } else {
+        (people, Audit::Outside)
     };
     let second =
         route == Route::Annotator && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);

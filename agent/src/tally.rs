@@ -22,6 +22,7 @@ use crate::prelabel::Prelabel;
 use crate::prelabel::personal::of_bundle;
 use crate::review::{Correction, item_ref, reads};
 use crate::route::label_of_record;
+use crate::store::acceptance::Audit;
 use crate::store::items::{ItemRow, WindowItem};
 use crate::store::labels::{Reading, Verdict};
 use crate::store::orders::ProjectRow;
@@ -323,8 +324,9 @@ fn outcome(tx: &Tx<'_>, order: &CampaignOrder, item: &ItemRow) -> Result<usize, 
     });
     let Some(answer) = answer else { return Ok(0) };
     let prelabel = of_bundle(item)?;
-    let before =
-        label_of_record(&reads[..answer]).or_else(|| prelabel.as_ref().map(Prelabel::label));
+    // Whether somebody has read what was spared an audit depends on what was found for others.
+    let record = label_of_record(&reads[..answer]).filter(|_| item.audit != Audit::Spared);
+    let before = record.or_else(|| prelabel.as_ref().map(Prelabel::label));
     let kept = before.zip(reads[answer].label.as_ref()).is_some_and(|(a, b)| a.agrees(b));
     Ok(if kept { 1 } else { 2 })
 }

@@ -9,9 +9,11 @@ use insitu_protocol::project::Project;
 use super::*;
 use crate::label::Label;
 use crate::review::http::router;
-use crate::review::{Annotation, Decision, annotate_in, next};
+use crate::review::{Annotation, Decision, annotate_in, annotate_unasked, next};
 use crate::route;
-use crate::store::labels::Person;
+use crate::store::acceptance::Audit;
+use crate::store::items::Stage;
+use crate::store::labels::{Lease, Person, Role};
 use crate::store::tests::Scratch;
 use crate::testing;
 
@@ -104,14 +106,8 @@ impl Site {
             self.store()
                 .tx("test", |tx| {
                     for card in &cards {
-                        let annotation = Annotation {
-                            key: card.row.item.to_string(),
-                            label: Some(Label::Class(self.truth(card.row.item))),
-                            seconds: 1.0,
-                            decision: Decision::Correct,
-                            comment: None,
-                            looks_real: None,
-                        };
+                        let item = card.row.item;
+                        let annotation = annotation(&item.to_string(), self.truth(item));
                         annotate_in(tx, &self.people[0], &card.row.opaque, &annotation, 1)?;
                     }
                     Ok::<_, crate::review::ReviewError>(())
@@ -131,6 +127,17 @@ impl Site {
     fn accepted(&self) -> Vec<i64> {
         let items = |tx: &Tx<'_>| tx.items_in_stage(self.row.project, Stage::Accepted, 0, 100_000);
         self.store().read("test", items).unwrap().iter().map(|row| row.item).collect()
+    }
+}
+
+fn annotation(key: &str, class: u16) -> Annotation {
+    Annotation {
+        key: key.to_owned(),
+        label: Some(Label::Class(class)),
+        seconds: 1.0,
+        decision: Decision::Correct,
+        comment: None,
+        looks_real: None,
     }
 }
 
@@ -210,6 +217,19 @@ fn drift_switches_it_off_and_what_was_accepted_goes_back() {
     site.import(400, |class, _| if class == 1 { 0.5 } else { 0.0 });
     let before = site.accepted();
     assert!(before.iter().any(|item| item % 2 == 1));
+    // Somebody was asked about one, and passed it over: nothing is known of it.
+    let passed = *before.iter().find(|item| *item % 2 == 1).unwrap();
+    site.store()
+        .tx("test", |tx| {
+            let person = site.people[0].person;
+            let (reading, until) = (Reading::Campaign, 2);
+            tx.put_lease(&Lease { item: passed, person, reading, campaign: None, until })?;
+            let row = tx.item(passed)?.unwrap();
+            let skip = Annotation { decision: Decision::Skip, label: None, ..annotation("s", 0) };
+            annotate_in(tx, &site.people[0], &row.opaque, &skip, 1)
+        })
+        .unwrap();
+    assert!(site.accepted().contains(&passed));
     site.label();
     let sent = site.review();
     let rows = site.rows();
@@ -223,6 +243,59 @@ fn drift_switches_it_off_and_what_was_accepted_goes_back() {
     site.review();
     assert_eq!(site.rows()[1].earned(), None);
     assert!(site.accepted().iter().all(|item| item % 2 == 0));
+}
+
+/// What is sent back is read because of what was found for others.
+#[test]
+fn what_is_sent_back_is_in_no_window() {
+    let mut site = Site::new(5, |_| {});
+    site.import(800, |_, _| 0.0);
+    site.label();
+    site.review();
+    site.import(100, |_, _| 0.0);
+    let accepted = site.accepted();
+    let nothing = |tx: &Tx<'_>| tx.send_back(&accepted, true);
+    assert_eq!(site.store().tx("test", nothing).unwrap(), count(accepted.len()));
+    let audit = |item: &i64| site.store().read("test", |tx| tx.item(*item)).unwrap().unwrap().audit;
+    assert!(!accepted.is_empty() && accepted.iter().all(|item| audit(item) == Audit::Spared));
+}
+
+/// Only what a person said without having seen the prelabel shows that it was right.
+#[test]
+fn an_agreement_with_a_draft_that_was_seen_earns_nothing() {
+    let mut site = Site::new(6, |_| {});
+    site.import(800, |_, _| 0.0);
+    let (store, person) = (site.store(), site.people[0].person);
+    let rows = store.read("test", |tx| tx.items_in_stage(site.row.project, Stage::First, 0, 1000));
+    let rows: Vec<_> = rows.unwrap().into_iter().filter(|row| row.audit == Audit::Chosen).collect();
+    assert!(rows.len() > 200);
+    for row in &rows {
+        let seen = annotation(&row.item.to_string(), site.truth(row.item));
+        let seen = Annotation { decision: Decision::Accept, ..seen };
+        store.tx("test", |tx| annotate_unasked(tx, person, row, &seen, 1)).unwrap();
+    }
+    site.review();
+    assert!(site.rows().iter().all(|row| row.audited == 0 && row.earned().is_none()));
+}
+
+/// A label that is not one class can earn nothing: no item is held back from windows for it.
+#[test]
+fn several_classes_are_not_audited() {
+    let mut site = Site::new(7, |_| {});
+    testing::add_items(site.store(), &site.row, 0..40, 40);
+    let prelabel = Prelabel::of_label(Label::Classes(vec![1]), 0.99, BUNDLE);
+    site.store()
+        .tx("test", |tx| {
+            let accepts = accepts(tx, Some(&EARN), site.row.project, &BUNDLE)?;
+            for item in tx.items_in_stage(site.row.project, Stage::Clean, 0, 100)? {
+                let (routing, draft) = (&site.row.definition.routing, prelabel.clone().into());
+                route::place(tx, routing, &accepts, &item, &draft, 0)?;
+                assert_eq!(tx.item(item.item)?.unwrap().audit, Audit::Outside);
+            }
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    site.imported = 40;
 }
 
 /// A lapse of the newest items alone, which all that went before would hide.
@@ -281,8 +354,8 @@ fn windows_take_the_audited_and_not_the_spared() {
     };
     let labeled = rows(labeled.into_iter().map(|item| item.item).collect());
     assert!((60..=150).contains(&labeled.len()), "{}", labeled.len());
-    assert!(labeled.iter().all(|row| row.audit || row.holdout));
-    assert!(rows(taught).iter().all(|row| row.audit));
+    assert!(labeled.iter().all(|row| row.audit == Audit::Chosen || row.holdout));
+    assert!(rows(taught).iter().all(|row| row.audit == Audit::Chosen));
 }
 
 /// The card of an audit is, but for the item, the card of a second reading: fields, words and all.
@@ -318,7 +391,7 @@ async fn an_audit_looks_like_a_second_reading() {
         let opaque: Fixed<16> = Fixed::from_hex(card["item"].as_str().unwrap()).unwrap();
         let row = store.read("test", |tx| tx.item_by_name(&opaque.0)).unwrap().unwrap();
         if card["blind"] != true {
-            assert!(!row.audit && card["prelabel"].is_object());
+            assert!(row.audit != Audit::Chosen && card["prelabel"].is_object());
             continue;
         }
         order.push(row.stage);

@@ -101,7 +101,8 @@ pub(crate) fn annotate_unasked(
 ) -> Result<(), ReviewError> {
     check(annotation)?;
     let mut earlier = tx.annotations_of(row.item)?;
-    earlier.retain(|past| past.person == application);
+    // What the person was asked as an expert, say, stays.
+    earlier.retain(|past| past.person == application && past.reading == Reading::First);
     if !earlier.is_empty()
         && let Some(window) = tx.label_window(row.item)?
     {

@@ -124,7 +124,9 @@ mod tests {
 
     use super::*;
     use crate::label::Label;
-    use crate::review::{Annotation, Decision, annotate, http, next, undo};
+    use crate::review::{
+        Annotation, Decision, annotate, annotate_unasked, http, next, retract_unasked, undo,
+    };
     use crate::store::items::{ItemRow, Stage};
     use crate::store::labels::Role;
     use crate::store::tests::Scratch;
@@ -198,6 +200,33 @@ mod tests {
         undo(store, &ann, &of_gold[0].item.to_string(), 4).unwrap();
         let back = next(store, &ann, name, 50, 5).unwrap();
         assert_eq!(back.iter().filter(gold).count(), 1);
+    }
+
+    #[test]
+    fn what_is_said_of_gold_unasked_neither_queues_nor_teaches() {
+        let (scratch, row, ann) = site(0);
+        let said = Annotation {
+            key: "k".to_owned(),
+            label: Some(Label::Class(1)),
+            seconds: 1.0,
+            decision: Decision::Correct,
+            comment: None,
+            looks_real: None,
+        };
+        let (stage, taught) = scratch
+            .store
+            .tx("test", |tx| {
+                let (item, _) = tx.gold(row.project, 0, 1)?[0];
+                let gold = tx.item(item)?.unwrap();
+                annotate_unasked(tx, ann.person, &gold, &said, 1)?;
+                retract_unasked(tx, ann.person, "k")?;
+                assert_eq!(tx.item(item)?.unwrap().stage, Stage::Done);
+                annotate_unasked(tx, ann.person, &gold, &said, 1)?;
+                let taught = tx.labeled_items(row.project, gold.holdout, 0, 99)?;
+                Ok::<_, ReviewError>((tx.item(item)?.unwrap().stage, taught))
+            })
+            .unwrap();
+        assert_eq!((stage, taught), (Stage::Done, Vec::new()));
     }
 
     /// An answer moves the counts that the person sees, whichever item it is for.

@@ -31,6 +31,7 @@ use crate::label::{Label, LabelError};
 use crate::prelabel::personal::of_bundle;
 use crate::prelabel::{Origin, Prelabel};
 use crate::route::{Read, label_of_record};
+use crate::store::acceptance::Audit;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{AnnotationRow, Lease, Offer, Person, Reading, Role, Verdict};
 use crate::store::orders::ProjectRow;
@@ -255,7 +256,7 @@ fn check_expert(person: &Person, now: i64) -> Result<(), ReviewError> {
 /// Whether an item is read without its prelabel: second readings, judgements, gold, and first readings that
 /// are an audit.
 fn is_blind(reading: Reading, row: &ItemRow) -> bool {
-    reading.is_blind() || (reading == Reading::First && row.audit)
+    reading.is_blind() || (reading == Reading::First && row.audit == Audit::Chosen)
 }
 
 fn card(
@@ -404,7 +405,12 @@ pub fn reads(annotations: &[AnnotationRow]) -> Result<Vec<Read>, StoreError> {
 fn settle(tx: &Tx<'_>, item: i64) -> Result<Stage, StoreError> {
     let row = tx.item(item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
     let route = row.route.ok_or(StoreError::Corrupt { table: "items", column: "route" })?;
-    let stage = crate::route::stage(route, row.second, &reads(&tx.annotations_of(item)?)?);
+    // Gold is in no queue, whatever is said of it.
+    let stage = if tx.is_gold(item)? {
+        Stage::Done
+    } else {
+        crate::route::stage(route, row.second, &reads(&tx.annotations_of(item)?)?)
+    };
     tx.set_stage(item, stage)?;
     Ok(stage)
 }

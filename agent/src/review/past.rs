@@ -1,8 +1,8 @@
 //! Reads that are done, with who gave them and what they answered: for what judges labels at the
 //! site and shows the result to the site's own people.
 
-use super::Made;
 use super::sealed::Sealed;
+use super::{Decision, Made};
 use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::route::Read;
@@ -20,6 +20,8 @@ pub struct PastRead {
     pub read: Read,
     /// The prelabel that it answers, seen or not.
     pub prelabel: Option<Prelabel>,
+    /// Whether it accepted that prelabel, and so had seen it.
+    pub accepted: bool,
     /// Whether the item looked real, where that was asked and answered.
     pub looks_real: Option<bool>,
     /// How long it took, seconds.
@@ -57,11 +59,22 @@ pub fn past_reads(annotations: &[AnnotationRow]) -> Result<Vec<PastRead>, StoreE
     annotations
         .iter()
         .map(|annotation| {
-            let Sealed { label, prelabel, looks_real, seconds, comment, made, decision: _ } =
+            let Sealed { label, prelabel, looks_real, seconds, comment, made, decision } =
                 Sealed::decode(&annotation.label)?;
             let AnnotationRow { person, made_at, reading, verdict, .. } = *annotation;
             let read = Read { reading, verdict, label };
-            Ok(PastRead { person, made_at, read, prelabel, looks_real, seconds, comment, made })
+            let accepted = decision == Decision::Accept;
+            Ok(PastRead {
+                person,
+                made_at,
+                read,
+                prelabel,
+                accepted,
+                looks_real,
+                seconds,
+                comment,
+                made,
+            })
         })
         .collect()
 }

@@ -110,6 +110,30 @@ fn a_second_reader_is_another_person_and_blind() {
 }
 
 #[test]
+fn what_an_expert_says_unasked_leaves_what_was_asked() {
+    let site = site(1, 0);
+    let card = site.next(&site.ann, 10, 0).remove(0);
+    let flag = Annotation { decision: Decision::Flag, label: None, ..unasked("f") };
+    annotate(&site.scratch.store, &site.ann, &card.row.opaque, &flag, 1).unwrap();
+    let asked = site.next(&site.eve, 10, 2).remove(0);
+    site.answer(&site.eve, &asked, "e", 0, 3).unwrap();
+    let say = |tx: &Tx<'_>| annotate_unasked(tx, site.eve.person, &asked.row, &unasked("u"), 4);
+    site.scratch.store.tx("test", say).unwrap();
+    assert_eq!(site.stage(&asked), Stage::Done, "the decision stands");
+}
+
+fn unasked(key: &str) -> Annotation {
+    Annotation {
+        key: key.to_owned(),
+        label: Some(Label::Class(1)),
+        seconds: 0.0,
+        decision: Decision::Correct,
+        comment: None,
+        looks_real: None,
+    }
+}
+
+#[test]
 fn an_expert_whose_time_is_over_reads_as_an_annotator() {
     let site = site(2, 0);
     let terms = Terms { until: None, expert_until: Some(100) };

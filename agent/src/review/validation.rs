@@ -6,7 +6,7 @@ use insitu_protocol::ids::ProjectName;
 
 use super::{Card, ITEMS_MAX, LEASE_SECONDS, ReviewError, card};
 use crate::store::Store;
-use crate::store::labels::{Lease, Offer, Person, Reading, Role};
+use crate::store::labels::{Lease, Offer, Person, Reading};
 
 /// Fewest items leased at once: an item alone would give away that it is synthetic.
 const ITEMS_MIN: u32 = 2;
@@ -23,7 +23,7 @@ pub fn next_to_validate(
     count: u32,
     now: i64,
 ) -> Result<Vec<Card>, ReviewError> {
-    if matches!(person.role, Role::Steward | Role::Application) {
+    if !person.role.labels() {
         return Err(ReviewError::Role { role: person.role.name() });
     }
     let half = count.clamp(ITEMS_MIN, ITEMS_MAX) / 2;
@@ -58,6 +58,7 @@ mod tests {
     use crate::review::{Annotation, Decision, annotate, next, open, past_reads, requeue, undo};
     use crate::store::StoreError;
     use crate::store::items::Stage;
+    use crate::store::labels::Role;
     use crate::store::tests::Scratch;
     use crate::testing;
 

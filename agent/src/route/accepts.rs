@@ -63,8 +63,9 @@ impl Accepts {
         let (outside, accepted) = match self {
             Self::Nothing => (true, false),
             Self::Assumed => (true, true),
-            // A synthetic item is judged in a queue of its own, and shows nothing about real ones.
-            Self::Earned { .. } if row.synthetic => (true, false),
+            // A synthetic item is judged in a queue of its own, and shows nothing about real ones; a
+            // label that is not one class can earn nothing.
+            Self::Earned { .. } if row.synthetic || class.is_none() => (true, false),
             Self::Earned { audit_milli, .. } => {
                 if tx.chosen("audit", &row.opaque, *audit_milli, 1000) {
                     return (Route::Annotator, Audit::Chosen);

@@ -37,6 +37,17 @@ pub struct ClassRow {
     pub off_at: Option<i64>,
 }
 
+impl Audit {
+    pub(super) fn read(number: i64) -> Result<Self, StoreError> {
+        match number {
+            0 => Ok(Self::Outside),
+            1 => Ok(Self::Chosen),
+            2 => Ok(Self::Spared),
+            _ => Err(StoreError::Corrupt { table: "items", column: "audit" }),
+        }
+    }
+}
+
 impl ClassRow {
     /// A class that nobody has audited.
     pub fn new(class: u16) -> Self {
@@ -132,6 +143,7 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(
             "SELECT i.item, i.opaque, i.stage, i.prelabel FROM items i
              WHERE i.project = ?1 AND i.bundle = ?2 AND i.audit = 1 AND i.item < ?3
+               AND NOT EXISTS (SELECT 1 FROM gold g WHERE g.item = i.item)
                AND EXISTS (SELECT 1 FROM annotations a WHERE a.item = i.item)
              ORDER BY i.item DESC LIMIT ?4",
         )?;
@@ -159,18 +171,45 @@ impl Tx<'_> {
         Ok(statement.query_row([], |row| Ok((row.get(0)?, row.get(1)?))).optional()?)
     }
 
-    /// Sends items that were accepted unseen to a first reader. How many were.
+    /// Up to `limit` real items that are accepted without a label, with keys above `after`, least
+    /// first, and their encoded prelabels.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn send_back(&self, items: &[i64]) -> Result<u64, StoreError> {
+    pub fn accepted(
+        &self,
+        project: i64,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
         let mut statement = self.sql.prepare_cached(
-            "UPDATE items SET stage = 3, route = 1 WHERE item = ?1 AND stage = 2
-               AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)",
+            "SELECT item, opaque, prelabel FROM items
+             WHERE project = ?1 AND stage = 2 AND item > ?2 AND prelabel IS NOT NULL
+               AND generator IS NULL
+             ORDER BY item LIMIT ?3",
+        )?;
+        let mut rows = statement.query(params![project, after, limit])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let (opaque, sealed): ([u8; 16], Vec<u8>) = (row.get(1)?, row.get(2)?);
+            found.push((row.get(0)?, self.open_draft(&opaque, "prelabel", &sealed)?));
+        }
+        Ok(found)
+    }
+
+    /// Sends accepted items to a first reader, as such that no window counts if they are `spared`.
+    /// How many were sent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn send_back(&self, items: &[i64], spared: bool) -> Result<u64, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "UPDATE items SET stage = 3, route = 1, audit = CASE WHEN ?2 THEN 2 ELSE audit END
+             WHERE item = ?1 AND stage = 2",
         )?;
         let mut sent = 0;
         for item in items {
-            sent += u64::try_from(statement.execute([item])?).unwrap_or(0);
+            sent += u64::try_from(statement.execute(params![item, spared])?).unwrap_or(0);
         }
         Ok(sent)
     }

@@ -34,6 +34,15 @@ impl Tx<'_> {
         Ok(true)
     }
 
+    /// Whether an item is gold.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_gold(&self, item: i64) -> Result<bool, StoreError> {
+        let mut statement = self.sql.prepare_cached("SELECT 1 FROM gold WHERE item = ?1")?;
+        Ok(statement.exists([item])?)
+    }
+
     /// Gold items of a project with keys above `after`, least first, with their answers.
     ///
     /// # Errors
@@ -111,22 +120,17 @@ impl Tx<'_> {
         person: i64,
         now: i64,
     ) -> Result<GoldCounts, StoreError> {
-        let count = |sql, now| {
-            let mut statement = self.sql.prepare_cached(sql)?;
-            let count = statement.query_row(params![project, person, now], |row| row.get(0))?;
-            unsigned(count, TABLE, "count")
-        };
+        let leased = "SELECT count(*) FROM leases l JOIN items i ON i.item = l.item
+             WHERE i.project = ?1 AND l.person = ?2 AND l.reading = 5 AND l.until > ?3";
+        let answered = "SELECT count(*) FROM annotations a JOIN items i ON i.item = a.item
+             WHERE i.project = ?1 AND a.person = ?2 AND a.reading = 5";
+        let mut statement = self.sql.prepare_cached(leased)?;
+        let leased = statement.query_row(params![project, person, now], |row| row.get(0))?;
+        let mut statement = self.sql.prepare_cached(answered)?;
+        let answered = statement.query_row(params![project, person], |row| row.get(0))?;
         Ok(GoldCounts {
-            leased: count(
-                "SELECT count(*) FROM leases l JOIN items i ON i.item = l.item
-                 WHERE i.project = ?1 AND l.person = ?2 AND l.reading = 5 AND l.until > ?3",
-                now,
-            )?,
-            answered: count(
-                "SELECT count(*) FROM annotations a JOIN items i ON i.item = a.item
-                 WHERE i.project = ?1 AND a.person = ?2 AND a.reading = 5 AND ?3 = ?3",
-                now,
-            )?,
+            leased: unsigned(leased, TABLE, "count")?,
+            answered: unsigned(answered, TABLE, "count")?,
         })
     }
 

@@ -2,6 +2,7 @@
 
 use rusqlite::{OptionalExtension, Row, params};
 
+use crate::store::acceptance::Audit;
 use crate::store::{Cell, StoreError, Tx, fixed, unsigned};
 
 const TABLE: &str = "items";
@@ -141,7 +142,7 @@ pub struct ItemRow {
     /// The class that a synthetic item was made for.
     pub made_for: Option<u16>,
     /// Chosen to be read blind although it could be accepted.
-    pub audit: bool,
+    pub audit: Audit,
 }
 
 impl std::fmt::Debug for ItemRow {
@@ -163,7 +164,7 @@ pub struct WindowItem {
 }
 
 /// The columns of an [`ItemRow`], of `items i`.
-pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for, i.of_bundle, i.audit = 1";
+pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for, i.of_bundle, i.audit";
 
 impl Tx<'_> {
     /// Adds an item, unless its project has one with the same source.
@@ -405,7 +406,7 @@ impl Tx<'_> {
             wanted: row.get(14)?,
             synthetic: row.get(11)?,
             made_for: row.get(15)?,
-            audit: row.get(17)?,
+            audit: Audit::read(row.get(17)?)?,
         })
     }
 

@@ -38,6 +38,14 @@ impl Role {
             .find(|role| role.name() == name)
     }
 
+    /// Whether people of this role label items, asked or unasked, for themselves.
+    pub fn labels(self) -> bool {
+        match self {
+            Self::Annotator | Self::Expert | Self::Lead => true,
+            Self::Steward | Self::Application => false,
+        }
+    }
+
     /// Whether this person's label settles an item.
     pub fn is_expert(self) -> bool {
         match self {
@@ -403,6 +411,7 @@ impl Tx<'_> {
             "SELECT DISTINCT i.item FROM items i JOIN annotations a ON a.item = i.item
              WHERE i.project = ?1 AND i.item > ?2 AND i.holdout = ?4 AND a.verdict = 0
                AND i.generator IS NULL AND a.reading < 4 AND i.audit < 2
+               AND NOT EXISTS (SELECT 1 FROM gold g WHERE g.item = i.item)
              ORDER BY i.item LIMIT ?3",
         )?;
         let rows =
