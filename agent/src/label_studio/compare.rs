@@ -86,6 +86,9 @@ pub fn compare(
     let mut client = Client::new(&studio.settings)?;
     let mut found = Compared::default();
     for page in 1..=PAGES_MAX {
+        // One that is newer than the answer is not in it, and not gone: their numbers ascend.
+        let newest =
+            store.read("studio newest", |tx| tx.newest_studio_annotation(project.project))?;
         let (tasks, last) = listed(&mut client, studio, page)?;
         found.tasks += count(tasks.len());
         found.missed += store.tx("studio compare", |tx| {
@@ -95,7 +98,7 @@ pub fn compare(
                 let alive: BTreeSet<u64> = annotations.iter().map(|said| said.id).collect();
                 let here = tx.live_studio_annotations(project.project, task.id)?;
                 let gone = here.iter().map(|known| known.annotation);
-                let gone = gone.filter(|known| !alive.contains(known));
+                let gone = gone.filter(|known| *known <= newest && !alive.contains(known));
                 events.extend(gone.map(|annotation| Event::Deleted { annotation }));
                 if annotations.is_empty() && tx.studio_task(project.project, task.id)?.is_none() {
                     unknown.push(task.clone());

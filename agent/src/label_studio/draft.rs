@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::schema::Schema;
 use crate::prelabel::Prelabel;
+use crate::store::acceptance::Audit;
 use crate::store::orders::ProjectRow;
 use crate::store::{StoreError, Tx};
 
@@ -21,7 +22,8 @@ pub(super) struct Given {
     pub(super) maker: Option<Digest>,
 }
 
-/// The draft of an item; none where it has none yet, or its task is not an item.
+/// The draft of an item; none where it has none yet, its task is not an item, or whoever reads it
+/// must not see what the model says.
 pub(super) fn given(
     tx: &Tx<'_>,
     project: &ProjectRow,
@@ -30,6 +32,7 @@ pub(super) fn given(
     item: Option<i64>,
 ) -> Result<Given, StoreError> {
     let row = item.map(|item| tx.item(item)).transpose()?.flatten();
+    let row = row.filter(|row| row.audit != Audit::Chosen);
     let prelabel = row.and_then(|row| row.prelabel).as_deref().map(Prelabel::decode).transpose()?;
     let class = prelabel.as_ref().and_then(Prelabel::class);
     let (Some(prelabel), Some(class)) = (prelabel, class) else {

@@ -1,6 +1,6 @@
 //! A project's label config there, and whether it asks for what the project here does.
 
-use insitu_protocol::project::Project;
+use insitu_protocol::project::{FieldKind, Project};
 use roxmltree::{Document, Node};
 use serde_json::{Value, json};
 
@@ -115,7 +115,11 @@ impl Schema {
             return Err(SchemaError::Dangling { control: CHOICES, name: to_name });
         };
         let value = attribute(about, "value")?;
-        let key = value.strip_prefix('$').filter(|key| project.field(key).is_some());
+        let key = value.strip_prefix('$').filter(|key| {
+            let kind = project.field(key).map(|field| field.kind);
+            // A task is adopted without the files that such fields name.
+            kind.is_some_and(|kind| !matches!(kind, FieldKind::Image | FieldKind::Series))
+        });
         let key = key.ok_or_else(|| SchemaError::Data {
             tag: about.tag_name().name().to_owned(),
             value: value.to_owned(),

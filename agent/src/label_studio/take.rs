@@ -1,7 +1,7 @@
 //! Events become first readings, skips and deletions.
 //!
-//! A person there is a person here: the one whom the configuration names, or one of its own, who
-//! cannot sign in. What cannot be taken is noted with its reason and never tried again, since it
+//! A person there is a person here: the one whom the configuration names, if that person labels here,
+//! or one of its own, who cannot sign in. What cannot be taken is noted with its reason and never tried again, since it
 //! would say the same; `insitu-agent label-studio check` shows it.
 
 use insitu_protocol::project::Project;
@@ -15,7 +15,7 @@ use crate::prelabel::Prelabel;
 use crate::review::{Annotation, Decision, ReviewError, annotate_unasked, retract_unasked};
 use crate::source::ImportError;
 use crate::store::items::ItemRow;
-use crate::store::labels::{Role, Terms};
+use crate::store::labels::{Person, Role, Terms};
 use crate::store::orders::ProjectRow;
 use crate::store::studio::{EventRow, StudioAnnotation};
 use crate::store::{Store, StoreError, Tx};
@@ -226,15 +226,18 @@ fn person(tx: &Tx<'_>, studio: &Studio, user: User, now: i64) -> Result<i64, Sto
         User::Number(number) | User::Object { id: number } => number.to_string(),
         User::Unknown => "unknown".to_owned(),
     };
-    let own = || format!("Label Studio user {number}");
-    let name = studio.settings.people.get(&number).cloned().unwrap_or_else(own);
-    if let Some(known) = tx.people()?.into_iter().find(|person| person.name == name) {
+    let people = tx.people()?;
+    let named = |name: &str| people.iter().find(|person| person.name == name);
+    let configured = studio.settings.people.get(&number).and_then(|name| named(name));
+    let labels = |person: &&Person| person.role.labels() && person.ended(now).is_none();
+    let own = format!("Label Studio user {number}");
+    if let Some(known) = configured.filter(labels).or_else(|| named(&own)) {
         return Ok(known.person);
     }
     // In place of a token's hash: nobody knows a token that has this one.
     let mut nobody = [0; 32];
     getrandom::fill(&mut nobody)
         .map_err(|_| StoreError::Corrupt { table: "people", column: "token" })?;
-    tx.add_person(&name, Role::Annotator, Terms::default(), &nobody, now)?
+    tx.add_person(&own, Role::Annotator, Terms::default(), &nobody, now)?
         .ok_or(StoreError::Corrupt { table: "people", column: "name" })
 }

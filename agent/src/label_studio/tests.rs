@@ -14,7 +14,7 @@ use crate::prelabel::Prelabel;
 use crate::review::{past_reads, reads};
 use crate::route::{Accepts, label_of_record};
 use crate::store::items::Stage;
-use crate::store::labels::Verdict;
+use crate::store::labels::{Role, Verdict};
 use crate::store::orders::ProjectRow;
 use crate::store::tests::{Scratch, scratch};
 use crate::store::{Store, StoreError};
@@ -112,6 +112,10 @@ impl Site {
 
     /// Takes what waits; redacts and prelabels what is new, as `class` at 0.75.
     fn work(&self, class: u16) {
+        self.work_with(class, &Accepts::Assumed);
+    }
+
+    fn work_with(&self, class: u16, accepts: &Accepts) {
         while take(&self.store, &self.row, &self.studio, 2_000_000_000).unwrap() {}
         self.store
             .tx("test", |tx| {
@@ -127,14 +131,7 @@ impl Site {
                 for item in tx.items_in_stage(self.row.project, Stage::Clean, 0, 1000)? {
                     let prelabel = Prelabel::for_test(class, 0.75, 7);
                     let routing = &self.row.definition.routing;
-                    crate::route::place(
-                        tx,
-                        routing,
-                        &Accepts::Assumed,
-                        &item,
-                        &prelabel.into(),
-                        0,
-                    )?;
+                    crate::route::place(tx, routing, accepts, &item, &prelabel.into(), 0)?;
                 }
                 Ok::<_, StoreError>(())
             })
@@ -276,6 +273,7 @@ async fn what_people_there_say_is_a_first_reading_once() {
     assert_eq!(site.label(10), (Some(2), 1));
 
     // A second user's is a reading of its own, by the person whom the configuration names.
+    testing::person(&site.store, "ada", Role::Annotator);
     let mut other = said(9, "16", 10, "negative");
     other["completed_by"] = json!(2);
     served.ask("x", &line("webhook"), &told("ANNOTATION_CREATED", &other)).await;
@@ -294,6 +292,37 @@ async fn what_people_there_say_is_a_first_reading_once() {
     served.ask("x", &line("webhook"), &ghost).await;
     site.work(1);
     assert_eq!((site.label(10), site.faults()), ((Some(1), 1), Vec::new()));
+}
+
+#[tokio::test]
+async fn a_name_that_labels_nothing_here_is_nobody_there() {
+    let site = site();
+    testing::person(&site.store, "ada", Role::Steward);
+    let served = site.serve().await;
+    let mut other = said(9, "16", 10, "negative");
+    other["completed_by"] = json!(2);
+    served.ask("x", &line("webhook"), &told("ANNOTATION_CREATED", &other)).await;
+    site.work(1);
+    let people = site.store.read("test", |tx| tx.people()).unwrap();
+    let names: Vec<_> = people.iter().map(|person| person.name.as_str()).collect();
+    assert_eq!(names, ["Label Studio user 2", "ada"]);
+    assert_eq!(site.label(10), (Some(1), 1));
+}
+
+/// Whoever reads for the audit of auto-accept must not see what the model says.
+#[tokio::test]
+async fn a_draft_that_is_audited_is_shown_to_nobody() {
+    let mut site = site();
+    site.row.definition.routing.accept_at = 700;
+    let served = site.serve().await;
+    let created = json!({"action": "TASKS_CREATED", "tasks": [task(10)], "project": {"id": 5}});
+    served.ask("x", &line("webhook"), &created).await;
+    site.work_with(1, &Accepts::Earned { audit_milli: 1000, thresholds: BTreeMap::new() });
+    let body = json!({"tasks": [task(10)], "project": "5.1", "label_config": CONFIG});
+    let (status, answer) = served.ask("x", &line("predict"), &body).await;
+    assert_eq!((status, &answer["results"][0]["result"]), (200, &json!([])));
+    let read = |tx: &crate::store::Tx<'_>| tx.unbrought_drafts(site.row.project, 0, 10);
+    assert!(site.store.read("test", read).unwrap().is_empty());
 }
 
 #[tokio::test]

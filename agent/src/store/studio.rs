@@ -222,7 +222,7 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(
             "SELECT t.task, t.item FROM studio_tasks t JOIN items i USING (item)
              WHERE t.project = ?1 AND t.task > ?2 AND i.prelabel IS NOT NULL
-               AND t.brought IS NOT i.bundle
+               AND i.audit <> 1 AND t.brought IS NOT i.bundle
              ORDER BY t.task LIMIT ?3",
         )?;
         let mut rows = statement.query(params![project, after, limit])?;
@@ -260,6 +260,16 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query(params![project, annotation])?;
         rows.next()?.map(annotation_row).transpose()
+    }
+
+    /// The greatest number of an annotation that was heard of; 0 where there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn newest_studio_annotation(&self, project: i64) -> Result<u64, StoreError> {
+        let sql = "SELECT coalesce(max(annotation), 0) FROM studio_annotations WHERE project = ?1";
+        let newest = self.sql.prepare_cached(sql)?.query_row([project], |row| row.get(0))?;
+        unsigned(newest, "studio_annotations", "annotation")
     }
 
     /// The annotations of a task that were not deleted.

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use super::super::compare::{Compared, compare};
 use super::*;
+use crate::store::studio::StudioAnnotation;
 
 /// As much of a Label Studio as comparing asks.
 #[derive(Clone, Default)]
@@ -17,6 +18,8 @@ struct Fake {
     tasks: Arc<Mutex<Vec<Value>>>,
     brought: Arc<Mutex<Vec<Value>>>,
     refreshes: Arc<Mutex<u32>>,
+    /// What happens while the answer is on its way.
+    meanwhile: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
 }
 
 impl Fake {
@@ -48,6 +51,9 @@ async fn tasks(
 ) -> Result<Json<Value>, StatusCode> {
     let page: usize = query["page"].parse().unwrap();
     let size: usize = query["page_size"].parse().unwrap();
+    if let Some(meanwhile) = fake.meanwhile.lock().unwrap().take() {
+        meanwhile();
+    }
     let all = fake.tasks.lock().unwrap();
     if (page - 1) * size >= all.len() && page > 1 {
         return Err(StatusCode::NOT_FOUND);
@@ -104,6 +110,18 @@ async fn what_webhooks_have_missed_is_found_by_comparing() {
         assert_eq!(brought[0]["result"][0]["value"]["choices"][0], "negative");
         assert_eq!(brought[0]["model_version"], "insitu-0707070707070707");
     }
+    // One that is heard of while the older list is on its way is in no list, and not gone.
+    let heard = Arc::clone(&site);
+    *fake.meanwhile.lock().unwrap() = Some(Box::new(move || {
+        let newer = StudioAnnotation { annotation: 12, task: Some(1), ..Default::default() };
+        let put = |tx: &crate::store::Tx<'_>| tx.put_studio_annotation(heard.row.project, &newer);
+        heard.store.tx("test", put).unwrap();
+    }));
+    assert_eq!(ask().await.missed, 0);
+    let known = |tx: &crate::store::Tx<'_>| tx.studio_annotation(site.row.project, 12);
+    let newer = site.store.read("test", known).unwrap().unwrap();
+    assert!(!newer.deleted);
+    assert_eq!(ask().await.missed, 1, "it is in no later list");
     fake.tasks.lock().unwrap()[0]["annotations"] = json!([]);
     assert_eq!(ask().await.missed, 2, "both are gone");
     site.work(1);
