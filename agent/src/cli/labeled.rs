@@ -16,8 +16,8 @@ use crate::source::labeled::{self, Format, Labeled};
 use crate::source::{self, BAD_LINES_MAX, LineError};
 use crate::store::orders::ProjectRow;
 
-/// Records imported at once.
-const BATCH_RECORDS: usize = 500;
+/// Records imported at once: no more than a report lists when all of them are bad.
+const BATCH_RECORDS: usize = BAD_LINES_MAX;
 /// Hexadecimal digits of a hash that names a reading: the same file again is the same readings.
 const KEY_DIGITS: usize = 32;
 
@@ -100,9 +100,10 @@ fn tell(path: &Path, report: &Report) -> io::Result<()> {
 
 fn person(context: &Context, name: &str) -> Result<i64, Failure> {
     let people = context.store.read("people", |tx| tx.people())?;
-    let named = people.into_iter().find(|person| person.name == name);
+    let named = people.into_iter().find(|person| person.name == name && person.role.labels());
     named.map(|person| person.person).ok_or_else(|| {
-        let text = format!("there is no person {name:?}: `insitu-agent person add` makes one");
+        let text =
+            format!("there is no person {name:?} who labels: `insitu-agent person add` makes one");
         Failure::text(exit::REFUSED, text)
     })
 }
@@ -169,7 +170,10 @@ impl Importer<'_> {
             return Ok(());
         };
         let Some(id) = source::id(&record.record, self.rules) else { return Ok(()) };
-        let hash = blake3::hash(&[id.as_bytes(), b"\0", label.as_bytes()].concat()).to_hex();
+        let hash = {
+            let project = self.project.definition.name.as_str();
+            blake3::hash([project, id.as_str(), label.as_str()].join("\0").as_bytes()).to_hex()
+        };
         let said = Said {
             key: format!("import-{}", &hash[..KEY_DIGITS]),
             label: label.into(),
@@ -197,8 +201,7 @@ impl Importer<'_> {
 
 /// A record whose label, if it has one, is a class of the project.
 fn known_class(project: &Project, record: Labeled) -> Result<Labeled, (u64, LineError)> {
-    let class = |name: &String| project.classes.iter().any(|class| class.name.as_str() == name);
-    if record.label.as_ref().is_none_or(class) {
+    if record.label.as_ref().is_none_or(|name| project.class_named(name).is_some()) {
         return Ok(record);
     }
     Err((record.line, LineError::NotAClass { column: "label".to_owned() }))

@@ -58,7 +58,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn offer_synthetic(&self, offer: &Offer) -> Result<Vec<ItemRow>, StoreError> {
-        let from = "i.generator IS NOT NULL AND i.prelabel IS NOT NULL";
+        let from = "i.generator IS NOT NULL AND i.route IS NOT NULL";
         self.to_validate(offer, &format!("{from} AND {FREE} ORDER BY i.item"))
     }
 
@@ -94,7 +94,7 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(
             "SELECT count(*), count(*) FILTER (WHERE ready AND readers < ?2),
                count(*) FILTER (WHERE readers > 0)
-             FROM (SELECT i.prelabel IS NOT NULL AS ready,
+             FROM (SELECT i.route IS NOT NULL AS ready,
                      (SELECT count(*) FROM annotations a
                       WHERE a.item = i.item AND a.reading = 4 AND a.verdict = 0) AS readers
                    FROM items i WHERE i.project = ?1 AND i.generator IS NOT NULL)",
