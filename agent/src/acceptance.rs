@@ -24,6 +24,7 @@
 //! those that were chosen for the audit, whatever was found, and none that were not.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use insitu_measure::InvalidInput;
 use insitu_measure::calibration::{Risk, auto_accept, clopper_pearson_upper};
@@ -370,14 +371,16 @@ fn send_back(
         let mut unbacked = Vec::new();
         for (item, prelabel) in &items {
             let prelabel = Prelabel::decode(prelabel)?;
-            let maker = prelabel.bundle();
-            if !makers.contains_key(&maker) {
-                let accepts =
-                    store.read("acceptance", |tx| accepts(tx, settings, project, &maker))?;
-                makers.insert(maker, accepts);
-            }
+            let accepts = match makers.entry(prelabel.bundle()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let read = |tx: &Tx<'_>| accepts(tx, settings, project, new.key());
+                    let accepts = store.read("acceptance", read)?;
+                    new.insert(accepts)
+                }
+            };
             let milli = prelabel.confidence_milli();
-            if !prelabel.class().is_some_and(|class| makers[&maker].accepts(class, milli)) {
+            if !prelabel.class().is_some_and(|class| accepts.accepts(class, milli)) {
                 unbacked.push(*item);
             }
         }

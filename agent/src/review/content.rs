@@ -52,7 +52,8 @@ fn content(
         let row = tx.item_by_name(item)?.ok_or(ReviewError::UnknownItem)?;
         let lease = tx.lease(row.item)?;
         let holds = lease.is_some_and(|it| it.person == person.person && it.until > now);
-        if !holds && !(person.role == Role::Lead && person.is_expert(now)) {
+        let leads = person.role == Role::Lead && person.is_expert(now);
+        if !holds && !leads {
             return Err(ReviewError::NotLeased);
         }
         if matches!(row.stage, Stage::New | Stage::Quarantined) {

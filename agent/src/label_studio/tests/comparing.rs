@@ -12,6 +12,8 @@ use super::super::compare::{Compared, compare};
 use super::*;
 use crate::store::studio::StudioAnnotation;
 
+type Meanwhile = Box<dyn FnOnce() + Send>;
+
 /// As much of a Label Studio as comparing asks.
 #[derive(Clone, Default)]
 struct Fake {
@@ -19,7 +21,7 @@ struct Fake {
     brought: Arc<Mutex<Vec<Value>>>,
     refreshes: Arc<Mutex<u32>>,
     /// What happens while the answer is on its way.
-    meanwhile: Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>,
+    meanwhile: Arc<Mutex<Option<Meanwhile>>>,
 }
 
 impl Fake {
