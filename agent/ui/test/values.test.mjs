@@ -74,7 +74,28 @@ test("regions stay inside the image and keep a size", () => {
   assert.deepEqual(movedRegion(polygon, null, [-15, 0], [1, 1]).polygon, [[0, 10], [10, 10], [10, 20]]);
   assert.deepEqual(movedRegion(polygon, 1, [5, 500], [1, 1]).polygon[1], [25, 100]);
   assert.deepEqual(boxBetween([30, 40], [10, 120]), [10, 40, 20, 60]);
-  assert.ok(Math.abs(overlap({ box: [0, 0, 10, 10] }, { box: [5, 0, 10, 10] }) - 1 / 3) < 1e-12);
+});
+
+test("regions overlap by their shapes, as the agent has it", () => {
+  const close = (a, b, expected, error = 1e-9) => {
+    for (const found of [overlap(a, b), overlap(b, a)]) {
+      assert.ok(Math.abs(found - expected) < error, `${found} where ${expected} is right`);
+    }
+  };
+  close({ box: [0, 0, 10, 10] }, { box: [5, 0, 10, 10] }, 1 / 3);
+  close({ box: [0, 0, 10, 10] }, { box: [0, 0, 10, 5.07] }, 0.507);
+  close({ box: [0, 0, 10, 10] }, { box: [20, 20, 10, 10] }, 0);
+  close({ polygon: [[10, 10], [50, 10], [10, 50]] }, { box: [10, 10, 40, 40] }, 1 / 2);
+  // Of two triangles with the same box around them, less than the boxes make believe.
+  close({ polygon: [[0, 0], [40, 0], [0, 40]] }, { polygon: [[40, 0], [40, 40], [0, 40]] }, 0);
+  const ellipse = (a, b) => {
+    const angles = Array.from({ length: 40 }, (_, at) => (at / 20) * Math.PI);
+    return { polygon: angles.map((angle) => [50 + a * Math.cos(angle), 50 + b * Math.sin(angle)]) };
+  };
+  close(ellipse(20, 10), ellipse(20, 20), 1 / 2, 0.01);
+  // What lies between two squares, drawn in one line.
+  const frame = [[0, 0], [40, 0], [40, 40], [0, 40], [0, 0], [10, 10], [10, 30], [30, 30], [30, 10], [10, 10]];
+  close({ polygon: frame }, { box: [0, 0, 40, 40] }, 3 / 4);
 });
 
 test("zooming keeps what is under the pointer, and ends at the whole", () => {

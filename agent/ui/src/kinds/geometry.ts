@@ -7,6 +7,8 @@ export const BOX_HANDLES: readonly Corner[] = [
   [1, 1], [1, 0.5], [1, 0], [0.5, 0], [0, 0], [0, 0.5], [0, 1], [0.5, 1],
 ];
 const WHOLE = 100;
+/** Lines across the height of two shapes along which their overlap is measured: as many as the agent's. */
+const LINES = 64;
 /** Digits kept: a hundredth of a pixel in an image 10,000 pixels wide. */
 const DIGITS = 1e6;
 
@@ -44,14 +46,62 @@ export function boundsOf(region: Region): Box {
   return boxBetween([Math.min(...xs), Math.min(...ys)], [Math.max(...xs), Math.max(...ys)]);
 }
 
-/** Intersection over union of the boxes around two regions. */
+/** A region's outline. */
+export function cornersOf(region: Region): Corner[] {
+  if ("polygon" in region) return region.polygon;
+  const [x, y, width, height] = region.box;
+  return [
+    [x, y],
+    [x + width, y],
+    [x + width, y + height],
+    [x, y + height],
+  ];
+}
+
+/**
+ * Intersection over union: exact for boxes; else measured along lines, with the even-odd rule for
+ * outlines that cross themselves. As in the agent's `label::agree`: both say the same of two readings.
+ */
 export function overlap(a: Region, b: Region): number {
-  const [left, right] = [boundsOf(a), boundsOf(b)];
-  const side = (at: 0 | 1) =>
-    Math.min(left[at] + left[at + 2]!, right[at] + right[at + 2]!) - Math.max(left[at], right[at]);
-  const both = Math.max(0, side(0)) * Math.max(0, side(1));
-  const either = left[2] * left[3] + right[2] * right[3] - both;
-  return either > 0 ? both / either : 0;
+  if ("box" in a && "box" in b) {
+    const side = (at: 0 | 1) => common([a.box[at], a.box[at] + a.box[at + 2]!], [b.box[at], b.box[at] + b.box[at + 2]!]);
+    const shared = side(0) * side(1);
+    return shared / (a.box[2] * a.box[3] + b.box[2] * b.box[3] - shared || 1);
+  }
+  const outlines = [cornersOf(a), cornersOf(b)] as const;
+  const heights = outlines.flat().map(([, y]) => y);
+  const top = Math.min(...heights);
+  const step = (Math.max(...heights) - top) / LINES;
+  let [both, all] = [0, 0];
+  for (let line = 0; line < LINES; line += 1) {
+    const y = top + step * (line + 0.5);
+    const [left, right] = [crossings(outlines[0], y), crossings(outlines[1], y)];
+    const shared = common(left, right);
+    both += shared;
+    all += common(left, left) + common(right, right) - shared;
+  }
+  return both / (all || 1);
+}
+
+/** Where a closed line crosses a height, ascending: inside is from the first to the second, and so on. */
+function crossings(corners: Corner[], y: number): number[] {
+  return corners
+    .flatMap(([x1, y1], at) => {
+      const [x2, y2] = corners[(at + 1) % corners.length]!;
+      return y1 <= y === y2 <= y ? [] : [x1 + ((x2 - x1) * (y - y1)) / (y2 - y1)];
+    })
+    .sort((one, other) => one - other);
+}
+
+/** Length of what two ascending lists of stretches have in common. */
+function common(a: number[], b: number[]): number {
+  let sum = 0;
+  for (let i = 0, j = 0; i < a.length && j < b.length; ) {
+    sum += Math.max(0, Math.min(a[i + 1]!, b[j + 1]!) - Math.max(a[i]!, b[j]!));
+    if (a[i + 1]! < b[j + 1]!) i += 2;
+    else j += 2;
+  }
+  return sum;
 }
 
 /** One dimension of a box: all of it moves (no handle), its far edge (1), its near edge (0), or none. */

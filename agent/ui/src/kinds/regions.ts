@@ -5,13 +5,13 @@ import type { Command, Kind } from "../command";
 import type { Corner, Field, Reference, Region } from "../contract";
 import * as deck from "../deck";
 import { viewed, type Drag, type Point, type Stretch } from "../gestures";
-import { taskOf } from "../label";
+import { sameMark, taskOf } from "../label";
 import { say } from "../say";
 import * as work from "../work";
 import { boundsOf, boxBetween, inside, movedRegion, overlap, partsOf } from "./geometry";
 import { deselect, markCommands, relabelOrBrush } from "./marks";
 
-/** Two readers mean the same region when their boxes agree this far. */
+/** Two readers mean the same region when they share this much of what both cover. */
 const ALIKE_OVERLAP = 0.5;
 const ZOOM_STEP = 1.4;
 /** The nearest view, in pixels of the image. */
@@ -58,7 +58,7 @@ export const regions: Kind = {
     );
     return `${"box" in mark ? "box" : "polygon"} ${width} × ${height} at ${x}, ${y}`;
   },
-  alike: (a, b) => a.class === b.class && overlap(a as Region, b as Region) >= ALIKE_OVERLAP,
+  alike: (a, b) => a.class === b.class && (sameMark(a, b) || overlap(a as Region, b as Region) >= ALIKE_OVERLAP),
   commands: [
     {
       keys: ["b"],

@@ -6,7 +6,7 @@ import type { Corner, Field, Label, Region } from "../contract";
 import { project } from "../deck";
 import { gestures } from "../gestures";
 import { marksOf } from "../label";
-import { boundsOf, partsOf } from "../kinds/geometry";
+import { boundsOf, cornersOf, partsOf } from "../kinds/geometry";
 import { crosshair, drawing, press, seen, size, sizeOf, view } from "../kinds/regions";
 import * as work from "../work";
 import { nameOf } from "../words";
@@ -168,17 +168,6 @@ function Drawing({ corners, perPixel }: { corners: Corner[]; perPixel: number })
       <path class="outline" d={`M${x - arm} ${y}h${2 * arm}M${x} ${y - arm}v${2 * arm}`} />
     </g>
   );
-}
-
-function cornersOf(region: Region): Corner[] {
-  if ("polygon" in region) return region.polygon;
-  const [x, y, width, height] = region.box;
-  return [
-    [x, y],
-    [x + width, y],
-    [x + width, y + height],
-    [x, y + height],
-  ];
 }
 
 function pixels([x, y]: Corner): [number, number] {
