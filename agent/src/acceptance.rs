@@ -97,7 +97,7 @@ pub fn review(
     if let Some(earn) = settings.filter(|settings| !settings.assume) {
         let audited = audited(store, project.project, maker)?;
         let judge = Judge { earn, routing: &project.definition.routing, now };
-        let classes = u16::try_from(project.definition.classes.len()).unwrap_or(u16::MAX);
+        let classes = classes_of(project);
         let known = store.read("acceptance", |tx| tx.acceptance(project.project, &maker.0))?;
         for class in 0..classes {
             let of_class: Vec<&Audited> = audited.iter().filter(|it| it.class == class).collect();
@@ -118,8 +118,21 @@ pub fn review(
 pub struct Standing {
     /// `nothing`, `assumed` or `earned`.
     pub mode: &'static str,
+    /// What the steward demands, where it has to be earned.
+    pub demands: Option<Demands>,
     /// The classes of the bundle in use.
     pub classes: Vec<ClassStanding>,
+}
+
+/// What has to be shown before prelabels are accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Demands {
+    /// Largest share of errors among the items of a class that are accepted.
+    pub error_max: f64,
+    /// With at least this probability the share stays below.
+    pub confidence: f64,
+    /// Fewest audited items of a class that can earn it, without an error among them.
+    pub audited_min: u64,
 }
 
 /// How auto-accept stands for the prelabels of one class.
@@ -157,7 +170,12 @@ impl Standing {
             Some(_) => "earned",
         };
         let classes = if mode == "earned" { ClassStanding::read(tx, project)? } else { Vec::new() };
-        Ok(Self { mode, classes })
+        let demands = settings.filter(|settings| !settings.assume).map(|earn| Demands {
+            error_max: earn.error_max,
+            confidence: earn.confidence,
+            audited_min: first_test(earn, classes_of(project)),
+        });
+        Ok(Self { mode, demands, classes })
     }
 
     /// What the steward should know of a project at once.
@@ -278,7 +296,7 @@ impl Judge<'_> {
             && let Some(test) = self.due(row.tests, audited.len(), classes)
         {
             next.tests = test + 1;
-            let risk = Risk::new(self.earn.error_max, self.failure(test, classes))?;
+            let risk = Risk::new(self.earn.error_max, failure(self.earn, test, classes))?;
             let confidence: Vec<f64> = audited.iter().map(|it| of_milli(it.milli)).collect();
             let right: Vec<bool> = audited.iter().map(|it| it.right).collect();
             let mut steps = self.thresholds();
@@ -306,25 +324,9 @@ impl Judge<'_> {
     /// Number of the test that is due with so many audited items of a class; the last one, where
     /// several are.
     fn due(&self, made: u32, audited: usize, classes: u16) -> Option<u32> {
-        let first = self.first_test(classes);
+        let first = first_test(self.earn, classes);
         let audited = count(audited);
         (made..u64::BITS).take_while(|test| first.saturating_mul(1 << test) <= audited).last()
-    }
-
-    /// Fewest audited items with which the first test could pass, if there is no error.
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "positive, and far below 2^53 for every setting that is not refused"
-    )]
-    fn first_test(&self, classes: u16) -> u64 {
-        (self.failure(0, classes).ln() / (-self.earn.error_max).ln_1p()).ceil() as u64
-    }
-
-    /// With which probability a class's test may fail.
-    fn failure(&self, test: u32, classes: u16) -> f64 {
-        let test = f64::from(test);
-        self.earn.failure_max() / f64::from(classes) / ((test + 1.0) * (test + 2.0))
     }
 
     /// In thousandths, strict to lax, down to what the project's routing accepts.
@@ -402,6 +404,26 @@ fn tell(project: &ProjectRow, before: &ClassRow, after: &ClassRow) {
     } else if before.threshold != after.threshold {
         tracing::info!(project, class, threshold, audited, errors, bound, "auto-accept earned");
     }
+}
+
+/// Fewest audited items with which a class's first test could pass, if there is no error.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "positive, and far below 2^53 for every setting that is not refused"
+)]
+fn first_test(earn: &Acceptance, classes: u16) -> u64 {
+    (failure(earn, 0, classes).ln() / (-earn.error_max).ln_1p()).ceil() as u64
+}
+
+/// With which probability a class's test may fail.
+fn failure(earn: &Acceptance, test: u32, classes: u16) -> f64 {
+    let test = f64::from(test);
+    earn.failure_max() / f64::from(classes) / ((test + 1.0) * (test + 2.0))
+}
+
+fn classes_of(project: &ProjectRow) -> u16 {
+    u16::try_from(project.definition.classes.len()).unwrap_or(u16::MAX)
 }
 
 fn of_milli(milli: u16) -> f64 {

@@ -189,7 +189,7 @@ impl Agent {
             let mut options = HttpOptions::default();
             let mut app = router(desk.clone())
                 .merge(edge::http::router(desk.clone(), sources))
-                .merge(quality::http::router(desk.clone()));
+                .merge(quality::http::router(desk.clone(), shared.agent.config.acceptances()));
             if !studios.is_empty() {
                 // The server's limit is above that of any part of it.
                 app = app.layer(DefaultBodyLimit::max(options.body_bytes_max));

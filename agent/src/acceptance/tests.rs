@@ -319,13 +319,13 @@ fn tests_are_made_when_the_audit_has_doubled() {
     let routing = testing::project().routing;
     let judge = Judge { earn: &Acceptance::default(), routing: &routing, now: 0 };
     // No error among 436 items of two classes: 0.99^436 is below 0.05/4.
-    assert_eq!(judge.first_test(2), 437);
+    assert_eq!(first_test(judge.earn, 2), 437);
     for (made, audited, due) in
         [(0, 436, None), (0, 437, Some(0)), (1, 873, None), (1, 874, Some(1)), (0, 5000, Some(3))]
     {
         assert_eq!(judge.due(made, audited, 2), due, "{made}, {audited}");
     }
-    let all: f64 = (0..1000).map(|test| judge.failure(test, 2)).sum();
+    let all: f64 = (0..1000).map(|test| failure(judge.earn, test, 2)).sum();
     assert!(2.0 * all < 0.05 && 2.0 * all > 0.0499, "{all}");
     assert_eq!(judge.thresholds(), [990, 980, 970, 960, 950, 940, 930, 920, 910, 900]);
     for (accept_at, expected) in [(1000, vec![1000]), (1001, vec![]), (995, vec![995])] {

@@ -1,14 +1,17 @@
 //! The quality page's part of the local API.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, Path, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
+use insitu_protocol::ids::ProjectName;
 use serde_json::Value;
 
 use super::{Report, Reports};
+use crate::config::Acceptance;
 use crate::review::http::{Caller, Desk, Failure, project_name};
 use crate::store::StoreError;
 use crate::store::labels::{Person, Role};
@@ -25,12 +28,12 @@ impl FromRef<Board> for Desk {
     }
 }
 
-/// The routes; merged with those of the review page.
+/// The routes; merged with those of the review page. `earn`: what the prelabels of projects must.
 ///
 /// The figures are for the lead and the steward. The lists name single items and are there to be
 /// acted on: they are for the lead alone.
-pub fn router(desk: Desk) -> Router {
-    let reports = Arc::new(Reports::new(Arc::clone(&desk.store)));
+pub fn router(desk: Desk, earn: BTreeMap<ProjectName, Acceptance>) -> Router {
+    let reports = Arc::new(Reports::new(Arc::clone(&desk.store), earn));
     Router::new()
         .route("/api/projects/{project}/quality", get(quality))
         .route("/api/projects/{project}/quality/label-errors", get(label_errors))

@@ -44,7 +44,8 @@ use self::people::People;
 use self::progress::Progress;
 use self::snapshot::Snapshot;
 use self::synthetic::Synthetic;
-use crate::acceptance::ClassStanding;
+use crate::acceptance;
+use crate::config::Acceptance;
 use crate::prelabel::personal::{PersonalHead, Standing};
 use crate::review::{ReviewError, gold_scores};
 use crate::store::Store;
@@ -86,8 +87,8 @@ pub struct Report {
     agreement: Agreement,
     people: People,
     calibration: Calibration,
-    /// What prelabels have earned, by class; empty where nobody audits.
-    acceptance: Vec<ClassStanding>,
+    /// What prelabels have earned, and what they must.
+    acceptance: acceptance::Standing,
     progress: Progress,
     /// The head of the site's own that makes its prelabels, where there is one.
     personal: Option<Standing>,
@@ -100,11 +101,16 @@ pub struct Report {
 }
 
 impl Report {
-    /// Looks at a project's labels now.
+    /// Looks at a project's labels now. `earn`: what its prelabels must, if the steward has said so.
     ///
     /// # Errors
     /// [`ReviewError::UnknownProject`], [`ReviewError::Store`].
-    pub fn read(store: &Store, project: &ProjectName, now: i64) -> Result<Self, ReviewError> {
+    pub fn read(
+        store: &Store,
+        project: &ProjectName,
+        earn: Option<&Acceptance>,
+        now: i64,
+    ) -> Result<Self, ReviewError> {
         let snapshot = Snapshot::read(store, project)?;
         let definition = &snapshot.project.definition;
         Ok(Self {
@@ -119,8 +125,9 @@ impl Report {
             agreement: Agreement::of(&snapshot),
             people: People::of(&snapshot, &gold_scores(store, snapshot.project.project)?),
             calibration: Calibration::of(&snapshot),
-            acceptance: store
-                .read("quality acceptance", |tx| ClassStanding::read(tx, &snapshot.project))?,
+            acceptance: store.read("quality acceptance", |tx| {
+                acceptance::Standing::read(tx, earn, &snapshot.project)
+            })?,
             progress: Progress::of(&snapshot, now),
             personal: store
                 .read("personal head", |tx| PersonalHead::load(tx, &snapshot.project))?
@@ -136,13 +143,14 @@ impl Report {
 #[derive(Debug)]
 pub struct Reports {
     store: Arc<Store>,
+    earn: BTreeMap<ProjectName, Acceptance>,
     kept: Mutex<BTreeMap<ProjectName, Arc<Report>>>,
 }
 
 impl Reports {
-    /// None is made yet.
-    pub fn new(store: Arc<Store>) -> Self {
-        Self { store, kept: Mutex::default() }
+    /// None is made yet. `earn`: what the prelabels of projects must.
+    pub fn new(store: Arc<Store>, earn: BTreeMap<ProjectName, Acceptance>) -> Self {
+        Self { store, earn, kept: Mutex::default() }
     }
 
     /// The project's report. Whoever asks while one is being made waits for it.
@@ -157,8 +165,11 @@ impl Reports {
             return Ok(Arc::clone(report));
         }
         let (store, name) = (Arc::clone(&self.store), project.clone());
+        let earn = self.earn.get(project).copied();
         let started = Instant::now();
-        let made = tokio::task::spawn_blocking(move || Report::read(&store, &name, now)).await;
+        let made =
+            tokio::task::spawn_blocking(move || Report::read(&store, &name, earn.as_ref(), now));
+        let made = made.await;
         let report = match made {
             Ok(report) => Arc::new(report?),
             // It is never cancelled: the panic goes on in this task.

@@ -1,9 +1,12 @@
+use insitu_protocol::bytes::Fixed;
 use insitu_protocol::project::Project;
 use serde_json::Value;
 
 use super::*;
 use crate::label::Label;
 use crate::review::{Annotation, Decision, annotate, next, next_to_validate, requeue};
+use crate::store::Tx;
+use crate::store::acceptance::ClassRow;
 use crate::store::labels::{Person, Reading, Role};
 use crate::store::tests::Scratch;
 use crate::testing;
@@ -60,7 +63,7 @@ impl Site {
     }
 
     fn report(&self) -> Report {
-        Report::read(&self.scratch.store, &self.project.name, 100).unwrap()
+        Report::read(&self.scratch.store, &self.project.name, None, 100).unwrap()
     }
 }
 
@@ -250,7 +253,7 @@ fn while_there_are_few_labels_typical_items_come_first() {
 #[tokio::test]
 async fn a_report_is_kept_for_a_while() {
     let Site { scratch, project, .. } = site(3, false, |_| 0.7);
-    let reports = Reports::new(Arc::new(scratch.store));
+    let reports = Reports::new(Arc::new(scratch.store), BTreeMap::new());
     let first = reports.of(&project.name, 1).await.unwrap();
     let again = reports.of(&project.name, 2).await.unwrap();
     assert!(Arc::ptr_eq(&first, &again));
@@ -267,7 +270,7 @@ async fn figures_are_for_lead_and_steward_and_lists_for_the_lead() {
     let Site { scratch, .. } = site(3, false, |_| 0.7);
     testing::person(&scratch.store, "sam", Role::Steward);
     let desk = testing::desk(Arc::new(scratch.store));
-    let app = crate::review::http::router(desk.clone()).merge(http::router(desk));
+    let app = crate::review::http::router(desk.clone()).merge(http::router(desk, BTreeMap::new()));
     let api = testing::Served::start(app).await;
     let ask = async |path: &str, token: &str| {
         api.ask(token, &format!("GET /api/projects/{path}"), &Value::Null).await
@@ -288,6 +291,36 @@ async fn figures_are_for_lead_and_steward_and_lists_for_the_lead() {
     assert_eq!(ask("other/quality", "lea").await.0, 404);
     let (_, next) = ask("heart/quality/next", "lea").await;
     assert_eq!(next["items"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn what_acceptance_has_earned_stands_beside_what_it_must() {
+    let Site { scratch, project, .. } = site(3, false, |_| 0.7);
+    let report = |earn: Option<&Acceptance>| {
+        json(&Report::read(&scratch.store, &project.name, earn, 1).unwrap())["acceptance"].clone()
+    };
+    let nothing = serde_json::json!({"mode": "nothing", "demands": null, "classes": []});
+    assert_eq!(report(None), nothing);
+    let assumed = Acceptance { assume: true, ..Acceptance::default() };
+    assert_eq!(report(Some(&assumed))["mode"], "assumed");
+    assert_eq!(report(Some(&assumed))["demands"], Value::Null);
+
+    let mut row = scratch.store.read("test", |tx| tx.project(&project.name)).unwrap().unwrap();
+    let bundle = Fixed([7; 32]);
+    row.bundle = Some(bundle);
+    let off = ClassRow { threshold: Some(950), off_at: Some(9), audited: 500, ..ClassRow::new(1) };
+    let put = |tx: &Tx<'_>| {
+        tx.use_bundle(row.project, &bundle)?;
+        tx.put_acceptance(row.project, &bundle.0, &off)
+    };
+    scratch.store.tx("test", put).unwrap();
+    let shown = report(Some(&Acceptance::default()));
+    assert_eq!(shown["mode"], "earned");
+    let demands = serde_json::json!({"error_max": 0.01, "confidence": 0.95, "audited_min": 437});
+    assert_eq!(shown["demands"], demands);
+    let class = &shown["classes"][0];
+    assert_eq!((&class["class"], &class["state"]), (&json(&"present"), &json(&"off")));
+    assert_eq!((&class["off_at"], &class["audited"]), (&json(&9), &json(&500)));
 }
 
 #[test]

@@ -63,6 +63,8 @@ export function makeReport(change = {}) {
         bin(0.9, 68, 0.93, 0.99),
       ],
     },
+    acceptance: { mode: "nothing", demands: null, classes: [] },
+    personal: null,
     synthetic: null,
     progress: {
       stages: ["imported", "redacted", "accepted", "first", "second", "expert", "done"].map((stage, at) => ({
@@ -144,6 +146,30 @@ export function makeSynthetic() {
   const synthetic = { items: 300, waiting: 216, validated: 84 };
   return makeReport({
     synthetic: { ...synthetic, made: judged(84, 0.31, 0.22, 0.41), real: judged(80, 0.9, 0.82, 0.95) },
+  });
+}
+
+/** One class has earned acceptance, one lost it by its bound, one by drift, and others have yet to earn it. */
+export function makeEarned() {
+  const standing = (name, state, errors, audited, bound, change = {}) => ({
+    ...{ class: name, state, threshold: state === "nothing" ? null : 0.94, audited, errors, bound, off_at: null },
+    ...change,
+  });
+  const off_at = Date.UTC(2026, 10, 20, 12) / 1000;
+  return makeReport({
+    classes: ["Normal", "Premature beat", "Pause", "Noise", "Flutter", "Paced"],
+    acceptance: {
+      mode: "earned",
+      demands: { error_max: 0.01, confidence: 0.95, audited_min: 546 },
+      classes: [
+        standing("Normal", "earned", 1, 912, 0.00519),
+        standing("Premature beat", "off", 14, 1204, 0.0182, { off_at }),
+        standing("Pause", "off", 3, 1800, 0.0043, { off_at, threshold: 0.97 }),
+        standing("Noise", "nothing", 0, 120, 0.0247),
+        standing("Flutter", "nothing", 31, 700, 0.0594),
+      ],
+    },
+    personal: { share: 0.4, lessons: 318, held_out: 61, accuracy_global: 0.787, accuracy_personal: 0.836 },
   });
 }
 

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launch, openPage, skip } from "./browser.mjs";
 import { FakeAgent } from "./fake-agent.mjs";
-import { makeEmpty, makeErrors, makeNext, makeReport, makeSynthetic } from "./quality-data.mjs";
+import { makeEarned, makeEmpty, makeErrors, makeNext, makeReport, makeSynthetic } from "./quality-data.mjs";
 import { axe, picture, signIn, TABLET } from "./steps.mjs";
 
 describe("quality view", { skip }, () => {
@@ -69,6 +69,45 @@ describe("quality view", { skip }, () => {
     },
     { quality: () => ({ ...makeQuality(), report: makeSynthetic() }) },
   );
+
+  check(
+    "what acceptance has earned is seen class by class, with the reason, and how the site's own head does",
+    async ({ page }) => {
+      await atQuality(page);
+      const earned = page.getByRole("region", { name: "What each class has earned" });
+      const row = async (name) => (await earned.getByRole("row", { name }).innerText()).replace(/\s+/g, " ");
+      assert.match(await row(/^Normal/), /0\.52 % 1 of 912 audited Accepted from 0\.940 on/);
+      assert.match(await row(/^Premature beat/), /1\.8 % 14 of 1,204 audited Switched off 20 Nov 2026: its bound crossed the line/);
+      assert.match(await row(/^Pause/), /Switched off 20 Nov 2026: its newest errors are more than chance explains; it was accepted from 0\.970 on/);
+      assert.match(await row(/^Noise/), /2\.5 % 0 of 120 audited Not yet 426 audited items more/);
+      assert.match(await row(/^Flutter/), /5\.9 % 31 of 700 audited Not yet tested again whenever/);
+      assert.match(await row(/^Paced/), /– 0 of 0 audited Not yet 546 audited items more/);
+      // The picture says the same: a bar ends before the line where a class is accepted.
+      const [line] = await edges(earned.getByRole("row", { name: /^Normal/ }).locator(".limit"));
+      const ends = await Promise.all([/^Normal/, /^Premature/, /^Flutter/].map((name) => edges(earned.getByRole("row", { name }).locator("rect"))));
+      assert.ok(ends[0][1] < line && ends[1][1] > line, `${ends} beside ${line}`);
+      assert.equal(await earned.getByRole("row", { name: /^Flutter/ }).locator("path").count(), 1, "beyond the plot");
+      assert.equal(await earned.getByRole("row", { name: /^Paced/ }).locator("rect").count(), 0);
+      const head = page.getByRole("region", { name: "A head of this site’s own" });
+      const said = (await head.innerText()).replace(/\s+/g, " ");
+      assert.match(said, /Weight 40 % from 318 corrections/);
+      assert.match(said, /model alone 79 % of 61 held out Right, as it serves 84 % \+4\.9 points/);
+      await picture(page, "earned");
+      await axe(page, "earned");
+    },
+    { quality: () => ({ ...makeQuality(), report: makeEarned() }), options: { bypassCSP: true } },
+  );
+
+  for (const [mode, said] of [["nothing", /people read every item/], ["assumed", /Nothing is audited/]]) {
+    check(
+      `where acceptance is ${mode}, it says so`,
+      async ({ page }) => {
+        await atQuality(page);
+        await page.getByRole("region", { name: "Accepted without a person" }).getByText(said).waitFor();
+      },
+      { quality: () => ({ ...makeQuality(), report: makeReport({ acceptance: { mode, demands: null, classes: [] } }) }) },
+    );
+  }
 
   check("every figure is there as text", async ({ page }) => {
     await atQuality(page);
@@ -226,6 +265,12 @@ describe("quality view", { skip }, () => {
 
 function makeQuality() {
   return { report: makeReport(), errors: makeErrors(), next: makeNext() };
+}
+
+/** Where a part of a picture begins and ends, from left to right. */
+async function edges(part) {
+  const { x, width } = await part.boundingBox();
+  return [x, x + width];
 }
 
 function heading(page) {

@@ -11,7 +11,8 @@ const LEFT = 108;
 const TOP = 44;
 /** The shade of the greatest cell; text stays readable on it. */
 const SHADE_MAX = 0.45;
-const NAME_CHARS_MAX = 14;
+/** How wide a letter of a name is, at most. */
+const LETTER_PX = 6.8;
 
 interface Choice {
   title: string;
@@ -87,10 +88,10 @@ function HeatMap({ choice, classes }: { choice: Choice; classes: string[] }) {
         {classes.map((title, index) => (
           <g key={index}>
             <text x={LEFT + side * (index + 0.5)} y={34} text-anchor="middle" class="name">
-              {short(title)}
+              {short(title, side)}
             </text>
             <text x={LEFT - 8} y={TOP + height * (index + 0.5) + 4} text-anchor="end" class="name">
-              {short(title)}
+              {short(title, LEFT - 8)}
             </text>
           </g>
         ))}
@@ -131,6 +132,8 @@ function inWords({ rows, columns, cells }: Choice, name: (index: number) => stri
   return `${rows} and ${columns} give the same label to ${same} of ${all} items.${differ}`;
 }
 
-function short(title: string): string {
-  return title.length > NAME_CHARS_MAX ? `${title.slice(0, NAME_CHARS_MAX - 1)}…` : title;
+/** As much of a name as there is room for. */
+function short(title: string, room: number): string {
+  const most = Math.floor(room / LETTER_PX);
+  return title.length > most ? `${title.slice(0, most - 1)}…` : title;
 }

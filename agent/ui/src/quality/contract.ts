@@ -31,6 +31,44 @@ export interface Calibration {
   bins: { from: number; to: number; count: number; confidence: number; right: Figure }[];
 }
 
+/** What the steward demands before prelabels are accepted without a person. */
+export interface Demands {
+  error_max: number;
+  confidence: number;
+  /** Fewest audited items of a class that can earn it, without an error among them. */
+  audited_min: number;
+}
+
+export interface ClassStanding {
+  class: string;
+  state: "nothing" | "earned" | "off";
+  /** From which confidence on prelabels of the class are, or were, accepted. */
+  threshold: number | null;
+  audited: number;
+  errors: number;
+  /** Exact upper bound on the share of errors. */
+  bound: number;
+  /** Unix seconds. */
+  off_at: number | null;
+}
+
+export interface Acceptance {
+  mode: "nothing" | "assumed" | "earned";
+  demands: Demands | null;
+  /** Without classes of which nothing was audited. */
+  classes: ClassStanding[];
+}
+
+/** The head of the site's own. */
+export interface Personal {
+  /** Its weight in the head that serves. */
+  share: number;
+  lessons: number;
+  held_out: number;
+  accuracy_global: number | null;
+  accuracy_personal: number | null;
+}
+
 export interface Day {
   /** Like `2026-11-22`, in UTC. */
   day: string;
@@ -69,6 +107,9 @@ export interface Report {
   agreement: { readers: Comparison; model: Comparison };
   people: { shared: number; disputed: number; undefined: string | null; people: Score[] };
   calibration: Calibration;
+  acceptance: Acceptance;
+  /** Null where the site has none. */
+  personal: Personal | null;
   progress: { stages: { stage: string; items: number }[]; days: Day[] };
   /** Null where there are no synthetic items; all else is about real ones. */
   synthetic: Synthetic | null;

@@ -1,7 +1,7 @@
 // Items to look at: labels that are probably wrong, and what to label next.
 
 import type { LabelErrors, Next, Shown, Suspect, Task } from "./contract";
-import { Nothing, Scroll, Section } from "./parts";
+import { Bar, Nothing, Scroll, Section } from "./parts";
 import * as state from "./state";
 import { date, figure, integer, percent, plural } from "./words";
 
@@ -169,16 +169,5 @@ function Actions({ item, queued }: { item: string; queued: boolean }) {
         {problem}
       </span>
     </td>
-  );
-}
-
-const BAR_WIDTH = 72;
-
-function Bar({ share }: { share: number }) {
-  return (
-    <svg class="bar" width={BAR_WIDTH} height={8} viewBox={`0 0 ${BAR_WIDTH} 8`} aria-hidden="true">
-      <rect class="track" width={BAR_WIDTH} height={8} rx={4} />
-      <rect class="fill" width={Math.max(2, BAR_WIDTH * share)} height={8} rx={4} />
-    </svg>
   );
 }

@@ -3,6 +3,8 @@
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
 
+const BAR_WIDTH = 72;
+
 interface Props {
   name: string;
   title: string;
@@ -29,6 +31,16 @@ export function Scroll({ label, children }: { label: string; children: Component
     <div class="scroll" role="region" aria-label={label} tabIndex={0}>
       {children}
     </div>
+  );
+}
+
+/** A share of one. The number stands beside it. */
+export function Bar({ share }: { share: number }) {
+  return (
+    <svg class="bar" width={BAR_WIDTH} height={8} viewBox={`0 0 ${BAR_WIDTH} 8`} aria-hidden="true">
+      <rect class="track" width={BAR_WIDTH} height={8} rx={4} />
+      <rect class="fill" width={Math.max(2, BAR_WIDTH * share)} height={8} rx={4} />
+    </svg>
   );
 }
 

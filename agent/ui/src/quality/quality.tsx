@@ -2,11 +2,13 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { project } from "../deck";
+import { Accepted } from "./acceptance";
 import { Agreement } from "./agreement";
 import { Confusion } from "./confusion";
 import { isKnown, type Report } from "./contract";
 import { Suspects, ToLabel } from "./lists";
 import { People } from "./people";
+import { OwnHead } from "./personal";
 import { Progress } from "./progress";
 import { Reliability } from "./reliability";
 import { loading, quality, type Quality } from "./state";
@@ -61,6 +63,8 @@ function Panels({ shown: { report, errors, next } }: { shown: Quality }) {
         {next !== null && <ToLabel next={next} classes={report.classes} />}
         <Confusion report={report} />
         <Reliability calibration={report.calibration} />
+        <Accepted report={report} />
+        {report.personal !== null && <OwnHead personal={report.personal} />}
         <Progress progress={report.progress} />
         {report.synthetic !== null && <SyntheticItems synthetic={report.synthetic} />}
       </div>

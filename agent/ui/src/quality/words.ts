@@ -8,6 +8,11 @@ export function percent(value: number): string {
   return `${Math.round(value * 100)} %`;
 }
 
+/** A small share with two digits that count: 0.94 %. */
+export function finePercent(value: number): string {
+  return `${Number((value * 100).toPrecision(2))} %`;
+}
+
 export function integer(value: number): string {
   return value.toLocaleString("en");
 }
