@@ -3,6 +3,7 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import { Refused, type Api } from "./api";
 import { SYNTHETIC, type Card, type Project } from "./contract";
+import { afterPaint } from "./frame";
 import { expire } from "./session";
 import { link, unconfirmed } from "./unconfirmed";
 import { view } from "./view";
@@ -98,7 +99,7 @@ export function advance(): void {
   if (card === undefined) return;
   decidedMeanwhile.add(card.item);
   cards.value = rest;
-  if (rest.length <= CARDS_LOW) void refill();
+  if (rest.length <= CARDS_LOW) afterPaint(() => void refill());
 }
 
 /** Puts a card back on the table, on top. */

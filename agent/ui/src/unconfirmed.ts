@@ -7,6 +7,7 @@
 import { signal } from "@preact/signals";
 import { Refused, Unreachable, type Api } from "./api";
 import type { Annotation } from "./contract";
+import { afterPaint } from "./frame";
 
 /** More than the page can lease while offline; beyond it the page takes no decision. */
 export const UNCONFIRMED_MAX = 200;
@@ -78,9 +79,10 @@ export function keep(operation: Operation): void {
   // Later than every entry before it, also when the clock was set back.
   const order = Math.max(Date.now(), Number.parseInt(last, 10) + 1);
   const name = `${owner}${String(order).padStart(15, "0")}-${randomHex(4)}`;
-  localStorage.setItem(name, JSON.stringify({ attempts: 0, operation }));
-  read();
-  flush();
+  const entry: Entry = { name, attempts: 0, operation };
+  localStorage.setItem(name, written(entry));
+  unconfirmed.value = [...unconfirmed.value, entry];
+  afterPaint(flush);
 }
 
 /** Takes back a decision that was never sent. False when it may have reached the agent. */
@@ -130,11 +132,8 @@ async function drain(): Promise<void> {
     read();
     const entry = unconfirmed.value[0];
     if (entry === undefined || api === null) return;
-    localStorage.setItem(
-      entry.name,
-      JSON.stringify({ attempts: entry.attempts + 1, operation: entry.operation }),
-    );
-    read();
+    entry.attempts += 1;
+    localStorage.setItem(entry.name, written(entry));
     const client = api;
     try {
       await send(client, entry.operation);
@@ -177,6 +176,10 @@ function finish(entry: Entry, refusal: Refused | null): void {
   link.value = "up";
   retryMs = RETRY_MS_MIN;
   settled(entry.operation, refusal);
+}
+
+function written({ attempts, operation }: Entry): string {
+  return JSON.stringify({ attempts, operation });
 }
 
 function read(): void {

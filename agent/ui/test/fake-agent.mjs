@@ -50,6 +50,8 @@ export class FakeAgent {
   /** `up`, `away` (connections break), `mute` (does the work, loses the answer). */
   mode = "up";
   leaseMs = LEASE_MS;
+  /** Where the page's files are. */
+  dist = DIST;
   /** What it says about quality: `{report, errors, next}`. */
   quality = null;
   /** Items that a lead sent to the experts. */
@@ -83,7 +85,7 @@ export class FakeAgent {
     const url = new URL(request.url, this.address);
     response.setHeader("content-security-policy", CSP);
     response.setHeader("x-content-type-options", "nosniff");
-    if (!url.pathname.startsWith("/api/")) return serveFile(url.pathname, response);
+    if (!url.pathname.startsWith("/api/")) return serveFile(this.dist, url.pathname, response);
     if (this.mode === "away") return request.socket.destroy();
     let body = "";
     for await (const chunk of request) body += chunk;
@@ -232,10 +234,10 @@ export function makeItems(count, change = () => ({})) {
   });
 }
 
-async function serveFile(pathname, response) {
+async function serveFile(dist, pathname, response) {
   const name = pathname === "/" ? "index.html" : pathname.slice(1);
   try {
-    const content = await readFile(path.join(DIST, path.basename(name)));
+    const content = await readFile(path.join(dist, path.basename(name)));
     response.writeHead(200, { "content-type": TYPES[path.extname(name)] ?? "text/plain" });
     response.end(content);
   } catch {

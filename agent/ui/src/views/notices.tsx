@@ -3,17 +3,13 @@ import { flush, link, ofOthers, unconfirmed } from "../unconfirmed";
 
 /** Everything that is not as it should be, where it is seen but not in the way. */
 export function Banners() {
-  const waiting = unconfirmed.value.length;
   return (
     <div class="banners">
       <div role="status">
         {link.value === "lost" && (
           <p class="banner warn">
             <span>
-              <strong>The agent does not answer.</strong>{" "}
-              {waiting === 0
-                ? "Nothing is unsaved."
-                : `${waiting === 1 ? "One decision waits" : `${waiting} decisions wait`} on this machine and will be sent.`}
+              <strong>The agent does not answer.</strong> {waitingInWords(unconfirmed.value.length)}
             </span>
             <button type="button" class="quiet" onClick={flush}>
               Try now
@@ -41,4 +37,9 @@ export function Banners() {
       </div>
     </div>
   );
+}
+
+function waitingInWords(waiting: number): string {
+  if (waiting === 0) return "Nothing is unsaved.";
+  return `${waiting === 1 ? "One decision waits" : `${waiting} decisions wait`} on this machine and will be sent.`;
 }

@@ -1,7 +1,7 @@
 // Colours stretches of text without touching it: the CSS Custom Highlight API, one registry for the page.
 
-import { effect } from "@preact/signals";
-import { colourOf, dark } from "../colours";
+import { computed, effect } from "@preact/signals";
+import { colourOf } from "../colours";
 import { project } from "../deck";
 import { underlineOf } from "./swatch";
 
@@ -40,17 +40,16 @@ export function paint(owner: object, painted: Stroke[]): void {
 
 // A constructed sheet is the page's own script at work: the policy needs no exception for it.
 document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-effect(() => {
-  void dark.value;
-  const classes = project.value?.classes ?? [];
-  sheet.replaceSync(
-    classes
-      .map((_, index) => {
-        const colour = colourOf(classes, index);
-        const line = `text-decoration: underline ${underlineOf(index)} ${colour} 2px`;
-        const drafted = `::highlight(drafted-${index}) { ${line} }`;
-        return `${drafted} ::highlight(marked-${index}) { ${line}; background-color: ${colour}33 }`;
-      })
-      .join("\n"),
-  );
-});
+const classes = computed(() => project.value?.classes ?? []);
+const rules = computed(() =>
+  classes.value
+    .map((_, index) => {
+      const colour = colourOf(classes.value, index);
+      const line = `text-decoration: underline ${underlineOf(index)} ${colour} 2px`;
+      const drafted = `::highlight(drafted-${index}) { ${line} }`;
+      return `${drafted} ::highlight(marked-${index}) { ${line}; background-color: ${colour}33 }`;
+    })
+    .join("\n"),
+);
+// Only when they change: a sheet that is replaced has every element's style computed again.
+effect(() => sheet.replaceSync(rules.value));

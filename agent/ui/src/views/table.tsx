@@ -1,6 +1,7 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { SYNTHETIC, type Card } from "../contract";
 import { current, leaseEnded, project, renew, supply } from "../deck";
+import { afterRender } from "../frame";
 import { Answer } from "./answer";
 import { ItemContent } from "./item";
 
@@ -17,12 +18,16 @@ function Item() {
   const card = current.value;
   // Each new item takes the focus, so that keys act on it and a screen reader reads it. Before the
   // paint: later it would pull the focus out of a comment that a quick hand has begun.
-  useLayoutEffect(() => {
-    if (document.querySelector("dialog[open]") !== null) return;
-    const surface = article.current?.querySelector<HTMLElement>("[data-surface]");
-    (surface ?? article.current)?.focus({ preventScroll: true });
-    scrollTo({ top: 0 });
-  }, [card?.item]);
+  useLayoutEffect(
+    () =>
+      afterRender(() => {
+        if (document.querySelector("dialog[open]") !== null) return;
+        const surface = article.current?.querySelector<HTMLElement>("[data-surface]") ?? article.current;
+        if (surface !== document.activeElement) surface?.focus({ preventScroll: true });
+        scrollTo({ top: 0 });
+      }),
+    [card?.item],
+  );
   const shown = project.value;
   if (card === null || shown === null) return null;
   return (
