@@ -4,7 +4,7 @@ import { effect, signal, type Signal } from "@preact/signals";
 import { Refused, type Api } from "./api";
 import type { Card, Reference, SeriesBody } from "./contract";
 import { cards } from "./deck";
-import { lowHigh } from "./kinds/trace";
+import { blocksOf, lowHigh, type Bounds } from "./kinds/trace";
 
 /** Requests at a time; the card on the table is always first. */
 const LOADS_MAX = 3;
@@ -17,6 +17,7 @@ export interface Channel {
   unit: string;
   /** NaN where the recording has a gap. */
   values: Float32Array;
+  blocks: Bounds;
   /** The lowest and the highest value; null where there is none. */
   range: [number, number] | null;
 }
@@ -131,7 +132,8 @@ function seriesOf({ clock, channels }: SeriesBody): Series {
   const read = channels.map(({ name, unit, values }) => {
     const samples = new Float32Array(values.length);
     for (let at = 0; at < values.length; at += 1) samples[at] = values[at] ?? Number.NaN;
-    return { name, unit, values: samples, range: lowHigh(samples, 0, samples.length) };
+    const blocks = blocksOf(samples);
+    return { name, unit, values: samples, blocks, range: lowHigh(blocks, 0, samples.length) };
   });
   const count = Math.max(0, ...read.map(({ values }) => values.length));
   if (!(clock.step > 0) || count === 0) throw new Error("a series without samples");

@@ -9,7 +9,7 @@ const { Passage } = await load("text");
 const { canonical, sameLabel } = await load("label");
 const { boxBetween, movedRegion, overlap } = await load("kinds/geometry");
 const { viewed } = await load("gestures");
-const { lowHigh, ticks } = await load("kinds/trace");
+const { blocksOf, lowHigh, ticks } = await load("kinds/trace");
 
 test("code points and UTF-16 offsets are each other's inverse", () => {
   const passage = new Passage(NOTE);
@@ -109,11 +109,17 @@ test("zooming keeps what is under the pointer, and ends at the whole", () => {
 });
 
 test("a trace shows the lowest and the highest value, and no gap as a value", () => {
-  const values = Float32Array.from([1, Number.NaN, -3, 7, Number.NaN]);
+  const samples = Float32Array.from([1, Number.NaN, -3, 7, Number.NaN]);
+  const values = { lows: samples, highs: samples };
   assert.deepEqual(lowHigh(values, 0, 5), [-3, 7]);
   assert.deepEqual(lowHigh(values, 0, 2), [1, 1]);
   assert.equal(lowHigh(values, 4, 5), null);
   assert.equal(lowHigh(values, 9, 12), null);
+  // Blocks of 16 samples: no peak is lost, and a gap stays one.
+  const long = Float32Array.from({ length: 40 }, (_, at) => (at >= 16 && at < 32 ? Number.NaN : at));
+  const blocks = blocksOf(long);
+  assert.deepEqual([blocks.lows.length, lowHigh(blocks, 0, 1), lowHigh(blocks, 1, 2), lowHigh(blocks, 2, 3)], [3, [0, 15], null, [32, 39]]);
+  assert.deepEqual(lowHigh(blocks, 0, 3), lowHigh({ lows: long, highs: long }, 0, 40));
   assert.deepEqual(ticks({ from: 0.2, to: 1 }, 4), [0.2, 0.4, 0.6, 0.8, 1]);
 });
 

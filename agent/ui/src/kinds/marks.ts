@@ -5,6 +5,8 @@ import * as deck from "../deck";
 import { say } from "../say";
 import * as work from "../work";
 
+const ZOOM_STEP = 1.4;
+
 export function markCommands(what: string): Command[] {
   return [
     {
@@ -28,6 +30,34 @@ export function markCommands(what: string): Command[] {
       tool: "Remove",
       run: work.remove,
       onSelection: true,
+    },
+  ];
+}
+
+/** Zooming, of `whole`; `zoomed` says whether less than that is seen. */
+export function zoomCommands(
+  whole: string,
+  zoom: (factor: number) => void,
+  reset: () => void,
+  zoomed: () => boolean,
+): Command[] {
+  const key = (name: string, cap: string, title: string, run: () => void): Command => ({
+    keys: [name],
+    caps: [cap],
+    title,
+    tool: title,
+    run,
+    repeats: true,
+  });
+  return [
+    key("+", "+", "Zoom in", () => zoom(ZOOM_STEP)),
+    key("-", "−", "Zoom out", () => zoom(1 / ZOOM_STEP)),
+    { ...key("home", "Home", whole, reset), tool: "Fit", enabled: zoomed },
+    {
+      ...key("0", "0", `${whole}, too`, reset),
+      tool: "",
+      // The tenth class has the digit where there is one.
+      available: () => (deck.project.value?.classes.length ?? 0) < 10,
     },
   ];
 }

@@ -9,11 +9,10 @@ import { sameMark, taskOf } from "../label";
 import { say } from "../say";
 import * as work from "../work";
 import { boundsOf, boxBetween, inside, movedRegion, overlap, partsOf } from "./geometry";
-import { deselect, markCommands, relabelOrBrush } from "./marks";
+import { deselect, markCommands, relabelOrBrush, zoomCommands } from "./marks";
 
 /** Two readers mean the same region when they share this much of what both cover. */
 const ALIKE_OVERLAP = 0.5;
-const ZOOM_STEP = 1.4;
 /** The nearest view, in pixels of the image. */
 const SEEN_PX_MIN = 16;
 const CORNERS_MIN = 3;
@@ -96,19 +95,7 @@ export const regions: Kind = {
       onSelection: true,
     },
     ...arrows(),
-    zoomKey(["+"], "+", "Zoom in", () => zoom(ZOOM_STEP)),
-    zoomKey(["-"], "−", "Zoom out", () => zoom(1 / ZOOM_STEP)),
-    {
-      ...zoomKey(["home"], "Home", "The whole image", resetZoom),
-      tool: "Fit",
-      enabled: () => seenAt.value !== null,
-    },
-    {
-      ...zoomKey(["0"], "0", "The whole image, too", resetZoom),
-      tool: "",
-      // The tenth class has the digit where there is one.
-      available: () => (deck.project.value?.classes.length ?? 0) < 10,
-    },
+    ...zoomCommands("The whole image", zoom, resetZoom, () => seenAt.value !== null),
   ],
 };
 
@@ -253,10 +240,6 @@ function look(factor: number, x: number, y: number, dx: number, dy: number): voi
 
 function resetZoom(): void {
   seenAt.value = null;
-}
-
-function zoomKey(keys: string[], cap: string, title: string, run: () => void): Command {
-  return { keys, caps: [cap], title, tool: title, run, repeats: true };
 }
 
 function corner(from: Corner, perPixel: number): Drag {

@@ -9,13 +9,12 @@ import { viewed, type Drag, type Point, type Stretch } from "../gestures";
 import { marksOf, taskOf } from "../label";
 import { say } from "../say";
 import * as work from "../work";
-import { deselect, markCommands, relabelOrBrush } from "./marks";
+import { deselect, markCommands, relabelOrBrush, zoomCommands } from "./marks";
 
 /** Two readers mean the same segment when they share this much of what either says. */
 const ALIKE_OVERLAP = 0.5;
 /** Two readers mean the same point this near each other, as a share of the longer of their labels. */
 const ALIKE_POINTS = 0.01;
-const ZOOM_STEP = 1.4;
 /** The nearest view, in samples. */
 const SEEN_SAMPLES_MIN = 8;
 const LONG_STEP = 10;
@@ -104,15 +103,7 @@ export const segments: Kind = {
     arrow("arrowright", ["→"], "", 1),
     arrow("shift+arrowleft", ["Shift", "← →"], "… by ten pixels", -LONG_STEP),
     arrow("shift+arrowright", ["Shift", "→"], "", LONG_STEP),
-    zoomKey("+", "+", "Zoom in", () => zoom(ZOOM_STEP)),
-    zoomKey("-", "−", "Zoom out", () => zoom(1 / ZOOM_STEP)),
-    { ...zoomKey("home", "Home", "The whole recording", resetZoom), tool: "Fit", enabled: () => seenAt.value !== null },
-    {
-      ...zoomKey("0", "0", "The whole recording, too", resetZoom),
-      tool: "",
-      // The tenth class has the digit where there is one.
-      available: () => (deck.project.value?.classes.length ?? 0) < 10,
-    },
+    ...zoomCommands("The whole recording", zoom, resetZoom, () => seenAt.value !== null),
   ],
 };
 
@@ -323,10 +314,6 @@ function look(factor: number, around: number, by: number): void {
 
 function resetZoom(): void {
   seenAt.value = null;
-}
-
-function zoomKey(key: string, cap: string, title: string, run: () => void): Command {
-  return { keys: [key], caps: [cap], title, tool: title, run, repeats: true };
 }
 
 function perPixel(): number {

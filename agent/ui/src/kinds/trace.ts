@@ -11,6 +11,10 @@ const DIGITS = 12;
 const FULL_CIRCLE = 2 * Math.PI;
 /** With fewer samples a pixel than this, the samples themselves are joined. */
 const DENSE = 2;
+/** Samples of which the lowest and the highest are known beforehand. */
+const BLOCK = 16;
+/** With more samples a pixel than this, whole blocks are drawn: a peak is at most a quarter of a pixel off. */
+const COARSE = 4 * BLOCK;
 
 export interface Look {
   width: number;
@@ -41,15 +45,31 @@ export function drawTraces(canvas: HTMLCanvasElement, series: Series, seen: Stre
   });
 }
 
-/** The lowest and highest value of samples `from` up to `to`; null where there are none. */
-export function lowHigh(values: Float32Array, from: number, to: number): [number, number] | null {
+/** The lowest and the highest values of a recording, sample by sample or block by block. */
+export interface Bounds {
+  lows: Float32Array;
+  highs: Float32Array;
+}
+
+/** The lowest and highest value of each block of samples; NaN for one that is a gap. */
+export function blocksOf(values: Float32Array): Bounds {
+  const count = Math.ceil(values.length / BLOCK);
+  const [lows, highs] = [new Float32Array(count), new Float32Array(count)];
+  for (let block = 0; block < count; block += 1) {
+    const range = lowHigh({ lows: values, highs: values }, block * BLOCK, (block + 1) * BLOCK);
+    [lows[block], highs[block]] = range ?? [Number.NaN, Number.NaN];
+  }
+  return { lows, highs };
+}
+
+/** The lowest and highest value from one place up to another; null where there are none. */
+export function lowHigh({ lows, highs }: Bounds, from: number, to: number): [number, number] | null {
   let low = Number.POSITIVE_INFINITY;
   let high = Number.NEGATIVE_INFINITY;
-  for (let at = Math.max(0, from); at < to && at < values.length; at += 1) {
-    const value = values[at]!;
+  for (let at = Math.max(0, from); at < to && at < lows.length; at += 1) {
     // NaN compares as false: a gap changes neither.
-    if (value < low) low = value;
-    if (value > high) high = value;
+    if (lows[at]! < low) low = lows[at]!;
+    if (highs[at]! > high) high = highs[at]!;
   }
   return low <= high ? [low, high] : null;
 }
@@ -73,7 +93,7 @@ interface Lane {
 }
 
 function drawTrace(pen: CanvasRenderingContext2D, channel: Channel, series: Series, seen: Stretch, lane: Lane): void {
-  const { values, range } = channel;
+  const { values, blocks, range } = channel;
   // The range of the whole channel: zooming does not change its scale.
   if (range === null) return;
   const [low, high] = range;
@@ -83,13 +103,14 @@ function drawTrace(pen: CanvasRenderingContext2D, channel: Channel, series: Seri
   const perPixel = (seen.to - seen.from) / series.step / lane.width;
   pen.beginPath();
   if (perPixel < DENSE) joinSamples(pen, values, first, perPixel, lane.width, y);
-  else spanPixels(pen, values, first, perPixel, lane.width, y);
+  else if (perPixel < COARSE) spanPixels(pen, { lows: values, highs: values }, first, perPixel, lane.width, y);
+  else spanPixels(pen, blocks, first / BLOCK, perPixel / BLOCK, lane.width, y);
   pen.stroke();
 }
 
 function spanPixels(
   pen: CanvasRenderingContext2D,
-  values: Float32Array,
+  bounds: Bounds,
   first: number,
   perPixel: number,
   width: number,
@@ -98,7 +119,7 @@ function spanPixels(
   for (let pixel = 0; pixel < width; pixel += 1) {
     // One sample of the next pixel, too: the trace has no holes.
     const from = Math.floor(first + pixel * perPixel);
-    const range = lowHigh(values, from, Math.floor(first + (pixel + 1) * perPixel) + 1);
+    const range = lowHigh(bounds, from, Math.floor(first + (pixel + 1) * perPixel) + 1);
     if (range === null) continue;
     pen.moveTo(pixel + 0.5, y(range[0]) + 0.5);
     pen.lineTo(pixel + 0.5, y(range[1]) - 0.5);
