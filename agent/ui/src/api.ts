@@ -1,7 +1,6 @@
 // Requests to the agent that served this page. Nothing else is ever asked for anything.
 
 import type { Annotation, Card, Me, Project } from "./contract";
-import type { LabelErrors, Next, Report } from "./quality/contract";
 
 const TIMEOUT_MS = 10_000;
 /** Images and series are larger than everything else. */
@@ -69,31 +68,8 @@ export class Api {
     await this.request("DELETE", `/api/annotations/${encodeURIComponent(key)}`);
   }
 
-  async quality(project: string): Promise<Report> {
-    return (await this.request("GET", qualityPath(project))).json();
-  }
-
-  async labelErrors(project: string): Promise<LabelErrors> {
-    return (await this.request("GET", `${qualityPath(project)}/label-errors`)).json();
-  }
-
-  async labelNext(project: string): Promise<Next> {
-    return (await this.request("GET", `${qualityPath(project)}/next`)).json();
-  }
-
-  /** Leases one item, wherever it waits. */
-  async lease(item: string): Promise<Card> {
-    return (await this.request("POST", `/api/items/${encodeURIComponent(item)}/lease`)).json();
-  }
-
-  /** Sends an item to the experts; the key takes that back. Null when it waited for one already. */
-  async requeue(item: string): Promise<string | null> {
-    const response = await this.request("POST", `/api/items/${encodeURIComponent(item)}/requeue`);
-    const { key }: { key: string | null } = await response.json();
-    return key;
-  }
-
-  private async request(
+  /** Any request, in the person's name. */
+  async request(
     method: string,
     path: string,
     body?: unknown,
@@ -118,10 +94,6 @@ export class Api {
     if (!response.ok) throw await refusal(response);
     return response;
   }
-}
-
-function qualityPath(project: string): string {
-  return `/api/projects/${encodeURIComponent(project)}/quality`;
 }
 
 async function refusal(response: Response): Promise<Refused> {

@@ -4,7 +4,6 @@ import { render } from "preact";
 import * as assets from "./assets";
 import * as deck from "./deck";
 import { onKey } from "./keys";
-import * as quality from "./quality/state";
 import * as review from "./review";
 import { session, start } from "./session";
 import { seesQuality, show } from "./view";
@@ -26,7 +25,6 @@ start({
     deck.forget();
     assets.forget();
     review.forget();
-    quality.forget();
   },
   settled: review.settled,
 });

@@ -174,6 +174,21 @@ describe("quality view", { skip }, () => {
     { token: "sam-token" },
   );
 
+  check("whoever signs in after a lead sees none of what the lead saw", async ({ agent, page }) => {
+    await atQuality(page);
+    await page.getByRole("heading", { name: /wrong/ }).waitFor();
+    agent.quality.report.labeled = 7;
+    await page.getByRole("button", { name: "Sign out" }).click();
+    await page.evaluate(() => {
+      window.seen = [];
+      new MutationObserver(() => window.seen.push(document.body.innerText)).observe(document.body, { childList: true, subtree: true });
+    });
+    await signIn(page, "sam-token");
+    await page.getByText("7 labeled items").waitFor();
+    const seen = await page.evaluate(() => window.seen.join("\n"));
+    assert.doesNotMatch(seen, /wrong|612 labeled/);
+  });
+
   check(
     "an annotator is offered nothing of it",
     async ({ page }) => {

@@ -6,6 +6,7 @@ import * as deck from "../deck";
 import { announcement } from "../say";
 import { expire, session } from "../session";
 import { show, view } from "../view";
+import type { Card } from "../contract";
 import type { LabelErrors, Next, Report } from "./contract";
 
 /** The agent keeps a report for half a minute. */
@@ -30,7 +31,7 @@ export const sentBack = signal(new Map<string, string | null>());
 /** Why an item could not be had, by item. */
 export const problems = signal(new Map<string, string>());
 
-export function forget(): void {
+function forget(): void {
   batch(() => {
     quality.value = null;
     loading.value = { at: "loading" };
@@ -39,16 +40,18 @@ export function forget(): void {
   });
 }
 
-export async function load(): Promise<void> {
+async function load(): Promise<void> {
   const state = session.value;
   const project = deck.project.value?.name;
   if (state.at !== "signed-in" || project === undefined) return;
   const { api, me } = state;
+  const figures = async <T>(list: string): Promise<T> =>
+    (await api.request("GET", `/api/projects/${encodeURIComponent(project)}/quality${list}`)).json();
   try {
-    const report = await api.quality(project);
+    const report = await figures<Report>("");
     const lists = me.role === "lead";
     const [errors, next] = lists
-      ? await Promise.all([api.labelErrors(project), api.labelNext(project)])
+      ? await Promise.all([figures<LabelErrors>("/label-errors"), figures<Next>("/next")])
       : [null, null];
     if (!isCurrent(api, project)) return;
     batch(() => {
@@ -76,15 +79,16 @@ function failed(error: unknown): void {
 /** Takes an item to the review table. */
 export function review(item: string): Promise<void> {
   return act(item, async (api) => {
-    deck.place(await api.lease(item));
+    const card: Card = await (await api.request("POST", `${pathOf(item)}/lease`)).json();
+    deck.place(card);
     show("review");
   });
 }
 
-/** Sends an item to the experts. */
+/** Sends an item to the experts; the key takes that back. It is null when the item waited for one already. */
 export function sendBack(item: string): Promise<void> {
   return act(item, async (api) => {
-    const key = await api.requeue(item);
+    const { key }: { key: string | null } = await (await api.request("POST", `${pathOf(item)}/requeue`)).json();
     sentBack.value = new Map(sentBack.value).set(item, key);
     announcement.value = "Sent to the experts.";
   });
@@ -99,6 +103,10 @@ export function takeBack(item: string): Promise<void> {
     sentBack.value = rest;
     announcement.value = "Taken back.";
   });
+}
+
+function pathOf(item: string): string {
+  return `/api/items/${encodeURIComponent(item)}`;
 }
 
 async function act(item: string, run: (api: Api) => Promise<void>): Promise<void> {
@@ -116,14 +124,16 @@ async function act(item: string, run: (api: Api) => Promise<void>): Promise<void
   }
 }
 
-// Fresh when the view is opened or the project changes; the last figures stay while new ones come.
-let shownProject: string | undefined;
+// Fresh when the view is opened; the last figures stay while new ones come, unless they are of another
+// project or for another person.
+let shownFor: string | undefined;
 effect(() => {
-  const project = deck.project.value?.name;
-  if (view.value !== "quality" || session.value.at !== "signed-in") return;
-  if (project !== shownProject) forget();
-  shownProject = project;
-  void load();
+  const state = session.value;
+  const person = "me" in state ? `${state.me.site}/${state.me.name}` : "nobody";
+  const wanted = `${person}/${deck.project.value?.name}`;
+  if (wanted !== shownFor) forget();
+  shownFor = wanted;
+  if (view.value === "quality" && state.at === "signed-in") void load();
 });
 setInterval(() => {
   if (view.value === "quality" && !document.hidden) void load();
