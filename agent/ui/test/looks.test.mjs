@@ -31,6 +31,7 @@ for (const kind of ["classes", "spans", "regions", "segments", "preference"]) {
       ["desktop-light", {}],
       ["desktop-dark", { colorScheme: "dark" }],
       ["tablet-light", TABLET],
+      ["forced-colours", { forcedColors: "active" }],
     ]) {
       check(
         `axe finds nothing, and nothing is wider than the screen (${name})`,

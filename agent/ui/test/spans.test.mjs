@@ -246,6 +246,8 @@ describeKind("spans", (check) => {
           .map(({ style }) => style.textDecorationStyle),
       );
       assert.equal(new Set(lines).size, 3);
+      // And the browser does not paint all of them in the colours of a selection.
+      assert.equal(await page.locator(".passage").evaluate((text) => getComputedStyle(text).forcedColorAdjust), "none");
       await picture(page, "spans-forced-colours");
     },
     { options: { forcedColors: "active" } },
