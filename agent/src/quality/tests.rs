@@ -305,9 +305,8 @@ fn what_acceptance_has_earned_stands_beside_what_it_must() {
     assert_eq!(report(Some(&assumed))["mode"], "assumed");
     assert_eq!(report(Some(&assumed))["demands"], Value::Null);
 
-    let mut row = scratch.store.read("test", |tx| tx.project(&project.name)).unwrap().unwrap();
+    let row = scratch.store.read("test", |tx| tx.project(&project.name)).unwrap().unwrap();
     let bundle = Fixed([7; 32]);
-    row.bundle = Some(bundle);
     let off = ClassRow { threshold: Some(950), off_at: Some(9), audited: 500, ..ClassRow::new(1) };
     let put = |tx: &Tx<'_>| {
         tx.use_bundle(row.project, &bundle)?;

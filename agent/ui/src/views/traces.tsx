@@ -239,5 +239,5 @@ function xOf(time: number, { from, to }: Stretch, width: number): number {
 }
 
 function rangeText(range: [number, number] | null): string {
-  return range === null ? "no values" : range.map((value) => Number(value.toPrecision(3))).join(" … ");
+  return range === null ? "no values" : range.map((value) => String(Number(value.toPrecision(3))).replace("-", "−")).join(" … ");
 }
