@@ -22,7 +22,9 @@ step "documentation"
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --release --workspace --no-deps --document-private-items
 
 step "pages"
-# The pages are tested in a real browser; without one those tests say that they were skipped.
+# The pages are tested in a real browser; without one those tests say that they were skipped. The review
+# page is also tested in front of the real programs.
+cargo build --locked --release -p insitu-agent -p insitu-coordinator
 if ! command -v chromium >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
     apt-get update -q && apt-get install -qy --no-install-recommends chromium || true
 fi

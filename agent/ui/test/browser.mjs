@@ -27,8 +27,9 @@ export function launch() {
 }
 
 /** Opens a page that remembers every complaint, and every request to anybody but `address`. */
-export async function openPage(browser, address, options = {}) {
+export async function openPage(browser, address, options = {}, prepare = async () => {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  await prepare(context);
   const page = await context.newPage();
   const complaints = [];
   page.on("console", (message) => {

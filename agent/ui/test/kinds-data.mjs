@@ -133,7 +133,7 @@ function picture(name, title, item) {
 }
 
 /** Two leads of heartbeats with one early beat, some noise and a gap. */
-function recording(samples) {
+export function recording(samples) {
   const step = 60 / samples;
   const beat = (time, lead) => {
     const phase = (time % 0.85) / 0.85;
@@ -154,7 +154,7 @@ function recording(samples) {
 }
 
 /** A picture of cells as PNG, without any library. */
-function smear(width, height) {
+export function smear(width, height) {
   const cells = [[0.46, 0.44, 60, 1]];
   for (let at = 0; at < 26; at += 1) cells.push([((at * 67) % 100) / 100, ((at * 41 + 13) % 100) / 100, 30 + (at % 4) * 3, 0]);
   const rows = Buffer.alloc(height * (1 + width * 3));
