@@ -1,5 +1,7 @@
 // When something is done: a decision's next card is painted first, everything else can wait for it.
 
+/** A frame is handed over to the screen in this time. */
+const SHOWN_MS = 10;
 /** A hidden tab paints nothing: then it is done after this. */
 const UNPAINTED_MS = 100;
 
@@ -10,7 +12,7 @@ export function afterPaint(run: () => void): void {
     if (!done) run();
     done = true;
   };
-  requestAnimationFrame(() => setTimeout(once));
+  requestAnimationFrame(() => setTimeout(once, SHOWN_MS));
   setTimeout(once, UNPAINTED_MS);
 }
 
