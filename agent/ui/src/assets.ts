@@ -4,6 +4,7 @@ import { effect, signal, type Signal } from "@preact/signals";
 import { Refused, type Api } from "./api";
 import type { Card, Reference, SeriesBody } from "./contract";
 import { cards } from "./deck";
+import { isFrameAwaited } from "./frame";
 import { blocksOf, lowHigh, type Bounds } from "./kinds/trace";
 
 /** Requests at a time; the card on the table is always first. */
@@ -86,11 +87,14 @@ function isOnTable(url: string): boolean {
 }
 
 /** Soon, when nothing else is to be done. */
-function idle(): Promise<unknown> {
-  return new Promise((resolve) => {
-    if ("requestIdleCallback" in window) requestIdleCallback(resolve, { timeout: IDLE_MS_MAX });
-    else setTimeout(resolve, AHEAD_MS);
-  });
+async function idle(): Promise<void> {
+  do {
+    await new Promise((resolve) => {
+      if ("requestIdleCallback" in window) requestIdleCallback(resolve, { timeout: IDLE_MS_MAX });
+      else setTimeout(resolve, AHEAD_MS);
+    });
+    // A browser is idle between a decision and the frame that shows the next card, too.
+  } while (isFrameAwaited());
 }
 
 function start(): void {
@@ -108,9 +112,13 @@ async function load(client: Api, url: string, kind: string): Promise<void> {
   let loaded: Asset;
   try {
     const response = await client.bytes(url);
-    // Reading a long recording takes a while: not while somebody decides on the item before it.
-    if (!isOnTable(url)) await idle();
-    loaded = kind === "image" ? await imageOf(response) : { at: "series", series: seriesOf(await response.json()) };
+    if (kind === "image") loaded = await imageOf(response);
+    else {
+      const text = await response.text();
+      // Reading a long recording takes a while: not while somebody decides on the item before it.
+      if (!isOnTable(url)) await idle();
+      loaded = { at: "series", series: seriesOf(JSON.parse(text)) };
+    }
   } catch (error) {
     loaded = { at: "failed", message: error instanceof Refused ? error.message : "it could not be read" };
   }
