@@ -1,6 +1,7 @@
 //! `agent.toml`: what the site decides. Unknown keys are refused; every limit has a default.
 
 mod acceptance;
+mod api;
 mod label_studio;
 mod policy;
 mod polite;
@@ -15,6 +16,7 @@ use insitu_protocol::ids::{ProjectName, SiteName};
 use serde::Deserialize;
 
 pub use acceptance::Acceptance;
+pub use api::{Api, SignInTimes, TlsFiles};
 pub use label_studio::LabelStudio;
 pub use policy::{
     ApproveCampaigns, ApproveModels, COLLUDERS_SITES_MIN, Limits, NOISY_SITES_MIN, Peers, Policy,
@@ -74,15 +76,6 @@ pub struct Config {
 pub struct Coordinator {
     /// `HOST:PORT`. Without it the agent works alone: nothing leaves, nothing arrives.
     pub address: Option<String>,
-}
-
-/// `[api]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Api {
-    /// Where the review page and the local API listen. Loopback, unless a proxy with TLS and
-    /// accounts stands in front.
-    pub listen: SocketAddr,
 }
 
 /// `[uplink]`
@@ -283,6 +276,28 @@ pub enum ConfigError {
         /// Highest allowed.
         max: f64,
     },
+    /// A time outside its range.
+    #[error("{key} = {got:?}, allowed is {min:?} to {max:?}")]
+    Time {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        got: Duration,
+        /// Shortest allowed.
+        min: Duration,
+        /// Longest allowed.
+        max: Duration,
+    },
+    /// An address that others reach, without TLS.
+    #[error(
+        "api.listen = {listen}: others reach this address, and passwords and items would pass them \
+         in clear; set api.tls = {{ certificate = \"server.pem\", key = \"server.key\" }}, or listen on \
+         127.0.0.1 behind a proxy of this machine that has TLS"
+    )]
+    Unprotected {
+        /// The address.
+        listen: SocketAddr,
+    },
     /// A duration of zero.
     #[error("{key} must be above zero")]
     Zero {
@@ -301,6 +316,7 @@ impl Config {
             .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         config.data = folder.join(&config.data);
+        config.api.resolve(folder);
         config.ledger.witness = config.ledger.witness.map(|witness| folder.join(witness));
         config.inference.library = config.inference.library.map(|library| folder.join(library));
         for source in &mut config.projects {
@@ -374,14 +390,9 @@ impl Config {
         if self.statistics.every.is_some_and(|every| every.is_zero()) {
             return Err(ConfigError::Zero { key: "statistics.every" });
         }
+        self.api.check()?;
         self.polite.check()?;
         self.policy.check()
-    }
-}
-
-impl Default for Api {
-    fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 7080)) }
     }
 }
 

@@ -3,13 +3,14 @@
 //! The modules stand in the order in which data meets them, and each uses only those before it:
 //!
 //! ```text
-//! config → store → item → label → source → redact → prelabel → route → review → acceptance
-//!   → quality → export → edge → label_studio → tally → learn → release → outbox → session
-//!   → uplink → downlink → polite → pipeline → retention → status → plan → audit → run → cli
+//! config → store → item → label → source → redact → prelabel → route → account → review
+//!   → acceptance → quality → export → edge → label_studio → tally → learn → release → outbox
+//!   → session → uplink → downlink → polite → pipeline → retention → status → plan → audit → run
+//!   → cli
 //! ```
 //!
 //! - [`source`] reads the site's files into sealed rows of the [`store`]; [`redact`], [`prelabel`]
-//!   and [`route`] bring them to people, who work in [`review`].
+//!   and [`route`] bring them to people, who sign in by their [`account`] and work in [`review`].
 //! - [`label`] is what a person or a model says about an item, in the kind that the project asks for.
 //! - [`acceptance`] says which prelabels people need not see any more.
 //! - [`quality`] shows the site's lead how good the labels are and what to look at next; [`export`] writes the
@@ -25,6 +26,7 @@
 //! [`tally::Tally`] → [`release::Release`]. The outbox takes only the last.
 
 pub mod acceptance;
+pub mod account;
 pub mod audit;
 pub mod cli;
 pub mod config;

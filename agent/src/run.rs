@@ -16,6 +16,7 @@ use insitu_daemon::files::{self, FileError, Lock};
 use insitu_daemon::http::{self, Health, HttpOptions};
 use insitu_daemon::shutdown::Shutdown;
 use insitu_daemon::telemetry::Metrics;
+use insitu_daemon::tls::{Tls, TlsError};
 use insitu_models::sign::PublicKey;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::facts::{DeviceFacts, EngineKind};
@@ -23,7 +24,8 @@ use quinn::Endpoint;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::config::{Config, ConfigError, Limits};
+use crate::account::Accounts;
+use crate::config::{Config, ConfigError, Limits, TlsFiles};
 use crate::downlink::Judge;
 use crate::edge;
 use crate::label_studio::{self, Studio, StudioError};
@@ -33,6 +35,7 @@ use crate::prelabel::trial::Trial;
 use crate::prelabel::{self, Shelf};
 use crate::quality;
 use crate::retention;
+use crate::review::Doors;
 use crate::review::http::{Desk, router};
 use crate::status::Status;
 use crate::store::meta::Live;
@@ -96,6 +99,9 @@ pub enum OpenError {
         /// The file.
         path: PathBuf,
     },
+    /// The local API's certificate.
+    #[error("[api.tls] is not usable")]
+    Tls(#[from] TlsError),
     /// A Label Studio's secret.
     #[error("a Label Studio cannot be served")]
     Studio(#[from] StudioError),
@@ -150,6 +156,7 @@ impl Agent {
     pub fn check(&self) -> Result<(), OpenError> {
         self.membership.credentials()?;
         self.judge()?;
+        self.tls()?;
         Studio::open_all(&self.config.projects)?;
         let shelf = Shelf::new(&self.config.data);
         for project in self.store.read("projects", |tx| tx.projects())? {
@@ -171,11 +178,13 @@ impl Agent {
     /// # Errors
     /// [`RunError`].
     pub async fn run(self, transport: Transport, shutdown: Shutdown) -> Result<(), RunError> {
-        let judge = self.judge()?;
+        let (judge, tls) = (self.judge()?, self.tls()?);
+        let doors = Doors { accounts: Accounts::new(self.config.api.sign_in), secure: tls.is_some() };
         let studios = Studio::open_all(&self.config.projects).map_err(OpenError::Studio)?;
         let shared = Arc::new(Shared {
             live: Mutex::new(Live::default()),
             started: Instant::now(),
+            doors: Arc::new(doors),
             agent: self,
         });
         // What an earlier daemon said of itself is not true of this one.
@@ -186,7 +195,8 @@ impl Agent {
         if let Some(listener) = transport.listener {
             let desk = shared.desk();
             let sources = shared.agent.config.projects.iter().cloned().collect();
-            let mut options = HttpOptions::default();
+            let hosts = shared.agent.config.api.hosts.clone();
+            let mut options = HttpOptions { hosts, tls, ..HttpOptions::default() };
             let mut app = router(desk.clone())
                 .merge(edge::http::router(desk.clone(), sources))
                 .merge(quality::http::router(desk.clone(), shared.agent.config.acceptances()));
@@ -230,6 +240,11 @@ impl Agent {
         outcome
     }
 
+    fn tls(&self) -> Result<Option<Arc<Tls>>, OpenError> {
+        let open = |files: &TlsFiles| Tls::open(&files.certificate, &files.key).map(Arc::new);
+        Ok(self.config.api.tls.as_ref().map(open).transpose()?)
+    }
+
     fn judge(&self) -> Result<Judge, OpenError> {
         let path = self.membership.bundle_key_file();
         let bundle_key = if path.exists() {
@@ -248,6 +263,7 @@ struct Shared {
     agent: Agent,
     live: Mutex<Live>,
     started: Instant,
+    doors: Arc<Doors>,
 }
 
 impl Shared {
@@ -272,6 +288,7 @@ impl Shared {
             clock: Arc::clone(&agent.clock),
             site,
             status: Arc::new(status),
+            doors: Arc::clone(&self.doors),
         }
     }
 
@@ -359,7 +376,10 @@ async fn work(shared: Arc<Shared>, worker: Worker, shutdown: Shutdown) -> Result
 async fn sweep(shared: Arc<Shared>, shutdown: Shutdown) -> Result<(), RunError> {
     while shutdown.sleep(SWEEP).await {
         let now = shared.agent.clock.now().as_second();
-        if let Err(error) = retention::sweep(&shared.agent.store, now) {
+        let store = &shared.agent.store;
+        let swept = retention::sweep(store, now)
+            .and_then(|_| shared.doors.accounts.sweep(store, now));
+        if let Err(error) = swept {
             tracing::warn!(error = explain(&error), "cannot sweep the store");
         }
     }

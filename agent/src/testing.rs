@@ -13,10 +13,12 @@ use insitu_protocol::release::Release;
 use serde_json::Value as Json;
 use tokio::task::JoinSet;
 
-use crate::config::{ApproveCampaigns, Limits, Policy};
+use crate::account::Accounts;
+use crate::config::{ApproveCampaigns, Limits, Policy, SignInTimes};
 use crate::downlink::Judge;
 use crate::item::{CleanItem, RawItem, Value};
 use crate::prelabel::Prelabel;
+use crate::review::Doors;
 use crate::review::http::Desk;
 use crate::route::{self, Accepts};
 use crate::store::items::{Addition, Stage};
@@ -163,6 +165,7 @@ pub(crate) fn desk(store: Arc<Store>) -> Desk {
         clock: Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH)),
         site: "cleveland".to_owned(),
         status: Arc::new(|| Ok(Json::Null)),
+        doors: Arc::new(Doors { accounts: Accounts::new(SignInTimes::default()), secure: false }),
     }
 }
 

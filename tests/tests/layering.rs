@@ -19,6 +19,7 @@ const AGENT: &[&str] = &[
     "redact",
     "prelabel",
     "route",
+    "account",
     "review",
     "acceptance",
     "quality",

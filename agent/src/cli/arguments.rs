@@ -40,7 +40,7 @@ A site's first day:
   insitu-agent init --dir /etc/insitu --site cleveland
   insitu-agent --config /etc/insitu/agent.toml enroll --coordinator insitu.example.org:7443 \\
       --token-file token
-  insitu-agent --config /etc/insitu/agent.toml person add ada --role annotator --token-file ada.token
+  insitu-agent --config /etc/insitu/agent.toml person add ada --role annotator --password
   insitu-agent --config /etc/insitu/agent.toml run
 
 Exit codes: 0 done; 1 a check failed or a request was refused; 2 usage; 70 runtime; 78 configuration.";
@@ -225,8 +225,14 @@ pub(super) struct PrelabelArguments {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PersonCommand {
-    /// Add a person, and write their token to a file that only its owner can read
+    /// Add a person, with a token in a file that only its owner can read, a password, or both
     Add(super::person::AddArguments),
+    /// Give a person a new password; it is asked for, or read from a file
+    Password(super::person::PasswordArguments),
+    /// Give a person another role, and sign them out everywhere
+    Role(super::person::RoleArguments),
+    /// End a person's time: they are signed out, and neither token nor password opens anything
+    Remove(super::person::RemoveArguments),
     /// List the people
     List(Json),
 }

@@ -122,6 +122,7 @@ impl From<OpenError> for Failure {
             | OpenError::Credentials(_)
             | OpenError::BundleKey { .. }
             | OpenError::Studio(_)
+            | OpenError::Tls(_)
             | OpenError::Model { .. } => Self::configuration(&error),
         }
     }

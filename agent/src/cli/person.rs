@@ -1,17 +1,19 @@
-//! `person`: who labels, until when, and the tokens by which they are known.
+//! `person`: who labels, until when, and the passwords and tokens by which they are known.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use insitu_daemon::exit;
+use insitu_daemon::{exit, files};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::arguments::PersonCommand;
 use super::{Context, Failure, Outcome, print_json, table};
+use crate::account::{self, AccountError};
 use crate::review::{PersonError, add_person};
 use crate::store::labels::{Person, Role, Terms};
 
@@ -22,15 +24,44 @@ pub(super) struct AddArguments {
     /// What the person may do
     #[arg(long)]
     role: RoleName,
-    /// A new file
+    /// A new file for a token
+    #[arg(long, required_unless_present_any = ["password", "password_file"])]
+    token_file: Option<PathBuf>,
+    /// Ask for a password at the terminal
+    #[arg(long, conflicts_with = "password_file")]
+    password: bool,
+    /// A file with a password on its one line, closed to others
     #[arg(long)]
-    token_file: PathBuf,
-    /// Last day on which the token is valid, such as 2027-03-31; in UTC
+    password_file: Option<PathBuf>,
+    /// Last day on which the person may sign in, such as 2027-03-31; in UTC
     #[arg(long, value_name = "DATE")]
     until: Option<Date>,
     /// Last day on which an expert, or a lead, decides; from then on they read as annotators do
     #[arg(long, value_name = "DATE")]
     expert_until: Option<Date>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PasswordArguments {
+    /// Whose
+    name: String,
+    /// A file with the password on its one line, closed to others; else it is asked for
+    #[arg(long)]
+    password_file: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RoleArguments {
+    /// Whose
+    name: String,
+    /// What the person may do from now on
+    role: RoleName,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RemoveArguments {
+    /// Who; what they said stays under their name
+    name: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -43,29 +74,77 @@ pub(super) enum RoleName {
     Lead,
     /// Guards the subjects' privacy; does not label
     Steward,
+    /// Manages people; sees nothing of items
+    Admin,
     /// A program at the site that sends items and its users' corrections to /v1
     Application,
 }
 
-pub(super) fn person(context: &Context, command: &PersonCommand) -> Outcome {
-    match command {
-        PersonCommand::Add(arguments) => add(context, arguments),
-        PersonCommand::List(format) => list(context, format.json),
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Annotator => Self::Annotator,
+            RoleName::Expert => Self::Expert,
+            RoleName::Lead => Self::Lead,
+            RoleName::Steward => Self::Steward,
+            RoleName::Admin => Self::Admin,
+            RoleName::Application => Self::Application,
+        }
     }
 }
 
-fn add(context: &Context, arguments: &AddArguments) -> Outcome {
-    let AddArguments { name, role, token_file, until, expert_until } = arguments;
-    let role = match role {
-        RoleName::Annotator => Role::Annotator,
-        RoleName::Expert => Role::Expert,
-        RoleName::Lead => Role::Lead,
-        RoleName::Steward => Role::Steward,
-        RoleName::Application => Role::Application,
+impl From<AccountError> for Failure {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Store(_) | AccountError::Randomness | AccountError::Hash => {
+                Self::runtime(&error)
+            }
+            _ => Self::refused(&error),
+        }
+    }
+}
+
+pub(super) fn person(context: &Context, command: &PersonCommand) -> Outcome {
+    let (store, now) = (&context.store, context.now());
+    let done = match command {
+        PersonCommand::Add(arguments) => return add(context, arguments),
+        PersonCommand::List(format) => return list(context, format.json),
+        PersonCommand::Password(PasswordArguments { name, password_file }) => {
+            let known = store.read("person", |tx| tx.person_named(name))?;
+            known.ok_or_else(|| AccountError::Unknown { name: name.clone() })?;
+            let password = new_password(password_file.as_deref())?;
+            account::set_password(store, name, &password, now)?;
+            format!("{name} has a new password, and is signed out everywhere")
+        }
+        PersonCommand::Role(RoleArguments { name, role }) => {
+            let role = Role::from(*role);
+            account::set_role(store, name, role)?;
+            format!("{name} is {} from now on, and signed out everywhere", role.name())
+        }
+        PersonCommand::Remove(RemoveArguments { name }) => {
+            account::remove(store, name, now)?;
+            format!("{name} is signed out, and can sign in no more")
+        }
     };
+    writeln!(io::stdout(), "{done}")?;
+    Ok(exit::DONE)
+}
+
+fn add(context: &Context, arguments: &AddArguments) -> Outcome {
+    let AddArguments { name, role, token_file, password, password_file, until, expert_until } =
+        arguments;
+    let role = Role::from(*role);
     let end = |day: &Option<Date>| day.map(end_of).transpose();
     let terms = Terms { until: end(until)?, expert_until: end(expert_until)? };
-    let added = add_person(&context.store, name, role, terms, token_file, context.now());
+    // Before anything is stored: a person who can never sign in would only take the name.
+    let password = (*password || password_file.is_some())
+        .then(|| new_password(password_file.as_deref()))
+        .transpose()?;
+    if let Some(password) = &password {
+        account::check_new(role, password)?;
+    }
+    let now = context.now();
+    let added = add_person(&context.store, name, role, terms, token_file.as_deref(), now);
     added.map_err(|error| match error {
         PersonError::Store(_) | PersonError::Randomness => Failure::runtime(&error),
         PersonError::Taken { .. }
@@ -74,9 +153,38 @@ fn add(context: &Context, arguments: &AddArguments) -> Outcome {
         | PersonError::NotExpert { .. }
         | PersonError::File(_) => Failure::refused(&error),
     })?;
-    let file = token_file.display();
-    writeln!(io::stdout(), "added {name}, {}; the token is in {file}", role.name())?;
+    let mut told = format!("added {name}, {}", role.name());
+    if let Some(password) = password {
+        account::set_password(&context.store, name, &password, now)?;
+        told += "; signs in with the password";
+    }
+    if let Some(file) = token_file {
+        told += &format!("; the token is in {}", file.display());
+    }
+    writeln!(io::stdout(), "{told}")?;
     Ok(exit::DONE)
+}
+
+/// A password from a file, or typed twice at the terminal, where nobody sees it.
+fn new_password(file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
+    if let Some(file) = file {
+        let bytes = files::read_secret(file).map_err(|error| Failure::refused(&error))?;
+        let text = std::str::from_utf8(&bytes).ok();
+        let text = text.map(|text| text.strip_suffix('\n').unwrap_or(text));
+        let text = text.map(|text| text.strip_suffix('\r').unwrap_or(text));
+        let line = text.filter(|text| !text.contains(['\n', '\r']));
+        let line = line.ok_or_else(|| {
+            let text = format!("{}: not one line of text", file.display());
+            Failure::text(exit::REFUSED, text)
+        })?;
+        return Ok(Zeroizing::new(line.to_owned()));
+    }
+    let ask = |prompt: &str| rpassword::prompt_password(prompt).map(Zeroizing::new);
+    let password = ask("New password: ")?;
+    if password != ask("The same again: ")? {
+        return Err(Failure::text(exit::REFUSED, "these were two different passwords"));
+    }
+    Ok(password)
 }
 
 /// The moment at which a day is over, Unix seconds.
@@ -86,8 +194,11 @@ fn end_of(day: Date) -> Result<i64, Failure> {
 }
 
 fn list(context: &Context, json: bool) -> Outcome {
-    let people = context.store.read("people", |tx| tx.people())?;
+    let (people, accounts) = context.store.read("people", |tx| {
+        Ok::<_, crate::store::StoreError>((tx.people()?, tx.with_passwords()?))
+    })?;
     let now = context.now();
+    let has_password = |person: &Person| accounts.contains(&person.person);
     let date = |end: Option<i64>| end.and_then(|end| Timestamp::from_second(end).ok());
     if json {
         let listed: Vec<_> = people
@@ -95,6 +206,7 @@ fn list(context: &Context, json: bool) -> Outcome {
             .map(|person| {
                 json!({
                     "name": person.name, "role": person.role.name(),
+                    "password": has_password(person),
                     "until": date(person.terms.until),
                     "expert_until": date(person.terms.expert_until),
                     "ended": person.ended(now).is_some(),
@@ -106,11 +218,13 @@ fn list(context: &Context, json: bool) -> Outcome {
     }
     let shown = |end| date(end).map_or_else(String::new, |end| end.to_string());
     let row = |person: Person| {
+        let password = if has_password(&person) { "yes" } else { "" }.to_owned();
         let Terms { until, expert_until } = person.terms;
-        vec![person.name, person.role.name().to_owned(), shown(until), shown(expert_until)]
+        let role = person.role.name().to_owned();
+        vec![person.name, role, password, shown(until), shown(expert_until)]
     };
     let rows: Vec<Vec<String>> = people.into_iter().map(row).collect();
-    table::print(&["name", "role", "until", "expert until"], &rows)?;
+    table::print(&["name", "role", "password", "until", "expert until"], &rows)?;
     Ok(exit::DONE)
 }
 

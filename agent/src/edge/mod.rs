@@ -19,7 +19,7 @@ use crate::review::{Annotation, Decision, KEY_BYTES_MAX, ReviewError, annotate_u
 use crate::route::label_of_record;
 use crate::source::{self, ImportError, Report};
 use crate::store::items::{ItemRow, Stage};
-use crate::store::labels::Role;
+use crate::store::labels::{Action, Role};
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError, Tx};
 
@@ -351,7 +351,7 @@ fn decode(bytes: &[u8]) -> Result<Body, StoreError> {
 
 /// Whether the role may use this.
 pub(crate) fn serves(role: Role) -> bool {
-    role == Role::Application
+    role.may(Action::SendItems)
 }
 
 #[cfg(test)]

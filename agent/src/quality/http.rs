@@ -14,7 +14,7 @@ use super::{Report, Reports};
 use crate::config::Acceptance;
 use crate::review::http::{Caller, Desk, Failure, project_name};
 use crate::store::StoreError;
-use crate::store::labels::{Person, Role};
+use crate::store::labels::{Action, Person};
 
 #[derive(Clone)]
 struct Board {
@@ -46,7 +46,7 @@ async fn quality(
     Caller(person): Caller,
     Path(project): Path<String>,
 ) -> Result<Json<Value>, Failure> {
-    allow(&person, &[Role::Lead, Role::Steward])?;
+    allow(&person, Action::SeeFigures)?;
     let report = report(&board, &project).await?;
     json_of(&*report)
 }
@@ -56,7 +56,7 @@ async fn label_errors(
     Caller(person): Caller,
     Path(project): Path<String>,
 ) -> Result<Json<Value>, Failure> {
-    allow(&person, &[Role::Lead])?;
+    allow(&person, Action::Lead)?;
     let report = report(&board, &project).await?;
     json_of(&report.label_errors)
 }
@@ -66,7 +66,7 @@ async fn next(
     Caller(person): Caller,
     Path(project): Path<String>,
 ) -> Result<Json<Value>, Failure> {
-    allow(&person, &[Role::Lead])?;
+    allow(&person, Action::Lead)?;
     let report = report(&board, &project).await?;
     json_of(&report.next)
 }
@@ -76,8 +76,8 @@ async fn report(board: &Board, project: &str) -> Result<Arc<Report>, Failure> {
     Ok(board.reports.of(&project, board.desk.clock.now().as_second()).await?)
 }
 
-fn allow(person: &Person, roles: &[Role]) -> Result<(), Failure> {
-    if roles.contains(&person.role) {
+fn allow(person: &Person, action: Action) -> Result<(), Failure> {
+    if person.role.may(action) {
         return Ok(());
     }
     Err(Failure {

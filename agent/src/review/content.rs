@@ -10,7 +10,7 @@ use super::ReviewError;
 use super::http::{Caller, Desk, Failure};
 use crate::item::{CleanItem, Coding, Series, Value, decode_values};
 use crate::store::items::Stage;
-use crate::store::labels::{Person, Role};
+use crate::store::labels::{Action, Person};
 use crate::store::{Store, StoreError};
 
 /// Opened by itself, content may do nothing: a file can be more than the image it begins as.
@@ -52,7 +52,7 @@ fn content(
         let row = tx.item_by_name(item)?.ok_or(ReviewError::UnknownItem)?;
         let lease = tx.lease(row.item)?;
         let holds = lease.is_some_and(|it| it.person == person.person && it.until > now);
-        let leads = person.role == Role::Lead && person.is_expert(now);
+        let leads = person.role.may(Action::Lead) && person.is_expert(now);
         if !holds && !leads {
             return Err(ReviewError::NotLeased);
         }

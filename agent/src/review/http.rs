@@ -1,14 +1,14 @@
 //! The local HTTP API and the review page.
 //!
-//! Everything under `/api` needs a person's bearer token. Errors are
+//! Everything under `/api` needs somebody who is signed in (see [`super::caller`]). Errors are
 //! `{"error": what, "hint": what to do}`.
 
 use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::rejection::{JsonRejection, QueryRejection};
-use axum::extract::{FromRef, FromRequestParts, Path, Query, State};
-use axum::http::{StatusCode, header, request::Parts};
+use axum::extract::{Path, Query, State};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
@@ -21,11 +21,12 @@ use rust_embed::RustEmbed;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{Annotation, Card, Decision, ITEMS_MAX, ReviewError, SignInError, content};
+use super::sign_in::{self, Doors};
+use super::{Annotation, Card, Decision, ITEMS_MAX, ReviewError, content};
 use crate::label::{Label, task_json};
 use crate::prelabel::Prelabel;
 use crate::store::items::Stage;
-use crate::store::labels::{Person, Reading};
+use crate::store::labels::Reading;
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError};
 
@@ -54,6 +55,8 @@ pub struct Desk {
     pub site: String,
     /// The status report.
     pub status: Arc<StatusReport>,
+    /// How people sign in.
+    pub doors: Arc<Doors>,
 }
 
 impl fmt::Debug for Desk {
@@ -74,10 +77,13 @@ pub fn router(desk: Desk) -> Router {
         .route("/api/items/{item}/requeue", post(requeue))
         .route("/api/annotations/{key}", delete(undo))
         .route("/api/status", get(status))
+        .merge(sign_in::routes())
         .route("/api/{*rest}", get(unknown))
         .fallback(get(page))
         .with_state(desk)
 }
+
+pub(crate) use super::caller::Caller;
 
 /// An error as the API answers it.
 pub(crate) struct Failure {
@@ -152,42 +158,6 @@ impl From<QueryRejection> for Failure {
             error: rejection.body_text(),
             hint: "count is a number, queue is synthetic",
         }
-    }
-}
-
-/// Whoever has the token.
-pub(crate) struct Caller(pub(crate) Person);
-
-impl<S: Sync> FromRequestParts<S> for Caller
-where
-    Desk: FromRef<S>,
-{
-    type Rejection = Failure;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let desk = Desk::from_ref(state);
-        let token = parts
-            .headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.strip_prefix("Bearer "));
-        let signed_in = match token {
-            Some(token) => super::sign_in(&desk.store, token, desk.clock.now().as_second()),
-            None => Err(SignInError::Unknown),
-        };
-        signed_in.map(Self).map_err(|error| match error {
-            SignInError::Store(source) => source.into(),
-            SignInError::Unknown => not_signed_in("no valid token".to_owned()),
-            SignInError::Ended { .. } => not_signed_in(error.to_string()),
-        })
-    }
-}
-
-fn not_signed_in(error: String) -> Failure {
-    Failure {
-        status: StatusCode::UNAUTHORIZED,
-        error,
-        hint: "`insitu-agent person add` makes one; send it as Authorization: Bearer TOKEN",
     }
 }
 

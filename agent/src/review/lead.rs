@@ -7,7 +7,7 @@ use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::route::label_of_record;
 use crate::store::items::{ItemRow, Stage};
-use crate::store::labels::{AnnotationRow, Lease, Person, Reading, Role, Verdict};
+use crate::store::labels::{Action, AnnotationRow, Lease, Person, Reading, Verdict};
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError, Tx};
 
@@ -103,7 +103,7 @@ fn ready_item(
     item: &[u8; 16],
     now: i64,
 ) -> Result<(ItemRow, ProjectRow), ReviewError> {
-    if person.role != Role::Lead {
+    if !person.role.may(Action::Lead) {
         return Err(ReviewError::NotLead { role: person.role.name() });
     }
     check_expert(person, now)?;
@@ -127,6 +127,7 @@ fn ready_item(
 mod tests {
     use super::*;
     use crate::review::{Annotation, annotate, next, undo};
+    use crate::store::labels::Role;
     use crate::store::tests::Scratch;
     use crate::testing;
 

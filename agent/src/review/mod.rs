@@ -4,6 +4,7 @@
 //! again, after a lost answer or a restart, is answered alike and stored once.
 
 mod answer;
+mod caller;
 mod content;
 mod gold;
 pub mod http;
@@ -11,6 +12,7 @@ mod lead;
 mod past;
 mod people;
 mod sealed;
+mod sign_in;
 mod validation;
 
 use insitu_privacy::contribution::{ItemRef, SubjectRef};
@@ -24,6 +26,7 @@ pub use crate::review::lead::{open, requeue};
 pub use crate::review::past::{PastRead, answered, past_reads};
 pub use crate::review::people::{PersonError, SignInError, add_person, sign_in, token_hash};
 pub use crate::review::sealed::Made;
+pub use crate::review::sign_in::Doors;
 pub use crate::review::validation::next_to_validate;
 
 use crate::item::CleanItem;
@@ -186,7 +189,7 @@ pub fn next(
         Role::Expert | Role::Lead => {
             &[Reading::Campaign, Reading::Expert, Reading::Second, Reading::First]
         }
-        Role::Steward | Role::Application => {
+        Role::Steward | Role::Admin | Role::Application => {
             return Err(ReviewError::Role { role: person.role.name() });
         }
     };

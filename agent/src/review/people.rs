@@ -47,7 +47,8 @@ pub enum PersonError {
     Store(#[from] StoreError),
 }
 
-/// Adds a person and writes a fresh bearer token to a new file that only its owner can read.
+/// Adds a person, and writes a fresh bearer token to a new file that only its owner can read. Without
+/// a file there is no token: the person has an account.
 ///
 /// # Errors
 /// [`PersonError`]; no person is added then.
@@ -56,7 +57,7 @@ pub fn add_person(
     name: &str,
     role: Role,
     terms: Terms,
-    token_file: &Path,
+    token_file: Option<&Path>,
     now: i64,
 ) -> Result<(), PersonError> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
@@ -76,8 +77,10 @@ pub fn add_person(
     store.tx("add person", |tx| {
         let added = tx.add_person(name, role, terms, &token_hash(&token), now)?;
         added.ok_or_else(|| PersonError::Taken { name: name.to_owned() })?;
-        // Written before the commit: a person without a token could never be one.
-        files::create(token_file, format!("{token}\n").as_bytes(), Access::Secret)?;
+        if let Some(file) = token_file {
+            // Written before the commit: a person without a token could never be one.
+            files::create(file, format!("{token}\n").as_bytes(), Access::Secret)?;
+        }
         Ok(())
     })
 }

@@ -2,58 +2,8 @@
 
 use rusqlite::{Row, params};
 
+pub use crate::store::roles::{Action, Role};
 use crate::store::{Cell, StoreError, Tx, fixed};
-
-/// A person's role at the site.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// Labels.
-    Annotator,
-    /// Decides what annotators cannot.
-    Expert,
-    /// An expert who leads the others.
-    Lead,
-    /// Guards the subjects' privacy; does not label.
-    Steward,
-    /// A program at the site, for what its users say.
-    Application,
-}
-
-impl Role {
-    /// The role's name in commands and answers.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Annotator => "annotator",
-            Self::Expert => "expert",
-            Self::Lead => "lead",
-            Self::Steward => "steward",
-            Self::Application => "application",
-        }
-    }
-
-    /// The role of this name.
-    pub fn named(name: &str) -> Option<Self> {
-        [Self::Annotator, Self::Expert, Self::Lead, Self::Steward, Self::Application]
-            .into_iter()
-            .find(|role| role.name() == name)
-    }
-
-    /// Whether people of this role label items, asked or unasked, for themselves.
-    pub fn labels(self) -> bool {
-        match self {
-            Self::Annotator | Self::Expert | Self::Lead => true,
-            Self::Steward | Self::Application => false,
-        }
-    }
-
-    /// Whether this person's label settles an item.
-    pub fn is_expert(self) -> bool {
-        match self {
-            Self::Expert | Self::Lead => true,
-            Self::Annotator | Self::Steward | Self::Application => false,
-        }
-    }
-}
 
 /// A person who labels or watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -226,7 +176,7 @@ pub struct Offer {
     pub limit: u32,
 }
 
-const PERSON: &str = "person, name, role, until, expert_until";
+pub(super) const PERSON: &str = "person, name, role, until, expert_until";
 const COLUMNS: &str = "annotation, person, key, item, reading, campaign, made_at, verdict, label";
 
 impl Tx<'_> {
@@ -457,7 +407,7 @@ impl Tx<'_> {
     }
 }
 
-fn person(row: &Row<'_>) -> Result<Person, StoreError> {
+pub(super) fn person(row: &Row<'_>) -> Result<Person, StoreError> {
     let role: String = row.get(2)?;
     Ok(Person {
         person: row.get(0)?,

@@ -8,6 +8,7 @@
 //! writes SQL.
 
 pub mod acceptance;
+pub mod accounts;
 pub mod bounds;
 pub mod campaigns;
 pub mod corrections;
@@ -26,6 +27,7 @@ pub mod personal;
 pub mod placements;
 pub mod quality;
 pub mod quarantine;
+pub mod roles;
 pub mod sessions;
 pub mod snapshot;
 pub mod studio;
@@ -73,6 +75,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_13.sql"),
     include_str!("schema_14.sql"),
     include_str!("schema_15.sql"),
+    include_str!("schema_16.sql"),
 ];
 
 /// Why the store could not do something.

@@ -1,36 +1,45 @@
 //! The local HTTP server of both programs: bounded, strict, for one machine.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::{Next, from_fn};
 use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{RequestExt, Router};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use crate::shutdown::Shutdown;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, explain};
+use crate::tls::Tls;
 
 /// What pages may load: their own files, nothing else, in no frame.
 const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
                       frame-ancestors 'none'; object-src 'none'";
 /// Most headers of a request.
 const HEADERS_MAX: usize = 64;
+/// For how long a browser that has seen TLS here asks for nothing without it.
+const TRANSPORT: &str = "max-age=31536000";
+/// How often the files of the certificate are looked at.
+const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
 /// How long the server waits after it could not accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -50,7 +59,13 @@ pub struct HttpOptions {
     /// Names under which the server may be called, beside its own address: what a reverse proxy
     /// sends as `Host`. Without a port, lower case.
     pub hosts: Vec<String>,
+    /// With it, nothing is served otherwise.
+    pub tls: Option<Arc<Tls>>,
 }
+
+/// Who a request came from: an extension of each request that [`serve`] passes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub IpAddr);
 
 impl Default for HttpOptions {
     fn default() -> Self {
@@ -61,6 +76,7 @@ impl Default for HttpOptions {
             respond: Duration::from_secs(30),
             drain: Duration::from_secs(5),
             hosts: Vec::new(),
+            tls: None,
         }
     }
 }
@@ -115,21 +131,35 @@ pub async fn serve(
     let places = Arc::new(Semaphore::new(options.connections_max));
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
+    let mut look = interval(CERTIFICATE_LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let (stream, place) = tokio::select! {
+        let (stream, peer, place) = tokio::select! {
             biased;
             () = shutdown.requested() => break,
             Some(ended) = connections.join_next() => {
                 note(ended);
                 continue;
             }
+            _ = look.tick(), if options.tls.is_some() => {
+                options.tls.as_deref().into_iter().for_each(renew);
+                continue;
+            }
             accepted = accept(&listener, &places) => accepted,
         };
-        let connection = http.serve_connection(TokioIo::new(stream), service.clone());
-        let watched = graceful.watch(connection);
+        let acceptor = options.tls.as_ref().map(|tls| tls.acceptor());
+        let (http, service, watcher) = (http.clone(), service.clone(), graceful.watcher());
+        let within = options.head;
         connections.spawn(async move {
             // A client that goes away in the middle is its own business.
-            drop(watched.await);
+            match acceptor {
+                None => talk(&http, stream, service, peer, watcher).await,
+                Some(acceptor) => {
+                    if let Ok(Ok(stream)) = timeout(within, acceptor.accept(stream)).await {
+                        talk(&http, stream, service, peer, watcher).await;
+                    }
+                }
+            }
             drop(place);
         });
     }
@@ -138,15 +168,41 @@ pub async fn serve(
     Ok(())
 }
 
+/// Serves one connection to its end.
+async fn talk(
+    http: &http1::Builder,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    service: TowerToHyperService<Router>,
+    peer: SocketAddr,
+    watcher: Watcher,
+) {
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(Peer(peer.ip()));
+        service.call(request)
+    });
+    drop(watcher.watch(http.serve_connection(TokioIo::new(stream), service)).await);
+}
+
+fn renew(tls: &Tls) {
+    match tls.renew() {
+        Ok(false) => {}
+        Ok(true) => tracing::info!("the local server has a new certificate"),
+        Err(error) => {
+            let error = explain(&error);
+            tracing::warn!(error, "the local server keeps the certificate that it has");
+        }
+    }
+}
+
 /// The next connection, once there is a place for it.
 async fn accept(
     listener: &tokio::net::TcpListener,
     places: &Arc<Semaphore>,
-) -> (TcpStream, OwnedSemaphorePermit) {
+) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     let place = Arc::clone(places).acquire_owned().await.expect("the semaphore is never closed");
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => return (stream, place),
+            Ok((stream, peer)) => return (stream, peer, place),
             // Out of file descriptors, or a client that is gone already: neither ends the server.
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
@@ -171,7 +227,7 @@ fn guard(
     hosts: Hosts,
     options: &HttpOptions,
 ) -> Router {
-    let respond = options.respond;
+    let (respond, tls) = (options.respond, options.tls.is_some());
     let hosts = Arc::new(hosts);
     app.route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(async move || readiness(&health)))
@@ -191,7 +247,7 @@ fn guard(
                     Ok(()) => next.run(request).await,
                     Err(status) => status.into_response(),
                 };
-                secure(response.headers_mut());
+                secure(response.headers_mut(), tls);
                 response
             }
         }))
@@ -206,7 +262,10 @@ fn readiness(health: &Health) -> (StatusCode, String) {
 
 /// Sets the headers that keep a browser from doing more than the pages need. A handler may have
 /// set its own policy or caching; the rest is not negotiable.
-fn secure(headers: &mut HeaderMap) {
+fn secure(headers: &mut HeaderMap, tls: bool) {
+    if tls {
+        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TRANSPORT));
+    }
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(POLICY));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -396,5 +455,33 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
         let half = b"GET /healthz HTTP/1.1\r\nHost: loc".to_vec();
         assert_eq!(ask(options, Health::starting(""), half).await, "");
+    }
+
+    #[tokio::test]
+    async fn tls_is_all_there_is_where_there_is_a_certificate() {
+        let folder = tempfile::tempdir().unwrap();
+        let (certificate, key) =
+            crate::tls::tests::write(folder.path(), crate::files::Access::Secret);
+        let tls = Some(Arc::new(Tls::open(&certificate, &key).unwrap()));
+        let options = HttpOptions { tls, ..Default::default() };
+        let plain = ask(options.clone(), Health::starting(""), get_request("/healthz", "localhost"));
+        assert!(!plain.await.contains("alive"));
+
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("https://localhost:{}/peer", listener.local_addr().unwrap().port());
+        let peer = async |axum::Extension(Peer(peer)): axum::Extension<Peer>| peer.to_string();
+        let app = Router::new().route("/peer", get(peer));
+        let (trigger, stop) = shutdown::pair();
+        let metrics = crate::telemetry::metrics().unwrap();
+        let client = tokio::task::spawn_blocking(move || {
+            let agent = crate::rest::agent(&url, &certificate, Duration::from_secs(5)).unwrap();
+            let mut answer = agent.get(&url).call().unwrap();
+            let lasting = answer.headers().contains_key(STRICT_TRANSPORT_SECURITY);
+            trigger.request();
+            (answer.body_mut().read_to_string().unwrap(), lasting)
+        });
+        let health = Health::starting("");
+        serve(listener, app, health, metrics, options, stop).await.unwrap();
+        assert_eq!(client.await.unwrap(), ("127.0.0.1".to_owned(), true));
     }
 }

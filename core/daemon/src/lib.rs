@@ -25,3 +25,4 @@ pub mod rest;
 pub mod seal;
 pub mod shutdown;
 pub mod telemetry;
+pub mod tls;

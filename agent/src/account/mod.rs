@@ -1,0 +1,434 @@
+//! Accounts: people sign in with a password, and their browser is known by a cookie from then on.
+//!
+//! The store holds hashes alone: of passwords (argon2id) and of cookies (256 random bits, so that a
+//! plain hash is enough). What a browser must show beside its cookie is derived from the cookie, so a
+//! page that was opened by one person can do nothing in the name of the next.
+
+mod limit;
+mod password;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use zeroize::Zeroizing;
+
+use crate::config::SignInTimes;
+use crate::store::accounts::SignInRow;
+use crate::store::labels::Person;
+use crate::store::roles::{Action, Role};
+use crate::store::{Store, StoreError};
+
+use limit::Buckets;
+pub use password::{BYTES_MAX as PASSWORD_BYTES_MAX, CHARACTERS_MIN as PASSWORD_CHARACTERS_MIN};
+
+/// Browsers in which one person is signed in at a time; the oldest is signed out for one more.
+const BROWSERS_MAX: u32 = 16;
+/// How often the store notes that a browser was heard of.
+const SEEN_EVERY_SECONDS: i64 = 60;
+/// Attempts on one account: ten, then one in half a minute.
+const ACCOUNT_BURST: u32 = 10;
+const ACCOUNT_EVERY: Duration = Duration::from_secs(30);
+/// Attempts from one address, which a whole site may share behind its proxy.
+const PEER_BURST: u32 = 60;
+const PEER_EVERY: Duration = Duration::from_secs(1);
+/// What a page must show is derived for this use only.
+const CONTEXT: &str = "insitu agent 2026-11 page token of a sign-in";
+
+/// Why somebody is not signed in, or an account stays as it is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AccountError {
+    /// Name or password; which of them is not told.
+    #[error("the name or the password is wrong")]
+    Wrong,
+    /// The password in use was not the one given.
+    #[error("the current password is wrong")]
+    Current,
+    /// Too many attempts.
+    #[error("too many attempts: the next one may be made in {} s", after.as_secs() + 1)]
+    Limited {
+        /// When there may be another.
+        after: Duration,
+    },
+    /// Too many people sign in at the same moment.
+    #[error("too many people are signing in at this moment")]
+    Busy,
+    /// Too short a password.
+    #[error("a password has at least {PASSWORD_CHARACTERS_MIN} characters, this one has {characters}")]
+    Short {
+        /// Its length.
+        characters: usize,
+    },
+    /// Too long a password.
+    #[error("a password has at most {PASSWORD_BYTES_MAX} bytes")]
+    Long,
+    /// Programs have tokens.
+    #[error("a {role} has no password")]
+    Role {
+        /// The role.
+        role: &'static str,
+    },
+    /// Nobody of this name.
+    #[error("there is nobody named {name:?}")]
+    Unknown {
+        /// The name.
+        name: String,
+    },
+    /// No random bytes from the operating system.
+    #[error("no randomness from the operating system")]
+    Randomness,
+    /// The hash in the store is none, or could not be computed.
+    #[error("the password could not be hashed")]
+    Hash,
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// What signing in takes: times, limits, and a place to compute.
+#[derive(Debug)]
+pub struct Accounts {
+    times: SignInTimes,
+    kiln: password::Kiln,
+    accounts: Buckets,
+    peers: Buckets,
+}
+
+/// A browser that has just signed in.
+pub struct Fresh {
+    /// The cookie's value.
+    pub cookie: Zeroizing<String>,
+    /// What it is from here on.
+    pub browser: Browser,
+}
+
+/// A browser in which somebody is signed in.
+#[derive(Clone)]
+pub struct Browser {
+    /// Who.
+    pub person: Person,
+    /// What its pages show with each request that changes something.
+    pub page_token: String,
+    /// When it is signed out unless it is heard of, Unix seconds.
+    pub idle_until: i64,
+    /// When it is signed out in any case, Unix seconds.
+    pub until: i64,
+    secret: [u8; 32],
+}
+
+impl fmt::Debug for Fresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Fresh")
+    }
+}
+
+impl fmt::Debug for Browser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Browser")
+    }
+}
+
+impl Accounts {
+    /// Nobody has tried anything yet.
+    pub fn new(times: SignInTimes) -> Self {
+        Self {
+            times,
+            kiln: password::Kiln::new(),
+            accounts: Buckets::new(ACCOUNT_BURST, ACCOUNT_EVERY),
+            peers: Buckets::new(PEER_BURST, PEER_EVERY),
+        }
+    }
+
+    /// Signs a browser in by name and password.
+    ///
+    /// # Errors
+    /// [`AccountError::Wrong`], after the same time whatever was wrong; [`AccountError::Limited`],
+    /// [`AccountError::Busy`].
+    pub async fn sign_in(
+        &self,
+        store: &Store,
+        name: &str,
+        password: Zeroizing<String>,
+        peer: IpAddr,
+        now: Timestamp,
+    ) -> Result<Fresh, AccountError> {
+        let signed_in = async {
+            let attempt = self.attempt(name, peer, now)?;
+            let second = now.as_second();
+            let known = store.read("account", |tx| {
+                let person = tx.person_named(name)?;
+                let person = person.filter(|person| may_sign_in(person, second));
+                let Some(person) = person else { return Ok::<_, StoreError>(None) };
+                Ok(tx.password(person.person)?.map(|hash| (person, hash)))
+            })?;
+            let (person, hash) = known.unzip();
+            let is_known = self.kiln.verify(password, hash).await?;
+            let person = person.filter(|_| is_known).ok_or(AccountError::Wrong)?;
+            attempt.put_back();
+            self.open(store, person, second)
+        };
+        let result = signed_in.await;
+        note(&result);
+        result
+    }
+
+    /// Gives the person of this name a new password, if `current` is the one in use, and signs them
+    /// out everywhere. Without a password there is nothing to know.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn change_password(
+        &self,
+        store: &Store,
+        person: &Person,
+        current: Zeroizing<String>,
+        new: Zeroizing<String>,
+        from: (IpAddr, Timestamp),
+    ) -> Result<(), AccountError> {
+        password::check(&new)?;
+        let (peer, now) = from;
+        let used = store.read("password", |tx| tx.password(person.person))?;
+        if used.is_some() {
+            let attempt = self.attempt(&person.name, peer, now)?;
+            if !self.kiln.verify(current, used).await? {
+                return Err(AccountError::Current);
+            }
+            attempt.put_back();
+        }
+        let hash = self.kiln.hash(new).await?;
+        put_password(store, &person.name, &hash, now.as_second())
+    }
+
+    /// Signs a browser in as `person`, who has shown who they are.
+    ///
+    /// # Errors
+    /// [`AccountError::Randomness`], [`AccountError::Store`].
+    pub fn open(&self, store: &Store, person: Person, now: i64) -> Result<Fresh, AccountError> {
+        let mut secret = Zeroizing::new([0; 32]);
+        getrandom::fill(secret.as_mut()).map_err(|_| AccountError::Randomness)?;
+        let hash = secret_hash(&secret);
+        store.tx("sign in", |tx| tx.add_sign_in(&hash, person.person, BROWSERS_MAX - 1, now))?;
+        let row = SignInRow { person: person.person, started_at: now, seen_at: now };
+        let cookie = Zeroizing::new(hex::encode(secret.as_ref()));
+        Ok(Fresh { cookie, browser: self.browser(person, &row, &secret) })
+    }
+
+    /// The browser that has this cookie, if it is signed in. That it was heard of is noted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn known(
+        &self,
+        store: &Store,
+        cookie: &str,
+        now: i64,
+    ) -> Result<Option<Browser>, StoreError> {
+        let mut secret = Zeroizing::new([0; 32]);
+        if hex::decode_to_slice(cookie, secret.as_mut()).is_err() {
+            return Ok(None);
+        }
+        let hash = secret_hash(&secret);
+        let found = store.read("browser", |tx| {
+            let Some(row) = tx.sign_in(&hash)? else { return Ok::<_, StoreError>(None) };
+            Ok(tx.person_of(row.person)?.map(|person| (person, row)))
+        })?;
+        let Some((person, mut row)) = found else { return Ok(None) };
+        let (idle_until, until) = self.ends(&row);
+        if idle_until.min(until) <= now || !may_sign_in(&person, now) {
+            return Ok(None);
+        }
+        if now - row.seen_at >= SEEN_EVERY_SECONDS {
+            store.tx("see browser", |tx| tx.see_sign_in(&hash, now))?;
+            row.seen_at = now;
+        }
+        Ok(Some(self.browser(person, &row, &secret)))
+    }
+
+    /// Forgets browsers whose time is over, and says how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sweep(&self, store: &Store, now: i64) -> Result<usize, StoreError> {
+        let (idle, longest) = (seconds(self.times.idle), seconds(self.times.longest));
+        store.tx("drop browsers", |tx| tx.drop_sign_ins(now - idle, now - longest))
+    }
+
+    /// An attempt on a name from an address, if there is one left of both.
+    fn attempt<'a>(
+        &'a self,
+        name: &'a str,
+        peer: IpAddr,
+        now: Timestamp,
+    ) -> Result<Attempt<'a>, AccountError> {
+        let now_ms = now.as_millisecond();
+        let attempt = Attempt { of: self, name, peer: network(peer) };
+        let limited = |after| AccountError::Limited { after };
+        self.peers.take(&attempt.peer, now_ms).map_err(limited)?;
+        if let Err(after) = self.accounts.take(name.as_bytes(), now_ms) {
+            return Err(limited(after));
+        }
+        Ok(attempt)
+    }
+
+    fn ends(&self, row: &SignInRow) -> (i64, i64) {
+        let SignInTimes { idle, longest } = self.times;
+        (row.seen_at + seconds(idle), row.started_at + seconds(longest))
+    }
+
+    fn browser(&self, person: Person, row: &SignInRow, secret: &[u8; 32]) -> Browser {
+        let (idle_until, until) = self.ends(row);
+        let page_token = hex::encode(blake3::derive_key(CONTEXT, secret));
+        Browser { person, page_token, idle_until, until, secret: secret_hash(secret) }
+    }
+}
+
+impl Browser {
+    /// Whether a page was opened in this very sign-in.
+    pub fn is_page(&self, page_token: &str) -> bool {
+        // Compared as hashes: their equality takes the same time wherever they differ.
+        let (own, shown) = (&self.page_token, page_token);
+        blake3::hash(own.as_bytes()) == blake3::hash(shown.as_bytes())
+    }
+
+    /// Signs the browser out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn sign_out(&self, store: &Store) -> Result<(), StoreError> {
+        store.tx("sign out", |tx| tx.end_sign_in(&self.secret))
+    }
+}
+
+/// An attempt that counts unless it is put back.
+struct Attempt<'a> {
+    of: &'a Accounts,
+    name: &'a str,
+    peer: [u8; 16],
+}
+
+impl Attempt<'_> {
+    fn put_back(self) {
+        self.of.peers.put_back(&self.peer);
+        self.of.accounts.put_back(self.name.as_bytes());
+    }
+}
+
+/// Whether somebody of this role may have this password.
+///
+/// # Errors
+/// [`AccountError::Role`], [`AccountError::Short`], [`AccountError::Long`].
+pub fn check_new(role: Role, password: &str) -> Result<(), AccountError> {
+    if !role.may(Action::SignIn) {
+        return Err(AccountError::Role { role: role.name() });
+    }
+    password::check(password)
+}
+
+/// Gives the person of this name a password, and signs them out everywhere.
+///
+/// # Errors
+/// [`AccountError`].
+pub fn set_password(
+    store: &Store,
+    name: &str,
+    password: &str,
+    now: i64,
+) -> Result<(), AccountError> {
+    password::check(password)?;
+    put_password(store, name, &password::hash(password)?, now)
+}
+
+/// Gives a person another role, and signs them out everywhere.
+///
+/// # Errors
+/// [`AccountError::Unknown`], [`AccountError::Store`]; [`AccountError::Role`] where a program becomes a
+/// person or the other way round.
+pub fn set_role(store: &Store, name: &str, role: Role) -> Result<(), AccountError> {
+    store.tx("set role", |tx| {
+        let person = tx.person_named(name)?;
+        let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
+        if person.role.may(Action::SignIn) != role.may(Action::SignIn) {
+            return Err(AccountError::Role { role: Role::Application.name() });
+        }
+        tx.set_role(person.person, role)?;
+        Ok(tx.end_sign_ins(person.person)?)
+    })
+}
+
+/// Ends a person's time: token, password and identities are gone, and they are signed out everywhere.
+/// What they said stays, under their name.
+///
+/// # Errors
+/// [`AccountError::Unknown`], [`AccountError::Randomness`], [`AccountError::Store`].
+pub fn remove(store: &Store, name: &str, now: i64) -> Result<(), AccountError> {
+    let nobody = nobodys_token()?;
+    store.tx("remove person", |tx| {
+        let person = tx.person_named(name)?;
+        let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
+        tx.retire(person.person, &nobody, now)?;
+        Ok(tx.end_sign_ins(person.person)?)
+    })
+}
+
+/// What the store has for the token of a person who has none: nothing has this hash.
+///
+/// # Errors
+/// [`AccountError::Randomness`].
+pub fn nobodys_token() -> Result<[u8; 32], AccountError> {
+    let mut nobody = [0; 32];
+    getrandom::fill(&mut nobody).map_err(|_| AccountError::Randomness)?;
+    Ok(nobody)
+}
+
+fn put_password(store: &Store, name: &str, hash: &str, now: i64) -> Result<(), AccountError> {
+    store.tx("set password", |tx| {
+        let person = tx.person_named(name)?;
+        let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
+        if !person.role.may(Action::SignIn) {
+            return Err(AccountError::Role { role: person.role.name() });
+        }
+        tx.put_password(person.person, hash, now)?;
+        Ok(tx.end_sign_ins(person.person)?)
+    })
+}
+
+fn may_sign_in(person: &Person, now: i64) -> bool {
+    person.role.may(Action::SignIn) && person.ended(now).is_none()
+}
+
+fn secret_hash(secret: &[u8; 32]) -> [u8; 32] {
+    *blake3::hash(secret).as_bytes()
+}
+
+/// The part of an address that stands for its owner: of version 6 the first half.
+fn network(peer: IpAddr) -> [u8; 16] {
+    match peer.to_canonical() {
+        IpAddr::V4(four) => four.to_ipv6_mapped().octets(),
+        IpAddr::V6(six) => {
+            let mut octets = six.octets();
+            octets[8..].fill(0);
+            octets
+        }
+    }
+}
+
+fn seconds(duration: Duration) -> i64 {
+    i64::try_from(duration.as_secs()).unwrap_or(i64::MAX / 4)
+}
+
+/// Counts an attempt, without saying whose.
+fn note(result: &Result<Fresh, AccountError>) {
+    let result = match result {
+        Ok(_) => "signed_in",
+        Err(AccountError::Wrong) => "wrong",
+        Err(AccountError::Limited { .. }) => "limited",
+        Err(AccountError::Busy) => "busy",
+        Err(_) => "failed",
+    };
+    metrics::counter!("insitu_agent_sign_ins_total", "result" => result).increment(1);
+}
+
+#[cfg(test)]
+mod tests;

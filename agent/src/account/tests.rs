@@ -1,0 +1,171 @@
+use super::*;
+use crate::store::tests::{Scratch, scratch};
+use crate::testing;
+
+const PASSWORD: &str = "correct horse battery";
+const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+fn site() -> (Scratch, Accounts) {
+    let scratch = scratch();
+    testing::person(&scratch.store, "ada", Role::Annotator);
+    testing::person(&scratch.store, "eve", Role::Expert);
+    set_password(&scratch.store, "ada", PASSWORD, 0).unwrap();
+    (scratch, Accounts::new(SignInTimes::default()))
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(second).unwrap()
+}
+
+async fn enter(
+    (scratch, accounts): &(Scratch, Accounts),
+    name: &str,
+    password: &str,
+    second: i64,
+) -> Result<Fresh, AccountError> {
+    let password = Zeroizing::new(password.to_owned());
+    accounts.sign_in(&scratch.store, name, password, PEER, at(second)).await
+}
+
+fn whose((scratch, accounts): &(Scratch, Accounts), fresh: &Fresh, second: i64) -> Option<String> {
+    let browser = accounts.known(&scratch.store, &fresh.cookie, second).unwrap();
+    browser.map(|browser| browser.person.name)
+}
+
+#[tokio::test]
+async fn unknown_names_and_wrong_passwords_are_told_apart_by_nothing() {
+    let site = site();
+    let mut told = Vec::new();
+    for (name, password) in
+        [("ada", "wrong horse battery"), ("bob", PASSWORD), ("eve", PASSWORD), ("", "")]
+    {
+        told.push(enter(&site, name, password, 0).await.unwrap_err().to_string());
+    }
+    assert!(told.iter().all(|text| text == "the name or the password is wrong"), "{told:?}");
+    let fresh = enter(&site, "ada", PASSWORD, 0).await.unwrap();
+    assert_eq!(whose(&site, &fresh, 0).as_deref(), Some("ada"));
+}
+
+#[tokio::test]
+async fn a_browser_is_signed_out_when_idle_and_in_the_end() {
+    let site = site();
+    let (minute, hour) = (60, 3600);
+    let fresh = enter(&site, "ada", PASSWORD, 0).await.unwrap();
+    assert!(whose(&site, &fresh, 30 * minute - 1).is_some());
+    assert!(whose(&site, &fresh, 59 * minute).is_some(), "it was heard of half an hour ago");
+    assert!(whose(&site, &fresh, 59 * minute + 30 * minute).is_none(), "idle for half an hour");
+
+    let fresh = enter(&site, "ada", PASSWORD, 0).await.unwrap();
+    let quarters = (1..48).map(|quarter| quarter * 15 * minute);
+    for second in quarters {
+        assert!(whose(&site, &fresh, second).is_some(), "at {second}");
+    }
+    assert!(whose(&site, &fresh, 12 * hour).is_none(), "twelve hours, however busy");
+    let swept = site.1.sweep(&site.0.store, 12 * hour).unwrap();
+    assert_eq!(swept, 2);
+}
+
+#[tokio::test]
+async fn what_changes_an_account_signs_its_person_out_everywhere_and_nobody_else() {
+    let site = site();
+    let store = &site.0.store;
+    set_password(store, "eve", PASSWORD, 0).unwrap();
+    let eve = enter(&site, "eve", PASSWORD, 0).await.unwrap();
+    let ada = enter(&site, "ada", PASSWORD, 0).await.unwrap();
+    set_password(store, "ada", "another horse battery", 1).unwrap();
+    assert!(whose(&site, &ada, 1).is_none(), "a new password");
+
+    let ada = enter(&site, "ada", "another horse battery", 2).await.unwrap();
+    set_role(store, "ada", Role::Expert).unwrap();
+    assert!(whose(&site, &ada, 2).is_none(), "another role");
+    assert!(matches!(set_role(store, "ada", Role::Application), Err(AccountError::Role { .. })));
+
+    let ada = enter(&site, "ada", "another horse battery", 3).await.unwrap();
+    assert_eq!(ada.browser.person.role, Role::Expert);
+    remove(store, "ada", 4).unwrap();
+    assert!(whose(&site, &ada, 4).is_none(), "removed");
+    let again = enter(&site, "ada", "another horse battery", 5).await;
+    assert!(matches!(again, Err(AccountError::Wrong)));
+    let token = store.read("test", |tx| tx.person_by_token(&crate::review::token_hash("ada")));
+    assert_eq!(token.unwrap(), None);
+    assert!(whose(&site, &eve, 5).is_some(), "somebody else");
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_for_an_account_and_for_an_address() {
+    let site = site();
+    for _ in 0..ACCOUNT_BURST {
+        assert!(matches!(enter(&site, "ada", "guess", 0).await, Err(AccountError::Wrong)));
+    }
+    let limited = enter(&site, "ada", PASSWORD, 0).await;
+    assert!(matches!(limited, Err(AccountError::Limited { after }) if after == ACCOUNT_EVERY));
+    assert!(matches!(enter(&site, "eve", "guess", 0).await, Err(AccountError::Wrong)), "another");
+    enter(&site, "ada", PASSWORD, 30).await.unwrap();
+
+    let (_scratch, accounts) = &site;
+    let one: IpAddr = "2001:db8::1".parse().unwrap();
+    let neighbour: IpAddr = "2001:db8::ffff".parse().unwrap();
+    let other: IpAddr = "2001:db8:0:1::1".parse().unwrap();
+    for i in 0..PEER_BURST {
+        drop(accounts.attempt(&i.to_string(), one, at(100)).unwrap());
+    }
+    assert!(accounts.attempt("x", neighbour, at(100)).is_err(), "one network");
+    assert!(accounts.attempt("x", other, at(100)).is_ok());
+}
+
+#[tokio::test]
+async fn who_signs_in_often_is_not_limited() {
+    let site = site();
+    let mut browsers = Vec::new();
+    for _ in 0..2 * BROWSERS_MAX {
+        browsers.push(enter(&site, "ada", PASSWORD, 0).await.unwrap());
+    }
+    let left = browsers.iter().filter(|fresh| whose(&site, fresh, 0).is_some()).count();
+    assert_eq!(left, usize::try_from(BROWSERS_MAX).unwrap(), "as many as are allowed at a time");
+}
+
+#[tokio::test]
+async fn a_restart_keeps_people_signed_in_and_the_files_hold_no_secret() {
+    let site = site();
+    let fresh = enter(&site, "ada", PASSWORD, 0).await.unwrap();
+    let (Scratch { store, folder }, _) = site;
+    let mut secret = [0; 32];
+    hex::decode_to_slice(fresh.cookie.as_str(), &mut secret).unwrap();
+    drop(store);
+    let again = Store::open(folder.path()).unwrap();
+    let accounts = Accounts::new(SignInTimes::default());
+    let browser = accounts.known(&again, &fresh.cookie, 1).unwrap().unwrap();
+    assert!(browser.is_page(&fresh.browser.page_token));
+
+    let secrets: [&[u8]; 4] = [
+        PASSWORD.as_bytes(),
+        fresh.cookie.as_bytes(),
+        &secret,
+        fresh.browser.page_token.as_bytes(),
+    ];
+    let mut looked = 0;
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        looked += bytes.len();
+        for secret in secrets {
+            let found = bytes.windows(secret.len()).any(|window| window == secret);
+            assert!(!found, "a secret is in a file");
+        }
+    }
+    assert!(looked > 10_000, "the store was looked at");
+    assert!(!format!("{fresh:?}").contains(fresh.cookie.as_str()), "nor does Debug tell it");
+}
+
+#[test]
+fn a_page_of_one_sign_in_is_none_of_another() {
+    let (scratch, accounts) = site();
+    let ada = scratch.store.read("test", |tx| tx.person_named("ada")).unwrap().unwrap();
+    let one = accounts.open(&scratch.store, ada.clone(), 0).unwrap().browser;
+    let two = accounts.open(&scratch.store, ada, 0).unwrap().browser;
+    assert!(one.is_page(&one.page_token));
+    assert!(!one.is_page(&two.page_token));
+    assert!(!one.is_page(""));
+    one.sign_out(&scratch.store).unwrap();
+    let left = scratch.store.read("test", |tx| tx.sign_in(&one.secret)).unwrap();
+    assert_eq!(left, None);
+}

@@ -1,0 +1,198 @@
+//! Signing in and out, and one's own password, over HTTP.
+//!
+//! `POST /api/sign-in` answers with a cookie that no script reads; `GET /api/session` says whose it is
+//! and what pages show beside it.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::header::{HeaderValue, RETRY_AFTER, SET_COOKIE};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::caller::{Known, OwnPage, Visitor};
+use super::http::{Desk, Failure};
+use crate::account::{AccountError, Accounts, Browser, Fresh, PASSWORD_CHARACTERS_MIN};
+use crate::store::StoreError;
+use crate::store::labels::Person;
+
+/// How people come in.
+#[derive(Debug)]
+pub struct Doors {
+    /// Accounts at the site.
+    pub accounts: Accounts,
+    /// Whether the server has TLS.
+    pub secure: bool,
+}
+
+impl Doors {
+    /// The cookie's name. With the prefix a browser takes it over TLS only, from this host only.
+    pub(super) fn session_cookie(&self) -> &'static str {
+        if self.secure { "__Host-insitu_session" } else { "insitu_session" }
+    }
+
+    /// Sets the cookie to a value, or takes it away.
+    fn set_cookie(&self, value: Option<&str>) -> Option<(axum::http::HeaderName, HeaderValue)> {
+        let (name, secure) = (self.session_cookie(), if self.secure { "; Secure" } else { "" });
+        let (value, age) = value.map_or(("", "; Max-Age=0"), |value| (value, ""));
+        let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}");
+        HeaderValue::try_from(text).ok().map(|text| (SET_COOKIE, text))
+    }
+}
+
+/// The routes; merged with those of the review page.
+pub(super) fn routes() -> Router<Desk> {
+    Router::new()
+        .route("/api/session", get(session))
+        .route("/api/sign-in", post(sign_in))
+        .route("/api/sign-out", post(sign_out))
+        .route("/api/password", post(password))
+}
+
+/// A secret that somebody typed. Wiped when dropped.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Typed(String);
+
+impl Typed {
+    fn take(self) -> Zeroizing<String> {
+        Zeroizing::new(self.0)
+    }
+}
+
+impl fmt::Debug for Typed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Typed")
+    }
+}
+
+async fn session(State(desk): State<Desk>, known: Known) -> Result<Json<Value>, Failure> {
+    report(&desk, &known.person, known.browser.as_ref()).map(Json)
+}
+
+/// Who is signed in, as `/api/me` says it, and until when.
+fn report(desk: &Desk, person: &Person, browser: Option<&Browser>) -> Result<Value, Failure> {
+    let date = |end: Option<i64>| end.and_then(|end| Timestamp::from_second(end).ok());
+    let password = desk.store.read("password", |tx| tx.password(person.person))?;
+    Ok(json!({
+        "name": person.name, "role": person.role.name(), "site": desk.site,
+        "until": date(person.terms.until), "expert_until": date(person.terms.expert_until),
+        "page": browser.map(|browser| browser.page_token.as_str()),
+        "idle_until": date(browser.map(|browser| browser.idle_until)),
+        "ends_at": date(browser.map(|browser| browser.until)),
+        "password": password.is_some(),
+    }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignInBody {
+    name: String,
+    password: Typed,
+}
+
+async fn sign_in(
+    State(desk): State<Desk>,
+    OwnPage(peer): OwnPage,
+    body: Result<Json<SignInBody>, JsonRejection>,
+) -> Result<Response, Response> {
+    let Json(SignInBody { name, password }) = body.map_err(refusal)?;
+    let (accounts, now) = (&desk.doors.accounts, desk.clock.now());
+    let signed_in = accounts.sign_in(&desk.store, name.trim(), password.take(), peer, now).await;
+    signed_in.map_err(told).and_then(|fresh| admit(&desk, &fresh))
+}
+
+async fn sign_out(State(desk): State<Desk>, known: Known) -> Result<Response, Response> {
+    if let Some(browser) = &known.browser {
+        browser.sign_out(&desk.store).map_err(refusal)?;
+    }
+    let headers: Vec<_> = desk.doors.set_cookie(None).into_iter().collect();
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    response.headers_mut().extend(headers);
+    Ok(response)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PasswordBody {
+    #[serde(default)]
+    current: Option<Typed>,
+    new: Typed,
+}
+
+/// Changes one's own password; all one's browsers are signed out, and this one is in again.
+async fn password(
+    State(desk): State<Desk>,
+    Visitor(peer): Visitor,
+    Known { person, browser }: Known,
+    body: Result<Json<PasswordBody>, JsonRejection>,
+) -> Result<Response, Response> {
+    let Json(PasswordBody { current, new }) = body.map_err(refusal)?;
+    let current = current.map_or_else(Zeroizing::default, Typed::take);
+    let from: (IpAddr, Timestamp) = (peer, desk.clock.now());
+    let accounts = &desk.doors.accounts;
+    let changed = accounts.change_password(&desk.store, &person, current, new.take(), from).await;
+    changed.map_err(told)?;
+    if browser.is_none() {
+        return report(&desk, &person, None).map(|body| Json(body).into_response()).map_err(refusal);
+    }
+    let fresh = accounts.open(&desk.store, person, from.1.as_second());
+    fresh.map_err(told).and_then(|fresh| admit(&desk, &fresh))
+}
+
+/// Gives a browser its cookie.
+fn admit(desk: &Desk, fresh: &Fresh) -> Result<Response, Response> {
+    let browser = &fresh.browser;
+    let body = report(desk, &browser.person, Some(browser)).map_err(refusal)?;
+    let mut response = Json(body).into_response();
+    response.headers_mut().extend(desk.doors.set_cookie(Some(&fresh.cookie)));
+    Ok(response)
+}
+
+fn refusal(error: impl Into<Failure>) -> Response {
+    error.into().into_response()
+}
+
+fn told(error: AccountError) -> Response {
+    let after = if let AccountError::Limited { after } = &error {
+        Some(after.as_secs() + 1)
+    } else {
+        matches!(error, AccountError::Busy).then_some(1)
+    };
+    let mut response = Failure::from(error).into_response();
+    response.headers_mut().extend(after.map(|after| (RETRY_AFTER, HeaderValue::from(after))));
+    response
+}
+
+impl From<AccountError> for Failure {
+    fn from(error: AccountError) -> Self {
+        let (status, hint) = match error {
+            AccountError::Store(source) => return source.into(),
+            AccountError::Wrong => {
+                (StatusCode::UNAUTHORIZED, "an administrator can set a new password")
+            }
+            // Not 401: whoever changes a password is signed in, and stays so.
+            AccountError::Current => (StatusCode::FORBIDDEN, "type the one that you signed in with"),
+            AccountError::Limited { .. } => (StatusCode::TOO_MANY_REQUESTS, "wait, then try again"),
+            AccountError::Busy => (StatusCode::TOO_MANY_REQUESTS, "try again"),
+            AccountError::Short { .. } | AccountError::Long => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "a few words are easy to remember")
+            }
+            AccountError::Role { .. } => (StatusCode::FORBIDDEN, "programs have tokens"),
+            AccountError::Unknown { .. } => (StatusCode::NOT_FOUND, "look at the list"),
+            AccountError::Randomness | AccountError::Hash => {
+                tracing::error!(%error, "an account failed");
+                (StatusCode::INTERNAL_SERVER_ERROR, "try again; the agent's log says why")
+            }
+        };
+        Self { status, error: error.to_string(), hint }
+    }
+}
