@@ -491,6 +491,21 @@ mod tests {
     }
 
     #[test]
+    fn others_reach_the_api_over_tls_only() {
+        let config = parse("[api]\nlisten = \"0.0.0.0:7080\"").unwrap();
+        let refused = config.check().unwrap_err();
+        assert!(matches!(refused, ConfigError::Unprotected { .. }));
+        assert!(refused.to_string().contains("set api.tls"), "{refused}");
+        let tls = "tls = { certificate = \"server.pem\", key = \"server.key\" }";
+        parse(&format!("[api]\nlisten = \"0.0.0.0:7080\"\n{tls}")).unwrap().check().unwrap();
+        parse("[api]\nlisten = \"[::1]:7080\"").unwrap().check().unwrap();
+        for times in ["idle = \"1m\"", "longest = \"8d\"", "idle = \"2h\"\nlongest = \"1h\""] {
+            let config = parse(&format!("[api.sign_in]\n{times}")).unwrap();
+            assert!(matches!(config.check(), Err(ConfigError::Time { .. })), "{times}");
+        }
+    }
+
+    #[test]
     fn a_policy_that_protects_less_than_it_says_is_refused_with_the_numbers() {
         let refused = |policy: &str| {
             let config = parse(&format!("site = \"a\"\n[policy]\n{policy}")).unwrap();

@@ -179,7 +179,8 @@ impl Agent {
     /// [`RunError`].
     pub async fn run(self, transport: Transport, shutdown: Shutdown) -> Result<(), RunError> {
         let (judge, tls) = (self.judge()?, self.tls()?);
-        let doors = Doors { accounts: Accounts::new(self.config.api.sign_in), secure: tls.is_some() };
+        let doors =
+            Doors { accounts: Accounts::new(self.config.api.sign_in), secure: tls.is_some() };
         let studios = Studio::open_all(&self.config.projects).map_err(OpenError::Studio)?;
         let shared = Arc::new(Shared {
             live: Mutex::new(Live::default()),
@@ -377,8 +378,8 @@ async fn sweep(shared: Arc<Shared>, shutdown: Shutdown) -> Result<(), RunError> 
     while shutdown.sleep(SWEEP).await {
         let now = shared.agent.clock.now().as_second();
         let store = &shared.agent.store;
-        let swept = retention::sweep(store, now)
-            .and_then(|_| shared.doors.accounts.sweep(store, now));
+        let swept =
+            retention::sweep(store, now).and_then(|_| shared.doors.accounts.sweep(store, now));
         if let Err(error) = swept {
             tracing::warn!(error = explain(&error), "cannot sweep the store");
         }

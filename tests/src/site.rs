@@ -91,8 +91,15 @@ impl Site {
             [("ann", Role::Annotator), ("bob", Role::Annotator), ("eve", Role::Expert)]
         {
             let token = site.folder.join(person);
-            review::add_person(site.store(), person, role, Terms::default(), Some(&token), site.now())
-                .unwrap();
+            review::add_person(
+                site.store(),
+                person,
+                role,
+                Terms::default(),
+                Some(&token),
+                site.now(),
+            )
+            .unwrap();
         }
         site
     }

@@ -23,8 +23,9 @@ impl Buckets {
     /// `burst` attempts at once, then one `every` so often.
     pub(super) fn new(burst: u32, every: Duration) -> Self {
         let mut key = [0; 32];
-        // Without randomness the buckets work all the same; only their sharing can be foreseen.
-        drop(getrandom::fill(&mut key));
+        if getrandom::fill(&mut key).is_err() {
+            tracing::warn!("no randomness: which names share a limit can be foreseen");
+        }
         let every_ms = i64::try_from(every.as_millis()).unwrap_or(i64::MAX);
         let full_at_ms = Mutex::new(vec![i64::MIN; SLOTS].into_boxed_slice());
         Self { key, every_ms, burst: i64::from(burst), full_at_ms }

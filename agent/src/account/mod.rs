@@ -56,7 +56,9 @@ pub enum AccountError {
     #[error("too many people are signing in at this moment")]
     Busy,
     /// Too short a password.
-    #[error("a password has at least {PASSWORD_CHARACTERS_MIN} characters, this one has {characters}")]
+    #[error(
+        "a password has at least {PASSWORD_CHARACTERS_MIN} characters, this one has {characters}"
+    )]
     Short {
         /// Its length.
         characters: usize,

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::header::{HeaderValue, RETRY_AFTER, SET_COOKIE};
 use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, RETRY_AFTER, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -20,8 +20,7 @@ use zeroize::Zeroizing;
 
 use super::caller::{Known, OwnPage, Visitor};
 use super::http::{Desk, Failure};
-use crate::account::{AccountError, Accounts, Browser, Fresh, PASSWORD_CHARACTERS_MIN};
-use crate::store::StoreError;
+use crate::account::{AccountError, Accounts, Browser, Fresh};
 use crate::store::labels::Person;
 
 /// How people come in.
@@ -142,7 +141,9 @@ async fn password(
     let changed = accounts.change_password(&desk.store, &person, current, new.take(), from).await;
     changed.map_err(told)?;
     if browser.is_none() {
-        return report(&desk, &person, None).map(|body| Json(body).into_response()).map_err(refusal);
+        return report(&desk, &person, None)
+            .map(|body| Json(body).into_response())
+            .map_err(refusal);
     }
     let fresh = accounts.open(&desk.store, person, from.1.as_second());
     fresh.map_err(told).and_then(|fresh| admit(&desk, &fresh))
@@ -180,7 +181,9 @@ impl From<AccountError> for Failure {
                 (StatusCode::UNAUTHORIZED, "an administrator can set a new password")
             }
             // Not 401: whoever changes a password is signed in, and stays so.
-            AccountError::Current => (StatusCode::FORBIDDEN, "type the one that you signed in with"),
+            AccountError::Current => {
+                (StatusCode::FORBIDDEN, "type the one that you signed in with")
+            }
             AccountError::Limited { .. } => (StatusCode::TOO_MANY_REQUESTS, "wait, then try again"),
             AccountError::Busy => (StatusCode::TOO_MANY_REQUESTS, "try again"),
             AccountError::Short { .. } | AccountError::Long => {
@@ -196,3 +199,6 @@ impl From<AccountError> for Failure {
         Self { status, error: error.to_string(), hint }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -191,9 +191,9 @@ impl Tx<'_> {
         issuer: &str,
         subject: &str,
     ) -> Result<Option<Person>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT person FROM identities WHERE issuer = ?1 AND subject = ?2",
-        )?;
+        let mut statement = self
+            .sql
+            .prepare_cached("SELECT person FROM identities WHERE issuer = ?1 AND subject = ?2")?;
         let mut rows = statement.query([issuer, subject])?;
         let Some(row) = rows.next()? else { return Ok(None) };
         self.person_of(row.get(0)?)
@@ -203,12 +203,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn add_identity(
-        &self,
-        issuer: &str,
-        subject: &str,
-        person: i64,
-    ) -> Result<(), StoreError> {
+    pub fn add_identity(&self, issuer: &str, subject: &str, person: i64) -> Result<(), StoreError> {
         self.sql
             .prepare_cached("INSERT INTO identities (issuer, subject, person) VALUES (?1, ?2, ?3)")?
             .execute(params![issuer, subject, person])?;

@@ -40,14 +40,8 @@ pub enum Action {
 
 impl Role {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Annotator,
-        Self::Expert,
-        Self::Lead,
-        Self::Steward,
-        Self::Admin,
-        Self::Application,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Annotator, Self::Expert, Self::Lead, Self::Steward, Self::Admin, Self::Application];
 
     /// The table. Whatever asks for a role's rights asks here.
     fn actions(self) -> &'static [Action] {

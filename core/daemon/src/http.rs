@@ -464,7 +464,8 @@ mod tests {
             crate::tls::tests::write(folder.path(), crate::files::Access::Secret);
         let tls = Some(Arc::new(Tls::open(&certificate, &key).unwrap()));
         let options = HttpOptions { tls, ..Default::default() };
-        let plain = ask(options.clone(), Health::starting(""), get_request("/healthz", "localhost"));
+        let plain =
+            ask(options.clone(), Health::starting(""), get_request("/healthz", "localhost"));
         assert!(!plain.await.contains("alive"));
 
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
