@@ -12,17 +12,10 @@ const out = path.resolve(process.argv[2] ?? path.join(here, "dist"));
 await rm(out, { recursive: true, force: true });
 await mkdir(out, { recursive: true });
 
-const { metafile } = await build({
+const options = {
   absWorkingDir: here,
-  entryPoints: [
-    { in: "src/main.tsx", out: "app" },
-    { in: "src/style.css", out: "app" },
-  ],
   outdir: out,
   bundle: true,
-  // `quality.js` is fetched by those who look at it; `chunk.js` is what it shares with the page.
-  splitting: true,
-  chunkNames: "[name]",
   minify: true,
   format: "esm",
   target: ["es2022", "chrome109", "firefox115", "safari16"],
@@ -30,9 +23,21 @@ const { metafile } = await build({
   charset: "utf8",
   metafile: true,
   logLevel: "warning",
+};
+const { metafile } = await build({
+  ...options,
+  entryPoints: [
+    { in: "src/main.tsx", out: "app" },
+    { in: "src/style.css", out: "app" },
+  ],
+  // `quality.js` is fetched by those who look at it; `chunk.js` is what it shares with the page.
+  splitting: true,
+  chunkNames: "[name]",
 });
+// A page of its own, which shares nothing with the other.
+await build({ ...options, entryPoints: [{ in: "src/sign-in/main.ts", out: "sign-in" }] });
 
-for (const file of ["index.html", "favicon.svg"]) {
+for (const file of ["index.html", "sign-in.html", "favicon.svg"]) {
   await copyFile(path.join(here, "static", file), path.join(out, file));
 }
 await writeFile(path.join(out, "NOTICE"), await notice(Object.keys(metafile.inputs)));

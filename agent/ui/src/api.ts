@@ -32,10 +32,20 @@ export interface Leased {
 }
 
 export class Api {
-  constructor(private readonly token: string) {}
+  /** What pages of the browser's sign-in show: the agent refuses those of another person's. */
+  private page = "";
+
+  /** Without a token the browser's cookie says who asks. */
+  constructor(private readonly token: string | null) {}
 
   async me(): Promise<Me> {
-    return (await this.request("GET", "/api/me")).json();
+    const me = await (await this.request("GET", "/api/session")).json();
+    this.page = me.page ?? "";
+    return me;
+  }
+
+  async signOut(): Promise<void> {
+    if (this.token === null) await this.request("POST", "/api/sign-out");
   }
 
   async projects(): Promise<Project[]> {
@@ -75,7 +85,9 @@ export class Api {
     body?: unknown,
     timeoutMs = TIMEOUT_MS,
   ): Promise<Response> {
-    const headers: Record<string, string> = { authorization: `Bearer ${this.token}` };
+    const { token, page } = this;
+    const headers: Record<string, string> =
+      token === null ? (page === "" ? {} : { "x-insitu-page": page }) : { authorization: `Bearer ${token}` };
     if (body !== undefined) headers["content-type"] = "application/json";
     let response: Response;
     try {
@@ -84,7 +96,7 @@ export class Api {
         headers,
         body: body === undefined ? null : JSON.stringify(body),
         cache: "no-store",
-        credentials: "omit",
+        credentials: token === null ? "same-origin" : "omit",
         redirect: "error",
         signal: AbortSignal.timeout(timeoutMs),
       });

@@ -1,6 +1,6 @@
 // What the agent's local API sends and takes. One place; the agent's `api` module is the other side.
 
-export type Role = "annotator" | "expert" | "lead" | "steward";
+export type Role = "annotator" | "expert" | "lead" | "steward" | "admin";
 
 export interface Me {
   name: string;

@@ -1,4 +1,5 @@
-// Who is signed in. The token lives in sessionStorage alone: it ends with the tab.
+// Who is signed in: by the browser's cookie, which no script reads, or by a token in sessionStorage,
+// which ends with the tab.
 
 import { signal } from "@preact/signals";
 import { Api, Refused } from "./api";
@@ -27,15 +28,19 @@ export interface Listener {
 
 let listener: Listener;
 
-/** Resumes the tab's session, if there is one. */
+/** Resumes the tab's session, or the browser's, if there is one. */
 export function start(to: Listener): void {
   listener = to;
-  const token = sessionStorage.getItem(TOKEN);
-  if (token !== null) void signIn(token);
+  void signIn(sessionStorage.getItem(TOKEN));
+  // The sign-in page, in another tab.
+  new BroadcastChannel("insitu").onmessage = () => {
+    if (session.value.at !== "signed-in") void signIn(null);
+  };
 }
 
-export async function signIn(token: string): Promise<void> {
-  if (!/^[\x21-\x7e]+$/.test(token)) {
+/** Without a token: as whoever is signed in in this browser. */
+export async function signIn(token: string | null): Promise<void> {
+  if (token !== null && !/^[\x21-\x7e]+$/.test(token)) {
     refuse("A token is one word of letters, digits and signs. Paste it whole, without spaces.");
     return;
   }
@@ -48,7 +53,8 @@ export async function signIn(token: string): Promise<void> {
   } catch (error) {
     if (error instanceof Refused && !error.transient) {
       sessionStorage.removeItem(TOKEN);
-      refuse(error.status === 401 ? "The agent does not know this token." : error.message);
+      if (error.status !== 401) refuse(error.message);
+      else refuse(token === null ? "" : "The agent does not know this token.");
       return;
     }
     if (before.at === "expired") {
@@ -61,7 +67,7 @@ export async function signIn(token: string): Promise<void> {
     }, RETRY_MS);
     return;
   }
-  sessionStorage.setItem(TOKEN, token);
+  if (token !== null) sessionStorage.setItem(TOKEN, token);
   const name = `${me.site}/${me.name}`;
   // What the tab still holds may be another person's: it outlives a reload and an expired session.
   if (sessionStorage.getItem(PERSON) !== name) listener.forget();
@@ -90,7 +96,13 @@ export function expire(): void {
 }
 
 export function signOut(): void {
+  const before = session.value;
   session.value = { at: "signed-out", reason: "" };
+  if (before.at === "signed-in") {
+    before.api.signOut().catch(() => {
+      session.value = { at: "signed-out", reason: "The agent did not hear it: reload, and sign out again." };
+    });
+  }
   unconfirmed.close();
   sessionStorage.removeItem(TOKEN);
   sessionStorage.removeItem(PERSON);

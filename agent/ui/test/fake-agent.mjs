@@ -28,7 +28,14 @@ export class FakeAgent {
     ["eve-token", { name: "eve", role: "expert", site: "cleveland" }],
     ["lea-token", { name: "lea", role: "lead", site: "cleveland" }],
     ["sam-token", { name: "sam", role: "steward", site: "cleveland" }],
+    ["ida-token", { name: "ida", role: "admin", site: "cleveland" }],
   ]);
+  /** By name: passwords, and who is signed in by which cookie. */
+  passwords = new Map();
+  browsers = new Map();
+  admitted = 0;
+  /** The identity provider that is offered. */
+  provider = null;
   classes = CLASSES;
   /** Absent: a label is one class. */
   task = undefined;
@@ -89,7 +96,9 @@ export class FakeAgent {
     if (this.mode === "away") return request.socket.destroy();
     let body = "";
     for await (const chunk of request) body += chunk;
-    const person = this.people.get((request.headers.authorization ?? "").replace("Bearer ", ""));
+    const account = this.account(request, url, body, response);
+    if (account !== null) return;
+    const person = this.caller(request);
     const [status, answer] = person
       ? this.answer(request.method, url, person, body === "" ? null : JSON.parse(body))
       : [401, { error: "unknown token", hint: "ask your steward for one" }];
@@ -101,6 +110,61 @@ export class FakeAgent {
     if (this.mode === "mute" && request.method !== "GET") return request.socket.destroy();
     response.writeHead(status, { "content-type": "application/json" });
     response.end(JSON.stringify(answer));
+  }
+
+  /** By token, or by cookie with what pages of that sign-in show. */
+  caller({ headers, method }) {
+    if (headers.authorization !== undefined) return this.people.get(headers.authorization.replace("Bearer ", ""));
+    const browser = this.browsers.get(cookieOf(headers));
+    const page = headers["x-insitu-page"];
+    if (browser === undefined || (page === undefined ? method !== "GET" : page !== browser.page)) return undefined;
+    return browser.person;
+  }
+
+  /** What signing in and out is answered with; null for everything else. */
+  account(request, url, body, response) {
+    const reply = (status, answer, cookie) => {
+      if (cookie !== undefined) response.setHeader("set-cookie", `insitu_session=${cookie}; Path=/; HttpOnly; SameSite=Strict`);
+      response.writeHead(status, { "content-type": "application/json" });
+      response.end(JSON.stringify(answer));
+      return true;
+    };
+    const report = (cookie) => {
+      const { person, page } = this.browsers.get(cookie);
+      return { ...person, page, password: true };
+    };
+    const admit = (person) => {
+      this.admitted += 1;
+      const cookie = `cookie-${this.admitted}`;
+      this.browsers.set(cookie, { person, page: `page-of-${cookie}` });
+      return reply(200, report(cookie), cookie);
+    };
+    const person = this.caller(request);
+    switch (`${request.method} ${url.pathname}`) {
+      case "GET /api/ways":
+        return reply(200, { provider: this.provider });
+      case "GET /api/session":
+        if (!person) return reply(401, { error: "nobody is signed in", hint: "" });
+        return reply(200, request.headers.authorization ? person : report(cookieOf(request.headers)));
+      case "POST /api/sign-in": {
+        const { name, password } = JSON.parse(body);
+        if (this.passwords.get(name) !== password) return reply(401, { error: "the name or the password is wrong", hint: "" });
+        return admit([...this.people.values()].find((known) => known.name === name));
+      }
+      case "POST /api/password": {
+        const { current, new: next } = JSON.parse(body);
+        if (!person || this.passwords.get(person.name) !== current) return reply(403, { error: "the current password is wrong", hint: "" });
+        this.passwords.set(person.name, next);
+        for (const [cookie, browser] of this.browsers) if (browser.person.name === person.name) this.browsers.delete(cookie);
+        return admit(person);
+      }
+      case "POST /api/sign-out":
+        if (!person) return reply(401, { error: "nobody is signed in", hint: "" });
+        this.browsers.delete(cookieOf(request.headers));
+        return reply(204, {}, "");
+      default:
+        return null;
+    }
   }
 
   answer(method, url, person, body) {
@@ -232,6 +296,10 @@ export function makeItems(count, change = () => ({})) {
       ...change(index),
     };
   });
+}
+
+function cookieOf({ cookie = "" }) {
+  return /insitu_session=([^;]*)/.exec(cookie)?.[1];
 }
 
 async function serveFile(dist, pathname, response) {

@@ -12,7 +12,10 @@ export const TOKEN = "ann-token";
 export const TABLET = { viewport: { width: 820, height: 1180 }, hasTouch: true };
 
 export async function signIn(page, token = TOKEN) {
-  await page.getByLabel("Your token").fill(token);
+  const field = page.getByLabel("Your token");
+  await page.getByText("Use a token").waitFor();
+  if (!(await field.isVisible())) await page.getByText("Use a token").click();
+  await field.fill(token);
   await page.keyboard.press("Enter");
 }
 

@@ -27,6 +27,9 @@ export function Header({ me }: { me: Me }) {
         <button type="button" class="quiet" aria-keyshortcuts="?" onClick={() => open("help")}>
           Keys <kbd>?</kbd>
         </button>
+        <a class="link" href="sign-in.html">
+          Account
+        </a>
         <button type="button" class="quiet" onClick={signOut} title={`${me.name}, ${me.role}`}>
           Sign out<span class="unseen"> {me.name}</span>
         </button>

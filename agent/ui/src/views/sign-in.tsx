@@ -10,14 +10,14 @@ export function SignIn({ state }: { state: Extract<State, { at: "signed-out" | "
       <h1>
         <Mark /> Insitu review
       </h1>
-      <p>Items stay on this site’s own machines. Sign in with the token your steward gave you.</p>
+      <p>Items stay on this site’s own machines.</p>
       {unreachable ? (
         <p class="state" role="status">
           The agent does not answer. Trying again every few seconds; decisions that were not saved yet
           are kept on this machine.
         </p>
       ) : (
-        <TokenForm
+        <Ways
           busy={state.at === "checking"}
           problem={state.at === "signed-out" ? state.reason : ""}
         />
@@ -35,7 +35,7 @@ export function Renewal({ name }: { name: string }) {
         Sign in again as {name} to go on where you are.{" "}
         {waiting > 0 && `${count(waiting)} kept on this machine and will be sent then.`}
       </p>
-      <TokenForm busy={false} problem={renewalProblem.value} />
+      <Ways again busy={false} problem={renewalProblem.value} />
       <p>
         <button type="button" class="quiet" onClick={signOut}>
           Sign out instead
@@ -49,9 +49,28 @@ export function Mark() {
   return <img class="mark" src="favicon.svg" alt="" width="28" height="28" />;
 }
 
+/** With a name on the page for that, which leaves this one as it is; or with a token, here. */
+function Ways({ again, busy, problem }: { again?: boolean; busy: boolean; problem: string }) {
+  return (
+    <>
+      <p>
+        <a class="button primary" href={again ? "sign-in.html#again" : "sign-in.html"} target={again ? "_blank" : undefined}>
+          Sign in with your name
+        </a>
+      </p>
+      <details open={problem !== ""}>
+        <summary>Use a token</summary>
+        <TokenForm busy={busy} problem={problem} />
+      </details>
+    </>
+  );
+}
+
 function TokenForm({ busy, problem }: { busy: boolean; problem: string }) {
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => input.current?.focus(), [problem]);
+  useEffect(() => {
+    if (problem !== "") input.current?.focus();
+  }, [problem]);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const token = input.current?.value.trim() ?? "";
