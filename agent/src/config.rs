@@ -3,6 +3,7 @@
 mod acceptance;
 mod api;
 mod label_studio;
+mod oidc;
 mod policy;
 mod polite;
 
@@ -18,6 +19,8 @@ use serde::Deserialize;
 pub use acceptance::Acceptance;
 pub use api::{Api, SignInTimes, TlsFiles};
 pub use label_studio::LabelStudio;
+pub(crate) use oidc::is_protected;
+pub use oidc::{GroupRole, Oidc, PersonRole};
 pub use policy::{
     ApproveCampaigns, ApproveModels, COLLUDERS_SITES_MIN, Limits, NOISY_SITES_MIN, Peers, Policy,
     SecureAggregation,
@@ -287,6 +290,17 @@ pub enum ConfigError {
         min: Duration,
         /// Longest allowed.
         max: Duration,
+    },
+    /// An address at which nothing may be asked for.
+    #[error(
+        "{key} = {url:?}: an address with https, or with http on this machine, without a path \
+             where the key is api.oidc.page"
+    )]
+    Url {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        url: String,
     },
     /// An address that others reach, without TLS.
     #[error(

@@ -25,6 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::account::Accounts;
+use crate::account::oidc::{Gate, OidcError};
 use crate::config::{Config, ConfigError, Limits, TlsFiles};
 use crate::downlink::Judge;
 use crate::edge;
@@ -102,6 +103,9 @@ pub enum OpenError {
     /// The local API's certificate.
     #[error("[api.tls] is not usable")]
     Tls(#[from] TlsError),
+    /// The identity provider's settings.
+    #[error("[api.oidc] is not usable")]
+    Oidc(#[from] OidcError),
     /// A Label Studio's secret.
     #[error("a Label Studio cannot be served")]
     Studio(#[from] StudioError),
@@ -157,6 +161,7 @@ impl Agent {
         self.membership.credentials()?;
         self.judge()?;
         self.tls()?;
+        self.gate()?;
         Studio::open_all(&self.config.projects)?;
         let shelf = Shelf::new(&self.config.data);
         for project in self.store.read("projects", |tx| tx.projects())? {
@@ -244,6 +249,10 @@ impl Agent {
     fn tls(&self) -> Result<Option<Arc<Tls>>, OpenError> {
         let open = |files: &TlsFiles| Tls::open(&files.certificate, &files.key).map(Arc::new);
         Ok(self.config.api.tls.as_ref().map(open).transpose()?)
+    }
+
+    fn gate(&self) -> Result<Option<Gate>, OpenError> {
+        Ok(self.config.api.oidc.clone().map(Gate::new).transpose()?)
     }
 
     fn judge(&self) -> Result<Judge, OpenError> {

@@ -165,7 +165,11 @@ pub(crate) fn desk(store: Arc<Store>) -> Desk {
         clock: Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH)),
         site: "cleveland".to_owned(),
         status: Arc::new(|| Ok(Json::Null)),
-        doors: Arc::new(Doors { accounts: Accounts::new(SignInTimes::default()), secure: false }),
+        doors: Arc::new(Doors {
+            accounts: Accounts::new(SignInTimes::default()),
+            gate: None,
+            secure: false,
+        }),
     }
 }
 

@@ -5,6 +5,7 @@
 //! page that was opened by one person can do nothing in the name of the next.
 
 mod limit;
+pub mod oidc;
 mod password;
 
 use std::fmt;
@@ -257,6 +258,12 @@ impl Accounts {
         store.tx("drop browsers", |tx| tx.drop_sign_ins(now - idle, now - longest))
     }
 
+    /// An attempt from an address, if there is one left.
+    fn attempt_from(&self, peer: IpAddr, now: Timestamp) -> Result<(), AccountError> {
+        let limited = |after| AccountError::Limited { after };
+        self.peers.take(&network(peer), now.as_millisecond()).map_err(limited)
+    }
+
     /// An attempt on a name from an address, if there is one left of both.
     fn attempt<'a>(
         &'a self,
@@ -264,14 +271,10 @@ impl Accounts {
         peer: IpAddr,
         now: Timestamp,
     ) -> Result<Attempt<'a>, AccountError> {
-        let now_ms = now.as_millisecond();
-        let attempt = Attempt { of: self, name, peer: network(peer) };
-        let limited = |after| AccountError::Limited { after };
-        self.peers.take(&attempt.peer, now_ms).map_err(limited)?;
-        if let Err(after) = self.accounts.take(name.as_bytes(), now_ms) {
-            return Err(limited(after));
-        }
-        Ok(attempt)
+        self.attempt_from(peer, now)?;
+        let taken = self.accounts.take(name.as_bytes(), now.as_millisecond());
+        taken.map_err(|after| AccountError::Limited { after })?;
+        Ok(Attempt { of: self, name, peer: network(peer) })
     }
 
     fn ends(&self, row: &SignInRow) -> (i64, i64) {
@@ -359,8 +362,8 @@ pub fn set_role(store: &Store, name: &str, role: Role) -> Result<(), AccountErro
     })
 }
 
-/// Ends a person's time: token, password and identities are gone, and they are signed out everywhere.
-/// What they said stays, under their name.
+/// Ends a person's time: token and password are gone, and they are signed out everywhere. What they
+/// said stays, under their name.
 ///
 /// # Errors
 /// [`AccountError::Unknown`], [`AccountError::Randomness`], [`AccountError::Store`].

@@ -123,6 +123,7 @@ impl From<OpenError> for Failure {
             | OpenError::BundleKey { .. }
             | OpenError::Studio(_)
             | OpenError::Tls(_)
+            | OpenError::Oidc(_)
             | OpenError::Model { .. } => Self::configuration(&error),
         }
     }

@@ -99,7 +99,14 @@ impl From<AccountError> for Failure {
             AccountError::Store(_) | AccountError::Randomness | AccountError::Hash => {
                 Self::runtime(&error)
             }
-            _ => Self::refused(&error),
+            AccountError::Wrong
+            | AccountError::Current
+            | AccountError::Limited { .. }
+            | AccountError::Busy
+            | AccountError::Short { .. }
+            | AccountError::Long
+            | AccountError::Role { .. }
+            | AccountError::Unknown { .. } => Self::refused(&error),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, Oidc};
 
 /// `[api]`
 #[derive(Clone, Debug, Deserialize)]
@@ -20,6 +20,8 @@ pub struct Api {
     pub tls: Option<TlsFiles>,
     /// For how long people stay signed in.
     pub sign_in: SignInTimes,
+    /// The site's identity provider, if it has one.
+    pub oidc: Option<Oidc>,
 }
 
 /// `[api.tls]`: PEM files, read again when they change.
@@ -56,6 +58,7 @@ impl Default for Api {
             hosts: Vec::new(),
             tls: None,
             sign_in: SignInTimes::default(),
+            oidc: None,
         }
     }
 }
@@ -69,6 +72,7 @@ impl Default for SignInTimes {
 impl Api {
     /// Takes paths relative to the configuration's folder.
     pub(super) fn resolve(&mut self, folder: &Path) {
+        self.oidc.iter_mut().for_each(|oidc| oidc.resolve(folder));
         if let Some(tls) = &mut self.tls {
             tls.certificate = folder.join(&tls.certificate);
             tls.key = folder.join(&tls.key);
@@ -79,6 +83,7 @@ impl Api {
         if !self.listen.ip().is_loopback() && self.tls.is_none() {
             return Err(ConfigError::Unprotected { listen: self.listen });
         }
+        self.oidc.as_ref().map_or(Ok(()), Oidc::check)?;
         let SignInTimes { idle, longest } = self.sign_in;
         for (key, got, min, max) in [
             ("api.sign_in.idle", idle, IDLE_MIN, longest),

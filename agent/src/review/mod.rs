@@ -9,6 +9,7 @@ mod content;
 mod gold;
 pub mod http;
 mod lead;
+mod oidc;
 mod past;
 mod people;
 mod sealed;

@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use super::caller::{Known, OwnPage, Visitor};
 use super::http::{Desk, Failure};
+use crate::account::oidc::Gate;
 use crate::account::{AccountError, Accounts, Browser, Fresh};
 use crate::store::labels::Person;
 
@@ -28,6 +29,8 @@ use crate::store::labels::Person;
 pub struct Doors {
     /// Accounts at the site.
     pub accounts: Accounts,
+    /// The site's identity provider.
+    pub gate: Option<Gate>,
     /// Whether the server has TLS.
     pub secure: bool,
 }
@@ -39,7 +42,7 @@ impl Doors {
     }
 
     /// Sets the cookie to a value, or takes it away.
-    fn set_cookie(&self, value: Option<&str>) -> Option<(axum::http::HeaderName, HeaderValue)> {
+    pub(super) fn set_cookie(&self, value: Option<&str>) -> Option<(HeaderName, HeaderValue)> {
         let (name, secure) = (self.session_cookie(), if self.secure { "; Secure" } else { "" });
         let (value, age) = value.map_or(("", "; Max-Age=0"), |value| (value, ""));
         let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}");
@@ -50,10 +53,12 @@ impl Doors {
 /// The routes; merged with those of the review page.
 pub(super) fn routes() -> Router<Desk> {
     Router::new()
+        .route("/api/ways", get(ways))
         .route("/api/session", get(session))
         .route("/api/sign-in", post(sign_in))
         .route("/api/sign-out", post(sign_out))
         .route("/api/password", post(password))
+        .merge(super::oidc::routes())
 }
 
 /// A secret that somebody typed. Wiped when dropped.
@@ -71,6 +76,11 @@ impl fmt::Debug for Typed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Typed")
     }
+}
+
+/// How one can sign in here: known to everybody, so that the page can offer it.
+async fn ways(State(desk): State<Desk>) -> Json<Value> {
+    Json(json!({"provider": desk.doors.gate.as_ref().map(Gate::title)}))
 }
 
 async fn session(State(desk): State<Desk>, known: Known) -> Result<Json<Value>, Failure> {

@@ -52,8 +52,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Ends a person's time: token (`nobody` is the hash of none), password and identities go. The
-    /// name stays with what the person said.
+    /// Ends a person's time: token (`nobody` is the hash of none) and password go. The name stays with
+    /// what the person said, and who it is at a provider stays known: that nobody comes back anew.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -61,9 +61,7 @@ impl Tx<'_> {
         self.sql
             .prepare_cached("UPDATE people SET token = ?2, until = ?3 WHERE person = ?1")?
             .execute(params![person, nobody, now])?;
-        for table in ["passwords", "identities"] {
-            self.sql.execute(&format!("DELETE FROM {table} WHERE person = ?1"), [person])?;
-        }
+        self.sql.execute("DELETE FROM passwords WHERE person = ?1", [person])?;
         Ok(())
     }
 

@@ -6,7 +6,6 @@ use super::*;
 use crate::account::set_password;
 use crate::config::SignInTimes;
 use crate::review::http::router;
-use crate::store::Store;
 use crate::store::labels::{Action, Role};
 use crate::testing::{self, Served};
 
@@ -15,7 +14,6 @@ const PASSWORD: &str = "correct horse battery";
 /// A local API with `ada` and `bob`, who have passwords.
 struct Site {
     served: Served,
-    store: Arc<Store>,
     _folder: tempfile::TempDir,
 }
 
@@ -36,11 +34,11 @@ impl Site {
         }
         let accounts = Accounts::new(SignInTimes::default());
         let desk = Desk {
-            doors: Arc::new(Doors { accounts, secure }),
-            ..testing::desk(Arc::clone(&store))
+            doors: Arc::new(Doors { accounts, gate: None, secure }),
+            ..testing::desk(store)
         };
         let served = Served::start(router(desk)).await;
-        Self { served, store, _folder: scratch.folder }
+        Self { served, _folder: scratch.folder }
     }
 
     fn own(&self) -> String {

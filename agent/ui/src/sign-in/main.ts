@@ -80,6 +80,7 @@ const REFUSALS: Record<string, string> = {
   role: "The identity provider knows you, but gives you no role at this site. Ask the administrator.",
   name: "Somebody else here has your name. Ask the administrator.",
   ended: "Your time at this site is over. Ask the administrator.",
+  busy: "Too many attempts. Wait a minute, then try again.",
   again: "That took too long, or was begun elsewhere. Try once more.",
   denied: "The identity provider did not sign you in.",
 };
