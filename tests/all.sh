@@ -37,4 +37,6 @@ for ui in agent/ui coordinator/ui; do
 done
 step "Label Studio"
 bash tests/label_studio.sh
+step "OpenID Connect"
+bash tests/oidc.sh
 step "done"

@@ -1,6 +1,8 @@
 //! The daemon: everything that runs while the agent does, over a transport that the caller gives.
 
 mod link;
+#[cfg(test)]
+mod roles;
 mod studio;
 
 use std::net::TcpListener;
@@ -184,8 +186,8 @@ impl Agent {
     /// [`RunError`].
     pub async fn run(self, transport: Transport, shutdown: Shutdown) -> Result<(), RunError> {
         let (judge, tls) = (self.judge()?, self.tls()?);
-        let doors =
-            Doors { accounts: Accounts::new(self.config.api.sign_in), secure: tls.is_some() };
+        let accounts = Accounts::new(self.config.api.sign_in);
+        let doors = Doors { accounts, gate: self.gate()?, secure: tls.is_some() };
         let studios = Studio::open_all(&self.config.projects).map_err(OpenError::Studio)?;
         let shared = Arc::new(Shared {
             live: Mutex::new(Live::default()),

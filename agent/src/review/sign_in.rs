@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
-use axum::http::header::{HeaderValue, RETRY_AFTER, SET_COOKIE};
+use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};

@@ -6,7 +6,7 @@ use super::*;
 use crate::account::set_password;
 use crate::config::SignInTimes;
 use crate::review::http::router;
-use crate::store::labels::{Action, Role};
+use crate::store::labels::Role;
 use crate::testing::{self, Served};
 
 const PASSWORD: &str = "correct horse battery";
@@ -222,40 +222,4 @@ async fn under_tls_the_cookie_leaves_it_never() {
     assert!(set.ends_with("; Path=/; HttpOnly; SameSite=Strict; Secure"), "{set}");
     let unprefixed = answer.cookie().replace("__Host-", "");
     assert_eq!(site.ask("GET /api/session", &[&unprefixed], Value::Null).await.status, 401);
-}
-
-#[tokio::test]
-async fn every_role_is_served_what_the_table_allows() {
-    let scratch = crate::store::tests::scratch();
-    let store = Arc::new(scratch.store);
-    let project = testing::put(&store, &testing::project()).definition.name.to_string();
-    for role in Role::ALL {
-        testing::person(&store, role.name(), role);
-    }
-    let desk = testing::desk(Arc::clone(&store));
-    let sources = std::iter::empty().collect();
-    let app = router(desk.clone())
-        .merge(crate::edge::http::router(desk.clone(), sources))
-        .merge(crate::quality::http::router(desk));
-    let served = Served::start(app).await;
-    let item = "00".repeat(16);
-    let asked = [
-        (format!("GET /api/projects/{project}/next"), Action::Label),
-        (format!("GET /api/projects/{project}/next?queue=synthetic"), Action::Label),
-        (format!("POST /api/items/{item}/lease"), Action::Lead),
-        (format!("POST /api/items/{item}/requeue"), Action::Lead),
-        (format!("GET /api/projects/{project}/quality"), Action::SeeFigures),
-        (format!("GET /api/projects/{project}/quality/label-errors"), Action::Lead),
-        (format!("GET /api/projects/{project}/quality/next"), Action::Lead),
-        (format!("GET /v1/projects/{project}"), Action::SendItems),
-    ];
-    for (line, action) in &asked {
-        for role in Role::ALL {
-            let (status, body) = served.ask(role.name(), line, &Value::Null).await;
-            let refused = status == 403;
-            assert_eq!(refused, !role.may(*action), "{} {line}: {status} {body}", role.name());
-        }
-    }
-    let application = set_password(&store, "application", PASSWORD, 0);
-    assert!(matches!(application, Err(AccountError::Role { role: "application" })));
 }

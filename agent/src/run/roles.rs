@@ -1,0 +1,45 @@
+//! Which roles the local API serves what: every route that asks for a right, for every role.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::edge;
+use crate::quality;
+use crate::review::http::router;
+use crate::store::roles::{Action, Role};
+use crate::testing::{self, Served};
+
+#[tokio::test]
+async fn every_role_is_served_what_the_table_allows() {
+    let scratch = crate::store::tests::scratch();
+    let store = Arc::new(scratch.store);
+    let project = testing::put(&store, &testing::project()).definition.name.to_string();
+    for role in Role::ALL {
+        testing::person(&store, role.name(), role);
+    }
+    let desk = testing::desk(Arc::clone(&store));
+    let sources = std::iter::empty().collect();
+    let app = router(desk.clone())
+        .merge(edge::http::router(desk.clone(), sources))
+        .merge(quality::http::router(desk));
+    let served = Served::start(app).await;
+    let item = "00".repeat(16);
+    let asked = [
+        (format!("GET /api/projects/{project}/next"), Action::Label),
+        (format!("GET /api/projects/{project}/next?queue=synthetic"), Action::Label),
+        (format!("POST /api/items/{item}/lease"), Action::Lead),
+        (format!("POST /api/items/{item}/requeue"), Action::Lead),
+        (format!("GET /api/projects/{project}/quality"), Action::SeeFigures),
+        (format!("GET /api/projects/{project}/quality/label-errors"), Action::Lead),
+        (format!("GET /api/projects/{project}/quality/next"), Action::Lead),
+        (format!("GET /v1/projects/{project}"), Action::SendItems),
+    ];
+    for (line, action) in &asked {
+        for role in Role::ALL {
+            let (status, body) = served.ask(role.name(), line, &Value::Null).await;
+            let refused = status == 403;
+            assert_eq!(refused, !role.may(*action), "{} {line}: {status} {body}", role.name());
+        }
+    }
+}
