@@ -80,8 +80,8 @@ impl FromRequestParts<Desk> for Visitor {
 
     async fn from_request_parts(parts: &mut Parts, _: &Desk) -> Result<Self, Failure> {
         // Without a peer there is no network in between: a test's server.
-        let peer = parts.extensions.get().map_or(Ipv4Addr::LOCALHOST.into(), |Peer(peer)| *peer);
-        Ok(Self(peer))
+        let peer = parts.extensions.get().copied().unwrap_or(Peer(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+        Ok(Self(peer.0))
     }
 }
 

@@ -116,7 +116,7 @@ async fn sign_in(
     let Json(SignInBody { name, password }) = body.map_err(refusal)?;
     let (accounts, now) = (&desk.doors.accounts, desk.clock.now());
     let signed_in = accounts.sign_in(&desk.store, name.trim(), password.take(), peer, now).await;
-    signed_in.map_err(told).and_then(|fresh| admit(&desk, &fresh))
+    Ok(admit(&desk, &signed_in.map_err(told)?))
 }
 
 async fn sign_out(State(desk): State<Desk>, known: Known) -> Result<Response, Response> {
@@ -156,16 +156,18 @@ async fn password(
             .map_err(refusal);
     }
     let fresh = accounts.open(&desk.store, person, from.1.as_second());
-    fresh.map_err(told).and_then(|fresh| admit(&desk, &fresh))
+    Ok(admit(&desk, &fresh.map_err(told)?))
 }
 
 /// Gives a browser its cookie.
-fn admit(desk: &Desk, fresh: &Fresh) -> Result<Response, Response> {
+fn admit(desk: &Desk, fresh: &Fresh) -> Response {
     let browser = &fresh.browser;
-    let body = report(desk, &browser.person, Some(browser)).map_err(refusal)?;
-    let mut response = Json(body).into_response();
+    let mut response = match report(desk, &browser.person, Some(browser)) {
+        Ok(body) => Json(body).into_response(),
+        Err(error) => return refusal(error),
+    };
     response.headers_mut().extend(desk.doors.set_cookie(Some(&fresh.cookie)));
-    Ok(response)
+    response
 }
 
 fn refusal(error: impl Into<Failure>) -> Response {

@@ -1,5 +1,6 @@
 //! Which roles the local API serves what: every route that asks for a right, for every role.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -22,7 +23,7 @@ async fn every_role_is_served_what_the_table_allows() {
     let sources = std::iter::empty().collect();
     let app = router(desk.clone())
         .merge(edge::http::router(desk.clone(), sources))
-        .merge(quality::http::router(desk));
+        .merge(quality::http::router(desk, BTreeMap::new()));
     let served = Served::start(app).await;
     let item = "00".repeat(16);
     let asked = [
