@@ -204,6 +204,22 @@ impl Accounts {
         put_password(store, &person.name, &hash, now.as_second())
     }
 
+    /// Gives the person of this name a password, and signs them out everywhere.
+    ///
+    /// # Errors
+    /// [`AccountError`].
+    pub async fn set_password(
+        &self,
+        store: &Store,
+        name: &str,
+        new: Zeroizing<String>,
+        now: i64,
+    ) -> Result<(), AccountError> {
+        password::check(&new)?;
+        let hash = self.kiln.hash(new).await?;
+        put_password(store, name, &hash, now)
+    }
+
     /// Signs a browser in as `person`, who has shown who they are.
     ///
     /// # Errors
@@ -331,7 +347,7 @@ pub fn check_new(role: Role, password: &str) -> Result<(), AccountError> {
     password::check(password)
 }
 
-/// Gives the person of this name a password, and signs them out everywhere.
+/// As [`Accounts::set_password`], on the caller's thread.
 ///
 /// # Errors
 /// [`AccountError`].

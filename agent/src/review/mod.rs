@@ -9,6 +9,7 @@ mod content;
 mod gold;
 pub mod http;
 mod lead;
+mod manage;
 mod oidc;
 mod past;
 mod people;

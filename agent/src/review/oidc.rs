@@ -86,6 +86,8 @@ fn refused(error: &OidcError, cookie: Option<(HeaderName, HeaderValue)>) -> Resp
     let word = match error {
         OidcError::Flow => "again",
         OidcError::Denied | OidcError::Token(_) => "denied",
+        // A code that was sold before, or that another sign-in was given.
+        OidcError::Answer { what: "token", status: 400..500 } => "denied",
         OidcError::Role => "role",
         OidcError::Name => "name",
         OidcError::Ended => "ended",

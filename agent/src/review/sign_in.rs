@@ -59,15 +59,16 @@ pub(super) fn routes() -> Router<Desk> {
         .route("/api/sign-out", post(sign_out))
         .route("/api/password", post(password))
         .merge(super::oidc::routes())
+        .merge(super::manage::routes())
 }
 
 /// A secret that somebody typed. Wiped when dropped.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Typed(String);
+pub(super) struct Typed(String);
 
 impl Typed {
-    fn take(self) -> Zeroizing<String> {
+    pub(super) fn take(self) -> Zeroizing<String> {
         Zeroizing::new(self.0)
     }
 }

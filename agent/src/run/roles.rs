@@ -35,6 +35,11 @@ async fn every_role_is_served_what_the_table_allows() {
         (format!("GET /api/projects/{project}/quality/label-errors"), Action::Lead),
         (format!("GET /api/projects/{project}/quality/next"), Action::Lead),
         (format!("GET /v1/projects/{project}"), Action::SendItems),
+        ("GET /api/people".to_owned(), Action::ManagePeople),
+        ("POST /api/people".to_owned(), Action::ManagePeople),
+        ("DELETE /api/people/nobody".to_owned(), Action::ManagePeople),
+        ("POST /api/people/nobody/role".to_owned(), Action::ManagePeople),
+        ("POST /api/people/nobody/password".to_owned(), Action::ManagePeople),
     ];
     for (line, action) in &asked {
         for role in Role::ALL {
