@@ -1,7 +1,7 @@
 //! The local HTTP API and the review page.
 //!
-//! Everything under `/api` needs somebody who is signed in (see [`super::caller`]). Errors are
-//! `{"error": what, "hint": what to do}`.
+//! Everything under `/api` but signing in itself needs somebody who is signed in: by a bearer token, or
+//! by a browser's cookie. Errors are `{"error": what, "hint": what to do}`.
 
 use std::fmt;
 use std::sync::Arc;
