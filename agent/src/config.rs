@@ -306,7 +306,7 @@ pub enum ConfigError {
     #[error(
         "api.listen = {listen}: others reach this address, and passwords and items would pass them \
          in clear; set api.tls = {{ certificate = \"server.pem\", key = \"server.key\" }}, or listen on \
-         127.0.0.1 behind a proxy of this machine that has TLS"
+         127.0.0.1 behind a proxy of this machine that has TLS, with api.behind_tls = true"
     )]
     Unprotected {
         /// The address.

@@ -187,7 +187,11 @@ impl Agent {
     pub async fn run(self, transport: Transport, shutdown: Shutdown) -> Result<(), RunError> {
         let (judge, tls) = (self.judge()?, self.tls()?);
         let accounts = Accounts::new(self.config.api.sign_in);
-        let doors = Doors { accounts, gate: self.gate()?, secure: tls.is_some() };
+        let doors = Doors {
+            accounts,
+            gate: self.gate()?,
+            secure: tls.is_some() || self.config.api.behind_tls,
+        };
         let studios = Studio::open_all(&self.config.projects).map_err(OpenError::Studio)?;
         let shared = Arc::new(Shared {
             live: Mutex::new(Live::default()),

@@ -28,9 +28,12 @@ pub use password::{BYTES_MAX as PASSWORD_BYTES_MAX, CHARACTERS_MIN as PASSWORD_C
 const BROWSERS_MAX: u32 = 16;
 /// How often the store notes that a browser was heard of.
 const SEEN_EVERY_SECONDS: i64 = 60;
-/// Attempts on one account: ten, then one in half a minute.
+/// Attempts on one account from one address: ten, then one in half a minute.
 const ACCOUNT_BURST: u32 = 10;
 const ACCOUNT_EVERY: Duration = Duration::from_secs(30);
+/// Attempts on one name from everywhere: enough that nobody locks others out by guessing.
+const NAME_BURST: u32 = 100;
+const NAME_EVERY: Duration = Duration::from_secs(3);
 /// Attempts from one address, which a whole site may share behind its proxy.
 const PEER_BURST: u32 = 60;
 const PEER_EVERY: Duration = Duration::from_secs(1);
@@ -96,6 +99,7 @@ pub struct Accounts {
     times: SignInTimes,
     kiln: password::Kiln,
     accounts: Buckets,
+    names: Buckets,
     peers: Buckets,
 }
 
@@ -140,6 +144,7 @@ impl Accounts {
             times,
             kiln: password::Kiln::new(),
             accounts: Buckets::new(ACCOUNT_BURST, ACCOUNT_EVERY),
+            names: Buckets::new(NAME_BURST, NAME_EVERY),
             peers: Buckets::new(PEER_BURST, PEER_EVERY),
         }
     }
@@ -167,18 +172,19 @@ impl Accounts {
                 Ok(tx.password(person.person)?.map(|hash| (person, hash)))
             })?;
             let (person, hash) = known.unzip();
-            let is_known = self.kiln.verify(password, hash).await?;
+            let is_known = self.kiln.verify(password, hash.clone()).await?;
             let person = person.filter(|_| is_known).ok_or(AccountError::Wrong)?;
             attempt.put_back();
-            self.open(store, person, second)
+            self.open(store, person, hash.as_deref(), second)
         };
         let result = signed_in.await;
         note(&result);
         result
     }
 
-    /// Gives the person of this name a new password, if `current` is the one in use, and signs them
-    /// out everywhere. Without a password there is nothing to know.
+    /// Gives a person a new password, if `current` is the one in use, and signs them out everywhere.
+    /// Who has none gets the first from an administrator: a token, or a browser in which the identity
+    /// provider signed somebody in, must not make itself a way in that stays.
     ///
     /// # Errors
     /// [`AccountError`].
@@ -193,15 +199,14 @@ impl Accounts {
         password::check(&new)?;
         let (peer, now) = from;
         let used = store.read("password", |tx| tx.password(person.person))?;
-        if used.is_some() {
-            let attempt = self.attempt(&person.name, peer, now)?;
-            if !self.kiln.verify(current, used).await? {
-                return Err(AccountError::Current);
-            }
-            attempt.put_back();
+        let used = used.ok_or(AccountError::Current)?;
+        let attempt = self.attempt(&person.name, peer, now)?;
+        if !self.kiln.verify(current, Some(used.clone())).await? {
+            return Err(AccountError::Current);
         }
+        attempt.put_back();
         let hash = self.kiln.hash(new).await?;
-        put_password(store, &person.name, &hash, now.as_second())
+        put_password(store, &person.name, &hash, Some(&used), now.as_second())
     }
 
     /// Gives the person of this name a password, and signs them out everywhere.
@@ -217,18 +222,31 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         password::check(&new)?;
         let hash = self.kiln.hash(new).await?;
-        put_password(store, name, &hash, now)
+        put_password(store, name, &hash, None, now)
     }
 
-    /// Signs a browser in as `person`, who has shown who they are.
+    /// Signs a browser in as `person`, who has shown who they are; where by a password, `by` is the
+    /// hash that it fits.
     ///
     /// # Errors
-    /// [`AccountError::Randomness`], [`AccountError::Store`].
-    pub fn open(&self, store: &Store, person: Person, now: i64) -> Result<Fresh, AccountError> {
+    /// [`AccountError::Wrong`] when the password has changed meanwhile; [`AccountError::Randomness`],
+    /// [`AccountError::Store`].
+    pub fn open(
+        &self,
+        store: &Store,
+        person: Person,
+        by: Option<&str>,
+        now: i64,
+    ) -> Result<Fresh, AccountError> {
         let mut secret = Zeroizing::new([0; 32]);
         getrandom::fill(secret.as_mut()).map_err(|_| AccountError::Randomness)?;
         let hash = secret_hash(&secret);
-        store.tx("sign in", |tx| tx.add_sign_in(&hash, person.person, BROWSERS_MAX - 1, now))?;
+        store.tx("sign in", |tx| {
+            if by.is_some() && tx.password(person.person)?.as_deref() != by {
+                return Err(AccountError::Wrong);
+            }
+            Ok(tx.add_sign_in(&hash, person.person, BROWSERS_MAX - 1, now)?)
+        })?;
         let row = SignInRow { person: person.person, started_at: now, seen_at: now };
         let cookie = Zeroizing::new(hex::encode(secret.as_ref()));
         Ok(Fresh { cookie, browser: self.browser(person, &row, &secret) })
@@ -288,9 +306,11 @@ impl Accounts {
         now: Timestamp,
     ) -> Result<Attempt<'a>, AccountError> {
         self.attempt_from(peer, now)?;
-        let taken = self.accounts.take(name.as_bytes(), now.as_millisecond());
-        taken.map_err(|after| AccountError::Limited { after })?;
-        Ok(Attempt { of: self, name, peer: network(peer) })
+        let attempt = Attempt { of: self, name, peer: network(peer) };
+        let (limited, now) = (|after| AccountError::Limited { after }, now.as_millisecond());
+        self.names.take(name.as_bytes(), now).map_err(limited)?;
+        self.accounts.take(&attempt.account(), now).map_err(limited)?;
+        Ok(attempt)
     }
 
     fn ends(&self, row: &SignInRow) -> (i64, i64) {
@@ -330,9 +350,15 @@ struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    /// The account as this address tries it.
+    fn account(&self) -> Vec<u8> {
+        [self.peer.as_slice(), self.name.as_bytes()].concat()
+    }
+
     fn put_back(self) {
         self.of.peers.put_back(&self.peer);
-        self.of.accounts.put_back(self.name.as_bytes());
+        self.of.names.put_back(self.name.as_bytes());
+        self.of.accounts.put_back(&self.account());
     }
 }
 
@@ -358,7 +384,7 @@ pub fn set_password(
     now: i64,
 ) -> Result<(), AccountError> {
     password::check(password)?;
-    put_password(store, name, &password::hash(password)?, now)
+    put_password(store, name, &password::hash(password)?, None, now)
 }
 
 /// Gives a person another role, and signs them out everywhere.
@@ -403,12 +429,22 @@ pub fn nobodys_token() -> Result<[u8; 32], AccountError> {
     Ok(nobody)
 }
 
-fn put_password(store: &Store, name: &str, hash: &str, now: i64) -> Result<(), AccountError> {
+/// Stores a password's hash in place of `used`, or of whatever there is.
+fn put_password(
+    store: &Store,
+    name: &str,
+    hash: &str,
+    used: Option<&str>,
+    now: i64,
+) -> Result<(), AccountError> {
     store.tx("set password", |tx| {
         let person = tx.person_named(name)?;
         let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
         if !person.role.may(Action::SignIn) {
             return Err(AccountError::Role { role: person.role.name() });
+        }
+        if used.is_some() && tx.password(person.person)?.as_deref() != used {
+            return Err(AccountError::Current);
         }
         tx.put_password(person.person, hash, now)?;
         Ok(tx.end_sign_ins(person.person)?)

@@ -121,7 +121,7 @@ pub(super) fn person(context: &Context, command: &PersonCommand) -> Outcome {
             known.ok_or_else(|| AccountError::Unknown { name: name.clone() })?;
             let password = new_password(password_file.as_deref())?;
             account::set_password(store, name, &password, now)?;
-            format!("{name} has a new password, and is signed out everywhere")
+            format!("{name} has a new password, and is signed out everywhere; a token stays valid")
         }
         PersonCommand::Role(RoleArguments { name, role }) => {
             let role = Role::from(*role);

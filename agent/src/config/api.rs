@@ -18,6 +18,8 @@ pub struct Api {
     pub hosts: Vec<String>,
     /// Without it they are served on loopback only.
     pub tls: Option<TlsFiles>,
+    /// That people come through a proxy of this machine that has TLS.
+    pub behind_tls: bool,
     /// For how long people stay signed in.
     pub sign_in: SignInTimes,
     /// The site's identity provider, if it has one.
@@ -57,6 +59,7 @@ impl Default for Api {
             listen: SocketAddr::from(([127, 0, 0, 1], 7080)),
             hosts: Vec::new(),
             tls: None,
+            behind_tls: false,
             sign_in: SignInTimes::default(),
             oidc: None,
         }

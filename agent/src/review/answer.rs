@@ -73,6 +73,7 @@ pub(crate) fn annotate_in(
         return if known.item == row.item { Ok(true) } else { Err(ReviewError::KeyTaken) };
     }
     let lease = live_lease(tx, person, row.item, now)?;
+    check_labels(person)?;
     if matches!(lease.reading, Reading::Expert | Reading::Campaign) {
         check_expert(person, now)?;
     }
@@ -137,9 +138,10 @@ pub(crate) fn retract_unasked(tx: &Tx<'_>, person: i64, key: &str) -> Result<(),
 /// Takes an annotation back, and leases the item to the person again.
 ///
 /// # Errors
-/// [`ReviewError::UnknownAnnotation`]; [`ReviewError::Closed`] when the item's labels are part of
+/// [`ReviewError::Role`]; [`ReviewError::UnknownAnnotation`]; [`ReviewError::Closed`] when the item's labels are part of
 /// released statistics; [`ReviewError::Leased`] when somebody else has the item.
 pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), ReviewError> {
+    check_labels(person)?;
     store.tx("undo", |tx| {
         let row = tx.annotation(person.person, key)?.ok_or(ReviewError::UnknownAnnotation)?;
         // No window counts a judgement beside synthetic items, nor an answer to gold.

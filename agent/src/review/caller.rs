@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use insitu_daemon::http::Peer;
 
 use super::SignInError;
@@ -101,6 +101,11 @@ fn by_cookie(desk: &Desk, parts: &Parts) -> Result<Known, Failure> {
     let cookie = cookie(&parts.headers, desk.doors.session_cookie());
     let cookie = cookie.ok_or_else(|| not_signed_in("nobody is signed in".to_owned()))?;
     let changes = !matches!(parts.method, Method::GET | Method::HEAD);
+    // Asking leases items, too. What no page asks for, such as an address that was typed, is `none`.
+    let site = parts.headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
+        return Err(foreign_page());
+    }
     if changes && !is_own_page(&parts.headers, desk.doors.secure) {
         return Err(foreign_page());
     }

@@ -52,6 +52,7 @@ fn content(
         let row = tx.item_by_name(item)?.ok_or(ReviewError::UnknownItem)?;
         let lease = tx.lease(row.item)?;
         let holds = lease.is_some_and(|it| it.person == person.person && it.until > now);
+        let holds = holds && person.role.labels();
         let leads = person.role.may(Action::Lead) && person.is_expert(now);
         if !holds && !leads {
             return Err(ReviewError::NotLeased);

@@ -252,8 +252,17 @@ fn mix(cards: Vec<Card>) -> Vec<Card> {
     mixed
 }
 
+/// Labels are for those to give whose role labels now, whatever they were when they took the item.
+fn check_labels(person: &Person) -> Result<(), ReviewError> {
+    let role = person.role;
+    if role.labels() { Ok(()) } else { Err(ReviewError::Role { role: role.name() }) }
+}
+
 /// An expert's label is for those to give who are experts now.
 fn check_expert(person: &Person, now: i64) -> Result<(), ReviewError> {
+    if !person.role.is_expert() {
+        return Err(ReviewError::Role { role: person.role.name() });
+    }
     let Some(until) = person.lapsed(now) else { return Ok(()) };
     Err(ReviewError::Lapsed { until: Timestamp::from_second(until).unwrap_or(Timestamp::MAX) })
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use super::caller::{Visitor, cookie};
 use super::http::Desk;
+use super::sign_in::leave;
 use crate::account::AccountError;
 use crate::account::oidc::{FLOW_SECONDS_MAX, OidcError, Return};
 use crate::store::explain;
@@ -44,6 +45,7 @@ struct Answer {
 async fn callback(
     State(desk): State<Desk>,
     Query(query): Query<Answer>,
+    Visitor(peer): Visitor,
     headers: HeaderMap,
 ) -> Response {
     let doors = &desk.doors;
@@ -52,14 +54,18 @@ async fn callback(
     let flow = cookie(&headers, flow_name(&desk));
     let arrived = async {
         let gate = doors.gate.as_ref().ok_or(OidcError::None)?;
-        gate.arrive(&doors.accounts, &desk.store, back, flow, desk.clock.now()).await
+        gate.arrive(&doors.accounts, &desk.store, back, flow, (peer, desk.clock.now())).await
     };
     let arrived = arrived.await;
     let result = if arrived.is_ok() { "signed_in" } else { "refused" };
     metrics::counter!("insitu_agent_oidc_sign_ins_total", "result" => result).increment(1);
     // Whatever came of it, the same answer opens nothing a second time.
     let over = flow_cookie(&desk, None);
-    match arrived {
+    let left = |fresh| {
+        let left = leave(&desk, &headers, desk.clock.now().as_second());
+        left.map(|()| fresh).map_err(OidcError::Store)
+    };
+    match arrived.and_then(left) {
         Ok(fresh) => {
             redirect("/sign-in.html#entered", [over, doors.set_cookie(Some(&fresh.cookie))])
         }
@@ -100,7 +106,12 @@ fn refused(error: &OidcError, cookie: Option<(HeaderName, HeaderValue)>) -> Resp
         OidcError::Account(AccountError::Limited { .. }) => "busy",
         OidcError::Account(_) => "away",
     };
-    tracing::warn!(error = explain(error), "nobody came in by the identity provider");
+    // What anybody can cause by asking fills no log.
+    if matches!(word, "again" | "denied" | "busy") {
+        tracing::debug!(error = explain(error), "nobody came in by the identity provider");
+    } else {
+        tracing::warn!(error = explain(error), "nobody came in by the identity provider");
+    }
     redirect(&format!("/sign-in.html?refused={word}"), [cookie])
 }
 

@@ -8,8 +8,8 @@ use std::net::IpAddr;
 
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
 use axum::http::header::{HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -18,10 +18,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
-use super::caller::{Known, OwnPage, Visitor};
+use super::caller::{Known, OwnPage, Visitor, cookie};
 use super::http::{Desk, Failure};
 use crate::account::oidc::Gate;
 use crate::account::{AccountError, Accounts, Browser, Fresh};
+use crate::store::StoreError;
 use crate::store::labels::Person;
 
 /// How people come in.
@@ -64,12 +65,18 @@ pub(super) fn routes() -> Router<Desk> {
 
 /// A secret that somebody typed. Wiped when dropped.
 #[derive(Deserialize)]
-#[serde(transparent)]
-pub(super) struct Typed(String);
+#[serde(from = "String")]
+pub(super) struct Typed(Zeroizing<String>);
+
+impl From<String> for Typed {
+    fn from(typed: String) -> Self {
+        Self(Zeroizing::new(typed))
+    }
+}
 
 impl Typed {
     pub(super) fn take(self) -> Zeroizing<String> {
-        Zeroizing::new(self.0)
+        self.0
     }
 }
 
@@ -112,12 +119,22 @@ struct SignInBody {
 async fn sign_in(
     State(desk): State<Desk>,
     OwnPage(peer): OwnPage,
+    headers: HeaderMap,
     body: Result<Json<SignInBody>, JsonRejection>,
 ) -> Result<Response, Response> {
     let Json(SignInBody { name, password }) = body.map_err(refusal)?;
     let (accounts, now) = (&desk.doors.accounts, desk.clock.now());
     let signed_in = accounts.sign_in(&desk.store, name.trim(), password.take(), peer, now).await;
-    Ok(admit(&desk, &signed_in.map_err(told)?))
+    let fresh = signed_in.map_err(told)?;
+    leave(&desk, &headers, now.as_second()).map_err(refusal)?;
+    Ok(admit(&desk, &fresh))
+}
+
+/// Signs out whoever the browser had before: its cookie is about to be replaced.
+pub(super) fn leave(desk: &Desk, headers: &HeaderMap, now: i64) -> Result<(), StoreError> {
+    let Some(cookie) = cookie(headers, desk.doors.session_cookie()) else { return Ok(()) };
+    let browser = desk.doors.accounts.known(&desk.store, cookie, now)?;
+    browser.map_or(Ok(()), |browser| browser.sign_out(&desk.store))
 }
 
 async fn sign_out(State(desk): State<Desk>, known: Known) -> Result<Response, Response> {
@@ -156,7 +173,7 @@ async fn password(
             .map(|body| Json(body).into_response())
             .map_err(refusal);
     }
-    let fresh = accounts.open(&desk.store, person, from.1.as_second());
+    let fresh = accounts.open(&desk.store, person, None, from.1.as_second());
     Ok(admit(&desk, &fresh.map_err(told)?))
 }
 
@@ -194,9 +211,10 @@ impl From<AccountError> for Failure {
                 (StatusCode::UNAUTHORIZED, "an administrator can set a new password")
             }
             // Not 401: whoever changes a password is signed in, and stays so.
-            AccountError::Current => {
-                (StatusCode::FORBIDDEN, "type the one that you signed in with")
-            }
+            AccountError::Current => (
+                StatusCode::FORBIDDEN,
+                "type the one that you signed in with; an administrator gives the first one",
+            ),
             AccountError::Limited { .. } => (StatusCode::TOO_MANY_REQUESTS, "wait, then try again"),
             AccountError::Busy => (StatusCode::TOO_MANY_REQUESTS, "try again"),
             AccountError::Short { .. } | AccountError::Long => {

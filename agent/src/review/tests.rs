@@ -68,6 +68,24 @@ fn the_same_key_is_the_same_annotation() {
     assert_eq!(site.stage(card), Stage::Done);
 }
 
+/// A role may be lost while an item is in hand.
+#[test]
+fn who_labels_no_more_neither_labels_nor_takes_back() {
+    let site = site(2, 0);
+    let cards = site.next(&site.ann, 2, 0);
+    site.answer(&site.ann, &cards[0], "said", 1, 1).unwrap();
+    let steward = Person { role: Role::Steward, ..site.ann.clone() };
+    let refused = |it: Result<(), ReviewError>| matches!(it, Err(ReviewError::Role { .. }));
+    assert!(refused(site.answer(&steward, &cards[1], "k", 1, 1).map(drop)));
+    assert!(refused(undo(&site.scratch.store, &steward, "said", 1)));
+    let annotator = Person { role: Role::Annotator, ..site.eve.clone() };
+    assert!(refused(check_expert(&annotator, 1)));
+    // And what was in hand is for others at once.
+    let store = &site.scratch.store;
+    store.tx("test", |tx| tx.set_role(site.ann.person, Role::Steward)).unwrap();
+    assert_eq!(site.next(&site.bob, 2, 2).len(), 1);
+}
+
 #[test]
 fn a_lease_keeps_others_away_until_it_ends() {
     let site = site(1, 0);

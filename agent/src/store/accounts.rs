@@ -49,7 +49,7 @@ impl Tx<'_> {
         self.sql
             .prepare_cached("UPDATE people SET role = ?2 WHERE person = ?1")?
             .execute(params![person, role.name()])?;
-        Ok(())
+        self.end_leases(person)
     }
 
     /// Ends a person's time: token (`nobody` is the hash of none) and password go. The name stays with
@@ -62,6 +62,12 @@ impl Tx<'_> {
             .prepare_cached("UPDATE people SET token = ?2, until = ?3 WHERE person = ?1")?
             .execute(params![person, nobody, now])?;
         self.sql.execute("DELETE FROM passwords WHERE person = ?1", [person])?;
+        self.end_leases(person)
+    }
+
+    /// What the person has in hand waits for others.
+    fn end_leases(&self, person: i64) -> Result<(), StoreError> {
+        self.sql.execute("DELETE FROM leases WHERE person = ?1", [person])?;
         Ok(())
     }
 

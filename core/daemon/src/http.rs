@@ -1,5 +1,7 @@
 //! The local HTTP server of both programs: bounded, strict, for one machine.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +42,8 @@ const HEADERS_MAX: usize = 64;
 const TRANSPORT: &str = "max-age=31536000";
 /// How often the files of the certificate are looked at.
 const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
+/// Connections at a time from one address of another machine.
+const CONNECTIONS_OF_ONE_MAX: usize = 32;
 /// How long the server waits after it could not accept a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -129,6 +133,7 @@ pub async fn serve(
     http.timer(TokioTimer::new()).header_read_timeout(options.head).max_headers(HEADERS_MAX);
 
     let places = Arc::new(Semaphore::new(options.connections_max));
+    let strangers = Strangers::default();
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut look = interval(CERTIFICATE_LOOK);
@@ -147,6 +152,8 @@ pub async fn serve(
             }
             accepted = accept(&listener, &places) => accepted,
         };
+        // Refused at once: somebody who holds many connections keeps nobody else out.
+        let Some(counted) = strangers.count(peer.ip()) else { continue };
         let acceptor = options.tls.as_ref().map(|tls| tls.acceptor());
         let (http, service, watcher) = (http.clone(), service.clone(), graceful.watcher());
         let within = options.head;
@@ -160,12 +167,50 @@ pub async fn serve(
                     }
                 }
             }
-            drop(place);
+            drop((place, counted));
         });
     }
     drop(timeout(options.drain, graceful.shutdown()).await);
     connections.shutdown().await;
     Ok(())
+}
+
+/// Connections by address, of those that come from elsewhere.
+#[derive(Clone, Debug, Default)]
+struct Strangers(Arc<Mutex<HashMap<IpAddr, usize>>>);
+
+/// A connection that is counted until it is dropped.
+struct Counted {
+    of: Strangers,
+    peer: IpAddr,
+}
+
+impl Strangers {
+    /// Counts one more connection from there, unless there are [`CONNECTIONS_OF_ONE_MAX`].
+    fn count(&self, peer: IpAddr) -> Option<Counted> {
+        let peer = peer.to_canonical();
+        if !peer.is_loopback() {
+            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let open = all.entry(peer).or_default();
+            if *open == CONNECTIONS_OF_ONE_MAX {
+                return None;
+            }
+            *open += 1;
+        }
+        Some(Counted { of: self.clone(), peer })
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut all = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Entry::Occupied(mut open) = all.entry(self.peer) {
+            *open.get_mut() -= 1;
+            if *open.get() == 0 {
+                open.remove();
+            }
+        }
+    }
 }
 
 /// Serves one connection to its end.
@@ -231,7 +276,17 @@ fn guard(
     let hosts = Arc::new(hosts);
     app.route("/healthz", get(async || "alive\n"))
         .route("/readyz", get(async move || readiness(&health)))
-        .route("/metrics", get(async move || metrics.render()))
+        .route(
+            "/metrics",
+            get(async move |request: Request| {
+                // Who connects from elsewhere, under TLS, comes for the pages: counts are this
+                // machine's own.
+                match request.extensions().get::<Peer>() {
+                    Some(peer) if tls && !is_here(peer) => StatusCode::FORBIDDEN.into_response(),
+                    Some(_) | None => metrics.render().into_response(),
+                }
+            }),
+        )
         .layer(from_fn(move |request: Request, next: Next| async move {
             // The limit holds for a handler that reads the body by hand, too.
             let request = request.with_limited_body();
@@ -251,6 +306,10 @@ fn guard(
                 response
             }
         }))
+}
+
+fn is_here(Peer(peer): &Peer) -> bool {
+    peer.to_canonical().is_loopback()
 }
 
 fn readiness(health: &Health) -> (StatusCode, String) {
@@ -331,6 +390,33 @@ mod tests {
 
     use super::*;
     use crate::shutdown;
+
+    #[test]
+    fn one_address_takes_no_more_than_its_share_of_connections() {
+        let strangers = Strangers::default();
+        let one: IpAddr = "192.0.2.1".parse().unwrap();
+        let mut open: Vec<Counted> =
+            (0..CONNECTIONS_OF_ONE_MAX).map(|_| strangers.count(one).unwrap()).collect();
+        assert!(strangers.count(one).is_none());
+        assert!(strangers.count("::ffff:192.0.2.1".parse().unwrap()).is_none(), "the same");
+        assert!(strangers.count("192.0.2.2".parse().unwrap()).is_some(), "another");
+        let here: Vec<_> =
+            (0..100).map(|_| strangers.count("127.0.0.1".parse().unwrap())).collect();
+        assert!(here.iter().all(Option::is_some), "a proxy of this machine");
+        open.pop();
+        open.extend(strangers.count(one));
+        assert_eq!(open.len(), CONNECTIONS_OF_ONE_MAX);
+        drop((open, here));
+        assert!(strangers.0.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn counts_are_for_this_machine() {
+        for (peer, here) in [("127.0.0.1", true), ("::ffff:127.0.0.1", true), ("192.0.2.1", false)]
+        {
+            assert_eq!(is_here(&Peer(peer.parse().unwrap())), here, "{peer}");
+        }
+    }
 
     /// Runs a server and gives what it answers to `raw`, sent by a blocking client.
     async fn ask(options: HttpOptions, health: Health, raw: Vec<u8>) -> String {

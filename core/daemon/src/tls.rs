@@ -60,7 +60,7 @@ struct Current {
 }
 
 /// A file's state, as far as a replacement changes it.
-type Stamp = (u64, u64, SystemTime);
+type Stamp = (u64, u64, SystemTime, (i64, i64));
 
 impl Tls {
     /// Reads the chain (own certificate first) and its key, both PEM.
@@ -100,7 +100,9 @@ impl Tls {
 fn stamp(path: &Path) -> Option<Stamp> {
     let metadata = fs::metadata(path);
     let of = |metadata: fs::Metadata| {
-        Ok::<_, io::Error>((metadata.ino(), metadata.len(), metadata.modified()?))
+        // The last one moves when a file's mode is mended.
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        Ok::<_, io::Error>((metadata.ino(), metadata.len(), metadata.modified()?, changed))
     };
     metadata.and_then(of).ok()
 }

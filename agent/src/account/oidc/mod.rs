@@ -12,6 +12,7 @@ mod tests;
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -21,6 +22,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::{AccountError, Accounts, Fresh, nobodys_token};
@@ -35,7 +37,9 @@ pub use token::TokenError;
 /// How long a person may take at the provider.
 pub const FLOW_SECONDS_MAX: i64 = 600;
 /// Conversations with the provider at a time.
-const TALKS_MAX: usize = 2;
+const TALKS_MAX: usize = 4;
+/// For how long somebody waits for one of these.
+const PLACE_WITHIN: Duration = Duration::from_secs(5);
 /// Longest name of a person, bytes, as for those who are added by hand.
 const NAME_BYTES_MAX: usize = 128;
 /// What is derived from the secret of a flow is derived for one use each.
@@ -201,8 +205,9 @@ impl Gate {
         store: &Store,
         back: Return,
         cookie: Option<&str>,
-        now: Timestamp,
+        (peer, now): (IpAddr, Timestamp),
     ) -> Result<Fresh, OidcError> {
+        accounts.attempt_from(peer, now)?;
         let second = now.as_second();
         let begun = cookie.and_then(|cookie| cookie.split_once('.')?.1.parse::<i64>().ok());
         let age = begun.and_then(|begun| second.checked_sub(begun));
@@ -225,7 +230,7 @@ impl Gate {
             })
             .await?;
         let person = self.admit(store, &claims, second)?;
-        Ok(accounts.open(store, person, second)?)
+        Ok(accounts.open(store, person, None, second)?)
     }
 
     fn redirect(&self) -> String {
@@ -237,7 +242,8 @@ impl Gate {
         f: impl FnOnce(&Provider) -> Result<T, OidcError> + Send + 'static,
     ) -> Result<T, OidcError> {
         let busy = || OidcError::Silent { what: "sign-in", source: None };
-        let place = Arc::clone(&self.talks).try_acquire_owned().map_err(|_| busy())?;
+        let place = timeout(PLACE_WITHIN, Arc::clone(&self.talks).acquire_owned()).await;
+        let place = place.ok().and_then(Result::ok).ok_or_else(busy)?;
         let provider = Arc::clone(&self.provider);
         let talked = spawn_blocking(move || {
             let talked = f(&provider);

@@ -144,7 +144,10 @@ impl Provider {
             return Err(TokenError::Issuer.into());
         }
         let endpoint = |name: &str| {
-            let url = text(name).filter(|url| is_protected(url));
+            // The secret goes there: no less protected than the issuer is.
+            let https = |url: &str| url.starts_with("https:");
+            let protected = |url: &&str| is_protected(url) && (https(url) || !https(&self.issuer));
+            let url = text(name).filter(protected);
             url.map(str::to_owned).ok_or(OidcError::Answer { what, status: 200 })
         };
         let (authorization, token) =

@@ -178,7 +178,7 @@ impl Site {
 
     async fn arrive(&self, cookie: &str, back: Return, second: i64) -> Result<Fresh, OidcError> {
         let store = &self.scratch.store;
-        self.gate.arrive(&self.accounts, store, back, Some(cookie), at(second)).await
+        self.gate.arrive(&self.accounts, store, back, Some(cookie), (PEER, at(second))).await
     }
 
     /// The whole way, with these claims in place of the true ones.

@@ -122,6 +122,31 @@ async fn a_browser_signs_in_works_and_signs_out() {
     }
 }
 
+/// Asking for items leases them.
+#[tokio::test]
+async fn what_another_site_makes_a_browser_ask_for_is_refused() {
+    let site = Site::start(false).await;
+    let (cookie, _) = site.enter("ada").await;
+    for (from, status) in
+        [("cross-site", 403), ("same-site", 403), ("same-origin", 200), ("none", 200)]
+    {
+        let from = format!("Sec-Fetch-Site: {from}");
+        let answer = site.ask("GET /api/me", &[&cookie, &from], Value::Null).await;
+        assert_eq!(answer.status, status, "{from}");
+    }
+}
+
+#[tokio::test]
+async fn signing_in_ends_the_sign_in_that_the_browser_had() {
+    let site = Site::start(false).await;
+    let (former, _) = site.enter("ada").await;
+    let body = json!({"name": "bob", "password": PASSWORD});
+    let answer = site.ask("POST /api/sign-in", &[&site.own(), &former], body).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(site.ask("GET /api/me", &[&former], Value::Null).await.status, 401);
+    assert_eq!(site.ask("GET /api/me", &[&answer.cookie()], Value::Null).await.status, 200);
+}
+
 #[tokio::test]
 async fn what_another_site_makes_a_browser_ask_changes_nothing() {
     let site = Site::start(false).await;
