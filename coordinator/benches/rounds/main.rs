@@ -2,8 +2,8 @@
 //! Prints each figure beside its bar; asserts nothing but that the sums are right.
 //!
 //! `cargo bench -p insitu-coordinator --bench rounds`. The agents are another process, over mutual
-//! TLS on loopback, so that their processor time and the coordinator's memory are told apart. The
-//! figures of others were measured once, elsewhere, and are printed as such.
+//! TLS on loopback, so that their processor time and the coordinator's memory are told apart. Where
+//! `$PYTHON` (`python3` unless set) has `nvflare` or `flwr`, the same round is run by them too.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark stops at the first surprise")]
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
@@ -200,9 +200,23 @@ fn peak_megabytes() -> f64 {
     line.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap() * 1024.0 / 1e6
 }
 
-/// The same round by others: not run here.
+/// The same round by others: by what is installed, and as it was measured elsewhere.
 fn peers() {
-    println!("  for comparison, measured once on another machine, not now:");
+    let python = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    println!("  the same round by others, if {python} has their packages:");
+    for script in ["nvflare_round.py", "flower.py"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/peers").join(script);
+        match Command::new(&python).arg(&path).arg(FEW.to_string()).output() {
+            // The packages talk on the same stream; what the script says of the round is its last line.
+            Ok(output) if output.status.success() => {
+                let said = String::from_utf8_lossy(&output.stdout);
+                println!("    {}", said.lines().last().unwrap_or("nothing"));
+            }
+            Ok(output) => println!("    {script} failed: {}", output.status),
+            Err(error) => println!("    {script} did not start: {error}"),
+        }
+    }
+    println!("  and measured once on another machine, not now:");
     println!("    NVFlare 2.9: 2.6 s, an agent sends 141 kB and computes 0.13 s");
     println!("    Flower 1.41: 28 s, an agent sends 140 kB and computes 1.9 to 3.1 s");
 }
