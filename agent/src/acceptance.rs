@@ -82,8 +82,9 @@ pub fn accepts(
     }
 }
 
-/// Tests what was audited of `maker`'s prelabels since, switches off what does not hold any more, and sends
-/// accepted items that nothing backs to people. How many were sent.
+/// Tests what was audited of `maker`'s prelabels since, switches off what does not hold any more, and
+/// sends accepted items that nothing backs to people: looks for such where something has changed, or
+/// `anew`, where settings or the maker may have. How many were sent.
 ///
 /// # Errors
 /// [`AcceptanceError`].
@@ -92,8 +93,10 @@ pub fn review(
     settings: Option<&Acceptance>,
     project: &ProjectRow,
     maker: &Digest,
+    anew: bool,
     now: i64,
 ) -> Result<u64, AcceptanceError> {
+    let mut changed = anew;
     if let Some(earn) = settings.filter(|settings| !settings.assume) {
         let audited = audited(store, project.project, maker)?;
         let judge = Judge { earn, routing: &project.definition.routing, now };
@@ -105,12 +108,14 @@ pub fn review(
             let row = row.cloned().unwrap_or_else(|| ClassRow::new(class));
             let next = judge.judge(&row, &of_class, classes)?;
             if next != row {
+                changed |= next.earned() != row.earned();
                 tell(project, &row, &next);
                 store.tx("acceptance", |tx| tx.put_acceptance(project.project, &maker.0, &next))?;
             }
         }
     }
-    Ok(send_back(store, settings, project.project)?)
+    // All that is accepted is read for this: not at each label.
+    Ok(if changed { send_back(store, settings, project.project)? } else { 0 })
 }
 
 /// How auto-accept stands in a project, for the site's own people.

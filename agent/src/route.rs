@@ -85,8 +85,8 @@ pub fn place(
     } else {
         (people, Audit::Outside)
     };
-    let second =
-        route == Route::Annotator && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
+    // Drawn for what is accepted too: it may go back to people.
+    let second = route != Route::Expert && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
     let (probabilities, origin) = (draft.encode_probabilities(), draft.encode_origin()?);
     let of_bundle = draft.of_bundle.as_ref().map(Prelabel::encode).transpose()?;
     let placement = Placement {

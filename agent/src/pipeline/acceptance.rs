@@ -65,8 +65,9 @@ impl Pipeline {
         if last.is_some_and(|last| last.maker == maker && last.newest == newest) {
             return Ok(false);
         }
+        let anew = last.is_none_or(|last| last.maker != maker);
         let settings = self.acceptances.settings.get(&project.definition.name);
-        let sent = acceptance::review(&self.store, settings, project, &maker, now)?;
+        let sent = acceptance::review(&self.store, settings, project, &maker, anew, now)?;
         if sent > 0 {
             let project = project.definition.name.as_str();
             tracing::warn!(project, items = sent, "accepted items go back to annotators");

@@ -118,12 +118,24 @@ impl Pipeline {
         Ok(true)
     }
 
-    /// Lets the model in use serve as `personal`, the one that is stored, says.
+    /// Lets the model in use serve as `personal`, the one that is stored, says. One that cannot be
+    /// read is forgotten, and fitted again: prelabeling does not stop for it.
     pub(super) fn serve_personal(
         &mut self,
         project: &ProjectRow,
         now: i64,
     ) -> Result<(), PipelineError> {
+        match self.serve_stored(project, now) {
+            Err(PipelineError::Store(error @ StoreError::Corrupt { .. })) => {
+                tracing::warn!(reason = explain(&error), "personal head forgotten");
+                self.store.tx("drop personal head", |tx| tx.drop_personal_head(project.project))?;
+                Ok(())
+            }
+            served => served,
+        }
+    }
+
+    fn serve_stored(&mut self, project: &ProjectRow, now: i64) -> Result<(), PipelineError> {
         let wanted = self.personals.wants(&project.definition.name);
         let stored = match wanted {
             true => self.store.read("personal head", |tx| PersonalHead::load(tx, project))?,

@@ -30,6 +30,7 @@ use crate::store::Store;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{Person, Role};
 use crate::store::orders::BundleState;
+use crate::store::personal::PersonalRow;
 use crate::store::tests::{Scratch, scratch};
 use crate::{tally, testing};
 
@@ -286,6 +287,26 @@ fn a_round_and_an_evaluation_are_bit_identical_with_and_without_it() {
         assert_eq!(with.origin(), without.origin());
     }
     assert!(without[0].counts().iter().any(|count| *count != 0), "there is something to compare");
+}
+
+/// Prelabeling goes on by the bundle's head until another one is fitted.
+#[test]
+fn a_head_that_cannot_be_read_is_forgotten_and_fitted_again() {
+    let site = Site::new();
+    let mut pipeline = site.pipeline(true);
+    site.add(0..60);
+    site.settle(&mut pipeline);
+    site.contradict();
+    site.settle(&mut pipeline);
+    let fitted = site.head().unwrap();
+    let (maker, head) = (Fixed([9; 32]), vec![1, 2, 3]);
+    let spoiled = PersonalRow { bundle: site.bundle.id(), maker, labels: 60, head };
+    let project = site.row().project;
+    site.store.tx("test", |tx| tx.put_personal_head(project, &spoiled)).unwrap();
+    site.add(60..70);
+    site.settle(&mut pipeline);
+    assert_eq!(site.waiting().len(), 10);
+    assert_eq!(site.head().unwrap(), fitted);
 }
 
 #[test]
