@@ -2,6 +2,7 @@
 
 mod acceptance;
 mod api;
+mod audit;
 mod label_studio;
 mod oidc;
 mod policy;
@@ -13,11 +14,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use insitu_privacy::LossError;
-use insitu_protocol::ids::{ProjectName, SiteName};
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::ids::{Digest, ProjectName, SiteName};
 use serde::Deserialize;
 
 pub use acceptance::Acceptance;
 pub use api::{Api, SignInTimes, TlsFiles};
+pub use audit::Audit;
 pub use label_studio::LabelStudio;
 pub(crate) use oidc::is_protected;
 pub use oidc::{GroupRole, Oidc, PersonRole};
@@ -65,12 +68,18 @@ pub struct Config {
     /// The record of what was charged.
     #[serde(default)]
     pub ledger: Ledger,
+    /// The record of who did what.
+    #[serde(default)]
+    pub audit: Audit,
     /// The inference engine.
     #[serde(default)]
     pub inference: Inference,
     /// When the agent makes way.
     #[serde(default)]
     pub polite: Polite,
+    /// Hash of the file's bytes, of a configuration that was read from one.
+    #[serde(skip)]
+    pub digest: Option<Digest>,
 }
 
 /// `[coordinator]`
@@ -339,6 +348,9 @@ impl Config {
                 label_studio.resolve(folder);
             }
         }
+        config.audit.checkpoints = config.audit.checkpoints.map(|it| folder.join(it));
+        let bytes = std::fs::read(path).ok();
+        config.digest = bytes.map(|bytes| Fixed(*blake3::hash(&bytes).as_bytes()));
         config.check()?;
         Ok(config)
     }
@@ -347,6 +359,11 @@ impl Config {
     pub fn witness(&self) -> PathBuf {
         let beside = || self.data.join(WITNESS_FILE);
         self.ledger.witness.clone().unwrap_or_else(beside)
+    }
+
+    /// The folder of the audit log's signatures.
+    pub fn checkpoints(&self) -> &Path {
+        self.audit.checkpoints.as_deref().unwrap_or(&self.data)
     }
 
     /// The reading rules of a project's files, if the site has any.
@@ -406,6 +423,7 @@ impl Config {
         }
         self.api.check()?;
         self.polite.check()?;
+        self.audit.check()?;
         self.policy.check()
     }
 }

@@ -274,11 +274,11 @@ impl CleanItem {
         Ok(Self { fields: decode(&row.content)? })
     }
 
-    /// Replaces the raw content in the store.
+    /// Replaces the raw content in the store; `false` when the item was redacted or erased meanwhile.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn store(&self, tx: &Tx<'_>, row: &ItemRow) -> Result<(), StoreError> {
+    pub fn store(&self, tx: &Tx<'_>, row: &ItemRow) -> Result<bool, StoreError> {
         tx.set_clean(row.item, row.opaque, &encode(&self.fields)?)
     }
 

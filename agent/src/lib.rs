@@ -5,8 +5,8 @@
 //! ```text
 //! config → store → item → label → source → redact → prelabel → route → account → review
 //!   → acceptance → quality → export → edge → label_studio → tally → learn → release → outbox
-//!   → session → uplink → downlink → polite → pipeline → retention → status → plan → audit → run
-//!   → cli
+//!   → session → uplink → downlink → polite → pipeline → trail → erasure → retention → status → plan
+//!   → audit → run → cli
 //! ```
 //!
 //! - [`source`] reads the site's files into sealed rows of the [`store`]; [`redact`], [`prelabel`]
@@ -19,7 +19,8 @@
 //! - [`tally`] and [`learn`] count and sum exactly; [`release`] adds noise; [`outbox`] charges,
 //!   chains and keeps; [`session`] makes a release part of a sum over sites; [`uplink`] sends.
 //! - [`downlink`] takes the coordinator's orders, [`pipeline`] carries them out, when [`polite`] says
-//!   that the machine has nothing better to do.
+//!   that the machine has nothing better to do. [`trail`] signs and checks the log of who did
+//!   what; [`erasure`] removes subjects for good.
 //!
 //! The privacy boundary is a chain of types, each with private fields and one maker:
 //! [`item::RawItem`] → [`item::CleanItem`] → [`prelabel::Prelabel`] → [`review::Correction`] →
@@ -32,6 +33,7 @@ pub mod cli;
 pub mod config;
 pub mod downlink;
 pub mod edge;
+pub mod erasure;
 pub mod export;
 pub mod item;
 pub mod label;
@@ -54,6 +56,7 @@ pub mod source;
 pub mod status;
 pub mod store;
 pub mod tally;
+pub mod trail;
 pub mod uplink;
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ use insitu_models::sign::PublicKey;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::facts::{DeviceFacts, EngineKind};
 use quinn::Endpoint;
+use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -42,7 +43,9 @@ use crate::review::Doors;
 use crate::review::http::{Desk, router};
 use crate::status::Status;
 use crate::store::meta::Live;
-use crate::store::{Store, StoreError, explain};
+use crate::store::trail::{Event, What, Who};
+use crate::store::{Store, StoreError, Tx, explain};
+use crate::trail::{self, TrailError};
 use crate::uplink::Membership;
 
 /// The daemon's lock in the data folder.
@@ -51,6 +54,8 @@ const LOCK_FILE: &str = "agent.lock";
 const TICK: Duration = Duration::from_millis(200);
 /// Pause after a tick that failed.
 const TICK_AFTER_FAILURE: Duration = Duration::from_secs(2);
+/// Meta name of the hash of the configuration that the daemon had when it started last.
+const SETTINGS: &str = "settings";
 /// How often the store is swept.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How often the daemon notes in the store that it lives, when nothing else changes.
@@ -145,7 +150,8 @@ impl Agent {
         files::create_folder(&config.data)?;
         let lock = files::lock(&config.data.join(LOCK_FILE))?;
         let limits = config.policy.limits()?;
-        let store = Arc::new(Store::open_witnessed(&config.data, config.witness())?);
+        let store = Store::open_witnessed(&config.data, config.witness())?;
+        let store = Arc::new(store.used_by(Who::agent(), Arc::clone(&clock)));
         let membership = Membership::new(&config.data);
         Ok(Self { config: Arc::new(config), limits, store, clock, membership, _lock: lock })
     }
@@ -202,6 +208,7 @@ impl Agent {
         // What an earlier daemon said of itself is not true of this one.
         let store = &shared.agent.store;
         store.tx("live", |tx| tx.set_live(&Live::default())).map_err(OpenError::Store)?;
+        store.tx("started", |tx| note_start(tx, &shared.agent.config)).map_err(OpenError::Store)?;
         let health = Health::starting("the agent is starting");
         let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
         if let Some(listener) = transport.listener {
@@ -249,6 +256,7 @@ impl Agent {
             }
         }
         shared.note(|live| live.connected = false);
+        shared.agent.end_log();
         outcome
     }
 
@@ -259,6 +267,16 @@ impl Agent {
 
     fn gate(&self) -> Result<Option<Gate>, OpenError> {
         Ok(self.config.api.oidc.clone().map(Gate::new).transpose()?)
+    }
+
+    /// Notes in the audit log that the daemon stops, and signs it.
+    fn end_log(&self) {
+        let noted = self.store.tx("stopped", |tx| tx.note(&Event::new(What::Stopped)));
+        let signed = noted.map_err(TrailError::from);
+        if let Err(error) = signed.and_then(|_| trail::sign(&self.store, self.config.checkpoints()))
+        {
+            tracing::warn!(error = explain(&error), "the audit log's end is not signed");
+        }
     }
 
     fn judge(&self) -> Result<Judge, OpenError> {
@@ -391,13 +409,29 @@ async fn work(shared: Arc<Shared>, worker: Worker, shutdown: Shutdown) -> Result
 
 async fn sweep(shared: Arc<Shared>, shutdown: Shutdown) -> Result<(), RunError> {
     while shutdown.sleep(SWEEP).await {
-        let now = shared.agent.clock.now().as_second();
-        let store = &shared.agent.store;
-        let swept =
-            retention::sweep(store, now).and_then(|_| shared.doors.accounts.sweep(store, now));
+        let Agent { store, config, clock, .. } = &shared.agent;
+        let now = clock.now().as_second();
+        let swept = retention::sweep(store, config.audit.keep, now)
+            .and_then(|_| shared.doors.accounts.sweep(store, now));
         if let Err(error) = swept {
             tracing::warn!(error = explain(&error), "cannot sweep the store");
         }
+        if let Err(error) = trail::sign_in_time(store, config.checkpoints(), now) {
+            tracing::warn!(error = explain(&error), "cannot sign the audit log");
+        }
     }
+    Ok(())
+}
+
+/// Notes in the audit log that the daemon starts, and that its settings have changed, if they have.
+fn note_start(tx: &Tx<'_>, config: &Config) -> Result<(), StoreError> {
+    if let Some(digest) = config.digest
+        && tx.meta(SETTINGS)?.as_deref() != Some(&digest.0)
+    {
+        tx.note(&Event::new(What::Settings).with(json!({"file": digest})))?;
+        tx.set_meta(SETTINGS, &digest.0)?;
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    tx.note(&Event::new(What::Started).with(json!({"version": version})))?;
     Ok(())
 }

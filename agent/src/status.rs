@@ -66,6 +66,8 @@ pub struct Status {
     pub budget: Budget,
     /// The outbox.
     pub outbox: OutboxStatus,
+    /// The audit log.
+    pub audit: AuditStatus,
     /// What waits for the steward, or for an operator, with what to do.
     pub pending: Vec<String>,
 }
@@ -186,6 +188,17 @@ pub struct OutboxStatus {
     pub verified: bool,
 }
 
+/// How far the audit log has come.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditStatus {
+    /// Events ever noted.
+    pub events: u64,
+    /// The last of them that is signed.
+    pub signed: u64,
+    /// When it was signed.
+    pub signed_at: Option<Timestamp>,
+}
+
 impl Status {
     /// Builds the report. `running` says whether the daemon is known to run.
     ///
@@ -236,8 +249,20 @@ impl Status {
                     bytes_sent: totals.bytes_sent,
                     verified,
                 },
+                audit: AuditStatus::read(tx)?,
                 pending,
             })
+        })
+    }
+}
+
+impl AuditStatus {
+    fn read(tx: &Tx<'_>) -> Result<Self, StoreError> {
+        let signed = tx.last_trail_checkpoint(i64::MAX)?;
+        Ok(Self {
+            events: tx.trail_head()?.0,
+            signed: signed.as_ref().map_or(0, |signed| signed.sequence),
+            signed_at: signed.and_then(|signed| Timestamp::from_second(signed.at).ok()),
         })
     }
 }

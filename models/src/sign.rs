@@ -30,6 +30,8 @@ pub enum Domain {
     Functions,
     /// What a site's redaction has done, by the site's key.
     Evidence,
+    /// How far an agent's audit log has come, by the agent's own key.
+    Trail,
 }
 
 /// A key that signs.
@@ -73,6 +75,7 @@ impl Domain {
             Self::Snapshot => b"insitu 2026 dataset snapshot v1\0",
             Self::Functions => b"insitu 2026 labeling functions v1\0",
             Self::Evidence => b"insitu 2026 redaction evidence v1\0",
+            Self::Trail => b"insitu 2026 audit log checkpoint v1\0",
         }
     }
 }

@@ -35,6 +35,8 @@ const AGENT: &[&str] = &[
     "downlink",
     "polite",
     "pipeline",
+    "trail",
+    "erasure",
     "retention",
     "status",
     "plan",

@@ -8,6 +8,7 @@ use insitu_protocol::ids::{AgentName, ProjectName, SiteName};
 use insitu_protocol::text::Line;
 
 use super::audit::AuditCommand;
+use super::erase::EraseArguments;
 use super::export::ExportArguments;
 use super::gold::GoldCommand;
 use super::label_functions::arguments::LabelFunctionsCommand;
@@ -57,6 +58,8 @@ pub(super) enum Command {
     Import(ImportArguments),
     /// Write labels as a signed dataset snapshot, for this site's own use
     Export(ExportArguments),
+    /// Erase a subject or an item from the store, and keep it from coming back
+    Erase(EraseArguments),
     /// Redact personal data in JSON lines, tables, FHIR resources and HL7 messages
     Redact(RedactArguments),
     /// Ask what surrogates stand for, and see who has asked
@@ -86,7 +89,7 @@ pub(super) enum Command {
     /// Decide about models
     #[command(subcommand)]
     Models(ModelsCommand),
-    /// Attack this program's own releases, and print what that proves
+    /// Attack this program's own releases; read and verify the log of who did what
     #[command(subcommand)]
     Audit(AuditCommand),
     /// Measure labels, models and data, in files of plain shape: needs no configuration

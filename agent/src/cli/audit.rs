@@ -5,6 +5,8 @@ use std::io::{self, IsTerminal as _, Write};
 use clap::{Args, Subcommand};
 use insitu_daemon::exit;
 
+use super::audit_log::LogCommand;
+use super::audit_report::ReportArguments;
 use super::{Failure, Outcome, print_json, table};
 use crate::audit::{self, LIMITS, Report};
 
@@ -12,6 +14,11 @@ use crate::audit::{self, LIMITS, Report};
 pub(super) enum AuditCommand {
     /// Attack this program's release path on synthetic people; needs no configuration
     Privacy(PrivacyArguments),
+    /// The log of who saw, said, decided, exported and erased what
+    #[command(subcommand)]
+    Log(LogCommand),
+    /// All that is known of one item's life, or of a subject's items; that it was asked is noted
+    Report(ReportArguments),
 }
 
 #[derive(Debug, Args)]
@@ -29,8 +36,7 @@ pub(super) struct PrivacyArguments {
     json: bool,
 }
 
-pub(super) fn audit(command: &AuditCommand) -> Outcome {
-    let AuditCommand::Privacy(arguments) = command;
+pub(super) fn audit(arguments: &PrivacyArguments) -> Outcome {
     let terminal = io::stderr().is_terminal();
     let mut progress = |step: &str, done: u32, of: u32| {
         if terminal {

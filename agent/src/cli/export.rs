@@ -15,6 +15,7 @@ use serde_json::json;
 use super::{Context, Failure, Outcome, print_json};
 use crate::export::{self, ExportError, Format, Request};
 use crate::source;
+use crate::trail;
 
 /// Items between two signs of progress.
 const PROGRESS_ITEMS: u64 = 5_000;
@@ -165,6 +166,8 @@ fn write(context: &Context, new: &NewExport) -> Outcome {
     };
     let exported = export::export(&context.store, &request, progress(io::stderr().is_terminal()))
         .map_err(|error| failed(&error))?;
+    trail::sign(&context.store, context.config.checkpoints())
+        .map_err(|error| Failure::runtime(&error))?;
     let counts = exported.counts;
     if new.json {
         print_json(&json!({

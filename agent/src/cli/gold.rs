@@ -13,6 +13,7 @@ use super::{Context, Failure, Outcome, print_json};
 use crate::review::{GoldError, add_gold, gold_scores};
 use crate::source::LINE_BYTES_MAX;
 use crate::store::orders::ProjectRow;
+use crate::store::trail::{Event, What};
 
 /// Share of new cards beside which a gold item is put, unless it is given.
 const SHARE: f64 = 0.05;
@@ -103,7 +104,11 @@ fn add(context: &Context, arguments: &AddArguments) -> Outcome {
         }
     }
     let milli = (arguments.share * 1000.0).round() as u16;
-    context.store.tx("gold share", |tx| tx.set_gold_share(project.project, milli))?;
+    context.store.tx("gold share", |tx| {
+        tx.set_gold_share(project.project, milli)?;
+        let changed = Event::new(What::Settings).of(project.definition.name.as_str());
+        tx.note(&changed.with(json!({"gold_share_milli": milli})))
+    })?;
     if arguments.json {
         print_json(&json!({"added": added, "known": known, "bad": bad}))?;
     } else {

@@ -2,8 +2,11 @@
 
 mod arguments;
 mod audit;
+mod audit_log;
+mod audit_report;
 mod columns;
 mod content;
+mod erase;
 mod export;
 mod gold;
 mod label_functions;
@@ -45,16 +48,22 @@ use insitu_daemon::shutdown;
 use insitu_daemon::telemetry::{self, LogFormat};
 
 use crate::cli::arguments::{Arguments, Command, RunArguments};
+use crate::cli::audit::AuditCommand;
 use crate::config::{Config, Limits, Polite};
 use crate::prelabel::trial::Trial;
 use crate::run::{Agent, OpenError, RunError, Transport};
 use crate::source::ImportError;
+use crate::store::trail::Who;
 use crate::store::{Store, StoreError, explain};
 
 /// Threads of the daemon's runtime: it waits more than it works.
 const WORKER_THREADS: usize = 2;
 /// Threads for what blocks: pipeline ticks, file reads.
 const BLOCKING_THREADS_MAX: usize = 4;
+/// Where the names of the operating system's accounts are.
+const ACCOUNTS: &str = "/etc/passwd";
+/// Longest list of accounts that is read.
+const ACCOUNTS_BYTES_MAX: usize = 1024 * 1024;
 /// How long the daemon may take to stop.
 const GRACE: Duration = Duration::from_secs(8);
 
@@ -146,8 +155,10 @@ impl Context {
         let limits = config.policy.limits().map_err(|error| Failure::configuration(&error))?;
         insitu_daemon::files::create_folder(&config.data)
             .map_err(|error| Failure::configuration(&error))?;
-        let store = Store::open_witnessed(&config.data, config.witness())?;
-        Ok(Self { config, limits, store, clock: Arc::new(SystemClock) })
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = Store::open_witnessed(&config.data, config.witness())?
+            .used_by(Who::operator(account()), Arc::clone(&clock));
+        Ok(Self { config, limits, store, clock })
     }
 
     fn now(&self) -> i64 {
@@ -193,6 +204,7 @@ fn execute(arguments: &Arguments, inside: Vec<OsString>) -> Outcome {
         Command::Run(run) => daemon(arguments, run, inside),
         Command::Import(import) => work::import(&Context::open(arguments)?, import),
         Command::Export(export) => export::export(|| Context::open(arguments), export),
+        Command::Erase(erase) => erase::erase(&Context::open(arguments)?, erase),
         Command::Redact(redact) => redact::redact(arguments, redact),
         Command::Vault(vault) => vault::vault(&Context::open(arguments)?, vault),
         Command::Quarantine(quarantine) => {
@@ -208,7 +220,13 @@ fn execute(arguments: &Arguments, inside: Vec<OsString>) -> Outcome {
         Command::Budget(budget) => plan::budget(&Context::open(arguments)?, budget),
         Command::Campaigns(campaigns) => report::campaigns(&Context::open(arguments)?, campaigns),
         Command::Models(models) => report::models(&Context::open(arguments)?, models),
-        Command::Audit(command) => audit::audit(command),
+        Command::Audit(AuditCommand::Privacy(privacy)) => audit::audit(privacy),
+        Command::Audit(AuditCommand::Log(command)) => {
+            audit_log::log(&Context::open(arguments)?, command)
+        }
+        Command::Audit(AuditCommand::Report(report)) => {
+            audit_report::report(&Context::open(arguments)?, report)
+        }
         Command::Measure(command) => {
             buffered(io::stdout().lock(), |out| measure::measure(command, out))
         }
@@ -295,6 +313,20 @@ fn make_nice(polite: &Polite) {
 
 fn read_config(arguments: &Arguments) -> Result<Config, Failure> {
     Config::read(&arguments.config).map_err(|error| Failure::configuration(&error))
+}
+
+/// The account of the operating system that runs the command, as the audit log names it.
+fn account() -> String {
+    let id = rustix::process::getuid().as_raw();
+    let named = |line: &str| {
+        let mut parts = line.split(':');
+        let name = parts.next()?;
+        (parts.nth(1)?.parse() == Ok(id)).then(|| name.to_owned())
+    };
+    // Systems without this file, or with accounts elsewhere, are left with the number.
+    let accounts = insitu_daemon::files::read(Path::new(ACCOUNTS), ACCOUNTS_BYTES_MAX).ok();
+    let accounts = accounts.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default();
+    accounts.lines().find_map(named).unwrap_or_else(|| format!("uid {id}"))
 }
 
 fn complain(message: &str) {

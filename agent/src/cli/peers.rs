@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::arguments::Json;
 use super::{Context, Failure, Outcome, print_json, table};
 use crate::store::StoreError;
+use crate::store::trail::{Event, What};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PeersCommand {
@@ -80,6 +81,8 @@ fn approve(context: &Context, peer: &str, key: Option<&str>) -> Outcome {
         let mut named = keys.iter().filter(|row| begins(row.member.verify_key.to_hex()));
         let (Some(row), None) = (named.next(), named.next()) else { return Ok(None) };
         tx.approve_peer(&row.member)?;
+        let key = row.member.verify_key;
+        tx.note(&Event::new(What::Approved).with(json!({"peer": peer, "key": key})))?;
         Ok::<_, StoreError>(Some(row.member.verify_key))
     })?;
     let key = approved.ok_or_else(unknown)?;

@@ -9,6 +9,7 @@ use serde_json::json;
 
 use super::{Context, Failure, Outcome, print_json};
 use crate::store::StoreError;
+use crate::store::trail::{Event, What};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -36,6 +37,8 @@ pub(super) fn quarantine(context: &Context, arguments: &QuarantineArguments) -> 
             let Some(project) = tx.project(name)? else { return Ok(None) };
             let reasons = tx.quarantined(project.project)?;
             let again = if arguments.retry { tx.retry_quarantined(project.project)? } else { 0 };
+            let looked = Event::new(What::Quarantine).of(name.as_str());
+            tx.note(&looked.with(json!({"tried_again": again})))?;
             Ok::<_, StoreError>(Some((reasons, again)))
         })?
         .ok_or_else(|| Failure::text(exit::REFUSED, format!("there is no project {name}")))?;

@@ -302,7 +302,7 @@ impl Vault {
             && !replaced.is_empty()
         {
             store
-                .tx("vault", |tx| keep_originals(tx, &replaced))
+                .tx("vault", |tx| keep_originals(tx, None, &replaced))
                 .map_err(|error| io::Error::other(explain(&error)))?;
             replaced.clear();
         }

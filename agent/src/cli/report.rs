@@ -17,6 +17,7 @@ use crate::store::StoreError;
 use crate::store::campaigns::{CampaignRow, CampaignState};
 use crate::store::orders::{ApprovalKind, BundleRow, BundleState};
 use crate::store::synthetic::SyntheticCounts;
+use crate::store::trail::{Event, What};
 
 pub(super) fn status(context: &Context, json: bool) -> Outcome {
     let running = status::daemon_runs(&context.config);
@@ -78,6 +79,9 @@ fn tell(status: &Status) -> io::Result<()> {
         outbox.refused,
         if outbox.verified { "in order" } else { "NOT in order" }
     )?;
+    let audit = &status.audit;
+    let at = audit.signed_at.map_or_else(String::new, |at| format!(" at {at}"));
+    writeln!(out, "audit log {} events, signed up to {}{at}", audit.events, audit.signed)?;
     drop(out);
     tell_projects(status)?;
     tell_rest(status)
@@ -298,13 +302,24 @@ fn decide_campaign(context: &Context, id: &str, approve: bool) -> Outcome {
     };
     let id = &row.order.campaign;
     let moved = movable
-        && context.store.tx("decide campaign", |tx| tx.move_campaign(id, row.state, to, note))?;
+        && context.store.tx("decide campaign", |tx| {
+            let moved = tx.move_campaign(id, row.state, to, note)?;
+            if moved {
+                tx.note(&decided(approve).with(json!({"campaign": id})))?;
+            }
+            Ok::<_, StoreError>(moved)
+        })?;
     if !moved {
         let text = format!("the campaign is {}: nothing to decide", row.state.name());
         return Err(Failure::text(exit::REFUSED, text));
     }
     writeln!(io::stdout(), "{word}")?;
     Ok(exit::DONE)
+}
+
+/// What the audit log says of a decision.
+fn decided(approve: bool) -> Event<'static> {
+    Event::new(if approve { What::Approved } else { What::Declined })
 }
 
 fn campaign(context: &Context, id: &str) -> Result<CampaignRow, Failure> {
@@ -381,6 +396,8 @@ fn decide_model(context: &Context, digest: &str, approve: bool) -> Outcome {
         if judged {
             tx.set_bundle_state(&row.bundle, BundleState::Pending, "")?;
         }
+        let event = decided(approve).of(row.order.project.as_str());
+        tx.note(&event.with(json!({"model": row.bundle})))?;
         Ok::<_, StoreError>(Some(row.bundle))
     })?;
     let bundle = found.ok_or_else(|| {

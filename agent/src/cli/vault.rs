@@ -14,6 +14,7 @@ use crate::redact::Kind;
 use crate::review::{SignInError, sign_in};
 use crate::store::StoreError;
 use crate::store::labels::{Action, Person};
+use crate::store::trail::{Event, What};
 use crate::store::vault::Reveal;
 
 /// Entries of the log that are shown.
@@ -61,7 +62,7 @@ fn reveal(context: &Context, arguments: &RevealArguments) -> Outcome {
         let text = format!("a reason has 1 to {REASON_BYTES_MAX} bytes");
         return Err(Failure::text(exit::USAGE, text));
     }
-    let person = steward(context, &arguments.token_file)?;
+    let person = steward(context, &arguments.token_file, "may not see originals")?;
     let surrogate = arguments.surrogate.as_str();
     // The record is there before anything is shown.
     let originals = context.store.tx("reveal", |tx| {
@@ -74,7 +75,11 @@ fn reveal(context: &Context, arguments: &RevealArguments) -> Outcome {
             reason: reason.to_owned(),
             found: u64::try_from(originals.len()).unwrap_or(u64::MAX),
         };
-        tx.add_reveal(person.person, &reveal)?;
+        let number = tx.add_reveal(person.person, &reveal)?;
+        // Why, and of which surrogate, is in the vault's own log.
+        tx.note(&Event::new(What::Revealed).by(&person).with(json!({
+            "reveal": number, "kind": kind.as_str(), "found": reveal.found,
+        })))?;
         Ok::<_, StoreError>(originals)
     })?;
     if arguments.json {
@@ -90,7 +95,12 @@ fn reveal(context: &Context, arguments: &RevealArguments) -> Outcome {
     Ok(exit::DONE)
 }
 
-fn steward(context: &Context, token_file: &Path) -> Result<Person, Failure> {
+/// The steward whose token is in a file; anybody else `may_not`.
+pub(super) fn steward(
+    context: &Context,
+    token_file: &Path,
+    may_not: &str,
+) -> Result<Person, Failure> {
     let token = files::read_secret(token_file).map_err(|error| Failure::refused(&error))?;
     let token = String::from_utf8_lossy(&token);
     let person = sign_in(&context.store, &token, context.now()).map_err(|error| match error {
@@ -98,7 +108,7 @@ fn steward(context: &Context, token_file: &Path) -> Result<Person, Failure> {
         SignInError::Unknown | SignInError::Ended { .. } => Failure::refused(&error),
     })?;
     if !person.role.may(Action::Reveal) {
-        let text = format!("{} is no steward, and may not see originals", person.role.name());
+        let text = format!("{} is no steward, and {may_not}", person.role.name());
         return Err(Failure::text(exit::REFUSED, text));
     }
     Ok(person)
@@ -151,7 +161,7 @@ mod tests {
         for (name, role) in [("ada", Role::Steward), ("eve", Role::Lead)] {
             add_person(&store, name, role, Terms::default(), Some(&folder.join(name)), 0).unwrap();
         }
-        store.tx("test", |tx| tx.keep_original("NAME", "Laura Keller", "Jane Roe")).unwrap();
+        store.tx("test", |tx| tx.keep_original("NAME", "Laura Keller", "Jane Roe", None)).unwrap();
         let context = Context { config, limits, store, clock: Arc::new(SystemClock) };
         let ask = |person: &str, surrogate: &str| {
             reveal(

@@ -20,6 +20,7 @@ use crate::review::ReviewError;
 use crate::review::http::{Caller, Desk, Failure, project_name};
 use crate::store::labels::Person;
 use crate::store::orders::ProjectRow;
+use crate::store::trail::Who;
 
 /// The description that is served.
 const OPENAPI: &str = include_str!("openapi.json");
@@ -122,7 +123,7 @@ struct Items {
 
 async fn add(
     State(counter): State<Counter>,
-    _: Application,
+    Application(person): Application,
     body: Result<Json<Items>, JsonRejection>,
 ) -> Result<Json<Value>, Failure> {
     let Json(Items { project, items }) = body?;
@@ -133,7 +134,7 @@ async fn add(
         error: "the agent's configuration has no [[project]] of this name".to_owned(),
         hint: "the site's engineer says there which columns identify item and subject",
     })?;
-    let report = super::add_items(&counter.desk.store, &row, rules, &items)?;
+    let report = super::add_items(&counter.desk.store, &row, rules, &Who::from(&person), &items)?;
     let bad: Vec<Value> = report
         .bad_lines
         .iter()

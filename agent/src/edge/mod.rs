@@ -21,6 +21,7 @@ use crate::source::{self, ImportError, Report};
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{Action, Role};
 use crate::store::orders::ProjectRow;
+use crate::store::trail::Who;
 use crate::store::{Store, StoreError, Tx};
 
 /// Most items of a request.
@@ -162,6 +163,7 @@ pub fn add_items(
     store: &Store,
     project: &ProjectRow,
     rules: &Source,
+    by: &Who,
     items: &[Map<String, Value>],
 ) -> Result<Report, EdgeError> {
     if items.len() > ITEMS_MAX {
@@ -174,7 +176,7 @@ pub fn add_items(
         lines.push(b'\n');
     }
     let format = source::Format::JsonLines;
-    Ok(source::import(store, project, rules, None, format, lines.as_slice())?)
+    Ok(source::import_by(store, project, rules, by, format, lines.as_slice())?)
 }
 
 /// What is known of the item of the site's own id.

@@ -31,7 +31,7 @@ fn site() -> (Scratch, ProjectRow, Person) {
 
 fn add(scratch: &Scratch, row: &ProjectRow, items: Value) -> Report {
     let items: Vec<Map<String, Value>> = serde_json::from_value(items).unwrap();
-    add_items(&scratch.store, row, &rules(), &items).unwrap()
+    add_items(&scratch.store, row, &rules(), &Who::agent(), &items).unwrap()
 }
 
 /// Redacts what is new.
@@ -165,7 +165,7 @@ fn what_makes_no_sense_is_refused_with_numbers() {
     assert!(matches!(taken, Err(EdgeError::Review(ReviewError::KeyTaken))));
     let many = vec![Map::new(); ITEMS_MAX + 1];
     let got = ITEMS_MAX + 1;
-    let refused = add_items(store, &row, &rules(), &many);
+    let refused = add_items(store, &row, &rules(), &Who::agent(), &many);
     assert!(matches!(refused, Err(EdgeError::Items { got: found }) if found == got));
 }
 

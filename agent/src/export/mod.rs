@@ -30,6 +30,7 @@ use std::path::{Path, PathBuf};
 
 use insitu_daemon::files::{self, FileError};
 use insitu_protocol::ids::Digest;
+use serde_json::json;
 
 pub use self::format::Format;
 use self::format::Writer;
@@ -37,7 +38,9 @@ use self::record::Record;
 pub use self::snapshot::{Faults, Snapshot, verify};
 use crate::config::Source;
 use crate::source::{self, ImportError};
+use crate::store::erasure::SnapshotRow;
 use crate::store::orders::ProjectRow;
+use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError, Tx};
 
 /// Items read at once.
@@ -185,9 +188,13 @@ pub fn export(
         fs::remove_dir_all(&beside)?; // of an export that was cut short
     }
     files::create_folder(&beside)?;
-    let written = store
-        .read("export", |tx| write(tx, request, &beside, &mut progress))
-        .and_then(|done| Ok(fs::rename(&beside, request.out).map(|()| done)?));
+    let written =
+        store.read("export", |tx| write(tx, request, &beside, &mut progress)).and_then(|done| {
+            // First: a snapshot that nobody knows of must not be.
+            let (exported, items) = done;
+            store.tx("exported", |tx| note(tx, request, &exported, &items))?;
+            Ok(fs::rename(&beside, request.out).map(|()| exported)?)
+        });
     if written.is_err() {
         // The first error tells more than one about the leftover could.
         drop(fs::remove_dir_all(&beside));
@@ -195,16 +202,36 @@ pub fn export(
     written
 }
 
+/// Notes a snapshot, and the keys of the items in it.
+fn note(
+    tx: &Tx<'_>,
+    request: &Request<'_>,
+    done: &Exported,
+    items: &[i64],
+) -> Result<(), StoreError> {
+    let out = std::path::absolute(request.out).unwrap_or_else(|_| request.out.to_owned());
+    let folder = out.display().to_string();
+    let exported = Event::new(What::Exported).of(request.project.definition.name.as_str());
+    let event = tx.note(&exported.with(json!({
+        "snapshot": done.snapshot, "format": request.format.name(), "records": done.counts.records,
+        "synthetic": request.synthetic, "names": request.names, "own_ids": request.ids.len(),
+        "folder": folder,
+    })))?;
+    let row = SnapshotRow { snapshot: done.snapshot, at: tx.now(), folder };
+    tx.add_snapshot(event, request.project.project, &row, items)
+}
+
 fn write(
     tx: &Tx<'_>,
     request: &Request<'_>,
     folder: &Path,
     progress: &mut impl FnMut(u64),
-) -> Result<Exported, ExportError> {
+) -> Result<(Exported, Vec<i64>), ExportError> {
     let project = request.project;
     let people = record::People::read(tx, request.names)?;
     let mut writer = Writer::create(folder, &project.definition, request.format)?;
     let (mut counts, mut read, mut after) = (Counts::default(), 0, 0);
+    let mut items = Vec::new();
     loop {
         let rows = tx.redacted_items(project.project, request.synthetic, after, STEP)?;
         let Some(last) = rows.last() else { break };
@@ -214,6 +241,7 @@ fn write(
             let record = Record::read(tx, row, own_id, &project.definition)?;
             if counts.take(&record, request) {
                 writer.write(&record, &people)?;
+                items.push(row.item);
             }
         }
         read += u64::try_from(rows.len()).unwrap_or(u64::MAX);
@@ -223,7 +251,7 @@ fn write(
     let about = croissant::metadata(request, &files, &counts);
     files.push(snapshot::put(folder, croissant::FILE, &about)?);
     let snapshot = snapshot::seal(tx.witness(), folder, request, counts, files)?;
-    Ok(Exported { snapshot, counts })
+    Ok((Exported { snapshot, counts }, items))
 }
 
 impl Counts {

@@ -41,8 +41,10 @@ impl Pipeline {
         self.store.tx("redacted", |tx| {
             done.iter().try_for_each(|(row, clean, replaced)| match clean {
                 Ok(item) => {
-                    keep_originals(tx, replaced)?;
-                    item.store(tx, row)
+                    if item.store(tx, row)? {
+                        keep_originals(tx, Some(row.item), replaced)?;
+                    }
+                    Ok(())
                 }
                 Err(reason) => {
                     let reason = reason.name();

@@ -25,6 +25,7 @@ use insitu_models::bundle::Bundle;
 use insitu_privacy::NoisePool;
 use insitu_protocol::ids::{Digest, ProjectName};
 use insitu_protocol::project::Task;
+use serde_json::json;
 
 use crate::acceptance::AcceptanceError;
 use crate::config::{Acceptance, Polite, Schedule};
@@ -43,6 +44,7 @@ use crate::release;
 use crate::session::ContributeError;
 use crate::store::meta::Wait;
 use crate::store::orders::{BundleState, ProjectRow, RoundState};
+use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError, explain};
 use crate::tally;
 
@@ -303,7 +305,19 @@ impl Pipeline {
         for row in waiting.iter().filter(|row| row.state == BundleState::Pending) {
             let (state, note) = self.store.read("judge", |tx| self.judge.bundle(tx, row))?;
             if state != row.state || note != row.note {
-                self.store.tx("judge", |tx| tx.set_bundle_state(&row.bundle, state, &note))?;
+                self.store.tx("judge", |tx| {
+                    tx.set_bundle_state(&row.bundle, state, &note)?;
+                    let what = match state {
+                        BundleState::Ready => What::Approved,
+                        BundleState::Declined => What::Declined,
+                        BundleState::Wanted | BundleState::Pending | BundleState::Failed => {
+                            return Ok(());
+                        }
+                    };
+                    let judged = Event::new(what).of(row.order.project.as_str());
+                    tx.note(&judged.with(json!({"model": row.bundle})))?;
+                    Ok::<_, StoreError>(())
+                })?;
             }
         }
         Ok(())

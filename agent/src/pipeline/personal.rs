@@ -21,7 +21,14 @@ const LABELS_NEW: u64 = 20;
 pub(super) struct Personals {
     wanted: BTreeSet<ProjectName>,
     looked_at: BTreeMap<i64, i64>,
-    fitting: Option<(i64, Fitting)>,
+    fitting: Option<(i64, Begun)>,
+}
+
+/// A fit, and how often the store had erased something when it began.
+#[derive(Debug)]
+struct Begun {
+    fitting: Fitting,
+    erasures: u64,
 }
 
 impl Personals {
@@ -49,14 +56,21 @@ impl Pipeline {
     }
 
     fn personalise(&mut self, project: &ProjectRow, now: i64) -> Result<bool, PipelineError> {
-        let fitting = match self.personals.fitting.take() {
-            Some((_, fitting)) if Some(fitting.bundle()) == project.bundle => fitting,
-            Some(_) | None => match self.due(project, now)? {
-                Some(fitting) => fitting,
+        let erasures = self.store.read("erasures", |tx| tx.erasures())?;
+        let begun = match self.personals.fitting.take() {
+            // It may have learned from what was erased since.
+            Some((_, begun)) if begun.erasures != erasures => None,
+            Some((_, begun)) if Some(begun.fitting.bundle()) == project.bundle => Some(begun),
+            Some(_) | None => None,
+        };
+        let begun = match begun {
+            Some(begun) => begun,
+            None => match self.due(project, now)? {
+                Some(fitting) => Begun { fitting, erasures },
                 None => return Ok(false),
             },
         };
-        self.go_on(project, fitting, now)
+        self.go_on(project, begun, now)
     }
 
     /// A fit that is due, begun.
@@ -94,14 +108,14 @@ impl Pipeline {
     fn go_on(
         &mut self,
         project: &ProjectRow,
-        mut fitting: Fitting,
+        mut begun: Begun,
         now: i64,
     ) -> Result<bool, PipelineError> {
         let store = std::sync::Arc::clone(&self.store);
         let Some(model) = self.model(project, now)? else { return Ok(false) };
-        let head = match fitting.work(&store, model) {
+        let head = match begun.fitting.work(&store, model) {
             Ok(None) => {
-                self.personals.fitting = Some((project.project, fitting));
+                self.personals.fitting = Some((project.project, begun));
                 return Ok(true);
             }
             Ok(Some(head)) => head,
@@ -111,8 +125,14 @@ impl Pipeline {
                 return Ok(false);
             }
         };
+        let Begun { fitting, erasures } = begun;
         let (bundle, labels) = (fitting.bundle(), fitting.labels());
-        store.tx("personal head", |tx| head.store(tx, project.project, &bundle, labels))?;
+        store.tx("personal head", |tx| {
+            if tx.erasures()? == erasures {
+                head.store(tx, project.project, &bundle, labels)?;
+            }
+            Ok::<_, StoreError>(())
+        })?;
         metrics::counter!("insitu_agent_personal_heads_fitted_total").increment(1);
         tracing::info!(project = %project.definition.name, "personal head fitted");
         Ok(true)

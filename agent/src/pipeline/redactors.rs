@@ -152,10 +152,14 @@ pub(crate) fn site_key(store: &Store) -> Result<SiteKey, StoreError> {
     store.read("redaction key", |tx| Ok(SiteKey::new(tx.derived_key(KEY_PURPOSE))))
 }
 
-/// Puts what surrogates stand for into the vault.
-pub(crate) fn keep_originals(tx: &Tx<'_>, replaced: &[Replacement]) -> Result<(), StoreError> {
+/// Puts what surrogates stand for into the vault, with the item that they are of.
+pub(crate) fn keep_originals(
+    tx: &Tx<'_>,
+    item: Option<i64>,
+    replaced: &[Replacement],
+) -> Result<(), StoreError> {
     replaced.iter().try_for_each(|Replacement { kind, original, surrogate }| {
-        tx.keep_original(kind.as_str(), surrogate, original)
+        tx.keep_original(kind.as_str(), surrogate, original, item)
     })
 }
 

@@ -8,13 +8,14 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use axum::{Json, Router};
 use insitu_protocol::ids::ProjectName;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Report, Reports};
 use crate::config::Acceptance;
 use crate::review::http::{Caller, Desk, Failure, project_name};
 use crate::store::StoreError;
 use crate::store::labels::{Action, Person};
+use crate::store::trail::{Event, What};
 
 #[derive(Clone)]
 struct Board {
@@ -58,6 +59,7 @@ async fn label_errors(
 ) -> Result<Json<Value>, Failure> {
     allow(&person, Action::Lead)?;
     let report = report(&board, &project).await?;
+    note_seen(&board, &person, &project, report.label_errors.listed())?;
     json_of(&report.label_errors)
 }
 
@@ -68,12 +70,31 @@ async fn next(
 ) -> Result<Json<Value>, Failure> {
     allow(&person, Action::Lead)?;
     let report = report(&board, &project).await?;
+    note_seen(&board, &person, &project, report.next.listed())?;
     json_of(&report.next)
 }
 
 async fn report(board: &Board, project: &str) -> Result<Arc<Report>, Failure> {
     let project = project_name(project)?;
     Ok(board.reports.of(&project, board.desk.clock.now().as_second()).await?)
+}
+
+/// Notes that a person is shown some of what these items hold.
+fn note_seen(
+    board: &Board,
+    person: &Person,
+    project: &str,
+    items: impl Iterator<Item = [u8; 16]>,
+) -> Result<(), Failure> {
+    let detail = json!({"list": true});
+    board.desk.store.tx("lead sees list", |tx| {
+        for item in items {
+            let seen = Event::new(What::Seen).by(person).of(project).on(item);
+            tx.note(&seen.with(detail.clone()))?;
+        }
+        Ok::<_, StoreError>(())
+    })?;
+    Ok(())
 }
 
 fn allow(person: &Person, action: Action) -> Result<(), Failure> {

@@ -52,6 +52,11 @@ struct Suspect {
 }
 
 impl LabelErrors {
+    /// The items that are listed.
+    pub(super) fn listed(&self) -> impl Iterator<Item = [u8; 16]> {
+        self.items.iter().map(|suspect| suspect.item.0)
+    }
+
     pub(super) fn of(snapshot: &Snapshot, store: &Store) -> Result<Self, StoreError> {
         let judged: Vec<&Labeled> = snapshot
             .labeled

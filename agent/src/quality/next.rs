@@ -73,6 +73,11 @@ struct Candidate {
 }
 
 impl Next {
+    /// The items that are listed.
+    pub(super) fn listed(&self) -> impl Iterator<Item = [u8; 16]> {
+        self.items.iter().map(|task| task.item.0)
+    }
+
     pub(super) fn of(snapshot: &Snapshot, store: &Store) -> Result<Self, StoreError> {
         let project = &snapshot.project.definition;
         let labels = snapshot.labeled.iter().filter(|item| item.record.is_some()).count();

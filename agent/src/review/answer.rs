@@ -1,6 +1,7 @@
 //! Annotating an item, and taking an annotation back.
 
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 use super::sealed::{Made, Sealed};
 use super::{
@@ -11,6 +12,7 @@ use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{AnnotationRow, Lease, Person, Reading, Verdict};
+use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError, Tx};
 
 /// What a person decided.
@@ -114,7 +116,7 @@ pub(crate) fn annotate_unasked(
     // The new one first: when it is refused, what was said before stays.
     add(tx, application, row, &unasked, annotation, at)?;
     for past in earlier {
-        tx.remove_annotation(past.annotation)?;
+        take_back(tx, &past)?;
     }
     settle(tx, row.item)?;
     metrics::counter!("insitu_agent_annotations_total").increment(1);
@@ -130,7 +132,7 @@ pub(crate) fn retract_unasked(tx: &Tx<'_>, person: i64, key: &str) -> Result<(),
     if let Some(window) = tx.label_window(row.item)? {
         return Err(ReviewError::Closed { window });
     }
-    tx.remove_annotation(row.annotation)?;
+    take_back(tx, &row)?;
     settle(tx, row.item)?;
     Ok(())
 }
@@ -158,7 +160,7 @@ pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), R
         if let Some(error) = foreign {
             return Err(error);
         }
-        tx.remove_annotation(row.annotation)?;
+        take_back(tx, &row)?;
         let stage = if row.reading.is_of_record() {
             settle(tx, row.item)?
         } else {
@@ -280,5 +282,26 @@ fn add(
         verdict,
         label: said.encode()?,
     })?;
+    let what = match (verdict, lease.reading) {
+        (Verdict::Label, Reading::Expert) => What::Adjudicated,
+        (Verdict::Label, _) => What::Labeled,
+        (Verdict::Skip, _) => What::Skipped,
+        (Verdict::Flag, _) => What::Flagged,
+    };
+    let event = Event::new(what).by(tx.who_is(person)?).of(project.definition.name.as_str());
+    tx.note(&event.on(row.opaque).with(json!({"reading": lease.reading.name()})))?;
+    Ok(())
+}
+
+/// Removes an annotation, and notes that it was taken back.
+fn take_back(tx: &Tx<'_>, row: &AnnotationRow) -> Result<(), StoreError> {
+    tx.remove_annotation(row.annotation)?;
+    let item = tx.item(row.item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
+    let project = tx
+        .project_by_key(item.project)?
+        .ok_or(StoreError::Corrupt { table: "items", column: "project" })?;
+    let undone = Event::new(What::Undone).by(tx.who_is(row.person)?);
+    let undone = undone.of(project.definition.name.as_str()).on(item.opaque);
+    tx.note(&undone.with(json!({"reading": row.reading.name()})))?;
     Ok(())
 }

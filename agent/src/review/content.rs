@@ -9,9 +9,10 @@ use serde_json::{Value as Json, json};
 use super::ReviewError;
 use super::http::{Caller, Desk, Failure};
 use crate::item::{CleanItem, Coding, Series, Value, decode_values};
-use crate::store::items::Stage;
+use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{Action, Person};
-use crate::store::{Store, StoreError};
+use crate::store::trail::{Event, What};
+use crate::store::{Store, StoreError, Tx};
 
 /// Opened by itself, content may do nothing: a file can be more than the image it begins as.
 const POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
@@ -48,39 +49,54 @@ fn content(
     field: &str,
     now: i64,
 ) -> Result<Content, ReviewError> {
-    store.read("item content", |tx| {
+    let holds = |tx: &Tx<'_>| {
         let row = tx.item_by_name(item)?.ok_or(ReviewError::UnknownItem)?;
         let lease = tx.lease(row.item)?;
         let holds = lease.is_some_and(|it| it.person == person.person && it.until > now);
         let holds = holds && person.role.labels();
-        let leads = person.role.may(Action::Lead) && person.is_expert(now);
-        if !holds && !leads {
-            return Err(ReviewError::NotLeased);
-        }
-        if matches!(row.stage, Stage::New | Stage::Quarantined) {
-            return Err(ReviewError::UnknownItem);
-        }
-        let clean = CleanItem::load(&row)?;
-        let value = clean.value(field).ok_or(ReviewError::UnknownField)?;
-        let stored = || {
-            let bytes = tx.media(row.item, &row.opaque, field)?;
-            bytes.ok_or(StoreError::Corrupt { table: "media", column: "content" })
-        };
-        match value {
-            Value::Image(image) => {
-                let media_type = match image.coding {
-                    Coding::Png => "image/png",
-                    Coding::Jpeg => "image/jpeg",
-                };
-                Ok(Content { media_type, bytes: stored()? })
-            }
-            Value::Series(series) => {
-                let bytes = series_json(series, &stored()?).to_string().into_bytes();
-                Ok(Content { media_type: "application/json", bytes })
-            }
-            Value::Number(_) | Value::Text(_) => Err(ReviewError::UnknownField),
-        }
+        Ok::<_, ReviewError>((row, holds))
+    };
+    // Of what is leased it is noted already that the person sees it.
+    let (_, leased) = store.read("item lease", holds)?;
+    if leased {
+        return store.read("item content", |tx| field_of(tx, &holds(tx)?.0, field));
+    }
+    if !person.role.may(Action::Lead) || !person.is_expert(now) {
+        return Err(ReviewError::NotLeased);
+    }
+    store.tx("lead sees content", |tx| {
+        let (row, _) = holds(tx)?;
+        let found = field_of(tx, &row, field)?;
+        tx.note(&Event::new(What::Seen).by(person).on(row.opaque))?;
+        Ok(found)
     })
+}
+
+/// What a field of a redacted item holds.
+fn field_of(tx: &Tx<'_>, row: &ItemRow, field: &str) -> Result<Content, ReviewError> {
+    if matches!(row.stage, Stage::New | Stage::Quarantined) {
+        return Err(ReviewError::UnknownItem);
+    }
+    let clean = CleanItem::load(row)?;
+    let value = clean.value(field).ok_or(ReviewError::UnknownField)?;
+    let stored = || {
+        let bytes = tx.media(row.item, &row.opaque, field)?;
+        bytes.ok_or(StoreError::Corrupt { table: "media", column: "content" })
+    };
+    match value {
+        Value::Image(image) => {
+            let media_type = match image.coding {
+                Coding::Png => "image/png",
+                Coding::Jpeg => "image/jpeg",
+            };
+            Ok(Content { media_type, bytes: stored()? })
+        }
+        Value::Series(series) => {
+            let bytes = series_json(series, &stored()?).to_string().into_bytes();
+            Ok(Content { media_type: "application/json", bytes })
+        }
+        Value::Number(_) | Value::Text(_) => Err(ReviewError::UnknownField),
+    }
 }
 
 /// A series with its values; one that is missing is null.

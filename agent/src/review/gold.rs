@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use super::{Chosen, ReviewError, past_reads};
 use crate::store::labels::{Person, Reading};
 use crate::store::orders::ProjectRow;
+use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError, Tx};
 
 /// Most gold items of a project.
@@ -54,7 +55,12 @@ pub fn add_gold(
     if tx.gold_items(project.project)? >= GOLD_MAX {
         return Err(GoldError::Full);
     }
-    Ok(tx.add_gold(&item, class, now)?)
+    let added = tx.add_gold(&item, class, now)?;
+    if added {
+        let event = Event::new(What::Gold).of(project.definition.name.as_str());
+        tx.note(&event.on(item.opaque))?;
+    }
+    Ok(added)
 }
 
 /// How many gold items everybody answered, and how many of them as they should: by person.

@@ -2,13 +2,14 @@
 
 use super::answer::{Decision, foreign_lease};
 use super::sealed::{Made, Sealed};
-use super::{Card, LEASE_SECONDS, ReviewError, card, check_expert, reads, settle};
+use super::{Card, LEASE_SECONDS, ReviewError, card, check_expert, reads, serve, settle};
 use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::route::label_of_record;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{Action, AnnotationRow, Lease, Person, Reading, Verdict};
 use crate::store::orders::ProjectRow;
+use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError, Tx};
 
 /// How the keys of a lead's flags begin.
@@ -35,7 +36,7 @@ pub fn open(
             campaign: None,
             until: now + LEASE_SECONDS,
         };
-        tx.put_lease(&lease)?;
+        serve(tx, &project, person, &row, &lease, now)?;
         let mut card = card(tx, &project, row, lease)?;
         let record = label_of_record(&reads);
         let class = record.and_then(Label::class);
@@ -89,6 +90,8 @@ pub fn requeue(
             verdict: Verdict::Flag,
             label: flag.encode()?,
         })?;
+        let flagged = Event::new(What::Flagged).by(person).of(project.definition.name.as_str());
+        tx.note(&flagged.on(row.opaque))?;
         tx.end_lease(row.item)?;
         settle(tx, row.item)?;
         metrics::counter!("insitu_agent_requeued_total").increment(1);

@@ -20,6 +20,7 @@ mod validation;
 use insitu_privacy::contribution::{ItemRef, SubjectRef};
 use insitu_protocol::ids::ProjectName;
 use jiff::Timestamp;
+use serde_json::json;
 
 pub use crate::review::answer::{Annotation, Decision, annotate, undo};
 pub(crate) use crate::review::answer::{annotate_in, annotate_unasked, retract_unasked};
@@ -40,6 +41,7 @@ use crate::store::acceptance::Audit;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{AnnotationRow, Lease, Offer, Person, Reading, Role, Verdict};
 use crate::store::orders::ProjectRow;
+use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError, Tx};
 
 /// How long a lease lasts, seconds.
@@ -205,11 +207,31 @@ pub fn next(
         let cards = chosen.into_iter().map(|(item, reading, campaign)| {
             let until = now + LEASE_SECONDS;
             let lease = Lease { item: item.item, person: person.person, reading, campaign, until };
-            tx.put_lease(&lease)?;
+            serve(tx, &row, person, &item, &lease, now)?;
             card(tx, &row, item, lease)
         });
         Ok(mix(cards.collect::<Result<_, ReviewError>>()?))
     })
+}
+
+/// Leases an item to a person, who is given its content: that is noted, unless the person has the
+/// item already and is given it again.
+fn serve(
+    tx: &Tx<'_>,
+    project: &ProjectRow,
+    person: &Person,
+    item: &ItemRow,
+    lease: &Lease,
+    now: i64,
+) -> Result<(), StoreError> {
+    let held = tx.lease(item.item)?;
+    tx.put_lease(lease)?;
+    if held.is_some_and(|held| held.person == lease.person && held.until > now) {
+        return Ok(());
+    }
+    let seen = Event::new(What::Seen).by(person).of(project.definition.name.as_str());
+    tx.note(&seen.on(item.opaque).with(json!({"reading": lease.reading.name()})))?;
+    Ok(())
 }
 
 /// An item to lease, for what, and the campaign that asks for it.

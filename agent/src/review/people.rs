@@ -4,8 +4,10 @@ use std::path::Path;
 
 use insitu_daemon::files::{self, Access, FileError};
 use jiff::Timestamp;
+use serde_json::json;
 
 use crate::store::labels::{Person, Role, Terms};
+use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError};
 
 /// Longest name of a person, bytes.
@@ -77,6 +79,10 @@ pub fn add_person(
     store.tx("add person", |tx| {
         let added = tx.add_person(name, role, terms, &token_hash(&token), now)?;
         added.ok_or_else(|| PersonError::Taken { name: name.to_owned() })?;
+        let Terms { until, expert_until } = terms;
+        tx.note(&Event::new(What::PersonAdded).with(json!({
+            "name": name, "role": role.name(), "until": until, "expert_until": expert_until,
+        })))?;
         if let Some(file) = token_file {
             // Written before the commit: a person without a token could never be one.
             files::create(file, format!("{token}\n").as_bytes(), Access::Secret)?;

@@ -4,7 +4,7 @@
 
 use insitu_protocol::ids::ProjectName;
 
-use super::{Card, ITEMS_MAX, LEASE_SECONDS, ReviewError, card};
+use super::{Card, ITEMS_MAX, LEASE_SECONDS, ReviewError, card, serve};
 use crate::store::Store;
 use crate::store::labels::{Lease, Offer, Person, Reading};
 
@@ -32,19 +32,19 @@ pub fn next_to_validate(
             .project(project)?
             .ok_or_else(|| ReviewError::UnknownProject { project: project.clone() })?;
         let reading = Reading::Validation;
-        let (project, person) = (row.project, person.person);
-        let offer = Offer { project, person, reading, now, limit: half };
+        let reader = person.person;
+        let offer = Offer { project: row.project, person: reader, reading, now, limit: half };
         let mut items = tx.offer_synthetic(&offer)?;
         let limit = u32::try_from(items.len()).unwrap_or(half);
         items.extend(tx.offer_controls(&Offer { limit, ..offer })?);
         items.sort_by_key(|item| item.opaque); // random names: a random order
-        let lease =
-            |item| Lease { item, person, reading, campaign: None, until: now + LEASE_SECONDS };
+        let until = now + LEASE_SECONDS;
+        let lease = |item| Lease { item, person: reader, reading, campaign: None, until };
         items
             .into_iter()
             .map(|item| {
                 let lease = lease(item.item);
-                tx.put_lease(&lease)?;
+                serve(tx, &row, person, &item, &lease, now)?;
                 card(tx, &row, item, lease)
             })
             .collect()

@@ -58,6 +58,9 @@ pub enum LineError {
         /// Item or subject.
         what: &'static str,
     },
+    /// It was erased, and nobody has allowed it to come back.
+    #[error("it, or its subject, was erased at this site: `erase --allow` lets it in again")]
+    Erased,
     /// A number field that holds none.
     #[error("field {field:?} is not a number")]
     NotANumber {

@@ -21,6 +21,7 @@ use crate::config::Source;
 use crate::item::{RawItem, Value};
 use crate::store::items::Addition;
 use crate::store::orders::ProjectRow;
+use crate::store::trail::{Event, What, Who};
 use crate::store::{Store, StoreError};
 
 /// Longest line or record, in bytes.
@@ -125,6 +126,25 @@ pub fn import(
     import_file(store, project, Rules { source, made, folder: None }, format, reader)
 }
 
+/// [`import`] of real items by somebody else than who opened the store.
+///
+/// # Errors
+/// As [`import`].
+pub fn import_by(
+    store: &Store,
+    project: &ProjectRow,
+    source: &Source,
+    by: &Who,
+    format: Format,
+    reader: impl BufRead,
+) -> Result<Report, ImportError> {
+    let rules = Rules { source, made: None, folder: None };
+    import_records(store, project, rules, Some(by), |mut take| match format {
+        Format::Csv => csv::read(reader, source, &mut take),
+        Format::JsonLines => json::read(reader, &mut take),
+    })
+}
+
 /// [`import`] of a file whose image and series fields name files in its folder.
 ///
 /// # Errors
@@ -136,7 +156,7 @@ pub fn import_file(
     format: Format,
     reader: impl BufRead,
 ) -> Result<Report, ImportError> {
-    import_records(store, project, rules, |mut take| match format {
+    import_records(store, project, rules, None, |mut take| match format {
         Format::Csv => csv::read(reader, rules.source, &mut take),
         Format::JsonLines => json::read(reader, &mut take),
     })
@@ -153,7 +173,7 @@ pub fn import_folder(
     rules: Rules<'_>,
 ) -> Result<Report, ImportError> {
     let folder = rules.folder.ok_or(ImportError::NoMediaField)?;
-    import_records(store, project, rules, |mut take| {
+    import_records(store, project, rules, None, |mut take| {
         folder::read(folder, &project.definition, rules.source, &mut take)
     })
 }
@@ -165,6 +185,7 @@ fn import_records(
     store: &Store,
     project: &ProjectRow,
     rules: Rules<'_>,
+    by: Option<&Who>,
     read: impl FnOnce(Take<'_>) -> Result<(), ImportError>,
 ) -> Result<Report, ImportError> {
     let mut report = Report::default();
@@ -182,11 +203,11 @@ fn import_records(
         }
         if batch.len() == BATCH_ITEMS || media_bytes >= BATCH_MEDIA_BYTES {
             media_bytes = 0;
-            add(store, project, &mut batch, &mut report)?;
+            add(store, project, by, &mut batch, &mut report)?;
         }
         Ok(())
     })?;
-    add(store, project, &mut batch, &mut report)?;
+    add(store, project, by, &mut batch, &mut report)?;
     // Some are found when their batch is added.
     report.bad_lines.sort_by_key(|bad| bad.line);
     Ok(report)
@@ -223,6 +244,7 @@ pub fn id(record: &Map<String, serde_json::Value>, source: &Source) -> Option<St
 fn add(
     store: &Store,
     project: &ProjectRow,
+    by: Option<&Who>,
     batch: &mut Vec<(u64, RawItem)>,
     report: &mut Report,
 ) -> Result<(), StoreError> {
@@ -232,7 +254,15 @@ fn add(
     let name = project.definition.name.as_str();
     let additions = store.tx("import", |tx| {
         let add = |(_, item): &(u64, RawItem)| item.add(tx, project.project, name);
-        batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()
+        let additions = batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()?;
+        let count = |addition| additions.iter().filter(|it| **it == addition).count();
+        let (added, known) = (count(Addition::New), count(Addition::Known));
+        if added > 0 {
+            let event =
+                Event::new(What::Imported).by(by.unwrap_or_else(|| tx.who()).clone()).of(name);
+            tx.note(&event.with(serde_json::json!({"added": added, "known": known})))?;
+        }
+        Ok::<_, StoreError>(additions)
     })?;
     let before = report.added;
     for ((line, item), addition) in batch.drain(..).zip(additions) {
@@ -243,6 +273,7 @@ fn add(
                 report.refuse(line, LineError::KnownAsReal);
             }
             Addition::OtherKind => report.refuse(line, LineError::KnownAsSynthetic),
+            Addition::Erased => report.refuse(line, LineError::Erased),
         }
     }
     metrics::counter!("insitu_agent_items_imported_total").increment(report.added - before);

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 
 use crate::store::acceptance::Audit;
-use crate::store::{Cell, StoreError, Tx, fixed, unsigned};
+use crate::store::{Cell, StoreError, Tx, fixed, signed, unsigned};
 
 const TABLE: &str = "items";
 
@@ -104,6 +104,8 @@ pub enum Addition {
     Known,
     /// It was there as the other of real and synthetic, and stays what it is.
     OtherKind,
+    /// It, or its subject, was erased at this site.
+    Erased,
 }
 
 /// An item as stored, its sealed columns opened.
@@ -167,20 +169,25 @@ pub struct WindowItem {
 pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for, i.of_bundle, i.audit";
 
 impl Tx<'_> {
-    /// Adds an item, unless its project has one with the same source.
+    /// Adds an item, unless its project has one with the same source. The caller notes the import
+    /// in the same transaction, after the last item.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn add_item(&self, new: &NewItem<'_>) -> Result<Addition, StoreError> {
+        if self.is_barred(new.project, &new.subject, &new.source)? {
+            return Ok(Addition::Erased);
+        }
         let mut opaque = [0; 16];
         getrandom::fill(&mut opaque)
             .map_err(|_| StoreError::Corrupt { table: TABLE, column: "opaque" })?;
         let raw = self.seal(cell(&opaque, "raw"), new.content)?;
+        let (last_event, _) = self.trail_head()?; // the next one is about this import
         let changed = self
             .sql
             .prepare_cached(
-                "INSERT INTO items (opaque, project, source, subject, holdout, stage, raw, generator, made_for)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8) ON CONFLICT (project, source) DO NOTHING",
+                "INSERT INTO items (opaque, project, source, subject, holdout, stage, raw, generator, made_for, imported)
+                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9) ON CONFLICT (project, source) DO NOTHING",
             )?
             .execute(params![
                 opaque,
@@ -190,7 +197,8 @@ impl Tx<'_> {
                 new.holdout,
                 raw,
                 new.generator,
-                new.made_for
+                new.made_for,
+                signed(last_event + 1)
             ])?;
         if changed == 1 {
             self.add_media(self.sql.last_insert_rowid(), &opaque, new.media)?;
@@ -302,18 +310,21 @@ impl Tx<'_> {
 
     /// Replaces what was imported by its redacted form, and forgets the former.
     ///
-    /// Does nothing when the item was redacted meanwhile.
+    /// `false`, and nothing is done, when the item was redacted or erased meanwhile.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn set_clean(&self, item: i64, opaque: [u8; 16], clean: &[u8]) -> Result<(), StoreError> {
+    pub fn set_clean(&self, item: i64, opaque: [u8; 16], clean: &[u8]) -> Result<bool, StoreError> {
         let sealed = self.seal(cell(&opaque, "clean"), clean)?;
-        self.sql
+        // The name as well: the key of an item that was erased may be another's.
+        let changed = self
+            .sql
             .prepare_cached(
-                "UPDATE items SET clean = ?1, raw = NULL, stage = 1 WHERE item = ?2 AND stage = 0",
+                "UPDATE items SET clean = ?1, raw = NULL, stage = 1
+                 WHERE item = ?2 AND opaque = ?3 AND stage = 0",
             )?
-            .execute(params![sealed, item])?;
-        Ok(())
+            .execute(params![sealed, item, opaque])?;
+        Ok(changed == 1)
     }
 
     /// Moves an item.

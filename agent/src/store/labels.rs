@@ -78,6 +78,18 @@ impl Reading {
         }
     }
 
+    /// Its name in the audit log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Second => "second",
+            Self::Expert => "expert",
+            Self::Campaign => "campaign",
+            Self::Validation => "validation",
+            Self::Gold => "gold",
+        }
+    }
+
     fn read(number: i64) -> Result<Self, StoreError> {
         match number {
             0 => Ok(Self::First),

@@ -220,6 +220,23 @@ impl Tx<'_> {
         unsigned(sum, TABLE, "nano_rho")
     }
 
+    /// Place and kind of the releases on occasions that start with `prefix`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn releases_on(&self, prefix: &str) -> Result<Vec<(u64, String)>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT sequence, kind FROM ledger
+             WHERE occasion >= ?1 AND occasion < ?1 || char(1114111) ORDER BY sequence",
+        )?;
+        let mut rows = statement.query([prefix])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push((unsigned(row.get(0)?, TABLE, "sequence")?, row.get(1)?));
+        }
+        Ok(all)
+    }
+
     /// When the oldest charge after `after` was made: it is the first to fall out of the year.
     ///
     /// # Errors

@@ -12,6 +12,7 @@ pub mod accounts;
 pub mod bounds;
 pub mod campaigns;
 pub mod corrections;
+pub mod erasure;
 pub mod evaluations;
 pub mod functions;
 pub mod gold;
@@ -32,14 +33,16 @@ pub mod sessions;
 pub mod snapshot;
 pub mod studio;
 pub mod synthetic;
+pub mod trail;
 pub mod vault;
 pub mod windows;
 pub mod witness;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use insitu_daemon::clock::{Clock, SystemClock};
 use insitu_daemon::files::{self, Access, FileError};
 use insitu_daemon::seal::{SealError, Sealer};
 use insitu_daemon::telemetry;
@@ -48,6 +51,7 @@ use tokio::time::Instant;
 
 use crate::config::WITNESS_FILE;
 use crate::store::meta::Keys;
+use crate::store::trail::Who;
 use crate::store::witness::{Witness, WitnessError};
 
 /// The store's file in the data folder.
@@ -76,6 +80,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_14.sql"),
     include_str!("schema_15.sql"),
     include_str!("schema_16.sql"),
+    include_str!("schema_17.sql"),
+    include_str!("schema_18.sql"),
 ];
 
 /// Why the store could not do something.
@@ -155,6 +161,8 @@ pub struct Store {
     sealer: Sealer,
     keys: Keys,
     witness: Witness,
+    who: Who,
+    clock: Arc<dyn Clock>,
 }
 
 impl std::fmt::Debug for Store {
@@ -169,6 +177,8 @@ pub struct Tx<'a> {
     sealer: &'a Sealer,
     keys: &'a Keys,
     witness: &'a Witness,
+    who: &'a Who,
+    clock: &'a dyn Clock,
 }
 
 impl std::fmt::Debug for Tx<'_> {
@@ -213,7 +223,16 @@ impl Store {
         let keys =
             Keys::open_or_create(&mut connection, &sealer).map_err(|error| error.during("keys"))?;
         let witness = Witness::open(data, witness)?;
-        Ok(Self { connection: Mutex::new(connection), sealer, keys, witness })
+        let (connection, who, clock) =
+            (Mutex::new(connection), Who::agent(), Arc::new(SystemClock));
+        Ok(Self { connection, sealer, keys, witness, who, clock })
+    }
+
+    /// The same handle for `who`, whom the audit log names for what is done through it where nobody
+    /// else is named, at the times of `clock`.
+    #[must_use]
+    pub fn used_by(self, who: Who, clock: Arc<dyn Clock>) -> Self {
+        Self { who, clock, ..self }
     }
 
     /// Runs `f` in a transaction that may write. All of it happens, or nothing does.
@@ -250,7 +269,8 @@ impl Store {
         let mut connection = self.lock();
         let started = Instant::now();
         let sql = connection.transaction_with_behavior(behavior).map_err(failed)?;
-        let tx = Tx { sql, sealer: &self.sealer, keys: &self.keys, witness: &self.witness };
+        let Self { sealer, keys, witness, who, clock, .. } = self;
+        let tx = Tx { sql, sealer, keys, witness, who, clock: &**clock };
         let outcome = match f(&tx) {
             Ok(value) => tx.sql.commit().map_err(failed).map(|()| value),
             Err(error) => Err(error), // dropping the transaction rolls it back

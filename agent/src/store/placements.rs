@@ -52,7 +52,7 @@ impl Tx<'_> {
             .prepare_cached(
                 "UPDATE items SET prelabel = ?1, bundle = ?2, route = ?3, second = ?4, stage = ?5,
                    probabilities = ?8, origin = ?9, lasting = ?10, of_bundle = ?11, audit = ?12
-                 WHERE item = ?6 AND stage IN (1, 2, 3, 5)
+                 WHERE item = ?6 AND opaque = ?13 AND stage IN (1, 2, 3, 5)
                    AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)
                    AND NOT EXISTS
                      (SELECT 1 FROM leases l WHERE l.item = items.item AND l.until > ?7)",
@@ -69,7 +69,8 @@ impl Tx<'_> {
                 origin,
                 placement.lasting,
                 of_bundle,
-                placement.audit as i64
+                placement.audit as i64,
+                placement.opaque
             ])?;
         Ok(changed == 1)
     }

@@ -24,7 +24,8 @@ pub struct Reveal {
 }
 
 impl Tx<'_> {
-    /// Keeps what a surrogate stands for. Two originals may have the same surrogate.
+    /// Keeps what a surrogate stands for, and for which item: it goes when the last such item is
+    /// erased. Two originals may have the same surrogate.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -33,8 +34,17 @@ impl Tx<'_> {
         kind: &str,
         surrogate: &str,
         original: &str,
+        item: Option<i64>,
     ) -> Result<(), StoreError> {
         let (surrogate, original_hash) = (self.hash(kind, surrogate), self.hash(kind, original));
+        if let Some(item) = item {
+            self.sql
+                .prepare_cached(
+                    "INSERT INTO vault_items (item, surrogate, original) VALUES (?1, ?2, ?3)
+                     ON CONFLICT DO NOTHING",
+                )?
+                .execute(params![item, surrogate, original_hash])?;
+        }
         let known = self
             .sql
             .prepare_cached("SELECT 1 FROM vault WHERE surrogate = ?1 AND original = ?2")?
@@ -75,11 +85,11 @@ impl Tx<'_> {
         Ok(originals)
     }
 
-    /// Records that a person has asked, whatever was found.
+    /// Records that a person has asked, whatever was found, and gives the record's number.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn add_reveal(&self, person: i64, reveal: &Reveal) -> Result<(), StoreError> {
+    pub fn add_reveal(&self, person: i64, reveal: &Reveal) -> Result<i64, StoreError> {
         self.sql.execute(
             "INSERT INTO reveals (at, person, kind, surrogate, reason, found)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
@@ -92,7 +102,7 @@ impl Tx<'_> {
                 crate::store::signed(reveal.found)
             ],
         )?;
-        Ok(())
+        Ok(self.sql.last_insert_rowid())
     }
 
     /// Everything that was asked, newest first, at most `limit`.
@@ -136,9 +146,9 @@ mod tests {
         scratch
             .store
             .tx("test", |tx| {
-                tx.keep_original("NAME", "Laura Keller", "Jane Roe")?;
-                tx.keep_original("NAME", "Laura Keller", "Jane Roe")?;
-                tx.keep_original("NAME", "Laura Keller", "Ada Poe")?;
+                tx.keep_original("NAME", "Laura Keller", "Jane Roe", None)?;
+                tx.keep_original("NAME", "Laura Keller", "Jane Roe", None)?;
+                tx.keep_original("NAME", "Laura Keller", "Ada Poe", None)?;
                 assert_eq!(tx.originals("NAME", "Laura Keller")?, ["Ada Poe", "Jane Roe"]);
                 assert!(tx.originals("ADDRESS", "Laura Keller")?.is_empty());
                 assert!(tx.originals("NAME", "Laura")?.is_empty());

@@ -105,6 +105,11 @@ impl Witness {
         self.key.sign_in(Domain::Snapshot, list)
     }
 
+    /// Signs how far the audit log has come.
+    pub(super) fn sign_trail(&self, message: &[u8]) -> Signature {
+        self.key.sign_in(Domain::Trail, message)
+    }
+
     /// What it says; `None` when there is none yet.
     ///
     /// # Errors

@@ -17,6 +17,7 @@ use crate::prelabel::Shelf;
 use crate::store::StoreError;
 use crate::store::functions::FunctionsRow;
 use crate::store::orders::BundleState;
+use crate::store::trail::{Event, What};
 
 /// The set that the arguments name.
 ///
@@ -109,6 +110,9 @@ pub(super) fn decide(
     };
     context.store.tx("decide functions", |tx| {
         tx.set_functions_state(&row.digest, state, note)?;
+        let what = if approve { What::Approved } else { What::Declined };
+        let decided = Event::new(what).of(row.manifest.project.as_str());
+        tx.note(&decided.with(json!({"functions": row.digest})))?;
         Ok::<_, StoreError>(())
     })?;
     writeln!(out, "functions {} {word}", named(&row))?;
