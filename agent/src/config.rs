@@ -7,6 +7,7 @@ mod label_studio;
 mod oidc;
 mod policy;
 mod polite;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -29,6 +30,7 @@ pub use policy::{
     SecureAggregation,
 };
 pub use polite::Polite;
+pub use watch::Watch;
 
 /// Share of subjects that are held out of training unless the site says otherwise: enough to tell
 /// whether a model is better, few enough not to miss them in training.
@@ -146,6 +148,8 @@ pub struct Source {
     pub acceptance: Option<Acceptance>,
     /// A Label Studio in which people label the items.
     pub label_studio: Option<LabelStudio>,
+    /// A folder whose files are imported as they come.
+    pub watch: Option<Watch>,
 }
 
 /// What becomes of the images of a project.
@@ -344,6 +348,9 @@ impl Config {
         config.inference.library = config.inference.library.map(|library| folder.join(library));
         for source in &mut config.projects {
             source.redaction = source.redaction.take().map(|file| folder.join(file));
+            if let Some(watch) = &mut source.watch {
+                watch.resolve(folder);
+            }
             if let Some(label_studio) = &mut source.label_studio {
                 label_studio.resolve(folder);
             }

@@ -191,6 +191,24 @@ impl RawItem {
         Self { made_for, ..self }
     }
 
+    /// The value of a field, not redacted: for what is checked against it before it is stored.
+    pub(crate) fn value(&self, field: &str) -> Option<&Value> {
+        self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
+    }
+
+    /// Its key in the store, if its id is there.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(crate) fn key(
+        &self,
+        tx: &Tx<'_>,
+        project: i64,
+        name: &str,
+    ) -> Result<Option<i64>, StoreError> {
+        tx.item_of_source(project, &tx.source_hash(name, &self.id))
+    }
+
     /// Whether a generator made it.
     pub fn is_synthetic(&self) -> bool {
         self.generator.is_some()

@@ -29,7 +29,8 @@ pub const POINTS_MAX: usize = 20_000;
 const DECIMALS: f64 = 1e6;
 /// Times this far from 0 are kept as they are: they have fewer decimals anyway.
 const ROUNDED_BELOW: f64 = 1e9;
-/// How far a region may reach beyond the image, in percent of its side: what rounding leaves.
+/// How far a region may reach beyond the image, in percent of its side, and a segment beyond the series,
+/// in the unit of its clock: what rounding leaves.
 const ROUNDING: f64 = 1e-6;
 
 /// What is said about an item.
@@ -211,6 +212,18 @@ impl Label {
     /// # Errors
     /// [`LabelError`].
     pub fn check(&self, project: &Project, item: &CleanItem) -> Result<(), LabelError> {
+        self.check_with(project, |field| item.value(field))
+    }
+
+    /// [`Label::check`] against an item's values by their fields' names.
+    ///
+    /// # Errors
+    /// [`LabelError`].
+    pub(crate) fn check_with<'a>(
+        &self,
+        project: &Project,
+        value: impl Fn(&str) -> Option<&'a Value>,
+    ) -> Result<(), LabelError> {
         let known = |(at, class): (usize, u16)| {
             let (number, classes) = (at + 1, project.classes.len());
             let fits = usize::from(class) < classes;
@@ -223,21 +236,21 @@ impl Label {
                 classes.iter().copied().enumerate().try_for_each(known)
             }
             (Self::Spans(label), Task::Spans { field, relations }) => {
-                let Some(Value::Text(text)) = item.value(field.as_str()) else {
+                let Some(Value::Text(text)) = value(field.as_str()) else {
                     return Err(LabelError::NoValue { field: field.clone() });
                 };
                 label.check(text.chars().count(), relations.len())?;
                 label.spans.iter().map(|span| span.class).enumerate().try_for_each(known)
             }
             (Self::Regions(regions), Task::Regions { field, shapes }) => {
-                let Some(Value::Image(_)) = item.value(field.as_str()) else {
+                let Some(Value::Image(_)) = value(field.as_str()) else {
                     return Err(LabelError::NoValue { field: field.clone() });
                 };
                 check_regions(regions, shapes)?;
                 regions.iter().map(|region| region.class).enumerate().try_for_each(known)
             }
             (Self::Segments(segments), Task::Segments { field, points }) => {
-                let Some(Value::Series(series)) = item.value(field.as_str()) else {
+                let Some(Value::Series(series)) = value(field.as_str()) else {
                     return Err(LabelError::NoValue { field: field.clone() });
                 };
                 check_segments(segments, *points, series)?;
@@ -369,7 +382,9 @@ fn check_segments(segments: &[Segment], points: bool, series: &Series) -> Result
     for (at, segment) in segments.iter().enumerate() {
         let (number, Segment { start, end, channel, .. }) = (at + 1, *segment);
         // Not a number is in no range.
-        if !((first..=last).contains(&start) && (start..=last).contains(&end)) {
+        // A time is rounded to its decimals, perhaps past the series' end.
+        let within = |time| (first - ROUNDING..=last + ROUNDING).contains(&time);
+        if !(within(start) && within(end) && start <= end) {
             return Err(LabelError::Segment { number, start, end, first, last });
         }
         if end <= start && !points {

@@ -35,6 +35,7 @@ pub mod downlink;
 pub mod edge;
 pub mod erasure;
 pub mod export;
+pub mod import;
 pub mod item;
 pub mod label;
 pub mod label_studio;

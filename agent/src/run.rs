@@ -4,6 +4,7 @@ mod link;
 #[cfg(test)]
 mod roles;
 mod studio;
+mod watch;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -32,8 +33,9 @@ use crate::account::oidc::{Gate, OidcError};
 use crate::config::{Config, ConfigError, Limits, TlsFiles};
 use crate::downlink::Judge;
 use crate::edge;
+use crate::import::watch::{WatchError, Watcher};
 use crate::label_studio::{self, Studio, StudioError};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Pipeline, Redactors};
 use crate::polite::Manners;
 use crate::prelabel::trial::Trial;
 use crate::prelabel::{self, Shelf};
@@ -116,6 +118,9 @@ pub enum OpenError {
     /// A Label Studio's secret.
     #[error("a Label Studio cannot be served")]
     Studio(#[from] StudioError),
+    /// A watched folder.
+    #[error("a folder cannot be watched")]
+    Watch(#[from] WatchError),
     /// A model in use.
     #[error("the model of project {project} is not usable")]
     Model {
@@ -171,6 +176,7 @@ impl Agent {
         self.tls()?;
         self.gate()?;
         Studio::open_all(&self.config.projects)?;
+        self.watchers()?;
         let shelf = Shelf::new(&self.config.data);
         for project in self.store.read("projects", |tx| tx.projects())? {
             let Some(bundle) = project.bundle else { continue };
@@ -199,6 +205,7 @@ impl Agent {
             secure: tls.is_some() || self.config.api.behind_tls,
         };
         let studios = Studio::open_all(&self.config.projects).map_err(OpenError::Studio)?;
+        let watchers = self.watchers()?;
         let shared = Arc::new(Shared {
             live: Mutex::new(Live::default()),
             started: Instant::now(),
@@ -236,6 +243,9 @@ impl Agent {
         for studio in &studios {
             tasks.spawn(studio::talk(Arc::clone(&shared), studio.clone(), shutdown.clone()));
         }
+        for watcher in watchers {
+            tasks.spawn(watch::look(Arc::clone(&shared), watcher, shutdown.clone()));
+        }
         let worker = Worker { judge, studios, trial: transport.trial };
         tasks.spawn(work(Arc::clone(&shared), worker, shutdown.clone()));
         tasks.spawn(sweep(Arc::clone(&shared), shutdown.clone()));
@@ -258,6 +268,11 @@ impl Agent {
         shared.note(|live| live.connected = false);
         shared.agent.end_log();
         outcome
+    }
+
+    fn watchers(&self) -> Result<Vec<Watcher>, OpenError> {
+        let redactors = || Redactors::of_config(&self.config);
+        Ok(Watcher::open_all(&self.config.projects, redactors)?)
     }
 
     fn tls(&self) -> Result<Option<Arc<Tls>>, OpenError> {

@@ -1,6 +1,7 @@
 //! What `status` shows, as a command and over the local API: one report, built from the store.
 
 mod orders;
+mod watched;
 
 use std::net::TcpStream;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::uplink::Membership;
 
 pub use orders::{CampaignStatus, EvaluationStatus, RoundStatus, SessionStatus, campaigns};
 use orders::{evaluations, rounds, sessions};
+pub use watched::{BadFileStatus, WatchedStatus};
 
 /// How long the daemon may take to accept a connection on this machine.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(300);
@@ -133,6 +135,8 @@ pub struct ProjectStatus {
     pub personal: Option<Standing>,
     /// Synthetic items; no other figure counts them.
     pub synthetic: SyntheticCounts,
+    /// What became of the files of its watched folder, where it has one.
+    pub watched: Option<WatchedStatus>,
 }
 
 /// Items waiting for people.
@@ -370,6 +374,7 @@ fn project(tx: &Tx<'_>, config: &Config, row: &ProjectRow) -> Result<ProjectStat
         window: row.window,
         personal: PersonalHead::load(tx, row)?.map(|head| head.standing()),
         synthetic: tx.synthetic_counts(row.project)?,
+        watched: WatchedStatus::read(tx, config, row)?,
     })
 }
 
@@ -433,8 +438,9 @@ fn pending(
             ));
         }
     }
-    for ProjectStatus { name, quarantined, acceptance, .. } in projects {
+    for ProjectStatus { name, quarantined, acceptance, watched, .. } in projects {
         pending.extend(acceptance.pending(name));
+        pending.extend(watched.iter().flat_map(|watched| watched.pending(name)));
         if *quarantined > 0 {
             pending.push(format!(
                 "{quarantined} items of {name} could not be redacted: insitu-agent quarantine \

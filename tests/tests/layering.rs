@@ -35,6 +35,7 @@ const AGENT: &[&str] = &[
     "downlink",
     "polite",
     "pipeline",
+    "import",
     "trail",
     "erasure",
     "retention",

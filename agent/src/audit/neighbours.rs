@@ -182,6 +182,7 @@ fn neighbours(bundle: &insitu_models::bundle::Bundle, items: &[Item], gone: u8) 
         personal: false,
         acceptance: None,
         label_studio: None,
+        watch: None,
     };
     let mut lines = format!("id,{SUBJECT_COLUMN},code,copy\n");
     for (index, Item { subject, code, copy, .. }) in items.iter().enumerate() {

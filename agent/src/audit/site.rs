@@ -197,6 +197,7 @@ impl Site {
             personal: false,
             acceptance: None,
             label_studio: None,
+            watch: None,
         };
         let lines = csv(shape, &present);
         import(&store, &row, &source, None, Format::Csv, Cursor::new(lines))

@@ -3,13 +3,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use insitu_protocol::ids::{AgentName, ProjectName, SiteName};
 use insitu_protocol::text::Line;
 
 use super::audit::AuditCommand;
 use super::erase::EraseArguments;
 use super::export::ExportArguments;
+use super::formats::FormatName;
 use super::gold::GoldCommand;
 use super::label_functions::arguments::LabelFunctionsCommand;
 use super::label_studio::LabelStudioCommand;
@@ -165,10 +166,16 @@ pub(super) struct RunArguments {
 #[command(after_help = "Example:
   insitu-agent import patients.csv --project heart-disease
   insitu-agent import export.json --project mood --format label-studio --reader ann
+  insitu-agent import yolo-folder --project lesions --format yolo --reader ann
   insitu-agent import made.csv --project heart-disease --synthetic --generator ctgan-0.9
 
 Which columns identify item and subject is in agent.toml, [[project]]. Bad lines are reported by
-number and reason, the rest is imported, and the exit code is 1.")]
+number and reason, the rest is imported, and the exit code is 1.
+
+Labels become first readings of --reader, also of csv and jsonl (a class's name, a JSON list of them, or
+a label's own JSON in the column `label`). Those of items without a draft wait for it; at most 100000 of
+all projects wait at once, and an import that would pass that stops: let the agent run, then import
+again. The same labels again change nothing; others replace what the same reader's imports said.")]
 pub(super) struct ImportArguments {
     /// CSV (with a header) or JSON lines (.jsonl, .ndjson, .json), whose image and series fields name
     /// files in its folder; a folder of images or series; - is stdin
@@ -180,7 +187,7 @@ pub(super) struct ImportArguments {
     /// Instead of what the file's name says
     #[arg(long)]
     pub(super) format: Option<FormatName>,
-    /// Whose the labels are that a file of another labeling tool has: first readings of this person
+    /// Whose the labels of the file are: first readings of this person
     #[arg(long, value_name = "NAME", conflicts_with = "synthetic")]
     pub(super) reader: Option<String>,
     /// The items are made, not observed: people judge them beside real ones, and nothing counts them
@@ -189,28 +196,13 @@ pub(super) struct ImportArguments {
     /// What made them, such as a model and its version
     #[arg(long, requires = "synthetic", value_parser = |name: &str| Line::new(name))]
     pub(super) generator: Option<Line>,
-    /// The column that names the class each was made for: the item's draft, instead of a model's
-    #[arg(long, requires = "synthetic", value_parser = |name: &str| Line::new(name))]
+    /// The column of labels, of csv and jsonl. Of synthetic items: the class that each was made for, its
+    /// draft instead of a model's
+    #[arg(long, value_parser = |name: &str| Line::new(name))]
     pub(super) label: Option<Line>,
     /// For programs
     #[arg(long)]
     pub(super) json: bool,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(super) enum FormatName {
-    /// With a header
-    Csv,
-    /// One JSON object a line
-    Jsonl,
-    /// A JSON list of Label Studio's tasks and annotations (choices)
-    LabelStudio,
-    /// Prodigy's JSON lines (choice)
-    Prodigy,
-    /// doccano's JSON lines (text classification)
-    Doccano,
-    /// A manifest of SageMaker Ground Truth (text classification)
-    GroundTruth,
 }
 
 #[derive(Debug, Args)]

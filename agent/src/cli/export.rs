@@ -5,15 +5,16 @@ use std::fs::File;
 use std::io::{self, BufReader, IsTerminal as _, Write};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use insitu_daemon::exit;
 use insitu_models::sign::PublicKey;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::ProjectName;
 use serde_json::json;
 
+use super::formats::FormatName;
 use super::{Context, Failure, Outcome, print_json};
-use crate::export::{self, ExportError, Format, Request};
+use crate::export::{self, ExportError, Request};
 use crate::source;
 use crate::trail;
 
@@ -30,7 +31,10 @@ Examples:
 
 A snapshot is a folder of records, the provenance of each label, Croissant metadata, and a signed
 list of their hashes. The same labels give the same bytes. It holds redacted items: it is for this
-site's own use, and nothing sends it anywhere."
+site's own use, and nothing sends it anywhere.
+
+Where labels are about images or series, all formats but csv and jsonl have files of them beside the
+records; only images that the site shows as they are can be among them."
 )]
 pub(super) struct ExportArguments {
     #[command(subcommand)]
@@ -88,35 +92,6 @@ struct NewExport {
     json: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
-enum FormatName {
-    /// With a header; a column for each field
-    Csv,
-    /// One JSON object a line
-    Jsonl,
-    /// Tasks with annotations and predictions, and label-config.xml
-    LabelStudio,
-    /// Prodigy's choice tasks
-    Prodigy,
-    /// doccano's text classification
-    Doccano,
-    /// An augmented manifest of `SageMaker` Ground Truth
-    GroundTruth,
-}
-
-impl FormatName {
-    fn format(self) -> Format {
-        match self {
-            Self::Csv => Format::Csv,
-            Self::Jsonl => Format::JsonLines,
-            Self::LabelStudio => Format::LabelStudio,
-            Self::Prodigy => Format::Prodigy,
-            Self::Doccano => Format::Doccano,
-            Self::GroundTruth => Format::GroundTruth,
-        }
-    }
-}
-
 /// Runs the command; `context` opens the store, which checking a snapshot does not need.
 pub(super) fn export(
     context: impl FnOnce() -> Result<Context, Failure>,
@@ -155,7 +130,7 @@ fn write(context: &Context, new: &NewExport) -> Outcome {
     };
     let request = Request {
         project: &project,
-        format: new.format.format(),
+        format: new.format.exported(),
         out: &new.out,
         unlabeled: new.unlabeled,
         people_only: new.people_only,
@@ -214,6 +189,8 @@ fn failed(error: &ExportError) -> Failure {
             Failure::runtime(error)
         }
         ExportError::Kind { .. }
+        | ExportError::Unlabeled { .. }
+        | ExportError::Overlap { .. }
         | ExportError::Exists { .. }
         | ExportError::Ids(_)
         | ExportError::TooManyIds => Failure::refused(error),

@@ -1,90 +1,92 @@
-//! `import` of files of other labeling tools: items, and first readings by a named person.
+//! `import` of files with labels: items, and first readings by a named person.
 
-use std::io::{BufRead, Write as _};
+use std::io::Write as _;
 use std::{io, path::Path};
 
 use insitu_daemon::exit;
-use insitu_protocol::project::Project;
 use serde_json::json;
 
 use super::arguments::ImportArguments;
-use super::work::open;
+use super::work::{folder, open};
 use super::{Context, Failure, Outcome, print_json};
 use crate::config::Source;
-use crate::edge::{self, Circumstances, EdgeError, Said};
-use crate::source::labeled::{self, Format, Labeled};
-use crate::source::{self, BAD_LINES_MAX, LineError};
+use crate::edge::EdgeError;
+use crate::import::{self, LABEL_COLUMN, LabelsError, Report, Request};
+use crate::pipeline::redactors::Redactors;
+use crate::review::ReviewError;
+use crate::source::labeled::{Bad, Format};
 use crate::store::orders::ProjectRow;
 
-/// Records imported at once: no more than a report lists when all of them are bad.
-const BATCH_RECORDS: usize = BAD_LINES_MAX;
-/// Hexadecimal digits of a hash that names a reading: the same file again is the same readings.
-const KEY_DIGITS: usize = 32;
-
-/// What became of a file.
-#[derive(Default)]
-struct Report {
-    read: u64,
-    added: u64,
-    known: u64,
-    readings: u64,
-    labels_left: u64,
-    bad: Vec<(u64, String)>,
-    bad_more: u64,
-}
-
-/// Imports files of labeled texts. Labels become first readings of `--reader`; without it, they are
-/// left where they are and counted.
+/// Imports files with labels, which become first readings of `--reader`; without it, they are left
+/// where they are and counted. `format` is that of a file.
 pub(super) fn import(
     context: &Context,
     project: &ProjectRow,
     rules: &Source,
-    format: Format,
+    format: impl Fn(&Path) -> Format,
     arguments: &ImportArguments,
 ) -> Outcome {
     let reader = arguments.reader.as_deref().map(|name| person(context, name)).transpose()?;
+    let label = arguments.label.as_ref().map_or(LABEL_COLUMN, |column| column.as_str());
+    let mut redactors = Redactors::of_config(&context.config);
     let mut reports = Vec::new();
     for path in &arguments.paths {
-        let mut file = Importer { context, project, rules, reader, report: Report::default() };
-        file.read(format, open(path)?).map_err(|failure| failure.of(path))?;
+        let request = Request {
+            project,
+            rules,
+            format: format(path),
+            folder: folder(path),
+            label,
+            reader,
+            now: context.now(),
+        };
+        let (report, done) = if path.is_dir() {
+            import::import_folder(&context.store, &mut redactors, &request, path)
+        } else {
+            import::import(&context.store, &mut redactors, &request, open(path)?)
+        };
+        // Also of what stopped: so much is imported.
         if !arguments.json {
-            tell(path, &file.report)?;
+            tell(path, &report)?;
         }
-        reports.push((path, file.report));
+        done.map_err(|error| failed(error).of(path))?;
+        reports.push((path, report));
     }
     if arguments.json {
         let shown = |(path, report): &(&std::path::PathBuf, Report)| {
-            let bad: Vec<_> = report
-                .bad
-                .iter()
-                .map(|(line, reason)| json!({"line": line, "reason": reason}))
-                .collect();
+            let bad = |bad: &Bad| json!({"file": bad.file, "line": bad.line, "reason": bad.reason.to_string()});
             json!({
                 "file": path.display().to_string(), "read": report.read, "added": report.added,
                 "known": report.known, "readings": report.readings,
-                "labels_left": report.labels_left, "bad": bad_count(report), "bad_lines": bad,
+                "labels_left": report.labels_left, "bad": report.bad,
+                "bad_lines": report.bad_lines.iter().map(bad).collect::<Vec<_>>(),
             })
         };
         print_json(&reports.iter().map(shown).collect::<Vec<_>>())?;
     }
-    let bad = reports.iter().any(|(_, report)| !report.bad.is_empty());
+    let bad = reports.iter().any(|(_, report)| report.bad > 0);
     Ok(if bad { exit::REFUSED } else { exit::DONE })
 }
 
-fn bad_count(report: &Report) -> u64 {
-    u64::try_from(report.bad.len()).unwrap_or(u64::MAX).saturating_add(report.bad_more)
+fn failed(error: LabelsError) -> Failure {
+    match error {
+        LabelsError::Import(error) => error.into(),
+        LabelsError::Labels(EdgeError::Review(ReviewError::Store(error))) => error.into(),
+        LabelsError::Labels(error) => Failure::refused(&error),
+    }
 }
 
 fn tell(path: &Path, report: &Report) -> io::Result<()> {
+    for Bad { file, line, reason } in &report.bad_lines {
+        let path = file.as_ref().map_or_else(|| path.to_owned(), |file| path.join(file));
+        writeln!(io::stderr(), "{}:{line}: {reason}", path.display())?;
+    }
     let path = path.display();
-    for (line, reason) in &report.bad {
-        writeln!(io::stderr(), "{path}:{line}: {reason}")?;
+    let listed = u64::try_from(report.bad_lines.len()).unwrap_or(u64::MAX);
+    if report.bad > listed {
+        writeln!(io::stderr(), "{path}: {} more bad records", report.bad - listed)?;
     }
-    if report.bad_more > 0 {
-        writeln!(io::stderr(), "{path}: {} more bad records", report.bad_more)?;
-    }
-    let Report { read, added, known, readings, labels_left, .. } = report;
-    let bad = bad_count(report);
+    let Report { read, added, known, readings, labels_left, bad, .. } = report;
     writeln!(
         io::stdout(),
         "{path}: {read} read, {added} added, {known} known before, {readings} first readings, {bad} bad"
@@ -106,105 +108,6 @@ fn person(context: &Context, name: &str) -> Result<i64, Failure> {
             format!("there is no person {name:?} who labels: `insitu-agent person add` makes one");
         Failure::text(exit::REFUSED, text)
     })
-}
-
-struct Importer<'a> {
-    context: &'a Context,
-    project: &'a ProjectRow,
-    rules: &'a Source,
-    reader: Option<i64>,
-    report: Report,
-}
-
-impl Importer<'_> {
-    fn read(&mut self, format: Format, reader: impl BufRead) -> Result<(), Failure> {
-        let (definition, id) = (&self.project.definition, &self.rules.id);
-        let mut batch = Vec::with_capacity(BATCH_RECORDS);
-        let mut take = |record: Result<Labeled, (u64, LineError)>| {
-            self.report.read += 1;
-            match record.and_then(|record| known_class(definition, record)) {
-                Ok(record) => batch.push(record),
-                Err((line, reason)) => self.refuse(line, reason.to_string()),
-            }
-            if batch.len() == BATCH_RECORDS { self.add(&mut batch) } else { Ok(()) }
-        };
-        labeled::read(format, definition, id, reader, &mut take)?;
-        self.add(&mut batch)?;
-        self.report.bad.sort_unstable();
-        Ok(())
-    }
-
-    fn add(&mut self, batch: &mut Vec<Labeled>) -> Result<(), Failure> {
-        let mut lines = Vec::new();
-        for Labeled { record, .. } in batch.iter() {
-            serde_json::to_writer(&mut lines, record)
-                .map_err(|error| Failure::text(exit::RUNTIME, error.to_string()))?;
-            lines.push(b'\n');
-        }
-        let Context { store, .. } = self.context;
-        let format = source::Format::JsonLines;
-        let imported =
-            source::import(store, self.project, self.rules, None, format, lines.as_slice())
-                .map_err(|error| Failure::runtime(&error))?;
-        self.report.added += imported.added;
-        self.report.known += imported.known;
-        let mut refused = Vec::new();
-        for bad in imported.bad_lines {
-            let at = usize::try_from(bad.line).unwrap_or(usize::MAX).saturating_sub(1);
-            if let Some(record) = batch.get(at) {
-                self.refuse(record.line, bad.reason.to_string());
-                refused.push(record.line);
-            }
-        }
-        for record in batch.drain(..).filter(|record| !refused.contains(&record.line)) {
-            self.say(record)?;
-        }
-        Ok(())
-    }
-
-    /// Keeps a record's label as what the reader said; it waits until the item has a draft.
-    fn say(&mut self, record: Labeled) -> Result<(), Failure> {
-        let Some(label) = record.label else { return Ok(()) };
-        let Some(reader) = self.reader else {
-            self.report.labels_left += 1;
-            return Ok(());
-        };
-        let Some(id) = source::id(&record.record, self.rules) else { return Ok(()) };
-        let hash = {
-            let project = self.project.definition.name.as_str();
-            blake3::hash([project, id.as_str(), label.as_str()].join("\0").as_bytes()).to_hex()
-        };
-        let said = Said {
-            key: format!("import-{}", &hash[..KEY_DIGITS]),
-            label: label.into(),
-            at: None,
-            seconds: 0.0,
-            context: Circumstances::default(),
-        };
-        let Context { store, .. } = self.context;
-        match edge::correct(store, reader, self.project, &id, &said, self.context.now()) {
-            Ok(_) => self.report.readings += 1,
-            Err(error @ EdgeError::Full { .. }) => return Err(Failure::refused(&error)),
-            Err(error) => self.refuse(record.line, error.to_string()),
-        }
-        Ok(())
-    }
-
-    fn refuse(&mut self, line: u64, reason: String) {
-        if self.report.bad.len() < BAD_LINES_MAX {
-            self.report.bad.push((line, reason));
-        } else {
-            self.report.bad_more += 1;
-        }
-    }
-}
-
-/// A record whose label, if it has one, is a class of the project.
-fn known_class(project: &Project, record: Labeled) -> Result<Labeled, (u64, LineError)> {
-    if record.label.as_ref().is_none_or(|name| project.class_named(name).is_some()) {
-        return Ok(record);
-    }
-    Err((record.line, LineError::NotAClass { column: "label".to_owned() }))
 }
 
 #[cfg(test)]
@@ -230,7 +133,7 @@ mod tests {
         let Command::Import(arguments) = Arguments::try_parse_from(words).unwrap().command else {
             panic!("not an import");
         };
-        import(context, project, &rules(project), Format::Doccano, &arguments)
+        import(context, project, &rules(project), |_| Format::Doccano, &arguments)
             .unwrap_or_else(|failure| failure.code)
     }
 

@@ -8,6 +8,7 @@ mod columns;
 mod content;
 mod erase;
 mod export;
+mod formats;
 mod gold;
 mod label_functions;
 mod label_studio;
@@ -109,7 +110,10 @@ impl From<ImportError> for Failure {
             ImportError::Store(_) => Self::runtime(&error),
             ImportError::Read(_)
             | ImportError::NoMediaField
-            | ImportError::NoTextField
+            | ImportError::Content { .. }
+            | ImportError::Origin { .. }
+            | ImportError::TooMany { .. }
+            | ImportError::Stopped
             | ImportError::NoColumn { .. }
             | ImportError::Header(_) => Self::refused(&error),
         }
@@ -133,6 +137,7 @@ impl From<OpenError> for Failure {
             | OpenError::Studio(_)
             | OpenError::Tls(_)
             | OpenError::Oidc(_)
+            | OpenError::Watch(_)
             | OpenError::Model { .. } => Self::configuration(&error),
         }
     }

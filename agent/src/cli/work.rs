@@ -11,7 +11,8 @@ use insitu_protocol::ids::Digest;
 use insitu_protocol::text::Line;
 use serde_json::{Map, Value, json};
 
-use super::arguments::{Arguments, FormatName, ImportArguments, PrelabelArguments};
+use super::arguments::{Arguments, ImportArguments, PrelabelArguments};
+use super::formats::FormatName;
 use super::{Context, Failure, Outcome, print_json, read_config};
 use crate::item::{self, CleanItem};
 use crate::prelabel::{self, Model, Shelf};
@@ -34,12 +35,16 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
         let text = format!("the configuration has no [[project]] named {name}");
         Failure::text(exit::CONFIGURATION, text)
     })?;
-    let labeled = import.format.and_then(labeled);
-    if let Some(format) = labeled {
+    let tabular = |format| matches!(format, FormatName::Csv | FormatName::Jsonl);
+    if import.reader.is_some() || import.format.is_some_and(|format| !tabular(format)) {
+        let format = |path: &Path| match (import.format, Format::of(path)) {
+            (Some(format), _) => format.labeled(),
+            (None, format) => format.into(),
+        };
         return super::labeled::import(context, &project, rules, format, import);
     }
-    if import.reader.is_some() {
-        let text = "--reader is for files of other labeling tools: give their --format";
+    if import.label.is_some() && !import.synthetic {
+        let text = "--label is for labels of somebody (--reader), or of synthetic items";
         return Err(Failure::text(exit::USAGE, text));
     }
     let generator = import.generator.as_ref().map_or("", Line::as_str);
@@ -71,20 +76,8 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
     Ok(if bad { exit::REFUSED } else { exit::DONE })
 }
 
-/// The format of another labeling tool that a name means.
-fn labeled(format: FormatName) -> Option<source::labeled::Format> {
-    use source::labeled::Format;
-    match format {
-        FormatName::Csv | FormatName::Jsonl => None,
-        FormatName::LabelStudio => Some(Format::LabelStudio),
-        FormatName::Prodigy => Some(Format::Prodigy),
-        FormatName::Doccano => Some(Format::Doccano),
-        FormatName::GroundTruth => Some(Format::GroundTruth),
-    }
-}
-
 /// Where the files are that a file of items names: its own folder; stdin has none.
-fn folder(path: &Path) -> Option<&Path> {
+pub(super) fn folder(path: &Path) -> Option<&Path> {
     if path.is_dir() {
         return Some(path);
     }
@@ -93,7 +86,7 @@ fn folder(path: &Path) -> Option<&Path> {
 }
 
 fn tell(path: &Path, report: &Report) -> io::Result<()> {
-    let Report { read, added, known, bad, bad_lines } = report;
+    let Report { read, added, known, bad, bad_lines, too_deep } = report;
     let path = path.display();
     for bad in bad_lines {
         writeln!(io::stderr(), "{path}:{}: {}", bad.line, bad.reason)?;
@@ -101,6 +94,10 @@ fn tell(path: &Path, report: &Report) -> io::Result<()> {
     let listed = u64::try_from(bad_lines.len()).unwrap_or(u64::MAX);
     if *bad > listed {
         writeln!(io::stderr(), "{path}: {} more bad lines", bad - listed)?;
+    }
+    if *too_deep > 0 {
+        let reason = source::LineError::TooDeep { folders: *too_deep };
+        writeln!(io::stderr(), "{path}: {reason}")?;
     }
     let summary = format!("{read} read, {added} added, {known} known before, {bad} bad");
     writeln!(io::stdout(), "{path}: {summary}")?;
@@ -119,6 +116,7 @@ fn shown(path: &Path, report: &Report) -> Value {
     json!({
         "file": path.display().to_string(), "read": report.read, "added": report.added,
         "known": report.known, "bad": report.bad, "bad_lines": lines,
+        "folders_too_deep": report.too_deep,
     })
 }
 

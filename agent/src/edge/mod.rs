@@ -122,7 +122,10 @@ pub enum EdgeError {
         got: usize,
     },
     /// Too many corrections wait already.
-    #[error("{waiting} corrections wait for a prelabel, at most {WAITING_MAX} are kept")]
+    #[error(
+        "{waiting} labels wait for their items' drafts, at most {WAITING_MAX} do: let the agent run \
+         until it has taken some, then send them again"
+    )]
     Full {
         /// How many.
         waiting: u64,
@@ -244,6 +247,56 @@ pub fn correct(
         tx.take_correction(correction, now)?;
         Ok(Taken::Labeled)
     })
+}
+
+/// What became of a label that was imported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// It is a first reading now, or will be.
+    New,
+    /// It is what the person's imports said of the item last; nothing has changed.
+    Known,
+}
+
+/// Keeps a label that was imported as what a person said, in place of what the person's imports said of
+/// the item before. `waiting` is how many corrections wait, counted by the caller, and kept up here.
+/// Nothing has changed when it is refused.
+///
+/// # Errors
+/// [`EdgeError::Full`]; [`ReviewError::UnknownItem`], [`ReviewError::Label`], [`ReviewError::Closed`].
+pub(crate) fn keep(
+    tx: &Tx<'_>,
+    person: i64,
+    item: i64,
+    label: &Label,
+    waiting: &mut u64,
+    now: i64,
+) -> Result<Kept, EdgeError> {
+    let row = tx.item(item)?.ok_or(ReviewError::UnknownItem)?;
+    let last = tx.last_correction(person, item)?;
+    if let Some(last) = &last
+        && decode(&last.body)?.label == *label
+    {
+        return Ok(Kept::Known);
+    }
+    let ready = row.route.is_some();
+    if !ready && *waiting >= WAITING_MAX {
+        return Err(EdgeError::Full { waiting: *waiting });
+    }
+    // Named by what it follows, so that a label that comes back after another is a new one.
+    let key = format!("import-{item}-{}", last.map_or(0, |last| last.correction));
+    let context = Circumstances::default();
+    let body = Body { label: label.clone(), at: now, seconds: 0.0, context };
+    if ready {
+        annotate(tx, person, &key, &row, &body)?;
+    }
+    let correction = tx.add_correction(person, &key, item, &encode(&body)?, now)?;
+    if ready {
+        tx.take_correction(correction, now)?;
+    } else {
+        *waiting += 1;
+    }
+    Ok(Kept::New)
 }
 
 /// Makes corrections that have waited annotations of items that have a prelabel now; `true` when

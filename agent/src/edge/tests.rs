@@ -20,6 +20,7 @@ fn rules() -> Source {
         personal: false,
         acceptance: None,
         label_studio: None,
+        watch: None,
     }
 }
 

@@ -5,7 +5,7 @@
 use insitu_protocol::project::FieldKind;
 use serde_json::{Map, Value, json};
 
-use super::format::OWN_COLUMNS;
+use super::columns::OWN_COLUMNS;
 use super::snapshot::Entry;
 use super::{Counts, Format, Request};
 
@@ -82,9 +82,16 @@ fn record_set(request: &Request<'_>, file: &str) -> Option<Value> {
     let columns: Vec<(String, &str, Value)> = match request.format {
         Format::Csv => own.chain(fields).collect(),
         Format::JsonLines => own.collect(),
-        Format::LabelStudio | Format::Prodigy | Format::Doccano | Format::GroundTruth => {
-            return None;
-        }
+        Format::LabelStudio
+        | Format::Prodigy
+        | Format::Doccano
+        | Format::GroundTruth
+        | Format::Coco
+        | Format::Yolo
+        | Format::Voc
+        | Format::Conll
+        | Format::Spacy
+        | Format::Labelbox => return None,
     };
     let field = |(name, kind, extract): &(String, &str, Value)| {
         json!({

@@ -3,11 +3,12 @@
 use insitu_protocol::project::{Project, ShapeKind, Task};
 use serde_json::{Value as Json, json};
 
-use super::format::{LABEL, class, class_names, fields};
+use super::columns::fields;
+use super::format::{LABEL, class, class_names, kind_of};
+use super::media::{self, Kept, Medium};
 use super::record::{People, Record, time};
 use crate::item::Value;
 use crate::label::{Label, Region, Segment, Shape, Spans};
-use crate::store::labels::Verdict;
 
 /// The name under which tasks hold what is labeled.
 const SHOWN: &str = "shown";
@@ -17,6 +18,9 @@ const POLYGON: &str = "polygon";
 /// A record as a task.
 pub(super) fn task(project: &Project, record: &Record, people: &People) -> Json {
     let mut data = fields(record);
+    if let (Some(medium), Some((field, _))) = (&record.medium, media::field(project)) {
+        data.insert(field.to_owned(), json!(medium.path()));
+    }
     data.insert(SHOWN.to_owned(), json!(shown(project, record)));
     let decided = record.label.as_ref().and_then(|label| label.made_at);
     let annotations: Vec<Json> = record
@@ -26,7 +30,8 @@ pub(super) fn task(project: &Project, record: &Record, people: &People) -> Json 
             let result = past.label().map(|label| result(project, record, label));
             json!({
                 "result": result.unwrap_or_default(),
-                "was_cancelled": past.read.verdict == Verdict::Skip,
+                // Neither a skip nor a flag says what the label is.
+                "was_cancelled": past.label().is_none(),
                 "ground_truth": past.label().is_some() && Some(past.made_at) == decided,
                 "lead_time": past.seconds, "created_at": time(past.made_at),
                 "created_username": people.name(past.person),
@@ -49,16 +54,9 @@ pub(super) fn task(project: &Project, record: &Record, people: &People) -> Json 
     })
 }
 
-/// What the label is about: a text, or the site's own name of what is none.
+/// What the label is about: a text, or the file of what is none.
 fn shown(project: &Project, record: &Record) -> String {
-    match &project.task {
-        Task::Class | Task::Classes | Task::Spans { .. } | Task::Preference { .. } => {
-            record.text(project)
-        }
-        Task::Regions { .. } | Task::Segments { .. } => {
-            record.own_id.clone().unwrap_or_else(|| record.id.clone())
-        }
-    }
+    record.medium.as_ref().map_or_else(|| record.text(project), Medium::path)
 }
 
 fn result(project: &Project, record: &Record, label: &Label) -> Vec<Json> {
@@ -103,12 +101,6 @@ fn spans(project: &Project, text: &str, label: &Spans) -> Vec<Json> {
     parts
 }
 
-/// The name of a kind of relations.
-pub(super) fn kind_of(project: &Project, relation: u16) -> &str {
-    let Task::Spans { relations, .. } = &project.task else { return "" };
-    relations.get(usize::from(relation)).map_or("", |name| name.as_str())
-}
-
 fn region(project: &Project, record: &Record, found: &Region) -> Json {
     let labels = [class(project, found.class)];
     let mut part = match &found.shape {
@@ -150,7 +142,15 @@ fn segment(project: &Project, found: &Segment) -> Json {
 
 /// How Label Studio shows and labels the tasks.
 pub(super) fn config(project: &Project) -> String {
-    let text = format!("  <Text name=\"{SHOWN}\" value=\"${SHOWN}\"/>\n");
+    let image = format!("  <Image name=\"{SHOWN}\" value=\"${SHOWN}\"/>\n");
+    let series = format!(
+        "  <TimeSeries name=\"{SHOWN}\" valueType=\"url\" value=\"${SHOWN}\" sep=\",\"/>\n"
+    );
+    let text = match media::kept(project) {
+        Some(Kept::Image) => image,
+        Some(Kept::Series) => series,
+        None => format!("  <Text name=\"{SHOWN}\" value=\"${SHOWN}\"/>\n"),
+    };
     let choices = |several: bool| {
         let (choice, required) = if several { ("multiple", "false") } else { ("single", "true") };
         let attributes = format!("choice=\"{choice}\" required=\"{required}\"");
@@ -172,18 +172,13 @@ pub(super) fn config(project: &Project) -> String {
             control(project, "Labels", "Label", LABEL, "") + &text + &relations
         }
         Task::Regions { shapes, .. } => {
-            let image = format!("  <Image name=\"{SHOWN}\" value=\"${SHOWN}\"/>\n");
             let controls = shapes.iter().map(|shape| match shape {
                 ShapeKind::Box => control(project, "RectangleLabels", "Label", LABEL, ""),
                 ShapeKind::Polygon => control(project, "PolygonLabels", "Label", POLYGON, ""),
             });
-            image + &controls.collect::<String>()
+            text + &controls.collect::<String>()
         }
-        Task::Segments { .. } => {
-            let series =
-                format!("  <TimeSeries name=\"{SHOWN}\" valueType=\"url\" value=\"${SHOWN}\"/>\n");
-            control(project, "TimeSeriesLabels", "Label", LABEL, "") + &series
-        }
+        Task::Segments { .. } => control(project, "TimeSeriesLabels", "Label", LABEL, "") + &text,
     };
     format!("<View>\n{parts}</View>\n")
 }

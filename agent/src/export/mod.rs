@@ -8,6 +8,8 @@
 //! provenance.jsonl who said what of each item, when, for what and with which version of project and
 //!                  program; the model's draft and its bundle
 //! taxonomy.json    what labels refer to that are not one class
+//! images/, series/, labels/, …   files that records name, in formats that have some
+//! files.jsonl      size and hash of each of those
 //! metadata.json    what the files are, as Croissant 1.0 (mlcommons.org/croissant)
 //! snapshot.json    project, versions, counts, and size and hash of every file above
 //! snapshot.sig     the agent's signature over snapshot.json
@@ -16,12 +18,18 @@
 //! The BLAKE3 hash of `snapshot.json` names the snapshot. No clock and no chance is in it: the same
 //! labels give the same bytes, whenever they are exported.
 
+mod columns;
 mod croissant;
 mod format;
 mod label_studio;
+mod media;
+mod parts;
 mod programs;
 mod record;
+mod regions;
 mod snapshot;
+mod texts;
+mod writer;
 
 use std::collections::HashMap;
 use std::fs;
@@ -33,9 +41,9 @@ use insitu_protocol::ids::Digest;
 use serde_json::json;
 
 pub use self::format::Format;
-use self::format::Writer;
 use self::record::Record;
 pub use self::snapshot::{Faults, Snapshot, verify};
+use self::writer::Writer;
 use crate::config::Source;
 use crate::source::{self, ImportError};
 use crate::store::erasure::SnapshotRow;
@@ -104,6 +112,18 @@ pub enum ExportError {
         format: &'static str,
         /// Kind of the project's task.
         task: &'static str,
+    },
+    /// A format in which what nobody has labeled looks like what has nothing to mark.
+    #[error("{format} cannot tell an unlabeled item from one with nothing to mark: leave them out")]
+    Unlabeled {
+        /// The format.
+        format: &'static str,
+    },
+    /// A label that the format has no place for, of a kind that it has.
+    #[error("the spans of item {item} overlap, and a token has one tag; spacy and jsonl hold them")]
+    Overlap {
+        /// The item's name outside the store.
+        item: String,
     },
     /// A snapshot is never overwritten.
     #[error("{} exists: a snapshot is never overwritten, name a new folder", path.display())]
@@ -175,8 +195,11 @@ pub fn export(
     mut progress: impl FnMut(u64),
 ) -> Result<Exported, ExportError> {
     let task = &request.project.definition.task;
-    if !request.format.carries(task) {
+    if !request.format.carries(&request.project.definition) {
         return Err(ExportError::Kind { format: request.format.name(), task: task.kind() });
+    }
+    if request.unlabeled && request.format.hides_unlabeled() {
+        return Err(ExportError::Unlabeled { format: request.format.name() });
     }
     if request.out.exists() {
         return Err(ExportError::Exists { path: request.out.to_owned() });
@@ -238,8 +261,11 @@ fn write(
         after = last.item;
         for row in &rows {
             let own_id = request.ids.get(&row.item).cloned();
-            let record = Record::read(tx, row, own_id, &project.definition)?;
+            let mut record = Record::read(tx, row, own_id, &project.definition)?;
             if counts.take(&record, request) {
+                if request.format.names_files() {
+                    record.medium = media::read(tx, row, &record, &project.definition)?;
+                }
                 writer.write(&record, &people)?;
                 items.push(row.item);
             }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use insitu_protocol::project::{FieldKind, Project, Task};
 use jiff::Timestamp;
 
+use super::media::Medium;
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
 use crate::prelabel::Prelabel;
@@ -24,6 +25,8 @@ pub(super) struct Record {
     pub(super) holdout: bool,
     /// The fields, redacted, in the project's order; those that the item does not have are absent.
     pub(super) fields: Vec<(String, Value)>,
+    /// The image or series that it is about, where the format names a file of it.
+    pub(super) medium: Option<Medium>,
     /// The label of record.
     pub(super) label: Option<Given>,
     /// The model's draft.
@@ -97,6 +100,7 @@ impl Record {
             own_id,
             holdout: row.holdout,
             fields: fields.collect(),
+            medium: None,
             label: Given::of(row.stage, &past, prelabel.as_ref()),
             prelabel,
             past,

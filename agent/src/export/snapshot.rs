@@ -1,6 +1,7 @@
 //! What makes a folder of files a snapshot: a signed list of their hashes, and the check of it.
 
-use std::fs::{self, File};
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
 use std::path::Path;
 
@@ -11,19 +12,21 @@ use insitu_protocol::ids::{Digest, Signature};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{Counts, ExportError, Request, format};
+use super::{Counts, ExportError, Request, parts, writer};
 use crate::store::witness::Witness;
 
 /// The list of files.
-const LIST: &str = "snapshot.json";
+pub(super) const LIST: &str = "snapshot.json";
+/// The list of files in folders, one a line: there may be many.
+pub(super) const PARTS: &str = "files.jsonl";
 /// The signature over it.
-const SIGNATURE: &str = "snapshot.sig";
+pub(super) const SIGNATURE: &str = "snapshot.sig";
 /// The version of the list's own form.
 const VERSION: u32 = 1;
 /// Longest list that is read: a few files and a taxonomy's name.
 const LIST_BYTES_MAX: usize = 64 * 1024;
 /// Most files of a snapshot.
-const FILES_MAX: usize = 16;
+pub(super) const FILES_MAX: usize = 16;
 /// Read at once while hashing.
 const BLOCK_BYTES: usize = 64 * 1024;
 
@@ -55,7 +58,7 @@ pub struct Snapshot {
     pub counts: Counts,
     /// Made, not observed.
     pub synthetic: bool,
-    files: Vec<Entry>,
+    pub(super) files: Vec<Entry>,
     /// Checks the signature: the key of the agent that made it.
     pub key: Fixed<32>,
 }
@@ -73,7 +76,7 @@ pub struct Faults {
 
 /// Counts and hashes what is written.
 pub(super) struct Hashed<W> {
-    name: &'static str,
+    name: String,
     inner: W,
     bytes: u64,
     blake3: blake3::Hasher,
@@ -81,13 +84,14 @@ pub(super) struct Hashed<W> {
 }
 
 impl<W> Hashed<W> {
-    pub(super) fn new(name: &'static str, inner: W) -> Self {
+    pub(super) fn new(name: &str, inner: W) -> Self {
+        let name = name.to_owned();
         Self { name, inner, bytes: 0, blake3: blake3::Hasher::new(), sha256: Sha256::new() }
     }
 
     fn entry(&self) -> Entry {
         Entry {
-            name: self.name.to_owned(),
+            name: self.name.clone(),
             bytes: self.bytes,
             blake3: Fixed(*self.blake3.finalize().as_bytes()),
             sha256: Fixed(self.sha256.clone().finalize().into()),
@@ -127,9 +131,21 @@ impl<W: Write> Write for Hashed<W> {
 /// # Errors
 /// As writing.
 pub(super) fn put(folder: &Path, name: &'static str, bytes: &[u8]) -> io::Result<Entry> {
-    let mut file = Hashed::new(name, format::create(&folder.join(name))?);
+    let mut file = Hashed::new(name, writer::create(&folder.join(name))?);
     file.write_all(bytes)?;
     file.finish()
+}
+
+/// Writes a file in a folder of the snapshot. It is not made durable by itself, since there may be many:
+/// [`verify`] would tell.
+///
+/// # Errors
+/// As writing.
+pub(super) fn put_part(path: &Path, name: &str, bytes: &[u8]) -> io::Result<Entry> {
+    let mut file = Hashed::new(name, writer::create(path)?);
+    file.write_all(bytes)?;
+    file.flush()?;
+    Ok(file.entry())
 }
 
 /// Lists and signs the files, and returns the hash that names the snapshot.
@@ -195,20 +211,25 @@ pub fn verify(folder: &Path, key: Option<PublicKey>) -> io::Result<Faults> {
         faults.push(format!("{SIGNATURE} is not a signature of {LIST} by the key it names"));
     }
     for entry in &said.files {
+        // A list names files of its own folder, and nothing else.
+        if Path::new(&entry.name).file_name().is_none_or(|file| file != entry.name.as_str()) {
+            faults.push(format!("{LIST} names {:?}, which is no file's name", entry.name));
+            continue;
+        }
         faults.extend(fault(folder, entry)?);
     }
-    for extra in extra(folder, &said)? {
+    let parts = match said.files.iter().any(|entry| entry.name == PARTS) {
+        true => parts::check(folder, &mut faults)?,
+        false => BTreeSet::new(),
+    };
+    for extra in parts::extra(folder, &said, &parts)? {
         faults.push(format!("{extra} is not part of the snapshot"));
     }
     Ok(Faults { snapshot: Fixed(*blake3::hash(&list).as_bytes()), said, faults })
 }
 
-fn fault(folder: &Path, entry: &Entry) -> io::Result<Option<String>> {
+pub(super) fn fault(folder: &Path, entry: &Entry) -> io::Result<Option<String>> {
     let name = &entry.name;
-    // A list names files of its own folder, and nothing else.
-    if Path::new(name).file_name().is_none_or(|file| file != name.as_str()) {
-        return Ok(Some(format!("{LIST} names {name:?}, which is no file's name")));
-    }
     let file = match File::open(folder.join(name)) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -230,17 +251,4 @@ fn fault(folder: &Path, entry: &Entry) -> io::Result<Option<String>> {
             format!("{name} has {} bytes as signed, but others", entry.bytes)
         }
     }))
-}
-
-fn extra(folder: &Path, said: &Snapshot) -> io::Result<Vec<String>> {
-    let mut extra = Vec::new();
-    for file in fs::read_dir(folder)?.take(4 * FILES_MAX) {
-        let name = file?.file_name().to_string_lossy().into_owned();
-        let known = name == LIST || name == SIGNATURE;
-        if !known && said.files.iter().all(|entry| entry.name != name) {
-            extra.push(name);
-        }
-    }
-    extra.sort();
-    Ok(extra)
 }

@@ -230,6 +230,7 @@ fn own_ids_come_from_the_sites_own_file() {
         personal: false,
         acceptance: None,
         label_studio: None,
+        watch: None,
     };
     let file = "id,age\n0,1\n7,3\nunknown,4\n,5\n";
     let ids = own_ids(&scratch.store, &row, &rules, source::Format::Csv, file.as_bytes()).unwrap();

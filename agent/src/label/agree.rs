@@ -156,7 +156,7 @@ fn ratio(part: f64, whole: f64) -> f64 {
 
 impl Shape {
     /// Left, upper, right and lower end.
-    pub(super) fn extent(&self) -> [f64; 4] {
+    pub(crate) fn extent(&self) -> [f64; 4] {
         match self {
             Self::Box { x, y, width, height } => [*x, *y, x + width, y + height],
             Self::Polygon(points) => points.iter().fold(

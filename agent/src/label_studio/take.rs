@@ -14,6 +14,7 @@ use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::review::{Annotation, Decision, ReviewError, annotate_unasked, retract_unasked};
 use crate::source::ImportError;
+use crate::source::labeled::label_studio;
 use crate::store::items::ItemRow;
 use crate::store::labels::{Person, Role, Terms};
 use crate::store::orders::ProjectRow;
@@ -80,9 +81,10 @@ fn stored(error: ImportError) -> StoreError {
         | ImportError::NoColumn { .. }
         | ImportError::Header(_)
         | ImportError::NoMediaField
-        | ImportError::NoTextField => {
-            StoreError::Corrupt { table: "studio_events", column: "body" }
-        }
+        | ImportError::Content { .. }
+        | ImportError::Origin { .. }
+        | ImportError::TooMany { .. }
+        | ImportError::Stopped => StoreError::Corrupt { table: "studio_events", column: "body" },
     }
 }
 
@@ -180,12 +182,11 @@ fn reading(
     said: &Annotated,
 ) -> Result<Result<Annotation, String>, StoreError> {
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-    let class = match class(project, &said.result) {
+    let label = match chosen(project, &said.result) {
         _ if said.was_cancelled => None,
-        Ok(class) => Some(class),
-        Err(fault) => return Ok(Err(fault.to_owned())),
+        Ok(label) => Some(label),
+        Err(fault) => return Ok(Err(fault)),
     };
-    let label = class.map(Label::Class);
     let agrees = prelabel.is_some_and(|prelabel| Some(prelabel.label()) == label.as_ref());
     let decision = match label {
         None => Decision::Skip,
@@ -209,15 +210,9 @@ fn seconds(lead_time: Option<f64>) -> f32 {
 }
 
 /// The one class that a result chooses; what other controls say is passed over.
-fn class(project: &Project, result: &[Value]) -> Result<u16, &'static str> {
-    let mut chosen = result.iter().filter(|part| part["type"] == "choices");
-    let (Some(part), None) = (chosen.next(), chosen.next()) else {
-        return Err("it does not choose exactly one class");
-    };
-    let Some([Value::String(name)]) = part["value"]["choices"].as_array().map(Vec::as_slice) else {
-        return Err("it does not choose exactly one class");
-    };
-    project.class_named(name).ok_or("it chooses what is no class of the project")
+fn chosen(project: &Project, result: &[Value]) -> Result<Label, String> {
+    let label = label_studio::label(project, result).map_err(|error| error.to_string())?;
+    label.ok_or_else(|| "it does not choose exactly one class".to_owned())
 }
 
 /// Who a user is here; made when first heard of.

@@ -5,10 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
-
 use super::Studio;
 use super::queue::Task;
+use crate::source::labeled::label_studio;
 use crate::source::{self, Format, ImportError};
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError};
@@ -32,7 +31,8 @@ pub(super) fn adopt(
     let mut lines = Vec::new();
     let mut ids = Vec::with_capacity(new.len());
     for at in &new {
-        let record = identified(&tasks[*at], &rules.id);
+        let task = &tasks[*at];
+        let record = label_studio::identified(task.data.clone(), &rules.id, task.id);
         ids.push(source::id(&record, rules));
         serde_json::to_writer(&mut lines, &record)
             .map_err(|error| ImportError::Read(error.into()))?;
@@ -62,13 +62,4 @@ pub(super) fn adopt(
         format!("its task cannot be an item: {}", reason.as_deref().unwrap_or("see the others"))
     };
     Ok(items.into_iter().enumerate().map(|(at, item)| item.ok_or_else(|| why(at))).collect())
-}
-
-/// The task's data, with the column that identifies items.
-fn identified(task: &Task, column: &str) -> Map<String, Value> {
-    let mut record = task.data.clone();
-    if record.get(column).is_none_or(Value::is_null) {
-        record.insert(column.to_owned(), format!("label-studio-{}", task.id).into());
-    }
-    record
 }

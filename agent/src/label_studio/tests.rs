@@ -99,6 +99,7 @@ fn site() -> Site {
         personal: false,
         acceptance: None,
         label_studio: Some(settings.clone()),
+        watch: None,
     };
     let studio = Studio { source, settings, secret: blake3::hash(SECRET.as_bytes()) };
     Site { scratch, store, row, studio }
@@ -347,7 +348,10 @@ async fn skips_are_kept_and_nonsense_is_noted() {
     assert_eq!(read.unwrap()[0].read.verdict, Verdict::Skip);
     assert_eq!(
         site.faults(),
-        ["it does not choose exactly one class", "it chooses what is no class of the project"]
+        [
+            "it does not choose exactly one class",
+            "column \"label\" names none of the project's classes"
+        ]
     );
     for action in ["START_TRAINING", "PROJECT_UPDATED", "SOMETHING_NEW"] {
         let told = json!({"action": action, "project": {"id": 5, "label_config": CONFIG}});

@@ -1,8 +1,8 @@
 //! Items on their way to people: redacted, prelabeled, routed.
 
-use insitu_protocol::project::Task;
+use insitu_protocol::project::{Project, Task};
 
-use super::redactors::keep_originals;
+use super::redactors::{Redactor, keep_originals};
 use super::{Pipeline, PipelineError};
 use crate::item::CleanItem;
 use crate::prelabel::Draft;
@@ -27,33 +27,7 @@ impl Pipeline {
         let Some(redactor) = self.redactors.of(&self.store, &project.definition.name)? else {
             return Ok(false);
         };
-        let mut done = Vec::with_capacity(rows.len());
-        for row in rows {
-            let mut replaced = Vec::new();
-            let clean = CleanItem::redact(
-                &row,
-                &project.definition,
-                |text| redactor.clean(&row, text, &mut replaced),
-                |_| redactor.image(),
-            );
-            done.push((row, clean, replaced));
-        }
-        self.store.tx("redacted", |tx| {
-            done.iter().try_for_each(|(row, clean, replaced)| match clean {
-                Ok(item) => {
-                    if item.store(tx, row)? {
-                        keep_originals(tx, Some(row.item), replaced)?;
-                    }
-                    Ok(())
-                }
-                Err(reason) => {
-                    let reason = reason.name();
-                    metrics::counter!("insitu_agent_items_quarantined_total", "reason" => reason)
-                        .increment(1);
-                    tx.quarantine(row.item, reason)
-                }
-            })
-        })?;
+        redact(&self.store, redactor, &project.definition, rows)?;
         Ok(true)
     }
 
@@ -137,6 +111,45 @@ impl Pipeline {
         let drafts = rows.iter().filter_map(|row| Some((row, Draft::by_generator(row.made_for?))));
         Ok(place(&self.store, project, &Accepts::Nothing, drafts, now)? > 0)
     }
+}
+
+/// Redacts new items, and puts those aside that cannot be cleaned.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) fn redact(
+    store: &Store,
+    redactor: &Redactor,
+    project: &Project,
+    rows: Vec<ItemRow>,
+) -> Result<(), StoreError> {
+    let mut done = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut replaced = Vec::new();
+        let clean = CleanItem::redact(
+            &row,
+            project,
+            |text| redactor.clean(&row, text, &mut replaced),
+            |_| redactor.image(),
+        );
+        done.push((row, clean, replaced));
+    }
+    store.tx("redacted", |tx| {
+        done.iter().try_for_each(|(row, clean, replaced)| match clean {
+            Ok(item) => {
+                if item.store(tx, row)? {
+                    keep_originals(tx, Some(row.item), replaced)?;
+                }
+                Ok(())
+            }
+            Err(reason) => {
+                let reason = reason.name();
+                metrics::counter!("insitu_agent_items_quarantined_total", "reason" => reason)
+                    .increment(1);
+                tx.quarantine(row.item, reason)
+            }
+        })
+    })
 }
 
 fn place<'a>(

@@ -111,6 +111,7 @@ fn rules(name: &ProjectName) -> Source {
         images: Images::AsTheyAre,
         acceptance: None,
         label_studio: None,
+        watch: None,
     }
 }
 
@@ -198,7 +199,7 @@ async fn spans() {
     let value = json!({"start": 17, "end": 21, "text": "pain", "labels": ["present"]});
     assert_eq!(parts[1]["value"], value);
     assert_eq!(parts[2]["to_id"], parts[1]["id"]);
-    for format in [Format::Csv, Format::GroundTruth, Format::Prodigy] {
+    for format in [Format::Conll, Format::GroundTruth, Format::Spacy] {
         let refused = site.export(format).unwrap_err();
         assert!(matches!(refused, ExportError::Kind { task: "spans", .. }), "{refused}");
     }

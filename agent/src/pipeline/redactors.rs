@@ -5,10 +5,10 @@ use std::path::PathBuf;
 
 use insitu_protocol::ids::ProjectName;
 
-use crate::config::Images;
+use crate::config::{Config, Images};
 use crate::redact::{
-    Engine, Hints, Mode, ModeName, Profile, Replacement, Settings, SiteKey, Stamp, Surrogates,
-    Unclean, stamp,
+    Engine, Hints, Mode, ModeName, Profile, Redacted, Replacement, Settings, SiteKey, Stamp,
+    Surrogates, Unclean, stamp,
 };
 use crate::store::items::ItemRow;
 use crate::store::{Store, StoreError, Tx, explain};
@@ -18,7 +18,7 @@ const KEY_PURPOSE: &str = "redaction";
 
 /// The redactors of all projects.
 #[derive(Debug, Default)]
-pub(super) struct Redactors {
+pub struct Redactors {
     files: BTreeMap<ProjectName, PathBuf>,
     /// Projects whose images are shown as they are.
     images: BTreeSet<ProjectName>,
@@ -28,7 +28,7 @@ pub(super) struct Redactors {
 }
 
 /// What cleans the items of one project.
-pub(super) struct Redactor {
+pub(crate) struct Redactor {
     engine: Engine,
     mode: ModeName,
     images: Images,
@@ -44,7 +44,7 @@ impl std::fmt::Debug for Redactor {
 
 /// Why an item was not cleaned.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RedactError {
+pub(crate) enum RedactError {
     #[error(transparent)]
     Unclean(#[from] Unclean),
     #[error("the pixels of images are not redacted")]
@@ -65,18 +65,24 @@ impl RedactError {
 }
 
 impl Redactors {
-    pub(super) fn new(files: BTreeMap<ProjectName, PathBuf>) -> Self {
+    /// By the files that say how each project's items are redacted.
+    pub fn new(files: BTreeMap<ProjectName, PathBuf>) -> Self {
         Self { files, ..Self::default() }
     }
 
+    /// As the site's configuration has them.
+    pub(crate) fn of_config(config: &Config) -> Self {
+        Self::new(config.redaction_files()).with_images_of(config.shown_images())
+    }
+
     /// The same, with the projects whose images are shown as they are.
-    pub(super) fn with_images_of(self, images: BTreeSet<ProjectName>) -> Self {
+    pub(crate) fn with_images_of(self, images: BTreeSet<ProjectName>) -> Self {
         Self { images, ready: BTreeMap::new(), ..self }
     }
 
     /// The project's redactor; `None` while its settings are refused: its items then wait, since
     /// cleaning them by older settings could show what the new ones hide.
-    pub(super) fn of(
+    pub(crate) fn of(
         &mut self,
         store: &Store,
         project: &ProjectName,
@@ -134,6 +140,13 @@ impl Redactor {
         text: &str,
         replaced: &mut Vec<Replacement>,
     ) -> Result<String, RedactError> {
+        let mut redacted = self.read(row, text)?;
+        replaced.append(&mut redacted.replaced);
+        Ok(redacted.text)
+    }
+
+    /// A text of an item, clean, and where everything of it went.
+    pub(crate) fn read(&self, row: &ItemRow, text: &str) -> Result<Redacted, Unclean> {
         let mode = match self.mode {
             ModeName::Surrogate => Mode::Surrogate(&self.surrogates),
             ModeName::Hash => Mode::Hash(&self.key),
@@ -141,9 +154,7 @@ impl Redactor {
             ModeName::Mask | ModeName::None => Mode::Mask,
         };
         let hints = Hints { subject: hex::encode(row.subject), ..Hints::default() };
-        let mut redacted = self.engine.try_clean(text, &hints, mode)?;
-        replaced.append(&mut redacted.replaced);
-        Ok(redacted.text)
+        self.engine.try_clean(text, &hints, mode)
     }
 }
 

@@ -34,10 +34,31 @@ pub struct Redacted {
     pub text: String,
     /// What was found, in code points of the *original* text.
     pub spans: Vec<Span>,
+    /// Where each of `spans` went: from and to, in code points of `text`.
+    pub places: Vec<(usize, usize)>,
     /// What only a re-reading of the masked text has shown: part of `spans`.
     pub shown_later: usize,
     /// What got a surrogate.
     pub replaced: Vec<Replacement>,
+}
+
+impl Redacted {
+    /// Where a part of the original text is in `text`, both in code points, end exclusive. What was
+    /// replaced in part is taken whole.
+    pub fn place_of(&self, start: usize, end: usize) -> (usize, usize) {
+        let found = || self.spans.iter().zip(&self.places);
+        // Behind the last finding that ends before, as far as it was then.
+        let moved = |at: usize| {
+            let before = found().take_while(|(span, _)| span.end <= at).last();
+            before.map_or(at, |(span, (_, to))| to + (at - span.end))
+        };
+        let around = |inside: &dyn Fn(&Span) -> bool| found().find(|(span, _)| inside(span));
+        let from = around(&|span| span.start < start && start < span.end)
+            .map_or_else(|| moved(start), |(_, (from, _))| *from);
+        let to = around(&|span| span.start < end && end < span.end)
+            .map_or_else(|| moved(end), |(_, (_, to))| *to);
+        (from, to)
+    }
 }
 
 impl std::fmt::Debug for Redacted {
@@ -178,29 +199,38 @@ fn to_original(finds: &[Find], rest: Vec<Find>) -> Vec<Find> {
 
 /// `text` with each of `finds` (sorted, apart) masked.
 fn masked(text: &str, finds: &[Find]) -> String {
-    replace(text, finds, Mode::Mask, "").0
+    replace(text, finds, Mode::Mask, "").text
 }
 
-/// `text` with each of `finds` (sorted, apart) replaced, and what got a surrogate.
-pub(super) fn replace(
-    text: &str,
-    finds: &[Find],
-    mode: Mode<'_>,
-    subject: &str,
-) -> (String, Vec<Replacement>) {
+/// A text in which findings were replaced.
+pub(super) struct Replaced {
+    pub(super) text: String,
+    /// Where each of them went, in code points.
+    pub(super) places: Vec<(usize, usize)>,
+    /// What got a surrogate.
+    pub(super) surrogates: Vec<Replacement>,
+}
+
+/// `text` with each of `finds` (sorted, apart) replaced.
+pub(super) fn replace(text: &str, finds: &[Find], mode: Mode<'_>, subject: &str) -> Replaced {
     let mut clean = String::with_capacity(text.len());
-    let mut replaced = Vec::new();
-    let mut at = 0;
+    let (mut surrogates, mut places) = (Vec::new(), Vec::with_capacity(finds.len()));
+    let (mut at, mut point) = (0, 0);
     for find in finds {
         clean.push_str(&text[at..find.start]);
+        point += text[at..find.start].chars().count();
+        let before = clean.len();
         let original = &text[find.start..find.end];
         if let Some(replacement) = stand_in(&mut clean, find.kind, original, mode, subject) {
-            replaced.push(replacement);
+            surrogates.push(replacement);
         }
+        let from = point;
+        point += clean[before..].chars().count();
+        places.push((from, point));
         at = find.end;
     }
     clean.push_str(&text[at..]);
-    (clean, replaced)
+    Replaced { text: clean, places, surrogates }
 }
 
 /// Appends what stands in for `original`; tells it if it is a surrogate.

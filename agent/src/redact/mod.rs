@@ -141,7 +141,8 @@ impl Engine {
             let end = text.chars().count();
             let span = Span { start: 0, end, kind: Kind::Id, score: 1.0 };
             let text = format!("[{}]", Kind::Id);
-            Redacted { text, spans: vec![span], shown_later: 0, replaced: Vec::new() }
+            let places = vec![(0, text.chars().count())];
+            Redacted { text, spans: vec![span], places, shown_later: 0, replaced: Vec::new() }
         })
     }
 
@@ -162,9 +163,10 @@ impl Engine {
         // What the engine shares is caches of an automaton, which it may find in any state.
         let attempt = AssertUnwindSafe(|| {
             let reading = clean::until_nothing_is_left(self, text, hints)?;
-            let (clean, replaced) = clean::replace(text, &reading.finds, mode, &hints.subject);
+            let done = clean::replace(text, &reading.finds, mode, &hints.subject);
             let spans = to_spans(text, &reading.finds);
-            Ok(Redacted { text: clean, spans, shown_later: reading.later, replaced })
+            let clean::Replaced { text, places, surrogates } = done;
+            Ok(Redacted { text, spans, places, shown_later: reading.later, replaced: surrogates })
         });
         catch_unwind(attempt).unwrap_or(Err(Unclean::Failed))
     }

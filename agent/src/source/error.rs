@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::folder::DEPTH_MAX;
+use super::labeled::ELEMENT_BYTES_MAX;
 use super::{LINE_BYTES_MAX, media};
 use crate::store::StoreError;
 
@@ -29,9 +31,80 @@ pub enum LineError {
     /// Not a JSON object.
     #[error("not a JSON object")]
     NotAnObject,
+    /// Not JSON at all.
+    #[error("not JSON")]
+    NotJson,
     /// A file of tasks that is not a JSON list.
     #[error("not a list of tasks")]
     NotAList,
+    /// A part of a list that is too long.
+    #[error("a part of the list is longer than {ELEMENT_BYTES_MAX} bytes")]
+    TooLongElement,
+    /// A file that is not COCO's JSON.
+    #[error("not an object with lists of images, annotations and categories")]
+    NotCoco,
+    /// Not XML, or with a document type, or too large.
+    #[error("not well-formed XML without a document type")]
+    NotXml,
+    /// A tag of CoNLL that is neither O nor one with a prefix.
+    #[error("the tag is neither O nor one of B- I- E- L- S- U- and a class")]
+    NotATag,
+    /// A line of YOLO.
+    #[error("not a class and a box (4 numbers) or polygon (6 numbers or more)")]
+    NotAMark,
+    /// A class of YOLO without a name.
+    #[error("a class without a name in data.yaml or classes.txt")]
+    NoSuchName,
+    /// A folder that does not say what its classes are called.
+    #[error("there are no names of classes in data.yaml or classes.txt")]
+    NoNames,
+    /// Marks without an image.
+    #[error("there is no image for these marks")]
+    NoImage,
+    /// A file in a folder that cannot be read.
+    #[error("the file cannot be read")]
+    Unreadable,
+    /// What a format may hold, and a label cannot.
+    #[error("{what} has no place in a label here")]
+    Unsupported {
+        /// What.
+        what: &'static str,
+    },
+    /// A label that does not fit the item or the project.
+    #[error("{reason}")]
+    Label {
+        /// What does not fit; names no value.
+        reason: String,
+    },
+    /// A label of another kind than the project's.
+    #[error("a label of another kind than the project's, which is {task}")]
+    OtherKind {
+        /// The task's kind.
+        task: &'static str,
+    },
+    /// A relation that the task does not have.
+    #[error("a relation that is none of the project's")]
+    NotARelation,
+    /// An image of another size than the one that was labeled.
+    #[error("the labels are of an image of {}\u{d7}{} pixels, and the file's is {}\u{d7}{}", said[0], said[1], got[0], got[1])]
+    Size {
+        /// Width and height by which the labels are measured.
+        said: [u32; 2],
+        /// The image's.
+        got: [u32; 2],
+    },
+    /// A text that was redacted by other rules than those of today: nobody knows where its spans went.
+    #[error("its text was redacted otherwise when it was imported before: its spans have no place")]
+    RedactedOtherwise,
+    /// An item that could not be redacted, or whose redaction settings are refused.
+    #[error("the item cannot be redacted, so that its spans have no place")]
+    NotRedacted,
+    /// Folders in folders.
+    #[error("{folders} folders lie deeper than {DEPTH_MAX} and were not looked into")]
+    TooDeep {
+        /// How many.
+        folders: u64,
+    },
     /// What another labeling tool always writes is not there.
     #[error("there is no usable {field:?}")]
     Missing {
@@ -163,9 +236,29 @@ pub enum ImportError {
     /// A folder, where files could be of no field or of several.
     #[error("a folder is for projects with exactly one image or series field")]
     NoMediaField,
-    /// A file of labeled texts, which could be of no field or of several.
-    #[error("this format is for projects with exactly one text field")]
-    NoTextField,
+    /// A format with one text or image, which could be of no field or of several.
+    #[error("this format is for projects with exactly one {of} field to label")]
+    Content {
+        /// Of what it may be.
+        of: &'static str,
+    },
+    /// A file in place of a folder, or the other way round.
+    #[error("this format is read from a {expected}")]
+    Origin {
+        /// From what it is read.
+        expected: &'static str,
+    },
+    /// More of something than is kept at once.
+    #[error("more than {max} {what} in one file")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        max: usize,
+    },
+    /// Whoever takes the records wants no more.
+    #[error("the import was stopped")]
+    Stopped,
     /// The store failed.
     #[error("the items cannot be stored")]
     Store(#[from] StoreError),

@@ -10,48 +10,79 @@ use super::{Cell, ImportError, Record};
 use crate::config::Source;
 
 /// Most files of a folder.
-pub(super) const FILES_MAX: usize = 1_000_000;
+pub(crate) const FILES_MAX: usize = 1_000_000;
 /// Deepest folder in a folder.
-const DEPTH_MAX: usize = 8;
+pub(crate) const DEPTH_MAX: usize = 8;
+
+/// The files of a folder.
+#[derive(Default)]
+pub(crate) struct Files {
+    /// Their paths there, with `/` between names, in order.
+    pub(crate) paths: Vec<String>,
+    /// Folders that lie deeper than [`DEPTH_MAX`] and were not looked into.
+    pub(crate) too_deep: u64,
+}
 
 /// Gives a record for each file of the folder and of the folders in it to `take`, in the order of
 /// their paths. Its path is the item's id and the value of the project's only image or series
-/// field; the first folder of the path, if there is one, is the subject.
+/// field; the first folder of the path, if there is one, is the subject. Tells how many folders lie
+/// too deep.
 pub(super) fn read(
     folder: &Path,
     project: &Project,
     source: &Source,
     take: &mut impl FnMut(Record) -> Result<(), ImportError>,
-) -> Result<(), ImportError> {
+) -> Result<u64, ImportError> {
+    let field = media_field(project).ok_or(ImportError::NoMediaField)?;
+    let Files { paths, too_deep } = files(folder, FILES_MAX)?;
+    for (path, line) in paths.into_iter().zip(1..) {
+        take(Record { line, cells: Ok(cells(&path, field, source)) })?;
+    }
+    Ok(too_deep)
+}
+
+/// The project's only image or series field.
+pub(crate) fn media_field(project: &Project) -> Option<&str> {
     let mut fields = project.fields.iter().filter(|field| match field.kind {
         FieldKind::Image | FieldKind::Series => true,
         FieldKind::Number | FieldKind::Category | FieldKind::Text => false,
     });
-    let (Some(field), None) = (fields.next(), fields.next()) else {
-        return Err(ImportError::NoMediaField);
-    };
-    let mut paths = Vec::new();
-    walk(folder, "", 0, &mut paths)?;
-    paths.sort_unstable();
-    for (path, line) in paths.into_iter().zip(1..) {
-        let mut cells = vec![
-            (source.id.clone(), Cell::Text(path.clone())),
-            (field.name.to_string(), Cell::Text(path.clone())),
-        ];
-        if let (Some(column), Some((subject, _))) = (&source.subject, path.split_once('/')) {
-            cells.push((column.clone(), Cell::Text(subject.to_owned())));
-        }
-        take(Record { line, cells: Ok(cells) })?;
+    match (fields.next(), fields.next()) {
+        (Some(field), None) => Some(field.name.as_str()),
+        _ => None,
     }
-    Ok(())
 }
 
-/// Links are passed over, as are names that are not UTF-8 or begin with a dot.
+/// The columns of a file that is an item.
+pub(crate) fn cells(path: &str, field: &str, source: &Source) -> Vec<(String, Cell)> {
+    let mut cells = vec![
+        (source.id.clone(), Cell::Text(path.to_owned())),
+        (field.to_owned(), Cell::Text(path.to_owned())),
+    ];
+    if let (Some(column), Some((subject, _))) = (&source.subject, path.split_once('/')) {
+        cells.push((column.clone(), Cell::Text(subject.to_owned())));
+    }
+    cells
+}
+
+/// The files of a folder and of the folders in it. Links are passed over, as are names that are not
+/// UTF-8 or begin with a dot.
+///
+/// # Errors
+/// [`ImportError::Read`], also when there are more than `limit`.
+pub(crate) fn files(folder: &Path, limit: usize) -> Result<Files, ImportError> {
+    let mut files = Files::default();
+    walk(folder, "", 0, limit, &mut files)?;
+    files.paths.sort_unstable();
+    Ok(files)
+}
+
 fn walk(
     folder: &Path,
     prefix: &str,
     depth: usize,
-    paths: &mut Vec<String>,
+    limit: usize,
+    files: &mut Files,
 ) -> Result<(), ImportError> {
     let entries = fs::read_dir(folder).map_err(ImportError::Read)?;
     for entry in entries {
@@ -60,14 +91,16 @@ fn walk(
         let name = entry.file_name();
         let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
         let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
-        if kind.is_dir() && depth < DEPTH_MAX {
-            walk(&entry.path(), &path, depth + 1, paths)?;
+        if kind.is_dir() && depth == DEPTH_MAX {
+            files.too_deep += 1;
+        } else if kind.is_dir() {
+            walk(&entry.path(), &path, depth + 1, limit, files)?;
         } else if kind.is_file() {
-            if paths.len() == FILES_MAX {
-                let text = format!("more than {FILES_MAX} files");
+            if files.paths.len() == limit {
+                let text = format!("more than {limit} files");
                 return Err(ImportError::Read(io::Error::other(text)));
             }
-            paths.push(path);
+            files.paths.push(path);
         }
     }
     Ok(())

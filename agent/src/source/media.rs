@@ -118,7 +118,8 @@ fn read(field: &str, folder: Option<&Path>, path: &str, limit: u64) -> Result<Ve
     Ok(bytes)
 }
 
-fn inside(folder: &Path, path: &Path) -> Option<PathBuf> {
+/// The real path of a file in a folder, if neither `..` nor a link leads out of it.
+pub(crate) fn inside(folder: &Path, path: &Path) -> Option<PathBuf> {
     let plain = |part: Component<'_>| matches!(part, Component::Normal(_) | Component::CurDir);
     if !path.components().all(plain) {
         return None;

@@ -5,7 +5,7 @@
 
 pub(crate) mod csv;
 mod error;
-mod folder;
+pub(crate) mod folder;
 mod json;
 pub mod labeled;
 pub mod media;
@@ -65,6 +65,8 @@ pub struct Report {
     pub bad: u64,
     /// The first [`BAD_LINES_MAX`] of them.
     pub bad_lines: Vec<BadLine>,
+    /// Folders that lie too deep, of which nothing was read.
+    pub too_deep: u64,
 }
 
 /// A record that was not imported.
@@ -173,9 +175,27 @@ pub fn import_folder(
     rules: Rules<'_>,
 ) -> Result<Report, ImportError> {
     let folder = rules.folder.ok_or(ImportError::NoMediaField)?;
-    import_records(store, project, rules, None, |mut take| {
-        folder::read(folder, &project.definition, rules.source, &mut take)
-    })
+    let mut too_deep = 0;
+    let report = import_records(store, project, rules, None, |mut take| {
+        too_deep = folder::read(folder, &project.definition, rules.source, &mut take)?;
+        Ok(())
+    })?;
+    Ok(Report { too_deep, ..report })
+}
+
+/// Imports one image or series in the folder of `rules`, as [`import_folder`] does all of them.
+///
+/// # Errors
+/// As [`import_folder`].
+pub(crate) fn import_one(
+    store: &Store,
+    project: &ProjectRow,
+    rules: Rules<'_>,
+    path: &str,
+) -> Result<Report, ImportError> {
+    let field = folder::media_field(&project.definition).ok_or(ImportError::NoMediaField)?;
+    let cells = folder::cells(path, field, rules.source);
+    import_records(store, project, rules, None, |take| take(Record { line: 1, cells: Ok(cells) }))
 }
 
 /// What takes one record after the other.
@@ -289,7 +309,11 @@ impl Report {
     }
 }
 
-fn raw_item(
+/// The item that a record is, with the images and series that it names.
+///
+/// # Errors
+/// [`LineError`].
+pub(crate) fn raw_item(
     project: &Project,
     rules: Rules<'_>,
     cells: Vec<(String, Cell)>,
@@ -431,6 +455,7 @@ mod tests {
             personal: false,
             acceptance: None,
             label_studio: None,
+            watch: None,
         }
     }
 

@@ -68,6 +68,24 @@ impl Tx<'_> {
         rows.next()?.map(|row| self.correction_row(row)).transpose()
     }
 
+    /// What a person's imports, or an application, said of an item last.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn last_correction(
+        &self,
+        person: i64,
+        item: i64,
+    ) -> Result<Option<CorrectionRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM corrections WHERE item = ?1 AND person = ?2
+             ORDER BY correction DESC LIMIT 1"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![item, person])?;
+        rows.next()?.map(|row| self.correction_row(row)).transpose()
+    }
+
     /// Corrections that wait for a prelabel, in the whole store.
     ///
     /// # Errors

@@ -35,6 +35,7 @@ pub mod studio;
 pub mod synthetic;
 pub mod trail;
 pub mod vault;
+pub mod watched;
 pub mod windows;
 pub mod witness;
 
@@ -82,6 +83,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_16.sql"),
     include_str!("schema_17.sql"),
     include_str!("schema_18.sql"),
+    include_str!("schema_19.sql"),
 ];
 
 /// Why the store could not do something.

@@ -28,4 +28,4 @@ CREATE INDEX vault_items_vault ON vault_items (surrogate, original);
 CREATE INDEX studio_events_item ON studio_events (item) WHERE item IS NOT NULL;
 CREATE INDEX studio_tasks_item ON studio_tasks (item);
 CREATE INDEX studio_annotations_item ON studio_annotations (item) WHERE item IS NOT NULL;
-CREATE INDEX corrections_item ON corrections (item);
+CREATE INDEX items_subject ON items (subject);

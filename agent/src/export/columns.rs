@@ -1,0 +1,97 @@
+//! Records that are nothing but columns: CSV and JSON lines.
+
+use insitu_protocol::project::{Project, Task};
+use serde_json::{Map, Value as Json, json};
+
+use super::format::{class_names, label, said};
+use super::record::{Record, time};
+use crate::item::Value;
+use crate::prelabel::Prelabel;
+
+/// What every record has beside its fields, in the order of [`own_columns`].
+pub(super) const OWN_COLUMNS: [&str; 9] = [
+    "id",
+    "own_id",
+    "label",
+    "label_by",
+    "labeled_at",
+    "prelabel",
+    "confidence",
+    "bundle",
+    "holdout",
+];
+
+fn own_columns(project: &Project, record: &Record) -> [Json; 9] {
+    let prelabel = record.prelabel.as_ref();
+    [
+        json!(record.id),
+        json!(record.own_id),
+        json!(label(project, record)),
+        json!(record.label.as_ref().map(|label| label.by.name())),
+        json!(record.label.as_ref().and_then(|label| label.made_at).map(time)),
+        json!(prelabel.map(|prelabel| said(project, prelabel.label()))),
+        json!(prelabel.map(Prelabel::confidence)),
+        json!(prelabel.map(|prelabel| prelabel.bundle())),
+        json!(record.holdout),
+    ]
+}
+
+pub(super) fn plain(value: &Value) -> Json {
+    match value {
+        Value::Number(number) => json!(number),
+        Value::Text(text) => json!(text),
+        Value::Image(_) | Value::Series(_) => json!(value.shown()),
+    }
+}
+
+/// A record's fields by name.
+pub(super) fn fields(record: &Record) -> Map<String, Json> {
+    record.fields.iter().map(|(name, value)| (name.clone(), plain(value))).collect()
+}
+
+pub(super) fn json_lines(project: &Project, record: &Record) -> Json {
+    let own = OWN_COLUMNS.iter().map(|name| (*name).to_owned());
+    let mut object: Map<String, Json> = own.zip(own_columns(project, record)).collect();
+    object.insert("fields".to_owned(), Json::Object(fields(record)));
+    Json::Object(object)
+}
+
+pub(super) fn csv_header(project: &Project) -> Vec<String> {
+    let fields = project.fields.iter().map(|field| field.name.to_string());
+    OWN_COLUMNS.iter().map(|name| (*name).to_owned()).chain(fields).collect()
+}
+
+pub(super) fn csv_cells(project: &Project, record: &Record) -> Vec<String> {
+    let shown = |value: Json| match (value.is_null(), value.as_str()) {
+        (true, _) => String::new(),
+        (false, Some(text)) => text.to_owned(),
+        (false, None) => value.to_string(),
+    };
+    let mut own = own_columns(project, record);
+    if project.task == Task::Classes {
+        // By their names, as a list: a name may hold any separator.
+        let given = record.label.as_ref().map(|given| &given.label);
+        let drafted = record.prelabel.as_ref().map(Prelabel::label);
+        for (column, label) in [(2, given), (5, drafted)] {
+            own[column] = label.map_or(Json::Null, |label| json!(class_names(project, label)));
+        }
+    }
+    let own = own.into_iter().map(shown);
+    let fields = project.fields.iter().map(|field| {
+        let value = record.fields.iter().find(|(name, _)| name == field.name.as_str());
+        value.map(|(_, value)| shown(plain(value))).unwrap_or_default()
+    });
+    own.chain(fields).collect()
+}
+
+/// RFC 4180: quoted where it must be, and always with the line end that spreadsheets expect.
+pub(super) fn csv_line(cells: &[String]) -> String {
+    let quoted = cells.iter().map(|cell| {
+        if cell.contains(['"', ',', '\n', '\r', ';', '\t']) {
+            format!("\"{}\"", cell.replace('"', "\"\""))
+        } else {
+            cell.clone()
+        }
+    });
+    quoted.collect::<Vec<_>>().join(",") + "\r\n"
+}

@@ -1,0 +1,401 @@
+//! Import of items with what people have said of them before, in another tool or another place.
+//!
+//! An item is added as any import adds it. Its label becomes a first reading of a person here: at once
+//! if the item has its draft, else as soon as it has (at most [`edge::WAITING_MAX`] labels wait). The
+//! same label again changes nothing; another one replaces what the person's imports said before.
+//!
+//! Spans are given as places in the text of the file, and people here see the redacted one. So items
+//! with spans are redacted at once, and their spans move with the text: what was replaced in part is
+//! marked whole.
+
+pub mod watch;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::BufRead;
+use std::path::Path;
+
+use insitu_protocol::project::Task;
+
+use crate::config::Source;
+use crate::edge::{self, EdgeError, Kept};
+use crate::item::{CleanItem, RawItem, Value};
+use crate::label::{Label, Span};
+use crate::pipeline::items;
+use crate::pipeline::redactors::{Redactor, Redactors};
+use crate::redact::Redacted;
+use crate::review::ReviewError;
+use crate::source::labeled::{self, Bad, Format, Labeled, Origin};
+use crate::source::{self, BAD_LINES_MAX, ImportError, LineError, Rules};
+use crate::store::items::{Addition, ItemRow, Stage};
+use crate::store::orders::ProjectRow;
+use crate::store::{Store, StoreError};
+
+/// Records in one transaction.
+const BATCH_RECORDS: usize = 500;
+/// Bytes of images and series that one transaction begins with at most; one item may exceed it.
+const BATCH_MEDIA_BYTES: usize = 64 * 1024 * 1024;
+/// The column of labels, unless it has another name.
+pub const LABEL_COLUMN: &str = "label";
+
+/// What became of a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Records read, good and bad.
+    pub read: u64,
+    /// Items added.
+    pub added: u64,
+    /// Items that were there already, unchanged.
+    pub known: u64,
+    /// Labels kept as first readings.
+    pub readings: u64,
+    /// Labels of which nobody said whose they are.
+    pub labels_left: u64,
+    /// Bad records, and labels that were refused.
+    pub bad: u64,
+    /// The first [`BAD_LINES_MAX`] of them, by file and line.
+    pub bad_lines: Vec<Bad>,
+}
+
+/// What is to be imported, and how.
+pub struct Request<'a> {
+    /// The project.
+    pub project: &'a ProjectRow,
+    /// Which columns mean what.
+    pub rules: &'a Source,
+    /// The format.
+    pub format: Format,
+    /// Where the file is, whose images and series are in its folder; or the folder itself.
+    pub folder: Option<&'a Path>,
+    /// The column of labels, of formats that are nothing but columns.
+    pub label: &'a str,
+    /// Whose first readings the labels are; nobody's are left where they are.
+    pub reader: Option<i64>,
+    /// Now, Unix seconds.
+    pub now: i64,
+}
+
+impl std::fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Request({:?})", self.format)
+    }
+}
+
+/// Why an import of labels stopped. What was committed before stays, and importing again goes on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LabelsError {
+    /// As any import stops.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// Too many labels wait, or the store failed.
+    #[error("the labels cannot be kept")]
+    Labels(#[source] EdgeError),
+}
+
+impl From<source::Report> for Report {
+    /// Of an import without labels.
+    fn from(report: source::Report) -> Self {
+        let source::Report { read, added, known, bad, bad_lines, too_deep } = report;
+        let mut bad_lines: Vec<Bad> = bad_lines
+            .into_iter()
+            .map(|bad| Bad { file: None, line: bad.line, reason: bad.reason })
+            .collect();
+        if too_deep > 0 {
+            let reason = LineError::TooDeep { folders: too_deep };
+            bad_lines.push(Bad { file: None, line: 0, reason });
+        }
+        Self { read, added, known, bad, bad_lines, ..Self::default() }
+    }
+}
+
+impl From<StoreError> for LabelsError {
+    fn from(error: StoreError) -> Self {
+        Self::Import(error.into())
+    }
+}
+
+/// Imports a stream. Also of one that stops, the report says how far it came.
+pub fn import(
+    store: &Store,
+    redactors: &mut Redactors,
+    request: &Request<'_>,
+    mut reader: impl BufRead,
+) -> (Report, Result<(), LabelsError>) {
+    run(store, redactors, request, Origin::File(&mut reader))
+}
+
+/// Imports a folder of files that belong together.
+///
+/// As [`import`].
+pub fn import_folder(
+    store: &Store,
+    redactors: &mut Redactors,
+    request: &Request<'_>,
+    folder: &Path,
+) -> (Report, Result<(), LabelsError>) {
+    run(store, redactors, request, Origin::Folder(folder))
+}
+
+fn run(
+    store: &Store,
+    redactors: &mut Redactors,
+    request: &Request<'_>,
+    origin: Origin<'_>,
+) -> (Report, Result<(), LabelsError>) {
+    let mut importer = Importer {
+        store,
+        redactors,
+        request,
+        report: Report::default(),
+        batch: Vec::with_capacity(BATCH_RECORDS),
+        media_bytes: 0,
+        stopped: None,
+    };
+    let Request { project, rules, format, folder, label, .. } = *request;
+    let rules = Rules { source: rules, made: None, folder };
+    let read = labeled::read(format, &project.definition, rules, label, origin, &mut |record| {
+        importer.take(rules, record).map_err(|error| {
+            importer.stopped = Some(error);
+            ImportError::Stopped
+        })
+    });
+    let done = match (importer.stopped.take(), read) {
+        (Some(error), _) => Err(error),
+        (None, Err(error)) => Err(error.into()),
+        (None, Ok(())) => Ok(()),
+    };
+    // What came before a fault of the file is good.
+    let done = done.and_then(|()| importer.flush());
+    let mut report = importer.report;
+    report.bad_lines.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    (report, done)
+}
+
+/// A record that is an item.
+struct Ready {
+    file: Option<String>,
+    line: u64,
+    item: RawItem,
+    label: Option<Label>,
+}
+
+struct Importer<'a> {
+    store: &'a Store,
+    redactors: &'a mut Redactors,
+    request: &'a Request<'a>,
+    report: Report,
+    batch: Vec<Ready>,
+    media_bytes: usize,
+    /// Why it stopped, which readers know nothing of.
+    stopped: Option<LabelsError>,
+}
+
+impl Importer<'_> {
+    fn take(&mut self, rules: Rules<'_>, record: Result<Labeled, Bad>) -> Result<(), LabelsError> {
+        self.report.read += 1;
+        match record.and_then(|record| self.ready(rules, record)) {
+            Ok(ready) => {
+                self.media_bytes += ready.item.media_bytes();
+                self.batch.push(ready);
+            }
+            Err(bad) => self.refuse(bad),
+        }
+        if self.batch.len() == BATCH_RECORDS || self.media_bytes >= BATCH_MEDIA_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    /// The item of a record, whose label fits it.
+    fn ready(&self, rules: Rules<'_>, record: Labeled) -> Result<Ready, Bad> {
+        let Labeled { file, line, cells, label, size } = record;
+        let project = &self.request.project.definition;
+        let item = source::raw_item(project, rules, cells).and_then(|item| {
+            if let Some(label) = &label {
+                let fits = label.check_with(project, |field| item.value(field));
+                fits.map_err(labeled::refused)?;
+            }
+            match (size, image_size(&item, &project.task)) {
+                (Some(said), Some(got)) if said != got => Err(LineError::Size { said, got }),
+                _ => Ok(item),
+            }
+        });
+        match item {
+            Ok(item) => Ok(Ready { file, line, item, label }),
+            Err(reason) => Err(Bad { file, line, reason }),
+        }
+    }
+
+    /// Adds the items of the batch, and then what was said of them.
+    fn flush(&mut self) -> Result<(), LabelsError> {
+        self.media_bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let ProjectRow { project, definition, .. } = self.request.project;
+        let name = definition.name.as_str();
+        let additions = self.store.tx("import", |tx| {
+            let add = |ready: &Ready| {
+                let addition = ready.item.add(tx, *project, name)?;
+                Ok::<_, StoreError>((addition, ready.item.key(tx, *project, name)?))
+            };
+            batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()
+        })?;
+        let before = self.report.added;
+        let mut said = Vec::new();
+        for (ready, (addition, key)) in batch.into_iter().zip(additions) {
+            match addition {
+                Addition::New => self.report.added += 1,
+                Addition::Known => self.report.known += 1,
+                Addition::OtherKind => {
+                    self.refuse_ready(&ready, LineError::KnownAsSynthetic);
+                    continue;
+                }
+            }
+            match (&ready.label, self.request.reader, key) {
+                (None, ..) | (Some(_), Some(_), None) => {}
+                (Some(_), None, _) => self.report.labels_left += 1,
+                (Some(_), Some(reader), Some(key)) => said.push((ready, reader, key)),
+            }
+        }
+        let added = self.report.added - before;
+        metrics::counter!("insitu_agent_items_imported_total").increment(added);
+        let said = match &definition.task {
+            Task::Spans { field, .. } => self.place(field.as_str(), said)?,
+            Task::Class
+            | Task::Classes
+            | Task::Regions { .. }
+            | Task::Segments { .. }
+            | Task::Preference { .. } => said,
+        };
+        self.keep(said)
+    }
+
+    /// Redacts the items whose spans are known, and moves their spans to where they are then.
+    fn place(
+        &mut self,
+        field: &str,
+        said: Vec<(Ready, i64, i64)>,
+    ) -> Result<Vec<(Ready, i64, i64)>, LabelsError> {
+        if said.is_empty() {
+            return Ok(said);
+        }
+        let (store, definition) = (self.store, &self.request.project.definition);
+        let keys: Vec<i64> = said.iter().map(|(_, _, key)| *key).collect();
+        let rows = |what| {
+            store.read(what, |tx| {
+                let row = |key: &i64| {
+                    tx.item(*key)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })
+                };
+                keys.iter().map(row).collect::<Result<Vec<ItemRow>, StoreError>>()
+            })
+        };
+        let new: Vec<ItemRow> =
+            rows("import spans")?.into_iter().filter(|row| row.stage == Stage::New).collect();
+        let redactor = self.redactors.of(store, &definition.name)?;
+        if let Some(redactor) = redactor {
+            items::redact(store, redactor, definition, new)?;
+        }
+        let (mut moved, mut refused) = (Vec::with_capacity(said.len()), Vec::new());
+        for ((mut ready, reader, key), row) in said.into_iter().zip(rows("import redacted")?) {
+            let place = || {
+                let redactor = redactor.ok_or(LineError::NotRedacted)?;
+                moved_label(redactor, &row, field, &ready)
+            };
+            match place() {
+                Ok(label) => {
+                    ready.label = Some(label);
+                    moved.push((ready, reader, key));
+                }
+                Err(reason) => refused.push((ready, reason)),
+            }
+        }
+        for (ready, reason) in refused {
+            self.refuse_ready(&ready, reason);
+        }
+        Ok(moved)
+    }
+
+    /// Keeps labels as what their reader said.
+    fn keep(&mut self, said: Vec<(Ready, i64, i64)>) -> Result<(), LabelsError> {
+        if said.is_empty() {
+            return Ok(());
+        }
+        let (store, now) = (self.store, self.request.now);
+        // Those that are kept before it is full stay kept.
+        let (outcomes, full) = store
+            .tx("import labels", |tx| {
+                let mut waiting = tx.waiting_corrections()?;
+                let mut outcomes = Vec::with_capacity(said.len());
+                for (ready, reader, key) in &said {
+                    let Some(label) = &ready.label else { continue };
+                    match edge::keep(tx, *reader, *key, label, &mut waiting, now) {
+                        Ok(kept) => outcomes.push(Ok(kept)),
+                        Err(error @ EdgeError::Review(ReviewError::Store(_))) => return Err(error),
+                        Err(error @ EdgeError::Full { .. }) => return Ok((outcomes, Some(error))),
+                        Err(error) => outcomes.push(Err(error.to_string())),
+                    }
+                }
+                Ok((outcomes, None))
+            })
+            .map_err(LabelsError::Labels)?;
+        for ((ready, ..), outcome) in said.iter().zip(outcomes) {
+            match outcome {
+                Ok(Kept::New) => self.report.readings += 1,
+                Ok(Kept::Known) => {}
+                Err(reason) => self.refuse_ready(ready, LineError::Label { reason }),
+            }
+        }
+        full.map_or(Ok(()), |error| Err(LabelsError::Labels(error)))
+    }
+
+    fn refuse_ready(&mut self, ready: &Ready, reason: LineError) {
+        self.refuse(Bad { file: ready.file.clone(), line: ready.line, reason });
+    }
+
+    fn refuse(&mut self, bad: Bad) {
+        self.report.bad += 1;
+        if self.report.bad_lines.len() < BAD_LINES_MAX {
+            self.report.bad_lines.push(bad);
+        }
+    }
+}
+
+/// Width and height of the image that the task marks.
+fn image_size(item: &RawItem, task: &Task) -> Option<[u32; 2]> {
+    let Task::Regions { field, .. } = task else { return None };
+    match item.value(field.as_str()) {
+        Some(Value::Image(image)) => Some([image.width, image.height]),
+        Some(Value::Number(_) | Value::Text(_) | Value::Series(_)) | None => None,
+    }
+}
+
+/// The label's spans where they are in the redacted text.
+fn moved_label(
+    redactor: &Redactor,
+    row: &ItemRow,
+    field: &str,
+    ready: &Ready,
+) -> Result<Label, LineError> {
+    let (Some(Label::Spans(label)), Some(Value::Text(text))) =
+        (&ready.label, ready.item.value(field))
+    else {
+        return Err(LineError::NotRedacted);
+    };
+    let clean = CleanItem::load(row).map_err(|_| LineError::NotRedacted)?;
+    let redacted = redactor.read(row, text).map_err(|_| LineError::NotRedacted)?;
+    if clean.value(field) != Some(&Value::Text(redacted.text.clone())) {
+        return Err(LineError::RedactedOtherwise);
+    }
+    let spans = label.spans().iter().map(|span| moved(&redacted, *span)).collect();
+    Label::spans(spans, label.relations().to_vec()).map_err(labeled::refused)
+}
+
+fn moved(redacted: &Redacted, Span { start, end, class }: Span) -> Span {
+    let point = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+    let (start, end) = redacted.place_of(start as usize, end as usize);
+    Span { start: point(start), end: point(end), class }
+}

@@ -1,0 +1,472 @@
+//! Watched folders: files are imported once they have stopped changing.
+//!
+//! A look lists the folder. A file of which size and time of change are as they were at the look before
+//! is imported, each content once; what is known of it is in the store, so that a killed agent goes on
+//! where it was. (Between import and that note it may be killed, too: then the file is imported again,
+//! which changes nothing.) What is bad stays where it is and is told in `status`; nothing is ever
+//! deleted. Links are passed over, as are names that begin with a dot.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use insitu_protocol::ids::ProjectName;
+
+use super::{LABEL_COLUMN, LabelsError, Report, Request};
+use crate::config::{Source, Watch};
+use crate::edge::EdgeError;
+use crate::pipeline::redactors::Redactors;
+use crate::review::ReviewError;
+use crate::source::folder::{self, Files};
+use crate::source::labeled::Format;
+use crate::source::{self, ImportError, Rules, media};
+use crate::store::orders::ProjectRow;
+use crate::store::watched::{Outcome, Version};
+use crate::store::{Store, StoreError, explain};
+
+/// Most files of a watched folder.
+pub const FILES_MAX: usize = 100_000;
+/// Files imported in one look.
+const AT_ONCE: usize = 100;
+/// Bad records that are told of a file.
+const TOLD_MAX: usize = 5;
+/// Digits of its content's hash, in the name of a file whose own is taken where it is moved.
+const HASH_DIGITS: usize = 8;
+
+/// A watched folder.
+#[derive(Debug)]
+pub struct Watcher {
+    source: Source,
+    watch: Watch,
+    format: Option<Format>,
+    redactors: Redactors,
+}
+
+/// Why a folder cannot be watched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WatchError {
+    /// A format that there is not, or one of several files, of which nobody knows when they are all there.
+    #[error("project {project}: watch.format = {format:?} is not a format of single files")]
+    Format {
+        /// The project.
+        project: ProjectName,
+        /// What was given.
+        format: String,
+    },
+}
+
+/// Why a look found nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LookError {
+    /// The folder cannot be listed.
+    #[error("the watched folder cannot be read")]
+    Folder(#[from] ImportError),
+    /// There is no such person, or one who does not label.
+    #[error("watch.reader names nobody who labels here")]
+    Reader,
+    /// Too many labels wait; the file is imported again when they do not.
+    #[error("the labels of a watched file cannot be kept yet")]
+    Full(#[source] EdgeError),
+    /// The store failed.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// What a look did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Files imported whole.
+    pub imported: u64,
+    /// Files in which something was bad.
+    pub bad: u64,
+    /// Files that could not be moved to where imported ones go.
+    pub stuck: u64,
+}
+
+impl Watcher {
+    /// The watched folders of these projects.
+    ///
+    /// # Errors
+    /// [`WatchError`].
+    pub fn open_all(
+        projects: &[Source],
+        redactors: impl Fn() -> Redactors,
+    ) -> Result<Vec<Self>, WatchError> {
+        let mut all = Vec::new();
+        for source in projects {
+            let Some(watch) = source.watch.clone() else { continue };
+            let named = |name: &String| {
+                Format::named(name).filter(|format| !format.endings().is_empty()).ok_or_else(|| {
+                    WatchError::Format { project: source.name.clone(), format: name.clone() }
+                })
+            };
+            let format = watch.format.as_ref().map(named).transpose()?;
+            all.push(Self { source: source.clone(), watch, format, redactors: redactors() });
+        }
+        Ok(all)
+    }
+
+    /// The project.
+    pub fn project(&self) -> &ProjectName {
+        &self.source.name
+    }
+
+    /// Looks once. Nothing happens before the project is known.
+    ///
+    /// # Errors
+    /// [`LookError`]; what was imported before stays, and the next look goes on.
+    pub fn look(&mut self, store: &Store, now: i64) -> Result<Looked, LookError> {
+        let mut looked = Looked::default();
+        let name = &self.source.name;
+        let Some(project) = store.read("watch", |tx| tx.project(name))? else { return Ok(looked) };
+        let reader = match &self.watch.reader {
+            None => None,
+            Some(name) => {
+                let people = store.read("watch", |tx| tx.people())?;
+                let labels = people.into_iter().find(|one| one.name == *name && one.role.labels());
+                Some(labels.ok_or(LookError::Reader)?.person)
+            }
+        };
+        let Files { paths, .. } = folder::files(&self.watch.folder, FILES_MAX)?;
+        let each_is_an_item =
+            self.format.is_none() && folder::media_field(&project.definition).is_some();
+        let mut left = AT_ONCE;
+        for path in paths {
+            if left == 0 {
+                break;
+            }
+            if self.is_done(&path) || !(each_is_an_item || self.reads(&path)) {
+                continue;
+            }
+            if !self.is_ready(store, &project, &path)? {
+                continue;
+            }
+            left -= 1;
+            self.import(store, &project, &path, each_is_an_item, reader, now, &mut looked)?;
+        }
+        Ok(looked)
+    }
+
+    /// Whether a file lies where imported ones go.
+    fn is_done(&self, path: &str) -> bool {
+        let path = self.watch.folder.join(path);
+        self.watch.done.as_ref().is_some_and(|done| path.starts_with(done))
+    }
+
+    /// Whether a file's name is one of the format's.
+    fn reads(&self, path: &str) -> bool {
+        let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+        let endings: &[&str] = match self.format {
+            None => &["csv", "tsv", "json", "jsonl", "ndjson"],
+            Some(format) => format.endings(),
+        };
+        ending.is_some_and(|ending| endings.contains(&ending.as_str()))
+    }
+
+    /// Whether a file is as it was at the look before, and was not imported as it is.
+    fn is_ready(&self, store: &Store, project: &ProjectRow, path: &str) -> Result<bool, LookError> {
+        // Gone again since it was listed: so be it.
+        let Some(version) = version(&self.watch.folder.join(path)) else { return Ok(false) };
+        let key = project.project;
+        let known = store.read("watch", |tx| tx.watched(key, path))?;
+        match known {
+            Some(known) if known.version == version => {
+                let moves = self.watch.done.is_some() && !known.bad;
+                Ok(!known.imported || moves)
+            }
+            Some(_) | None => {
+                store.tx("watch", |tx| tx.see_watched(key, path, version))?;
+                Ok(false)
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what one look knows")]
+    fn import(
+        &mut self,
+        store: &Store,
+        project: &ProjectRow,
+        path: &str,
+        is_an_item: bool,
+        reader: Option<i64>,
+        now: i64,
+        looked: &mut Looked,
+    ) -> Result<(), LookError> {
+        let whole = self.watch.folder.join(path);
+        let key = project.project;
+        let known = store.read("watch", |tx| tx.watched(key, path))?;
+        let before = version(&whole);
+        // What it holds tells whether it was imported under another name.
+        let Some(content) = inside(&self.watch.folder, path).and_then(|real| hash(&real).ok())
+        else {
+            return Ok(());
+        };
+        if known.is_some_and(|known| !known.imported) {
+            let twice = store.read("watch", |tx| tx.knows_content(key, &content))?;
+            let (report, fault) = match twice {
+                true => (Report::default(), None),
+                false => self.read(store, project, path, is_an_item, reader, now)?,
+            };
+            if version(&whole) != before {
+                return Ok(()); // it was not finished after all: the next look sees another version
+            }
+            let Report { read, bad, .. } = report;
+            let fault = fault.or_else(|| told(&report));
+            let outcome = Outcome { content, read, bad, fault: fault.as_deref() };
+            store.tx("watch", |tx| tx.end_watched(key, path, &outcome, now))?;
+            metrics::counter!("insitu_agent_watched_files_total", "outcome" => if fault.is_some() { "bad" } else { "imported" })
+                .increment(1);
+            if fault.is_some() {
+                looked.bad += 1;
+                return Ok(());
+            }
+            looked.imported += 1;
+        }
+        if let Some(done) = &self.watch.done
+            && put_away(&whole, &done.join(path), &content).is_err()
+        {
+            looked.stuck += 1;
+        }
+        Ok(())
+    }
+
+    /// Imports a file; what its report says, and why it stopped, if it did.
+    fn read(
+        &mut self,
+        store: &Store,
+        project: &ProjectRow,
+        path: &str,
+        is_an_item: bool,
+        reader: Option<i64>,
+        now: i64,
+    ) -> Result<(Report, Option<String>), LookError> {
+        let whole = self.watch.folder.join(path);
+        let root = self.watch.folder.as_path();
+        let rules = Rules { source: &self.source, made: None, folder: Some(root) };
+        if is_an_item {
+            return ended(source::import_one(store, project, rules, path).map(Report::from));
+        }
+        let folder = whole.parent().unwrap_or(root);
+        let file = match File::open(&whole) {
+            Ok(file) => BufReader::new(file),
+            Err(error) => return ended(Err(ImportError::Read(error))),
+        };
+        let plain = source::Format::of(&whole);
+        let format = match (self.format, reader) {
+            (None | Some(Format::Csv | Format::JsonLines), None) => {
+                let plain = match self.format {
+                    Some(Format::Csv) => source::Format::Csv,
+                    Some(_) => source::Format::JsonLines,
+                    None => plain,
+                };
+                let rules = Rules { folder: Some(folder), ..rules };
+                let report = source::import_file(store, project, rules, plain, file);
+                return ended(report.map(Report::from));
+            }
+            (Some(format), _) => format,
+            (None, Some(_)) => plain.into(),
+        };
+        let request = Request {
+            project,
+            rules: &self.source,
+            format,
+            folder: Some(folder),
+            label: LABEL_COLUMN,
+            reader,
+            now,
+        };
+        let (report, done) = super::import(store, &mut self.redactors, &request, file);
+        match done {
+            Ok(()) => Ok((report, None)),
+            Err(
+                LabelsError::Import(ImportError::Store(error))
+                | LabelsError::Labels(EdgeError::Review(ReviewError::Store(error))),
+            ) => Err(LookError::Store(error)),
+            Err(LabelsError::Labels(error @ EdgeError::Full { .. })) => Err(LookError::Full(error)),
+            Err(error) => Ok((report, Some(explain(&error)))),
+        }
+    }
+}
+
+/// A store that failed is tried again; a file that cannot be imported is one that says why.
+fn ended(done: Result<Report, ImportError>) -> Result<(Report, Option<String>), LookError> {
+    match done {
+        Ok(report) => Ok((report, None)),
+        Err(ImportError::Store(error)) => Err(LookError::Store(error)),
+        Err(error) => Ok((Report::default(), Some(explain(&error)))),
+    }
+}
+
+/// The first bad records of a report, in words.
+fn told(report: &Report) -> Option<String> {
+    if report.bad == 0 {
+        return None;
+    }
+    let lines = report.bad_lines.iter().take(TOLD_MAX);
+    let lines: Vec<String> =
+        lines.map(|bad| format!("line {}: {}", bad.line, bad.reason)).collect();
+    Some(lines.join("; "))
+}
+
+fn version(path: &Path) -> Option<Version> {
+    let metadata = fs::symlink_metadata(path).ok().filter(fs::Metadata::is_file)?;
+    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    let changed_at = i64::try_from(since.as_nanos()).ok()?;
+    Some(Version { bytes: metadata.len(), changed_at })
+}
+
+/// The file, if no link leads out of the folder.
+fn inside(folder: &Path, path: &str) -> Option<PathBuf> {
+    media::inside(folder, Path::new(path))
+}
+
+fn hash(path: &Path) -> io::Result<[u8; 32]> {
+    let mut hasher = blake3::Hasher::new();
+    let mut file = File::open(path)?;
+    io::copy(&mut file, &mut hasher)?;
+    Ok(*hasher.finalize().as_bytes())
+}
+
+/// Moves a file, and overwrites none.
+fn put_away(from: &Path, to: &Path, content: &[u8; 32]) -> io::Result<()> {
+    if let Some(folder) = to.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let mut to = to.to_owned();
+    if to.exists() {
+        let mut name = to.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".{}", &hex::encode(content)[..HASH_DIGITS]));
+        to.set_file_name(name);
+    }
+    fs::rename(from, to)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::{Scratch, scratch};
+    use crate::testing;
+
+    /// A watched folder with somebody else's files beside it.
+    struct Site {
+        store: Store,
+        row: ProjectRow,
+        folder: tempfile::TempDir,
+        watcher: Watcher,
+        _data: tempfile::TempDir,
+    }
+
+    fn site(more: &str) -> Site {
+        let Scratch { store, folder: data } = scratch();
+        let row = testing::put(&store, &testing::project());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent.toml");
+        let text = format!("[[project]]\nname = \"heart\"\nid = \"id\"\n{more}");
+        fs::write(&path, text).unwrap();
+        fs::create_dir(folder.path().join("in")).unwrap();
+        let config = crate::config::Config::read(&path).unwrap();
+        let watcher = Watcher::open_all(&config.projects, || Redactors::of_config(&config))
+            .unwrap()
+            .remove(0);
+        Site { store, row, folder, watcher, _data: data }
+    }
+
+    impl Site {
+        fn put(&self, name: &str, text: &str) {
+            let path = self.folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+
+        fn look(&mut self) -> (u64, u64) {
+            let Looked { imported, bad, stuck } = self.watcher.look(&self.store, 0).unwrap();
+            assert_eq!(stuck, 0);
+            (imported, bad)
+        }
+
+        fn items(&self) -> u64 {
+            let counts = self.store.read("test", |tx| tx.stage_counts(self.row.project)).unwrap();
+            counts.iter().sum()
+        }
+    }
+
+    #[test]
+    fn a_file_is_imported_once_when_it_has_stopped_changing() {
+        let mut site = site("watch = \"in\"\n");
+        site.put("in/a.csv", "id,age\n1,50\n");
+        assert_eq!((site.look(), site.items()), ((0, 0), 0), "it may still be written");
+        site.put("in/a.csv", "id,age\n1,50\n2,51\n");
+        assert_eq!((site.look(), site.items()), ((0, 0), 0), "it was");
+        assert_eq!((site.look(), site.items()), ((1, 0), 2));
+        assert_eq!(site.look(), (0, 0));
+        // The same under another name is the same; another thing under the same name is not.
+        site.put("in/deep/b.csv", "id,age\n1,50\n2,51\n");
+        site.look();
+        assert_eq!((site.look(), site.items()), ((1, 0), 2));
+        site.put("in/a.csv", "id,age\n3,52\n9,9\n8,8\n");
+        site.look();
+        assert_eq!((site.look(), site.items()), ((1, 0), 5));
+    }
+
+    #[test]
+    fn what_is_bad_stays_and_is_told_and_the_rest_is_put_away() {
+        let mut site = site("watch = { folder = \"in\", done = \"in/done\" }\n");
+        site.put("in/good.csv", "id,age\n1,50\n");
+        site.put("in/bad.csv", "id,age\n2,old\n");
+        site.put("in/none.csv", "name,age\n2,50\n");
+        site.put("in/.hidden.csv", "id,age\n3,50\n");
+        site.put("in/scan.png", "picture");
+        site.put("secret.csv", "id,age\n4,50\n");
+        let root = site.folder.path().to_owned();
+        std::os::unix::fs::symlink(root.join("secret.csv"), root.join("in/link.csv")).unwrap();
+        site.look();
+        assert_eq!((site.look(), site.items()), ((1, 2), 1));
+        let kept = |name: &str| root.join(name).exists();
+        assert!(kept("in/done/good.csv") && !kept("in/good.csv"));
+        assert!(kept("in/bad.csv") && kept("in/none.csv") && kept("in/link.csv"));
+        let mut bad = site.store.read("test", |tx| tx.bad_watched(site.row.project, 9)).unwrap();
+        bad.sort_by(|a, b| a.path.cmp(&b.path));
+        assert_eq!((bad[0].path.as_str(), bad[0].bad), ("bad.csv", 1));
+        assert_eq!(bad[0].fault, "line 2: field \"age\" is not a number");
+        assert_eq!(bad[1].fault, "the file has no column \"id\", which identifies the item");
+        // Mended, it is imported; and a second good one of that name overwrites nothing.
+        site.put("in/bad.csv", "id,age\n2,51\n");
+        site.put("in/good.csv", "id,age\n7,50\n");
+        site.look();
+        assert_eq!((site.look(), site.items()), ((2, 0), 3));
+        assert_eq!(fs::read_dir(root.join("in/done")).unwrap().count(), 3);
+        assert_eq!(
+            site.store.read("test", |tx| tx.bad_watched(site.row.project, 9)).unwrap().len(),
+            1
+        );
+    }
+
+    #[test]
+    fn labels_are_the_readers_and_a_reader_must_be_there() {
+        let mut site = site("watch = { folder = \"in\", reader = \"ann\" }\n");
+        site.put("in/a.jsonl", "{\"id\": 1, \"age\": 50, \"label\": \"present\"}\n");
+        let refused = site.watcher.look(&site.store, 0).unwrap_err();
+        assert!(matches!(refused, LookError::Reader), "{refused}");
+        testing::person(&site.store, "ann", crate::store::labels::Role::Annotator);
+        site.look();
+        assert_eq!((site.look(), site.items()), ((1, 0), 1));
+        assert_eq!(site.store.read("test", |tx| tx.waiting_corrections()).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_format_of_several_files_is_refused() {
+        let source = |format: &str| -> Source {
+            let watch = format!("watch = {{ folder = \"in\", format = \"{format}\" }}");
+            toml::from_str(&format!("name = \"heart\"\nid = \"id\"\n{watch}")).unwrap()
+        };
+        let open =
+            |format: &str| Watcher::open_all(&[source(format)], || Redactors::new([].into()));
+        assert!(open("coco").is_ok());
+        for format in ["yolo", "voc", "nonsense"] {
+            assert!(matches!(open(format), Err(WatchError::Format { .. })), "{format}");
+        }
+    }
+}

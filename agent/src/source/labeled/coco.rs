@@ -1,0 +1,272 @@
+//! COCO: images, categories, and annotations with a box or polygons.
+//!
+//! Its three lists come in any order, and annotations refer to images, so that all marks are kept until
+//! the end: at most [`MARKS_MAX`] with [`POINTS_MAX`] points. Nothing else of the file is.
+//!
+//! Source: the data format of <https://cocodataset.org/#format-data>.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fmt;
+use std::io::{self, BufRead};
+
+use serde::Deserializer as _;
+use serde::de::{self, IgnoredAny, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use super::list::{Elements, Meter, State};
+use super::said::{Said, box_of_pixels, polygon_of_pixels};
+use super::{
+    Ask, Bad, Content, Found, Take, each, missing, number, object, pixels, place, take_text, text,
+};
+use crate::label::Shape;
+use crate::source::{ImportError, LineError};
+
+/// Most images.
+const IMAGES_MAX: usize = 1_000_000;
+/// Most annotations.
+pub(super) const MARKS_MAX: usize = 1_000_000;
+/// Most points of all polygons.
+const POINTS_MAX: usize = 16_000_000;
+/// Most categories.
+const CATEGORIES_MAX: usize = 10_000;
+
+/// Reads a file. An image is one item, with the marks of its annotations as its label; `file_name` is
+/// its id and its file in the folder of the import. Other plain values beside an image are columns.
+pub(super) fn read(
+    ask: &Ask<'_>,
+    reader: &mut dyn BufRead,
+    take: Take<'_>,
+) -> Result<(), ImportError> {
+    let content = Content::image(ask.project)?;
+    let (meter, state) = Meter::new(reader);
+    let mut file = File::default();
+    let mut json = serde_json::Deserializer::from_reader(meter);
+    let parsed = json.deserialize_map(Whole { file: &mut file, state: &state });
+    let parsed = parsed.and_then(|()| {
+        state.next_element();
+        json.end()
+    });
+    if let Err(error) = parsed {
+        let line = state.ended(&error)?;
+        let reason = match error.io_error_kind() {
+            Some(io::ErrorKind::FileTooLarge) => LineError::TooLongElement,
+            Some(_) | None => LineError::NotCoco,
+        };
+        // Half of the annotations would be labels that nobody gave.
+        return take(Err(Bad { file: None, line, reason }));
+    }
+    file.give(ask, &content, take)
+}
+
+#[derive(Default)]
+struct File {
+    images: Vec<Image>,
+    categories: HashMap<u64, String>,
+    marks: BTreeMap<u64, Vec<Mark>>,
+    count: usize,
+    points: usize,
+    bad: Vec<(u64, LineError)>,
+}
+
+struct Image {
+    line: u64,
+    id: u64,
+    name: String,
+    size: [u32; 2],
+    more: Map<String, Value>,
+}
+
+struct Mark {
+    line: u64,
+    category: u64,
+    shapes: Shapes,
+}
+
+enum Shapes {
+    Box([f64; 4]),
+    Polygons(Vec<Vec<[f64; 2]>>),
+}
+
+impl File {
+    fn image(&mut self, line: u64, value: Value) -> Result<(), ImportError> {
+        few("images", self.images.len(), IMAGES_MAX)?;
+        let image = |value| {
+            let mut more = object(value)?;
+            let id = place(&more.remove("id").unwrap_or_default(), "id")?;
+            let name = take_text(&mut more, "file_name")?;
+            let width = pixels(&more.remove("width").unwrap_or_default(), "width")?;
+            let height = pixels(&more.remove("height").unwrap_or_default(), "height")?;
+            more.retain(|_, value| !value.is_object() && !value.is_array());
+            Ok(Image { line, id, name, size: [width, height], more })
+        };
+        match image(value) {
+            Ok(image) => self.images.push(image),
+            Err(reason) => self.bad.push((line, reason)),
+        }
+        Ok(())
+    }
+
+    fn category(&mut self, line: u64, value: &Value) -> Result<(), ImportError> {
+        few("categories", self.categories.len(), CATEGORIES_MAX)?;
+        let category = || Ok((place(&value["id"], "id")?, text(&value["name"], "name")?));
+        match category() {
+            Ok((id, name)) => drop(self.categories.insert(id, name)),
+            Err(reason) => self.bad.push((line, reason)),
+        }
+        Ok(())
+    }
+
+    fn annotation(&mut self, line: u64, value: &Value) -> Result<(), ImportError> {
+        few("annotations", self.count, MARKS_MAX)?;
+        self.count += 1;
+        let image = place(&value["image_id"], "image_id");
+        let mark = || {
+            let category = place(&value["category_id"], "category_id")?;
+            Ok(Mark { line, category, shapes: shapes(value)? })
+        };
+        match (image, mark()) {
+            (Ok(image), Ok(mark)) => {
+                if let Shapes::Polygons(polygons) = &mark.shapes {
+                    self.points += polygons.iter().map(Vec::len).sum::<usize>();
+                    few("points", self.points, POINTS_MAX)?;
+                }
+                self.marks.entry(image).or_default().push(mark);
+            }
+            // An image with a mark that cannot be told has no label that somebody gave.
+            (Ok(image), Err(reason)) => {
+                let shapes = Shapes::Polygons(Vec::new());
+                self.marks.entry(image).or_default().push(Mark { line, category: 0, shapes });
+                self.bad.push((line, reason));
+            }
+            (Err(reason), _) => self.bad.push((line, reason)),
+        }
+        Ok(())
+    }
+
+    fn give(
+        mut self,
+        ask: &Ask<'_>,
+        content: &Content<'_>,
+        take: Take<'_>,
+    ) -> Result<(), ImportError> {
+        let refused: BTreeSet<u64> = self.bad.iter().map(|(line, _)| *line).collect();
+        for image in self.images {
+            let marks = self.marks.remove(&image.id).unwrap_or_default();
+            // Told of at its own line, below.
+            if marks.iter().any(|mark| refused.contains(&mark.line)) {
+                continue;
+            }
+            let unknown = |mark: &&Mark| !self.categories.contains_key(&mark.category);
+            let line = marks.iter().find(unknown).map_or(image.line, |mark| mark.line);
+            let found = image.found(ask, content, &self.categories, &marks);
+            take(ask.labeled(line, found))?;
+        }
+        // Of images that are not there, or that were given before under the same number.
+        for mark in self.marks.into_values().flatten() {
+            if !refused.contains(&mark.line) {
+                self.bad.push((mark.line, missing("image_id")));
+            }
+        }
+        for (line, reason) in self.bad {
+            take(Err(Bad { file: None, line, reason }))?;
+        }
+        Ok(())
+    }
+}
+
+impl Image {
+    fn found(
+        self,
+        ask: &Ask<'_>,
+        content: &Content<'_>,
+        categories: &HashMap<u64, String>,
+        marks: &[Mark],
+    ) -> Result<Found, LineError> {
+        let Self { size, name, more: mut record, .. } = self;
+        let mut regions: Vec<(String, Shape)> = Vec::with_capacity(marks.len());
+        for mark in marks {
+            let class = categories.get(&mark.category).ok_or_else(|| missing("category_id"))?;
+            match &mark.shapes {
+                Shapes::Box(sides) => regions.push((class.clone(), box_of_pixels(*sides, size))),
+                Shapes::Polygons(all) => {
+                    let polygons = all.iter().map(|points| polygon_of_pixels(points, size));
+                    regions.extend(polygons.map(|shape| (class.clone(), shape)));
+                }
+            }
+        }
+        content.put(&mut record, ask, name, None);
+        Ok(Found { record, said: Some(Said::Regions(regions, Some(size))) })
+    }
+}
+
+/// Its polygons, else its box.
+fn shapes(value: &Value) -> Result<Shapes, LineError> {
+    if value["iscrowd"] == 1 || value["segmentation"].is_object() {
+        return Err(LineError::Unsupported { what: "a run-length mask" });
+    }
+    let polygons = each(&value["segmentation"]);
+    if polygons.is_empty() {
+        let [left, upper, width, height] = each(&value["bbox"]) else {
+            return Err(missing("bbox"));
+        };
+        let side = |value: &Value| number(value, "bbox");
+        return Ok(Shapes::Box([side(left)?, side(upper)?, side(width)?, side(height)?]));
+    }
+    let polygon = |polygon: &Value| {
+        let numbers: Result<Vec<f64>, LineError> =
+            each(polygon).iter().map(|value| number(value, "segmentation")).collect();
+        let numbers = numbers?;
+        let (points, []) = numbers.as_chunks::<2>() else { return Err(missing("segmentation")) };
+        Ok(points.to_vec())
+    };
+    let polygons: Result<Vec<Vec<[f64; 2]>>, LineError> = polygons.iter().map(polygon).collect();
+    polygons.map(Shapes::Polygons)
+}
+
+fn few(what: &'static str, got: usize, max: usize) -> Result<(), ImportError> {
+    if got < max { Ok(()) } else { Err(ImportError::TooMany { what, max }) }
+}
+
+/// The whole file, an object.
+struct Whole<'a> {
+    file: &'a mut File,
+    state: &'a State,
+}
+
+impl<'de> Visitor<'de> for Whole<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object with images, annotations and categories")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let Self { file, state } = self;
+        let mut seen = [false; 3];
+        while let Some(key) = map.next_key::<String>()? {
+            let mut take: Box<dyn FnMut(u64, Value) -> Result<(), ImportError> + '_> =
+                match key.as_str() {
+                    "images" => {
+                        seen[0] = true;
+                        Box::new(|line, value| file.image(line, value))
+                    }
+                    "annotations" => {
+                        seen[1] = true;
+                        Box::new(|line, value| file.annotation(line, &value))
+                    }
+                    "categories" => {
+                        seen[2] = true;
+                        Box::new(|line, value| file.category(line, &value))
+                    }
+                    _ => {
+                        map.next_value::<IgnoredAny>()?;
+                        state.next_element();
+                        continue;
+                    }
+                };
+            map.next_value_seed(Elements { state, take: &mut *take })?;
+            state.next_element();
+        }
+        if seen == [true; 3] { Ok(()) } else { Err(de::Error::missing_field("images")) }
+    }
+}

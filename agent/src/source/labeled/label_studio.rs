@@ -1,0 +1,239 @@
+//! Label Studio's tasks, and what its results say.
+
+use std::collections::HashMap;
+use std::io::BufRead;
+
+use insitu_protocol::project::{Project, Task};
+use serde::de::DeserializeSeed as _;
+use serde_json::{Map, Value};
+
+use super::list::{Elements, Meter};
+use super::said::{Mark, Part, Said, Tie};
+use super::{Ask, Bad, Found, Take, each, missing, names, number, object, pixels, place};
+use crate::label::{Label, Shape};
+use crate::source::{ImportError, LineError};
+
+/// Regions that a result may hold and a label cannot.
+const OTHER_REGIONS: [(&str, &str); 4] = [
+    ("brushlabels", "a brush's mask"),
+    ("ellipselabels", "an ellipse"),
+    ("keypointlabels", "a key point"),
+    ("bitmaplabels", "a bitmap's mask"),
+];
+
+/// Reads a list of tasks, one at a time.
+pub(super) fn read(
+    ask: &Ask<'_>,
+    reader: &mut dyn BufRead,
+    take: Take<'_>,
+) -> Result<(), ImportError> {
+    let (meter, state) = Meter::new(reader);
+    let mut element = |line, task: Value| {
+        let found = object(task).and_then(|task| record(ask, task));
+        take(ask.labeled(line, found))
+    };
+    let mut json = serde_json::Deserializer::from_reader(meter);
+    let elements = Elements { state: &state, take: &mut element };
+    let read = elements.deserialize(&mut json).and_then(|()| {
+        state.next_element(); // what follows the list is of no task
+        json.end()
+    });
+    match read {
+        Ok(()) => Ok(()),
+        Err(error) => {
+            let line = state.ended(&error)?;
+            let reason = match error.io_error_kind() {
+                Some(std::io::ErrorKind::FileTooLarge) => LineError::TooLongElement,
+                Some(_) | None => LineError::NotAList,
+            };
+            take(Err(Bad { file: None, line, reason }))
+        }
+    }
+}
+
+/// `{"id", "data": {…}, "annotations": [{"result": […], "was_cancelled", "ground_truth"}]}`. Of the
+/// annotations that were not cancelled the first one counts, or the first that is the ground truth.
+fn record(ask: &Ask<'_>, mut task: Map<String, Value>) -> Result<Found, LineError> {
+    let Some(Value::Object(data)) = task.remove("data") else {
+        return Err(missing("data"));
+    };
+    let column = &ask.rules.source.id;
+    let own = task.get("id").and_then(Value::as_u64);
+    if own.is_none() && data.get(column).is_none_or(Value::is_null) {
+        return Err(missing("id"));
+    }
+    let record = identified(data, column, own.unwrap_or_default());
+    let annotations = task.get("annotations").map(each).unwrap_or_default();
+    let given = || annotations.iter().filter(|said| said["was_cancelled"] != true);
+    let counts = given().find(|said| said["ground_truth"] == true).or_else(|| given().next());
+    let said = match counts {
+        Some(counts) => said(ask.project, each(&counts["result"]))?,
+        None => None,
+    };
+    Ok(Found { record, said })
+}
+
+/// A task's data, with the column that identifies items: without one, a task is known by its number.
+pub(crate) fn identified(
+    mut data: Map<String, Value>,
+    column: &str,
+    task: u64,
+) -> Map<String, Value> {
+    if data.get(column).is_none_or(Value::is_null) {
+        data.insert(column.to_owned(), format!("label-studio-{task}").into());
+    }
+    data
+}
+
+/// The label that a result is; `None` where it chooses none of the classes. What controls say that the
+/// task has nothing to do with is passed over.
+///
+/// # Errors
+/// [`LineError`], which quotes nothing.
+pub(crate) fn label(project: &Project, result: &[Value]) -> Result<Option<Label>, LineError> {
+    said(project, result)?.map_or(Ok(None), |said| said.label(project))
+}
+
+fn said(project: &Project, result: &[Value]) -> Result<Option<Said>, LineError> {
+    match &project.task {
+        Task::Class => choices(result),
+        Task::Classes => Ok(Some(choices(result)?.unwrap_or_else(|| Said::Classes(Vec::new())))),
+        Task::Preference { .. } => match of_type(result, "pairwise").next() {
+            Some(part) => preferred(project, &part["value"]["selected"]).map(Some),
+            None => choices(result),
+        },
+        Task::Spans { relations, .. } => {
+            let only = match relations.as_slice() {
+                [only] => Some(only.as_str()),
+                _ => None,
+            };
+            spans(result, only).map(Some)
+        }
+        Task::Regions { .. } => regions(result).map(Some),
+        Task::Segments { .. } => segments(result).map(Some),
+    }
+}
+
+fn of_type<'a>(result: &'a [Value], kind: &'static str) -> impl Iterator<Item = &'a Value> {
+    result.iter().filter(move |part| part["type"] == kind)
+}
+
+/// What is chosen; several controls of choices say nothing that could be told apart.
+fn choices(result: &[Value]) -> Result<Option<Said>, LineError> {
+    let mut chosen = of_type(result, "choices");
+    match (chosen.next(), chosen.next()) {
+        (None, _) => Ok(None),
+        (Some(part), None) => {
+            names(&part["value"]["choices"], "choices").map(|names| Some(Said::Classes(names)))
+        }
+        (Some(_), Some(_)) => Err(LineError::SeveralClasses { field: "choices".to_owned() }),
+    }
+}
+
+/// The class that is the left or the right one.
+fn preferred(project: &Project, selected: &Value) -> Result<Said, LineError> {
+    let at = match selected.as_str() {
+        Some("left") => 0,
+        Some("right") => 1,
+        Some(_) | None => return Err(missing("selected")),
+    };
+    let class = project.classes.get(at).ok_or_else(|| missing("selected"))?;
+    Ok(Said::Classes(vec![class.name.to_string()]))
+}
+
+fn spans(result: &[Value], only: Option<&str>) -> Result<Said, LineError> {
+    let (mut marks, mut ties) = (Vec::new(), Vec::new());
+    let mut ids: HashMap<&str, usize> = HashMap::new();
+    for part in of_type(result, "labels") {
+        let value = &part["value"];
+        let (start, end) = (place(&value["start"], "start")?, place(&value["end"], "end")?);
+        if let Some(id) = part["id"].as_str() {
+            ids.insert(id, marks.len());
+        }
+        for class in names(&value["labels"], "labels")? {
+            marks.push(Mark { start, end, class });
+        }
+    }
+    for part in of_type(result, "relation") {
+        let end = |field: &'static str| {
+            let id = part[field].as_str().ok_or_else(|| missing(field))?;
+            ids.get(id).copied().ok_or_else(|| missing(field))
+        };
+        let (from, to) = (end("from_id")?, end("to_id")?);
+        let (from, to) = if part["direction"] == "left" { (to, from) } else { (from, to) };
+        let given = each(&part["labels"]);
+        let relations = match only.filter(|_| given.is_empty()) {
+            Some(only) => vec![only.to_owned()],
+            None => names(&part["labels"], "labels")?,
+        };
+        for relation in relations {
+            ties.push(Tie { from, to, relation: relation.clone() });
+            if part["direction"] == "bi" {
+                ties.push(Tie { from: to, to: from, relation });
+            }
+        }
+    }
+    Ok(Said::Spans(marks, ties))
+}
+
+fn regions(result: &[Value]) -> Result<Said, LineError> {
+    let (mut shapes, mut size) = (Vec::new(), None);
+    for part in result {
+        let kind = part["type"].as_str().unwrap_or_default();
+        if let Some((_, what)) = OTHER_REGIONS.iter().find(|(name, _)| *name == kind) {
+            return Err(LineError::Unsupported { what });
+        }
+        let value = &part["value"];
+        let (shape, labels) = match kind {
+            "rectanglelabels" => (rectangle(value)?, &value["rectanglelabels"]),
+            "polygonlabels" => (polygon(value)?, &value["polygonlabels"]),
+            _ => continue,
+        };
+        if !part["original_width"].is_null() {
+            let width = pixels(&part["original_width"], "original_width")?;
+            size = Some([width, pixels(&part["original_height"], "original_height")?]);
+        }
+        for class in names(labels, "labels")? {
+            shapes.push((class, shape.clone()));
+        }
+    }
+    Ok(Said::Regions(shapes, size))
+}
+
+fn rectangle(value: &Value) -> Result<Shape, LineError> {
+    if value["rotation"].as_f64().is_some_and(|degrees| degrees.abs() > 0.0) {
+        return Err(LineError::Unsupported { what: "a box that is rotated" });
+    }
+    let side = |field: &'static str| number(&value[field], field);
+    let (x, y, width, height) = (side("x")?, side("y")?, side("width")?, side("height")?);
+    Ok(Shape::Box { x, y, width, height })
+}
+
+fn polygon(value: &Value) -> Result<Shape, LineError> {
+    let point = |point: &Value| {
+        let [x, y] = each(point) else { return Err(missing("points")) };
+        Ok([number(x, "points")?, number(y, "points")?])
+    };
+    let points: Result<Vec<[f64; 2]>, LineError> =
+        each(&value["points"]).iter().map(point).collect();
+    points.map(Shape::Polygon)
+}
+
+fn segments(result: &[Value]) -> Result<Said, LineError> {
+    let mut parts = Vec::new();
+    for part in of_type(result, "timeserieslabels") {
+        let value = &part["value"];
+        let (start, end) = (number(&value["start"], "start")?, number(&value["end"], "end")?);
+        let channel = match &value["channel"] {
+            Value::Null => None,
+            channel => {
+                let channel = channel.as_u64().and_then(|channel| u16::try_from(channel).ok());
+                Some(channel.ok_or_else(|| missing("channel"))?)
+            }
+        };
+        for class in names(&value["timeserieslabels"], "timeserieslabels")? {
+            parts.push(Part { class, start, end, channel });
+        }
+    }
+    Ok(Said::Segments(parts))
+}

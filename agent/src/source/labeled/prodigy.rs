@@ -1,0 +1,101 @@
+//! Prodigy's tasks: `choice`, `textcat`, `ner_manual`, `rel.manual` and `image_manual`.
+
+use insitu_protocol::project::{FieldKind, Task};
+use serde_json::{Map, Value};
+
+use super::said::{Mark, Said, Tie, box_of_pixels, polygon_of_pixels};
+use super::{Ask, Content, Found, each, missing, names, number, pixels, place, take_text, text};
+use crate::label::Shape;
+use crate::source::LineError;
+
+/// `{"text" or "image", "answer": "accept", "meta": {…}}` with `"accept"` or `"label"`, or with
+/// `"spans"` and `"relations"`. What was rejected or ignored has no label.
+pub(super) fn record(
+    ask: &Ask<'_>,
+    content: &Content<'_>,
+    mut task: Map<String, Value>,
+) -> Result<Found, LineError> {
+    let accepted = task.get("answer").and_then(Value::as_str) == Some("accept");
+    let said = if accepted { said(ask, &task)? } else { None };
+    let value = match content.kind {
+        FieldKind::Image | FieldKind::Series => take_text(&mut task, "image")?,
+        FieldKind::Number | FieldKind::Category | FieldKind::Text => take_text(&mut task, "text")?,
+    };
+    if content.kind == FieldKind::Image && value.starts_with("data:") {
+        return Err(LineError::Unsupported { what: "an image inside the record" });
+    }
+    let mut record = match task.remove("meta") {
+        Some(Value::Object(meta)) => meta,
+        Some(_) | None => Map::new(),
+    };
+    content.put(&mut record, ask, value, None);
+    Ok(Found { record, said })
+}
+
+fn said(ask: &Ask<'_>, task: &Map<String, Value>) -> Result<Option<Said>, LineError> {
+    let of = |field: &str| task.get(field).unwrap_or(&Value::Null);
+    match &ask.project.task {
+        Task::Spans { .. } => spans(each(of("spans")), each(of("relations"))).map(Some),
+        Task::Regions { .. } => {
+            let marks = each(of("spans"));
+            if marks.is_empty() {
+                return Ok(Some(Said::Regions(Vec::new(), None)));
+            }
+            let size = [pixels(of("width"), "width")?, pixels(of("height"), "height")?];
+            let shape = |mark: &Value| Ok((text(&mark["label"], "label")?, shape(mark, size)?));
+            let shapes: Result<Vec<_>, LineError> = marks.iter().map(shape).collect();
+            Ok(Some(Said::Regions(shapes?, Some(size))))
+        }
+        Task::Class | Task::Classes | Task::Preference { .. } | Task::Segments { .. } => {
+            match (task.get("accept"), task.get("label")) {
+                (Some(accept), _) => {
+                    names(accept, "accept").map(|names| Some(Said::Classes(names)))
+                }
+                (None, Some(label)) => {
+                    names(label, "label").map(|names| Some(Said::Classes(names)))
+                }
+                (None, None) => Ok(None),
+            }
+        }
+    }
+}
+
+fn spans(marks: &[Value], relations: &[Value]) -> Result<Said, LineError> {
+    let mark = |mark: &Value| {
+        let (start, end) = (place(&mark["start"], "start")?, place(&mark["end"], "end")?);
+        Ok(Mark { start, end, class: text(&mark["label"], "label")? })
+    };
+    let marks: Result<Vec<Mark>, LineError> = marks.iter().map(mark).collect();
+    let marks = marks?;
+    let tie = |relation: &Value| {
+        let end = |field: &'static str| {
+            let wanted = mark(&relation[field])?;
+            marks.iter().position(|mark| *mark == wanted).ok_or_else(|| missing(field))
+        };
+        let (from, to) = (end("head_span")?, end("child_span")?);
+        Ok(Tie { from, to, relation: text(&relation["label"], "label")? })
+    };
+    let ties: Result<Vec<Tie>, LineError> = relations.iter().map(tie).collect();
+    Ok(Said::Spans(marks.clone(), ties?))
+}
+
+fn shape(mark: &Value, size: [u32; 2]) -> Result<Shape, LineError> {
+    match mark["type"].as_str() {
+        Some("rect") | None if !mark["width"].is_null() => {
+            let side = |field: &'static str| number(&mark[field], field);
+            let sides = [side("x")?, side("y")?, side("width")?, side("height")?];
+            Ok(box_of_pixels(sides, size))
+        }
+        Some("rect") | None => Err(missing("width")),
+        Some("polygon") => {
+            let point = |point: &Value| match each(point) {
+                [x, y] => Ok([number(x, "points")?, number(y, "points")?]),
+                _ => Err(missing("points")),
+            };
+            let points: Result<Vec<[f64; 2]>, LineError> =
+                each(&mark["points"]).iter().map(point).collect();
+            Ok(polygon_of_pixels(&points?, size))
+        }
+        Some(_) => Err(LineError::Unsupported { what: "a shape that is neither rect nor polygon" }),
+    }
+}

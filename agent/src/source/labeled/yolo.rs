@@ -1,0 +1,187 @@
+//! YOLO: a folder of images, with a text file of boxes or polygons for each, and the classes' names in
+//! `data.yaml` or `classes.txt`.
+//!
+//! `images/train/scan.png` has its marks in `labels/train/scan.txt`, and without such folders beside
+//! it. An image without such a file is an item without a label; an empty file says that there is
+//! nothing to mark. A line is `class x y width height`, with the middle of a box, or
+//! `class x1 y1 x2 y2 x3 y3 …`, a polygon; all as parts of the image's sides.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+
+use serde_json::Map;
+
+use super::said::Said;
+use super::{Ask, Bad, Content, Found, Take};
+use crate::label::Shape;
+use crate::source::folder::{self, FILES_MAX};
+use crate::source::{ImportError, LINE_BYTES_MAX, LineError};
+
+/// What images end with.
+const IMAGES: [&str; 3] = ["png", "jpg", "jpeg"];
+/// Where classes may be named, and how.
+const NAMES: [&str; 3] = ["data.yaml", "data.yml", "classes.txt"];
+
+/// Reads an item from each image, and its label from the file that belongs to it.
+pub(super) fn read(ask: &Ask<'_>, root: &Path, take: Take<'_>) -> Result<(), ImportError> {
+    let content = Content::image(ask.project)?;
+    let files = folder::files(root, FILES_MAX)?;
+    let named = NAMES.iter().find(|name| files.paths.iter().any(|path| path == *name));
+    let names = match named {
+        None => Err((None, LineError::NoNames)),
+        Some(name) => names(root, name).map_err(|reason| (Some(*name), reason)),
+    };
+    let names = match names {
+        Ok(names) => names,
+        Err((file, reason)) => {
+            return take(Err(Bad { file: file.map(str::to_owned), line: 1, reason }));
+        }
+    };
+    let mut marked: BTreeSet<&str> =
+        files.paths.iter().map(String::as_str).filter(is_marks).collect();
+    for image in files.paths.iter().filter(|path| is_image(path)) {
+        let marks = marks_of(image);
+        let known = marked.remove(marks.as_str());
+        let mut record = Map::new();
+        let own = image.strip_prefix("images/").unwrap_or(image);
+        content.put(&mut record, ask, image.clone(), Some(own.into()));
+        let found = match known {
+            false => Ok(None),
+            true => regions(root, &marks, &names).map(Some),
+        };
+        take(match found {
+            Ok(said) => ask.labeled_in(Some(image), 1, Ok(Found { record, said })),
+            Err((line, reason)) => ask.labeled_in(Some(&marks), line, Err(reason)),
+        })?;
+    }
+    for file in marked {
+        let reason = LineError::NoImage;
+        take(Err(Bad { file: Some(file.to_owned()), line: 1, reason }))?;
+    }
+    super::deep(files.too_deep, take)
+}
+
+fn is_image(path: &str) -> bool {
+    let extension = path.rsplit_once('.').map(|(_, extension)| extension.to_ascii_lowercase());
+    extension.is_some_and(|extension| IMAGES.contains(&extension.as_str()))
+}
+
+/// Whether a file may hold marks: those in a folder of labels do.
+fn is_marks(path: &&str) -> bool {
+    path.ends_with(".txt") && path.split('/').any(|folder| folder == "labels")
+}
+
+/// The file of an image's marks: the last folder `images` of its path is `labels` there.
+fn marks_of(image: &str) -> String {
+    let stem = image.rsplit_once('.').map_or(image, |(stem, _)| stem);
+    let mut parts: Vec<&str> = stem.split('/').collect();
+    let folders = parts.len().saturating_sub(1);
+    if let Some(at) = parts[..folders].iter().rposition(|folder| *folder == "images") {
+        parts[at] = "labels";
+    }
+    parts.join("/") + ".txt"
+}
+
+fn text_of(root: &Path, path: &str) -> Result<String, LineError> {
+    let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
+    let mut bytes = Vec::new();
+    File::open(root.join(path))
+        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        .map_err(|_: io::Error| LineError::Unreadable)?;
+    if bytes.len() > LINE_BYTES_MAX {
+        return Err(LineError::TooLong);
+    }
+    String::from_utf8(bytes).map_err(|_| LineError::Encoding)
+}
+
+fn regions(root: &Path, path: &str, names: &[String]) -> Result<Said, (u64, LineError)> {
+    let text = text_of(root, path).map_err(|reason| (1, reason))?;
+    let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
+    let region =
+        |(number, line): (u64, &str)| region(line, names).map_err(|reason| (number, reason));
+    let regions: Result<Vec<(String, Shape)>, _> = lines.map(region).collect();
+    Ok(Said::Regions(regions?, None))
+}
+
+fn region(line: &str, names: &[String]) -> Result<(String, Shape), LineError> {
+    let mut parts = line.split_whitespace();
+    let class = parts.next().and_then(|class| class.parse::<usize>().ok());
+    let name = class.and_then(|class| names.get(class)).ok_or(LineError::NoSuchName)?;
+    let numbers: Option<Vec<f64>> = parts.map(|part| part.parse::<f64>().ok()).collect();
+    let numbers = numbers.filter(|all| all.iter().all(|number| number.is_finite()));
+    let numbers = numbers.ok_or(LineError::NotAMark)?;
+    let percent = |part: f64| 100.0 * part;
+    let shape = match (numbers.as_slice(), numbers.as_chunks::<2>()) {
+        ([x, y, width, height], _) => Shape::Box {
+            x: percent(x - width / 2.0),
+            y: percent(y - height / 2.0),
+            width: percent(*width),
+            height: percent(*height),
+        },
+        ([_, _, _, _, _], _) => {
+            return Err(LineError::Unsupported { what: "a confidence: a prediction, not a label" });
+        }
+        (_, (points @ [_, _, _, ..], [])) => {
+            Shape::Polygon(points.iter().map(|point| point.map(percent)).collect())
+        }
+        _ => return Err(LineError::NotAMark),
+    };
+    Ok((name.clone(), shape))
+}
+
+/// The classes' names, by their numbers.
+fn names(root: &Path, file: &str) -> Result<Vec<String>, LineError> {
+    let text = text_of(root, file)?;
+    let names = match file.ends_with(".txt") {
+        true => text.lines().map(|line| line.trim().to_owned()).collect(),
+        false => in_yaml(&text).ok_or(LineError::NoNames)?,
+    };
+    Ok(names)
+}
+
+/// `names` of a `data.yaml`: a list or a map with numbers, in a line or on lines of their own. Nothing
+/// else of YAML is understood, since nothing else is written there.
+fn in_yaml(text: &str) -> Option<Vec<String>> {
+    let mut lines = text.lines().map(|line| line.split(" #").next().unwrap_or(line).trim_end());
+    let first = lines.by_ref().find_map(|line| line.strip_prefix("names:"))?.trim();
+    let entries: Vec<(Option<usize>, String)> = if let Some(list) = first.strip_prefix('[') {
+        list.strip_suffix(']')?.split(',').map(|name| (None, plain(name))).collect()
+    } else if let Some(map) = first.strip_prefix('{') {
+        map.strip_suffix('}')?.split(',').map(numbered).collect::<Option<_>>()?
+    } else if first.is_empty() {
+        let block = lines.filter(|line| !line.trim().is_empty());
+        let mut entries = Vec::new();
+        for line in block {
+            match (line.trim_start().strip_prefix("- "), line.starts_with([' ', '\t'])) {
+                (Some(name), _) => entries.push((None, plain(name))),
+                (None, true) => entries.push(numbered(line)?),
+                (None, false) => break, // the next key
+            }
+        }
+        entries
+    } else {
+        return None;
+    };
+    let mut names = Vec::with_capacity(entries.len());
+    for (at, (number, name)) in entries.into_iter().enumerate() {
+        if number.is_some_and(|number| number != at) {
+            return None; // numbers with gaps name classes by chance
+        }
+        names.push(name);
+    }
+    (!names.is_empty()).then_some(names)
+}
+
+fn numbered(entry: &str) -> Option<(Option<usize>, String)> {
+    let (number, name) = entry.split_once(':')?;
+    Some((Some(number.trim().parse().ok()?), plain(name)))
+}
+
+/// A name without its quotation marks.
+fn plain(name: &str) -> String {
+    let name = name.trim();
+    let quoted = ['"', '\''].iter().find_map(|mark| name.strip_prefix(*mark)?.strip_suffix(*mark));
+    quoted.map_or_else(|| name.to_owned(), |quoted| quoted.replace("''", "'").replace("\\\"", "\""))
+}
