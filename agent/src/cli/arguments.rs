@@ -55,7 +55,7 @@ pub(super) enum Command {
     Enroll(EnrollArguments),
     /// Run the daemon: review page, local API, pipeline, link to the coordinator
     Run(RunArguments),
-    /// Import items from CSV or JSON lines; importing them again changes nothing
+    /// Import items, and labels that they have; importing them again changes nothing
     Import(ImportArguments),
     /// Write labels as a signed dataset snapshot, for this site's own use
     Export(ExportArguments),
@@ -172,13 +172,14 @@ pub(super) struct RunArguments {
 Which columns identify item and subject is in agent.toml, [[project]]. Bad lines are reported by
 number and reason, the rest is imported, and the exit code is 1.
 
-Labels become first readings of --reader, also of csv and jsonl (a class's name, a JSON list of them, or
-a label's own JSON in the column `label`). Those of items without a draft wait for it; at most 100000 of
-all projects wait at once, and an import that would pass that stops: let the agent run, then import
-again. The same labels again change nothing; others replace what the same reader's imports said.")]
+Labels become first readings of --reader, also of csv, jsonl and parquet (a class's name, a JSON list of
+them, or a label's own JSON in the column `label`). Those of items without a draft wait for it; at most
+100000 of all projects wait at once, and an import that would pass that stops: let the agent run, then
+import again. The same labels again change nothing; others replace what the same reader's imports said.")]
 pub(super) struct ImportArguments {
-    /// CSV (with a header) or JSON lines (.jsonl, .ndjson, .json), whose image and series fields name
-    /// files in its folder; a folder of images or series; - is stdin
+    /// CSV (with a header), JSON lines (.jsonl, .ndjson, .json) or Parquet (.parquet), whose image and
+    /// series fields name files in its folder; a folder of images or series; a file of another tool, or
+    /// the folder of yolo and voc; - is stdin
     #[arg(required = true)]
     pub(super) paths: Vec<PathBuf>,
     /// The project
@@ -196,7 +197,7 @@ pub(super) struct ImportArguments {
     /// What made them, such as a model and its version
     #[arg(long, requires = "synthetic", value_parser = |name: &str| Line::new(name))]
     pub(super) generator: Option<Line>,
-    /// The column of labels, of csv and jsonl. Of synthetic items: the class that each was made for, its
+    /// The column of labels, of csv, jsonl and parquet. Of synthetic items: the class that each was made for, its
     /// draft instead of a model's
     #[arg(long, value_parser = |name: &str| Line::new(name))]
     pub(super) label: Option<Line>,

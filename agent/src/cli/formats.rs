@@ -32,6 +32,8 @@ pub(super) enum FormatName {
     Spacy,
     /// Labelbox's NDJSON, export version 2
     Labelbox,
+    /// A table, plain or packed with Snappy; a column holds the label
+    Parquet,
 }
 
 impl FormatName {
@@ -50,6 +52,7 @@ impl FormatName {
             Self::Conll => Format::Conll,
             Self::Spacy => Format::Spacy,
             Self::Labelbox => Format::Labelbox,
+            Self::Parquet => Format::Parquet,
         }
     }
 
@@ -68,6 +71,7 @@ impl FormatName {
             Self::Conll => export::Format::Conll,
             Self::Spacy => export::Format::Spacy,
             Self::Labelbox => export::Format::Labelbox,
+            Self::Parquet => export::Format::Parquet,
         }
     }
 }

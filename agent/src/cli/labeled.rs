@@ -7,7 +7,7 @@ use insitu_daemon::exit;
 use serde_json::json;
 
 use super::arguments::ImportArguments;
-use super::work::{folder, open};
+use super::work::{file, folder, open};
 use super::{Context, Failure, Outcome, print_json};
 use crate::config::Source;
 use crate::edge::EdgeError;
@@ -40,7 +40,9 @@ pub(super) fn import(
             reader,
             now: context.now(),
         };
-        let (report, done) = if path.is_dir() {
+        let (report, done) = if request.format == Format::Parquet && path != Path::new("-") {
+            import::import_table(&context.store, &mut redactors, &request, file(path)?)
+        } else if path.is_dir() {
             import::import_folder(&context.store, &mut redactors, &request, path)
         } else {
             import::import(&context.store, &mut redactors, &request, open(path)?)

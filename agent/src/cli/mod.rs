@@ -113,6 +113,9 @@ impl From<ImportError> for Failure {
             | ImportError::Content { .. }
             | ImportError::Origin { .. }
             | ImportError::TooMany { .. }
+            | ImportError::Parquet { .. }
+            | ImportError::ParquetSize
+            | ImportError::Packed { .. }
             | ImportError::Stopped
             | ImportError::NoColumn { .. }
             | ImportError::Header(_) => Self::refused(&error),

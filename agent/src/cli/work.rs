@@ -35,7 +35,8 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
         let text = format!("the configuration has no [[project]] named {name}");
         Failure::text(exit::CONFIGURATION, text)
     })?;
-    let tabular = |format| matches!(format, FormatName::Csv | FormatName::Jsonl);
+    let tabular =
+        |format| matches!(format, FormatName::Csv | FormatName::Jsonl | FormatName::Parquet);
     if import.reader.is_some() || import.format.is_some_and(|format| !tabular(format)) {
         let format = |path: &Path| match (import.format, Format::of(path)) {
             (Some(format), _) => format.labeled(),
@@ -55,11 +56,14 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
         let format = match import.format {
             Some(FormatName::Csv) => Format::Csv,
             Some(FormatName::Jsonl) => Format::JsonLines,
+            Some(FormatName::Parquet) => Format::Parquet,
             Some(_) | None => Format::of(path),
         };
         let rules = Rules { source: rules, made, folder: folder(path) };
         let done = if path.is_dir() {
             source::import_folder(&context.store, &project, rules)
+        } else if format == Format::Parquet && path != Path::new("-") {
+            source::import_table(&context.store, &project, rules, file(path)?)
         } else {
             source::import_file(&context.store, &project, rules, format, open(path)?)
         };
@@ -227,7 +231,10 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn BufRead>, Failure> {
     if path == Path::new("-") {
         return Ok(Box::new(BufReader::new(io::stdin())));
     }
-    let file = File::open(path)
-        .map_err(|error| Failure::text(exit::REFUSED, format!("{}: {error}", path.display())))?;
-    Ok(Box::new(BufReader::new(file)))
+    Ok(Box::new(BufReader::new(file(path)?)))
+}
+
+pub(super) fn file(path: &Path) -> Result<File, Failure> {
+    File::open(path)
+        .map_err(|error| Failure::text(exit::REFUSED, format!("{}: {error}", path.display())))
 }

@@ -36,7 +36,7 @@ fn own_columns(project: &Project, record: &Record) -> [Json; 9] {
     ]
 }
 
-pub(super) fn plain(value: &Value) -> Json {
+fn plain(value: &Value) -> Json {
     match value {
         Value::Number(number) => json!(number),
         Value::Text(text) => json!(text),
@@ -61,12 +61,8 @@ pub(super) fn csv_header(project: &Project) -> Vec<String> {
     OWN_COLUMNS.iter().map(|name| (*name).to_owned()).chain(fields).collect()
 }
 
-pub(super) fn csv_cells(project: &Project, record: &Record) -> Vec<String> {
-    let shown = |value: Json| match (value.is_null(), value.as_str()) {
-        (true, _) => String::new(),
-        (false, Some(text)) => text.to_owned(),
-        (false, None) => value.to_string(),
-    };
+/// A value for each column, null where there is none.
+pub(super) fn values(project: &Project, record: &Record) -> Vec<Json> {
     let mut own = own_columns(project, record);
     if project.task == Task::Classes {
         // By their names, as a list: a name may hold any separator.
@@ -76,12 +72,20 @@ pub(super) fn csv_cells(project: &Project, record: &Record) -> Vec<String> {
             own[column] = label.map_or(Json::Null, |label| json!(class_names(project, label)));
         }
     }
-    let own = own.into_iter().map(shown);
     let fields = project.fields.iter().map(|field| {
         let value = record.fields.iter().find(|(name, _)| name == field.name.as_str());
-        value.map(|(_, value)| shown(plain(value))).unwrap_or_default()
+        value.map_or(Json::Null, |(_, value)| plain(value))
     });
-    own.chain(fields).collect()
+    own.into_iter().chain(fields).collect()
+}
+
+pub(super) fn csv_cells(project: &Project, record: &Record) -> Vec<String> {
+    let shown = |value: &Json| match value.as_str() {
+        None if value.is_null() => String::new(),
+        None => value.to_string(),
+        Some(text) => text.to_owned(),
+    };
+    values(project, record).iter().map(shown).collect()
 }
 
 /// RFC 4180: quoted where it must be, and always with the line end that spreadsheets expect.

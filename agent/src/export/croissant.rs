@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::columns::OWN_COLUMNS;
 use super::snapshot::Entry;
-use super::{Counts, Format, Request};
+use super::{Counts, Format, Request, parquet};
 
 /// The file's name.
 pub(super) const FILE: &str = "metadata.json";
@@ -48,6 +48,7 @@ fn object(file: &Entry, format: Format) -> Value {
     let media_type = match file.name.rsplit_once('.') {
         _ if file.name == format.file() => format.media_type(),
         Some((_, "jsonl")) => "application/jsonlines",
+        Some((_, "json")) => "application/json",
         _ => "application/xml",
     };
     json!({
@@ -81,6 +82,12 @@ fn record_set(request: &Request<'_>, file: &str) -> Option<Value> {
     });
     let columns: Vec<(String, &str, Value)> = match request.format {
         Format::Csv => own.chain(fields).collect(),
+        Format::Parquet => own
+            .chain(fields.map(|(name, kind, _)| {
+                let column = parquet::name(&name);
+                (name, kind, json!({ "column": column }))
+            }))
+            .collect(),
         Format::JsonLines => own.collect(),
         Format::LabelStudio
         | Format::Prodigy

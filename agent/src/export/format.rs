@@ -37,6 +37,8 @@ pub enum Format {
     Spacy,
     /// Labelbox's export, version 2.
     Labelbox,
+    /// A table, packed with Snappy.
+    Parquet,
 }
 
 impl Format {
@@ -55,39 +57,33 @@ impl Format {
             Self::Conll => "conll",
             Self::Spacy => "spacy",
             Self::Labelbox => "labelbox",
+            Self::Parquet => "parquet",
         }
     }
 
     /// Whether the format has a place for the labels of a project.
     pub(super) fn carries(self, project: &Project) -> bool {
-        let boxes = |shapes: &[ShapeKind]| shapes == [ShapeKind::Box];
-        let of_text = media::kept(project).is_none();
-        match &project.task {
-            _ if matches!(self, Self::Csv | Self::JsonLines | Self::LabelStudio) => true,
-            Task::Class | Task::Classes | Task::Preference { .. } => match self {
-                Self::Prodigy | Self::GroundTruth | Self::Labelbox => {
-                    media::kept(project) != Some(Kept::Series)
-                }
-                Self::Doccano | Self::Spacy => of_text,
-                _ => false,
-            },
-            Task::Spans { relations, .. } => match self {
-                Self::Prodigy | Self::Doccano | Self::Labelbox => true,
-                Self::Spacy | Self::Conll => relations.is_empty(),
-                _ => false,
-            },
-            Task::Regions { shapes, .. } => match self {
-                Self::Coco | Self::Yolo | Self::Prodigy | Self::Labelbox => true,
-                Self::Voc | Self::GroundTruth => boxes(shapes),
-                _ => false,
-            },
-            Task::Segments { .. } => false,
+        let task = &project.task;
+        let kept = media::kept(project);
+        let of_classes = matches!(task, Task::Class | Task::Classes | Task::Preference { .. });
+        match self {
+            Self::Csv | Self::JsonLines | Self::Parquet | Self::LabelStudio => true,
+            Self::Prodigy | Self::Labelbox => {
+                let marks = matches!(task, Task::Spans { .. } | Task::Regions { .. });
+                marks || of_classes && kept != Some(Kept::Series)
+            }
+            Self::GroundTruth => is_boxes(task) || of_classes && kept != Some(Kept::Series),
+            Self::Doccano => matches!(task, Task::Spans { .. }) || of_classes && kept.is_none(),
+            Self::Spacy => is_spans_alone(task) || of_classes && kept.is_none(),
+            Self::Conll => is_spans_alone(task),
+            Self::Coco | Self::Yolo => matches!(task, Task::Regions { .. }),
+            Self::Voc => is_boxes(task),
         }
     }
 
     /// Whether records name files beside them, where what is labeled is an image or a series.
     pub(super) fn names_files(self) -> bool {
-        !matches!(self, Self::Csv | Self::JsonLines)
+        !matches!(self, Self::Csv | Self::JsonLines | Self::Parquet)
     }
 
     /// Whether an item that nobody has labeled looks there like one in which there is nothing to mark.
@@ -105,6 +101,7 @@ impl Format {
             Self::Conll => "records.conll",
             Self::Yolo => "data.yaml",
             Self::Voc => "records.txt",
+            Self::Parquet => "records.parquet",
             Self::JsonLines | Self::Prodigy | Self::Doccano | Self::Spacy => "records.jsonl",
         }
     }
@@ -116,6 +113,7 @@ impl Format {
             Self::LabelStudio | Self::Coco => "application/json",
             Self::Conll | Self::Voc => "text/plain",
             Self::Yolo => "application/yaml",
+            Self::Parquet => "application/x-parquet",
             Self::JsonLines
             | Self::Prodigy
             | Self::Doccano
@@ -124,6 +122,14 @@ impl Format {
             | Self::Labelbox => "application/jsonlines",
         }
     }
+}
+
+fn is_boxes(task: &Task) -> bool {
+    matches!(task, Task::Regions { shapes, .. } if *shapes == [ShapeKind::Box])
+}
+
+fn is_spans_alone(task: &Task) -> bool {
+    matches!(task, Task::Spans { relations, .. } if relations.is_empty())
 }
 
 /// The name of a class.

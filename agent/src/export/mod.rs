@@ -23,6 +23,7 @@ mod croissant;
 mod format;
 mod label_studio;
 mod media;
+mod parquet;
 mod parts;
 mod programs;
 mod record;

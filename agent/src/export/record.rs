@@ -107,15 +107,15 @@ impl Record {
         })
     }
 
-    /// The record as one text: the field in which spans are, or its text field, if that is all it
-    /// has, or else every field on a line of its own.
+    /// The record as one text: the field in which spans are, or its text, if that is all it has, or
+    /// else every field on a line of its own.
     pub(super) fn text(&self, project: &Project) -> String {
         if let Task::Spans { field, .. } = &project.task {
             let marked = self.fields.iter().find(|(name, _)| name == field.as_str());
             return marked.map_or_else(String::new, |(_, value)| value.shown());
         }
-        if let ([field], [(_, value)]) = (project.fields.as_slice(), self.fields.as_slice())
-            && field.kind == FieldKind::Text
+        if let [(name, value)] = self.fields.as_slice()
+            && project.field(name).is_some_and(|field| field.kind == FieldKind::Text)
         {
             return value.shown();
         }

@@ -68,10 +68,10 @@ pub(super) fn yolo_head(project: &Project) -> String {
 /// are polygons, too: readers of such files take each line for one or each for the other.
 pub(super) fn yolo_labels(project: &Project, record: &Record) -> Option<String> {
     record.label.as_ref()?;
-    let polygons = match &project.task {
-        Task::Regions { shapes, .. } => shapes.contains(&ShapeKind::Polygon),
-        _ => false,
-    };
+    let polygons = matches!(
+        &project.task,
+        Task::Regions { shapes, .. } if shapes.contains(&ShapeKind::Polygon)
+    );
     let mut lines = String::new();
     for Region { class, shape } in regions(record) {
         let numbers: Vec<f64> = match shape {

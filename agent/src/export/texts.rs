@@ -38,8 +38,8 @@ pub(super) fn conll(project: &Project, record: &Record) -> Result<String, Export
         let tag = match spans.iter().find(over) {
             None => "O".to_owned(),
             Some(span) => {
-                let first =
-                    !text[span.start as usize..token.start].iter().any(|c| !c.is_whitespace());
+                let before = &text[span.start as usize..token.start];
+                let first = before.iter().all(|c| c.is_whitespace());
                 format!(
                     "{}-{}",
                     if first { "B" } else { "I" },

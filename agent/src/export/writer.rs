@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use insitu_protocol::project::Project;
 use serde_json::{Value as Json, json};
 
-use super::columns::{csv_cells, csv_header, csv_line, json_lines};
+use super::columns::{csv_cells, csv_header, csv_line, json_lines, values};
 use super::format::{Format, label, said};
+use super::parquet::Table;
 use super::record::{People, Record, reading, time, verdict};
 use super::snapshot::{self, Entry, Hashed, PARTS};
 use super::{ExportError, label_studio, programs, regions, texts};
@@ -25,12 +26,18 @@ const TAXONOMY: &str = "taxonomy.json";
 /// Where COCO's annotations wait until the list of its images ends.
 const SPOOL: &str = "annotations.partial";
 
+/// The file of records.
+enum Records {
+    Plain(Hashed<BufWriter<File>>),
+    Table(Box<Table>),
+}
+
 /// Writes records and their provenance.
 pub(super) struct Writer<'a> {
     project: &'a Project,
     format: Format,
     folder: PathBuf,
-    records: Hashed<BufWriter<File>>,
+    records: Records,
     provenance: Hashed<BufWriter<File>>,
     /// What is written beside them once.
     extras: Vec<Entry>,
@@ -68,8 +75,14 @@ impl<'a> Writer<'a> {
             | Format::GroundTruth
             | Format::Voc
             | Format::Spacy
-            | Format::Labelbox => {}
+            | Format::Labelbox
+            | Format::Parquet => {}
         }
+        let records = if format == Format::Parquet {
+            Records::Table(Box::new(Table::create(project, records)?))
+        } else {
+            Records::Plain(records)
+        };
         if !project.task.is_one_class() {
             extras.push(snapshot::put(folder, TAXONOMY, &taxonomy(project)?)?);
         }
@@ -104,6 +117,7 @@ impl<'a> Writer<'a> {
             Format::Doccano => self.line(&programs::doccano(project, record))?,
             Format::GroundTruth => self.line(&programs::ground_truth(project, record))?,
             Format::Labelbox => self.line(&programs::labelbox(project, record))?,
+            Format::Parquet => self.records.row(&values(project, record))?,
             Format::Spacy => self.line(&texts::spacy(project, record))?,
         }
         if let (Some(medium), true) =
@@ -122,10 +136,10 @@ impl<'a> Writer<'a> {
     /// # Errors
     /// As writing.
     pub(super) fn finish(mut self) -> io::Result<Vec<Entry>> {
-        match self.format {
-            Format::LabelStudio => self.records.write_all(b"\n]\n")?,
-            Format::Coco => self.end_coco()?,
-            _ => {}
+        if self.format == Format::LabelStudio {
+            self.records.write_all(b"\n]\n")?;
+        } else if self.format == Format::Coco {
+            self.end_coco()?;
         }
         let mut entries = vec![self.records.finish()?, self.provenance.finish()?];
         entries.extend(self.extras);
@@ -213,6 +227,38 @@ impl<'a> Writer<'a> {
         };
         serde_json::to_writer(&mut *list, &entry)?;
         list.write_all(b"\n")
+    }
+}
+
+impl Records {
+    fn row(&mut self, row: &[Json]) -> io::Result<()> {
+        match self {
+            Self::Table(table) => table.write(row),
+            Self::Plain(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn finish(self) -> io::Result<Entry> {
+        match self {
+            Self::Table(table) => table.finish(),
+            Self::Plain(file) => file.finish(),
+        }
+    }
+}
+
+impl Write for Records {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.write(bytes),
+            Self::Table(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(file) => file.flush(),
+            Self::Table(_) => Ok(()),
+        }
     }
 }
 

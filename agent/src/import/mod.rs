@@ -13,6 +13,7 @@ pub mod watch;
 #[cfg(test)]
 mod tests;
 
+use std::fs::File;
 use std::io::BufRead;
 use std::path::Path;
 
@@ -124,6 +125,18 @@ pub fn import(
     mut reader: impl BufRead,
 ) -> (Report, Result<(), LabelsError>) {
     run(store, redactors, request, Origin::File(&mut reader))
+}
+
+/// Imports a table on disk.
+///
+/// As [`import`].
+pub fn import_table(
+    store: &Store,
+    redactors: &mut Redactors,
+    request: &Request<'_>,
+    file: File,
+) -> (Report, Result<(), LabelsError>) {
+    run(store, redactors, request, Origin::Table(file))
 }
 
 /// Imports a folder of files that belong together.

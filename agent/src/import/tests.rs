@@ -67,8 +67,11 @@ impl Site {
         };
         let (report, done) = if path.is_dir() {
             import_folder(&self.store, &mut redactors, &request, path)
+        } else if format == Format::Parquet {
+            let file = File::open(path).unwrap();
+            import_table(&self.store, &mut redactors, &request, file)
         } else {
-            let file = fs::File::open(path).unwrap();
+            let file = File::open(path).unwrap();
             import(&self.store, &mut redactors, &request, std::io::BufReader::new(file))
         };
         done.unwrap();
@@ -123,14 +126,11 @@ impl Site {
 
 /// The name of a snapshot's records.
 fn records(out: &Path, format: export::Format) -> std::path::PathBuf {
-    use export::Format as Out;
-    match format {
-        Out::Yolo | Out::Voc => out.to_owned(),
-        _ => {
-            let mut files = fs::read_dir(out).unwrap().map(|file| file.unwrap().path());
-            files.find(|path| path.file_stem().is_some_and(|stem| stem == "records")).unwrap()
-        }
+    if matches!(format, export::Format::Yolo | export::Format::Voc) {
+        return out.to_owned();
     }
+    let mut files = fs::read_dir(out).unwrap().map(|file| file.unwrap().path());
+    files.find(|path| path.file_stem().is_some_and(|stem| stem == "records")).unwrap()
 }
 
 /// Items with these labels, out of one site in each format and into another.
@@ -181,6 +181,7 @@ const CLASSES: Formats = &[
     (export::Format::Labelbox, Format::Labelbox),
 ];
 const SPANS: Formats = &[
+    (export::Format::Parquet, Format::Parquet),
     (export::Format::Csv, Format::Csv),
     (export::Format::JsonLines, Format::JsonLines),
     (export::Format::LabelStudio, Format::LabelStudio),
@@ -312,7 +313,7 @@ proptest! {
             .map(|(text, classes)| with_text((text, json!({"classes": classes}))))
             .collect();
         let more: Formats =
-            &[(export::Format::Csv, Format::Csv), (export::Format::JsonLines, Format::JsonLines)];
+            &[(export::Format::Csv, Format::Csv), (export::Format::Parquet, Format::Parquet)];
         through("kind = \"classes\"", "text", &items, &[CLASSES, more].concat());
     }
 

@@ -43,6 +43,15 @@ pub struct Watcher {
     redactors: Redactors,
 }
 
+/// What does not change during a look.
+struct Look<'a> {
+    store: &'a Store,
+    project: &'a ProjectRow,
+    each_is_an_item: bool,
+    reader: Option<i64>,
+    now: i64,
+}
+
 /// Why a folder cannot be watched.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -131,8 +140,9 @@ impl Watcher {
             }
         };
         let Files { paths, .. } = folder::files(&self.watch.folder, FILES_MAX)?;
-        let each_is_an_item =
-            self.format.is_none() && folder::media_field(&project.definition).is_some();
+        let media = folder::media_field(&project.definition).is_some();
+        let each_is_an_item = self.format.is_none() && media;
+        let look = Look { store, project: &project, each_is_an_item, reader, now };
         let mut left = AT_ONCE;
         for path in paths {
             if left == 0 {
@@ -141,11 +151,10 @@ impl Watcher {
             if self.is_done(&path) || !(each_is_an_item || self.reads(&path)) {
                 continue;
             }
-            if !self.is_ready(store, &project, &path)? {
-                continue;
+            if self.is_ready(&look, &path)? {
+                left -= 1;
+                self.import(&look, &path, &mut looked)?;
             }
-            left -= 1;
-            self.import(store, &project, &path, each_is_an_item, reader, now, &mut looked)?;
         }
         Ok(looked)
     }
@@ -160,17 +169,17 @@ impl Watcher {
     fn reads(&self, path: &str) -> bool {
         let ending = path.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
         let endings: &[&str] = match self.format {
-            None => &["csv", "tsv", "json", "jsonl", "ndjson"],
+            None => &["csv", "tsv", "json", "jsonl", "ndjson", "parquet"],
             Some(format) => format.endings(),
         };
         ending.is_some_and(|ending| endings.contains(&ending.as_str()))
     }
 
     /// Whether a file is as it was at the look before, and was not imported as it is.
-    fn is_ready(&self, store: &Store, project: &ProjectRow, path: &str) -> Result<bool, LookError> {
+    fn is_ready(&self, look: &Look<'_>, path: &str) -> Result<bool, LookError> {
         // Gone again since it was listed: so be it.
         let Some(version) = version(&self.watch.folder.join(path)) else { return Ok(false) };
-        let key = project.project;
+        let (store, key) = (look.store, look.project.project);
         let known = store.read("watch", |tx| tx.watched(key, path))?;
         match known {
             Some(known) if known.version == version => {
@@ -184,19 +193,14 @@ impl Watcher {
         }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what one look knows")]
     fn import(
         &mut self,
-        store: &Store,
-        project: &ProjectRow,
+        look: &Look<'_>,
         path: &str,
-        is_an_item: bool,
-        reader: Option<i64>,
-        now: i64,
         looked: &mut Looked,
     ) -> Result<(), LookError> {
         let whole = self.watch.folder.join(path);
-        let key = project.project;
+        let (store, key, now) = (look.store, look.project.project, look.now);
         let known = store.read("watch", |tx| tx.watched(key, path))?;
         let before = version(&whole);
         // What it holds tells whether it was imported under another name.
@@ -205,10 +209,12 @@ impl Watcher {
             return Ok(());
         };
         if known.is_some_and(|known| !known.imported) {
-            let twice = store.read("watch", |tx| tx.knows_content(key, &content))?;
+            // Of two images that are alike each is an item.
+            let twice = !look.each_is_an_item
+                && store.read("watch", |tx| tx.knows_content(key, &content))?;
             let (report, fault) = match twice {
                 true => (Report::default(), None),
-                false => self.read(store, project, path, is_an_item, reader, now)?,
+                false => self.read(look, path)?,
             };
             if version(&whole) != before {
                 return Ok(()); // it was not finished after all: the next look sees another version
@@ -234,36 +240,36 @@ impl Watcher {
     }
 
     /// Imports a file; what its report says, and why it stopped, if it did.
-    fn read(
-        &mut self,
-        store: &Store,
-        project: &ProjectRow,
-        path: &str,
-        is_an_item: bool,
-        reader: Option<i64>,
-        now: i64,
-    ) -> Result<(Report, Option<String>), LookError> {
+    fn read(&mut self, look: &Look<'_>, path: &str) -> Result<(Report, Option<String>), LookError> {
+        let Look { store, project, each_is_an_item, reader, now } = *look;
         let whole = self.watch.folder.join(path);
         let root = self.watch.folder.as_path();
         let rules = Rules { source: &self.source, made: None, folder: Some(root) };
-        if is_an_item {
+        if each_is_an_item {
             return ended(source::import_one(store, project, rules, path).map(Report::from));
         }
         let folder = whole.parent().unwrap_or(root);
         let file = match File::open(&whole) {
-            Ok(file) => BufReader::new(file),
+            Ok(file) => file,
             Err(error) => return ended(Err(ImportError::Read(error))),
         };
         let plain = source::Format::of(&whole);
         let format = match (self.format, reader) {
-            (None | Some(Format::Csv | Format::JsonLines), None) => {
+            (None | Some(Format::Csv | Format::JsonLines | Format::Parquet), None) => {
                 let plain = match self.format {
                     Some(Format::Csv) => source::Format::Csv,
+                    Some(Format::Parquet) => source::Format::Parquet,
                     Some(_) => source::Format::JsonLines,
                     None => plain,
                 };
                 let rules = Rules { folder: Some(folder), ..rules };
-                let report = source::import_file(store, project, rules, plain, file);
+                let report = match plain {
+                    source::Format::Parquet => source::import_table(store, project, rules, file),
+                    source::Format::Csv | source::Format::JsonLines => {
+                        let file = BufReader::new(file);
+                        source::import_file(store, project, rules, plain, file)
+                    }
+                };
                 return ended(report.map(Report::from));
             }
             (Some(format), _) => format,
@@ -278,7 +284,11 @@ impl Watcher {
             reader,
             now,
         };
-        let (report, done) = super::import(store, &mut self.redactors, &request, file);
+        let (report, done) = if format == Format::Parquet {
+            super::import_table(store, &mut self.redactors, &request, file)
+        } else {
+            super::import(store, &mut self.redactors, &request, BufReader::new(file))
+        };
         match done {
             Ok(()) => Ok((report, None)),
             Err(

@@ -84,6 +84,9 @@ fn stored(error: ImportError) -> StoreError {
         | ImportError::Content { .. }
         | ImportError::Origin { .. }
         | ImportError::TooMany { .. }
+        | ImportError::Parquet { .. }
+        | ImportError::ParquetSize
+        | ImportError::Packed { .. }
         | ImportError::Stopped => StoreError::Corrupt { table: "studio_events", column: "body" },
     }
 }

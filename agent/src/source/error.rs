@@ -64,8 +64,8 @@ pub enum LineError {
     /// A file in a folder that cannot be read.
     #[error("the file cannot be read")]
     Unreadable,
-    /// What a format may hold, and a label cannot.
-    #[error("{what} has no place in a label here")]
+    /// What a format may hold, and is not taken.
+    #[error("{what} cannot be imported")]
     Unsupported {
         /// What.
         what: &'static str,
@@ -243,7 +243,7 @@ pub enum ImportError {
         of: &'static str,
     },
     /// A file in place of a folder, or the other way round.
-    #[error("this format is read from a {expected}")]
+    #[error("this format is read from {expected}")]
     Origin {
         /// From what it is read.
         expected: &'static str,
@@ -255,6 +255,21 @@ pub enum ImportError {
         what: &'static str,
         /// The limit.
         max: usize,
+    },
+    /// A file that is not Parquet, or is damaged.
+    #[error("not a Parquet file, or a damaged one: {what} cannot be read")]
+    Parquet {
+        /// What of it.
+        what: &'static str,
+    },
+    /// A Parquet file that says of itself that it is too large.
+    #[error("a Parquet file with a footer, a page, columns or rows over their limits")]
+    ParquetSize,
+    /// A column that is packed in a way that is not read.
+    #[error("column {column:?} is packed; only plain columns and Snappy are read")]
+    Packed {
+        /// Its name.
+        column: String,
     },
     /// Whoever takes the records wants no more.
     #[error("the import was stopped")]

@@ -9,7 +9,9 @@ pub(crate) mod folder;
 mod json;
 pub mod labeled;
 pub mod media;
+mod parquet;
 
+use std::fs::File;
 use std::io::{self, BufRead};
 use std::path::Path;
 
@@ -26,6 +28,8 @@ use crate::store::{Store, StoreError};
 
 /// Longest line or record, in bytes.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
+/// Where a table must be, whose end says what it is.
+const ON_DISK: &str = "a file on disk";
 /// Items in one transaction.
 const BATCH_ITEMS: usize = 500;
 /// Bytes of images and series that one transaction begins with at most; one item may exceed it.
@@ -40,6 +44,8 @@ pub enum Format {
     Csv,
     /// One JSON object a line.
     JsonLines,
+    /// A table, which is read from a file on disk: see [`import_table`].
+    Parquet,
 }
 
 impl Format {
@@ -47,6 +53,7 @@ impl Format {
     pub fn of(path: &Path) -> Self {
         match path.extension().and_then(|extension| extension.to_str()) {
             Some("jsonl" | "ndjson" | "json") => Self::JsonLines,
+            Some("parquet") => Self::Parquet,
             Some(_) | None => Self::Csv,
         }
     }
@@ -161,7 +168,38 @@ pub fn import_file(
     import_records(store, project, rules, None, |mut take| match format {
         Format::Csv => csv::read(reader, rules.source, &mut take),
         Format::JsonLines => json::read(reader, &mut take),
+        Format::Parquet => Err(ImportError::Origin { expected: ON_DISK }),
     })
+}
+
+/// [`import_file`] of a Parquet table.
+///
+/// # Errors
+/// As [`import`]; [`ImportError::Parquet`], [`ImportError::ParquetSize`], [`ImportError::Packed`].
+pub fn import_table(
+    store: &Store,
+    project: &ProjectRow,
+    rules: Rules<'_>,
+    file: File,
+) -> Result<Report, ImportError> {
+    import_records(store, project, rules, |mut take| {
+        parquet::read(file, rules.source, wanted(&project.definition, rules, None), &mut take)
+    })
+}
+
+/// The columns of which something is made.
+fn wanted<'a>(
+    project: &'a Project,
+    rules: Rules<'a>,
+    label: Option<&'a str>,
+) -> impl Fn(&str) -> bool + 'a {
+    move |name| {
+        let Source { id, subject, holdout, .. } = rules.source;
+        let holdout = holdout.as_ref().map(|holdout| holdout.column.as_str());
+        let made = rules.made.and_then(|made| made.label);
+        let named = [Some(id.as_str()), subject.as_deref(), holdout, made, label];
+        named.contains(&Some(name)) || project.field(name).is_some()
+    }
 }
 
 /// Imports the images or series in the folder of `rules`, an item for each file: its path there is
@@ -253,6 +291,7 @@ pub fn ids(
     match format {
         Format::Csv => csv::read(reader, source, &mut record),
         Format::JsonLines => json::read(reader, &mut record),
+        Format::Parquet => Err(ImportError::Origin { expected: "csv or jsonl here" }),
     }
 }
 

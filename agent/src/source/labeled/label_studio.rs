@@ -58,11 +58,19 @@ fn record(ask: &Ask<'_>, mut task: Map<String, Value>) -> Result<Found, LineErro
         return Err(missing("data"));
     };
     let column = &ask.rules.source.id;
+    // A task that Label Studio has not numbered yet has the name that its maker gave it.
     let own = task.get("id").and_then(Value::as_u64);
-    if own.is_none() && data.get(column).is_none_or(Value::is_null) {
-        return Err(missing("id"));
-    }
-    let record = identified(data, column, own.unwrap_or_default());
+    let named = task.get("meta").and_then(|meta| meta["id"].as_str());
+    let record = match (data.get(column).is_none_or(Value::is_null), own, named) {
+        (false, ..) => data,
+        (true, Some(own), _) => identified(data, column, own),
+        (true, None, Some(named)) => {
+            let mut data = data;
+            data.insert(column.clone(), named.into());
+            data
+        }
+        (true, None, None) => return Err(missing("id")),
+    };
     let annotations = task.get("annotations").map(each).unwrap_or_default();
     let given = || annotations.iter().filter(|said| said["was_cancelled"] != true);
     let counts = given().find(|said| said["ground_truth"] == true).or_else(|| given().next());
@@ -224,15 +232,13 @@ fn segments(result: &[Value]) -> Result<Said, LineError> {
     for part in of_type(result, "timeserieslabels") {
         let value = &part["value"];
         let (start, end) = (number(&value["start"], "start")?, number(&value["end"], "end")?);
-        let channel = match &value["channel"] {
-            Value::Null => None,
-            channel => {
-                let channel = channel.as_u64().and_then(|channel| u16::try_from(channel).ok());
-                Some(channel.ok_or_else(|| missing("channel"))?)
-            }
-        };
+        let channel = &value["channel"];
+        let number = channel.as_u64().and_then(|channel| u16::try_from(channel).ok());
+        if number.is_none() && !channel.is_null() {
+            return Err(missing("channel"));
+        }
         for class in names(&value["timeserieslabels"], "timeserieslabels")? {
-            parts.push(Part { class, start, end, channel });
+            parts.push(Part { class, start, end, channel: number });
         }
     }
     Ok(Said::Segments(parts))

@@ -80,9 +80,10 @@ fn classes(all: &[Value]) -> Result<Option<Said>, LineError> {
             Err(LineError::SeveralClasses { field: "classifications".to_owned() })
         }
         (Some(one), None) => {
-            let names: Result<Vec<String>, LineError> = match &one["radio_answer"] {
-                Value::Null => each(&one["checklist_answers"]).iter().map(named).collect(),
-                answer => named(answer).map(|name| vec![name]),
+            let answer = &one["radio_answer"];
+            let names: Result<Vec<String>, LineError> = match answer.is_null() {
+                true => each(&one["checklist_answers"]).iter().map(named).collect(),
+                false => named(answer).map(|name| vec![name]),
             };
             names.map(|names| Some(Said::Classes(names)))
         }

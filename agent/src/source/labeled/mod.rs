@@ -22,14 +22,17 @@ mod tests;
 mod voc;
 mod yolo;
 
-use std::io::BufRead;
+use std::fs::File;
+use std::io::{BufRead, Read as _};
 use std::path::Path;
 
 use insitu_protocol::project::{FieldKind, Project, Task};
 use serde_json::{Map, Value};
 
 pub(crate) use self::said::{Said, refused};
-use super::{Cell, ImportError, LineError, Rules, json, next_line, trimmed};
+use super::{
+    Cell, ImportError, LINE_BYTES_MAX, LineError, ON_DISK, Rules, json, next_line, trimmed,
+};
 use crate::label::Label;
 
 /// Longest element of a file that is one list, in bytes: one is held at a time.
@@ -64,10 +67,12 @@ pub enum Format {
     Spacy,
     /// Labelbox's export, version 2, a line each.
     Labelbox,
+    /// A table with a column of labels.
+    Parquet,
 }
 
 impl Format {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Csv,
         Self::JsonLines,
         Self::LabelStudio,
@@ -80,6 +85,7 @@ impl Format {
         Self::Conll,
         Self::Spacy,
         Self::Labelbox,
+        Self::Parquet,
     ];
 
     /// Its name in commands and in the configuration.
@@ -97,6 +103,7 @@ impl Format {
             Self::Conll => "conll",
             Self::Spacy => "spacy",
             Self::Labelbox => "labelbox",
+            Self::Parquet => "parquet",
         }
     }
 
@@ -114,6 +121,7 @@ impl Format {
             Self::GroundTruth => &["manifest", "jsonl"],
             Self::Conll => &["conll", "iob", "txt"],
             Self::Prodigy | Self::Doccano | Self::Spacy | Self::Labelbox => &["jsonl", "ndjson"],
+            Self::Parquet => &["parquet"],
             Self::Yolo | Self::Voc => &[],
         }
     }
@@ -124,6 +132,7 @@ impl From<super::Format> for Format {
         match format {
             super::Format::Csv => Self::Csv,
             super::Format::JsonLines => Self::JsonLines,
+            super::Format::Parquet => Self::Parquet,
         }
     }
 }
@@ -132,6 +141,8 @@ impl From<super::Format> for Format {
 pub enum Origin<'a> {
     /// A file, in the folder of the rules.
     File(&'a mut dyn BufRead),
+    /// A table on disk.
+    Table(File),
     /// A folder.
     Folder(&'a Path),
 }
@@ -140,6 +151,7 @@ impl std::fmt::Debug for Origin<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::File(_) => "File",
+            Self::Table(_) => "Table",
             Self::Folder(_) => "Folder",
         })
     }
@@ -213,10 +225,14 @@ pub fn read(
     match (format, origin) {
         (Format::Yolo, Origin::Folder(folder)) => yolo::read(&ask, folder, take),
         (Format::Voc, Origin::Folder(folder)) => voc::read(&ask, folder, take),
-        (Format::Yolo | Format::Voc, Origin::File(_)) => {
-            Err(ImportError::Origin { expected: "folder" })
+        (Format::Parquet, Origin::Table(file)) => records::parquet(&ask, file, take),
+        (Format::Parquet, Origin::File(_)) => Err(ImportError::Origin { expected: ON_DISK }),
+        (Format::Yolo | Format::Voc, Origin::File(_) | Origin::Table(_)) => {
+            Err(ImportError::Origin { expected: "a folder" })
         }
-        (_, Origin::Folder(_)) => Err(ImportError::Origin { expected: "file" }),
+        (_, Origin::Folder(_) | Origin::Table(_)) => {
+            Err(ImportError::Origin { expected: "a file" })
+        }
         (Format::Csv, Origin::File(file)) => records::csv(&ask, file, take),
         (Format::JsonLines, Origin::File(file)) => records::json_lines(&ask, file, take),
         (Format::LabelStudio, Origin::File(file)) => label_studio::read(&ask, file, take),
@@ -367,10 +383,7 @@ fn only(
 }
 
 fn object(value: Value) -> Result<Map<String, Value>, LineError> {
-    match value {
-        Value::Object(object) => Ok(object),
-        _ => Err(LineError::NotAnObject),
-    }
+    if let Value::Object(object) = value { Ok(object) } else { Err(LineError::NotAnObject) }
 }
 
 fn take_text(object: &mut Map<String, Value>, field: &str) -> Result<String, LineError> {
@@ -409,12 +422,25 @@ fn names(value: &Value, field: &'static str) -> Result<Vec<String>, LineError> {
     match value {
         Value::String(name) => Ok(vec![name.clone()]),
         Value::Array(names) => names.iter().map(|name| text(name, field)).collect(),
-        _ => Err(missing(field)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => Err(missing(field)),
     }
 }
 
 fn missing(field: &str) -> LineError {
     LineError::Missing { field: field.to_owned() }
+}
+
+/// The text of a file in a folder.
+fn file_text(path: &Path) -> Result<String, LineError> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
+    File::open(path)
+        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        .map_err(|_| LineError::Unreadable)?;
+    if bytes.len() > LINE_BYTES_MAX {
+        return Err(LineError::TooLong);
+    }
+    String::from_utf8(bytes).map_err(|_| LineError::Encoding)
 }
 
 /// Says that folders were not looked into, if there are any.

@@ -1,6 +1,7 @@
 //! Records that are nothing but columns, one of which holds the label: a class's name, a JSON list of
 //! them, or a label's own JSON. As `export` writes them, or as anybody may.
 
+use std::fs::File;
 use std::io::BufRead;
 
 use serde_json::Value;
@@ -17,6 +18,13 @@ pub(super) fn csv(
     take: Take<'_>,
 ) -> Result<(), ImportError> {
     source::csv::read(reader, ask.rules.source, &mut |record| take(ask.with_label(record)))
+}
+
+pub(super) fn parquet(ask: &Ask<'_>, file: File, take: Take<'_>) -> Result<(), ImportError> {
+    let wanted = source::wanted(ask.project, ask.rules, Some(ask.label));
+    source::parquet::read(file, ask.rules.source, wanted, &mut |record| {
+        take(ask.with_label(record))
+    })
 }
 
 pub(super) fn json_lines(

@@ -138,7 +138,11 @@ fn own(project: &Project, task: &Task, value: Value) -> Result<Option<Label>, Li
         Value::String(name) if name.trim().is_empty() => Ok(None),
         Value::String(name) if of_classes => classes(vec![name.trim().to_owned()]),
         Value::Array(names) if of_classes => classes(super::names(&Value::Array(names), "label")?),
-        form => Label::from_json(task, &form).map(Some).map_err(refused),
+        form @ (Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_)) => Label::from_json(task, &form).map(Some).map_err(refused),
     }
 }
 

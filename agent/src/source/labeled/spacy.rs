@@ -5,7 +5,7 @@ use insitu_protocol::project::Task;
 use serde_json::{Map, Value};
 
 use super::said::{Mark, Said};
-use super::{Ask, Content, Found, each, missing, object, place, take_text, text};
+use super::{Ask, Content, Found, each, missing, place, take_text, text};
 use crate::source::LineError;
 
 /// The group of spans in which spaCy keeps those that overlap.
@@ -25,8 +25,10 @@ pub(super) fn record(
             };
             (value.clone(), about.clone(), Map::new())
         }
-        document => {
-            let mut document = object(document)?;
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            return Err(LineError::NotAnObject);
+        }
+        Value::Object(mut document) => {
             let value = take_text(&mut document, "text")?;
             let mut record = match document.remove("_") {
                 Some(Value::Object(own)) => own,
@@ -73,9 +75,9 @@ fn cats(cats: &Value) -> Result<Option<Said>, LineError> {
     let Some(cats) = cats.as_object().filter(|cats| !cats.is_empty()) else { return Ok(None) };
     let mut names = Vec::new();
     for (name, value) in cats {
-        let value = match value {
-            Value::Bool(holds) => f64::from(u8::from(*holds)),
-            value => value.as_f64().ok_or_else(|| missing("cats"))?,
+        let value = match value.as_bool() {
+            Some(holds) => f64::from(u8::from(holds)),
+            None => value.as_f64().ok_or_else(|| missing("cats"))?,
         };
         if value >= HOLDS {
             names.push(name.clone());

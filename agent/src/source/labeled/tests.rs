@@ -240,7 +240,7 @@ fn cocos_lists_come_in_any_order_and_refer_to_each_other() {
     assert_eq!(of(bbox.clone(), polygon), [record("scan.png", "scan.png", label), outside.clone()]);
     let masks = [json!({"segmentation": {"counts": "x", "size": [1, 1]}}), json!({"iscrowd": 1})];
     for mask in masks {
-        let refused = bad("3: a run-length mask has no place in a label here");
+        let refused = bad("3: a run-length mask cannot be imported");
         assert_eq!(of(bbox.clone(), mask), [outside.clone(), refused]);
     }
     let nowhere = of(bbox.clone(), json!({"image_id": 9}));
@@ -255,7 +255,7 @@ fn half_a_coco_is_none() {
     let whole = coco(&json!({"image_id": 1, "category_id": 0, "bbox": [1, 1, 2, 2]}));
     let reason = "not an object with lists of images, annotations and categories";
     for (text, line) in [
-        (whole[..whole.len() - 20].to_owned(), 6),
+        (whole[..whole.len() - 20].to_owned(), 7),
         ("[]".to_owned(), 1),
         ("{\"images\": [], \"annotations\": []}".to_owned(), 1),
         ("{\"images\": [[[[".to_owned(), 1),
@@ -306,9 +306,7 @@ fn a_folder_of_yolo_is_an_item_an_image() {
         run_from(Format::Yolo, &project, Origin::Folder(folder.path())),
         [
             record("train/a.png", "images/train/a.png", regions),
-            bad(
-                "labels/train/b.txt:2: a confidence: a prediction, not a label has no place in a label here"
-            ),
+            bad("labels/train/b.txt:2: a prediction with its confidence cannot be imported"),
             bad("labels/train/c.txt:1: a class without a name in data.yaml or classes.txt"),
             record("train/d.jpg", "images/train/d.jpg", Json::Null),
             bad("labels/train/gone.txt:1: there is no image for these marks"),
@@ -382,8 +380,8 @@ fn a_folder_of_voc_is_an_item_a_file() {
             bad(&format!("Annotations/c.xml:1: {xml}")),
             // As it is: whoever opens it refuses what is not in the folder.
             record("../../secret.png", "../../secret.png", json!({"regions": []})),
-            bad("Annotations/e.xml:4: a polygon in place of a box has no place in a label here"),
-            bad(&format!("Annotations/f.xml:2: {xml}")),
+            bad("Annotations/e.xml:4: a polygon in place of a box cannot be imported"),
+            bad(&format!("Annotations/f.xml:1: {xml}")),
         ]
     );
 }

@@ -1,18 +1,16 @@
 //! Pascal VOC: a folder with `Annotations/*.xml` and, in `JPEGImages`, `images` or beside them, the
 //! images that they name. Boxes are in pixels, from the upper left corner.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::Map;
 
 use super::said::{Said, box_of_pixels};
-use super::{Ask, Content, Found, Take, missing};
+use super::{Ask, Content, Found, Take, file_text, missing};
 use crate::label::Shape;
 use crate::source::folder::{self, FILES_MAX};
-use crate::source::{ImportError, LINE_BYTES_MAX, LineError};
+use crate::source::{ImportError, LineError};
 
 /// Where annotations are.
 const ANNOTATIONS: &str = "Annotations";
@@ -32,7 +30,7 @@ pub(super) fn read(ask: &Ask<'_>, root: &Path, take: Take<'_>) -> Result<(), Imp
     let files = folder::files(at, FILES_MAX)?;
     for path in files.paths.iter().filter(|path| path.ends_with(".xml")) {
         let shown = format!("{prefix}{path}");
-        let text = text_of(&root.join(&shown));
+        let text = file_text(&root.join(&shown));
         let options =
             ParsingOptions { allow_dtd: false, nodes_limit: NODES_MAX, ..Default::default() };
         let read = match &text {
@@ -47,18 +45,6 @@ pub(super) fn read(ask: &Ask<'_>, root: &Path, take: Take<'_>) -> Result<(), Imp
         })?;
     }
     super::deep(files.too_deep, take)
-}
-
-fn text_of(path: &Path) -> Result<String, LineError> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
-    File::open(path)
-        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
-        .map_err(|_| LineError::Unreadable)?;
-    if bytes.len() > LINE_BYTES_MAX {
-        return Err(LineError::TooLong);
-    }
-    String::from_utf8(bytes).map_err(|_| LineError::Encoding)
 }
 
 fn annotation(

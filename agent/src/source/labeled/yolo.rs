@@ -7,17 +7,15 @@
 //! `class x1 y1 x2 y2 x3 y3 …`, a polygon; all as parts of the image's sides.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::Path;
 
 use serde_json::Map;
 
 use super::said::Said;
-use super::{Ask, Bad, Content, Found, Take};
+use super::{Ask, Bad, Content, Found, Take, file_text};
 use crate::label::Shape;
 use crate::source::folder::{self, FILES_MAX};
-use crate::source::{ImportError, LINE_BYTES_MAX, LineError};
+use crate::source::{ImportError, LineError};
 
 /// What images end with.
 const IMAGES: [&str; 3] = ["png", "jpg", "jpeg"];
@@ -84,20 +82,8 @@ fn marks_of(image: &str) -> String {
     parts.join("/") + ".txt"
 }
 
-fn text_of(root: &Path, path: &str) -> Result<String, LineError> {
-    let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
-    let mut bytes = Vec::new();
-    File::open(root.join(path))
-        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
-        .map_err(|_: io::Error| LineError::Unreadable)?;
-    if bytes.len() > LINE_BYTES_MAX {
-        return Err(LineError::TooLong);
-    }
-    String::from_utf8(bytes).map_err(|_| LineError::Encoding)
-}
-
 fn regions(root: &Path, path: &str, names: &[String]) -> Result<Said, (u64, LineError)> {
-    let text = text_of(root, path).map_err(|reason| (1, reason))?;
+    let text = file_text(&root.join(path)).map_err(|reason| (1, reason))?;
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let region =
         |(number, line): (u64, &str)| region(line, names).map_err(|reason| (number, reason));
@@ -121,7 +107,7 @@ fn region(line: &str, names: &[String]) -> Result<(String, Shape), LineError> {
             height: percent(*height),
         },
         ([_, _, _, _, _], _) => {
-            return Err(LineError::Unsupported { what: "a confidence: a prediction, not a label" });
+            return Err(LineError::Unsupported { what: "a prediction with its confidence" });
         }
         (_, (points @ [_, _, _, ..], [])) => {
             Shape::Polygon(points.iter().map(|point| point.map(percent)).collect())
@@ -133,7 +119,7 @@ fn region(line: &str, names: &[String]) -> Result<(String, Shape), LineError> {
 
 /// The classes' names, by their numbers.
 fn names(root: &Path, file: &str) -> Result<Vec<String>, LineError> {
-    let text = text_of(root, file)?;
+    let text = file_text(&root.join(file))?;
     let names = match file.ends_with(".txt") {
         true => text.lines().map(|line| line.trim().to_owned()).collect(),
         false => in_yaml(&text).ok_or(LineError::NoNames)?,
