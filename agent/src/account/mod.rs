@@ -13,12 +13,14 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::config::SignInTimes;
 use crate::store::accounts::SignInRow;
 use crate::store::labels::Person;
 use crate::store::roles::{Action, Role};
+use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError};
 
 use limit::Buckets;
@@ -245,7 +247,8 @@ impl Accounts {
             if by.is_some() && tx.password(person.person)?.as_deref() != by {
                 return Err(AccountError::Wrong);
             }
-            Ok(tx.add_sign_in(&hash, person.person, BROWSERS_MAX - 1, now)?)
+            tx.add_sign_in(&hash, person.person, BROWSERS_MAX - 1, now)?;
+            Ok(tx.note(&Event::new(What::SignedIn).by(&person)).map(drop)?)
         })?;
         let row = SignInRow { person: person.person, started_at: now, seen_at: now };
         let cookie = Zeroizing::new(hex::encode(secret.as_ref()));
@@ -338,7 +341,10 @@ impl Browser {
     /// # Errors
     /// [`StoreError`].
     pub fn sign_out(&self, store: &Store) -> Result<(), StoreError> {
-        store.tx("sign out", |tx| tx.end_sign_in(&self.secret))
+        store.tx("sign out", |tx| {
+            tx.end_sign_in(&self.secret)?;
+            tx.note(&Event::new(What::SignedOut).by(&self.person)).map(drop)
+        })
     }
 }
 
@@ -400,6 +406,8 @@ pub fn set_role(store: &Store, name: &str, role: Role) -> Result<(), AccountErro
             return Err(AccountError::Role { role: Role::Application.name() });
         }
         tx.set_role(person.person, role)?;
+        let changed = Event::new(What::PersonChanged);
+        tx.note(&changed.with(json!({"name": name, "role": role.name()})))?;
         Ok(tx.end_sign_ins(person.person)?)
     })
 }
@@ -415,6 +423,7 @@ pub fn remove(store: &Store, name: &str, now: i64) -> Result<(), AccountError> {
         let person = tx.person_named(name)?;
         let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
         tx.retire(person.person, &nobody, now)?;
+        tx.note(&Event::new(What::PersonRemoved).with(json!({"name": name})))?;
         Ok(tx.end_sign_ins(person.person)?)
     })
 }
@@ -447,6 +456,8 @@ fn put_password(
             return Err(AccountError::Current);
         }
         tx.put_password(person.person, hash, now)?;
+        let changed = Event::new(What::PersonChanged);
+        tx.note(&changed.with(json!({"name": name, "password": true})))?;
         Ok(tx.end_sign_ins(person.person)?)
     })
 }
