@@ -79,8 +79,16 @@ const CRATES: &[(&str, &[&str])] = &[
     ("models", &["insitu-protocol", "insitu-measure", "insitu-privacy"]),
     (
         "agent",
-        &["insitu-protocol", "insitu-measure", "insitu-privacy", "insitu-models", "insitu-daemon"],
+        &[
+            "insitu-protocol",
+            "insitu-measure",
+            "insitu-privacy",
+            "insitu-models",
+            "insitu-daemon",
+            "insitu-dicom",
+        ],
     ),
+    ("agent/dicom", &[]),
     (
         "coordinator",
         &["insitu-protocol", "insitu-measure", "insitu-privacy", "insitu-models", "insitu-daemon"],

@@ -6,6 +6,7 @@ mod audit_log;
 mod audit_report;
 mod columns;
 mod content;
+mod dicom;
 mod erase;
 mod export;
 mod formats;

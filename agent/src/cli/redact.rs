@@ -14,6 +14,7 @@ use insitu_daemon::seal::Sealer;
 use insitu_models::sign::SigningKey;
 
 use super::arguments::Arguments;
+use super::dicom::FileArguments;
 use super::{Context, Failure, Outcome, complain, print_json, work};
 use crate::pipeline::redactors::{keep_originals, site_key};
 use crate::redact::{
@@ -37,15 +38,20 @@ Examples:
   echo '{\"id\": 1, \"text\": \"Call Jane Roe at (216) 555-0199\"}' | insitu-agent redact
   insitu-agent redact notes.jsonl --spans --types NAME,DATE
   insitu-agent redact bundle.ndjson --format fhir --mode surrogate --report evidence.jsonl
+  insitu-agent redact images/ --format dicom --out clean/ --mode surrogate --retain shifted-dates
 
 JSON lines hold \"id\" and \"text\", and may hold \"names\" and \"identifiers\" (what other fields say
 of the people in the text) and \"subject\" (whose dates move together). Spans count code points.
 
-A record that cannot be cleaned is not written: its number and the reason go to stderr, the rest is
+DICOM files are read from a folder and those below it, or one file, and each is written into --out
+under its new identifier. Headers are cleaned by the basic profile of PS3.15 Annex E, pixels by the
+regions that the settings name ([[dicom.region]]) or that an ultrasound image has.
+
+A record or file that cannot be cleaned is not written: its number and the reason go to stderr, the rest is
 processed, and the exit code is 1. Surrogates and hashes need the site's key: that of the
 configuration's store, which then also keeps what surrogates stand for (see `vault`), or --key-file.")]
 pub(super) struct RedactArguments {
-    /// The records; stdin when absent
+    /// The records, or a folder of DICOM files; stdin when absent
     file: Option<PathBuf>,
     /// What the records look like
     #[arg(long, value_enum, default_value = "lines")]
@@ -53,6 +59,8 @@ pub(super) struct RedactArguments {
     /// What replaces personal data [default: mask]
     #[arg(long, value_enum)]
     mode: Option<ModeName>,
+    #[command(flatten)]
+    files: FileArguments,
     /// Write id and spans only
     #[arg(long, alias = "spans-only")]
     spans: bool,
@@ -97,6 +105,8 @@ enum FormatName {
     Fhir,
     /// HL7 v2 messages
     Hl7,
+    /// DICOM files
+    Dicom,
 }
 
 pub(super) fn redact(arguments: &Arguments, redact: &RedactArguments) -> Outcome {
@@ -113,6 +123,10 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
         return Err(Failure::text(exit::USAGE, text));
     }
     let settings = settings(redact)?;
+    let images = match redact.format {
+        FormatName::Dicom => Some(redact.files.check(redact.file.as_deref(), &settings)?),
+        _ => redact.files.refuse().map(|()| None)?,
+    };
     let (key, store) = site(arguments, redact, settings.mode)?;
     let surrogates = Surrogates::new(&key, settings.language);
     let mode = match settings.mode {
@@ -124,18 +138,21 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
     let engine = Engine::new(settings.profile);
     let path = redact.file.as_deref().unwrap_or_else(|| Path::new("-"));
     let read = AtomicU64::new(0);
-    let reader = Counted { inner: work::open(path)?, read: &read };
     let vault = Vault::new(store);
-    let writer = vault.before(out);
     let mut watch = Watch::new(path, &read, &vault)?;
-    match redact.format.records() {
-        None => {
-            let options = Options { mode, spans_only: redact.spans };
-            redact::lines(&engine, reader, writer, options, &mut watch)?;
-        }
-        Some(format) => {
-            let records = Records { engine: &engine, mode, rules: &settings.fields, key: &key };
-            records.run(format, reader, writer, &mut watch)?;
+    let records = Records { engine: &engine, mode, rules: &settings.fields, key: &key };
+    let mut files = None;
+    if let Some(images) = images {
+        files = Some(images.run(&records, &vault, &mut watch)?);
+    } else {
+        let reader = Counted { inner: work::open(path)?, read: &read };
+        let writer = vault.before(out);
+        match redact.format.records() {
+            None => {
+                let options = Options { mode, spans_only: redact.spans };
+                redact::lines(&engine, reader, writer, options, &mut watch)?;
+            }
+            Some(format) => records.run(format, reader, writer, &mut watch)?,
         }
     }
     let evidence = watch.end();
@@ -143,6 +160,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
         let evident = Evident {
             made_at: SystemClock.now(),
             format: redact.format.name(),
+            files,
             mode: settings.mode,
             settings: settings.digest.as_deref(),
             profile: engine.profile(),
@@ -229,6 +247,7 @@ impl FormatName {
             Self::Csv => Some(Format::Csv),
             Self::Fhir => Some(Format::Fhir),
             Self::Hl7 => Some(Format::Hl7),
+            Self::Dicom => None,
         }
     }
 
@@ -239,6 +258,7 @@ impl FormatName {
             Self::Csv => "csv",
             Self::Fhir => "fhir",
             Self::Hl7 => "hl7",
+            Self::Dicom => "dicom",
         }
     }
 }
@@ -269,7 +289,7 @@ impl<R: BufRead> BufRead for Counted<'_, R> {
 }
 
 /// What the surrogates of records stand for that are about to be written.
-struct Vault {
+pub(super) struct Vault {
     store: Option<Store>,
     replaced: RefCell<Vec<Replacement>>,
 }
@@ -296,7 +316,7 @@ impl Vault {
         }
     }
 
-    fn keep(&self) -> io::Result<()> {
+    pub(super) fn keep(&self) -> io::Result<()> {
         let mut replaced = self.replaced.borrow_mut();
         if let Some(store) = &self.store
             && !replaced.is_empty()
@@ -322,7 +342,7 @@ impl<W: Write> Write for Behind<'_, W> {
 }
 
 /// Tells failures and progress, and counts.
-struct Watch<'a> {
+pub(super) struct Watch<'a> {
     evidence: Evidence,
     vault: &'a Vault,
     read: &'a AtomicU64,
@@ -452,6 +472,32 @@ mod tests {
         assert_eq!((&report["records"], &report["found"]["EMAIL"]), (&2.into(), &1.into()));
         assert_eq!(report["not_cleaned"]["by_reason"]["not-utf8"], 1);
         assert_eq!(report["not_cleaned"]["by_reason"]["malformed"], 1);
+    }
+
+    #[test]
+    fn a_folder_of_images_is_cleaned_file_by_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        fs::create_dir(path("in")).unwrap();
+        let mut scan = vec![0; 128];
+        scan.extend(b"DICM\x02\0\x10\0UI\x14\x001.2.840.10008.1.2.1\0");
+        scan.extend(b"\x08\0\x18\0UI\x06\x001.2.77\x10\0\x10\0PN\x08\0ROE^JANE");
+        fs::write(path("in/JANE ROE.dcm"), &scan).unwrap();
+        fs::write(path("in/note.txt"), "Jane Roe").unwrap();
+        let words = ["insitu-agent", "redact", &path("in"), "--format", "dicom"];
+        let more = ["--out", &path("out"), "--report", &path("r"), "--report-key", &path("key")];
+        let arguments = Arguments::try_parse_from(words.iter().chain(&more)).unwrap();
+        let Command::Redact(command) = &arguments.command else { panic!("redact") };
+        assert_eq!(run(&arguments, command, io::sink()).unwrap(), exit::REFUSED, "one is no image");
+        let written: Vec<_> = fs::read_dir(path("out")).unwrap().map(|f| f.unwrap()).collect();
+        let [file] = &written[..] else { panic!("{} files", written.len()) };
+        assert!(file.file_name().to_str().unwrap().starts_with("2.25."));
+        let clean = String::from_utf8_lossy(&fs::read(file.path()).unwrap()).into_owned();
+        assert!(clean.contains("DICM") && !clean.contains("ROE"));
+        let (report, _) = redact::verify_report(&fs::read_to_string(path("r")).unwrap()).unwrap();
+        assert_eq!((&report["format"], &report["records"]), (&"dicom".into(), &1.into()));
+        assert_eq!(report["files"]["attributes"]["uids"], 1);
+        assert_eq!(report["not_cleaned"]["by_reason"]["not-dicom"], 1);
     }
 
     /// Fails where a file would end.

@@ -40,8 +40,10 @@ pub struct Evidence {
 pub struct Evident<'a> {
     /// When it was made.
     pub made_at: Timestamp,
-    /// `lines`, `json`, `csv`, `fhir` or `hl7`.
+    /// `lines`, `json`, `csv`, `fhir`, `hl7` or `dicom`.
     pub format: &'a str,
+    /// What a format of files has beside: options, and what was done to how many attributes.
+    pub files: Option<Value>,
     /// What replaced personal data.
     pub mode: ModeName,
     /// BLAKE3 digest of the settings file, if there was one.
@@ -146,7 +148,7 @@ impl Evidence {
                 "types": profile.kinds.iter().map(Kind::as_str).collect::<Vec<_>>(),
                 "text_bytes_max": TEXT_BYTES_MAX,
             },
-            "format": evident.format, "mode": evident.mode,
+            "format": evident.format, "files": evident.files, "mode": evident.mode,
             "records": self.records, "text_bytes": self.text_bytes,
             "found": self.found,
             "not_cleaned": { "records": self.failures(), "by_reason": self.failures },
@@ -215,6 +217,7 @@ mod tests {
         let evident = Evident {
             made_at: Timestamp::UNIX_EPOCH,
             format: "lines",
+            files: None,
             mode: ModeName::Mask,
             settings: None,
             profile: &profile,

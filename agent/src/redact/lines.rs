@@ -59,11 +59,11 @@ pub trait Observer {
     fn failed(&mut self, failure: Failure);
 }
 
-/// A line that could not be redacted. It is not written: redaction never fails open.
+/// A line or file that could not be redacted. It is not written: redaction never fails open.
 #[derive(Debug, thiserror::Error)]
-#[error("line {line}")]
+#[error("{} {line}", reason.unit())]
 pub struct Failure {
-    /// The line's number, from 1.
+    /// The line's number, or the file's, from 1.
     pub line: u64,
     /// What was wrong.
     #[source]
@@ -95,6 +95,15 @@ pub enum LineError {
         /// What is wrong; nothing of the record.
         reason: &'static str,
     },
+    /// A DICOM file that could not be cleaned.
+    #[error(transparent)]
+    Dicom(#[from] insitu_dicom::Error),
+    /// A file that could not be read, or not be told from another.
+    #[error("{reason}")]
+    File {
+        /// What is wrong; nothing of the file.
+        reason: &'static str,
+    },
     /// Not a JSON object with a text.
     #[error("not a JSON object with a string \"text\": {category} error at column {column}")]
     NotARecord {
@@ -121,12 +130,27 @@ struct Record {
 }
 
 impl LineError {
+    /// What was left out.
+    const fn unit(&self) -> &'static str {
+        match self {
+            Self::Dicom(_) | Self::File { .. } => "file",
+            Self::TooLong
+            | Self::NotUtf8 { .. }
+            | Self::Unclean(_)
+            | Self::Table(_)
+            | Self::Malformed { .. }
+            | Self::NotARecord { .. } => "line",
+        }
+    }
+
     /// A word for the reason: for counts.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::TooLong => "too-long",
             Self::NotUtf8 { .. } => "not-utf8",
             Self::Unclean(unclean) => unclean.name(),
+            Self::Dicom(error) => error.name(),
+            Self::File { .. } => "file",
             Self::Table(_) | Self::Malformed { .. } | Self::NotARecord { .. } => "malformed",
         }
     }

@@ -56,7 +56,7 @@ pub use profile::{
 };
 pub use settings::{ModeName, Settings, SettingsError};
 pub(crate) use settings::{Stamp, stamp};
-pub use structure::{Action, FieldRules, Format, Records};
+pub use structure::{Action, FieldRules, Format, Images, Records};
 pub use surrogate::Surrogates;
 
 /// Version of the rules: part of every report, so that a finding can be traced to what made it.

@@ -23,6 +23,8 @@ pub struct Settings {
     pub language: Language,
     /// What fields of structured records hold.
     pub fields: FieldRules,
+    /// What happens to DICOM files.
+    pub dicom: insitu_dicom::Settings,
     /// BLAKE3 digest of the file that says so, if there is one.
     pub digest: Option<String>,
 }
@@ -89,6 +91,8 @@ struct File {
     subject: Option<String>,
     #[serde(default)]
     fields: BTreeMap<String, Action>,
+    #[serde(default)]
+    dicom: insitu_dicom::Settings,
 }
 
 fn yes() -> bool {
@@ -114,6 +118,7 @@ impl Settings {
             mode: file.mode,
             language: file.language,
             fields: FieldRules::new(file.fields, file.subject),
+            dicom: file.dicom,
             digest: Some(blake3::hash(&bytes).to_hex().to_string()),
         })
     }
@@ -168,12 +173,24 @@ mod tests {
         "patient.name" = "NAME"
         "patient.note" = "text"
         "internal" = "drop"
+
+        [dicom]
+        retain = ["device", "shifted-dates"]
+
+        [[dicom.region]]
+        modality = "US"
+        manufacturer = "Acme Sound"
+        rows = 768
+        black = [0, 0, 1024, 40]
     "#;
 
     #[test]
     fn a_site_adds_what_only_it_knows() {
         let settings = read(SAMPLE).unwrap();
         assert_eq!((settings.mode, settings.language), (ModeName::Surrogate, Language::German));
+        let region = &settings.dicom.regions[0];
+        assert_eq!((region.rows, region.black), (Some(768), Some([0, 0, 1024, 40])));
+        assert_eq!(settings.dicom.retain.len(), 2);
         let engine = Engine::new(settings.profile);
         let clean = |text: &str| engine.clean(text, Mode::Mask).text;
         assert_eq!(clean("Studie ST-123456, xST-123456"), "Studie [MEDICAL_RECORD], xST-123456");
@@ -213,6 +230,8 @@ mod tests {
             ("[[deny]]\ntext = \"--\"\ntype = \"ID\"", &["empty entry in deny"]),
             ("mode = \"blur\"", &["mask", "surrogate"]),
             ("[fields]\na = \"NAMEN\"", &["NAMEN", "keep"]),
+            ("[dicom]\nretain = [\"date\"]", &["\"date\"", "shifted-dates"]),
+            ("[[dicom.region]]\nwidth = 3", &["width", "columns"]),
         ] {
             let error = read(text).map(drop).unwrap_err();
             for part in parts {

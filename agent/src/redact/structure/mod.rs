@@ -1,9 +1,10 @@
-//! Records with a structure: JSON, CSV, FHIR and HL7 v2. Known fields are cleaned by what they are,
+//! Records with a structure: JSON, CSV, FHIR, HL7 v2 and DICOM. Known fields are cleaned by what they are,
 //! text inside fields by the engine, which is told the field's name as the words before it.
 //!
 //! Nothing is kept because it is unknown: a field without a rule is read as text. In FHIR and HL7
 //! the formats' own definitions say what a field is; a site's rules come first.
 
+mod dicom;
 mod documents;
 mod fhir;
 mod hl7;
@@ -20,6 +21,8 @@ use super::kind::Kind;
 use super::lines::{Account, Failure, LineError, Observer};
 use super::profile::{Hints, Mode, SiteKey};
 use super::{Coarse, Engine};
+
+pub use dicom::Images;
 
 /// What records look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

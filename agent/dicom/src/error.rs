@@ -1,0 +1,123 @@
+//! Why a file could not be cleaned. Nothing here comes from the file but numbers and tags.
+
+use crate::tag::Tag;
+use crate::{DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, INFLATED_BYTES_MAX, PIXEL_BYTES_MAX};
+
+/// Why a file could not be cleaned: nobody may see it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Another kind of file.
+    #[error("no DICOM file: no DICM at byte 128")]
+    NotDicom,
+    /// Bytes that no data set can have there.
+    #[error("malformed at byte {at}: {reason}")]
+    Malformed {
+        /// Bytes before it; of the unpacked data set in a deflated file.
+        at: usize,
+        /// What is wrong.
+        reason: &'static str,
+    },
+    /// A larger file than [`FILE_BYTES_MAX`].
+    #[error("a file of {got_bytes} bytes where {FILE_BYTES_MAX} may be")]
+    TooLong {
+        /// Bytes of the file.
+        got_bytes: usize,
+    },
+    /// More than [`ELEMENTS_MAX`] elements, items and fragments.
+    #[error("more than {ELEMENTS_MAX} elements")]
+    TooMany,
+    /// Sequences within sequences, over and over.
+    #[error("nested more than {DEPTH_MAX} levels deep")]
+    TooDeep,
+    /// A deflated data set that is larger than [`INFLATED_BYTES_MAX`], or damaged.
+    #[error(
+        "a deflated data set that is damaged or unpacks to more than {INFLATED_BYTES_MAX} bytes"
+    )]
+    Inflated,
+    /// A transfer syntax that is not known here.
+    #[error("a transfer syntax that is not supported")]
+    TransferSyntax,
+    /// A DICOMDIR: the places in it would be wrong.
+    #[error("a directory of files (DICOMDIR): clean the files, and make it anew")]
+    Directory,
+    /// The pixels.
+    #[error(transparent)]
+    Pixels(#[from] PixelError),
+    /// A text that the engine refuses.
+    #[error("a text that cannot be cleaned, in {tag}")]
+    Unclean {
+        /// Where it is.
+        tag: Tag,
+    },
+    /// A value that does not fit its encoding.
+    #[error("a value too long to be written, in {tag}")]
+    Unwritable {
+        /// Where it is.
+        tag: Tag,
+    },
+    /// The residual check has found something.
+    #[error("{left} attributes have something left, the first is {tag}")]
+    Residue {
+        /// How many.
+        left: usize,
+        /// The first of them.
+        tag: Tag,
+    },
+}
+
+/// Why pixels could not be cleaned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PixelError {
+    /// What says rows, columns and depth is missing or makes no sense.
+    #[error("pixels whose form is not described")]
+    Form,
+    /// Fewer bytes than the form asks for.
+    #[error("pixels of {got_bytes} bytes where {needed_bytes} must be")]
+    Short {
+        /// Bytes that are there.
+        got_bytes: u64,
+        /// Bytes of all frames.
+        needed_bytes: u64,
+    },
+    /// More than [`PIXEL_BYTES_MAX`].
+    #[error("pixels of {got_bytes} bytes where {PIXEL_BYTES_MAX} may be")]
+    TooLarge {
+        /// Bytes of all frames.
+        got_bytes: u64,
+    },
+    /// A compression that is not read here.
+    #[error("pixels in a compression that cannot be decoded, and so not be checked")]
+    NotDecodable,
+    /// A damaged frame.
+    #[error("frame {frame} cannot be decoded")]
+    Frame {
+        /// Its number, from 1.
+        frame: usize,
+    },
+    /// An image that often has text in it, and no rule says where.
+    #[error(
+        "an ultrasound image, a capture or one that says it has text in it, and no rule says where"
+    )]
+    NoRule,
+}
+
+impl Error {
+    /// A word for the reason: for counts.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::NotDicom => "not-dicom",
+            Self::Malformed { .. } => "malformed",
+            Self::TooLong { .. } | Self::TooMany | Self::TooDeep => "too-long",
+            Self::Inflated => "inflated",
+            Self::TransferSyntax => "transfer-syntax",
+            Self::Directory => "directory",
+            Self::Pixels(PixelError::NoRule) => "pixels-without-rule",
+            Self::Pixels(_) => "pixels",
+            Self::Unclean { .. } => "unclean",
+            Self::Unwritable { .. } => "unwritable",
+            Self::Residue { .. } => "residue",
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! DICOM files: `insitu-dicom` says what each attribute is, and the engine and its surrogates what
+//! stands in for it, so that a patient's images, reports and letters still belong together.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use insitu_dicom::{Cleaned, Person, Settings, Substitute, Unclean, What};
+
+use super::super::kind::Kind;
+use super::super::lines::{Account, LineError};
+use super::super::profile::Mode;
+use super::super::{Unclean as Refused, clean};
+use super::{Cleaner, Records};
+
+/// How DICOM files are cleaned.
+#[derive(Debug)]
+pub struct Images<'a> {
+    records: &'a Records<'a>,
+    cleaner: insitu_dicom::Cleaner,
+}
+
+impl<'a> Images<'a> {
+    /// With the engine, the mode and the key of `records`; identifiers are replaced under that key.
+    pub fn new(records: &'a Records<'a>, settings: Settings) -> Self {
+        let key = blake3::derive_key("insitu 2026 dicom identifiers v1", records.key.bytes());
+        Self { records, cleaner: insitu_dicom::Cleaner::new(settings, key) }
+    }
+
+    /// The file in `bytes`, cleaned, and what was done to it. `number` is the file's in its run.
+    ///
+    /// # Errors
+    /// [`LineError`], and nobody may see the file.
+    pub fn clean(&self, number: u64, bytes: &[u8]) -> Result<(Account, Cleaned), LineError> {
+        // Pixels are decoded by code of others: a fault of theirs costs one file.
+        let attempt = AssertUnwindSafe(|| {
+            let mut cleaner = self.records.cleaner(number, None);
+            let cleaned = self.cleaner.clean(bytes, &mut cleaner)?;
+            Ok((cleaner.account, cleaned))
+        });
+        catch_unwind(attempt).unwrap_or(Err(Refused::Failed.into()))
+    }
+}
+
+impl Substitute for Cleaner<'_> {
+    fn about(&mut self, person: &Person) {
+        self.hints.names.clone_from(&person.names);
+        self.hints.identifiers.clone_from(&person.identifiers);
+        if !person.subject.is_empty() {
+            self.hints.subject.clone_from(&person.subject);
+        }
+    }
+
+    fn text(&mut self, name: &str, text: &str) -> Result<String, Unclean> {
+        let refused = |_| Unclean;
+        let named = Cleaner::text(self, name, text).map_err(refused)?;
+        // Without the attribute's name other words are the first, and what follows may look other.
+        match self.records.mode {
+            Mode::Surrogate(_) | Mode::None => Ok(named),
+            Mode::Mask | Mode::Hash(_) => Cleaner::text(self, "", &named).map_err(refused),
+        }
+    }
+
+    fn stand_in(&mut self, what: What, original: &str) -> Option<String> {
+        let kind = match what {
+            What::Name => Kind::Name,
+            What::Organization => Kind::Organization,
+            // As in HL7 messages, so that orders and their images still belong together.
+            _ => Kind::MedicalRecord,
+        };
+        if clean::is_mask(original) {
+            return Some(original.to_owned());
+        }
+        self.account.found.push(kind);
+        match self.records.mode {
+            Mode::Mask | Mode::None => None,
+            Mode::Hash(_) | Mode::Surrogate(_) => self.replaced(kind, original),
+        }
+    }
+
+    fn date(&mut self, date: &str) -> Option<String> {
+        self.account.found.push(Kind::Date);
+        match self.records.mode {
+            Mode::Mask | Mode::None | Mode::Hash(_) => None,
+            Mode::Surrogate(_) => self.replaced(Kind::Date, date),
+        }
+    }
+
+    fn is_left(&mut self, text: &str) -> Result<bool, Unclean> {
+        match self.records.mode {
+            // The engine would find the surrogates; it has read the text with masks in their place.
+            Mode::Surrogate(_) | Mode::None => Ok(false),
+            Mode::Mask | Mode::Hash(_) => {
+                Ok(!self.records.engine.find_with(text, &self.hints).is_empty())
+            }
+        }
+    }
+}
+
+impl Cleaner<'_> {
+    /// What stands for all of a value, whatever the site looks for in texts; a mask in place of a
+    /// surrogate is nothing.
+    fn replaced(&mut self, kind: Kind, original: &str) -> Option<String> {
+        let mut out = String::new();
+        let (mode, subject) = (self.records.mode, &self.hints.subject);
+        self.account.replaced.extend(clean::stand_in(&mut out, kind, original, mode, subject));
+        let mask = matches!(mode, Mode::Surrogate(_)) && clean::is_mask(&out);
+        (!mask).then_some(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insitu_dicom::{Retain, Settings};
+
+    use super::super::super::{
+        Engine, FieldRules, Language, Profile, Records, SiteKey, Surrogates,
+    };
+    use super::*;
+
+    /// A file of these elements, each of a tag, a representation of two letters and a value.
+    fn file(elements: &[(u32, &str, &str)]) -> Vec<u8> {
+        let mut file = vec![0; 128];
+        file.extend(b"DICM");
+        let meta = [(0x0002_0010, "UI", "1.2.840.10008.1.2.1\0")];
+        for (tag, vr, value) in meta.iter().chain(elements) {
+            let padded =
+                if value.len() % 2 == 1 { format!("{value} ") } else { (*value).to_owned() };
+            let [e0, e1, g0, g1] = tag.to_le_bytes();
+            file.extend([g0, g1, e0, e1]);
+            file.extend(vr.bytes());
+            file.extend(u16::try_from(padded.len()).unwrap().to_le_bytes());
+            file.extend(padded.bytes());
+        }
+        file
+    }
+
+    const SCAN: &[(u32, &str, &str)] = &[
+        (0x0008_0018, "UI", "1.2.276.0.77.1"),
+        (0x0008_0020, "DA", "20240229"),
+        (0x0008_0050, "SH", "A774411"),
+        (0x0008_1030, "LO", "CT head, call Dr. Roe at (216) 555-0199"),
+        (0x0010_0010, "PN", "ROE^JANE"),
+        (0x0010_0020, "LO", "77441188"),
+        (0x0010_4000, "LT", "Mrs Roe, 77441188, seen 2024-02-29"),
+    ];
+
+    fn run(mode: Mode<'_>, key: &SiteKey, retain: &[Retain]) -> (Account, String) {
+        let engine = Engine::new(Profile { tagger: false, ..Profile::default() });
+        let rules = FieldRules::default();
+        let records = Records { engine: &engine, mode, rules: &rules, key };
+        let settings = Settings { retain: retain.to_vec(), ..Settings::default() };
+        let (account, cleaned) = Images::new(&records, settings).clean(1, &file(SCAN)).unwrap();
+        (account, String::from_utf8_lossy(&cleaned.bytes).into_owned())
+    }
+
+    #[test]
+    fn texts_are_read_knowing_whom_the_file_names() {
+        let (account, clean) = run(Mode::Mask, &SiteKey::new([1; 32]), &[Retain::Descriptors]);
+        assert!(clean.contains("CT head, call Dr. [NAME] at [PHONE]"), "{clean}");
+        assert!(clean.contains("Mrs [NAME], [ID], seen [DATE]"), "{clean}");
+        for personal in ["ROE", "Roe", "77441188", "A774411", "20240229", "1.2.276.0.77.1"] {
+            assert!(!clean.contains(personal), "{personal}");
+        }
+        assert!(account.found.contains(&Kind::Name) && account.replaced.is_empty());
+    }
+
+    #[test]
+    fn a_patient_has_the_surrogates_that_letters_have() {
+        let key = SiteKey::new([1; 32]);
+        let surrogates = Surrogates::new(&key, Language::English);
+        let mode = Mode::Surrogate(&surrogates);
+        let (account, clean) = run(mode, &key, &[Retain::ShiftedDates]);
+        let of = |kind, original| surrogates.replace(kind, original, "77441188").unwrap();
+        let name = format!("{}^{}", of(Kind::Name, "ROE"), of(Kind::Name, "JANE"));
+        assert!(clean.contains(&name), "{name}: {clean}");
+        assert!(clean.contains(&of(Kind::MedicalRecord, "77441188")));
+        assert!(clean.contains(&of(Kind::MedicalRecord, "A774411")));
+        assert!(clean.contains(&of(Kind::Date, "20240229")));
+        assert!(!clean.contains("20240229") && !clean.contains("ROE"));
+        assert!(account.replaced.iter().any(|kept| kept.original == "JANE"), "for the vault");
+    }
+
+    #[test]
+    fn hashes_are_told_where_they_fit() {
+        let key = SiteKey::new([1; 32]);
+        let (_, clean) = run(Mode::Hash(&key), &key, &[]);
+        assert!(clean.contains("[NAME:") && clean.contains("[MEDICAL_RECORD:"), "{clean}");
+        assert!(!clean.contains("ROE") && !clean.contains("77441188"));
+    }
+
+    #[test]
+    fn a_file_that_is_none_names_the_reason() {
+        let engine = Engine::new(Profile::default());
+        let (rules, key) = (FieldRules::default(), SiteKey::new([1; 32]));
+        let records = Records { engine: &engine, mode: Mode::Mask, rules: &rules, key: &key };
+        let images = Images::new(&records, Settings::default());
+        let reason = images.clean(3, b"Jane Roe").unwrap_err();
+        assert_eq!(reason.name(), "not-dicom");
+        let failure = super::super::Failure { line: 3, reason };
+        assert_eq!(crate::store::explain(&failure), "file 3: no DICOM file: no DICM at byte 128");
+    }
+}
