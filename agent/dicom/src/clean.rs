@@ -101,10 +101,10 @@ impl Run<'_> {
             self.counts.unknown += 1;
             return Ok(None);
         };
-        let rule = match profile::rule(tag, vr, self.retain) {
-            Rule::Clean | Rule::Unlisted if place.dummy => Rule::Dummy,
-            rule => rule,
-        };
+        let mut rule = profile::rule(tag, vr, self.retain);
+        if place.dummy && matches!(rule, Rule::Clean | Rule::Unlisted) {
+            rule = Rule::Dummy;
+        }
         if rule == Rule::Remove {
             self.counts.removed += 1;
             return Ok(None);
@@ -185,11 +185,11 @@ impl Run<'_> {
             }
             Rule::Uid => Ok(each(text, |uid| self.uid(uid))),
             Rule::Shift => Ok(each(text, |date| self.shifted(vr, date))),
-            Rule::Keep => Ok(match vr {
-                Vr::As => form::age(formed(vr, text)),
-                vr if vr.class() == Class::Text || matches!(vr, Vr::Ae | Vr::Ur) => text.to_owned(),
-                vr => formed(vr, text).to_owned(),
-            }),
+            Rule::Keep if vr == Vr::As => Ok(form::age(formed(vr, text))),
+            Rule::Keep if vr.class() == Class::Text || matches!(vr, Vr::Ae | Vr::Ur) => {
+                Ok(text.to_owned())
+            }
+            Rule::Keep => Ok(formed(vr, text).to_owned()),
             Rule::Clean | Rule::Unlisted if vr == Vr::Ui => Ok(each(text, |uid| self.uid(uid))),
             Rule::Unlisted if is_technical(tag) => Ok(self.unless_known(text)),
             Rule::Clean | Rule::Unlisted if vr.class() == Class::Text || vr == Vr::Ae => {
@@ -204,11 +204,11 @@ impl Run<'_> {
     /// What stands for a name, a number of a patient or the like; `None` when nothing does.
     fn stand_in(&mut self, attribute: Attribute, text: &str) -> Option<String> {
         let Attribute { tag, vr, .. } = attribute;
-        let what = match vr {
-            Vr::Pn => What::Name,
-            _ if tag == Tag::PATIENT_ID => What::PatientId,
-            _ if tag == INSTITUTION => What::Organization,
-            _ if is_identifier(tag) => What::Identifier,
+        let what = match tag {
+            _ if vr == Vr::Pn => What::Name,
+            Tag::PATIENT_ID => What::PatientId,
+            INSTITUTION => What::Organization,
+            tag if is_identifier(tag) => What::Identifier,
             _ => return None,
         };
         if text.is_empty() || NOBODY.contains(&text) {
@@ -233,11 +233,14 @@ impl Run<'_> {
 
     /// As many values as there were, of nothing.
     fn dummy(&self, vr: Vr, text: &str) -> String {
-        match vr {
-            Vr::Cs => self.unless_known(formed(vr, text)),
-            Vr::Ui => each(text, |uid| self.uids.replace(uid)),
-            vr if vr.class() == Class::Text => form::dummy(vr).to_owned(),
-            vr => each(text, |_| form::dummy(vr).to_owned()),
+        if vr == Vr::Cs {
+            self.unless_known(formed(vr, text))
+        } else if vr == Vr::Ui {
+            each(text, |uid| self.uids.replace(uid))
+        } else if vr.class() == Class::Text {
+            form::dummy(vr).to_owned()
+        } else {
+            each(text, |_| form::dummy(vr).to_owned())
         }
     }
 

@@ -9,6 +9,7 @@ const DECIMAL_BYTES_MAX: usize = 32;
 const AGE_MAX: u32 = 90;
 
 /// Whether one value of an ASCII representation has its form.
+#[allow(clippy::wildcard_enum_match_arm, reason = "of 34 representations few are special")]
 pub(crate) fn is_right(vr: Vr, value: &str) -> bool {
     let value = value.trim();
     if value.is_empty() {
@@ -45,6 +46,7 @@ pub(crate) fn age(value: &str) -> String {
 }
 
 /// What stands where something must stand and nothing may be told.
+#[allow(clippy::wildcard_enum_match_arm, reason = "of 34 representations few are special")]
 pub(crate) const fn dummy(vr: Vr) -> &'static str {
     match vr {
         Vr::Pn => "ANONYMOUS",

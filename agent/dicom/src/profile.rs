@@ -211,6 +211,7 @@ pub(crate) fn name(tag: Tag) -> &'static str {
 }
 
 /// What happens to the attribute `tag`, of a representation that the dictionary gives it.
+#[allow(clippy::wildcard_enum_match_arm, reason = "of 34 representations few are special")]
 pub(crate) fn rule(tag: Tag, vr: Vr, retain: &[Retain]) -> Rule {
     let wants = |option| retain.contains(&option);
     let time = if wants(Retain::ShiftedDates) {

@@ -109,9 +109,9 @@ impl File<'_> {
         let implicit = self.syntax == Syntax::ImplicitLittle;
         let big = self.syntax == Syntax::ExplicitBig;
         let mut reader = Reader::new(&self.body, 0, implicit, big);
-        reader.whole().map_err(|error| match error {
-            Error::Malformed { at, reason } => Error::Malformed { at: at + self.start, reason },
-            other => other,
+        reader.whole().map_err(|error| {
+            let Error::Malformed { at, reason } = error else { return error };
+            Error::Malformed { at: at + self.start, reason }
         })
     }
 }
@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
 
     fn bytes(&mut self, count: usize) -> Result<&'a [u8], Error> {
         let end = self.at.checked_add(count).filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or(self.malformed("cut short"))?;
+        let end = end.ok_or_else(|| self.malformed("cut short"))?;
         let bytes = &self.bytes[self.at..end];
         self.at = end;
         Ok(bytes)
@@ -222,7 +222,7 @@ impl<'a> Reader<'a> {
         } else {
             let code = self.array()?;
             let vr = Vr::from_code(code);
-            let vr = vr.ok_or(self.malformed("no such value representation"))?;
+            let vr = vr.ok_or_else(|| self.malformed("no such value representation"))?;
             if vr.is_long() {
                 self.bytes(2)?;
                 (vr, self.word()?)
@@ -241,23 +241,21 @@ impl<'a> Reader<'a> {
             if tag == Tag::PIXELS && matches!(vr, Vr::Ob | Vr::Ow) {
                 return self.fragments();
             }
-            return match vr {
-                Vr::Sq => self.items(None, depth),
-                Vr::Un => {
-                    // Whatever the file's encoding, it is implicit little endian (PS3.5, 6.2.2).
-                    let encoding = (self.implicit, self.big);
-                    (self.implicit, self.big) = (true, false);
-                    let items = self.items(None, depth);
-                    (self.implicit, self.big) = encoding;
-                    items
-                }
-                _ => Err(self.malformed("a value without an end")),
-            };
+            let encoding = (self.implicit, self.big);
+            if vr == Vr::Un {
+                // Whatever the file's encoding, it is implicit little endian (PS3.5, 6.2.2).
+                (self.implicit, self.big) = (true, false);
+            } else if vr != Vr::Sq {
+                return Err(self.malformed("a value without an end"));
+            }
+            let items = self.items(None, depth);
+            (self.implicit, self.big) = encoding;
+            return items;
         }
         let length = usize::try_from(length).map_err(|_| self.malformed("cut short"))?;
         if vr == Vr::Sq {
             let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len());
-            let end = end.ok_or(self.malformed("cut short"))?;
+            let end = end.ok_or_else(|| self.malformed("cut short"))?;
             return self.items(Some(end), depth);
         }
         let bytes = self.bytes(length)?;
@@ -306,7 +304,7 @@ impl<'a> Reader<'a> {
         } else {
             let length = usize::try_from(length).map_err(|_| self.malformed("cut short"))?;
             let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len());
-            let end = end.ok_or(self.malformed("cut short"))?;
+            let end = end.ok_or_else(|| self.malformed("cut short"))?;
             while self.at < end {
                 set.elements.push(self.element(depth)?);
             }

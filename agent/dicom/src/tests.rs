@@ -108,6 +108,7 @@ fn holds(haystack: &[u8], needle: &[u8]) -> bool {
 }
 
 /// A value of a representation that can be found again.
+#[allow(clippy::wildcard_enum_match_arm, reason = "of 34 representations few are special")]
 fn canary(vr: Vr) -> Vec<u8> {
     match vr {
         Vr::Da => b"19510829".to_vec(),
@@ -418,7 +419,10 @@ fn compressed_frames_lose_their_comments_or_are_decoded() {
     let pixels = set.find(Tag::PIXELS).unwrap().bytes().unwrap();
     assert!(pixels[..128].iter().all(|pixel| *pixel == 0));
     assert!(
-        pixels[128..].iter().enumerate().all(|(at, pixel)| pixel.abs_diff(at as u8 + 128) < 24)
+        pixels[128..]
+            .iter()
+            .enumerate()
+            .all(|(at, pixel)| pixel.abs_diff(u8::try_from(at).unwrap() + 128) < 24)
     );
 
     // Runs of 128 and 128, in one segment that starts behind the table.
@@ -545,6 +549,9 @@ fn the_residual_check_sees_what_cleaning_leaves() {
     assert_eq!(error, Error::Residue { left: 1, tag: Tag(0x0020_4000) });
 }
 
+/// Places in a file are drawn as shares of its length, in millionths.
+const MILLION: usize = 1_000_000;
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
@@ -552,14 +559,14 @@ proptest! {
     #[test]
     fn damaged_files_do_no_harm(
         implicit: bool,
-        cut in 0.0..1.2_f64,
-        changes in prop::collection::vec((0.0..1.0_f64, any::<u8>()), 0..12),
+        cut in 0..1_200_000_usize,
+        changes in prop::collection::vec((0..MILLION, any::<u8>()), 0..12),
     ) {
         let syntax = if implicit { Syntax::ImplicitLittle } else { Syntax::ExplicitLittle };
         let mut elements = everything();
         elements.truncate(120);
         let mut file = write::file(&set(elements), syntax).unwrap();
-        let place = |share: f64, length: usize| (share * length as f64) as usize;
+        let place = |share: usize, length: usize| share * length / MILLION;
         file.truncate(place(cut, file.len()));
         for (share, byte) in changes {
             let at = place(share, file.len());
@@ -598,7 +605,7 @@ fn files_of_real_devices_are_cleaned() {
         ("ctbrain1.dcm", &["SIMPSON", "7041776", "M1212121", "HIBBARD", "SGHCT01A", "1107.5.1.4"]),
         (
             "us_burned_in_greyscale.dcm",
-            &["PATIENTFIVE", "2020202", "104111149", "KILLEEN", "392075967"],
+            &["PATIENTFIVE", "NEW^P", "2020202", "104111149", "KILLEEN", "392075967"],
         ),
     ] {
         let Ok(file) = std::fs::read(folder.join(name)) else {

@@ -58,7 +58,7 @@ impl Form {
             samples: number(0x0002).unwrap_or(1),
             allocated,
             stored,
-            high: number(0x0102).unwrap_or(stored.wrapping_sub(1)),
+            high: number(0x0102).unwrap_or_else(|| stored.wrapping_sub(1)),
             signed: number(0x0103) == Some(1),
             planar: number(0x0006) == Some(1),
             frames,
