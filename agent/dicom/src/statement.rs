@@ -1,4 +1,7 @@
 //! What a cleaned file says of its cleaning (PS3.15, E.1.1 and E.3; PS3.16, CID 7050).
+//!
+//! It does not claim the Clean Pixel Data Option, nor that nothing is burned in: rules name where text
+//! is, and nobody has looked whether there is more.
 
 use crate::data::{DataSet, Element, Value};
 use crate::pixel::PixelOutcome;
@@ -12,15 +15,12 @@ pub(crate) const METHOD: Tag = Tag(0x0012_0063);
 const METHOD_CODES: Tag = Tag(0x0012_0064);
 const TIMES_MODIFIED: Tag = Tag(0x0028_0303);
 const BASIC: (&str, &str) = ("113100", "Basic Application Confidentiality Profile");
-const CLEAN_PIXELS: (&str, &str) = ("113101", "Clean Pixel Data Option");
 
 /// Adds what the standard asks for, in place of what stood there.
 pub(crate) fn put(set: &mut DataSet<'_>, retain: &[Retain], pixels: PixelOutcome) {
     let options: Vec<Retain> =
         Retain::ALL.into_iter().filter(|option| retain.contains(option)).collect();
-    let cleaned = matches!(pixels, PixelOutcome::Blackened { .. } | PixelOutcome::RuledClean);
     let mut codes = vec![BASIC];
-    codes.extend(cleaned.then_some(CLEAN_PIXELS));
     codes.extend(options.iter().map(|option| option.code()));
     let times = if options.contains(&Retain::ShiftedDates) {
         "MODIFIED"
@@ -34,6 +34,9 @@ pub(crate) fn put(set: &mut DataSet<'_>, retain: &[Retain], pixels: PixelOutcome
     for option in &options {
         method.push_str("\\Retain ");
         method.push_str(option.as_str());
+    }
+    if matches!(pixels, PixelOutcome::Blackened { .. }) {
+        method.push_str("\\Regions of pixels blackened");
     }
     set.put(Element::text(IDENTITY_REMOVED, Vr::Cs, "YES"));
     set.put(Element::text(METHOD, Vr::Lo, method));
