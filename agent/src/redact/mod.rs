@@ -175,7 +175,13 @@ impl Engine {
     fn finds(&self, text: &str, hints: &Hints) -> Vec<Find> {
         let scanned = self.scanner.scan(text);
         let mut found = judge::judge(&self.scanner, &self.profile, text, &scanned);
-        found.iter_mut().for_each(|find| places::lengthen(text, find));
+        for find in &mut found {
+            places::lengthen(text, find);
+            if find.kind == Kind::Date {
+                // Beside a date that was moved it would tell how far.
+                find.start = surrogate::weekday_before(text, find.start).unwrap_or(find.start);
+            }
+        }
         found.extend(web::find(text, &scanned));
         if self.profile.hides(Kind::Name) {
             found.extend(names::find(text, &scanned, hints));

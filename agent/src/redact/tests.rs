@@ -85,6 +85,13 @@ fn dates_as_people_write_them() {
 }
 
 #[test]
+fn the_weekday_goes_with_its_date() {
+    check("on Monday, 4 March 2024, she", "on [DATE], she");
+    check("Termin: Mo., 04.03.2024", "Termin: [DATE]");
+    check("Monday. The 4th of March 2024", "Monday. The [DATE]");
+}
+
+#[test]
 fn ages_and_years_follow_the_profile() {
     let clean = |coarse, text: &str| {
         let profile = Profile { coarse, tagger: false, ..Profile::default() };

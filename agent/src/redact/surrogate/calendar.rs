@@ -3,7 +3,7 @@
 use jiff::civil::Date;
 
 use super::super::profile::Language;
-use super::is_among;
+use super::{is_among, weekday};
 
 /// Numbers and month names that one date may have: a span of two whole dates.
 const PARTS_MAX: usize = 6;
@@ -139,15 +139,10 @@ const MONTHS: &[(Option<Language>, [&str; 12])] = {
 };
 
 /// Words that stand in dates beside months, in small letters. A text with another word is no date
-/// alone, and nothing of it may stay.
+/// alone, and nothing of it may stay; nor may a weekday, which would tell how far a date was moved.
 const WORDS: &str = "\
-    a al am and ao at año bis d da dal de del di dienstag dimanche do domenica domingo \
-    donnerstag e el er et feira fr freitag fri friday giovedì gmt h hasta in jeudi jueves la \
-    le lundi lunedì lunes m mardi martedì martes mercoledì mercredi mes mi miercoles \
-    mittwoch miércoles mo mon monday montag nd of on p pm quarta quinta rd sa sabado sabato \
-    samedi samstag sat saturday segunda sexta so sonnabend sonntag st sun sunday sábado t \
-    terça th the thu thur thurs thursday to tue tues tuesday u uhr um und until utc vendredi \
-    venerdì viernes vom von wed wednesday y z zu zum ª º";
+    a al am and ao at año bis d da dal de del den di e el er et gmt h hasta in la le m mes nd of on \
+    p pm rd st t th the to u uhr um und until utc vom von y z zu zum ª º";
 
 /// A number or month name of a date. Offsets are bytes.
 #[derive(Clone, Copy)]
@@ -176,6 +171,25 @@ enum Role {
 
 /// `original` moved by `days`; `None` when it is not understood.
 pub(super) fn shift(original: &str, days: i32, language: Language) -> Option<String> {
+    let Some((row, length)) = weekday::first(original) else {
+        return date(original, days, language);
+    };
+    let rest = &original[length..];
+    let moved = date(rest, days, language)?;
+    // Of one whole date the weekday is known, and of nothing else.
+    let parts = parts(&moved, language)?;
+    let [one] = &*roles(&moved, &parts, language)? else { return None };
+    let value = |role| {
+        let (_, at) = one.iter().find(|(known, _)| *known == role)?;
+        Some(&parts[*at])
+    };
+    let (year, month, day) = (value(Role::Year)?, value(Role::Month)?, value(Role::Day)?);
+    let day = self::moved(full_year(year), month.what.value(), day.what.value(), 0)?;
+    let index = usize::try_from(day.weekday().to_monday_zero_offset()).ok()?;
+    Some(format!("{}{moved}", cased(row[index], &original[..length])))
+}
+
+fn date(original: &str, days: i32, language: Language) -> Option<String> {
     let parts = &*parts(original, language)?;
     if let [part] = parts
         && part.what == What::Compact
@@ -443,15 +457,7 @@ fn written(text: &str, part: Part, role: Role, date: Date, padded: bool) -> Stri
     let word = &text[part.start..part.end];
     if let What::Month(_, row) = part.what {
         let index = usize::try_from(date.month() - 1).unwrap_or_default();
-        let name = MONTHS[row].1[index];
-        return if word.chars().all(char::is_uppercase) {
-            name.to_uppercase()
-        } else if word.starts_with(char::is_uppercase) {
-            let mut letters = name.chars();
-            letters.next().map(|c| c.to_uppercase().chain(letters).collect()).unwrap_or_default()
-        } else {
-            name.to_owned()
-        };
+        return cased(MONTHS[row].1[index], word);
     }
     match role {
         Role::Year if part.end - part.start == 4 => format!("{:04}", date.year()),
@@ -460,6 +466,18 @@ fn written(text: &str, part: Part, role: Role, date: Date, padded: bool) -> Stri
         Role::Month => date.month().to_string(),
         Role::Day if padded => format!("{:02}", date.day()),
         Role::Day => date.day().to_string(),
+    }
+}
+
+/// `name`, which is in small letters, with the capitals of `word`.
+fn cased(name: &str, word: &str) -> String {
+    if word.chars().all(char::is_uppercase) {
+        name.to_uppercase()
+    } else if word.starts_with(char::is_uppercase) {
+        let mut letters = name.chars();
+        letters.next().map(|c| c.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    } else {
+        name.to_owned()
     }
 }
 
@@ -510,6 +528,19 @@ mod tests {
     }
 
     #[test]
+    fn weekdays_move_with_their_dates() {
+        use Language::{English, German, Spanish};
+        check("Monday, 4 March 2024", 10, English, Some("Thursday, 14 March 2024"));
+        check("TUE 2024-02-29", 2, English, Some("SAT 2024-03-02"));
+        check("Montag, den 29.02.2024", 1, German, Some("Freitag, den 01.03.2024"));
+        check("Mo., 4.3.2024", -1, German, Some("So., 3.3.2024"));
+        check("lunes 4 de marzo de 2024", 7, Spanish, Some("lunes 11 de marzo de 2024"));
+        for unknown in ["Monday, 4 March", "Montag, 12.-15.03.2020", "4 March 2024, Monday"] {
+            check(unknown, 10, English, None);
+        }
+    }
+
+    #[test]
     fn years_and_months_move_too() {
         check("March 2015", 100, Language::English, Some("June 2015"));
         check("1977", 300, Language::English, Some("1978"));
@@ -540,7 +571,7 @@ mod tests {
             check(text, 10, Language::English, None);
         }
         for (text, expected) in [
-            ("Thursday, 29 February 2024, 9:05 pm", "Thursday, 10 March 2024, 9:05 pm"),
+            ("Thursday, 29 February 2024, 9:05 pm", "Sunday, 10 March 2024, 9:05 pm"),
             ("2024-02-29 12:30:00,125 +0100", "2024-03-10 12:30:00,125 +0100"),
             ("2024-02-29T12:30-05:00", "2024-03-10T12:30-05:00"),
             ("29.02.2024, 10:15-11:00 Uhr", "10.03.2024, 10:15-11:00 Uhr"),

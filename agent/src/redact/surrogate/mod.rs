@@ -18,6 +18,9 @@ mod coarse;
 mod identifiers;
 mod network;
 mod people;
+mod weekday;
+
+pub(super) use weekday::weekday_before;
 
 use super::kind::Kind;
 use super::profile::{Language, SiteKey};
