@@ -1,8 +1,9 @@
 //! Quality and speed of redaction: `cargo bench -p insitu-agent --bench redact`.
 //!
 //! Quality is measured on annotated sets where they are there (`../shared/pii` beside the workspace,
-//! or the folder that `INSITU_PII` names), beside Presidio when `python3` has it. Speed is per CPU
-//! second of one thread, from /proc, so that the machine's other work does not count.
+//! or the folder that `INSITU_PII` names), beside Presidio when `python3` has it, and with the names
+//! model in the folder that `INSITU_NAMES` names. Speed is per CPU second, from /proc, so that the
+//! machine's other work does not count.
 
 #![allow(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 
@@ -12,9 +13,12 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use insitu_agent::redact::tagger::Transformer;
 use insitu_agent::redact::{Engine, Kind, KindSet, Mode, Profile};
 use insitu_daemon::clock::{Clock as _, SystemClock};
+use insitu_models::engine::Library;
 use serde::Deserialize;
 
 /// CPU seconds that each figure of speed is measured over, at least.
@@ -76,7 +80,8 @@ struct Score {
 
 fn main() {
     if env::var_os(COLD).is_some() {
-        black_box(Engine::new(Profile::default()).clean(ORDINARY, Mode::Mask));
+        let engine = with_names().unwrap_or_else(|| Engine::new(Profile::default()));
+        black_box(engine.clean(ORDINARY, Mode::Mask));
         return;
     }
     quality();
@@ -93,7 +98,8 @@ fn quality() {
         println!("quality: skipped, no annotated sets at {}", folder.display());
         return;
     }
-    let engine = Engine::new(Profile::default());
+    let mut engines = vec![("insitu", Engine::new(Profile::default()))];
+    engines.extend(with_names().map(|engine| ("with model", engine)));
     println!(
         "set               program    full-cover recall  at character precision  negatives hit  clean texts hit"
     );
@@ -101,24 +107,40 @@ fn quality() {
         let Ok(text) = fs::read_to_string(folder.join(file)) else { continue };
         let set: Vec<Gold> =
             text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-        let mut score = Score::default();
-        for gold in &set {
-            let found = engine.find(&gold.text);
-            let found: Vec<Place> =
-                found.iter().map(|span| Place { start: span.start, end: span.end }).collect();
-            score.add(gold, &found);
+        let characters: usize = set.iter().map(|gold| gold.text.chars().count()).sum();
+        let characters = characters as f64;
+        for (program, engine) in &engines {
+            let mut score = Score::default();
+            let start = process_seconds();
+            for gold in &set {
+                let found = engine.find(&gold.text);
+                let found: Vec<Place> =
+                    found.iter().map(|span| Place { start: span.start, end: span.end }).collect();
+                score.add(gold, &found);
+            }
+            score.print(name, program);
+            println!(
+                "{name:<17} {program} reads {:.0} characters/s",
+                characters / (process_seconds() - start)
+            );
         }
-        score.print(name, "insitu");
         println!("{name:<17} must reach {recall:>18.3} {precision:>23.3}");
         if let Some(found) = presidio(&set) {
             let mut score = Score::default();
             set.iter().zip(&found).for_each(|(gold, found)| score.add(gold, &found.spans));
             score.print(name, "presidio");
-            let characters: usize = set.iter().map(|gold| gold.text.chars().count()).sum();
             let seconds: f64 = found.iter().map(|found| found.cpu_seconds).sum();
-            println!("{name:<17} presidio reads {:.0} characters/s", characters as f64 / seconds);
+            println!("{name:<17} presidio reads {:.0} characters/s", characters / seconds);
         }
     }
+}
+
+/// The engine with the names model that the environment names; its failure ends the benchmark.
+fn with_names() -> Option<Engine> {
+    let folder = env::var_os("INSITU_NAMES")?;
+    let inference = insitu_models::engine::Engine::start(&Library::Search).expect("an engine");
+    let model = Transformer::load(Path::new(&folder), &inference).expect("a names model");
+    Some(Engine::new(Profile::default()).with_names(Arc::new(model)))
 }
 
 impl Score {
@@ -247,7 +269,17 @@ fn rate(record: &str, work: impl Fn(&str)) -> f64 {
 
 /// CPU time of this thread in seconds, at the scheduler's resolution of a nanosecond.
 fn cpu_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/thread-self/schedstat").expect("Linux tells it");
+    seconds_of(Path::new("/proc/thread-self"))
+}
+
+/// CPU time of all threads that there are: an inference engine has its own.
+fn process_seconds() -> f64 {
+    let threads = fs::read_dir("/proc/self/task").expect("Linux tells it");
+    threads.flatten().map(|thread| seconds_of(&thread.path())).sum()
+}
+
+fn seconds_of(thread: &Path) -> f64 {
+    let stat = fs::read_to_string(thread.join("schedstat")).expect("Linux tells it");
     let nanoseconds: u64 = stat
         .split(' ')
         .next()

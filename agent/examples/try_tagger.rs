@@ -1,4 +1,4 @@
-//! Redacts with a tagger that does not ship yet: `try_tagger WEIGHTS [strict] < TEXTS > SPANS`
+//! Redacts with a tagger that does not ship yet: `try_tagger WEIGHTS [strict] [NAMES_MODEL] < TEXTS > SPANS`
 //!
 //! Reads JSON lines `{"id", "text"}` and writes `{"id", "spans"}`, as `insitu-agent redact` does, so
 //! that newly trained weights can be scored before they take the place of the shipped ones.
@@ -6,16 +6,29 @@
 use std::error::Error;
 use std::fs;
 use std::io::{self, BufRead, Write};
+use std::path::Path;
+use std::sync::Arc;
 
+use insitu_agent::redact::tagger::Transformer;
 use insitu_agent::redact::{Engine, Profile};
+use insitu_models::engine::Library;
 use serde_json::{Value, json};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
-    let weights = fs::read(arguments.next().ok_or("usage: try_tagger WEIGHTS [strict]")?)?;
-    let strict = arguments.next().is_some_and(|word| word == "strict");
+    let weights =
+        fs::read(arguments.next().ok_or("usage: try_tagger WEIGHTS [strict] [NAMES_MODEL]")?)?;
+    let mut rest: Vec<String> = arguments.collect();
+    let strict = rest.first().is_some_and(|word| word == "strict");
+    if strict {
+        rest.remove(0);
+    }
     let profile = if strict { Profile::strict() } else { Profile::default() };
-    let engine = Engine::with_weights(profile, &weights)?;
+    let mut engine = Engine::with_weights(profile, &weights)?;
+    if let Some(folder) = rest.first() {
+        let inference = insitu_models::engine::Engine::start(&Library::Search)?;
+        engine = engine.with_names(Arc::new(Transformer::load(Path::new(folder), &inference)?));
+    }
     let mut out = io::stdout().lock();
     for line in io::stdin().lock().lines() {
         let record: Value = serde_json::from_str(&line?)?;

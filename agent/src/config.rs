@@ -207,6 +207,8 @@ pub struct Inference {
     /// An ONNX Runtime library to load. Without it: `ORT_DYLIB_PATH`, the folder of the program,
     /// the system's; else the embedded engine.
     pub library: Option<PathBuf>,
+    /// The folder of a names model, which redaction then uses beside its own. Without it: its own.
+    pub names_model: Option<PathBuf>,
 }
 
 /// Why a configuration cannot be used.
@@ -346,6 +348,7 @@ impl Config {
         config.api.resolve(folder);
         config.ledger.witness = config.ledger.witness.map(|witness| folder.join(witness));
         config.inference.library = config.inference.library.map(|library| folder.join(library));
+        config.inference.names_model = config.inference.names_model.map(|model| folder.join(model));
         for source in &mut config.projects {
             source.redaction = source.redaction.take().map(|file| folder.join(file));
             if let Some(watch) = &mut source.watch {

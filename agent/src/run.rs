@@ -35,11 +35,13 @@ use crate::downlink::Judge;
 use crate::edge;
 use crate::import::watch::{WatchError, Watcher};
 use crate::label_studio::{self, Studio, StudioError};
+use crate::pipeline::redactors::names_model;
 use crate::pipeline::{Pipeline, Redactors};
 use crate::polite::Manners;
 use crate::prelabel::trial::Trial;
 use crate::prelabel::{self, Shelf};
 use crate::quality;
+use crate::redact::tagger::{NamesError, Transformer};
 use crate::retention;
 use crate::review::Doors;
 use crate::review::http::{Desk, router};
@@ -121,6 +123,9 @@ pub enum OpenError {
     /// A watched folder.
     #[error("a folder cannot be watched")]
     Watch(#[from] WatchError),
+    /// The model of names.
+    #[error("the names model is not usable")]
+    Names(#[from] NamesError),
     /// A model in use.
     #[error("the model of project {project} is not usable")]
     Model {
@@ -176,7 +181,7 @@ impl Agent {
         self.tls()?;
         self.gate()?;
         Studio::open_all(&self.config.projects)?;
-        self.watchers()?;
+        self.watchers(self.names()?.as_ref())?;
         let shelf = Shelf::new(&self.config.data);
         for project in self.store.read("projects", |tx| tx.projects())? {
             let Some(bundle) = project.bundle else { continue };
@@ -192,6 +197,11 @@ impl Agent {
         Ok(())
     }
 
+    /// The model of names that the configuration names.
+    fn names(&self) -> Result<Option<Arc<Transformer>>, OpenError> {
+        Ok(names_model(&self.config.inference)?)
+    }
+
     /// Runs until `shutdown`, or until a part fails for good.
     ///
     /// # Errors
@@ -204,8 +214,9 @@ impl Agent {
             gate: self.gate()?,
             secure: tls.is_some() || self.config.api.behind_tls,
         };
+        let names = self.names()?;
         let studios = Studio::open_all(&self.config.projects).map_err(OpenError::Studio)?;
-        let watchers = self.watchers()?;
+        let watchers = self.watchers(names.as_ref())?;
         let shared = Arc::new(Shared {
             live: Mutex::new(Live::default()),
             started: Instant::now(),
@@ -246,7 +257,7 @@ impl Agent {
         for watcher in watchers {
             tasks.spawn(watch::look(Arc::clone(&shared), watcher, shutdown.clone()));
         }
-        let worker = Worker { judge, studios, trial: transport.trial };
+        let worker = Worker { judge, studios, trial: transport.trial, names };
         tasks.spawn(work(Arc::clone(&shared), worker, shutdown.clone()));
         tasks.spawn(sweep(Arc::clone(&shared), shutdown.clone()));
         if let Some(address) = shared.agent.config.coordinator.address.clone() {
@@ -270,8 +281,8 @@ impl Agent {
         outcome
     }
 
-    fn watchers(&self) -> Result<Vec<Watcher>, OpenError> {
-        let redactors = || Redactors::of_config(&self.config);
+    fn watchers(&self, names: Option<&Arc<Transformer>>) -> Result<Vec<Watcher>, OpenError> {
+        let redactors = || Redactors::of_config(&self.config).with_names(names.cloned());
         Ok(Watcher::open_all(&self.config.projects, redactors)?)
     }
 
@@ -375,11 +386,12 @@ struct Worker {
     judge: Judge,
     studios: Vec<Studio>,
     trial: Option<Trial>,
+    names: Option<Arc<Transformer>>,
 }
 
 /// Ticks the pipeline, off the runtime's threads.
 async fn work(shared: Arc<Shared>, worker: Worker, shutdown: Shutdown) -> Result<(), RunError> {
-    let Worker { judge, studios, trial } = worker;
+    let Worker { judge, studios, trial, names } = worker;
     let agent = &shared.agent;
     let mut pipeline = Pipeline::new(
         Arc::clone(&agent.store),
@@ -390,6 +402,7 @@ async fn work(shared: Arc<Shared>, worker: Worker, shutdown: Shutdown) -> Result
         agent.config.inference.library.clone(),
     )
     .with_redaction(agent.config.redaction_files())
+    .with_names(names)
     .with_images_of(agent.config.shown_images())
     .with_acceptance(agent.config.acceptances())
     .with_label_studios(studios)

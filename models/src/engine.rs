@@ -9,7 +9,7 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 
-use crate::check::{CheckError, TEXT_INPUTS, check, check_text};
+use crate::check::{CheckError, TEXT_INPUTS, TextOutput, check, check_text, check_typed_text};
 
 /// Names the library to load, unless the configuration does.
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
@@ -52,6 +52,8 @@ pub struct TextBackbone {
     inputs: Vec<usize>,
     features: usize,
     each_token: bool,
+    /// Types of tokens are below this.
+    types: u8,
 }
 
 /// Why inference fails.
@@ -99,6 +101,14 @@ pub enum EngineError {
         got: usize,
         /// Columns of the backbone.
         columns: usize,
+    },
+    /// A type of token that the model does not know.
+    #[error("a token of type {got}, the model knows those below {below}")]
+    Type {
+        /// Type found.
+        got: i64,
+        /// Types there are.
+        below: i64,
     },
     /// A backbone of texts gives another number of features, or one vector where each token's is
     /// pooled, or the other way round.
@@ -175,16 +185,44 @@ impl Engine {
     ) -> Result<TextBackbone, EngineError> {
         let output =
             check_text(model, vocabulary).map_err(|source| EngineError::Refused { source })?;
-        if (output.features, output.each_token) != (features, each_token) {
-            let kind = if output.each_token { "for each token" } else { "for the text" };
-            return Err(EngineError::Pooling { got: output.features, kind });
+        self.text_backbone(model, output, (features, each_token), 1)
+    }
+
+    /// Checks and loads a model that maps tokens below `vocabulary`, of types below `types`, to the
+    /// scores of `labels` labels for each: see [`TextBackbone::run_typed`].
+    ///
+    /// # Errors
+    /// As [`Engine::load_text`].
+    pub fn load_labeller(
+        &self,
+        model: &[u8],
+        vocabulary: usize,
+        types: u8,
+        labels: usize,
+    ) -> Result<TextBackbone, EngineError> {
+        let output = check_typed_text(model, vocabulary, types.into())
+            .map_err(|source| EngineError::Refused { source })?;
+        self.text_backbone(model, output, (labels, true), types)
+    }
+
+    fn text_backbone(
+        &self,
+        model: &[u8],
+        output: TextOutput,
+        want: (usize, bool),
+        types: u8,
+    ) -> Result<TextBackbone, EngineError> {
+        let TextOutput { features, each_token } = output;
+        if (features, each_token) != want {
+            let kind = if each_token { "for each token" } else { "for the text" };
+            return Err(EngineError::Pooling { got: features, kind });
         }
         let session = self
             .session(model)
             .map_err(|source| EngineError::Load { engine: self.name.clone(), source })?;
         let position = |name: &str| TEXT_INPUTS.iter().position(|known| *known == name);
         let inputs = session.inputs().iter().filter_map(|input| position(input.name())).collect();
-        Ok(TextBackbone { session, inputs, features, each_token })
+        Ok(TextBackbone { session, inputs, features, each_token, types })
     }
 
     fn begin(library: &Library) -> Result<Self, EngineError> {
@@ -278,6 +316,26 @@ impl TextBackbone {
     /// # Errors
     /// [`EngineError`]; no texts give no vectors.
     pub fn run(&mut self, ids: &[i64], length: usize) -> Result<Vec<f32>, EngineError> {
+        self.run_typed(ids, &vec![0; ids.len()], length)
+    }
+
+    /// As [`TextBackbone::run`], with the type of each token: row-major `[n, length]`.
+    ///
+    /// # Errors
+    /// [`EngineError`], also for a type that the model does not know.
+    pub fn run_typed(
+        &mut self,
+        ids: &[i64],
+        types: &[i64],
+        length: usize,
+    ) -> Result<Vec<f32>, EngineError> {
+        if types.len() != ids.len() {
+            return Err(EngineError::Rows { got: types.len(), columns: ids.len() });
+        }
+        let below = i64::from(self.types);
+        if let Some(got) = types.iter().copied().find(|of| !(0..below).contains(of)) {
+            return Err(EngineError::Type { got, below });
+        }
         if length == 0 || !ids.len().is_multiple_of(length) {
             return Err(EngineError::Rows { got: ids.len(), columns: length });
         }
@@ -286,8 +344,8 @@ impl TextBackbone {
         }
         let count = ids.len() / length;
         let run = |source| EngineError::Run { source };
-        let (mask, types) = (vec![1_i64; ids.len()], vec![0_i64; ids.len()]);
-        let values = [ids, &mask, &types];
+        let mask = vec![1_i64; ids.len()];
+        let values = [ids, &mask, types];
         let mut tables = Vec::with_capacity(self.inputs.len());
         for input in &self.inputs {
             let table =

@@ -12,7 +12,7 @@ use super::{Context, Failure, Outcome, print_json};
 use crate::config::Source;
 use crate::edge::EdgeError;
 use crate::import::{self, LABEL_COLUMN, LabelsError, Report, Request};
-use crate::pipeline::redactors::Redactors;
+use crate::pipeline::redactors::{Redactors, names_model};
 use crate::review::ReviewError;
 use crate::source::labeled::{Bad, Format};
 use crate::store::orders::ProjectRow;
@@ -28,7 +28,9 @@ pub(super) fn import(
 ) -> Outcome {
     let reader = arguments.reader.as_deref().map(|name| person(context, name)).transpose()?;
     let label = arguments.label.as_ref().map_or(LABEL_COLUMN, |column| column.as_str());
-    let mut redactors = Redactors::of_config(&context.config);
+    let names = names_model(&context.config.inference);
+    let names = names.map_err(|error| Failure::configuration(&error))?;
+    let mut redactors = Redactors::of_config(&context.config).with_names(names);
     let mut reports = Vec::new();
     for path in &arguments.paths {
         let request = Request {

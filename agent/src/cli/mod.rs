@@ -142,6 +142,7 @@ impl From<OpenError> for Failure {
             | OpenError::Tls(_)
             | OpenError::Oidc(_)
             | OpenError::Watch(_)
+            | OpenError::Names(_)
             | OpenError::Model { .. } => Self::configuration(&error),
         }
     }

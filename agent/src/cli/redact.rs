@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::io::{self, BufRead, BufWriter, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{Args, ValueEnum};
@@ -16,7 +17,8 @@ use insitu_models::sign::SigningKey;
 use super::arguments::Arguments;
 use super::dicom::FileArguments;
 use super::{Context, Failure, Outcome, complain, print_json, work};
-use crate::pipeline::redactors::{keep_originals, site_key};
+use crate::config::Inference;
+use crate::pipeline::redactors::{keep_originals, names_model, site_key};
 use crate::redact::{
     self, Account, Coarse, Engine, Evidence, Evident, Format, Kind, Language, Mode, ModeName,
     Observer, Options, Profile, Records, Replacement, Score, Settings, SiteKey, Surrogates,
@@ -79,6 +81,9 @@ pub(super) struct RedactArguments {
     /// Settings: own recognizers, lists, rules on fields (TOML)
     #[arg(long)]
     settings: Option<PathBuf>,
+    /// Read names by this model too, not only by the program's own [default: the configuration's]
+    #[arg(long, value_name = "DIR")]
+    names_model: Option<PathBuf>,
     /// The secret of surrogates and hashes; made when it is not there
     #[arg(long)]
     key_file: Option<PathBuf>,
@@ -123,6 +128,10 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
         return Err(Failure::text(exit::USAGE, text));
     }
     let settings = settings(redact)?;
+    if redact.report.is_some() && settings.mode == ModeName::None {
+        let text = "--report says what was hidden, and mode none hides nothing";
+        return Err(Failure::text(exit::USAGE, text));
+    }
     let images = match redact.format {
         FormatName::Dicom => Some(redact.files.check(redact.file.as_deref(), &settings)?),
         _ => redact.files.refuse().map(|()| None)?,
@@ -135,7 +144,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
         ModeName::Hash => Mode::Hash(&key),
         ModeName::None => Mode::None,
     };
-    let engine = Engine::new(settings.profile);
+    let engine = with_names(arguments, redact, Engine::new(settings.profile))?;
     let path = redact.file.as_deref().unwrap_or_else(|| Path::new("-"));
     let read = AtomicU64::new(0);
     let vault = Vault::new(store);
@@ -182,6 +191,25 @@ fn verify(path: &Path) -> Outcome {
     print_json(&report)?;
     writeln!(io::stderr(), "signed by {}: compare this with what the site says", key.0)?;
     Ok(exit::DONE)
+}
+
+/// The engine with the model of names that the command line or the configuration names.
+fn with_names(
+    arguments: &Arguments,
+    redact: &RedactArguments,
+    engine: Engine,
+) -> Result<Engine, Failure> {
+    let mut inference = if arguments.config.exists() {
+        super::read_config(arguments)?.inference
+    } else {
+        Inference::default()
+    };
+    inference.names_model = redact.names_model.clone().or(inference.names_model);
+    let model = names_model(&inference).map_err(|error| Failure::configuration(&error))?;
+    Ok(match model {
+        Some(model) => engine.with_names(model),
+        None => engine,
+    })
 }
 
 /// The settings file's, with what the command line says otherwise.
@@ -541,11 +569,23 @@ mod tests {
             assert!(parse(words).is_err(), "{words:?}");
         }
         assert!(parse(&["--spans-only"]).unwrap().spans, "the older name is understood");
-        let arguments =
-            Arguments::try_parse_from(["insitu-agent", "redact", "--format", "csv", "--spans"]);
-        let arguments = arguments.unwrap();
+        for words in [&["--format", "csv", "--spans"][..], &["--mode", "none", "--report", "x"]] {
+            let words = ["insitu-agent", "redact"].iter().chain(words);
+            let arguments = Arguments::try_parse_from(words).unwrap();
+            let Command::Redact(redact) = &arguments.command else { panic!("redact") };
+            assert_eq!(super::redact(&arguments, redact).unwrap_err().code, exit::USAGE);
+        }
+    }
+
+    #[test]
+    fn a_names_model_that_is_not_there_is_a_fault_of_the_configuration() {
+        let words =
+            ["insitu-agent", "--config", "/nowhere/a.toml", "redact", "--names-model", "/nowhere"];
+        let arguments = Arguments::try_parse_from(words).unwrap();
         let Command::Redact(redact) = &arguments.command else { panic!("redact") };
-        assert_eq!(super::redact(&arguments, redact).unwrap_err().code, exit::USAGE);
+        let engine = Engine::new(Profile { tagger: false, ..Profile::default() });
+        let failure = with_names(&arguments, redact, engine).map(drop).unwrap_err();
+        assert_eq!(failure.code, exit::CONFIGURATION);
     }
 
     #[test]

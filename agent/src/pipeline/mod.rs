@@ -40,6 +40,7 @@ pub use crate::pipeline::redactors::Redactors;
 use crate::polite::{Manners, Reason, URGENT_SECONDS, Work};
 use crate::prelabel::trial::Trial;
 use crate::prelabel::{self, Model, ModelError, Shelf};
+use crate::redact::tagger::Transformer;
 use crate::release;
 use crate::session::ContributeError;
 use crate::store::meta::Wait;
@@ -140,6 +141,13 @@ impl Pipeline {
     #[must_use]
     pub fn with_redaction(mut self, files: BTreeMap<ProjectName, PathBuf>) -> Self {
         self.redactors = Redactors::new(files);
+        self
+    }
+
+    /// The same, with a model that reads names beside the one in the program.
+    #[must_use]
+    pub fn with_names(mut self, model: Option<Arc<Transformer>>) -> Self {
+        self.redactors = self.redactors.with_names(model);
         self
     }
 

@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use insitu_protocol::ids::ProjectName;
 
-use crate::config::{Config, Images};
+use crate::config::{Config, Images, Inference};
+use crate::prelabel;
+use crate::redact::tagger::{NamesError, Transformer};
 use crate::redact::{
     Engine, Hints, Mode, ModeName, Profile, Redacted, Replacement, Settings, SiteKey, Stamp,
     Surrogates, Unclean, stamp,
@@ -22,6 +25,8 @@ pub struct Redactors {
     files: BTreeMap<ProjectName, PathBuf>,
     /// Projects whose images are shown as they are.
     images: BTreeSet<ProjectName>,
+    /// What reads names beside the program's own model.
+    names: Option<Arc<Transformer>>,
     /// What all engines share, once there was an item.
     engine: Option<Engine>,
     ready: BTreeMap<ProjectName, (Stamp, Option<Redactor>)>,
@@ -75,6 +80,11 @@ impl Redactors {
         Self::new(config.redaction_files()).with_images_of(config.shown_images())
     }
 
+    /// The same, with a model that reads names beside the one in the program.
+    pub(crate) fn with_names(self, names: Option<Arc<Transformer>>) -> Self {
+        Self { names, engine: None, ready: BTreeMap::new(), ..self }
+    }
+
     /// The same, with the projects whose images are shown as they are.
     pub(crate) fn with_images_of(self, images: BTreeSet<ProjectName>) -> Self {
         Self { images, ready: BTreeMap::new(), ..self }
@@ -110,7 +120,13 @@ impl Redactors {
             let key = site_key(store)?;
             let shown = self.images.contains(project);
             let images = if shown { Images::AsTheyAre } else { Images::Quarantine };
-            let engine = self.engine.get_or_insert_with(|| Engine::new(Profile::default()));
+            let engine = self.engine.get_or_insert_with(|| {
+                let engine = Engine::new(Profile::default());
+                match &self.names {
+                    Some(names) => engine.with_names(Arc::clone(names)),
+                    None => engine,
+                }
+            });
             let redactor = settings.map(|settings| Redactor {
                 surrogates: Surrogates::new(&key, settings.language),
                 engine: engine.with_profile(settings.profile),
@@ -161,6 +177,13 @@ impl Redactor {
 /// The site's key: the same in the pipeline and in `redact`.
 pub(crate) fn site_key(store: &Store) -> Result<SiteKey, StoreError> {
     store.read("redaction key", |tx| Ok(SiteKey::new(tx.derived_key(KEY_PURPOSE))))
+}
+
+/// The model of names that the site's settings name, if they do.
+pub(crate) fn names_model(inference: &Inference) -> Result<Option<Arc<Transformer>>, NamesError> {
+    let Some(folder) = &inference.names_model else { return Ok(None) };
+    let engine = prelabel::engine(inference.library.as_ref())?;
+    Ok(Some(Arc::new(Transformer::load(folder, &engine)?)))
 }
 
 /// Puts what surrogates stand for into the vault, with the item that they are of.

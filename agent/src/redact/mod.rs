@@ -91,14 +91,14 @@ struct Find {
 #[derive(Clone)]
 pub struct Engine {
     scanner: Arc<scan::Scanner>,
-    tagger: Arc<dyn tagger::Tagger>,
+    tagger: tagger::Tagger,
     profile: Arc<Profile>,
 }
 
 impl Engine {
     /// Compiles the rules. Takes a few milliseconds: make one and share it.
     pub fn new(profile: Profile) -> Self {
-        Self::with(profile, tagger::CrfTagger::shipped())
+        Self::with(profile, tagger::Tagger::shipped())
     }
 
     /// As [`Engine::new`], with weights from [`tagger::train`] in place of those that ship.
@@ -106,7 +106,7 @@ impl Engine {
     /// # Errors
     /// [`tagger::WeightsError`] when `weights` is no weight file.
     pub fn with_weights(profile: Profile, weights: &[u8]) -> Result<Self, tagger::WeightsError> {
-        Ok(Self::with(profile, tagger::CrfTagger::new(weights)?))
+        Ok(Self::with(profile, tagger::Tagger::new(weights)?))
     }
 
     /// An engine with another profile that shares what is large.
@@ -115,9 +115,15 @@ impl Engine {
         Self { profile: Arc::new(profile), ..self.clone() }
     }
 
-    fn with(profile: Profile, tagger: impl tagger::Tagger + 'static) -> Self {
+    /// The same, in which a names model reads again what the tagger that ships is not sure of.
+    #[must_use]
+    pub fn with_names(self, model: Arc<tagger::Transformer>) -> Self {
+        Self { tagger: self.tagger.with(model), ..self }
+    }
+
+    fn with(profile: Profile, tagger: tagger::Tagger) -> Self {
         let scanner = Arc::new(scan::Scanner::new());
-        Self { scanner, tagger: Arc::new(tagger), profile: Arc::new(profile) }
+        Self { scanner, tagger, profile: Arc::new(profile) }
     }
 
     /// The profile that was given to [`Engine::new`].

@@ -216,6 +216,18 @@ pub fn check(model: &[u8], columns: usize, features: usize) -> Result<(), CheckE
 /// # Errors
 /// [`CheckError`], the first thing found.
 pub fn check_text(model: &[u8], vocabulary: usize) -> Result<TextOutput, CheckError> {
+    check_typed_text(model, vocabulary, 1)
+}
+
+/// As [`check_text`], where the types of tokens are below `types`.
+///
+/// # Errors
+/// [`CheckError`].
+pub fn check_typed_text(
+    model: &[u8],
+    vocabulary: usize,
+    types: usize,
+) -> Result<TextOutput, CheckError> {
     let graph = parse_graph(graph_of(model)?)?;
     let mut names = Names { kinds: graph.initializers, of_texts: true };
     let wrong = |what| CheckError::TextInterface { what };
@@ -226,8 +238,8 @@ pub fn check_text(model: &[u8], vocabulary: usize) -> Result<TextOutput, CheckEr
         let position = TEXT_INPUTS.iter().position(|known| *known == name);
         let position = position.filter(|_| tensor == tokens);
         let position = position.ok_or_else(|| wrong("inputs"))?;
-        // Ids are checked against the vocabulary; masks are ones, types zeros.
-        let below = [vocabulary as u64, 2, 1][position];
+        // Ids and types are checked before a run; masks are ones.
+        let below = [vocabulary as u64, 2, types as u64][position];
         names.make(name, Kind::Tokens { below })?;
         found[position] = true;
     }
@@ -742,6 +754,21 @@ mod tests {
         for more in [other_axis, of_data] {
             assert_eq!(refused_text(&[&more]), CheckError::Integers { node: 1 });
         }
+    }
+
+    #[test]
+    fn types_of_tokens_index_a_table_with_a_row_for_each() {
+        let table =
+            [number(1, 2), number(1, 2), number(2, 1), part(8, b"t"), part(9, &[0; 16])].concat();
+        let typed = [
+            part(5, &table),
+            tokens("token_type_ids", 7),
+            node("Gather", &["t", "token_type_ids"], &["z"]),
+        ];
+        let typed = text_with(&typed.concat());
+        assert!(check_text(&typed, 3).is_ok());
+        assert!(check_typed_text(&typed, 3, 2).is_ok());
+        assert_eq!(check_typed_text(&typed, 3, 3), Err(CheckError::Integers { node: 1 }));
     }
 
     #[test]

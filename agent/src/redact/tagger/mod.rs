@@ -1,19 +1,24 @@
 //! Names, places, organisations and ages that nothing but the sentence gives away.
 //!
-//! The trait `Tagger` is where a model plugs in; the one that ships is a conditional random field over
-//! hashed features, small and fast enough for an edge device. What it was trained on is in
-//! `README.md` beside its weights.
+//! Two tiers of readers say how likely each token is what. The first one, a conditional random field
+//! over hashed features, is part of the program, and small and fast enough for an edge device; what
+//! it was trained on is in `README.md` beside its weights. The second one, a `transformer` for
+//! servers, reads again what the first one is not sure of. What is made of the probabilities, the
+//! `Tagger`'s part, is the same for both.
 
 mod crf;
 mod features;
 mod lexicon;
 mod tokens;
 mod train;
+mod transformer;
 
 pub use crf::WeightsError;
 pub use train::{Training, train};
+pub use transformer::{NamesError, Transformer};
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use super::Find;
 use super::kind::Kind;
@@ -51,32 +56,37 @@ fn class_of(kind: Kind) -> Option<usize> {
     CLASSES.iter().position(|class| *class == kind)
 }
 
-/// A statistical model of personal data in running text.
-pub(super) trait Tagger: Send + Sync {
-    /// What it finds in `text`, apart from each other.
-    fn tag(&self, text: &str) -> Vec<Find>;
+/// Finds personal data in running text by what its readers say.
+#[derive(Clone)]
+pub(super) struct Tagger {
+    crf: Arc<Crf>,
+    transformer: Option<Arc<Transformer>>,
 }
 
-/// The conditional random field with its weights.
-pub(super) struct CrfTagger(Crf);
-
-impl CrfTagger {
-    /// The tagger that ships.
+impl Tagger {
+    /// The tagger of one reader that ships.
     pub(super) fn shipped() -> Self {
         Self::new(WEIGHTS).expect("the shipped weights are read by a test")
     }
 
     /// A tagger with weights from [`train()`].
     pub(super) fn new(weights: &[u8]) -> Result<Self, WeightsError> {
-        Crf::decode(weights).map(Self)
+        Ok(Self { crf: Arc::new(Crf::decode(weights)?), transformer: None })
     }
-}
 
-impl Tagger for CrfTagger {
-    fn tag(&self, text: &str) -> Vec<Find> {
+    /// The same, with a second reader.
+    pub(super) fn with(self, transformer: Arc<Transformer>) -> Self {
+        Self { transformer: Some(transformer), ..self }
+    }
+
+    /// What is found in `text`, apart from each other.
+    pub(super) fn tag(&self, text: &str) -> Vec<Find> {
         let tokens = tokens(text);
-        let posteriors = self.0.posteriors(&tokens);
-        let taken = taken(text, &tokens, &posteriors, |word| self.0.is_only_word(word));
+        let mut posteriors = self.crf.posteriors(&tokens);
+        if let Some(transformer) = &self.transformer {
+            transformer.refine(text, &tokens, &mut posteriors);
+        }
+        let taken = taken(text, &tokens, &posteriors, |word| self.crf.is_only_word(word));
         let mut found: Vec<Find> = Vec::new();
         let mut open: Option<usize> = None;
         for ((token, posterior), taken) in tokens.iter().zip(&posteriors).zip(taken) {
@@ -110,9 +120,7 @@ impl Tagger for CrfTagger {
         found.extend(repeated);
         found
     }
-}
 
-impl CrfTagger {
     /// A common word in small letters, which in a text with capitals is nobody's name; or one that
     /// has its capital from starting a sentence, and little else that speaks for a name.
     fn is_common_word(&self, text: &str, find: &Find) -> bool {
@@ -123,8 +131,8 @@ impl CrfTagger {
         let before = text[..find.start].trim_end_matches([' ', '\t', '"', '*', '-']);
         let starts = before.is_empty() || before.ends_with(['.', '!', '?', '\n']);
         let small = !found.contains(char::is_uppercase);
-        small && self.0.is_word(found)
-            || starts && find.score < SURE_SCORE_MIN && self.0.is_only_word(found)
+        small && self.crf.is_word(found)
+            || starts && find.score < SURE_SCORE_MIN && self.crf.is_only_word(found)
     }
 
     /// The words of names that are sure, wherever else they stand with a capital: a reader knows the
@@ -143,7 +151,7 @@ impl CrfTagger {
         let names: HashSet<String> = tokens
             .iter()
             .filter(|token| tells(token) && covering(token).as_ref().is_some_and(sure))
-            .filter(|token| !self.0.is_word(token.text))
+            .filter(|token| !self.crf.is_word(token.text))
             .map(|token| token.text.to_lowercase())
             .take(REPEATED_MAX)
             .collect();
@@ -275,7 +283,7 @@ mod tests {
 
     #[test]
     fn a_sure_name_is_hidden_wherever_it_stands() {
-        let tagger = CrfTagger::shipped();
+        let tagger = Tagger::shipped();
         let text = "Gestern war Jürgen Xqzyv in Köln. Xqzyv? xqzyv! Xqzyva.";
         let found = tagger.tag(text);
         let first = text.find("Xqzyv").unwrap();
@@ -287,7 +295,7 @@ mod tests {
 
     #[test]
     fn any_text_is_read() {
-        let tagger = CrfTagger::shipped();
+        let tagger = Tagger::shipped();
         for text in ["", "\n", "…", "שלום עולם", "你好,张伟。", "e\u{301}\u{301}", "\0\u{feff}A"]
         {
             for find in tagger.tag(text) {

