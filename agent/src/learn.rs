@@ -1,15 +1,17 @@
 //! Learning: the clipped gradient of a head over the site's corrections, for one training round.
 //!
 //! Only the head learns, over a backbone that the steward approved and that is in use. A subject's
-//! items are one gradient, clipped as one; hold-out items never take part. They say instead how right
+//! items are one gradient, clipped as one, and so are all words of its texts; hold-out items never take
+//! part. They say instead how right
 //! one head is, and another ([`evaluation`]).
 
 pub mod evaluation;
 pub mod personal;
 
 use insitu_models::calibration::CalibrationError;
-use insitu_models::head::{Head, HeadError, Target};
+use insitu_models::head::{Head, HeadError, HeadKind, Target};
 use insitu_models::personal::Item;
+use insitu_models::tokens::{Span, tag};
 use insitu_privacy::clip::{ClipError, ClipShape, ClippedSum};
 use insitu_privacy::contribution::{ItemRef, ItemsPerSubject, SubjectRef, select};
 use insitu_protocol::ids::Digest;
@@ -17,7 +19,7 @@ use insitu_protocol::order::RoundOrder;
 use insitu_protocol::release::Body;
 
 use crate::item::CleanItem;
-use crate::label::Label;
+use crate::label::{self, Label};
 use crate::prelabel::{Model, ModelError};
 use crate::review::{item_ref, reads};
 use crate::route::label_of_record;
@@ -28,7 +30,8 @@ use crate::tally::{Outline, Tally, contribution_key};
 
 /// Most items of a subject in its gradient: the clipping bounds what they do together.
 const ITEMS_PER_SUBJECT: u32 = 5;
-/// Items whose features are in memory at once, when no subject has more.
+/// Items whose features are in memory at once, when no subject has more. Of texts with a row for each
+/// word it is those of one subject.
 const BATCH_ITEMS: usize = 256;
 /// Rows read in one transaction.
 const PAGE_ROWS: u32 = 256;
@@ -59,6 +62,12 @@ pub enum LearnError {
     /// A head's calibration.
     #[error("a calibration is refused")]
     Calibration(#[from] CalibrationError),
+    /// A head of a kind that no site fits for itself.
+    #[error("a site fits no {kind} head of its own")]
+    NotPersonal {
+        /// The kind.
+        kind: HeadKind,
+    },
     /// Another version of the project than the site's.
     #[error("the order is for version {ordered} of the project, this site has {ours}")]
     Version {
@@ -87,6 +96,7 @@ impl LearnError {
             | Self::Shape { .. }
             | Self::Head(_)
             | Self::Calibration(_)
+            | Self::NotPersonal { .. }
             | Self::Version { .. }
             | Self::Clip(_) => false,
         }
@@ -105,15 +115,42 @@ struct Lesson {
 enum Truth {
     Class(usize),
     Classes(Vec<u16>),
+    Marks(Marks),
+}
+
+/// Spans of a text, and what they say of its words once these are known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Marks {
+    spans: Vec<Span>,
+    tags: Vec<u16>,
+    /// Spans that no tags can say.
+    left_out: usize,
+    /// Whether the words are the whole text's.
+    whole: bool,
+}
+
+/// An item that is learned from, with its features.
+struct Studied {
+    features: Vec<f32>,
+    truth: Truth,
 }
 
 impl Truth {
-    /// Of an item's label; marks in a text, an image or a series train no head.
+    /// Of an item's label; marks in an image or a series train no head.
     fn of(label: &Label) -> Option<Self> {
         match label {
             Label::Class(class) => Some(Self::Class(usize::from(*class))),
             Label::Classes(classes) => Some(Self::Classes(classes.clone())),
-            Label::Spans(_) | Label::Regions(_) | Label::Segments(_) => None,
+            Label::Spans(label) => {
+                let place = |place: u32| usize::try_from(place).ok();
+                let span = |span: &label::Span| {
+                    let class = usize::from(span.class);
+                    Some(Span { start: place(span.start)?, end: place(span.end)?, class })
+                };
+                let spans = label.spans().iter().filter_map(span).collect();
+                Some(Self::Marks(Marks { spans, ..Marks::default() }))
+            }
+            Label::Regions(_) | Label::Segments(_) => None,
         }
     }
 
@@ -121,6 +158,7 @@ impl Truth {
         match self {
             Self::Class(class) => Target::Class(*class),
             Self::Classes(classes) => Target::Classes(classes),
+            Self::Marks(marks) => Target::Tags(&marks.tags),
         }
     }
 }
@@ -156,18 +194,29 @@ pub fn gradient(
     let lessons = lessons(store, project, false, &name, limit)?;
     let count = lessons.len();
     let mut sum = ClippedSum::new(shape);
-    for batch in batches(&lessons) {
-        let features = model.features(&items(store, batch)?)?;
-        let mut rows = features.chunks_exact(head.features());
+    let (mut spans, mut left_out) = (0, 0);
+    for batch in batches(&lessons, batch_items(model)) {
+        let studied = study(store, model, batch)?;
+        let mut all = studied.iter();
         for of_subject in batch.chunk_by(|a, b| a.subject == b.subject) {
-            let pairs = of_subject.iter().zip(&mut rows);
+            let own = all.by_ref().take(of_subject.len());
             let pairs: Vec<Item<'_>> =
-                pairs.map(|(lesson, row)| (row, lesson.truth.target())).collect();
+                own.map(|item| (item.features.as_slice(), item.truth.target())).collect();
             add_subject(&mut sum, &head, &pairs)?;
         }
+        for item in &studied {
+            if let Truth::Marks(marks) = &item.truth {
+                spans += marks.spans.len();
+                left_out += marks.left_out;
+            }
+        }
     }
-    let origin =
+    let mut origin =
         format!("{count} corrected items of {} subjects, hold-out excluded", sum.subjects());
+    if left_out > 0 {
+        let text = format!("; of {spans} spans {left_out} are in no words of their own");
+        origin.push_str(&text);
+    }
     let body = Body::Update { run: order.run, round: order.round };
     Ok(Tally::of_gradient(&project.definition, body, &sum, order.nano_rho, origin))
 }
@@ -261,11 +310,40 @@ fn items(store: &Store, lessons: &[Lesson]) -> Result<Vec<CleanItem>, StoreError
     })
 }
 
-/// Runs of whole subjects with about [`BATCH_ITEMS`] items each.
-fn batches(lessons: &[Lesson]) -> impl Iterator<Item = &[Lesson]> {
+/// Lessons with their items' features, in their order.
+fn study(store: &Store, model: &mut Model, lessons: &[Lesson]) -> Result<Vec<Studied>, LearnError> {
+    let items = items(store, lessons)?;
+    if model.manifest().kind != HeadKind::Tokens {
+        let features = model.features(&items)?;
+        let rows = features.chunks_exact(model.manifest().features);
+        let studied = |(row, lesson): (&[f32], &Lesson)| Studied {
+            features: row.to_vec(),
+            truth: lesson.truth.clone(),
+        };
+        return Ok(rows.zip(lessons).map(studied).collect());
+    }
+    let studied = |(item, lesson): (&CleanItem, &Lesson)| {
+        let words = model.words(item)?;
+        let mut truth = lesson.truth.clone();
+        if let Truth::Marks(marks) = &mut truth {
+            let tagged = tag(&words.ranges, &marks.spans);
+            (marks.tags, marks.left_out, marks.whole) = (tagged.tags, tagged.left_out, words.whole);
+        }
+        Ok(Studied { features: words.features, truth })
+    };
+    items.iter().zip(lessons).map(studied).collect()
+}
+
+/// Items of a batch: a text of a head of tokens has as many rows as words.
+fn batch_items(model: &Model) -> usize {
+    if model.manifest().kind == HeadKind::Tokens { 1 } else { BATCH_ITEMS }
+}
+
+/// Runs of whole subjects with about so many items each.
+fn batches(lessons: &[Lesson], items: usize) -> impl Iterator<Item = &[Lesson]> {
     let mut rest = lessons;
     std::iter::from_fn(move || {
-        let mut end = rest.len().min(BATCH_ITEMS);
+        let mut end = rest.len().min(items);
         while end > 0 && end < rest.len() && rest[end].subject == rest[end - 1].subject {
             end += 1;
         }
@@ -301,12 +379,14 @@ mod tests {
             truth: Truth::Class(0),
         };
         let lessons: Vec<Lesson> = (0..700).map(lesson).collect();
-        let cut: Vec<&[Lesson]> = batches(&lessons).collect();
+        let cut: Vec<&[Lesson]> = batches(&lessons, BATCH_ITEMS).collect();
         assert_eq!(cut.iter().map(|batch| batch.len()).sum::<usize>(), 700);
         for pair in cut.windows(2) {
             assert_ne!(pair[0].last().unwrap().subject, pair[1][0].subject);
             assert!(pair[0].len() <= BATCH_ITEMS + 2);
         }
-        assert_eq!(batches(&[]).count(), 0);
+        let mut alone = batches(&lessons, 1);
+        assert!(alone.all(|batch| batch.iter().all(|lesson| lesson.subject == batch[0].subject)));
+        assert_eq!(batches(&[], BATCH_ITEMS).count(), 0);
     }
 }

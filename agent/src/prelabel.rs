@@ -1,6 +1,7 @@
 //! Prelabels: a model's draft label for a clean item, with a calibrated confidence.
 
 pub mod personal;
+mod spans;
 pub mod trial;
 
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use std::path::{Path, PathBuf};
 use insitu_models::bundle::{Bundle, BundleError};
 use insitu_models::columns::{self, FieldValue};
 use insitu_models::engine::{Engine, EngineError, Library};
-use insitu_models::head::Head;
+use insitu_models::head::{Head, HeadKind};
 use insitu_models::manifest::Manifest;
 use insitu_models::predict::{PredictError, Prediction, Predictor};
 use insitu_protocol::bytes::Fixed;
@@ -390,6 +391,9 @@ impl Model {
     /// # Errors
     /// [`ModelError::Predict`].
     pub fn prelabel(&mut self, items: &[CleanItem]) -> Result<Vec<Draft>, ModelError> {
+        if self.manifest.kind == HeadKind::Tokens {
+            return self.mark_all(items);
+        }
         let features = self.features(items)?;
         let rows = features.chunks_exact(self.manifest.features);
         rows.map(|row| self.draft(row)).collect()
@@ -398,7 +402,7 @@ impl Model {
     fn draft(&self, features: &[f32]) -> Result<Draft, ModelError> {
         let one = self.manifest.kind.is_of_one_class();
         let draft = |prediction: Prediction, maker| {
-            let Prediction { class, classes, probabilities, confidence } = prediction;
+            let Prediction { class, classes, probabilities, confidence, tags: _ } = prediction;
             let number = |class: usize| u16::try_from(class).unwrap_or(NO_CLASS);
             let label = match one {
                 true => Label::Class(number(class)),

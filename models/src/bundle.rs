@@ -143,11 +143,10 @@ impl Bundle {
         let tokenizer =
             manifest.text.as_ref().map(|text| take("tokenizer", &text.tokenizer)).transpose()?;
 
-        let (classes, features) = (manifest.classes.len(), manifest.features);
-        let head = manifest.shape().decode(&head).map_err(|source| BundleError::Head { source })?;
+        let shape = manifest.shape();
+        let head = shape.decode(&head).map_err(|source| BundleError::Head { source })?;
         let golden = |source| BundleError::Golden { source };
-        let outputs = Golden::decode(&golden_bytes, manifest.row_width(), features, classes)
-            .map_err(golden)?;
+        let outputs = Golden::decode(&golden_bytes, manifest.row_width(), shape).map_err(golden)?;
         let computed = outputs.under(&head, &manifest.calibration).map_err(golden)?;
         outputs.check_outputs(&computed).map_err(golden)?;
         Ok(Self {

@@ -6,12 +6,14 @@
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
-use crate::head::{Head, HeadError, narrow};
+use crate::head::{Head, HeadError, HeadKind, HeadShape, narrow};
 
 /// Largest difference of any output, in features, probabilities and confidences.
 pub const TOLERANCE: f32 = 1e-4;
 /// Most golden rows.
 pub const ROWS_MAX: usize = 256;
+/// Words of a golden text whose features are kept, of a head of tokens: see [`sampled`].
+pub const WORDS_MAX: usize = 8;
 
 /// Rows and what comes out of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,11 +25,14 @@ pub struct Golden {
     /// Texts in place of rows, for a backbone of tokens. They are nobody's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub texts: Vec<String>,
-    /// Backbone outputs, `[rows, features]`.
+    /// Features, `[rows, features]`; of a head of tokens those of some words of each text,
+    /// `[rows, words × features]`.
     pub features: Vec<Vec<f32>>,
-    /// Of each class, after temperature, `[rows, classes]`.
+    /// Of each class, after temperature, `[rows, classes]`; of these words' tags
+    /// `[rows, words × tags]`.
     pub probabilities: Vec<Vec<f32>>,
-    /// Calibrated confidence of the best class, or of the whole set of several, `[rows]`.
+    /// Calibrated confidence of the best class, of the whole set of several, or of these words as if
+    /// they were a text, `[rows]`.
     pub confidences: Vec<f32>,
 }
 
@@ -70,16 +75,11 @@ pub enum GoldenError {
 }
 
 impl Golden {
-    /// Reads golden outputs of a bundle of so many columns (none for texts), features and classes.
+    /// Reads golden outputs of a bundle of so many columns (none for texts) and a head of this form.
     ///
     /// # Errors
     /// [`GoldenError::Malformed`] or [`GoldenError::Shape`].
-    pub fn decode(
-        bytes: &[u8],
-        columns: usize,
-        features: usize,
-        classes: usize,
-    ) -> Result<Self, GoldenError> {
+    pub fn decode(bytes: &[u8], columns: usize, head: HeadShape) -> Result<Self, GoldenError> {
         let golden: Self =
             serde_json::from_slice(bytes).map_err(|source| GoldenError::Malformed { source })?;
         let (rows, others) = if columns == 0 {
@@ -98,8 +98,22 @@ impl Golden {
             return Err(GoldenError::Shape { what: "rows", got: rows, want: ROWS_MAX });
         }
         shape("row", golden.rows.iter().map(Vec::len), golden.rows.len(), columns)?;
-        shape("features", golden.features.iter().map(Vec::len), rows, features)?;
-        shape("probabilities", golden.probabilities.iter().map(Vec::len), rows, classes)?;
+        let (features, outputs) = (head.features, head.outputs());
+        if head.kind == HeadKind::Tokens {
+            let lengths = golden.features.iter().map(Vec::len);
+            if let Some(got) = lengths.clone().find(|got| {
+                !got.is_multiple_of(features.max(1)) || *got > WORDS_MAX.saturating_mul(features)
+            }) {
+                let want = WORDS_MAX.saturating_mul(features);
+                return Err(GoldenError::Shape { what: "features of words", got, want });
+            }
+            let wanted =
+                lengths.map(|features_of_words| features_of_words / features.max(1) * outputs);
+            shape_each("probabilities", &golden.probabilities, wanted, rows)?;
+        } else {
+            shape("features", golden.features.iter().map(Vec::len), rows, features)?;
+            shape("probabilities", golden.probabilities.iter().map(Vec::len), rows, outputs)?;
+        }
         let confidences = golden.confidences.len();
         if confidences != rows {
             return Err(GoldenError::Shape { what: "confidences", got: confidences, want: rows });
@@ -129,7 +143,7 @@ impl Golden {
             let probabilities = head
                 .probabilities(features, calibration.temperature)
                 .map_err(|source| GoldenError::Head { source })?;
-            let judged = calibration.judge(head.shape().kind, &probabilities);
+            let judged = calibration.judge(head.shape(), &probabilities);
             golden.confidences.push(narrow(judged.confidence));
             golden.probabilities.push(probabilities.into_iter().map(narrow).collect());
         }
@@ -141,17 +155,22 @@ impl Golden {
         self.rows.iter().flatten().map(|cell| cell.unwrap_or(f32::NAN)).collect()
     }
 
-    /// Compares with what an engine gave, row-major `[rows, features]`.
+    /// Compares with what an engine gave, all rows one after another.
     ///
     /// # Errors
     /// [`GoldenError::Shape`] or [`GoldenError::Differs`].
     pub fn check_features(&self, found: &[f32]) -> Result<(), GoldenError> {
-        let width = self.features.first().map_or(1, Vec::len);
-        let want = width * self.features.len();
+        let want: usize = self.features.iter().map(Vec::len).sum();
         if found.len() != want {
             return Err(GoldenError::Shape { what: "features", got: found.len(), want });
         }
-        same("features", &self.features, found.chunks_exact(width))
+        let mut rest = found;
+        let rows = self.features.iter().map(|row| {
+            let (found, after) = rest.split_at(row.len());
+            rest = after;
+            found
+        });
+        same("features", &self.features, rows)
     }
 
     /// Compares with the same golden rows under the bundle's own head ([`Golden::under`]).
@@ -162,6 +181,16 @@ impl Golden {
         same("probabilities", &self.probabilities, found.probabilities.iter().map(Vec::as_slice))?;
         same("confidences", self.confidences.chunks(1), found.confidences.chunks(1))
     }
+}
+
+/// Features of at most [`WORDS_MAX`] of a text's words, from the first to the last: all would make a
+/// golden text of a few hundred words some megabytes.
+pub fn sampled(features: &[f32], width: usize) -> Vec<f32> {
+    let words: Vec<&[f32]> = features.chunks_exact(width.max(1)).collect();
+    let kept = words.len().min(WORDS_MAX);
+    let last = words.len().saturating_sub(1);
+    let place = |at: usize| words[at * last / (kept - 1).max(1)];
+    (0..kept).flat_map(place).copied().collect()
 }
 
 fn shape(
@@ -177,6 +206,22 @@ fn shape(
         if got != want {
             return Err(GoldenError::Shape { what, got, want });
         }
+    }
+    Ok(())
+}
+
+/// As [`shape`], with a length for each row.
+fn shape_each(
+    what: &'static str,
+    table: &[Vec<f32>],
+    wanted: impl Iterator<Item = usize>,
+    rows: usize,
+) -> Result<(), GoldenError> {
+    if table.len() != rows {
+        return Err(GoldenError::Shape { what, got: table.len(), want: rows });
+    }
+    for (row, want) in table.iter().zip(wanted) {
+        shape(what, std::iter::once(row.len()), 1, want)?;
     }
     Ok(())
 }
@@ -241,13 +286,46 @@ mod tests {
     #[test]
     fn tables_must_fit() {
         let bytes = golden().encode().unwrap();
-        assert_eq!(Golden::decode(&bytes, 1, 2, 2).unwrap(), golden());
-        for (columns, features, classes) in [(2, 2, 2), (1, 3, 2), (1, 2, 3)] {
-            let wrong = Golden::decode(&bytes, columns, features, classes);
+        let head = HeadShape::softmax;
+        assert_eq!(Golden::decode(&bytes, 1, head(2, 2)).unwrap(), golden());
+        for (columns, head) in [(2, head(2, 2)), (1, head(2, 3)), (1, head(3, 2))] {
+            let wrong = Golden::decode(&bytes, columns, head);
             assert!(matches!(wrong, Err(GoldenError::Shape { .. })));
         }
         let none = br#"{"rows":[],"features":[],"probabilities":[],"confidences":[]}"#;
-        assert!(matches!(Golden::decode(none, 1, 2, 2), Err(GoldenError::Shape { got: 0, .. })));
-        assert!(matches!(Golden::decode(b"{", 1, 2, 2), Err(GoldenError::Malformed { .. })));
+        assert!(matches!(
+            Golden::decode(none, 1, head(2, 2)),
+            Err(GoldenError::Shape { got: 0, .. })
+        ));
+        assert!(matches!(Golden::decode(b"{", 1, head(2, 2)), Err(GoldenError::Malformed { .. })));
+    }
+
+    #[test]
+    fn texts_of_a_head_of_tokens_keep_some_of_their_words() {
+        let features: Vec<f32> = (0_u8..40).map(f32::from).collect();
+        let kept = sampled(&features, 2); // of 20 words 8, the first and the last among them
+        assert_eq!(kept.len(), 16);
+        assert_eq!((kept[..2].to_vec(), kept[14..].to_vec()), (vec![0.0, 1.0], vec![38.0, 39.0]));
+        assert_eq!(sampled(&features[..4], 2), features[..4]);
+        assert_eq!((sampled(&features[..2], 2), sampled(&[], 2)), (vec![0.0, 1.0], vec![]));
+
+        let head = Head::of_tokens(1, 2).unwrap();
+        let texts = vec!["a b".to_owned(), String::new()];
+        let empty = Golden { rows: Vec::new(), texts, features: Vec::new(), ..golden() };
+        let given = Golden { features: vec![vec![0.5, 0.5, 0.0, 1.0], Vec::new()], ..empty };
+        let outputs = given.under(&head, &Calibration::identity()).unwrap();
+        assert_eq!(outputs.probabilities.iter().map(Vec::len).collect::<Vec<_>>(), [6, 0]);
+        let decode = |golden: &Golden| {
+            Golden::decode(&golden.encode().unwrap(), 0, head.shape()).map(|_| ())
+        };
+        decode(&outputs).unwrap();
+        outputs.check_features(&[0.5, 0.5, 0.0, 1.0]).unwrap();
+        assert!(outputs.check_features(&[0.5, 0.5, 0.0, 0.5]).is_err());
+        let many = Golden { features: vec![vec![0.0; 18], Vec::new()], ..outputs.clone() };
+        assert!(matches!(decode(&many), Err(GoldenError::Shape { got: 18, want: 16, .. })));
+        let uneven = Golden { features: vec![vec![0.0; 3], Vec::new()], ..outputs.clone() };
+        assert!(matches!(decode(&uneven), Err(GoldenError::Shape { got: 3, .. })));
+        let other = Golden { probabilities: vec![vec![0.0; 3], Vec::new()], ..outputs };
+        assert!(matches!(decode(&other), Err(GoldenError::Shape { what: "probabilities", .. })));
     }
 }

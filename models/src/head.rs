@@ -3,44 +3,13 @@
 //! A head has no bias: a backbone's features hold a component that is positive for every item, and
 //! have length at most 1.
 
-use std::fmt;
-use std::str::FromStr;
+mod shape;
 
 use insitu_protocol::ids::digest;
-use serde::{Deserialize, Serialize};
 
+pub use self::shape::{HeadKind, HeadShape, UNITS_MAX};
 use crate::heads::Outer;
-
-/// Most units of an adapter's hidden layer.
-pub const UNITS_MAX: usize = 4096;
-
-/// What a head makes of features.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HeadKind {
-    /// One class: a softmax over a linear layer, `[classes, features]`.
-    #[default]
-    Softmax,
-    /// One class: a softmax over a hidden layer, `softmax(V·tanh(U·x))`; its weights are U
-    /// `[units, features]`, then V `[classes, units]`.
-    Adapter {
-        /// Units of the hidden layer.
-        units: usize,
-    },
-    /// Any number of classes, also none: a logistic function for each row of `[classes, features]`.
-    MultiLabel,
-}
-
-/// The form of a head: all that is needed to read its weights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeadShape {
-    /// What it computes.
-    pub kind: HeadKind,
-    /// Number of classes.
-    pub classes: usize,
-    /// Number of features.
-    pub features: usize,
-}
+use crate::tokens;
 
 /// What is true of an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +18,8 @@ pub enum Target<'a> {
     Class(usize),
     /// These classes and no others.
     Classes(&'a [u16]),
+    /// A tag of each word.
+    Tags(&'a [u16]),
 }
 
 impl From<usize> for Target<'_> {
@@ -95,125 +66,12 @@ pub enum HeadError {
         /// Classes of the head.
         classes: usize,
     },
-    /// One class for a head of several, or several for a head of one.
+    /// A label of another kind than the head's.
     #[error("a {kind} head does not learn from such a label")]
     Target {
         /// The head's kind.
         kind: HeadKind,
     },
-}
-
-impl HeadKind {
-    /// Whether an item has exactly one class.
-    pub fn is_of_one_class(self) -> bool {
-        match self {
-            Self::Softmax | Self::Adapter { .. } => true,
-            Self::MultiLabel => false,
-        }
-    }
-}
-
-impl fmt::Display for HeadKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Softmax => f.write_str("softmax"),
-            Self::Adapter { units } => write!(f, "adapter:{units}"),
-            Self::MultiLabel => f.write_str("multi-label"),
-        }
-    }
-}
-
-impl FromStr for HeadKind {
-    type Err = String;
-
-    /// Reads what [`HeadKind`] shows.
-    fn from_str(text: &str) -> Result<Self, String> {
-        let units = |text: &str| text.parse().ok().filter(|units| (1..=UNITS_MAX).contains(units));
-        match text {
-            "softmax" => Ok(Self::Softmax),
-            "multi-label" => Ok(Self::MultiLabel),
-            _ => text
-                .strip_prefix("adapter:")
-                .and_then(units)
-                .map(|units| Self::Adapter { units })
-                .ok_or_else(|| {
-                    format!(
-                        "none of softmax, multi-label, adapter:UNITS with 1 to {UNITS_MAX} units"
-                    )
-                }),
-        }
-    }
-}
-
-impl HeadShape {
-    /// That of a softmax head.
-    pub fn softmax(classes: usize, features: usize) -> Self {
-        Self { kind: HeadKind::Softmax, classes, features }
-    }
-
-    /// Number of weights.
-    pub fn parameters(&self) -> usize {
-        let Self { kind, classes, features } = *self;
-        match kind {
-            HeadKind::Softmax | HeadKind::MultiLabel => classes.saturating_mul(features),
-            HeadKind::Adapter { units } => {
-                units.saturating_mul(features).saturating_add(classes.saturating_mul(units))
-            }
-        }
-    }
-
-    /// How many classes share an item's probability: all of them, or 1 where each stands alone. The
-    /// curvature of the loss along a class' weights is of the order of its inverse.
-    pub fn sharing(&self) -> usize {
-        if self.kind.is_of_one_class() { self.classes } else { 1 }
-    }
-
-    /// The shape of so many weights over the same features and classes: this one where it has so
-    /// many; else, for an item of one class, a softmax or an adapter of as many units as that makes.
-    #[must_use]
-    pub fn of_parameters(self, parameters: usize) -> Self {
-        let linear = Self { kind: HeadKind::Softmax, ..self };
-        let unit = self.classes.saturating_add(self.features);
-        if self.parameters() == parameters || !self.kind.is_of_one_class() {
-            self
-        } else if linear.parameters() == parameters || unit == 0 {
-            linear
-        } else {
-            Self { kind: HeadKind::Adapter { units: parameters / unit }, ..self }
-        }
-    }
-
-    /// The head of these weights.
-    ///
-    /// # Errors
-    /// [`HeadError::Length`] or [`HeadError::NotFinite`].
-    pub fn head(self, weights: Vec<f32>) -> Result<Head, HeadError> {
-        let want = self.parameters();
-        if weights.len() != want || want == 0 {
-            return Err(HeadError::Length { what: "weights", got: weights.len(), want });
-        }
-        if let Some(index) = weights.iter().position(|weight| !weight.is_finite()) {
-            return Err(HeadError::NotFinite { what: "weight", position: index + 1 });
-        }
-        Ok(Head { shape: self, weights })
-    }
-
-    /// Reads what [`Head::encode`] writes.
-    ///
-    /// # Errors
-    /// As [`HeadShape::head`]; lengths are in bytes when they are not a whole number of weights.
-    pub fn decode(self, bytes: &[u8]) -> Result<Head, HeadError> {
-        let (weights, rest) = bytes.as_chunks::<4>();
-        let want = self.parameters();
-        if weights.len() != want || !rest.is_empty() {
-            return Err(HeadError::Length {
-                what: "bytes of a head",
-                got: bytes.len(),
-                want: want.saturating_mul(4),
-            });
-        }
-        self.head(weights.iter().map(|four| f32::from_le_bytes(*four)).collect())
-    }
 }
 
 impl Head {
@@ -255,13 +113,24 @@ impl Head {
     /// [`Head::adapter`] has it, and for several classes the same weights.
     ///
     /// # Errors
-    /// [`HeadError`].
+    /// [`HeadError`]; [`HeadError::Target`] for tokens, whose features are of words
+    /// ([`Head::of_tokens`]).
     pub fn into_kind(self, kind: HeadKind) -> Result<Self, HeadError> {
         match kind {
             HeadKind::Softmax => Ok(self),
             HeadKind::Adapter { units } => Self::adapter(&self, units),
             HeadKind::MultiLabel => HeadShape { kind, ..self.shape }.head(self.weights),
+            HeadKind::Tokens => Err(HeadError::Target { kind }),
         }
+    }
+
+    /// A head of tokens for so many classes of spans that knows nothing, and marks nothing.
+    ///
+    /// # Errors
+    /// [`HeadError::Length`] without features.
+    pub fn of_tokens(classes: usize, features: usize) -> Result<Self, HeadError> {
+        let shape = HeadShape { kind: HeadKind::Tokens, classes, features };
+        shape.head(vec![0.0; shape.parameters()])
     }
 
     /// The head of the same shape with other weights.
@@ -298,21 +167,28 @@ impl Head {
     }
 
     /// Probability of each class for one item's features, logits divided by `temperature`. They sum
-    /// to 1 where an item has one class.
+    /// to 1 where an item has one class. Of a head of tokens, for the features of an item's words,
+    /// `[words, features]`: of each word's tags, `[words, tags]`, where each row sums to 1.
     ///
     /// # Errors
-    /// [`HeadError::Length`] when `item` has not [`Head::features`] entries.
+    /// [`HeadError::Length`] when `item` has not [`Head::features`] entries, or for tokens not a whole
+    /// number of such rows.
     pub fn probabilities(&self, item: &[f32], temperature: f64) -> Result<Vec<f64>, HeadError> {
         self.fits(item)?;
         let mut values = match self.shape.kind {
             HeadKind::Softmax | HeadKind::MultiLabel => self.linear(item),
             HeadKind::Adapter { units } => self.forward(units, item).1,
+            HeadKind::Tokens => {
+                item.chunks_exact(self.shape.features).flat_map(|word| self.linear(word)).collect()
+            }
         };
         values.iter_mut().for_each(|value| *value /= temperature);
-        if self.shape.kind.is_of_one_class() {
-            softmax(&mut values);
-        } else {
-            values.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp()));
+        match self.shape.kind {
+            HeadKind::Softmax | HeadKind::Adapter { .. } => softmax(&mut values),
+            HeadKind::MultiLabel => {
+                values.iter_mut().for_each(|value| *value = 1.0 / (1.0 + (-*value).exp()));
+            }
+            HeadKind::Tokens => values.chunks_exact_mut(self.shape.outputs()).for_each(softmax),
         }
         Ok(values)
     }
@@ -329,8 +205,8 @@ impl Head {
         Ok((0..probabilities.len()).fold(0, first_best))
     }
 
-    /// Whether the head says of an item what is true: the most probable class, or exactly the
-    /// classes that are more probable than not.
+    /// Whether the head says of an item what is true: the most probable class, exactly the classes
+    /// that are more probable than not, or exactly the tags of the most probable path.
     ///
     /// # Errors
     /// As [`Head::probabilities`].
@@ -344,26 +220,36 @@ impl Head {
                 });
                 Ok(said.all(|right| right))
             }
+            Target::Tags(tags) => {
+                let probabilities = self.probabilities(item, 1.0)?;
+                Ok(tokens::decode(&probabilities, self.shape.outputs()).tags == tags)
+            }
         }
     }
 
     /// Whether it learns from such a label: of its kind, and of its classes.
     pub fn takes(&self, target: Target<'_>) -> bool {
-        let HeadShape { kind, classes, .. } = self.shape;
-        match target {
-            Target::Class(class) => kind.is_of_one_class() && class < classes,
-            Target::Classes(set) => {
-                !kind.is_of_one_class() && set.iter().all(|class| usize::from(*class) < classes)
+        let known = |outputs: &[u16]| {
+            outputs.iter().all(|output| usize::from(*output) < self.shape.outputs())
+        };
+        match (self.shape.kind, target) {
+            (HeadKind::Softmax | HeadKind::Adapter { .. }, Target::Class(class)) => {
+                class < self.shape.classes
             }
+            (HeadKind::MultiLabel, Target::Classes(set)) => known(set),
+            (HeadKind::Tokens, Target::Tags(tags)) => known(tags),
+            (_, Target::Class(_) | Target::Classes(_) | Target::Tags(_)) => false,
         }
     }
 
     /// Gradient of the summed loss of one subject's items, in the order of [`Head::weights`]: cross
-    /// entropy, or the sum of the classes' binary ones.
+    /// entropy, or the sum of the classes' binary ones, or the sum over an item's words.
     ///
-    /// For an item with features `x` and a linear layer it is `(p − y) xᵀ`, `p` without temperature.
-    /// Summed in `f64` in the order given, then rounded: the caller clips it. No item has a gradient
-    /// of its own in memory.
+    /// For an item with features `x` and a linear layer it is `(p − y) xᵀ`, `p` without temperature,
+    /// and for a text `Σ_w (p_w − y_w) x_wᵀ`. Summed in `f64` in the order given, then rounded: the
+    /// caller clips it, so that a subject moves a release by no more than the clip norm, however many
+    /// items it has and however many words these have. No item and no word has a gradient of its
+    /// own in memory.
     ///
     /// # Errors
     /// [`HeadError`] for an item that does not fit.
@@ -373,40 +259,74 @@ impl Head {
     ) -> Result<Vec<f32>, HeadError> {
         let mut sum = vec![0.0; self.weights.len()];
         for (item, target) in items {
-            self.gradient(item, target.into())?.add_to(1.0, &mut sum)?;
+            match (self.shape.kind, target.into()) {
+                (HeadKind::Tokens, Target::Tags(tags)) => self.add_text(item, tags, &mut sum)?,
+                (_, target @ (Target::Class(_) | Target::Classes(_) | Target::Tags(_))) => {
+                    self.gradient(item, target)?.add_to(1.0, &mut sum)?;
+                }
+            }
         }
         Ok(sum.into_iter().map(narrow).collect())
     }
 
-    /// Gradient of one item's loss as outer products.
+    /// Adds the gradients of a text's words.
+    fn add_text(&self, text: &[f32], tags: &[u16], sum: &mut [f64]) -> Result<(), HeadError> {
+        self.fits(text)?;
+        let words = text.chunks_exact(self.shape.features);
+        let (got, want) = (tags.len(), words.len());
+        if got != want {
+            return Err(HeadError::Length { what: "tags of words", got, want });
+        }
+        for (word, tag) in words.zip(tags) {
+            self.row_gradient(word, &[usize::from(*tag)])?.add_to(1.0, sum)?;
+        }
+        Ok(())
+    }
+
+    /// Gradient of the loss of an item of one row as outer products.
     ///
     /// For an adapter with `h = tanh(U·x)` it is `δ xᵀ` with `δ = Vᵀ(p − y) ∘ (1 − h²)`, and
     /// `(p − y) hᵀ`.
     ///
     /// # Errors
-    /// [`HeadError`] for an item that does not fit.
+    /// [`HeadError`] for an item that does not fit; [`HeadError::Target`] for a text, which has a row
+    /// for each word.
     pub fn gradient(&self, item: &[f32], target: Target<'_>) -> Result<Outer, HeadError> {
-        let known = match target {
-            Target::Class(class) => std::slice::from_ref(&class).to_vec(),
-            Target::Classes(classes) => classes.iter().copied().map(usize::from).collect(),
-        };
-        let (kind, classes) = (self.shape.kind, self.shape.classes);
-        if kind.is_of_one_class() != matches!(target, Target::Class(_)) {
-            return Err(HeadError::Target { kind });
+        let kind = self.shape.kind;
+        match (kind, target) {
+            (HeadKind::Softmax | HeadKind::Adapter { .. }, Target::Class(class)) => {
+                self.row_gradient(item, &[class])
+            }
+            (HeadKind::MultiLabel, Target::Classes(classes)) => {
+                let known: Vec<usize> = classes.iter().copied().map(usize::from).collect();
+                self.row_gradient(item, &known)
+            }
+            (_, Target::Class(_) | Target::Classes(_) | Target::Tags(_)) => {
+                Err(HeadError::Target { kind })
+            }
         }
+    }
+
+    /// Gradient of one row, an item's or a word's, whose outputs that are true are `known`.
+    fn row_gradient(&self, row: &[f32], known: &[usize]) -> Result<Outer, HeadError> {
+        let (got, want) = (row.len(), self.shape.features);
+        if got != want {
+            return Err(HeadError::Length { what: "features of an item", got, want });
+        }
+        let classes = self.shape.outputs();
         if let Some(got) = known.iter().copied().find(|class| *class >= classes) {
             return Err(HeadError::Class { got, classes });
         }
-        if let Some(index) = item.iter().position(|value| !value.is_finite()) {
+        if let Some(index) = row.iter().position(|value| !value.is_finite()) {
             return Err(HeadError::NotFinite { what: "feature", position: index + 1 });
         }
-        let mut residual = self.probabilities(item, 1.0)?;
+        let mut residual = self.probabilities(row, 1.0)?;
         known.iter().for_each(|class| residual[*class] -= 1.0);
-        let wide = item.iter().copied().map(f64::from).collect();
-        let HeadKind::Adapter { units } = kind else {
+        let wide = row.iter().copied().map(f64::from).collect();
+        let HeadKind::Adapter { units } = self.shape.kind else {
             return Ok(Outer { layers: vec![(residual, wide)] });
         };
-        let (hidden, _) = self.forward(units, item);
+        let hidden = self.forward(units, row).0;
         let mut delta = vec![0.0; units];
         let rows = self.weights[units * self.shape.features..].chunks_exact(units);
         for (row, residual) in rows.zip(&residual) {
@@ -418,7 +338,11 @@ impl Head {
 
     fn fits(&self, item: &[f32]) -> Result<(), HeadError> {
         let (got, want) = (item.len(), self.shape.features);
-        if got == want {
+        let fits = match self.shape.kind {
+            HeadKind::Softmax | HeadKind::Adapter { .. } | HeadKind::MultiLabel => got == want,
+            HeadKind::Tokens => got.is_multiple_of(want),
+        };
+        if fits {
             Ok(())
         } else {
             Err(HeadError::Length { what: "features of an item", got, want })
@@ -573,31 +497,6 @@ mod tests {
     }
 
     #[test]
-    fn a_kind_is_read_as_it_is_shown() {
-        for kind in [HeadKind::Softmax, HeadKind::Adapter { units: 32 }, HeadKind::MultiLabel] {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
-            let json = serde_json::to_string(&kind).unwrap();
-            assert_eq!(serde_json::from_str::<HeadKind>(&json).unwrap(), kind);
-        }
-        for bad in ["adapter", "adapter:0", "adapter:4097", "adapter:x", "linear"] {
-            assert!(bad.parse::<HeadKind>().unwrap_err().contains("adapter:UNITS"), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_number_of_weights_names_a_shape_of_one_class() {
-        let shape = HeadShape::softmax(3, 8);
-        let adapter = HeadShape { kind: HeadKind::Adapter { units: 5 }, ..shape };
-        for own in [shape, adapter] {
-            assert_eq!(own.of_parameters(24), shape);
-            assert_eq!(own.of_parameters(5 * 11), adapter);
-            assert!(own.of_parameters(54).head(vec![0.0; 54]).is_err());
-        }
-        let several = HeadShape { kind: HeadKind::MultiLabel, ..shape };
-        assert_eq!(several.of_parameters(55), several);
-    }
-
-    #[test]
     fn an_adapter_begins_near_its_linear_head_and_the_same_everywhere() {
         let weights = (0_u8..24).map(|i| f32::from(i % 7) - 3.0).collect();
         let linear = Head::new(3, 8, weights).unwrap();
@@ -629,5 +528,32 @@ mod tests {
         assert!(soft.gradient(&[1.0], Target::Classes(&[0])).is_err());
         let class = head.gradient(&[1.0], Target::Classes(&[3]));
         assert_eq!(class, Err(HeadError::Class { got: 3, classes: 3 }));
+    }
+
+    #[test]
+    fn a_head_of_tokens_judges_each_word() {
+        let shape = HeadShape { kind: HeadKind::Tokens, classes: 1, features: 2 };
+        let head = shape.head(vec![0.0, 0.0, 4.0, 0.0, 0.0, 4.0]).unwrap();
+        let words = [1.0, 0.0, 0.0, 1.0, -1.0, -1.0]; // a span begins, goes on, ends
+        let found = head.probabilities(&words, 1.0).unwrap();
+        assert_eq!(found.len(), 9);
+        assert!(found.chunks(3).all(|row| (row.iter().sum::<f64>() - 1.0).abs() < 1e-12));
+        assert!(head.is_right(&words, Target::Tags(&[1, 2, 0])).unwrap());
+        assert!(!head.is_right(&words, Target::Tags(&[1, 2, 2])).unwrap());
+        assert!(head.is_right(&[], Target::Tags(&[])).unwrap(), "a text without words");
+        assert!(head.takes(Target::Tags(&[0, 2])) && !head.takes(Target::Tags(&[3])));
+        assert!(!head.takes(Target::Class(0)) && !head.takes(Target::Classes(&[0])));
+        // A tag for each word, of those there are; and whole words.
+        for (words, tags) in [(&words[..], &[0, 1][..]), (&words[..2], &[3]), (&words[..3], &[0])] {
+            assert!(head.subject_gradient([(words, Target::Tags(tags))]).is_err(), "{tags:?}");
+        }
+        let kind = HeadError::Target { kind: HeadKind::Tokens };
+        assert_eq!(head.gradient(&words[..2], Target::Class(0)), Err(kind.clone()));
+        let soft = Head::new(2, 1, vec![0.0, 0.0]).unwrap();
+        assert!(soft.subject_gradient([(&[1.0][..], Target::Tags(&[0]))]).is_err());
+        assert_eq!(soft.into_kind(HeadKind::Tokens), Err(kind));
+        let first = Head::of_tokens(2, 3).unwrap();
+        assert_eq!((first.weights().len(), first.classes()), (15, 2));
+        assert!(first.is_right(&[0.5; 6], Target::Tags(&[0, 0])).unwrap());
     }
 }

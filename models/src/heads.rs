@@ -1,4 +1,4 @@
-//! Gradients of heads as outer products, and the classes of tokens that spans are.
+//! Gradients of heads as outer products.
 //!
 //! Each kind of head has an exact gradient of one item as outer products, `Σ_l r_l x_lᵀ`, so that
 //! its norm is known before a single cell of it is written: ‖r_l x_lᵀ‖ = ‖r_l‖·‖x_l‖ (Goodfellow,
@@ -70,51 +70,6 @@ impl Outer {
     }
 }
 
-/// A span of tokens with one label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span {
-    /// First token.
-    pub start: usize,
-    /// The token after the last one.
-    pub end: usize,
-    /// Its label, from 0.
-    pub label: usize,
-}
-
-/// The class of each token of a text, for a head over the tokens' vectors: 0 outside of spans,
-/// `1 + 2·label` where one begins, `2 + 2·label` within. The head's gradient over a text is
-/// [`crate::head::Head::subject_gradient`] of its tokens.
-///
-/// # Errors
-/// [`HeadError::Length`] for a span that ends before it starts, behind the text, or within another.
-pub fn token_classes(tokens: usize, spans: &[Span]) -> Result<Vec<usize>, HeadError> {
-    let mut classes = vec![0; tokens];
-    for span in spans {
-        let free = span.start < span.end
-            && classes.get(span.start..span.end).is_some_and(|part| part.iter().all(|c| *c == 0));
-        if !free {
-            return Err(HeadError::Length { what: "end of a span", got: span.end, want: tokens });
-        }
-        classes[span.start..span.end].fill(2 + 2 * span.label);
-        classes[span.start] = 1 + 2 * span.label;
-    }
-    Ok(classes)
-}
-
-/// The spans that tokens' classes mean. A token within a span that never began begins one: models
-/// give such, and people mean the words.
-pub fn spans(classes: &[usize]) -> Vec<Span> {
-    let mut found: Vec<Span> = Vec::new();
-    for (at, class) in classes.iter().enumerate().filter(|(_, class)| **class > 0) {
-        let (label, begins) = ((class - 1) / 2, class % 2 == 1);
-        match found.last_mut() {
-            Some(last) if !begins && last.end == at && last.label == label => last.end += 1,
-            Some(_) | None => found.push(Span { start: at, end: at + 1, label }),
-        }
-    }
-    found
-}
-
 #[cfg(test)]
 mod tests {
     use insitu_privacy::clip::{ClipShape, ClippedSum};
@@ -127,6 +82,15 @@ mod tests {
         HeadShape { kind: HeadKind::Adapter { units: 4 }, classes: 2, features: 3 };
     const CELLS: usize = 3 * 4 + 4 * 2;
     const SEVERAL: HeadShape = HeadShape { kind: HeadKind::MultiLabel, classes: 2, features: 3 };
+    const TOKENS: HeadShape = HeadShape { kind: HeadKind::Tokens, classes: 1, features: 3 };
+
+    /// A text of up to seven words: their features, and the tag of each.
+    fn text() -> impl Strategy<Value = (Vec<f32>, Vec<u16>)> {
+        prop::collection::vec((weights(3), 0_u16..3), 0..7).prop_map(|words| {
+            let (features, tags): (Vec<Vec<f32>>, Vec<u16>) = words.into_iter().unzip();
+            (features.concat(), tags)
+        })
+    }
 
     fn weights(count: usize) -> impl Strategy<Value = Vec<f32>> {
         prop::collection::vec(-2.0_f32..2.0, count)
@@ -139,6 +103,17 @@ mod tests {
         loss: impl Fn(&[f32]) -> f64,
     ) -> Result<(), TestCaseError> {
         let dense = gradient.dense();
+        check_dense(weights, &dense, loss)?;
+        let norm = dense.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
+        prop_assert!((norm - gradient.norm()).abs() < 1e-5 * (1.0 + norm));
+        Ok(())
+    }
+
+    fn check_dense(
+        weights: &[f32],
+        dense: &[f32],
+        loss: impl Fn(&[f32]) -> f64,
+    ) -> Result<(), TestCaseError> {
         prop_assert_eq!(dense.len(), weights.len());
         let step = 1.0 / 512.0;
         for cell in 0..weights.len() {
@@ -149,10 +124,9 @@ mod tests {
             };
             let ((above, high), (below, low)) = (moved(step), moved(-step));
             let numeric = (high - low) / (above - below);
-            prop_assert!((numeric - f64::from(dense[cell])).abs() < 1e-4, "cell {}", cell);
+            let exact = f64::from(dense[cell]);
+            prop_assert!((numeric - exact).abs() < 1e-4 * (1.0 + exact.abs()), "cell {}", cell);
         }
-        let norm = dense.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt();
-        prop_assert!((norm - gradient.norm()).abs() < 1e-5 * (1.0 + norm));
         Ok(())
     }
 
@@ -183,6 +157,21 @@ mod tests {
         }
 
         #[test]
+        fn the_gradient_of_a_text_is_that_of_its_words_losses(
+            weights in weights(9), (features, tags) in text(),
+        ) {
+            let head = |weights: &[f32]| TOKENS.head(weights.to_vec()).unwrap();
+            prop_assert_eq!(TOKENS.decode(&head(&weights).encode()).unwrap(), head(&weights));
+            let loss = |weights: &[f32]| -> f64 {
+                let p = head(weights).probabilities(&features, 1.0).unwrap();
+                p.chunks(3).zip(&tags).map(|(p, tag)| -p[usize::from(*tag)].ln()).sum()
+            };
+            let target = Target::Tags(&tags);
+            let gradient = head(&weights).subject_gradient([(features.as_slice(), target)]).unwrap();
+            check_dense(&weights, &gradient, loss)?;
+        }
+
+        #[test]
         fn a_clipped_sum_is_that_of_the_gradients_themselves(
             weights in weights(CELLS),
             items in prop::collection::vec((weights(3), 0_usize..2), 1..6),
@@ -207,7 +196,8 @@ mod tests {
         /// sensitivity, in integers.
         #[test]
         fn a_subject_moves_a_release_by_no_more_than_its_sensitivity(
-            adapter in weights(CELLS), several in weights(6),
+            adapter in weights(CELLS), several in weights(6), tokens in weights(9),
+            texts in prop::collection::vec(text(), 0..5),
             items in prop::collection::vec((weights(3), 0_u16..2), 1..6),
             clip in 0.01..2.0,
         ) {
@@ -218,6 +208,9 @@ mod tests {
                 SEVERAL.head(several).unwrap().subject_gradient(items.iter().map(|(item, class)| {
                     (item.as_slice(), Target::Classes(std::slice::from_ref(class)))
                 })),
+                TOKENS.head(tokens).unwrap().subject_gradient(
+                    texts.iter().map(|(features, tags)| (features.as_slice(), Target::Tags(tags))),
+                ),
             ];
             for gradient in gradients {
                 let gradient = gradient.unwrap();
@@ -227,19 +220,6 @@ mod tests {
                 let square: i128 = sum.values().iter().map(|v| i128::from(*v).pow(2)).sum();
                 prop_assert!(square <= i128::from(shape.sensitivity().get()));
             }
-        }
-
-        #[test]
-        fn spans_survive_their_tokens(
-            lengths in prop::collection::vec((0_usize..3, 1_usize..4, 0_usize..3), 0..5),
-        ) {
-            let (mut at, mut given) = (0, Vec::new());
-            for (gap, length, label) in lengths {
-                given.push(Span { start: at + gap, end: at + gap + length, label });
-                at += gap + length;
-            }
-            let classes = token_classes(at + 2, &given).unwrap();
-            prop_assert_eq!(spans(&classes), given);
         }
     }
 
@@ -257,18 +237,5 @@ mod tests {
         assert!(gradient.add_clipped(1.0, &mut [0.0; 3]).is_err());
         let infinite = Outer { layers: vec![(vec![f64::INFINITY], vec![1.0])] };
         assert!(infinite.add_clipped(1.0, &mut [0.0]).is_err());
-    }
-
-    #[test]
-    fn spans_that_overlap_or_end_nowhere_are_refused() {
-        let span = |start, end| Span { start, end, label: 0 };
-        for spans in [vec![span(0, 9)], vec![span(2, 2)], vec![span(0, 3), span(2, 4)]] {
-            assert!(token_classes(5, &spans).is_err(), "{spans:?}");
-        }
-        // Within a span that never began, and of another label.
-        assert_eq!(
-            spans(&[2, 2, 4]),
-            [Span { start: 0, end: 2, label: 0 }, Span { start: 2, end: 3, label: 1 }]
-        );
     }
 }

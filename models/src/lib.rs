@@ -10,7 +10,7 @@
 //! along their noised sums ([`train::Descent`]), by one of several [`optimiser`]s; where it sees each
 //! site's sum, it can combine them by a [`robust`] rule.
 //!
-//! [`heads`] has the mathematics of other heads: several labels at once, a hidden layer, spans.
+//! [`heads`] has the gradients of heads of every kind, [`tokens`] the tags of words that spans are.
 //! A site may keep a head of its own beside theirs ([`personal`]).
 //!
 //! - Inference (`engine`, `text`, `predict`, `pack`) needs the feature `runtime`, which is on by
@@ -40,6 +40,7 @@ pub mod schedule;
 pub mod sign;
 #[cfg(feature = "runtime")]
 pub mod text;
+pub mod tokens;
 pub mod train;
 #[cfg(feature = "runtime")]
 pub mod wordpiece;

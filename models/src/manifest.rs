@@ -23,6 +23,8 @@ pub const TOKENIZER_BYTES_MAX: u64 = 16 * 1024 * 1024;
 pub const TOKENS_MAX: usize = 512;
 /// Most entries of a tokenizer's vocabulary.
 pub const VOCABULARY_MAX: usize = 1 << 20;
+/// Features of a word beside the backbone's: how it is written, and one that is the same for all.
+pub const WORD_FEATURES: usize = 7;
 /// Most values of a category.
 pub const VALUES_MAX: usize = 1024;
 /// Most lines of lineage, and of licences.
@@ -53,7 +55,8 @@ pub struct Manifest {
     /// What the head computes; absent means a softmax.
     #[serde(default, skip_serializing_if = "is_default")]
     pub kind: HeadKind,
-    /// Length of the backbone's output row, which the head takes.
+    /// Length of the row that the head takes: the backbone's output, or of words
+    /// [`crate::manifest::WORD_FEATURES`] more.
     pub features: usize,
     /// The frozen network, ONNX.
     pub backbone: Object,
@@ -129,6 +132,8 @@ pub enum Pooling {
     First,
     /// The backbone gives one already.
     Backbone,
+    /// They stay one for each word: for a head of tokens, and only then.
+    Words,
 }
 
 /// Why a manifest is refused.
@@ -176,6 +181,12 @@ pub enum ManifestError {
     /// A text column without its tokenizer or beside others, or a tokenizer without text.
     #[error("a text column is the only one and has a tokenizer; other columns have none")]
     Text,
+    /// Words without a head of tokens, or such a head without words.
+    #[error("a head of tokens takes features of words, and only such a head does; this is {kind}")]
+    Words {
+        /// The head's kind.
+        kind: HeadKind,
+    },
     /// A centre of the features that is not finite.
     #[error("number {position} of the centre is not finite")]
     Centre {
@@ -241,7 +252,9 @@ impl Manifest {
             return Err(ManifestError::Format { got: self.format });
         }
         range("version", u64::from(self.version), 1, u64::from(u32::MAX))?;
-        length("classes", self.classes.len(), 2, CLASSES_MAX)?;
+        // Of spans one class is something to say.
+        let fewest = if self.kind == HeadKind::Tokens { 1 } else { 2 };
+        length("classes", self.classes.len(), fewest, CLASSES_MAX)?;
         length("columns", self.columns.len(), 1, FIELDS_MAX)?;
         length("features", self.features, 1, FEATURES_MAX)?;
         length("lineage", self.lineage.len(), 0, LINES_MAX)?;
@@ -263,14 +276,16 @@ impl Manifest {
         range("head bytes", self.head.bytes, head_bytes, head_bytes)?;
         range("backbone bytes", self.backbone.bytes, 1, BACKBONE_BYTES_MAX)?;
         range("golden bytes", self.golden.bytes, 1, GOLDEN_BYTES_MAX)?;
-        self.calibration
-            .check(self.classes.len())
-            .map_err(|source| ManifestError::Calibration { source })
+        self.calibration.check(self.shape()).map_err(|source| ManifestError::Calibration { source })
     }
 }
 
 impl Manifest {
     fn check_text(&self) -> Result<(), ManifestError> {
+        let words = self.text.as_ref().is_some_and(|text| text.pooling == Pooling::Words);
+        if (self.kind == HeadKind::Tokens) != words {
+            return Err(ManifestError::Words { kind: self.kind });
+        }
         let texts = self.columns.iter().filter(|column| column.kind == ColumnKind::Text).count();
         let Some(text) = &self.text else {
             return if texts == 0 { Ok(()) } else { Err(ManifestError::Text) };
@@ -282,7 +297,9 @@ impl Manifest {
         check_tokens(text.tokens)?;
         length("vocabulary", text.vocabulary, 2, VOCABULARY_MAX)?;
         if !text.centre.is_empty() {
-            length("centre", text.centre.len(), self.features, self.features)?;
+            let beside = if text.pooling == Pooling::Words { WORD_FEATURES } else { 0 };
+            let backbone = self.features.saturating_sub(beside);
+            length("centre", text.centre.len(), backbone, backbone)?;
         }
         match text.centre.iter().position(|value| !value.is_finite()) {
             Some(index) => Err(ManifestError::Centre { position: index + 1 }),
@@ -372,6 +389,9 @@ mod tests {
         manifest.head.bytes = 4 * (8 * 34 + 2 * 8);
         let bytes = manifest.encode().unwrap();
         assert_eq!(Manifest::decode(&bytes).unwrap(), manifest);
+        manifest.kind = HeadKind::Tokens;
+        let words = manifest.encode();
+        assert!(matches!(words, Err(ManifestError::Words { kind: HeadKind::Tokens })));
         manifest.kind = HeadKind::Adapter { units: UNITS_MAX + 1 };
         assert!(matches!(manifest.encode(), Err(ManifestError::Range { what: "units", .. })));
     }

@@ -3,7 +3,8 @@
 //! A folder with `model.onnx` and `tokenizer.json`, as sentence encoders are shared, knows no
 //! taxonomy. [`TextModel::bundle`] gives it one: features are centred by the mean over the classes'
 //! names, and the first head points each class to its own name, so that the bundle already prelabels
-//! before anybody has labeled anything (zero-shot). Nothing but the names goes into it.
+//! before anybody has labeled anything (zero-shot). Nothing but the names goes into it. A head of
+//! tokens begins knowing nothing: a class' name is not like the words that it marks.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -15,11 +16,11 @@ use crate::bundle::{Bundle, BundleError, object};
 use crate::calibration::Calibration;
 use crate::check::{CheckError, check_text};
 use crate::engine::Engine;
-use crate::golden::{Golden, GoldenError};
+use crate::golden::{Golden, GoldenError, sampled};
 use crate::head::{Head, HeadError, HeadKind, narrow};
 use crate::manifest::{
     BACKBONE_BYTES_MAX, Column, ColumnKind, FORMAT, Manifest, ManifestError, Pooling, Sentence,
-    TOKENIZER_BYTES_MAX, TextInput, check_tokens,
+    TOKENIZER_BYTES_MAX, TextInput, WORD_FEATURES, check_tokens,
 };
 use crate::text::{Encoder, TextError, unit};
 use crate::wordpiece::{TokenizerError, WordPiece};
@@ -100,6 +101,9 @@ pub enum PackError {
         #[from]
         source: TextError,
     },
+    /// A backbone without vectors of words, which a head of tokens needs.
+    #[error("the backbone gives one vector for a text: a head of tokens needs one for each token")]
+    NoWords,
     /// The first head.
     #[error("the classes' names do not give a head")]
     Head {
@@ -136,8 +140,8 @@ impl TextModel {
     /// A backbone that gives a vector for each token is pooled as `pooling` says.
     ///
     /// # Errors
-    /// [`PackError`] when a file is missing, too large or refused, or `tokens` are not 3 to
-    /// [`crate::manifest::TOKENS_MAX`].
+    /// [`PackError`] when a file is missing, too large or refused, `tokens` are not 3 to
+    /// [`crate::manifest::TOKENS_MAX`], or words have no vectors that are to stay theirs.
     pub fn open(folder: &Path, tokens: usize, pooling: Pooling) -> Result<Self, PackError> {
         check_tokens(tokens)?;
         let model = MODEL_FILES.iter().map(|name| folder.join(name)).find(|path| path.exists());
@@ -146,7 +150,12 @@ impl TextModel {
         let tokenizer = read(&folder.join(TOKENIZER_FILE), TOKENIZER_BYTES_MAX)?;
         let vocabulary = WordPiece::read(&tokenizer)?.largest_id() as usize + 1;
         let output = check_text(&backbone, vocabulary)?;
-        let pooling = if output.each_token { pooling } else { Pooling::Backbone };
+        let (pooling, beside) = match (output.each_token, pooling) {
+            (true, Pooling::Words) => (Pooling::Words, WORD_FEATURES),
+            (false, Pooling::Words) => return Err(PackError::NoWords),
+            (true, pooling) => (pooling, 0),
+            (false, _) => (Pooling::Backbone, 0),
+        };
         let input = TextInput {
             tokenizer: object(&tokenizer),
             tokens,
@@ -154,7 +163,12 @@ impl TextModel {
             pooling,
             centre: Vec::new(),
         };
-        Ok(Self { backbone, tokenizer, input, features: output.features })
+        Ok(Self { backbone, tokenizer, input, features: output.features + beside })
+    }
+
+    /// Whether it has features of words, not of texts.
+    pub fn has_words(&self) -> bool {
+        self.input.pooling == Pooling::Words
     }
 
     /// Centres features by the mean over public texts, which classes' names are.
@@ -186,7 +200,7 @@ impl TextModel {
     }
 
     /// The model as a bundle for a taxonomy with a first head of this kind, unsigned: the coordinator
-    /// signs what it publishes.
+    /// signs what it publishes. A head of tokens needs [`Pooling::Words`].
     ///
     /// # Errors
     /// [`PackError`].
@@ -197,21 +211,26 @@ impl TextModel {
         kind: HeadKind,
     ) -> Result<Bundle, PackError> {
         let names: Vec<String> = title.classes.iter().map(|class| spoken(class.as_str())).collect();
-        self.centre_at(engine, &names)?;
-        let mut encoder = self.encoder(engine)?;
-        let head = named_head(&encoder.features(&names)?, self.features)?.into_kind(kind)?;
+        let (head, origin) = if kind == HeadKind::Tokens {
+            (Head::of_tokens(names.len(), self.features)?, "head: nothing yet, which marks nothing")
+        } else {
+            self.centre_at(engine, &names)?;
+            let features = self.encoder(engine)?.features(&names)?;
+            let head = named_head(&features, self.features)?.into_kind(kind)?;
+            (head, "head: the classes' names (zero-shot)")
+        };
         let [empty, foreign, long] = GOLDEN_TEXTS;
         let texts: Vec<String> = names
             .into_iter()
             .take(GOLDEN_NAMES)
             .chain([empty.to_owned(), foreign.to_owned(), long.repeat(GOLDEN_REPEATED)])
             .collect();
-        let found = encoder.features(&texts)?;
+        let features = self.golden_features(engine, &texts, kind)?;
         let calibration = Calibration::identity();
         let golden = Golden {
             rows: Vec::new(),
             texts,
-            features: found.chunks_exact(self.features).map(<[f32]>::to_vec).collect(),
+            features,
             probabilities: Vec::new(),
             confidences: Vec::new(),
         };
@@ -231,13 +250,27 @@ impl TextModel {
             head: object(&objects[1]),
             golden: object(&objects[2]),
             calibration,
-            lineage: vec![
-                Sentence::new("head: the classes' names (zero-shot)").unwrap_or_default(),
-            ],
+            lineage: vec![Sentence::new(origin).unwrap_or_default()],
             licences: title.licences,
         };
         let mut given = objects.into_iter();
         Ok(Bundle::from_objects(manifest.encode()?, |_| given.next())?)
+    }
+
+    fn golden_features(
+        &self,
+        engine: &Engine,
+        texts: &[String],
+        kind: HeadKind,
+    ) -> Result<Vec<Vec<f32>>, PackError> {
+        let mut encoder = self.encoder(engine)?;
+        if kind == HeadKind::Tokens {
+            let of_words =
+                |text: &String| Ok(sampled(&encoder.words(text)?.features, self.features));
+            return texts.iter().map(of_words).collect();
+        }
+        let found = encoder.features(texts)?;
+        Ok(found.chunks_exact(self.features).map(<[f32]>::to_vec).collect())
     }
 }
 

@@ -5,9 +5,12 @@ use insitu_protocol::ids::Digest;
 use crate::bundle::{Bundle, BundleError};
 use crate::calibration::{Calibration, Judgement};
 use crate::engine::{Backbone, Engine, EngineError};
-use crate::golden::GoldenError;
-use crate::head::{Head, HeadError};
+use crate::golden::{Golden, GoldenError, sampled};
+use crate::head::{Head, HeadError, HeadKind};
+use crate::manifest::Manifest;
+use crate::text::words::Words;
 use crate::text::{Encoder, TextError};
+use crate::tokens::{self, Span};
 
 /// Rows given to the engine at once; more are cut into batches of this many.
 pub const BATCH_ROWS: usize = 256;
@@ -30,13 +33,17 @@ enum Kind {
 /// What the bundle says of one item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Prediction {
-    /// The most probable class, an index into the taxonomy.
+    /// The most probable class, an index into the taxonomy; 0 of a head of tokens.
     pub class: usize,
-    /// The classes that are said, ascending: that one, or of a head of several classes any number.
+    /// The classes that are said, ascending: that one, or of a head of several classes any number; of
+    /// tokens none.
     pub classes: Vec<usize>,
-    /// Of each class; they sum to 1 where an item has one.
+    /// Of a head of tokens: the tag of each word.
+    pub tags: Vec<u16>,
+    /// Of each class; they sum to 1 where an item has one. Of tokens as
+    /// [`Head::probabilities`] has them.
     pub probabilities: Vec<f64>,
-    /// How often a prediction like this one is right, in `[1/classes, 1]`.
+    /// How often a prediction like this one is right, in `[0, 1]`, and at least as often as chance is.
     pub confidence: f64,
 }
 
@@ -102,20 +109,7 @@ impl Predictor {
             calibration: manifest.calibration.clone(),
         };
         let golden = bundle.golden();
-        let mut alone = Vec::new();
-        let together = if manifest.text.is_some() {
-            for text in golden.texts.chunks(1) {
-                alone.extend(predictor.features_of_texts(text)?);
-            }
-            predictor.features_of_texts(&golden.texts)?
-        } else {
-            let input = golden.input();
-            for row in input.chunks(manifest.row_width()) {
-                alone.extend(predictor.features(row)?);
-            }
-            predictor.features(&input)?
-        };
-        for found in [alone, together] {
+        for found in predictor.golden_features(manifest, golden)? {
             // The other golden outputs follow from the features; `Bundle` has checked that.
             golden.check_features(&found).map_err(|source| PredictError::Golden {
                 engine: engine.name().to_owned(),
@@ -123,6 +117,32 @@ impl Predictor {
             })?;
         }
         Ok(predictor)
+    }
+
+    /// Features of the golden inputs: each alone, and all together where that is another run.
+    fn golden_features(
+        &mut self,
+        manifest: &Manifest,
+        golden: &Golden,
+    ) -> Result<Vec<Vec<f32>>, PredictError> {
+        let mut alone = Vec::new();
+        if manifest.kind == HeadKind::Tokens {
+            for text in &golden.texts {
+                alone.extend(sampled(&self.words(text)?.features, manifest.features));
+            }
+            return Ok(vec![alone]);
+        }
+        if manifest.text.is_some() {
+            for text in golden.texts.chunks(1) {
+                alone.extend(self.features_of_texts(text)?);
+            }
+            return Ok(vec![alone, self.features_of_texts(&golden.texts)?]);
+        }
+        let input = golden.input();
+        for row in input.chunks(manifest.row_width()) {
+            alone.extend(self.features(row)?);
+        }
+        Ok(vec![alone, self.features(&input)?])
     }
 
     /// Digest of the backbone, which a training round must name.
@@ -165,6 +185,17 @@ impl Predictor {
         encoder.features(texts).map_err(|source| PredictError::Text { source })
     }
 
+    /// A text's words with their features, for a head of tokens.
+    ///
+    /// # Errors
+    /// [`PredictError::Text`], or [`PredictError::Input`] for a bundle of rows.
+    pub fn words(&mut self, text: &str) -> Result<Words, PredictError> {
+        let Kind::Text(encoder) = &mut self.backbone else {
+            return Err(PredictError::Input { given: "texts" });
+        };
+        encoder.words(text).map_err(|source| PredictError::Text { source })
+    }
+
     /// Prelabels rows, row-major `[n, columns]`.
     ///
     /// # Errors
@@ -182,8 +213,33 @@ impl Predictor {
         &mut self,
         texts: &[T],
     ) -> Result<Vec<Prediction>, PredictError> {
+        if self.head.shape().kind == HeadKind::Tokens {
+            let of_text = |text: &T| self.mark(text.as_ref()).map(|(_, prediction)| prediction);
+            return texts.iter().map(of_text).collect();
+        }
         let features = self.features_of_texts(texts)?;
         self.judge_all(&features)
+    }
+
+    /// The spans of a text, for a head of tokens, and the prediction whose tags they are.
+    ///
+    /// # Errors
+    /// [`PredictError`].
+    pub fn mark(&mut self, text: &str) -> Result<(Vec<Span>, Prediction), PredictError> {
+        let words = self.words(text)?;
+        let prediction = self.judge_words(&words)?;
+        Ok((tokens::spans(&words.ranges, &prediction.tags), prediction))
+    }
+
+    /// Prelabels a text by its words. What is behind the last word that is read may hold spans that
+    /// nobody looked for: of such a text nothing is sure.
+    ///
+    /// # Errors
+    /// [`PredictError::Head`].
+    pub fn judge_words(&self, words: &Words) -> Result<Prediction, PredictError> {
+        let prediction = self.judge(&words.features)?;
+        let confidence = if words.whole { prediction.confidence } else { 0.0 };
+        Ok(Prediction { confidence, ..prediction })
     }
 
     fn judge_all(&self, features: &[f32]) -> Result<Vec<Prediction>, PredictError> {
@@ -207,9 +263,9 @@ impl Prediction {
     /// [`HeadError`] when they do not fit.
     pub fn of(head: &Head, calibration: &Calibration, features: &[f32]) -> Result<Self, HeadError> {
         let probabilities = head.probabilities(features, calibration.temperature)?;
-        let judged = calibration.judge(head.shape().kind, &probabilities);
-        let Judgement { class, classes, confidence } = judged;
-        Ok(Self { class, classes, probabilities, confidence })
+        let judged = calibration.judge(head.shape(), &probabilities);
+        let Judgement { class, classes, tags, confidence } = judged;
+        Ok(Self { class, classes, tags, probabilities, confidence })
     }
 }
 

@@ -1,11 +1,15 @@
 //! Texts to features: a tokenizer, a backbone of tokens, and one vector of length 1 for each text.
 //!
+//! For heads of tokens it is a vector for each word instead ([`words`]).
+//!
 //! Texts of one length share a batch, so nothing is padded, and no text's features depend on which
 //! others are beside it.
 
+pub mod words;
+
 use crate::engine::{Engine, EngineError, TextBackbone};
 use crate::head::narrow;
-use crate::manifest::{Pooling, TextInput};
+use crate::manifest::{Pooling, TextInput, WORD_FEATURES};
 use crate::wordpiece::{TokenizerError, WordPiece};
 
 /// Most tokens of one run of the backbone, all texts together.
@@ -47,6 +51,9 @@ pub enum TextError {
         /// What it says.
         source: EngineError,
     },
+    /// Features of whole texts, of a model that has them of words.
+    #[error("the model gives features of words, not of texts")]
+    Words,
     /// Vectors that are not finite.
     #[error("the backbone gives numbers that are not finite")]
     NotFinite,
@@ -72,8 +79,10 @@ impl Encoder {
             return Err(TextError::Vocabulary { id, vocabulary: input.vocabulary });
         }
         let each_token = input.pooling != Pooling::Backbone;
-        let mut backbone =
-            engine.load_text(backbone, input.vocabulary, features, each_token).map_err(failed)?;
+        let beside = beside_the_backbone(input.pooling);
+        let mut backbone = engine
+            .load_text(backbone, input.vocabulary, features.saturating_sub(beside), each_token)
+            .map_err(failed)?;
         // A backbone's indices may be made of either dimension, and be out of bounds at one end only.
         let shortest = tokenizer.ids("", input.tokens).len();
         for (texts, length) in [(1, input.tokens), (texts_of_a_run(shortest), shortest)] {
@@ -92,16 +101,19 @@ impl Encoder {
         })
     }
 
-    /// Numbers of a text's features.
+    /// Numbers of the features of a text, or of a word.
     pub fn width(&self) -> usize {
-        self.backbone.features()
+        self.backbone.features() + beside_the_backbone(self.pooling)
     }
 
     /// Features of texts, row-major `[texts, features]`, each of length 1.
     ///
     /// # Errors
-    /// [`TextError`].
+    /// [`TextError`]; [`TextError::Words`] where words have them.
     pub fn features<T: AsRef<str>>(&mut self, texts: &[T]) -> Result<Vec<f32>, TextError> {
+        if self.pooling == Pooling::Words {
+            return Err(TextError::Words);
+        }
         let ids: Vec<Vec<i64>> = texts.iter().map(|text| self.ids(text.as_ref())).collect();
         let mut order: Vec<usize> = (0..ids.len()).collect();
         order.sort_by_key(|index| ids[*index].len());
@@ -134,11 +146,21 @@ impl Encoder {
 
     /// One vector of length 1 of a text's vectors, `[tokens or 1, features]`.
     fn pool(&self, vectors: &[f32]) -> Result<Vec<f32>, TextError> {
-        let width = self.width();
         let rows = match self.pooling {
-            Pooling::Mean => vectors,
-            Pooling::First | Pooling::Backbone => &vectors[..width],
+            Pooling::Mean | Pooling::Words => vectors,
+            Pooling::First | Pooling::Backbone => &vectors[..self.backbone.features()],
         };
+        let pooled: Vec<f32> = self.direction(rows).into_iter().map(narrow).collect();
+        if pooled.iter().all(|value| value.is_finite()) {
+            Ok(pooled)
+        } else {
+            Err(TextError::NotFinite)
+        }
+    }
+
+    /// The sum of vectors brought to length 1, less the centre, again of length 1.
+    fn direction(&self, rows: &[f32]) -> Vec<f64> {
+        let width = self.backbone.features();
         let mut sum = vec![0.0; width];
         for row in rows.chunks_exact(width) {
             sum.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value));
@@ -148,12 +170,7 @@ impl Encoder {
             sum.iter_mut().zip(&self.centre).for_each(|(sum, centre)| *sum -= f64::from(*centre));
             unit(&mut sum);
         }
-        let pooled: Vec<f32> = sum.into_iter().map(narrow).collect();
-        if pooled.iter().all(|value| value.is_finite()) {
-            Ok(pooled)
-        } else {
-            Err(TextError::NotFinite)
-        }
+        sum
     }
 }
 
@@ -163,6 +180,14 @@ impl std::fmt::Debug for Encoder {
             .field("backbone", &self.backbone)
             .field("tokens", &self.tokens)
             .finish_non_exhaustive()
+    }
+}
+
+/// Numbers of features beside the backbone's own.
+fn beside_the_backbone(pooling: Pooling) -> usize {
+    match pooling {
+        Pooling::Words => WORD_FEATURES,
+        Pooling::Mean | Pooling::First | Pooling::Backbone => 0,
     }
 }
 

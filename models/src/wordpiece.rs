@@ -7,11 +7,12 @@
 //! note and means it.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use regex::Regex;
 use serde::Deserialize;
-use unicode_normalization::UnicodeNormalization as _;
+use unicode_normalization::char::{canonical_combining_class, decompose_canonical};
 
 /// Longest piece of a vocabulary, in bytes: searching is quadratic in it.
 const PIECE_BYTES_MAX: usize = 512;
@@ -28,6 +29,15 @@ pub struct WordPiece {
     before: Vec<u32>,
     after: Vec<u32>,
     normaliser: Normaliser,
+}
+
+/// A word of a text: a punctuation mark, or a run of anything else but white space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Word {
+    /// Its code points in the text as it was given.
+    pub range: Range<usize>,
+    /// Ids of its pieces; at least one.
+    pub pieces: Vec<u32>,
 }
 
 /// Why a file is no tokenizer that this program reads.
@@ -172,7 +182,7 @@ impl WordPiece {
         let room = limit.saturating_sub(self.before.len() + self.after.len());
         let mut ids: Vec<u32> = self.before.clone();
         let most = ids.len() + room;
-        for word in WORD.find_iter(&self.normaliser.apply(text)) {
+        for word in WORD.find_iter(&self.normaliser.apply(text).text) {
             if ids.len() >= most {
                 break;
             }
@@ -185,6 +195,43 @@ impl WordPiece {
             ids.push(self.unknown);
         }
         ids.into_iter().map(i64::from).collect()
+    }
+
+    /// The first `limit` words of a text, ascending and apart, with the pieces that [`WordPiece::ids`]
+    /// gives them.
+    ///
+    /// What normalising leaves out (accents, joiners, marks of direction) belongs to the character
+    /// that it follows, so that no word ends between a letter and its accent.
+    pub fn words(&self, text: &str, limit: usize) -> Vec<Word> {
+        let Normal { text: normal, sources } = self.normaliser.apply(text);
+        let mut stays = vec![false; text.chars().count()];
+        sources.iter().for_each(|source| stays[*source] = true);
+        let mut words: Vec<Word> = Vec::new();
+        for found in WORD.find_iter(&normal) {
+            let from = &sources[found.range()];
+            let (first, last) = from.iter().fold((usize::MAX, 0), |(first, last), source| {
+                (first.min(*source), last.max(*source))
+            });
+            let start = first.max(words.last().map_or(0, |word| word.range.end));
+            let after = stays.iter().skip(last + 1).take_while(|stays| !**stays).count();
+            let range = start..last + 1 + after;
+            if let Some(word) = words.last_mut().filter(|_| range.is_empty()) {
+                self.push_word(found.as_str(), &mut word.pieces); // of one character with it
+                continue;
+            }
+            if words.len() == limit {
+                break;
+            }
+            let mut pieces = Vec::new();
+            self.push_word(found.as_str(), &mut pieces);
+            words.push(Word { range, pieces });
+        }
+        words
+    }
+
+    /// Ids of the marks before and after a text.
+    pub fn marks(&self) -> [&[u32]; 2] {
+        [&self.before, &self.after]
     }
 
     /// Cuts a word into the longest pieces there are, from its start on; into the unknown one when
@@ -223,43 +270,87 @@ static WORD: LazyLock<Regex> = LazyLock::new(|| regex(r"[\p{P}$+<=>^`|~]|[^\s\p{
 static UNSEEN: LazyLock<Regex> = LazyLock::new(|| regex(r"[\p{C}\x{FFFD}--\t\n\r]"));
 /// Accents and the like, once they are apart from their letters.
 static ACCENT: LazyLock<Regex> = LazyLock::new(|| regex(r"\p{Mn}"));
-/// Ideographs, each of which is a word.
-static IDEOGRAPH: LazyLock<Regex> = LazyLock::new(|| {
-    regex(
-        r"[\x{4E00}-\x{9FFF}\x{3400}-\x{4DBF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B73F}\x{2B740}-\x{2B81F}\x{2B820}-\x{2CEAF}\x{F900}-\x{FAFF}\x{2F800}-\x{2FA1F}]",
-    )
-});
-
 fn regex(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a pattern of this program, which its tests compile")
 }
 
+/// A text as words are looked for in it.
+struct Normal {
+    text: String,
+    /// Of each of its bytes: the code point of the given text that it is of.
+    sources: Vec<usize>,
+}
+
 impl Normaliser {
-    fn apply(&self, text: &str) -> String {
+    fn apply(&self, text: &str) -> Normal {
         let Self::BertNormalizer { clean_text, handle_chinese_chars, strip_accents, lowercase } =
             self;
-        let mut text = text.to_owned();
+        let mut found: Vec<(char, usize)> =
+            text.chars().enumerate().map(|(source, c)| (c, source)).collect();
         if *clean_text {
-            text = UNSEEN.replace_all(&text, "").into_owned();
+            found.retain(|(c, _)| !is_unseen(*c));
         }
         if *handle_chinese_chars {
-            text = IDEOGRAPH.replace_all(&text, " $0 ").into_owned();
+            let apart = |(c, source)| match is_ideograph(c) {
+                true => [Some(' '), Some(c), Some(' ')].map(|c| Some((c?, source))),
+                false => [Some((c, source)), None, None],
+            };
+            found = found.into_iter().flat_map(apart).flatten().collect();
         }
         if strip_accents.unwrap_or(*lowercase) {
-            let apart: String = text.nfd().collect();
-            text = ACCENT.replace_all(&apart, "").into_owned();
+            found = decomposed(&found);
+            found.retain(|(c, _)| c.is_ascii() || !is_one(&ACCENT, *c));
         }
         if *lowercase {
             // Letter by letter, as the models were trained: a final sigma is like any other.
-            text = text.chars().flat_map(char::to_lowercase).collect();
+            let lower = |(c, source): (char, usize)| c.to_lowercase().map(move |c| (c, source));
+            found = found.into_iter().flat_map(lower).collect();
         }
-        text
+        let bytes = |(c, source): &(char, usize)| std::iter::repeat_n(*source, c.len_utf8());
+        Normal {
+            text: found.iter().map(|(c, _)| c).collect(),
+            sources: found.iter().flat_map(bytes).collect(),
+        }
     }
+}
+
+/// Normalisation form D (Unicode Standard Annex 15): each character taken apart, then marks in the
+/// order of their classes.
+fn decomposed(text: &[(char, usize)]) -> Vec<(char, usize)> {
+    let mut apart = Vec::with_capacity(text.len());
+    for (c, source) in text {
+        decompose_canonical(*c, |part| apart.push((part, *source)));
+    }
+    let class = |(c, _): &(char, usize)| canonical_combining_class(*c);
+    for marks in apart.chunk_by_mut(|a, b| class(a) > 0 && class(b) > 0) {
+        marks.sort_by_key(class);
+    }
+    apart
+}
+
+fn is_unseen(c: char) -> bool {
+    if c.is_ascii() {
+        c.is_control() && !matches!(c, '\t' | '\n' | '\r')
+    } else {
+        is_one(&UNSEEN, c)
+    }
+}
+
+/// Each ideograph is a word.
+fn is_ideograph(c: char) -> bool {
+    matches!(u32::from(c),
+        0x4E00..=0x9FFF | 0x3400..=0x4DBF | 0x2_0000..=0x2_A6DF | 0x2_A700..=0x2_B73F
+        | 0x2_B740..=0x2_B81F | 0x2_B820..=0x2_CEAF | 0xF900..=0xFAFF | 0x2_F800..=0x2_FA1F)
+}
+
+fn is_one(class: &Regex, c: char) -> bool {
+    class.is_match(c.encode_utf8(&mut [0; 4]))
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use unicode_normalization::UnicodeNormalization as _;
 
     use super::*;
 
@@ -299,6 +390,40 @@ mod tests {
         check("[SEP]", &[7, 0, 0]); // a mark in a text is text
     }
 
+    /// The words of a text, as they are written in it.
+    #[track_caller]
+    fn check_words(text: &str, expected: &[&str]) {
+        let tokenizer = WordPiece::read(FILE.as_bytes()).unwrap();
+        let characters: Vec<char> = text.chars().collect();
+        let words = tokenizer.words(text, 100);
+        let written: Vec<String> =
+            words.iter().map(|word| characters[word.range.clone()].iter().collect()).collect();
+        assert_eq!(written, expected, "{text:?}");
+    }
+
+    #[test]
+    fn words_are_where_they_are_written() {
+        check_words("Cardio, CAF\u{c9}!", &["Cardio", ",", "CAF\u{c9}", "!"]);
+        // An accent of its own, a skin tone, a joiner and a variation stay with what they follow.
+        check_words("Cafe\u{301} card", &["Cafe\u{301}", "card"]);
+        check_words("👩🏽\u{200d}⚕\u{fe0f}, 🙂", &["👩🏽\u{200d}⚕\u{fe0f}", ",", "🙂"]);
+        check_words("q\u{307}\u{323}. x", &["q\u{307}\u{323}", ".", "x"]);
+        // From right to left with points and a mark of direction, ideographs, an empty text.
+        let hebrew = "שָׁלוֹם";
+        check_words(
+            &format!("{hebrew} \u{200f}(دكتور)\u{200f}"),
+            &[hebrew, "(", "دكتور", ")\u{200f}"],
+        );
+        check_words("card東京 \u{ac00}", &["card", "東", "京", "\u{ac00}"]);
+        check_words(" \u{0}\u{301}", &[]);
+        check_words("", &[]);
+        let tokenizer = WordPiece::read(FILE.as_bytes()).unwrap();
+        let words = tokenizer.words("cardiology, card card", 2);
+        assert_eq!(words[0], Word { range: 0..10, pieces: vec![1, 2, 3] });
+        assert_eq!(words[1], Word { range: 10..11, pieces: vec![0] });
+        assert_eq!(words.len(), 2);
+    }
+
     #[test]
     fn the_limit_keeps_the_marks() {
         let tokenizer = WordPiece::read(FILE.as_bytes()).unwrap();
@@ -334,6 +459,48 @@ mod tests {
             let ids = WordPiece::read(FILE.as_bytes()).unwrap().ids(&text, limit);
             prop_assert!(ids.len() <= limit);
             prop_assert!(ids.iter().all(|id| (0..=9).contains(id)));
+        }
+
+        /// As the whole text is normalised at once.
+        #[test]
+        fn a_text_is_normalised_as_its_standard_says(
+            text in any::<String>(), marks in "[a-z\u{300}-\u{34f}\u{591}-\u{5bd}\u{e01}\u{20d0}-\u{20f0} ]{0,20}",
+        ) {
+            let text = text + &marks;
+            let seen: String = text.chars().filter(|c| !is_one(&UNSEEN, *c)).collect();
+            let apart: String = seen.nfd().filter(|c| !is_one(&ACCENT, *c)).collect();
+            let found = Normaliser::BertNormalizer {
+                clean_text: true, handle_chinese_chars: false, strip_accents: None, lowercase: true,
+            }.apply(&text);
+            let expected: String = apart.chars().flat_map(char::to_lowercase).collect();
+            prop_assert_eq!(&found.text, &expected);
+            prop_assert_eq!(found.sources.len(), expected.len());
+        }
+
+        #[test]
+        fn words_are_apart_ascend_and_have_the_pieces_of_the_text(
+            text in "\\PC{0,24}|[a-c \u{301}\u{200d}\u{fe0f}\u{1f469}\u{2695}\u{5d0}-\u{5d5}\u{5b0}-\u{5bd}\u{6771},.!]{0,24}",
+        ) {
+            let tokenizer = WordPiece::read(FILE.as_bytes()).unwrap();
+            let words = tokenizer.words(&text, 1000);
+            let length = text.chars().count();
+            let mut end = 0;
+            for word in &words {
+                prop_assert!(end <= word.range.start && word.range.start < word.range.end);
+                prop_assert!(word.range.end <= length && !word.pieces.is_empty());
+                end = word.range.end;
+            }
+            let pieces: Vec<i64> =
+                words.iter().flat_map(|word| &word.pieces).map(|id| i64::from(*id)).collect();
+            let ids = tokenizer.ids(&text, 2000);
+            prop_assert_eq!(&ids[1..ids.len() - 1], pieces);
+            // What no word has is white space, or nothing that is seen.
+            let outside = text.chars().enumerate().filter(|(at, _)| {
+                !words.iter().any(|word| word.range.contains(at))
+            });
+            for (_, c) in outside {
+                prop_assert!(c.is_whitespace() || is_unseen(c) || is_one(&ACCENT, c), "{:?}", c);
+            }
         }
     }
 }

@@ -9,11 +9,13 @@ use std::path::{Path, PathBuf};
 use insitu_models::bundle::{Bundle, BundleError};
 use insitu_models::check::CheckError;
 use insitu_models::engine::{Engine, Library};
-use insitu_models::head::HeadKind;
-use insitu_models::manifest::{ManifestError, Pooling, Sentence};
+use insitu_models::head::{HeadKind, Target};
+use insitu_models::manifest::{ManifestError, Pooling, Sentence, WORD_FEATURES};
 use insitu_models::pack::{PackError, TextModel, Title};
 use insitu_models::predict::{PredictError, Predictor};
 use insitu_models::text::TextError;
+use insitu_models::text::words::{WORDS_MAX, Words};
+use insitu_models::tokens::{Span, tag};
 use insitu_models::wordpiece::TokenizerError;
 use insitu_protocol::text::Line;
 
@@ -63,6 +65,87 @@ fn a_bundle_of_each_kind_reproduces_its_golden_outputs_and_judges() {
     assert_eq!(classes(HeadKind::Softmax), [vec![0], vec![1]]);
     assert_eq!(classes(HeadKind::Adapter { units: 64 }), [vec![0], vec![1]]);
     assert_eq!(classes(HeadKind::MultiLabel), [vec![0], vec![1]]);
+}
+
+/// `heart` and `bank card` are what is marked.
+fn packed_for_spans() -> Bundle {
+    let folder = folder(&tiny::backbone(0), &tiny::tokenizer());
+    let model = TextModel::open(folder.path(), 8, Pooling::Words).unwrap();
+    let (name, field) = (line("tiny"), line("note"));
+    let title = Title { name, field, classes: vec![line("organ")], licences: Vec::new() };
+    model.bundle(&engine(), title, HeadKind::Tokens).unwrap()
+}
+
+#[test]
+fn a_bundle_for_spans_begins_with_none_and_marks_what_its_successor_learned() {
+    let first = packed_for_spans();
+    let manifest = first.manifest();
+    assert_eq!((manifest.kind, manifest.features), (HeadKind::Tokens, 3 + WORD_FEATURES));
+    let mut predictor = Predictor::load(&engine(), &first).unwrap();
+    let (none, judged) = predictor.mark("My heart, my bank card!").unwrap();
+    assert_eq!((none, judged.tags), (vec![], vec![0; 7]));
+    assert!((judged.confidence - 1.0 / 3.0).abs() < 1e-6, "it knows nothing");
+    assert!(predictor.features_of_texts(&["heart"]).is_err());
+
+    // Descends along texts of which the spans are known.
+    let known = [("The heart", vec![(4, 9)]), ("a bank card", vec![(2, 11)]), ("no x", vec![])];
+    let lessons: Vec<(Words, Vec<u16>)> = known
+        .iter()
+        .map(|(text, spans)| {
+            let words = predictor.words(text).unwrap();
+            let spans: Vec<Span> = spans
+                .iter()
+                .map(|(start, end)| Span { start: *start, end: *end, class: 0 })
+                .collect();
+            let tagged = tag(&words.ranges, &spans);
+            assert_eq!(tagged.left_out, 0);
+            (words, tagged.tags)
+        })
+        .collect();
+    let mut head = first.head().clone();
+    for _ in 0..200 {
+        let items = lessons.iter().map(|(words, tags)| (&words.features[..], Target::Tags(tags)));
+        let gradient = head.subject_gradient(items).unwrap();
+        let weights = head.weights().iter().zip(&gradient).map(|(w, g)| w - 2.0 * g).collect();
+        head = head.with_weights(weights).unwrap();
+    }
+    let next = first.successor(head, Sentence::new("of a test").unwrap()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    next.write_to(&dir.path().join("bundle")).unwrap();
+    let next = Bundle::open(&dir.path().join("bundle")).unwrap();
+    let mut predictor = Predictor::load(&engine(), &next).unwrap();
+    let text = "🙂 שָׁלוֹם HEART, Bank card: heart";
+    let (spans, judged) = predictor.mark(text).unwrap();
+    let marked: Vec<String> = spans
+        .iter()
+        .map(|span| text.chars().skip(span.start).take(span.end - span.start).collect())
+        .collect();
+    assert_eq!(marked, ["HEART", "Bank card", "heart"]);
+    assert!(judged.confidence > 0.5);
+    let all = predictor.predict_texts(&[text, ""]).unwrap();
+    assert_eq!(all[0], judged);
+    assert_eq!((all[1].tags.len(), all[1].confidence), (0, 1.0), "nothing can be missed in it");
+}
+
+#[test]
+fn a_long_text_goes_through_the_backbone_in_windows_and_a_longer_one_is_not_sure() {
+    let mut predictor = Predictor::load(&engine(), &packed_for_spans()).unwrap();
+    // Eight tokens at once; the tiny backbone's vectors do not depend on a word's neighbours.
+    let long = predictor.words(&"heart bank ".repeat(30)).unwrap();
+    let short = predictor.words("heart bank").unwrap();
+    let width = 3 + WORD_FEATURES;
+    assert_eq!((long.ranges.len(), long.features.len()), (60, 60 * width));
+    assert_eq!(long.ranges[59], 325..329);
+    for pair in long.features.chunks(2 * width) {
+        assert_eq!(pair, short.features);
+    }
+    let rows = short.features.chunks(width);
+    assert!(rows.map(|row| row.iter().map(|x| x * x).sum::<f32>()).all(|square| square <= 1.0));
+    let most = "heart ".repeat(WORDS_MAX);
+    assert!(predictor.words(&most).unwrap().whole);
+    let more = predictor.words(&(most + "bank")).unwrap();
+    assert_eq!((more.ranges.len(), more.whole), (WORDS_MAX, false));
+    assert!(predictor.judge_words(&more).unwrap().confidence <= 0.0);
 }
 
 #[test]

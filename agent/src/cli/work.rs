@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use insitu_daemon::exit;
 use insitu_models::bundle::Bundle;
+use insitu_models::head::HeadKind;
 use insitu_models::predict::Prediction;
+use insitu_models::tokens;
 use insitu_protocol::ids::Digest;
 use insitu_protocol::text::Line;
 use serde_json::{Map, Value, json};
@@ -205,10 +207,24 @@ fn write_prelabels(
     out: &mut impl Write,
 ) -> Result<(), Failure> {
     let (ids, items): (Vec<Value>, Vec<CleanItem>) = batch.drain(..).unzip();
+    if model.manifest().kind == HeadKind::Tokens {
+        let marked = model.marked(&items).map_err(|error| Failure::runtime(&error))?;
+        for (id, (spans, confidence)) in ids.into_iter().zip(marked) {
+            let span = |span: &tokens::Span| {
+                json!({
+                    "start": span.start, "end": span.end, "class": span.class,
+                    "class_name": model.manifest().classes.get(span.class),
+                })
+            };
+            let spans: Vec<Value> = spans.iter().map(span).collect();
+            writeln!(out, "{}", json!({"id": id, "spans": spans, "confidence": confidence}))?;
+        }
+        return Ok(());
+    }
     let predictions = model.predictions(&items).map_err(|error| Failure::runtime(&error))?;
     let several = !model.manifest().kind.is_of_one_class();
     for (id, prediction) in ids.into_iter().zip(predictions) {
-        let Prediction { class, classes, confidence, probabilities } = prediction;
+        let Prediction { class, classes, confidence, probabilities, tags: _ } = prediction;
         let name = |class: &usize| model.manifest().classes.get(*class);
         let line = if several {
             let names: Vec<_> = classes.iter().map(name).collect();

@@ -12,7 +12,7 @@ use insitu_protocol::order::{Contender, EVALUATION_STEP, EvaluationOrder, Evalua
 use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 
-use super::{LearnError, Truth, batches, items, lessons};
+use super::{LearnError, Truth, batch_items, batches, lessons, study};
 use crate::prelabel::Model;
 use crate::store::Store;
 use crate::store::orders::ProjectRow;
@@ -62,10 +62,9 @@ pub fn evaluate(
     let name = [b"evaluation/", order.evaluation.0.as_slice()].concat();
     let held_out = lessons(store, project, true, &name, ItemsPerSubject::ONE)?;
     let mut counts = Counts::new(EvaluationShape::of(definition));
-    for batch in batches(&held_out) {
-        let found = model.features(&items(store, batch)?)?;
-        for (lesson, row) in batch.iter().zip(found.chunks_exact(features)) {
-            counts.add(&judges, row, &lesson.truth);
+    for batch in batches(&held_out, batch_items(model)) {
+        for item in study(store, model, batch)? {
+            counts.add(&judges, &item.features, &item.truth);
         }
     }
     let body = Body::Evaluation { evaluation: order.evaluation };
@@ -79,8 +78,8 @@ type Judge = (Head, Calibration);
 /// tells kinds of one class apart.
 fn judge(contender: &Contender, in_use: HeadShape) -> Result<Judge, LearnError> {
     let Contender { head, calibration, .. } = contender;
-    let calibration = Calibration::decode(&calibration.0, in_use.classes)?;
     let shape = in_use.of_parameters(head.0.len() / size_of::<f32>());
+    let calibration = Calibration::decode(&calibration.0, shape)?;
     Ok((shape.decode(&head.0)?, calibration))
 }
 
@@ -98,8 +97,8 @@ impl Counts {
     /// Adds an item. One for which a head gives nothing (features that are not finite) adds nothing:
     /// were the evaluation to fail, its absence would tell of the subject.
     ///
-    /// Of several classes a head is right when it says exactly these; they have no confusion matrix,
-    /// whose cells stay zero.
+    /// Of several classes a head is right when it says exactly these, and of a text when it says
+    /// exactly its spans; both have no confusion matrix, whose cells stay zero.
     fn add(&mut self, judges: &[Judge; 2], features: &[f32], truth: &Truth) {
         let [Ok(current), Ok(candidate)] = judges
             .each_ref()
@@ -116,6 +115,9 @@ impl Counts {
             Truth::Class(class) => prediction.class == *class,
             Truth::Classes(set) => {
                 prediction.classes.iter().copied().eq(set.iter().copied().map(usize::from))
+            }
+            Truth::Marks(marks) => {
+                marks.whole && marks.left_out == 0 && prediction.tags == marks.tags
             }
         });
         let cell = match right {

@@ -4,7 +4,7 @@
 //! and is weighed against it on the hold-out. The same corrections give the same head. What comes of
 //! it serves prelabels here; no round, evaluation or statistic sees it.
 
-use insitu_models::head::Head;
+use insitu_models::head::{Head, HeadKind};
 use insitu_models::personal::{Fit, ITEMS_MIN, Item, PROXIMAL, STEPS, choose, mix};
 use insitu_privacy::contribution::ItemsPerSubject;
 use insitu_protocol::ids::Digest;
@@ -53,7 +53,8 @@ impl Fitting {
     /// Gathers what a project, which has so many labels now, can teach.
     ///
     /// # Errors
-    /// [`LearnError`].
+    /// [`LearnError`]; [`LearnError::NotPersonal`] for a head of tokens: a fit holds all features in
+    /// memory, and texts have as many as words.
     pub fn begin(
         store: &Store,
         model: &Model,
@@ -62,6 +63,10 @@ impl Fitting {
     ) -> Result<Self, LearnError> {
         let limit = ItemsPerSubject::new(ITEMS_PER_SUBJECT).unwrap_or(ItemsPerSubject::ONE);
         let global = model.head().clone();
+        let kind = global.shape().kind;
+        if kind == HeadKind::Tokens {
+            return Err(LearnError::NotPersonal { kind });
+        }
         let part = |holdout, limit| -> Result<Part, LearnError> {
             // Ordered by keyed hashes of subjects: those that are cut off are not the newest, but any.
             let mut found = lessons(store, project, holdout, b"personal", limit)?;

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use insitu_daemon::clock::Clock;
 use insitu_models::bundle::Bundle;
+use insitu_models::head::HeadKind;
 use insitu_privacy::NoisePool;
 use insitu_protocol::ids::{Digest, ProjectName};
 use insitu_protocol::project::Task;
@@ -457,18 +458,21 @@ fn both(
 fn check_classes(project: &ProjectRow, bundle: &Bundle) -> Result<(), String> {
     let (task, kind) = (&project.definition.task, bundle.manifest().kind);
     let fits = match task {
-        Task::Classes => !kind.is_of_one_class(),
-        Task::Class
-        | Task::Preference { .. }
-        | Task::Spans { .. }
-        | Task::Regions { .. }
-        | Task::Segments { .. } => task.is_one_class() && kind.is_of_one_class(),
+        Task::Class | Task::Preference { .. } => kind.is_of_one_class(),
+        Task::Classes => kind == HeadKind::MultiLabel,
+        Task::Spans { .. } => kind == HeadKind::Tokens,
+        Task::Regions { .. } | Task::Segments { .. } => false,
     };
     if !fits {
         return Err(format!(
             "labels of the project are of the kind {}, which its {kind} head does not draft",
             task.kind()
         ));
+    }
+    if let Task::Spans { field, .. } = task
+        && bundle.manifest().columns.iter().any(|column| column.name != *field)
+    {
+        return Err(format!("it does not read the field {field}, whose spans are labeled"));
     }
     let ours = project.definition.classes.iter().map(|class| &class.name);
     if bundle.manifest().classes.iter().eq(ours) {
@@ -486,6 +490,8 @@ mod faults;
 mod hostile;
 #[cfg(test)]
 mod kinds;
+#[cfg(test)]
+mod spans;
 #[cfg(test)]
 mod synthetic;
 #[cfg(test)]

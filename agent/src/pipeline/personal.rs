@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use insitu_protocol::ids::ProjectName;
 
 use super::{Pipeline, PipelineError};
+use crate::learn::LearnError;
 use crate::learn::personal::Fitting;
 use crate::prelabel::personal::PersonalHead;
 use crate::store::orders::ProjectRow;
@@ -101,7 +102,16 @@ impl Pipeline {
             return Ok(None);
         }
         let Some(model) = self.model(project, now)? else { return Ok(None) };
-        Ok(Some(Fitting::begin(&store, model, project, labels)?))
+        match Fitting::begin(&store, model, project, labels) {
+            Err(error @ LearnError::NotPersonal { .. }) => {
+                if last.is_none() {
+                    let reason = explain(&error);
+                    tracing::warn!(project = %project.definition.name, reason, "no personal head");
+                }
+                Ok(None)
+            }
+            begun => Ok(Some(begun?)),
+        }
     }
 
     /// The next piece of a fit; at the end the head is stored, and serves from the next prelabel on.

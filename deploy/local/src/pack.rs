@@ -38,10 +38,11 @@ pub(crate) struct Options {
     /// Most tokens of a text
     #[arg(long, default_value_t = 128)]
     tokens: usize,
-    /// How the tokens' vectors become one
+    /// How the tokens' vectors become one; those of words stay apart for a head of tokens
     #[arg(long, value_enum, default_value_t = Pool::Mean)]
     pooling: Pool,
-    /// The head: softmax, adapter:UNITS (a hidden layer), or multi-label (any number of classes)
+    /// The head: softmax, adapter:UNITS (a hidden layer), multi-label (any number of classes), or
+    /// tokens (spans of the text; it begins knowing nothing)
     #[arg(long, value_name = "KIND", default_value_t = HeadKind::Softmax)]
     head: HeadKind,
     /// A licence of model or data; once for each
@@ -70,9 +71,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         classes: classes.iter().map(|class| line(class)).collect::<Result<_>>()?,
         licences: options.licence.iter().map(sentence).collect::<Result<_>>()?,
     };
-    let pooling = match options.pooling {
-        Pool::Mean => Pooling::Mean,
-        Pool::First => Pooling::First,
+    let pooling = match (options.head, options.pooling) {
+        (HeadKind::Tokens, _) => Pooling::Words,
+        (_, Pool::Mean) => Pooling::Mean,
+        (_, Pool::First) => Pooling::First,
     };
     let model = TextModel::open(&options.model, options.tokens, pooling)?;
     let bundle = model.bundle(&Engine::start(&Library::Search)?, title, options.head)?;

@@ -5,7 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+#[path = "../../../models/tests/tiny/mod.rs"]
+#[allow(dead_code, reason = "the tests of bundles use the rest of it")]
+mod tiny;
 
 const RANGES: &str = r#"
 age = [20, 90]
@@ -229,6 +233,81 @@ fn a_record_may_have_several_classes_or_none() {
     assert!(noised["accuracy"].as_f64().unwrap() > 0.6, "{noised}");
     let sums = simulate(folder.path(), &format!("{columns} --epsilon 3 --mechanism class-sums"));
     assert_eq!(sums.status.code(), Some(70));
+}
+
+/// A folder with texts in which `heart` and `bank card` are marked, and the model to read them with.
+fn texts_with_spans() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model");
+    fs::create_dir(&model).unwrap();
+    fs::write(model.join("model.onnx"), tiny::backbone(0)).unwrap();
+    fs::write(model.join("tokenizer.json"), tiny::tokenizer()).unwrap();
+    let mut lines = String::new();
+    for at in 0..60 {
+        let (text, spans) = match at % 4 {
+            0 => ("🙂 my heart", json!([{"start": 5, "end": 10, "label": "organ"}])),
+            1 => ("the bank card, please", json!([{"start": 4, "end": 13, "label": "thing"}])),
+            2 => ("  nothing", json!([])),
+            // Within a longer one, which no tags can say beside it.
+            _ => (
+                " bank card",
+                json!([{"start": 1, "end": 10, "label": "thing"}, {"start": 1, "end": 5, "label": "organ"}]),
+            ),
+        };
+        lines += &format!("{}\n", json!({"text": text, "spans": spans}));
+    }
+    fs::write(folder.path().join("t.jsonl"), lines).unwrap();
+    fs::write(folder.path().join("classes.txt"), "organ\nthing\n").unwrap();
+    folder
+}
+
+fn local(folder: &Path, arguments: &str) -> Output {
+    let program = env!("CARGO_BIN_EXE_insitu-local");
+    Command::new(program).current_dir(folder).args(arguments.split(' ')).output().unwrap()
+}
+
+#[test]
+fn spans_are_learned_from_texts_with_a_model_or_a_bundle() {
+    let folder = texts_with_spans();
+    let pack = "pack model bundle --name tiny --classes classes.txt --head tokens --tokens 8";
+    let packed = local(folder.path(), pack);
+    let said = String::from_utf8_lossy(&packed.stdout).into_owned();
+    assert!(packed.status.success() && said.contains("tokens head of 50 weights"), "{said}");
+    let run = |bundle: &str, how: &str| {
+        let files =
+            "simulate --train t.jsonl --test t.jsonl --label spans --text text --head tokens";
+        local(folder.path(), &format!("{files} --bundle {bundle} {how}"))
+    };
+    for bundle in ["model", "bundle"] {
+        let output = run(bundle, "--sites 4 --epsilon none --rounds 60 --json");
+        let message = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{message}");
+        let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+        // Of each four texts' four spans three can be said.
+        let spans = &found["spans"];
+        assert_eq!((&spans["spans"], &spans["left_out"]), (&json!(60), &json!(15)), "{found}");
+        assert!(spans["precision"].as_f64().unwrap() > 0.99, "{found}");
+        assert!((spans["recall"].as_f64().unwrap() - 0.75).abs() < 1e-9, "{found}");
+        assert!((spans["f1"].as_f64().unwrap() - 6.0 / 7.0).abs() < 1e-9, "{found}");
+        assert!(spans["word_accuracy"].as_f64().unwrap() > 0.99, "{found}");
+        assert_eq!((&found["classes"], &found["parameters"]), (&json!(2), &json!(50)));
+    }
+    let noised = run("bundle", "--sites 4 --epsilon 8");
+    let text = String::from_utf8_lossy(&noised.stdout).into_owned();
+    assert!(noised.status.success() && text.contains("F1 of spans"), "{text}");
+    for (bundle, how, words) in [
+        ("none", "--features text --sites 4 --epsilon 1", "needs a --bundle"),
+        ("model", "--sites 4 --epsilon 1 --personalise", "goes with neither"),
+        ("model", "--sites 4 --epsilon 1 --mechanism class-sums", "class-sums makes a softmax"),
+    ] {
+        let refused = run(bundle, how);
+        let message = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert_eq!(refused.status.code(), Some(70), "{message}");
+        assert!(message.contains(words), "{message}");
+    }
+    let other = "simulate --train t.jsonl --test t.jsonl --label spans --bundle bundle --sites 4 --epsilon 1";
+    let refused = String::from_utf8(local(folder.path(), other).stderr).unwrap();
+    assert!(refused.contains("has a tokens head"), "{refused}");
 }
 
 #[test]

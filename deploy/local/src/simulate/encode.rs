@@ -202,7 +202,7 @@ mod tests {
         std::fs::write(&data, csv)?;
         std::fs::write(&file, ranges)?;
         let columns = ["age".to_owned(), "sex".to_owned()];
-        let records = Records::read(&data, &["age", "sex"])?;
+        let records = Records::read(&data, &["age", "sex"], None)?;
         Encoder::new(&columns, &read_ranges(&file)?, &records)?.encode(&records)
     }
 

@@ -2,15 +2,16 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use insitu_models::bundle::{Bundle, MANIFEST_FILE};
 use insitu_models::columns::{self, FieldValue};
 use insitu_models::engine::{Engine, Library};
-use insitu_models::head::Head;
+use insitu_models::head::{Head, HeadKind};
 use insitu_models::manifest::Pooling;
 use insitu_models::pack::{TextModel, named_head, spoken};
 use insitu_models::predict::Predictor;
 use insitu_models::text::Encoder as TextEncoder;
+use insitu_models::text::words::Words;
 
 use super::bounds;
 use super::collect::Collector;
@@ -42,12 +43,19 @@ enum Kind {
 
 impl Source {
     /// The bundle or the model in the folder `bundle`, which reads the column `text` if that is what
-    /// it is made for; or the public encoding of `columns` for `none`.
+    /// it is made for; or the public encoding of `columns` for `none`. A head of tokens needs words.
     ///
     /// # Errors
     /// When there is neither, or both, or the bundle does not load.
-    pub(crate) fn open(bundle: &Path, columns: &[String], text: Option<&str>) -> Result<Self> {
+    pub(crate) fn open(
+        bundle: &Path,
+        columns: &[String],
+        text: Option<&str>,
+        head: HeadKind,
+    ) -> Result<Self> {
+        let words = head == HeadKind::Tokens;
         if bundle == Path::new("none") {
+            ensure!(!words, "--head tokens needs a --bundle that makes features of words");
             ensure!(text.is_none(), "--text needs a --bundle that makes features of texts");
             ensure!(!columns.is_empty(), "--features names the columns to learn from");
             return Ok(Self { columns: columns.to_vec(), kind: Kind::Encoded(None) });
@@ -58,7 +66,8 @@ impl Source {
             let text = text.with_context(|| {
                 format!("{} is no bundle; for a model of texts, --text names their column", place())
             })?;
-            let model = TextModel::open(bundle, TOKENS, Pooling::Mean).with_context(place)?;
+            let pooling = if words { Pooling::Words } else { Pooling::Mean };
+            let model = TextModel::open(bundle, TOKENS, pooling).with_context(place)?;
             let kind = Kind::Model { model: Box::new(model), ready: None };
             return Ok(Self { columns: vec![text.to_owned()], kind });
         }
@@ -68,6 +77,13 @@ impl Source {
             text.is_none() || manifest.text.is_some(),
             "{} makes features of columns, not of --text",
             place()
+        );
+        let of_words = manifest.kind == HeadKind::Tokens;
+        ensure!(
+            of_words == words,
+            "{} has a {} head, which does not become a {head} head",
+            place(),
+            manifest.kind
         );
         let own = || manifest.columns.iter().map(|column| column.name.to_string()).collect();
         let columns = text.map_or_else(own, |text| vec![text.to_owned()]);
@@ -83,6 +99,12 @@ impl Source {
     pub(crate) fn learn_classes(&mut self, classes: &[String]) -> Result<()> {
         let Kind::Model { model, ready } = &mut self.kind else { return Ok(()) };
         let engine = Engine::start(&Library::Search)?;
+        if model.has_words() {
+            let encoder = model.encoder(&engine)?;
+            let head = Head::of_tokens(classes.len(), encoder.width())?;
+            *ready = Some((Box::new(encoder), head));
+            return Ok(());
+        }
         let names: Vec<String> = classes.iter().map(|class| spoken(class)).collect();
         // Classes that are but numbers say nothing, and all the same.
         let said = names.iter().all(|name| name.chars().any(char::is_alphabetic));
@@ -201,6 +223,24 @@ impl Source {
             Kind::Model { ready, .. } => {
                 let (encoder, _) = ready.as_mut().context("features before the classes")?;
                 Ok(encoder.features(&texts(records, &self.columns[0]))?)
+            }
+        }
+    }
+
+    /// The words of every record's text, with their features.
+    ///
+    /// # Errors
+    /// When there are no words, or the backbone does not run.
+    pub(crate) fn words(&mut self, records: &Records) -> Result<Vec<Words>> {
+        let texts = texts(records, &self.columns[0]);
+        match &mut self.kind {
+            Kind::Encoded(_) => bail!("columns have no words"),
+            Kind::Bundle { predictor, .. } => {
+                texts.iter().map(|text| Ok(predictor.words(text)?)).collect()
+            }
+            Kind::Model { ready, .. } => {
+                let (encoder, _) = ready.as_mut().context("features before the classes")?;
+                texts.iter().map(|text| Ok(encoder.words(text)?)).collect()
             }
         }
     }

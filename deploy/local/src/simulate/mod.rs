@@ -16,6 +16,7 @@ mod outcome;
 mod plot;
 mod population;
 mod records;
+mod spans;
 mod split;
 mod training;
 
@@ -23,7 +24,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
-use insitu_models::head::Head;
+use insitu_models::head::{Head, HeadKind};
 use insitu_models::personal::personalise;
 use insitu_privacy::Delta;
 use insitu_privacy::contribution::ItemsPerSubject;
@@ -37,7 +38,7 @@ use outcome::{Outcome, Personalised};
 use population::{Division, Population};
 use records::Records;
 use split::Split;
-use training::{Items, Plan, Trained};
+use training::{Items, Labels, Plan, Trained};
 
 /// Runs the simulation and prints what it found.
 ///
@@ -63,23 +64,25 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn simulate(options: &Options) -> Result<Outcome> {
     let stopwatch = Stopwatch::start();
     options.check()?;
+    let kind = options.head;
     let mut source =
-        features::Source::open(&options.bundle, &options.features, options.text.as_deref())?;
+        features::Source::open(&options.bundle, &options.features, options.text.as_deref(), kind)?;
     let mut columns = public_columns(&options.label, &source);
     columns.extend(options.subject.as_deref());
     if let Split::Natural(column) = &options.split {
         columns.push(column);
     }
-    let train = Records::read(&options.train, &columns)?;
-    let test = Records::read(&options.test, &columns)?;
-    let several = !options.head.is_of_one_class();
+    // Spans are places in a text as it is written.
+    let exact = source.columns().first().filter(|_| kind == HeadKind::Tokens).cloned();
+    let train = Records::read(&options.train, &columns, exact.as_deref())?;
+    let test = Records::read(&options.test, &columns, exact.as_deref())?;
     let classes = match source.classes() {
         Some(classes) => classes,
-        None => population::classes(&train, &options.label, several)?,
+        None => population::classes(&train, &options.label, kind)?,
     };
     source.learn_classes(&classes)?;
-    let of_train = population::labels(&train, &options.label, &classes, several)?;
-    let of_test = population::labels(&test, &options.label, &classes, several)?;
+    let of_train = population::labels(&train, &options.label, &classes, kind)?;
+    let of_test = population::labels(&test, &options.label, &classes, kind)?;
     let by = (of_train.firsts(), of_test.firsts());
     let population = division(options)?.divide((&train, &by.0), (&test, &by.1))?;
     let mut collector = collector(options, population.names.len())?;
@@ -88,21 +91,9 @@ fn simulate(options: &Options) -> Result<Outcome> {
         None => encode::Ranges::new(),
     };
     source.learn_ranges(ranges, &train, &population.training, &mut collector)?;
-    let train =
-        Items { width: source.width(), features: source.features(&train)?, labels: of_train };
-    let test = Items { width: source.width(), features: source.features(&test)?, labels: of_test };
-    let first = match &options.public {
-        Some(path) => {
-            let public = Records::read(path, &public_columns(&options.label, &source))?;
-            let labels = population::labels(&public, &options.label, &classes, several)?;
-            let features = source.features(&public)?;
-            let items = Items { width: source.width(), features, labels };
-            training::first_head(&items, classes.len())?
-        }
-        None => source.first_head(classes.len())?,
-    };
-    let first =
-        if first.shape().kind == options.head { first } else { first.into_kind(options.head)? };
+    let train = items(&mut source, &train, of_train)?;
+    let test = items(&mut source, &test, of_test)?;
+    let first = first_head(options, &mut source, &classes)?;
     let measure = |round, head: &Head| {
         let accuracy = share(&right(head, &test)?, |_| true).unwrap_or(0.0);
         tracing::info!(round, accuracy, "round done");
@@ -114,8 +105,36 @@ fn simulate(options: &Options) -> Result<Outcome> {
         .personalise
         .then(|| at_each_site(&trained.head, (&train, &test), &population))
         .transpose()?;
+    let spans = spans::figures(&trained.head, &test)?;
     let outcome = outcome(&trained, &right, &population, &collector);
-    Ok(Outcome { seconds: stopwatch.seconds(), personalised, ..outcome })
+    Ok(Outcome { seconds: stopwatch.seconds(), spans, personalised, ..outcome })
+}
+
+/// Records with their features.
+fn items(source: &mut features::Source, records: &Records, labels: Labels) -> Result<Items> {
+    if let Labels::Marked(_) = labels {
+        let words = source.words(records)?;
+        return spans::items(words, source.width(), labels);
+    }
+    Ok(Items::new(source.features(records)?, source.width(), labels))
+}
+
+/// Where training starts: at public records, or where the source does.
+fn first_head(
+    options: &Options,
+    source: &mut features::Source,
+    classes: &[String],
+) -> Result<Head> {
+    let kind = options.head;
+    let first = match &options.public {
+        Some(path) => {
+            let public = Records::read(path, &public_columns(&options.label, source), None)?;
+            let labels = population::labels(&public, &options.label, classes, kind)?;
+            training::first_head(&items(source, &public, labels)?, classes.len())?
+        }
+        None => source.first_head(classes.len())?,
+    };
+    Ok(if first.shape().kind == kind { first } else { first.into_kind(kind)? })
 }
 
 fn train_by(
@@ -261,6 +280,7 @@ fn outcome(
         subjects: subjects.clone().count(),
         records: subjects.map(Vec::len).sum(),
         test_records: right.len(),
+        spans: None,
         personalised: None,
     }
 }

@@ -25,7 +25,8 @@ pub(crate) struct Options {
     /// Test records, with the same columns
     #[arg(long, value_name = "FILE")]
     pub(super) test: PathBuf,
-    /// Column of the class
+    /// Column of the class; for --head tokens of spans, as JSON: [{"start", "end", "label"}, …] in code
+    /// points
     #[arg(long, value_name = "COLUMN")]
     pub(super) label: String,
     /// Columns that features are made of; a bundle names its own
@@ -77,8 +78,9 @@ pub(crate) struct Options {
     /// Rounds, or auto: as many as the budget makes use of
     #[arg(long, value_name = "R", default_value = "auto")]
     pub(super) rounds: Rounds,
-    /// The head: softmax, adapter:UNITS (a hidden layer between features and classes), or
-    /// multi-label (the label column names any number of classes, with | between them)
+    /// The head: softmax, adapter:UNITS (a hidden layer between features and classes),
+    /// multi-label (the label column names any number of classes, with | between them), or tokens
+    /// (the label column has spans of a text)
     #[arg(long, value_name = "KIND", default_value_t = HeadKind::Softmax)]
     pub(super) head: HeadKind,
     /// How sites' parts become a head: gradient (full-batch descent), class-sums (one round), or
@@ -127,6 +129,10 @@ impl Options {
         ensure!(
             self.mechanism != Mechanism::ClassSums || matches!(self.rounds.0, None | Some(1)),
             "--mechanism class-sums is one round: leave --rounds out"
+        );
+        ensure!(
+            self.head != HeadKind::Tokens || !several && !self.personalise && self.public.is_none(),
+            "--head tokens goes with neither --local-steps, --personalise nor --public"
         );
         ensure!(
             !several || self.epsilon.0.is_none(),

@@ -45,9 +45,31 @@ pub(crate) struct Outcome {
     pub(crate) records: usize,
     /// Test records.
     pub(crate) test_records: usize,
+    /// Of a head of tokens: how well it finds spans.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) spans: Option<SpanFigures>,
     /// With a head of each site's own mixed in, when that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) personalised: Option<Personalised>,
+}
+
+/// How well a head finds the spans of test records. A span is found if its start, its end and its
+/// class are right.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct SpanFigures {
+    /// Harmonic mean of the next two.
+    pub(crate) f1: f64,
+    /// Share of the spans that it says that are there.
+    pub(crate) precision: f64,
+    /// Share of the spans that are there that it says.
+    pub(crate) recall: f64,
+    /// Share of the words whose tag is right.
+    pub(crate) word_accuracy: f64,
+    /// Spans that are there.
+    pub(crate) spans: usize,
+    /// Of them, those that no tags of words can say: they share a word with a longer one, or are in
+    /// none. They count as not found.
+    pub(crate) left_out: usize,
 }
 
 /// What a head of each site's own, which never leaves it, is worth.
@@ -71,6 +93,13 @@ impl Outcome {
             writeln!(text, "{name:<16}{value}").expect(TEXT);
         };
         line("accuracy", format!("{:.4} of {} records", self.accuracy, self.test_records));
+        if let Some(SpanFigures { f1, precision, recall, word_accuracy, spans, left_out }) =
+            self.spans
+        {
+            let of = format!("precision {precision:.4}, recall {recall:.4} of {spans} spans");
+            line("F1 of spans", format!("{f1:.4}, {of}, {left_out} of them beyond any tags"));
+            line("words", format!("{word_accuracy:.4} of their tags are right"));
+        }
         line(
             "mean of sites",
             format!("{:.4} over {} sites", self.accuracy_mean_of_sites, self.sites),

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use insitu_models::head::HeadKind;
 use insitu_privacy::contribution::{ContributionKey, ItemRef, ItemsPerSubject, SubjectRef, select};
 
 use super::records::{Cell, Records};
+use super::spans;
 use super::split::{self, Split};
 use super::training::{Labels, Site};
 use crate::draws::Draws;
@@ -41,7 +43,11 @@ pub(crate) struct Population {
 ///
 /// # Errors
 /// For a record without a label where it must have one, and when there are fewer than two classes.
-pub(crate) fn classes(train: &Records, label: &str, several: bool) -> Result<Vec<String>> {
+pub(crate) fn classes(train: &Records, label: &str, kind: HeadKind) -> Result<Vec<String>> {
+    if kind == HeadKind::Tokens {
+        return spans::classes(train, label);
+    }
+    let several = !kind.is_of_one_class();
     let mut all = BTreeSet::new();
     for row in 0..train.len() {
         if several {
@@ -54,7 +60,7 @@ pub(crate) fn classes(train: &Records, label: &str, several: bool) -> Result<Vec
     Ok(all.into_iter().collect())
 }
 
-/// Label of each record, as positions in `classes`: one, or where there may be `several` any number.
+/// Label of each record, as positions in `classes`: one, any number, or spans, as the head has it.
 ///
 /// # Errors
 /// For a record without a label where it must have one, or with one that is not in `classes`.
@@ -62,8 +68,11 @@ pub(crate) fn labels(
     records: &Records,
     label: &str,
     classes: &[String],
-    several: bool,
+    kind: HeadKind,
 ) -> Result<Labels> {
+    if kind == HeadKind::Tokens {
+        return spans::labels(records, label, classes);
+    }
     let position = |row, text: &str| {
         let found = classes.iter().position(|class| *class == text);
         found.with_context(|| {
@@ -75,7 +84,7 @@ pub(crate) fn labels(
         })
     };
     let rows = 0..records.len();
-    if !several {
+    if kind.is_of_one_class() {
         let one = |row| position(row, &records.text(row, label)?);
         return Ok(Labels::One(rows.map(one).collect::<Result<_>>()?));
     }
@@ -229,7 +238,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.csv");
         std::fs::write(&path, csv).unwrap();
-        Records::read(&path, &["who", "where", "label"]).unwrap()
+        Records::read(&path, &["who", "where", "label"], None).unwrap()
     }
 
     fn division(split: Split, sites: Option<usize>, subject: bool) -> Division {
@@ -244,9 +253,9 @@ mod tests {
 
     fn divide(division: &Division, train: &str, test: &str) -> Result<Population> {
         let (train, test) = (records(train), records(test));
-        let classes = classes(&train, "label", false)?;
-        let of_train = labels(&train, "label", &classes, false)?.firsts();
-        let of_test = labels(&test, "label", &classes, false)?.firsts();
+        let classes = classes(&train, "label", HeadKind::Softmax)?;
+        let of_train = labels(&train, "label", &classes, HeadKind::Softmax)?.firsts();
+        let of_test = labels(&test, "label", &classes, HeadKind::Softmax)?.firsts();
         division.divide((&train, &of_train), (&test, &of_test))
     }
 
@@ -269,12 +278,13 @@ mod tests {
     #[test]
     fn a_record_may_name_several_classes_or_none() {
         let records = records("who,where,label\na,x,b | a\nb,y,\nc,x,c|c\n");
-        let classes = classes(&records, "label", true).unwrap();
+        let classes = classes(&records, "label", HeadKind::MultiLabel).unwrap();
         assert_eq!(classes, ["a", "b", "c"]);
-        let found = labels(&records, "label", &classes, true).unwrap();
+        let found = labels(&records, "label", &classes, HeadKind::MultiLabel).unwrap();
         assert_eq!(found, Labels::Several(vec![vec![0, 1], vec![], vec![2]]));
         assert_eq!(found.firsts(), [0, 0, 2]);
-        let unknown = labels(&records, "label", &classes[..2], true).unwrap_err().to_string();
+        let unknown =
+            labels(&records, "label", &classes[..2], HeadKind::MultiLabel).unwrap_err().to_string();
         assert!(unknown.contains("record 3") && unknown.contains("\"c\""), "{unknown}");
     }
 

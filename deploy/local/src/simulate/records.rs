@@ -19,7 +19,7 @@ pub(crate) enum Cell {
     Missing,
     /// A finite number.
     Number(f64),
-    /// Text without white space around it.
+    /// Text without white space around it; or JSON, where a list holds anything but numbers.
     Text(String),
     /// Finite numbers: features that were computed elsewhere.
     Vector(Vec<f32>),
@@ -35,11 +35,12 @@ pub(crate) struct Records {
 }
 
 impl Records {
-    /// Reads the columns so named.
+    /// Reads the columns so named. The texts of one of them may be kept `exact`, with the white space
+    /// around them, so that places in them stay what they are.
     ///
     /// # Errors
     /// When the file cannot be read or lacks a column: with the row where there is one.
-    pub(crate) fn read(path: &Path, columns: &[&str]) -> Result<Self> {
+    pub(crate) fn read(path: &Path, columns: &[&str], exact: Option<&str>) -> Result<Self> {
         let file = path.display().to_string();
         let size = fs::metadata(path).with_context(|| file.clone())?.len();
         ensure!(
@@ -47,8 +48,8 @@ impl Records {
             "{file} has {size} bytes, at most {FILE_BYTES_MAX} are read"
         );
         let rows = match path.extension().and_then(|extension| extension.to_str()) {
-            Some("jsonl" | "ndjson" | "json") => json_lines(path, columns),
-            Some(_) | None => csv(path, columns),
+            Some("jsonl" | "ndjson" | "json") => json_lines(path, columns, exact),
+            Some(_) | None => csv(path, columns, exact),
         }
         .with_context(|| file.clone())?;
         ensure!(!rows.is_empty(), "{file} has no records");
@@ -85,7 +86,7 @@ impl Records {
     }
 }
 
-fn csv(path: &Path, columns: &[&str]) -> Result<Vec<Vec<Cell>>> {
+fn csv(path: &Path, columns: &[&str], exact: Option<&str>) -> Result<Vec<Vec<Cell>>> {
     let mut reader = csv::ReaderBuilder::new().from_path(path)?;
     let header = reader.headers()?.clone();
     let find = |name: &&str| {
@@ -100,19 +101,22 @@ fn csv(path: &Path, columns: &[&str]) -> Result<Vec<Vec<Cell>>> {
     for record in reader.records() {
         let record = record?;
         ensure!(rows.len() < RECORDS_MAX, "more than {RECORDS_MAX} records");
-        rows.push(indices.iter().map(|index| text_cell(&record[*index])).collect());
+        let cell =
+            |(index, name): (&usize, &&str)| text_cell(&record[*index], exact == Some(*name));
+        rows.push(indices.iter().zip(columns).map(cell).collect());
     }
     Ok(rows)
 }
 
-fn text_cell(text: &str) -> Cell {
+fn text_cell(text: &str, exact: bool) -> Cell {
     match text.trim() {
         "" => Cell::Missing,
+        _ if exact => Cell::Text(text.to_owned()),
         text => Cell::Text(text.to_owned()),
     }
 }
 
-fn json_lines(path: &Path, columns: &[&str]) -> Result<Vec<Vec<Cell>>> {
+fn json_lines(path: &Path, columns: &[&str], exact: Option<&str>) -> Result<Vec<Vec<Cell>>> {
     let mut rows: Vec<Vec<Cell>> = Vec::new();
     for (index, line) in BufReader::new(File::open(path)?).lines().enumerate() {
         let line = line?;
@@ -124,7 +128,8 @@ fn json_lines(path: &Path, columns: &[&str]) -> Result<Vec<Vec<Cell>>> {
         let object: serde_json::Map<String, Value> = serde_json::from_str(&line)
             .with_context(|| format!("line {number} is not a JSON object"))?;
         let cell = |name: &&str| {
-            json_cell(object.get(*name)).with_context(|| format!("line {number}, {name:?}"))
+            json_cell(object.get(*name), exact == Some(*name))
+                .with_context(|| format!("line {number}, {name:?}"))
         };
         rows.push(columns.iter().map(cell).collect::<Result<_>>()?);
     }
@@ -135,12 +140,16 @@ fn json_lines(path: &Path, columns: &[&str]) -> Result<Vec<Vec<Cell>>> {
     Ok(rows)
 }
 
-fn json_cell(value: Option<&Value>) -> Result<Cell> {
+fn json_cell(value: Option<&Value>, exact: bool) -> Result<Cell> {
     Ok(match value {
         None | Some(Value::Null) => Cell::Missing,
-        Some(Value::String(text)) => text_cell(text),
+        Some(Value::String(text)) => text_cell(text, exact),
         Some(Value::Bool(truth)) => Cell::Text(truth.to_string()),
         Some(Value::Number(number)) => Cell::Number(finite(number)?),
+        // Spans, or none.
+        Some(Value::Array(values)) if values.iter().all(Value::is_object) => {
+            Cell::Text(serde_json::to_string(values)?)
+        }
         Some(Value::Array(values)) => {
             let number = |value: &Value| match value {
                 Value::Number(number) => finite(number).map(narrow),
@@ -175,7 +184,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(name);
         fs::write(&path, text).unwrap();
-        Records::read(&path, columns)
+        Records::read(&path, columns, None)
     }
 
     #[test]
@@ -204,6 +213,6 @@ mod tests {
         assert!(error("a.jsonl", "{\"age\":[1,null]}\n", &["age"]).contains("line 1, \"age\""));
         assert!(error("a.jsonl", "{\"age\":[1e300]}\n", &["age"]).contains("out of range"));
         assert!(error("a.jsonl", "{\"age\":1}\n", &["label"]).contains("no line has \"label\""));
-        assert!(Records::read(Path::new("/nowhere.csv"), &["a"]).is_err());
+        assert!(Records::read(Path::new("/nowhere.csv"), &["a"], None).is_err());
     }
 }

@@ -13,6 +13,7 @@ use insitu_privacy::{Rho, SquaredSensitivity};
 
 use super::collect::Collector;
 use super::local;
+use super::spans::Marked;
 
 /// Most threads that sites share.
 const THREADS_MAX: usize = 4;
@@ -31,6 +32,8 @@ pub(crate) enum Labels {
     One(Vec<usize>),
     /// Any number of classes of each, ascending.
     Several(Vec<Vec<u16>>),
+    /// Spans of each text.
+    Marked(Vec<Marked>),
 }
 
 impl Labels {
@@ -39,25 +42,30 @@ impl Labels {
         match self {
             Self::One(classes) => classes.len(),
             Self::Several(sets) => sets.len(),
+            Self::Marked(texts) => texts.len(),
         }
     }
 
-    /// A class of each item, by which items are divided among sites: its first, and class 0 for one
-    /// without any.
+    /// A class of each item, by which items are divided among sites: its first, or that of its first
+    /// span, and class 0 for one without any.
     pub(crate) fn firsts(&self) -> Vec<usize> {
         match self {
             Self::One(classes) => classes.clone(),
             Self::Several(sets) => {
                 sets.iter().map(|set| set.first().copied().map_or(0, usize::from)).collect()
             }
+            Self::Marked(texts) => {
+                texts.iter().map(|text| text.spans.first().map_or(0, |span| span.class)).collect()
+            }
         }
     }
 
-    /// An item's classes.
+    /// An item's classes; a text with spans has none of its own.
     pub(crate) fn classes(&self, index: usize) -> Vec<usize> {
         match self.target(index) {
             Target::Class(class) => vec![class],
             Target::Classes(set) => set.iter().copied().map(usize::from).collect(),
+            Target::Tags(_) => Vec::new(),
         }
     }
 
@@ -66,6 +74,7 @@ impl Labels {
         match self {
             Self::One(classes) => Target::Class(classes[index]),
             Self::Several(sets) => Target::Classes(&sets[index]),
+            Self::Marked(texts) => Target::Tags(&texts[index].tags),
         }
     }
 }
@@ -73,15 +82,33 @@ impl Labels {
 /// Labelled features.
 #[derive(Clone, Debug)]
 pub(crate) struct Items {
-    /// Row-major, `width` numbers for each item.
-    pub(crate) features: Vec<f32>,
-    /// Numbers of an item.
+    /// Row-major, `width` numbers for each item, or for each of its words.
+    features: Vec<f32>,
+    /// Numbers of a row.
     pub(crate) width: usize,
+    /// Where the features of each item start, and where the last one's end.
+    starts: Vec<usize>,
     /// What is true of each item.
     pub(crate) labels: Labels,
 }
 
 impl Items {
+    /// Items of one row each.
+    pub(crate) fn new(features: Vec<f32>, width: usize, labels: Labels) -> Self {
+        let starts = (0..=labels.len()).map(|index| index * width).collect();
+        Self { features, width, starts, labels }
+    }
+
+    /// Items of any number of rows.
+    pub(crate) fn of_rows(
+        features: Vec<f32>,
+        width: usize,
+        starts: Vec<usize>,
+        labels: Labels,
+    ) -> Self {
+        Self { features, width, starts, labels }
+    }
+
     /// An item's features and what is true of it.
     pub(crate) fn item(&self, index: usize) -> (&[f32], Target<'_>) {
         (self.features(index), self.labels.target(index))
@@ -89,7 +116,7 @@ impl Items {
 
     /// An item's features.
     pub(crate) fn features(&self, index: usize) -> &[f32] {
-        &self.features[index * self.width..][..self.width]
+        &self.features[self.starts[index]..self.starts[index + 1]]
     }
 }
 
@@ -277,11 +304,11 @@ mod tests {
     #[test]
     fn public_items_point_their_class_the_way() {
         let features = vec![3.0, 0.0, 1.0, 0.0, 0.0, -2.0, 1.0, 1.0, -1.0, -1.0];
-        let public = Items { features, width: 2, labels: Labels::One(vec![0, 0, 1, 2, 2]) };
+        let public = Items::new(features, 2, Labels::One(vec![0, 0, 1, 2, 2]));
         let head = first_head(&public, 4).unwrap();
         let expected = [5.0_f32, 0.0, 0.0, -5.0, 0.0, 0.0, 0.0, 0.0];
         assert!(head.weights().iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6));
-        let none = Items { features: Vec::new(), width: 0, labels: Labels::One(Vec::new()) };
+        let none = Items::new(Vec::new(), 0, Labels::One(Vec::new()));
         assert!(first_head(&none, 4).is_err());
     }
 }

@@ -1,0 +1,318 @@
+//! Spans from a draft to a correction, a round, and a better draft.
+
+use std::sync::Arc;
+
+use insitu_daemon::clock::{Clock, ManualClock};
+use insitu_models::calibration::Calibration;
+use insitu_models::head::Head;
+use insitu_models::manifest::{Pooling, Sentence};
+use insitu_models::pack::{TextModel, Title};
+use insitu_models::train::Descent;
+use insitu_protocol::bytes::{Bytes, Fixed};
+use insitu_protocol::order::{
+    BundleOrder, Contender, EVALUATION_STEP, EvaluationOrder, EvaluationShape, RoundOrder,
+};
+use insitu_protocol::text::Line;
+use jiff::Timestamp;
+
+use super::tests::limits;
+use super::*;
+use crate::config::Policy;
+use crate::item::{CleanItem, RawItem, Value};
+use crate::label::{Label, Span};
+use crate::learn::personal::Fitting;
+use crate::learn::{self, LearnError, evaluation};
+use crate::prelabel::{Prelabel, engine};
+use crate::review::{Annotation, Decision, annotate, next};
+use crate::store::Tx;
+use crate::store::items::Stage;
+use crate::store::labels::{Person, Role};
+use crate::store::tests::{Scratch, scratch};
+use crate::testing;
+
+#[path = "../../../models/tests/tiny/mod.rs"]
+#[allow(dead_code, reason = "the tests of bundles use the rest of it")]
+mod tiny;
+
+/// What is said of `heart` and of `bank card`.
+const MARKS: [(&str, u16); 2] = [("heart", 0), ("bank card", 1)];
+const TEXTS: [&str; 6] = [
+    "🙂 heart, then a bank card.",
+    "nothing",
+    "(bank card)",
+    "my heart",
+    "שָׁלוֹם bank card",
+    "heart bank card",
+];
+
+struct Site {
+    scratch: Scratch,
+    store: Arc<Store>,
+    eve: Person,
+    clock: Arc<ManualClock>,
+}
+
+impl Site {
+    fn new() -> Self {
+        let scratch = scratch();
+        let mut project = testing::project_with("[task]\nkind = \"spans\"\nfield = \"note\"\n");
+        (project.routing.accept_at, project.routing.overlap) = (1001, 0);
+        testing::put(&scratch.store, &project);
+        let store = Arc::new(Store::open(scratch.folder.path()).unwrap());
+        let eve = testing::person(&store, "eve", Role::Expert);
+        let clock = Arc::new(ManualClock::new(Timestamp::from_second(1000).unwrap()));
+        Self { scratch, store, eve, clock }
+    }
+
+    fn row(&self) -> ProjectRow {
+        self.store.read("test", |tx| tx.projects()).unwrap().remove(0)
+    }
+
+    fn publish(&self, bundle: &Bundle, number: u64) {
+        let shelf = Shelf::new(self.scratch.folder.path());
+        std::fs::create_dir_all(shelf.folder()).unwrap();
+        for (object, bytes) in bundle.objects() {
+            std::fs::write(shelf.path(&object.digest), bytes).unwrap();
+        }
+        let order = BundleOrder {
+            project: self.row().definition.name,
+            manifest: Bytes(bundle.manifest_bytes().to_vec()),
+            signature: Fixed([0; 64]),
+        };
+        let backbone = bundle.manifest().backbone.digest;
+        self.store
+            .tx("test", |tx| {
+                tx.put_bundle(bundle.id(), number, &order, backbone)?;
+                tx.set_bundle_state(&bundle.id(), BundleState::Ready, "")
+            })
+            .unwrap();
+    }
+
+    /// Adds so many texts, each of a subject of its own; each fourth one is held out.
+    fn add(&self, range: std::ops::Range<usize>) {
+        let row = self.row();
+        self.store
+            .tx("test", |tx| {
+                for at in range {
+                    let text = Value::Text(TEXTS[at % TEXTS.len()].to_owned());
+                    let fields = vec![("note".to_owned(), text)];
+                    let item = RawItem::new(at.to_string(), at.to_string(), at % 4 == 0, fields);
+                    item.add(tx, row.project, row.definition.name.as_str())?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+    }
+
+    fn settle(&self) {
+        let judge = Judge { policy: Policy::default(), limits: limits(9.0), bundle_key: None };
+        let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock) as Arc<dyn Clock>);
+        let shelf = Shelf::new(self.scratch.folder.path());
+        let mut pipeline = Pipeline::new(store, clock, judge, Schedule::default(), shelf, None);
+        assert!((0..1000).any(|_| !pipeline.tick().unwrap()), "work without end");
+    }
+
+    /// The drafts that wait for people, with the true spans of their texts.
+    fn waiting(&self) -> Vec<(Prelabel, Label)> {
+        let row = self.row();
+        let read = |tx: &Tx<'_>| {
+            let first = tx.items_in_stage(row.project, Stage::First, 0, 1000)?;
+            Ok([first, tx.items_in_stage(row.project, Stage::Expert, 0, 1000)?].concat())
+        };
+        let rows = self.store.read::<_, StoreError>("test", read).unwrap();
+        let draft = |row: &crate::store::items::ItemRow| {
+            let prelabel = Prelabel::decode(row.prelabel.as_ref().unwrap()).unwrap();
+            (prelabel, truth(&CleanItem::load(row).unwrap(), false))
+        };
+        rows.iter().map(draft).collect()
+    }
+
+    /// Labels whatever waits as it is; where `nested`, with a span more that no tags can say.
+    fn correct(&self, nested: bool) -> usize {
+        let (name, now) = (self.row().definition.name, self.clock.now().as_second());
+        let cards = next(&self.store, &self.eve, &name, 50, now).unwrap();
+        for card in &cards {
+            let label = truth(&CleanItem::load(&card.row).unwrap(), nested);
+            let annotation = Annotation {
+                key: format!("{now}-{}", card.row.item),
+                label: Some(label),
+                seconds: 1.0,
+                decision: Decision::Correct,
+                comment: None,
+                looks_real: None,
+            };
+            annotate(&self.store, &self.eve, &card.row.opaque, &annotation, now).unwrap();
+        }
+        cards.len()
+    }
+
+    fn round(&self, bundle: &Bundle, head: &Head) -> RoundOrder {
+        RoundOrder {
+            run: Fixed([1; 16]),
+            round: 1,
+            rounds: 1,
+            project: self.row().definition.name,
+            backbone: bundle.manifest().backbone.digest,
+            head: Bytes(head.encode()),
+            classes: 2,
+            features: u32::try_from(bundle.manifest().features).unwrap(),
+            clip_milli: 500,
+            fraction_bits: 12,
+            nano_rho: 1000,
+            closes_unix_s: i64::MAX,
+        }
+    }
+}
+
+fn truth(item: &CleanItem, nested: bool) -> Label {
+    let Some(Value::Text(text)) = item.value("note") else { panic!("no text") };
+    let mut spans = Vec::new();
+    for (words, class) in MARKS {
+        for (at, found) in text.match_indices(words) {
+            let start = u32::try_from(text[..at].chars().count()).unwrap();
+            let end = start + u32::try_from(found.len()).unwrap();
+            spans.push(Span { start, end, class });
+            if nested && class == 1 {
+                spans.push(Span { start, end: start + 4, class: 0 });
+            }
+        }
+    }
+    Label::spans(spans, Vec::new()).unwrap()
+}
+
+fn line(text: &str) -> Line {
+    Line::new(text).unwrap()
+}
+
+fn bundle(pooling: Pooling, kind: HeadKind, field: &str) -> Bundle {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("model.onnx"), tiny::backbone(0)).unwrap();
+    std::fs::write(folder.path().join("tokenizer.json"), tiny::tokenizer()).unwrap();
+    let model = TextModel::open(folder.path(), 8, pooling).unwrap();
+    let classes = vec![line("absent"), line("present")];
+    let title = Title { name: line("tiny"), field: line(field), classes, licences: Vec::new() };
+    model.bundle(&engine(None).unwrap(), title, kind).unwrap()
+}
+
+#[test]
+fn corrected_spans_become_a_head_that_drafts_them() {
+    let site = Site::new();
+    let first = bundle(Pooling::Words, HeadKind::Tokens, "note");
+    site.publish(&first, 1);
+    site.add(0..48);
+    site.settle();
+    let drafts = site.waiting();
+    assert_eq!(drafts.len(), 48);
+    let none = Label::spans(Vec::new(), Vec::new()).unwrap();
+    for (draft, _) in &drafts {
+        assert_eq!((draft.label(), draft.bundle()), (&none, first.id()));
+        assert!((draft.confidence() - 0.2).abs() < 1e-6, "five tags, and it knows nothing");
+    }
+    while site.correct(false) > 0 {}
+
+    // Rounds without noise: what a site adds to each is its exact sum.
+    let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();
+    let row = site.row();
+    let mut descent = Descent::new(first.head(), 60, 0.5, 0.0);
+    for _ in 0..60 {
+        let order = site.round(&first, &descent.head().unwrap());
+        let tally = learn::gradient(&site.store, &mut model, &row, &order).unwrap();
+        assert_eq!(tally.origin(), "36 corrected items of 36 subjects, hold-out excluded");
+        assert_eq!(tally.outline(), learn::outline(&order).unwrap());
+        assert_eq!(tally.counts().len(), 5 * first.manifest().features);
+        let sum: Vec<i32> = tally.counts().iter().map(|v| i32::try_from(*v).unwrap()).collect();
+        descent.step(&[&sum], 12).unwrap();
+    }
+    let head = descent.result().unwrap();
+
+    // On what was held out the candidate alone is right, except where there is nothing to mark.
+    let contender = |head: &Head| Contender {
+        bundle: first.id(),
+        head: Bytes(head.encode()),
+        calibration: Bytes(Calibration::identity().encode().unwrap()),
+    };
+    let order = EvaluationOrder {
+        evaluation: Fixed([2; 16]),
+        project: row.definition.name.clone(),
+        project_version: row.definition.version,
+        backbone: first.manifest().backbone.digest,
+        features: u32::try_from(first.manifest().features).unwrap(),
+        current: contender(first.head()),
+        candidate: contender(&head),
+        nano_rho: 1000,
+        closes_unix_s: i64::MAX,
+    };
+    let tally = evaluation::evaluate(&site.store, &mut model, &row, &order).unwrap();
+    let shape = EvaluationShape::of(&row.definition);
+    let step = i64::from(EVALUATION_STEP);
+    assert_eq!(tally.counts()[shape.right()], [0, 0, 12 * step, 0]);
+    assert_eq!(tally.counts().len(), shape.values());
+    assert!(
+        tally.counts()[shape.confusion(0).start..shape.confusion(1).end].iter().all(|v| *v == 0)
+    );
+
+    let next = first.successor(head, Sentence::new("of a test").unwrap()).unwrap();
+    site.publish(&next, 2);
+    site.add(48..60);
+    site.settle();
+    let drafts = site.waiting();
+    assert_eq!(drafts.len(), 12);
+    for (draft, truth) in drafts {
+        assert_eq!((draft.label(), draft.bundle()), (&truth, next.id()));
+        assert!(draft.confidence() > 0.3);
+    }
+}
+
+#[test]
+fn spans_that_no_tags_can_say_are_counted_and_labels_of_another_kind_teach_nothing() {
+    let site = Site::new();
+    let first = bundle(Pooling::Words, HeadKind::Tokens, "note");
+    site.publish(&first, 1);
+    site.add(0..6);
+    site.settle();
+    while site.correct(true) > 0 {}
+    let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();
+    let order = site.round(&first, first.head());
+    let nested = learn::gradient(&site.store, &mut model, &site.row(), &order).unwrap();
+    // Of four texts three have a bank card or a heart, and two a span within the former.
+    let origin = "4 corrected items of 4 subjects, hold-out excluded; of 6 spans 2 are in no words of \
+                  their own";
+    assert_eq!(nested.origin(), origin);
+    // The spans that can be said teach as they do alone.
+    let plain = Site::new();
+    plain.publish(&first, 1);
+    plain.add(0..6);
+    plain.settle();
+    while plain.correct(false) > 0 {}
+    let alone = learn::gradient(&plain.store, &mut model, &plain.row(), &order).unwrap();
+    assert_eq!(alone.counts(), nested.counts());
+    assert!(alone.counts().iter().any(|count| *count != 0));
+
+    // A head of one class learns nothing of them, and the answer has the same form.
+    let softmax = bundle(Pooling::Mean, HeadKind::Softmax, "note");
+    let mut model = Model::load(&engine(None).unwrap(), &softmax).unwrap();
+    let order = site.round(&softmax, softmax.head());
+    let tally = learn::gradient(&site.store, &mut model, &site.row(), &order).unwrap();
+    assert!(tally.counts().iter().all(|count| *count == 0));
+
+    let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();
+    let fitted = Fitting::begin(&site.store, &model, &site.row(), 6);
+    assert!(matches!(fitted, Err(LearnError::NotPersonal { kind: HeadKind::Tokens })));
+    let item = CleanItem::from_fields(Vec::new());
+    assert!(model.words(&item).unwrap().ranges.is_empty());
+}
+
+#[test]
+fn a_bundle_drafts_the_labels_of_its_project_or_is_refused() {
+    let site = Site::new();
+    let check = |pooling, kind, field| check_classes(&site.row(), &bundle(pooling, kind, field));
+    assert_eq!(check(Pooling::Words, HeadKind::Tokens, "note"), Ok(()));
+    let one = check(Pooling::Mean, HeadKind::Softmax, "note").unwrap_err();
+    assert!(one.contains("spans") && one.contains("softmax"), "{one}");
+    assert!(check(Pooling::Mean, HeadKind::MultiLabel, "note").is_err());
+    let other = check(Pooling::Words, HeadKind::Tokens, "letter").unwrap_err();
+    assert!(other.contains("does not read the field note"), "{other}");
+    let classes = testing::with_project();
+    let tokens = bundle(Pooling::Words, HeadKind::Tokens, "note");
+    assert!(check_classes(&classes.1, &tokens).is_err());
+}
