@@ -115,7 +115,6 @@ pub trait Substitute {
 
 /// What a stand-in stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum What {
     /// A person's name, or a part of one.
     Name,

@@ -203,7 +203,7 @@ impl Total {
             }
             PixelOutcome::NoRule => self.without_rule += 1,
             PixelOutcome::Kept => self.kept += 1,
-            _ => {}
+            PixelOutcome::Absent | PixelOutcome::RuledClean => {}
         }
     }
 

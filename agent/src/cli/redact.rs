@@ -4,7 +4,6 @@ use std::cell::RefCell;
 use std::fs;
 use std::io::{self, BufRead, BufWriter, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{Args, ValueEnum};
@@ -132,9 +131,11 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
         let text = "--report says what was hidden, and mode none hides nothing";
         return Err(Failure::text(exit::USAGE, text));
     }
-    let images = match redact.format {
-        FormatName::Dicom => Some(redact.files.check(redact.file.as_deref(), &settings)?),
-        _ => redact.files.refuse().map(|()| None)?,
+    let images = if redact.format == FormatName::Dicom {
+        Some(redact.files.check(redact.file.as_deref(), &settings)?)
+    } else {
+        redact.files.refuse()?;
+        None
     };
     let (key, store) = site(arguments, redact, settings.mode)?;
     let surrogates = Surrogates::new(&key, settings.language);

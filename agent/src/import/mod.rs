@@ -255,7 +255,9 @@ impl Importer<'_> {
                 let addition = ready.item.add(tx, *project, name)?;
                 Ok::<_, StoreError>((addition, ready.item.key(tx, *project, name)?))
             };
-            batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()
+            let added = batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()?;
+            source::note(tx, None, name, added.iter().map(|(addition, _)| *addition))?;
+            Ok::<_, StoreError>(added)
         })?;
         let before = self.report.added;
         let mut said = Vec::new();
@@ -265,6 +267,10 @@ impl Importer<'_> {
                 Addition::Known => self.report.known += 1,
                 Addition::OtherKind => {
                     self.refuse_ready(&ready, LineError::KnownAsSynthetic);
+                    continue;
+                }
+                Addition::Erased => {
+                    self.refuse_ready(&ready, LineError::Erased);
                     continue;
                 }
             }

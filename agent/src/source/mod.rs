@@ -24,7 +24,7 @@ use crate::item::{RawItem, Value};
 use crate::store::items::Addition;
 use crate::store::orders::ProjectRow;
 use crate::store::trail::{Event, What, Who};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// Longest line or record, in bytes.
 pub const LINE_BYTES_MAX: usize = 1024 * 1024;
@@ -151,6 +151,7 @@ pub fn import_by(
     import_records(store, project, rules, Some(by), |mut take| match format {
         Format::Csv => csv::read(reader, source, &mut take),
         Format::JsonLines => json::read(reader, &mut take),
+        Format::Parquet => Err(ImportError::Origin { expected: ON_DISK }),
     })
 }
 
@@ -182,7 +183,7 @@ pub fn import_table(
     rules: Rules<'_>,
     file: File,
 ) -> Result<Report, ImportError> {
-    import_records(store, project, rules, |mut take| {
+    import_records(store, project, rules, None, |mut take| {
         parquet::read(file, rules.source, wanted(&project.definition, rules, None), &mut take)
     })
 }
@@ -300,6 +301,26 @@ pub fn id(record: &Map<String, serde_json::Value>, source: &Source) -> Option<St
     identity(&json::cells_of(record.clone()), &source.id)
 }
 
+/// Notes in the audit log what was imported, unless all of it was known.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) fn note(
+    tx: &Tx<'_>,
+    by: Option<&Who>,
+    project: &str,
+    additions: impl Iterator<Item = Addition> + Clone,
+) -> Result<(), StoreError> {
+    let count = |addition| additions.clone().filter(|it| *it == addition).count();
+    let (added, known) = (count(Addition::New), count(Addition::Known));
+    if added > 0 {
+        let by = by.unwrap_or_else(|| tx.who()).clone();
+        let event = Event::new(What::Imported).by(by).of(project);
+        tx.note(&event.with(serde_json::json!({"added": added, "known": known})))?;
+    }
+    Ok(())
+}
+
 fn add(
     store: &Store,
     project: &ProjectRow,
@@ -314,13 +335,7 @@ fn add(
     let additions = store.tx("import", |tx| {
         let add = |(_, item): &(u64, RawItem)| item.add(tx, project.project, name);
         let additions = batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()?;
-        let count = |addition| additions.iter().filter(|it| **it == addition).count();
-        let (added, known) = (count(Addition::New), count(Addition::Known));
-        if added > 0 {
-            let event =
-                Event::new(What::Imported).by(by.unwrap_or_else(|| tx.who()).clone()).of(name);
-            tx.note(&event.with(serde_json::json!({"added": added, "known": known})))?;
-        }
+        note(tx, by, name, additions.iter().copied())?;
         Ok::<_, StoreError>(additions)
     })?;
     let before = report.added;

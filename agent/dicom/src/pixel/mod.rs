@@ -34,7 +34,6 @@ const RLE: &str = "5";
 
 /// What was done to the pixels of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum PixelOutcome {
     /// There are none.
     Absent,

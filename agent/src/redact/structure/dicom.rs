@@ -64,7 +64,7 @@ impl Substitute for Cleaner<'_> {
             What::Name => Kind::Name,
             What::Organization => Kind::Organization,
             // As in HL7 messages, so that orders and their images still belong together.
-            _ => Kind::MedicalRecord,
+            What::PatientId | What::Identifier => Kind::MedicalRecord,
         };
         if clean::is_mask(original) {
             return Some(original.to_owned());
