@@ -5,8 +5,8 @@ use serde_json::json;
 
 use super::sealed::{Made, Sealed};
 use super::{
-    COMMENT_CHARS_MAX, KEY_BYTES_MAX, LEASE_SECONDS, ReviewError, check_expert, check_labels, is_blind,
-    settle,
+    COMMENT_CHARS_MAX, KEY_BYTES_MAX, LEASE_SECONDS, ReviewError, check_expert, check_labels,
+    is_blind, settle,
 };
 use crate::item::CleanItem;
 use crate::label::Label;

@@ -67,7 +67,10 @@ const FATES: &[(&str, Fate)] = &[
     ("sessions", Fate::Stays("keys and masked sums of sessions, which end within a day")),
     ("peers", Fate::Stays("other sites' keys")),
     ("function_sets", Fate::Stays("rules")),
-    ("watched", Fate::Stays("files by keyed hash, with sealed names: what was imported once stays so")),
+    (
+        "watched",
+        Fate::Stays("files by keyed hash, with sealed names: what was imported once stays so"),
+    ),
 ];
 
 /// An item that is to be erased.
