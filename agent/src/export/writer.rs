@@ -28,7 +28,7 @@ const SPOOL: &str = "annotations.partial";
 
 /// The file of records.
 enum Records {
-    Plain(Hashed<BufWriter<File>>),
+    Plain(Box<Hashed<BufWriter<File>>>),
     Table(Box<Table>),
 }
 
@@ -81,7 +81,7 @@ impl<'a> Writer<'a> {
         let records = if format == Format::Parquet {
             Records::Table(Box::new(Table::create(project, records)?))
         } else {
-            Records::Plain(records)
+            Records::Plain(Box::new(records))
         };
         if !project.task.is_one_class() {
             extras.push(snapshot::put(folder, TAXONOMY, &taxonomy(project)?)?);
