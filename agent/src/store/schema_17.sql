@@ -1,19 +1,26 @@
--- Labels that come with imports: what a person said of an item last is looked up for each of them.
-CREATE INDEX corrections_item ON corrections (item, person, correction);
+-- The audit log: who saw, said, decided, exported, revealed and erased what. Each row's hash is over the
+-- row before it and its own columns; the agent signs the hash of some of them. No content, no label.
 
--- Files of watched folders, each imported once: what was seen of it, and what became of it.
-CREATE TABLE watched (
-  project INTEGER NOT NULL REFERENCES projects,
-  name BLOB NOT NULL,                 -- keyed hash of its path in the folder
-  shown BLOB NOT NULL,                -- the path, sealed: it may name a patient
-  bytes INTEGER NOT NULL,             -- its size and time of change when it was looked at last
-  changed_at INTEGER NOT NULL,        -- Unix nanoseconds
-  content BLOB,                       -- hash of the content that was imported; none before
-  read INTEGER NOT NULL DEFAULT 0,    -- records
-  bad INTEGER NOT NULL DEFAULT 0,
-  fault BLOB,                         -- why the import stopped, or its first bad records, sealed
-  imported_at INTEGER,
-  PRIMARY KEY (project, name)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX watched_content ON watched (project, content) WHERE content IS NOT NULL;
-CREATE INDEX watched_bad ON watched (project, imported_at) WHERE fault IS NOT NULL;
+CREATE TABLE trail (
+  sequence INTEGER PRIMARY KEY,       -- from 1, without gaps
+  at INTEGER NOT NULL,
+  role TEXT NOT NULL,                 -- of who did it: a person's, operator, or agent
+  who TEXT NOT NULL,                  -- a person's name, or that of an operator's account
+  what TEXT NOT NULL,
+  project TEXT,
+  item BLOB,                          -- its name outside the store
+  subject BLOB,                       -- keyed hash; where a subject is what it is about
+  detail TEXT NOT NULL,               -- JSON, or nothing
+  chain BLOB NOT NULL                 -- hash of all that up to here
+) STRICT;
+CREATE INDEX trail_item ON trail (item) WHERE item IS NOT NULL;
+CREATE INDEX trail_subject ON trail (subject) WHERE subject IS NOT NULL;
+
+CREATE TABLE trail_checkpoints (
+  sequence INTEGER PRIMARY KEY,       -- of the row that it signs
+  at INTEGER NOT NULL,
+  chain BLOB NOT NULL,                -- of that row, which may be cut off
+  signature BLOB NOT NULL
+) STRICT;
+
+ALTER TABLE items ADD COLUMN imported INTEGER;  -- the row of the audit log that is about its import
