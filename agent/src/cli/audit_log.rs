@@ -146,12 +146,15 @@ fn verify(context: &Context, arguments: &VerifyArguments) -> Outcome {
     let named = arguments.checkpoints.is_some() || context.config.audit.checkpoints.is_some();
     // In the data folder it may not be written yet; where somebody named a folder it must be.
     let file = (named || file.exists()).then_some(file);
-    let found = trail::verify(&context.store, file.as_deref()).map_err(|error| match error {
-        TrailError::Store(_) => Failure::runtime(&error),
-        TrailError::Folder(_) | TrailError::File { .. } | TrailError::Line { .. } => {
-            Failure::refused(&error)
-        }
-    })?;
+    let keep = context.config.audit.keep.map(|keep| keep.as_secs());
+    let keep = keep.map(|keep| i64::try_from(keep).unwrap_or(i64::MAX));
+    let found =
+        trail::verify(&context.store, file.as_deref(), keep).map_err(|error| match error {
+            TrailError::Store(_) => Failure::runtime(&error),
+            TrailError::Folder(_) | TrailError::File { .. } | TrailError::Line { .. } => {
+                Failure::refused(&error)
+            }
+        })?;
     if arguments.json {
         print_json(&json!({
             "sound": found.is_sound(), "events": found.events, "first": found.first,

@@ -383,3 +383,32 @@ fn a_crash_leaves_all_or_nothing() {
     }
     assert!(outcomes[0] > 3 && outcomes[1] > 1, "{outcomes:?}");
 }
+
+/// Two items of one subject have one name in them, as a rule.
+#[test]
+fn originals_that_only_erased_items_share_go_with_them_and_no_key_comes_back() {
+    let site = site();
+    let store = &site.scratch.store;
+    let of = |sql: &str| -> i64 {
+        let path = site.scratch.folder.path().join(crate::store::FILE);
+        let connection = rusqlite::Connection::open(path).unwrap();
+        connection.query_row(sql, [], |row| row.get(0)).unwrap()
+    };
+    let (vault, newest) = ("SELECT count(*) FROM vault", "SELECT max(item) FROM items");
+    let own = i64::try_from(site.doomed.len()).unwrap();
+    let before = of(vault) - own;
+    store
+        .tx("test", |tx| {
+            for doomed in &site.doomed {
+                tx.keep_original("NAME", "Laura Keller", "Grace Hopper", Some(doomed.item))?;
+                tx.keep_original("NAME", "Laura Kern", "Ada Byron", Some(doomed.item))?;
+            }
+            tx.keep_original("NAME", "Laura Kern", "Ada Byron", Some(5))
+        })
+        .unwrap();
+    let last = of(newest);
+    erase_subject(&site);
+    assert_eq!(of(vault), before + 1, "what somebody else's item has stays");
+    add(store, &site.row, "new", "new");
+    assert!(of(newest) > last);
+}

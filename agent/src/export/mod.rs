@@ -114,6 +114,9 @@ pub enum ExportError {
         /// Kind of the project's task.
         task: &'static str,
     },
+    /// Something was erased while it was written.
+    #[error("items were erased while they were exported: nothing was written; export again")]
+    Erased,
     /// A format in which what nobody has labeled looks like what has nothing to mark.
     #[error("{format} cannot tell an unlabeled item from one with nothing to mark: leave them out")]
     Unlabeled {
@@ -215,8 +218,13 @@ pub fn export(
     let written =
         store.read("export", |tx| write(tx, request, &beside, &mut progress)).and_then(|done| {
             // First: a snapshot that nobody knows of must not be.
-            let (exported, items) = done;
-            store.tx("exported", |tx| note(tx, request, &exported, &items))?;
+            let (exported, items, erasures) = done;
+            store.tx("exported", |tx| {
+                if tx.erasures()? != erasures {
+                    return Err(ExportError::Erased);
+                }
+                Ok(note(tx, request, &exported, &items)?)
+            })?;
             Ok(fs::rename(&beside, request.out).map(|()| exported)?)
         });
     if written.is_err() {
@@ -250,7 +258,7 @@ fn write(
     request: &Request<'_>,
     folder: &Path,
     progress: &mut impl FnMut(u64),
-) -> Result<(Exported, Vec<i64>), ExportError> {
+) -> Result<(Exported, Vec<i64>, u64), ExportError> {
     let project = request.project;
     let people = record::People::read(tx, request.names)?;
     let mut writer = Writer::create(folder, &project.definition, request.format)?;
@@ -278,7 +286,7 @@ fn write(
     let about = croissant::metadata(request, &files, &counts);
     files.push(snapshot::put(folder, croissant::FILE, &about)?);
     let snapshot = snapshot::seal(tx.witness(), folder, request, counts, files)?;
-    Ok((Exported { snapshot, counts }, items))
+    Ok((Exported { snapshot, counts }, items, tx.erasures()?))
 }
 
 impl Counts {

@@ -125,15 +125,22 @@ impl Pipeline {
         let Some(model) = self.model(&project, now)? else {
             return Ok(Some("no model is in use".to_owned()));
         };
+        let erasures = store.read("erasures", |tx| tx.erasures())?;
         let tally = order.tally(&store, model, &project)?;
         let release = Release::make(&tally, &self.pool).map_err(OutboxError::from)?;
         let release = order.finish(release);
-        self.store.tx("release answer", |tx| {
+        let queued = self.store.tx("release answer", |tx| {
+            // Of what is erased nothing leaves any more: the next tick counts anew.
+            if tx.erasures()? != erasures {
+                return Ok(false);
+            }
             outbox::commit(tx, vec![release], &self.judge.limits, now)?;
             order.set_state(tx, RoundState::Released, "")?;
-            Ok::<_, OutboxError>(())
+            Ok::<_, OutboxError>(true)
         })?;
-        tracing::info!(kind = O::KIND, order = order.name(), "queued");
+        if queued {
+            tracing::info!(kind = O::KIND, order = order.name(), "queued");
+        }
         Ok(None)
     }
 

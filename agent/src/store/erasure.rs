@@ -37,7 +37,7 @@ const FATES: &[(&str, Fate)] = &[
     ("studio_events", Fate::RowsGo),
     ("studio_annotations", Fate::RowsGo),
     ("studio_tasks", Fate::RowsGo),
-    ("vault_items", Fate::RowsGo),
+    ("vault_items", Fate::Mended),
     ("items", Fate::RowsGo),
     ("vault", Fate::Mended),
     ("snapshots", Fate::Mended),
@@ -67,6 +67,7 @@ const FATES: &[(&str, Fate)] = &[
     ("sessions", Fate::Stays("keys and masked sums of sessions, which end within a day")),
     ("peers", Fate::Stays("other sites' keys")),
     ("function_sets", Fate::Stays("rules")),
+    ("item_floor", Fate::Stays("the greatest key that an item had")),
     (
         "watched",
         Fate::Stays("files by keyed hash, with sealed names: what was imported once stays so"),
@@ -163,6 +164,11 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn erase_items(&self, items: &[Doomed]) -> Result<Taken, StoreError> {
         let mut taken = Taken::default();
+        // What is under way knows items by their keys: none is given out again.
+        self.sql.execute(
+            "UPDATE item_floor SET floor = max(floor, (SELECT coalesce(max(item), 0) FROM items))",
+            [],
+        )?;
         for doomed in items {
             taken.originals += self.forget_originals(doomed.item)?;
             taken.tasks.extend(self.tasks_of(doomed.item)?);
@@ -248,19 +254,20 @@ impl Tx<'_> {
         Ok(self.sql.prepare_cached(sql)?.exists(params![subject, source, project])?)
     }
 
-    /// Removes the originals of an item's surrogates that no other item has.
+    /// Removes the originals of an item's surrogates that no other item has, and that the item had
+    /// them: of two that go together the second is the last.
     fn forget_originals(&self, item: i64) -> Result<u64, StoreError> {
         let gone = self
             .sql
             .prepare_cached(
-                "DELETE FROM vault WHERE EXISTS
-                   (SELECT 1 FROM vault_items m WHERE m.item = ?1
-                      AND m.surrogate = vault.surrogate AND m.original = vault.original)
+                "DELETE FROM vault WHERE (surrogate, original) IN
+                   (SELECT surrogate, original FROM vault_items WHERE item = ?1)
                  AND NOT EXISTS
                    (SELECT 1 FROM vault_items o WHERE o.item <> ?1
                       AND o.surrogate = vault.surrogate AND o.original = vault.original)",
             )?
             .execute([item])?;
+        self.sql.prepare_cached("DELETE FROM vault_items WHERE item = ?1")?.execute([item])?;
         Ok(u64::try_from(gone).unwrap_or(u64::MAX))
     }
 

@@ -186,8 +186,10 @@ impl Tx<'_> {
         let changed = self
             .sql
             .prepare_cached(
-                "INSERT INTO items (opaque, project, source, subject, holdout, stage, raw, generator, made_for, imported)
-                 VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9) ON CONFLICT (project, source) DO NOTHING",
+                "INSERT INTO items (item, opaque, project, source, subject, holdout, stage, raw, generator, made_for, imported)
+                 SELECT max(floor, (SELECT coalesce(max(item), 0) FROM items)) + 1,
+                   ?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9 FROM item_floor WHERE true
+                 ON CONFLICT (project, source) DO NOTHING",
             )?
             .execute(params![
                 opaque,

@@ -25,6 +25,10 @@ CREATE TABLE vault_items (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX vault_items_vault ON vault_items (surrogate, original);
 
+-- No key of an item is given out again once it was erased.
+CREATE TABLE item_floor (floor INTEGER NOT NULL) STRICT;
+INSERT INTO item_floor (floor) VALUES (0);
+
 CREATE INDEX studio_events_item ON studio_events (item) WHERE item IS NOT NULL;
 CREATE INDEX studio_tasks_item ON studio_tasks (item);
 CREATE INDEX studio_annotations_item ON studio_annotations (item) WHERE item IS NOT NULL;

@@ -38,7 +38,7 @@ fn file(scratch: &Scratch) -> PathBuf {
 
 fn faults(scratch: &Scratch) -> Vec<String> {
     let file = Some(file(scratch)).filter(|file| file.exists());
-    verify(&scratch.store, file.as_deref()).unwrap().problems
+    verify(&scratch.store, file.as_deref(), Some(0)).unwrap().problems
 }
 
 /// As somebody with the database's file does.
@@ -52,11 +52,11 @@ fn an_empty_log_and_a_fresh_one_are_in_order() {
     let (scratch, _) = site();
     assert_eq!(faults(&scratch), [""; 0]);
     note(&scratch.store, 5);
-    let found = verify(&scratch.store, None).unwrap();
+    let found = verify(&scratch.store, None, Some(0)).unwrap();
     assert_eq!((found.events, found.first, found.signed), (5, 1, 0));
     assert!(found.is_sound());
     sign(&scratch.store, scratch.folder.path()).unwrap();
-    let found = verify(&scratch.store, Some(&file(&scratch))).unwrap();
+    let found = verify(&scratch.store, Some(&file(&scratch)), Some(0)).unwrap();
     assert_eq!((found.signed, found.outside), (5, 1));
     assert!(found.is_sound(), "{:?}", found.problems);
 }
@@ -100,7 +100,7 @@ fn what_is_rolled_back_was_never_noted() {
         Err(StoreError::Corrupt { table: "t", column: "c" })
     });
     assert!(failed.is_err());
-    assert_eq!(verify(&scratch.store, None).unwrap().events, 0);
+    assert_eq!(verify(&scratch.store, None, Some(0)).unwrap().events, 0);
 }
 
 #[test]
@@ -146,7 +146,10 @@ fn a_chain_that_was_written_anew_is_found_by_its_signatures() {
     // Somebody who knows how the chain is made, and does not have the key.
     tamper(&scratch, "DELETE FROM trail; DELETE FROM trail_checkpoints");
     note(&scratch.store, 9);
-    assert!(verify(&scratch.store, None).unwrap().is_sound(), "the store alone cannot tell");
+    assert!(
+        verify(&scratch.store, None, Some(0)).unwrap().is_sound(),
+        "the store alone cannot tell"
+    );
     assert_eq!(
         faults(&scratch),
         ["row 10: the log ends before it, and a checkpoint in the file is signed over row 10"]
@@ -165,7 +168,10 @@ fn a_checkpoint_of_another_key_is_none() {
     fs::copy(file(&two), file(&one)).unwrap();
     assert_eq!(faults(&one), ["row 3: its checkpoint in the file is not by this agent's key"]);
     fs::write(file(&one), "{}\n").unwrap();
-    assert!(matches!(verify(&one.store, Some(&file(&one))), Err(TrailError::Line { line: 1, .. })));
+    assert!(matches!(
+        verify(&one.store, Some(&file(&one)), Some(0)),
+        Err(TrailError::Line { line: 1, .. })
+    ));
 }
 
 #[test]
@@ -187,7 +193,7 @@ fn the_log_is_signed_by_count_by_time_and_at_its_end() {
     sign_in_time(store, folder, 10 * HOUR).unwrap();
     sign(store, folder).unwrap();
     assert_eq!(signed().len(), 2);
-    assert_eq!(verify(store, Some(&file(&scratch))).unwrap().outside, 2);
+    assert_eq!(verify(store, Some(&file(&scratch)), Some(0)).unwrap().outside, 2);
 }
 
 #[test]
@@ -200,7 +206,7 @@ fn a_line_that_a_crash_cut_short_is_written_again() {
     assert_eq!(faults(&scratch), [""; 0]);
     note(&scratch.store, 3);
     sign(&scratch.store, scratch.folder.path()).unwrap();
-    let found = verify(&scratch.store, Some(&file(&scratch))).unwrap();
+    let found = verify(&scratch.store, Some(&file(&scratch)), Some(0)).unwrap();
     assert_eq!((found.outside, found.problems), (2, vec![]));
 }
 
@@ -218,8 +224,11 @@ fn old_rows_are_cut_at_a_signature_and_the_rest_verifies() {
     assert_eq!(cut(store, 10 * HOUR, now).unwrap(), 0);
     assert_eq!(cut(store, 2 * HOUR, now).unwrap(), 20, "hours 0 and 1 are 2 hours old");
     assert_eq!(faults(&scratch), [""; 0]);
-    let found = verify(store, None).unwrap();
+    let found = verify(store, None, Some(0)).unwrap();
     assert_eq!((found.first, found.events), (21, 24), "23 are left, and the row about the cut");
+    for (keep, sound) in [(None, false), (Some(3 * HOUR), false), (Some(2 * HOUR), true)] {
+        assert_eq!(verify(store, None, keep).unwrap().is_sound(), sound, "{keep:?}");
+    }
     assert_eq!(cut(store, 2 * HOUR, now).unwrap(), 0);
     // To the very end: the row about it is chained to what was signed.
     sign(store, folder).unwrap();

@@ -50,15 +50,20 @@ impl Verification {
 }
 
 /// Recomputes the whole chain, and checks it against the signatures in the store and those in `file`.
-/// Rows are read one by one.
+/// Rows are read one by one. Those before the first must be older than `keep`, in seconds: whoever can
+/// write the store could cut off others just as well.
 ///
 /// # Errors
 /// [`TrailError`] when `file` or the store cannot be read; anything wrong with the log itself is a
 /// problem in the result.
-pub fn verify(store: &Store, file: Option<&Path>) -> Result<Verification, TrailError> {
+pub fn verify(
+    store: &Store,
+    file: Option<&Path>,
+    keep: Option<i64>,
+) -> Result<Verification, TrailError> {
     let outside = file.map_or(Ok(Vec::new()), read_file)?;
     // One snapshot: what is noted meanwhile is not missing.
-    store.read("verify audit log", |tx| Ok(check(tx, &outside)?))
+    store.read("verify audit log", |tx| Ok(check(tx, &outside, keep)?))
 }
 
 /// What is still to be found in the rows.
@@ -69,9 +74,15 @@ struct Expected {
     /// The row before the first, when rows were cut off.
     cut: Option<u64>,
     last: u64,
+    /// What was signed later than this may not be cut off; nothing may without it.
+    horizon: Option<i64>,
 }
 
-fn check(tx: &Tx<'_>, outside: &[TrailCheckpoint]) -> Result<Verification, StoreError> {
+fn check(
+    tx: &Tx<'_>,
+    outside: &[TrailCheckpoint],
+    keep: Option<i64>,
+) -> Result<Verification, StoreError> {
     let key = tx.witness().public_key();
     let first = tx.first_event()?.unwrap_or(1);
     let mut found = Verification {
@@ -84,7 +95,9 @@ fn check(tx: &Tx<'_>, outside: &[TrailCheckpoint]) -> Result<Verification, Store
         problems: Vec::new(),
         more: 0,
     };
-    let mut expected = Expected { key, outside: BTreeMap::new(), cut: None, last: first - 1 };
+    let horizon = keep.map(|keep| tx.now().saturating_sub(keep));
+    let mut expected =
+        Expected { key, outside: BTreeMap::new(), cut: None, last: first - 1, horizon };
     for checkpoint in outside {
         let row = checkpoint.sequence;
         if !checkpoint.is_signed_by(&key) {
@@ -125,6 +138,11 @@ fn anchor(
     let signed = tx.trail_checkpoint(before)?;
     if let Some(signed) = signed.filter(|signed| signed.is_signed_by(&expected.key)) {
         agree(found, expected, before, &signed.chain);
+        if expected.horizon.is_none_or(|horizon| signed.at > horizon) {
+            found.problem(format!(
+                "rows 1 to {before}: they were cut off, and audit.keep does not say so"
+            ));
+        }
         return Ok(signed.chain);
     }
     found.problem(format!(
