@@ -208,12 +208,7 @@ impl Agent {
     /// [`RunError`].
     pub async fn run(self, transport: Transport, shutdown: Shutdown) -> Result<(), RunError> {
         let (judge, tls) = (self.judge()?, self.tls()?);
-        let accounts = Accounts::new(self.config.api.sign_in);
-        let doors = Doors {
-            accounts,
-            gate: self.gate()?,
-            secure: tls.is_some() || self.config.api.behind_tls,
-        };
+        let doors = self.doors(tls.is_some())?;
         let names = self.names()?;
         let studios = Studio::open_all(&self.config.projects).map_err(OpenError::Studio)?;
         let watchers = self.watchers(names.as_ref())?;
@@ -293,6 +288,12 @@ impl Agent {
 
     fn gate(&self) -> Result<Option<Gate>, OpenError> {
         Ok(self.config.api.oidc.clone().map(Gate::new).transpose()?)
+    }
+
+    fn doors(&self, has_tls: bool) -> Result<Doors, OpenError> {
+        let api = &self.config.api;
+        let accounts = Accounts::new(api.sign_in);
+        Ok(Doors { accounts, gate: self.gate()?, secure: has_tls || api.behind_tls })
     }
 
     /// Notes in the audit log that the daemon stops, and signs it.

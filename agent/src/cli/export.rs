@@ -189,6 +189,7 @@ fn failed(error: &ExportError) -> Failure {
             Failure::runtime(error)
         }
         ExportError::Kind { .. }
+        | ExportError::Erased
         | ExportError::Unlabeled { .. }
         | ExportError::Overlap { .. }
         | ExportError::Exists { .. }

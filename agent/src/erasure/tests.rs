@@ -240,7 +240,7 @@ fn a_tombstone_stays_in_the_log_and_doing_it_again_changes_nothing() {
     let again = erase_subject(&site);
     assert_eq!((again.items, again.before), (0, true));
     assert_eq!(events(store, What::Erased).len(), stones.len());
-    assert!(trail::verify(store, None).unwrap().is_sound());
+    assert!(trail::verify(store, None, None).unwrap().is_sound());
 }
 
 #[test]
@@ -376,7 +376,7 @@ fn a_crash_leaves_all_or_nothing() {
         let erased = erase(&store, &site.steward, target, "", 50).unwrap();
         assert_eq!((erased.before, erased.scrubbed), (left == 0, true), "step {step}");
         assert_eq!(found_in_files(copy.path(), &needles), 0, "step {step}");
-        assert!(trail::verify(&store, None).unwrap().is_sound());
+        assert!(trail::verify(&store, None, None).unwrap().is_sound());
         if status.success() {
             break;
         }

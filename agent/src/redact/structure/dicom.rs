@@ -36,7 +36,7 @@ impl<'a> Images<'a> {
             let cleaned = self.cleaner.clean(bytes, &mut cleaner)?;
             Ok((cleaner.account, cleaned))
         });
-        catch_unwind(attempt).unwrap_or(Err(Refused::Failed.into()))
+        catch_unwind(attempt).unwrap_or_else(|_| Err(Refused::Failed.into()))
     }
 }
 
