@@ -226,7 +226,8 @@ fn drift_switches_it_off_and_what_was_accepted_goes_back() {
             tx.put_lease(&Lease { item: passed, person, reading, campaign: None, until })?;
             let row = tx.item(passed)?.unwrap();
             let skip = Annotation { decision: Decision::Skip, label: None, ..annotation("s", 0) };
-            annotate_in(tx, &site.people[0], &row.opaque, &skip, 1)
+            let expert = Person { role: Role::Expert, ..site.people[0].clone() };
+            annotate_in(tx, &expert, &row.opaque, &skip, 1)
         })
         .unwrap();
     assert!(site.accepted().contains(&passed));

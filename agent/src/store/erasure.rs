@@ -37,7 +37,7 @@ const FATES: &[(&str, Fate)] = &[
     ("studio_events", Fate::RowsGo),
     ("studio_annotations", Fate::RowsGo),
     ("studio_tasks", Fate::RowsGo),
-    ("vault_items", Fate::Mended),
+    ("vault_items", Fate::RowsGo),
     ("items", Fate::RowsGo),
     ("vault", Fate::Mended),
     ("snapshots", Fate::Mended),

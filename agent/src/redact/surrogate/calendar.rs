@@ -575,7 +575,7 @@ mod tests {
             ("2024-02-29 12:30:00,125 +0100", "2024-03-10 12:30:00,125 +0100"),
             ("2024-02-29T12:30-05:00", "2024-03-10T12:30-05:00"),
             ("29.02.2024, 10:15-11:00 Uhr", "10.03.2024, 10:15-11:00 Uhr"),
-            ("jueves 29 de febrero del 2024", "jueves 10 de marzo del 2024"),
+            ("jueves 29 de febrero del 2024", "domingo 10 de marzo del 2024"),
         ] {
             check(text, 10, Language::English, Some(expected));
         }
