@@ -5,8 +5,8 @@
 //! ```text
 //! config → store → item → label → source → redact → prelabel → route → account → review
 //!   → acceptance → quality → export → edge → label_studio → tally → learn → release → outbox
-//!   → session → uplink → downlink → polite → pipeline → trail → erasure → retention → status → plan
-//!   → audit → run → cli
+//!   → session → uplink → downlink → polite → pipeline → import → trail → erasure → retention
+//!   → status → plan → audit → run → cli
 //! ```
 //!
 //! - [`source`] reads the site's files into sealed rows of the [`store`]; [`redact`], [`prelabel`]

@@ -194,7 +194,8 @@ fn everything_of_the_subject_goes_and_nothing_else() {
     assert_eq!((erased.items, erased.before, erased.scrubbed), (4, false, true));
     for (table, rows) in &erased.taken.rows {
         let wanted = match *table {
-            "campaign_items" => 0,
+            // Those of the vault go with their originals, before.
+            "campaign_items" | "vault_items" => 0,
             "media" => 1,
             _ => 4,
         };
@@ -320,7 +321,7 @@ fn while_somebody_reads_the_bytes_wait_and_the_sweep_sees_to_them() {
     assert!(found_in_files(folder, &needles) > 0, "the reader still sees them");
     drop(count);
     reader.execute_batch("COMMIT").unwrap();
-    crate::retention::sweep(store, None, 60).unwrap();
+    assert!(finish(store).unwrap());
     assert_eq!(found_in_files(folder, &needles), 0);
     assert!(!store.read("test", |tx| tx.is_unscrubbed()).unwrap());
 }
