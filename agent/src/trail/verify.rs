@@ -28,7 +28,7 @@ pub struct Verification {
     pub signed_at: Option<i64>,
     /// Signatures in the file apart from the store.
     pub outside: u64,
-    /// What is wrong, by row; the first [`PROBLEMS_MAX`].
+    /// What is wrong, by row; the first 20.
     pub problems: Vec<String>,
     /// What else is wrong.
     pub more: u64,

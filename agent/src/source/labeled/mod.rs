@@ -2,7 +2,7 @@
 //! labels.
 //!
 //! A reader gives each record's columns, as a line of JSON lines would have them, and what its file
-//! says of it in the file's own words ([`Said`]); the project's task turns these into a [`Label`].
+//! says of it in the file's own words (`Said`); the project's task turns these into a [`Label`].
 //! Whatever a record names is looked up inside the folder of the import, and nowhere else. A reader
 //! holds one record at a time, or a bounded list of marks where a format keeps them apart.
 
