@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::form;
 use crate::known::{Known, NOBODY, character_set, is_identifier};
 use crate::profile::{self, Retain, Rule};
-use crate::read::ascii;
+use crate::read::{META_GROUP, ascii};
 use crate::tag::Tag;
 use crate::text::CharacterSet;
 use crate::uid::{self, Uids};
@@ -17,10 +17,8 @@ use crate::{Counts, Substitute, Unclean, What};
 
 /// The name of the institution.
 const INSTITUTION: Tag = Tag(0x0008_0080);
-/// Groups that are not of a data set: commands, a file's own, directories.
-const FOREIGN_GROUPS: &[u32] = &[0x0000, 0x0002, 0x0004, 0x0006];
 /// Pixels: `pixel` cleans them.
-const PIXEL_GROUP: u32 = 0x7fe0;
+const PIXEL_GROUP: u32 = Tag::PIXELS.group();
 /// Text of machines, without which an image cannot be used: it stays when it names nobody that the
 /// file names. Manufacturer, model, software, coding schemes and codes, units and kernels. Sorted.
 const TECHNICAL: &[u32] = &[
@@ -95,8 +93,7 @@ impl Run<'_> {
             return Ok(None);
         }
         let representations = tag.representations().unwrap_or_default();
-        let vr = fitting(element.vr, representations);
-        let vr = vr.filter(|_| !FOREIGN_GROUPS.contains(&tag.group()));
+        let vr = fitting(element.vr, representations).filter(|_| tag.group() != META_GROUP);
         let Some(vr) = vr else {
             self.counts.unknown += 1;
             return Ok(None);
@@ -161,7 +158,7 @@ impl Run<'_> {
         }
         let text = match vr.class() {
             Class::Text => place.characters.decode(&bytes),
-            Class::Ascii | Class::Binary | Class::Sequence => ascii(&bytes).map(str::to_owned),
+            Class::Ascii(_) | Class::Binary | Class::Sequence => ascii(&bytes).map(str::to_owned),
         };
         // What cannot be read is treated as if it were not there.
         let text = text.unwrap_or_default();
@@ -193,8 +190,7 @@ impl Run<'_> {
             Rule::Clean | Rule::Unlisted if vr == Vr::Ui => Ok(each(text, |uid| self.uid(uid))),
             Rule::Unlisted if is_technical(tag) => Ok(self.unless_known(text)),
             Rule::Clean | Rule::Unlisted if vr.class() == Class::Text || vr == Vr::Ae => {
-                let values = if vr.has_values() { text.split('\\').collect() } else { vec![text] };
-                let read = values.into_iter().map(|value| self.read(tag, vr, value));
+                let read = vr.values(text).into_iter().map(|value| self.read(tag, vr, value));
                 Ok(read.collect::<Result<Vec<_>, _>>()?.join("\\"))
             }
             Rule::Clean | Rule::Unlisted => Ok(self.unless_known(formed(vr, text))),
@@ -306,7 +302,7 @@ pub(crate) fn is_technical(tag: Tag) -> bool {
 /// What the dictionary calls a value that a file calls `vr`; `None` when it is something else.
 /// Text and codes are mixed up often, and cleaned by what they should be.
 pub(crate) fn fitting(vr: Vr, representations: &[Vr]) -> Option<Vr> {
-    let strings = |vr: Vr| matches!(vr.class(), Class::Text | Class::Ascii);
+    let strings = |vr: Vr| matches!(vr.class(), Class::Text | Class::Ascii(_));
     match representations {
         vrs if vrs.contains(&vr) => (vr != Vr::Un).then_some(vr),
         [only] if strings(*only) && strings(vr) => Some(*only),

@@ -1,7 +1,7 @@
 //! The forms of ASCII values (PS3.5, table 6.2-1): what has not its form may be anything, and does not
 //! stay.
 
-use crate::vr::Vr;
+use crate::vr::{Class, Shape, Vr};
 
 /// Longest decimal number that is read: the standard's 16 characters are often exceeded.
 const DECIMAL_BYTES_MAX: usize = 32;
@@ -9,32 +9,36 @@ const DECIMAL_BYTES_MAX: usize = 32;
 const AGE_MAX: u32 = 90;
 
 /// Whether one value of an ASCII representation has its form.
-#[allow(clippy::wildcard_enum_match_arm, reason = "of 34 representations few are special")]
 pub(crate) fn is_right(vr: Vr, value: &str) -> bool {
     let value = value.trim();
     if value.is_empty() {
         return true;
     }
+    let Class::Ascii(shape) = vr.class() else { return false };
     let only = |set: fn(u8) -> bool| value.bytes().all(set);
-    match vr {
-        Vr::As => {
+    match shape {
+        Shape::Age => {
             let digits = value.strip_suffix(['D', 'W', 'M', 'Y']).unwrap_or_default();
             matches!(digits.len(), 1..=3) && digits.bytes().all(|b| b.is_ascii_digit())
         }
-        Vr::Cs => {
+        Shape::Code => {
             value.len() <= vr.limit() && only(|b| b.is_ascii_alphanumeric() || b" _-".contains(&b))
         }
-        Vr::Ds => {
+        Shape::Decimal => {
             value.len() <= DECIMAL_BYTES_MAX
                 && only(|b| b.is_ascii_digit() || b"+-.eE".contains(&b))
                 && value.parse::<f64>().is_ok()
         }
-        Vr::Is => value.len() <= vr.limit() && value.parse::<i64>().is_ok(),
-        Vr::Da => value.len() == 8 && only(|b| b.is_ascii_digit()),
-        Vr::Tm => value.len() <= vr.limit() && only(|b| b.is_ascii_digit() || b":.".contains(&b)),
-        Vr::Dt => value.len() <= vr.limit() && only(|b| b.is_ascii_digit() || b"+-.".contains(&b)),
-        Vr::Ui => value.len() <= vr.limit() && only(|b| b.is_ascii_digit() || b == b'.'),
-        _ => false,
+        Shape::Integer => value.len() <= vr.limit() && value.parse::<i64>().is_ok(),
+        Shape::Date => value.len() == 8 && only(|b| b.is_ascii_digit()),
+        Shape::Time => {
+            value.len() <= vr.limit() && only(|b| b.is_ascii_digit() || b":.".contains(&b))
+        }
+        Shape::DateTime => {
+            value.len() <= vr.limit() && only(|b| b.is_ascii_digit() || b"+-.".contains(&b))
+        }
+        Shape::Uid => value.len() <= vr.limit() && only(|b| b.is_ascii_digit() || b == b'.'),
+        Shape::Title | Shape::Link => false,
     }
 }
 
@@ -46,17 +50,19 @@ pub(crate) fn age(value: &str) -> String {
 }
 
 /// What stands where something must stand and nothing may be told.
-#[allow(clippy::wildcard_enum_match_arm, reason = "of 34 representations few are special")]
 pub(crate) const fn dummy(vr: Vr) -> &'static str {
-    match vr {
-        Vr::Pn => "ANONYMOUS",
-        Vr::Da => "19000101",
-        Vr::Dt => "19000101000000",
-        Vr::Tm => "000000",
-        Vr::As => "000Y",
-        Vr::Ds | Vr::Is => "0",
-        Vr::Ur => "about:blank",
-        _ => "REMOVED",
+    match vr.class() {
+        Class::Ascii(Shape::Date) => "19000101",
+        Class::Ascii(Shape::DateTime) => "19000101000000",
+        Class::Ascii(Shape::Time) => "000000",
+        Class::Ascii(Shape::Age) => "000Y",
+        Class::Ascii(Shape::Decimal | Shape::Integer) => "0",
+        Class::Ascii(Shape::Link) => "about:blank",
+        Class::Text if matches!(vr, Vr::Pn) => "ANONYMOUS",
+        Class::Ascii(Shape::Title | Shape::Code | Shape::Uid)
+        | Class::Text
+        | Class::Binary
+        | Class::Sequence => "REMOVED",
     }
 }
 

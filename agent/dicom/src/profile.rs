@@ -171,23 +171,39 @@ enum Action {
 struct Row {
     tag: Tag,
     action: Action,
-    options: Vec<&'static str>,
+    /// Options under any of which it stays.
+    kept: Vec<Retain>,
+    /// Options under any of which it is cleaned.
+    cleaned: Vec<Retain>,
     name: &'static str,
 }
 
-/// Rows by tag. The rows of groups and of private attributes are in the code below.
-static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
-    let mut rows: Vec<Row> = TABLE.lines().filter_map(row).collect();
-    rows.sort_by_key(|row| row.tag);
-    rows
-});
+/// Rows by tag, as in the file. The rows of groups and of private attributes are in the code below.
+static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| TABLE.lines().filter_map(row).collect());
 
 fn row(line: &'static str) -> Option<Row> {
     let mut cells = line.split('\t');
     let (tag, action) = (cells.next()?, cells.next()?);
     let (options, name) = (cells.next()?, cells.next()?);
     let tag = Tag(u32::from_str_radix(tag, 16).ok()?);
-    Some(Row { tag, action: resolved(action)?, options: options.split(',').collect(), name })
+    let action = resolved(action)?;
+    let (mut kept, mut cleaned) = (Vec::<Retain>::new(), Vec::<Retain>::new());
+    for option in options.split(',').filter(|option| *option != "-") {
+        match option.strip_suffix(":clean") {
+            Some(option) => cleaned.push(option.parse().ok()?),
+            None => kept.push(option.parse().ok()?),
+        }
+    }
+    if tag == PATIENT_REFERENCE {
+        kept.retain(|option| *option != Retain::Uids);
+    }
+    if action == Action::Uid {
+        kept.push(Retain::Uids);
+    }
+    if tag == CONTENT {
+        cleaned.push(Retain::Structured);
+    }
+    Some(Row { tag, action, kept, cleaned, name })
 }
 
 fn resolved(action: &str) -> Option<Action> {
@@ -211,7 +227,6 @@ pub(crate) fn name(tag: Tag) -> &'static str {
 }
 
 /// What happens to the attribute `tag`, of a representation that the dictionary gives it.
-#[allow(clippy::wildcard_enum_match_arm, reason = "of 34 representations few are special")]
 pub(crate) fn rule(tag: Tag, vr: Vr, retain: &[Retain]) -> Rule {
     let wants = |option| retain.contains(&option);
     let time = if wants(Retain::ShiftedDates) {
@@ -223,12 +238,16 @@ pub(crate) fn rule(tag: Tag, vr: Vr, retain: &[Retain]) -> Rule {
         return Rule::Remove;
     }
     let Some(row) = find(tag) else {
-        return match vr {
-            vr if vr.is_time() => time.unwrap_or(Rule::Remove),
-            Vr::Pn => Rule::Empty,
-            Vr::Ae if wants(Retain::Device) => Rule::Clean,
-            Vr::Ae | Vr::Ur | Vr::Un => Rule::Remove,
-            _ => Rule::Unlisted,
+        return if vr.is_time() {
+            time.unwrap_or(Rule::Remove)
+        } else if vr == Vr::Pn {
+            Rule::Empty
+        } else if vr == Vr::Ae && wants(Retain::Device) {
+            Rule::Clean
+        } else if matches!(vr, Vr::Ae | Vr::Ur | Vr::Un) {
+            Rule::Remove
+        } else {
+            Rule::Unlisted
         };
     };
     if vr.is_time()
@@ -237,25 +256,11 @@ pub(crate) fn rule(tag: Tag, vr: Vr, retain: &[Retain]) -> Rule {
     {
         return rule;
     }
-    let is = |name: &str| row.options.contains(&name);
-    let kept = [
-        (Retain::Device, is("device")),
-        (Retain::Institution, is("institution")),
-        (Retain::Patient, is("patient")),
-        (Retain::Uids, row.action == Action::Uid || is("uids") && tag != PATIENT_REFERENCE),
-        (Retain::Dates, is("dates")),
-    ];
-    if kept.iter().any(|(option, here)| *here && wants(*option)) {
+    let wanted = |options: &[Retain]| options.iter().any(|option| wants(*option));
+    if wanted(&row.kept) {
         return Rule::Keep;
     }
-    let cleaned = [
-        (Retain::Device, is("device:clean")),
-        (Retain::Patient, is("patient:clean")),
-        (Retain::Descriptors, is("descriptors:clean")),
-        (Retain::Structured, is("structured:clean") || tag == CONTENT),
-        (Retain::Graphics, is("graphics:clean")),
-    ];
-    if cleaned.iter().any(|(option, here)| *here && wants(*option)) {
+    if wanted(&row.cleaned) {
         return Rule::Clean;
     }
     match row.action {
@@ -284,7 +289,7 @@ mod tests {
         let tags: Vec<&str> = special.iter().filter_map(|line| line.split('\t').next()).collect();
         assert_eq!(tags, ["50xxxxxx", "60xx3000", "60xx4000", "private"]);
         assert!(special.iter().all(|line| line.split('\t').nth(1) == Some("X")));
-        assert!(ROWS.is_sorted_by(|a, b| a.tag < b.tag), "a tag twice");
+        assert!(ROWS.is_sorted_by(|a, b| a.tag < b.tag), "out of order, or a tag twice");
         let count = |action: Action| ROWS.iter().filter(|row| row.action == action).count();
         assert_eq!(count(Action::Remove), 412);
         assert_eq!(count(Action::Empty), 42 + 11);
@@ -296,8 +301,9 @@ mod tests {
     fn every_option_is_known_and_every_row_has_a_representation() {
         const OPTIONS: &str = "- dates device device:clean institution patient patient:clean uids \
                                descriptors:clean structured:clean graphics:clean";
-        for row in &*ROWS {
-            assert!(row.options.iter().all(|o| OPTIONS.split(' ').any(|known| known == *o)));
+        for (line, row) in TABLE.lines().filter_map(|line| Some((line, row(line)?))) {
+            let options = line.split('\t').nth(2).unwrap();
+            assert!(options.split(',').all(|o| OPTIONS.split(' ').any(|known| known == o)));
             let command = matches!(row.tag.group(), 0 | 4) || row.tag == Tag(0xfffc_fffc);
             assert!(command || row.tag.representations().is_some(), "{} has none", row.tag);
         }

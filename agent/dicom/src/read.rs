@@ -17,8 +17,8 @@ pub(crate) const PREAMBLE_BYTES: usize = 128;
 /// A length that is told by a delimiter.
 const UNDEFINED: u32 = u32::MAX;
 const TRANSFER_SYNTAX: Tag = Tag(0x0002_0010);
-/// Tags that, in one byte order or the other, are of the group of a file's own attributes.
-const META_GROUP: u32 = 0x0002;
+/// The group of a file's own attributes.
+pub(crate) const META_GROUP: u32 = 0x0002;
 
 /// How a data set is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,9 +146,14 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn bytes(&mut self, count: usize) -> Result<&'a [u8], Error> {
+    /// Where `count` more bytes end.
+    fn end(&self, count: usize) -> Result<usize, Error> {
         let end = self.at.checked_add(count).filter(|end| *end <= self.bytes.len());
-        let end = end.ok_or_else(|| self.malformed("cut short"))?;
+        end.ok_or_else(|| self.malformed("cut short"))
+    }
+
+    fn bytes(&mut self, count: usize) -> Result<&'a [u8], Error> {
+        let end = self.end(count)?;
         let bytes = &self.bytes[self.at..end];
         self.at = end;
         Ok(bytes)
@@ -254,8 +259,7 @@ impl<'a> Reader<'a> {
         }
         let length = usize::try_from(length).map_err(|_| self.malformed("cut short"))?;
         if vr == Vr::Sq {
-            let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len());
-            let end = end.ok_or_else(|| self.malformed("cut short"))?;
+            let end = self.end(length)?;
             return self.items(Some(end), depth);
         }
         let bytes = self.bytes(length)?;
@@ -303,8 +307,7 @@ impl<'a> Reader<'a> {
             }
         } else {
             let length = usize::try_from(length).map_err(|_| self.malformed("cut short"))?;
-            let end = self.at.checked_add(length).filter(|end| *end <= self.bytes.len());
-            let end = end.ok_or_else(|| self.malformed("cut short"))?;
+            let end = self.end(length)?;
             while self.at < end {
                 set.elements.push(self.element(depth)?);
             }

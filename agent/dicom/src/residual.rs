@@ -110,8 +110,7 @@ impl Check<'_, '_> {
             Rule::Clean | Rule::Unlisted if vr.class() == Class::Text => {
                 self.texts += 1;
                 // As they were read: one value at a time.
-                let values = if vr.has_values() { text.split('\\').collect() } else { vec![text] };
-                for value in values {
+                for value in vr.values(text) {
                     let left = self.run.substitute.is_left(value);
                     if left.map_err(|Unclean| Error::Unclean { tag })? {
                         return Ok(false);

@@ -74,6 +74,8 @@ mod tests {
         assert_eq!(ENTRIES.len(), DICTIONARY.lines().count());
         assert!(ENTRIES.is_sorted_by(|a, b| a.0 < b.0));
         assert!(ENTRIES.iter().all(|(tag, vrs)| !vrs.is_empty() && !tag.is_private()));
+        let foreign = |tag: &Tag| matches!(tag.group(), 0x0000 | 0x0004 | 0x0006);
+        assert!(!ENTRIES.iter().any(|(tag, _)| foreign(tag)), "of commands or directories");
         let slashes = DICTIONARY.matches('/').count();
         let vrs: usize = ENTRIES.iter().map(|(_, vrs)| vrs.len()).sum();
         assert_eq!(vrs, ENTRIES.len() + slashes, "a representation is not known");

@@ -6,15 +6,40 @@ pub(crate) enum Class {
     /// Text in the character set of the data set.
     Text,
     /// ASCII with a form of its own.
-    Ascii,
+    Ascii(Shape),
     /// Numbers, or bytes of any meaning.
     Binary,
     /// Items.
     Sequence,
 }
 
+/// What an ASCII value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// The title of an application: no form tells it from a name.
+    Title,
+    /// An age, with its unit.
+    Age,
+    /// A word of a list.
+    Code,
+    /// A day.
+    Date,
+    /// A day with a time.
+    DateTime,
+    /// A decimal number.
+    Decimal,
+    /// A whole number.
+    Integer,
+    /// A time of day.
+    Time,
+    /// A unique identifier.
+    Uid,
+    /// An address in a network.
+    Link,
+}
+
 macro_rules! vrs {
-    ($($name:ident = $code:literal, $class:ident, $unit:literal, $limit:literal, $long:literal;)*) => {
+    ($($name:ident = $code:literal, $class:expr, $unit:literal, $limit:literal, $long:literal;)*) => {
         /// A value representation.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub(crate) enum Vr { $($name,)* }
@@ -34,7 +59,7 @@ macro_rules! vrs {
             }
 
             pub(crate) const fn class(self) -> Class {
-                match self { $(Self::$name => Class::$class,)* }
+                match self { $(Self::$name => $class,)* }
             }
 
             /// Bytes of one number, which big endian files turn round.
@@ -56,40 +81,40 @@ macro_rules! vrs {
 }
 
 vrs! {
-    Ae = b"AE", Ascii, 1, 16, false;
-    As = b"AS", Ascii, 1, 4, false;
-    At = b"AT", Binary, 2, 0, false;
-    Cs = b"CS", Ascii, 1, 16, false;
-    Da = b"DA", Ascii, 1, 8, false;
-    Ds = b"DS", Ascii, 1, 16, false;
-    Dt = b"DT", Ascii, 1, 26, false;
-    Fd = b"FD", Binary, 8, 0, false;
-    Fl = b"FL", Binary, 4, 0, false;
-    Is = b"IS", Ascii, 1, 12, false;
-    Lo = b"LO", Text, 1, 64, false;
-    Lt = b"LT", Text, 1, 10240, false;
-    Ob = b"OB", Binary, 1, 0, true;
-    Od = b"OD", Binary, 8, 0, true;
-    Of = b"OF", Binary, 4, 0, true;
-    Ol = b"OL", Binary, 4, 0, true;
-    Ov = b"OV", Binary, 8, 0, true;
-    Ow = b"OW", Binary, 2, 0, true;
-    Pn = b"PN", Text, 1, 64, false;
-    Sh = b"SH", Text, 1, 16, false;
-    Sl = b"SL", Binary, 4, 0, false;
-    Sq = b"SQ", Sequence, 1, 0, true;
-    Ss = b"SS", Binary, 2, 0, false;
-    St = b"ST", Text, 1, 1024, false;
-    Sv = b"SV", Binary, 8, 0, true;
-    Tm = b"TM", Ascii, 1, 16, false;
-    Uc = b"UC", Text, 1, 0, true;
-    Ui = b"UI", Ascii, 1, 64, false;
-    Ul = b"UL", Binary, 4, 0, false;
-    Un = b"UN", Binary, 1, 0, true;
-    Ur = b"UR", Ascii, 1, 0, true;
-    Us = b"US", Binary, 2, 0, false;
-    Ut = b"UT", Text, 1, 0, true;
-    Uv = b"UV", Binary, 8, 0, true;
+    Ae = b"AE", Class::Ascii(Shape::Title), 1, 16, false;
+    As = b"AS", Class::Ascii(Shape::Age), 1, 4, false;
+    At = b"AT", Class::Binary, 2, 0, false;
+    Cs = b"CS", Class::Ascii(Shape::Code), 1, 16, false;
+    Da = b"DA", Class::Ascii(Shape::Date), 1, 8, false;
+    Ds = b"DS", Class::Ascii(Shape::Decimal), 1, 16, false;
+    Dt = b"DT", Class::Ascii(Shape::DateTime), 1, 26, false;
+    Fd = b"FD", Class::Binary, 8, 0, false;
+    Fl = b"FL", Class::Binary, 4, 0, false;
+    Is = b"IS", Class::Ascii(Shape::Integer), 1, 12, false;
+    Lo = b"LO", Class::Text, 1, 64, false;
+    Lt = b"LT", Class::Text, 1, 10240, false;
+    Ob = b"OB", Class::Binary, 1, 0, true;
+    Od = b"OD", Class::Binary, 8, 0, true;
+    Of = b"OF", Class::Binary, 4, 0, true;
+    Ol = b"OL", Class::Binary, 4, 0, true;
+    Ov = b"OV", Class::Binary, 8, 0, true;
+    Ow = b"OW", Class::Binary, 2, 0, true;
+    Pn = b"PN", Class::Text, 1, 64, false;
+    Sh = b"SH", Class::Text, 1, 16, false;
+    Sl = b"SL", Class::Binary, 4, 0, false;
+    Sq = b"SQ", Class::Sequence, 1, 0, true;
+    Ss = b"SS", Class::Binary, 2, 0, false;
+    St = b"ST", Class::Text, 1, 1024, false;
+    Sv = b"SV", Class::Binary, 8, 0, true;
+    Tm = b"TM", Class::Ascii(Shape::Time), 1, 16, false;
+    Uc = b"UC", Class::Text, 1, 0, true;
+    Ui = b"UI", Class::Ascii(Shape::Uid), 1, 64, false;
+    Ul = b"UL", Class::Binary, 4, 0, false;
+    Un = b"UN", Class::Binary, 1, 0, true;
+    Ur = b"UR", Class::Ascii(Shape::Link), 1, 0, true;
+    Us = b"US", Class::Binary, 2, 0, false;
+    Ut = b"UT", Class::Text, 1, 0, true;
+    Uv = b"UV", Class::Binary, 8, 0, true;
 }
 
 impl Vr {
@@ -98,18 +123,17 @@ impl Vr {
         matches!(self, Self::Da | Self::Dt | Self::Tm)
     }
 
-    /// Whether a backslash separates values: it does not in long texts.
-    pub(crate) const fn has_values(self) -> bool {
-        !matches!(self, Self::Lt | Self::St | Self::Ut | Self::Ur)
+    /// The values in `text`: a backslash separates them, but not in long texts.
+    pub(crate) fn values(self, text: &str) -> Vec<&str> {
+        let one = matches!(self, Self::Lt | Self::St | Self::Ut | Self::Ur);
+        if one { vec![text] } else { text.split('\\').collect() }
     }
 
     /// What makes the length of a value even.
     pub(crate) const fn padding(self) -> u8 {
         match self.class() {
-            Class::Text => b' ',
-            Class::Ascii if matches!(self, Self::Ui) => 0,
-            Class::Ascii => b' ',
-            Class::Binary | Class::Sequence => 0,
+            Class::Ascii(Shape::Uid) | Class::Binary | Class::Sequence => 0,
+            Class::Text | Class::Ascii(_) => b' ',
         }
     }
 }
