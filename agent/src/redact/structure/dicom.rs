@@ -50,12 +50,18 @@ impl Substitute for Cleaner<'_> {
     }
 
     fn text(&mut self, name: &str, text: &str) -> Result<String, Unclean> {
-        let refused = |_| Unclean;
-        let named = Cleaner::text(self, name, text).map_err(refused)?;
+        let named = Cleaner::text(self, name, text).map_err(|_| Unclean)?;
+        let Records { engine, mode, .. } = *self.records;
         // Without the attribute's name other words are the first, and what follows may look other.
-        match self.records.mode {
+        match mode {
             Mode::Surrogate(_) | Mode::None => Ok(named),
-            Mode::Mask | Mode::Hash(_) => Cleaner::text(self, "", &named).map_err(refused),
+            Mode::Mask | Mode::Hash(_) => {
+                let again = engine.try_clean(&named, &self.hints, mode);
+                let mut again = again.map_err(|_| Unclean)?;
+                // Its bytes were counted when it was read under its name.
+                self.account.add(0, &mut again);
+                Ok(again.text)
+            }
         }
     }
 
@@ -99,10 +105,8 @@ impl Cleaner<'_> {
     /// What stands for all of a value, whatever the site looks for in texts; a mask in place of a
     /// surrogate is nothing.
     fn replaced(&mut self, kind: Kind, original: &str) -> Option<String> {
-        let mut out = String::new();
-        let (mode, subject) = (self.records.mode, &self.hints.subject);
-        self.account.replaced.extend(clean::stand_in(&mut out, kind, original, mode, subject));
-        let mask = matches!(mode, Mode::Surrogate(_)) && clean::is_mask(&out);
+        let out = self.in_place_of(kind, original);
+        let mask = matches!(self.records.mode, Mode::Surrogate(_)) && clean::is_mask(&out);
         (!mask).then_some(out)
     }
 }
@@ -161,6 +165,8 @@ mod tests {
             assert!(!clean.contains(personal), "{personal}");
         }
         assert!(account.found.contains(&Kind::Name) && account.replaced.is_empty());
+        let texts = [SCAN[3].2, SCAN[6].2];
+        assert_eq!(account.text_bytes, texts.concat().len(), "each is counted once");
     }
 
     #[test]

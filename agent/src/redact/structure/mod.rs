@@ -168,14 +168,14 @@ impl Cleaner<'_> {
         }
         self.account.found.push(kind);
         self.account.text_bytes += value.len();
+        self.in_place_of(kind, value)
+    }
+
+    /// What is in place of all of a value, under the mode.
+    fn in_place_of(&mut self, kind: Kind, value: &str) -> String {
         let mut out = String::new();
-        self.account.replaced.extend(clean::stand_in(
-            &mut out,
-            kind,
-            value,
-            self.records.mode,
-            &self.hints.subject,
-        ));
+        let (mode, subject) = (self.records.mode, &self.hints.subject);
+        self.account.replaced.extend(clean::stand_in(&mut out, kind, value, mode, subject));
         out
     }
 
