@@ -140,7 +140,7 @@ fn with_names() -> Option<Engine> {
     let folder = env::var_os("INSITU_NAMES")?;
     let inference = insitu_models::engine::Engine::start(&Library::Search).expect("an engine");
     let model = Transformer::load(Path::new(&folder), &inference).expect("a names model");
-    Some(Engine::new(Profile::default()).with_names(Arc::new(model)))
+    Some(Engine::new(Profile::default()).with_names(Some(Arc::new(model))))
 }
 
 impl Score {

@@ -27,7 +27,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut engine = Engine::with_weights(profile, &weights)?;
     if let Some(folder) = rest.first() {
         let inference = insitu_models::engine::Engine::start(&Library::Search)?;
-        engine = engine.with_names(Arc::new(Transformer::load(Path::new(folder), &inference)?));
+        let model = Transformer::load(Path::new(folder), &inference)?;
+        engine = engine.with_names(Some(Arc::new(model)));
     }
     let mut out = io::stdout().lock();
     for line in io::stdin().lock().lines() {

@@ -207,10 +207,7 @@ fn with_names(
     };
     inference.names_model = redact.names_model.clone().or(inference.names_model);
     let model = names_model(&inference).map_err(|error| Failure::configuration(&error))?;
-    Ok(match model {
-        Some(model) => engine.with_names(model),
-        None => engine,
-    })
+    Ok(engine.with_names(model))
 }
 
 /// The settings file's, with what the command line says otherwise.

@@ -121,11 +121,7 @@ impl Redactors {
             let shown = self.images.contains(project);
             let images = if shown { Images::AsTheyAre } else { Images::Quarantine };
             let engine = self.engine.get_or_insert_with(|| {
-                let engine = Engine::new(Profile::default());
-                match &self.names {
-                    Some(names) => engine.with_names(Arc::clone(names)),
-                    None => engine,
-                }
+                Engine::new(Profile::default()).with_names(self.names.clone())
             });
             let redactor = settings.map(|settings| Redactor {
                 surrogates: Surrogates::new(&key, settings.language),

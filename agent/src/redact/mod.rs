@@ -115,9 +115,10 @@ impl Engine {
         Self { profile: Arc::new(profile), ..self.clone() }
     }
 
-    /// The same, in which a names model reads again what the tagger that ships is not sure of.
+    /// The same, in which a names model, if there is one, reads again what the tagger that ships is
+    /// not sure of.
     #[must_use]
-    pub fn with_names(self, model: Arc<tagger::Transformer>) -> Self {
+    pub fn with_names(self, model: Option<Arc<tagger::Transformer>>) -> Self {
         Self { tagger: self.tagger.with(model), ..self }
     }
 

@@ -19,8 +19,7 @@ pub(in crate::redact) fn weekday_before(text: &str, at: usize) -> Option<usize> 
     let gap = before.trim_end_matches([',', '.', ' ']);
     let (start, _) = gap.char_indices().rev().take_while(|(_, c)| c.is_alphabetic()).last()?;
     let word = &gap[start..];
-    let small = word.to_lowercase();
-    let is_day = WEEKDAYS.iter().any(|row| row.contains(&small.as_str()));
+    let is_day = row_of(word).is_some();
     // "so 3.3." and "sat 3/3" are other words.
     let short = word.chars().count() <= 3;
     let marked = word.starts_with(char::is_uppercase) && gap.len() < before.len();
@@ -34,9 +33,13 @@ fn is_part(c: char) -> bool {
 /// The weekday that `text` starts with: its row of [`WEEKDAYS`], and its length in bytes.
 pub(super) fn first(text: &str) -> Option<(&'static [&'static str; 7], usize)> {
     let length = text.find(|c: char| !c.is_alphabetic())?;
-    let small = text[..length].to_lowercase();
-    let row = WEEKDAYS.iter().find(|row| row.contains(&small.as_str()))?;
-    Some((row, length))
+    Some((row_of(&text[..length])?, length))
+}
+
+/// The row of [`WEEKDAYS`] with `word`, whatever its case.
+fn row_of(word: &str) -> Option<&'static [&'static str; 7]> {
+    let small = word.to_lowercase();
+    WEEKDAYS.iter().find(|row| row.contains(&small.as_str()))
 }
 
 #[cfg(test)]

@@ -74,9 +74,9 @@ impl Tagger {
         Ok(Self { crf: Arc::new(Crf::decode(weights)?), transformer: None })
     }
 
-    /// The same, with a second reader.
-    pub(super) fn with(self, transformer: Arc<Transformer>) -> Self {
-        Self { transformer: Some(transformer), ..self }
+    /// The same, with this second reader, if there is one.
+    pub(super) fn with(self, transformer: Option<Arc<Transformer>>) -> Self {
+        Self { transformer, ..self }
     }
 
     /// What is found in `text`, apart from each other.

@@ -259,9 +259,9 @@ impl Transformer {
         unit: &[Token<'_>],
         starts_line: bool,
     ) -> (Vec<i64>, Vec<i64>, Vec<Option<usize>>) {
-        let marks = self.tokenizer.ids("", PIECES_MAX);
-        let (before, after) = marks.split_at(marks.len() / 2);
-        let (mut ids, mut types) = (before.to_vec(), vec![0; before.len()]);
+        let [before, after] = self.tokenizer.marks();
+        let mut ids: Vec<i64> = before.iter().copied().map(i64::from).collect();
+        let mut types = vec![0; ids.len()];
         let mut firsts = Vec::with_capacity(unit.len());
         let mut line = starts_line;
         for token in unit {
@@ -271,7 +271,7 @@ impl Transformer {
                 firsts.push(None);
                 continue;
             }
-            let limit = TOKEN_PIECES_MAX.min(room) + marks.len();
+            let limit = TOKEN_PIECES_MAX.min(room) + before.len() + after.len();
             let pieces = self.tokenizer.ids(token.text, limit);
             let pieces = &pieces[before.len()..pieces.len() - after.len()];
             firsts.push((!pieces.is_empty()).then_some(ids.len()));
@@ -280,7 +280,7 @@ impl Transformer {
             types.resize(ids.len(), kind);
             line &= pieces.is_empty();
         }
-        ids.extend(after);
+        ids.extend(after.iter().copied().map(i64::from));
         types.resize(ids.len(), 0);
         (ids, types, firsts)
     }
