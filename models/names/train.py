@@ -161,14 +161,14 @@ class Layer(nn.Module):
         self.up, self.down = nn.Linear(HIDDEN, 4 * HIDDEN), nn.Linear(4 * HIDDEN, HIDDEN)
         self.norm1, self.norm2 = nn.LayerNorm(HIDDEN, eps=1e-12), nn.LayerNorm(HIDDEN, eps=1e-12)
 
-    def forward(self, x, mask, drop):
+    def forward(self, x, mask):
         batch, length, _ = x.shape
         split = lambda y: y.view(batch, length, HEADS, -1).transpose(1, 2)
         y = F.scaled_dot_product_attention(split(self.query(x)), split(self.key(x)), split(self.value(x)), attn_mask=mask)
         y = self.dense(y.transpose(1, 2).reshape(batch, length, HIDDEN))
-        x = self.norm1(x + F.dropout(y, drop, self.training))
+        x = self.norm1(x + y)
         y = self.down(F.gelu(self.up(x)))
-        return self.norm2(x + F.dropout(y, drop, self.training))
+        return self.norm2(x + y)
 
 
 class Model(nn.Module):
@@ -181,11 +181,11 @@ class Model(nn.Module):
         self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
         self.head = nn.Linear(HIDDEN, labels)
 
-    def forward(self, ids, types, mask, drop=0.0):
+    def forward(self, ids, types, mask):
         x = self.words(ids) + self.positions.weight[: ids.shape[1]] + self.types(types)
-        x = F.dropout(self.norm(x), drop, self.training)
+        x = self.norm(x)
         for layer in self.layers:
-            x = layer(x, mask, drop)
+            x = layer(x, mask)
         return self.head(x)
 
 
@@ -264,17 +264,16 @@ def tensors_of(batch):
     return ids, types, gold, mask
 
 
-def train(model, data, seconds, save, rate=4e-4):
-    """Trains for so many CPU seconds, or WALL_SECONDS of the clock if that is sooner."""
-    wall = float(os.environ.get("WALL_SECONDS", "inf"))
+def train(model, data, seconds, rate=4e-4):
+    """Trains for so many CPU seconds."""
     model.words.weight.requires_grad = False
     rest = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("head")]
     optimiser = torch.optim.AdamW([{"params": rest, "rate": rate}, {"params": model.head.parameters(), "rate": 5 * rate}],
                                   lr=rate, weight_decay=0.01)
     model.train()
-    begun, clock, step, seen, running = time.process_time(), time.time(), 0, 0, None
+    begun, step, seen, running = time.process_time(), 0, 0, None
     for batch in batches(data, random.Random(SEED)):
-        spent = max((time.process_time() - begun) / seconds, (time.time() - clock) / wall)
+        spent = (time.process_time() - begun) / seconds
         if spent >= 1:
             return
         for group in optimiser.param_groups:
@@ -293,8 +292,6 @@ def train(model, data, seconds, save, rate=4e-4):
         if step % 10 == 0:
             used = time.process_time() - begun
             print(f"{used:6.0f} s  step {step}  {seen} pieces ({seen / used:.0f}/s)  loss {running:.4f}", file=sys.stderr, flush=True)
-        if step % 100 == 0:
-            save()
 
 
 def export(model, path):
@@ -375,9 +372,7 @@ def main():
     if seconds:
         corpora = [(path, int(weight or 1)) for path, _, weight in (argument.partition(":") for argument in sys.argv[4:])]
         reader, rnd = Reader(os.path.join(folder, "tokenizer.json")), random.Random(SEED)
-        save = lambda: torch.save(model.state_dict(), os.path.join(out, "names.pt"))
-        train(model, examples(corpora, reader, rnd), seconds, save)
-        save()
+        train(model, examples(corpora, reader, rnd), seconds)
     model.eval()
     export(model, os.path.join(out, "names.onnx"))
     shutil.copy(os.path.join(folder, "tokenizer.json"), out)

@@ -9,7 +9,7 @@ use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 
-use crate::check::{CheckError, TEXT_INPUTS, TextOutput, check, check_text, check_typed_text};
+use crate::check::{CheckError, TEXT_INPUTS, TextOutput, check, check_typed_text};
 
 /// Names the library to load, unless the configuration does.
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
@@ -183,9 +183,7 @@ impl Engine {
         features: usize,
         each_token: bool,
     ) -> Result<TextBackbone, EngineError> {
-        let output =
-            check_text(model, vocabulary).map_err(|source| EngineError::Refused { source })?;
-        self.text_backbone(model, output, (features, each_token), 1)
+        self.text_backbone(model, vocabulary, 1, TextOutput { features, each_token })
     }
 
     /// Checks and loads a model that maps tokens below `vocabulary`, of types below `types`, to the
@@ -200,20 +198,21 @@ impl Engine {
         types: u8,
         labels: usize,
     ) -> Result<TextBackbone, EngineError> {
-        let output = check_typed_text(model, vocabulary, types.into())
-            .map_err(|source| EngineError::Refused { source })?;
-        self.text_backbone(model, output, (labels, true), types)
+        let want = TextOutput { features: labels, each_token: true };
+        self.text_backbone(model, vocabulary, types, want)
     }
 
     fn text_backbone(
         &self,
         model: &[u8],
-        output: TextOutput,
-        want: (usize, bool),
+        vocabulary: usize,
         types: u8,
+        want: TextOutput,
     ) -> Result<TextBackbone, EngineError> {
+        let output = check_typed_text(model, vocabulary, types.into())
+            .map_err(|source| EngineError::Refused { source })?;
         let TextOutput { features, each_token } = output;
-        if (features, each_token) != want {
+        if output != want {
             let kind = if each_token { "for each token" } else { "for the text" };
             return Err(EngineError::Pooling { got: features, kind });
         }

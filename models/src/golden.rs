@@ -3,6 +3,8 @@
 //! Before a bundle is used, the site's own engine runs them: a broken kernel, another engine or a
 //! backbone that does not belong to its head shows here, not in the labels.
 
+use std::iter::repeat_n;
+
 use serde::{Deserialize, Serialize};
 
 use crate::calibration::Calibration;
@@ -97,27 +99,24 @@ impl Golden {
         if rows == 0 || rows > ROWS_MAX {
             return Err(GoldenError::Shape { what: "rows", got: rows, want: ROWS_MAX });
         }
-        shape("row", golden.rows.iter().map(Vec::len), golden.rows.len(), columns)?;
+        shape("row", &golden.rows, repeat_n(columns, golden.rows.len()))?;
         let (features, outputs) = (head.features, head.outputs());
         if head.kind == HeadKind::Tokens {
+            length("features", golden.features.len(), rows)?;
             let lengths = golden.features.iter().map(Vec::len);
-            if let Some(got) = lengths.clone().find(|got| {
-                !got.is_multiple_of(features.max(1)) || *got > WORDS_MAX.saturating_mul(features)
-            }) {
-                let want = WORDS_MAX.saturating_mul(features);
+            let want = WORDS_MAX.saturating_mul(features);
+            let fits = |got: &usize| got.is_multiple_of(features.max(1)) && *got <= want;
+            if let Some(got) = lengths.clone().find(|got| !fits(got)) {
                 return Err(GoldenError::Shape { what: "features of words", got, want });
             }
             let wanted =
                 lengths.map(|features_of_words| features_of_words / features.max(1) * outputs);
-            shape_each("probabilities", &golden.probabilities, wanted, rows)?;
+            shape("probabilities", &golden.probabilities, wanted)?;
         } else {
-            shape("features", golden.features.iter().map(Vec::len), rows, features)?;
-            shape("probabilities", golden.probabilities.iter().map(Vec::len), rows, outputs)?;
+            shape("features", &golden.features, repeat_n(features, rows))?;
+            shape("probabilities", &golden.probabilities, repeat_n(outputs, rows))?;
         }
-        let confidences = golden.confidences.len();
-        if confidences != rows {
-            return Err(GoldenError::Shape { what: "confidences", got: confidences, want: rows });
-        }
+        length("confidences", golden.confidences.len(), rows)?;
         Ok(golden)
     }
 
@@ -161,9 +160,7 @@ impl Golden {
     /// [`GoldenError::Shape`] or [`GoldenError::Differs`].
     pub fn check_features(&self, found: &[f32]) -> Result<(), GoldenError> {
         let want: usize = self.features.iter().map(Vec::len).sum();
-        if found.len() != want {
-            return Err(GoldenError::Shape { what: "features", got: found.len(), want });
-        }
+        length("features", found.len(), want)?;
         let mut rest = found;
         let rows = self.features.iter().map(|row| {
             let (found, after) = rest.split_at(row.len());
@@ -193,37 +190,18 @@ pub fn sampled(features: &[f32], width: usize) -> Vec<f32> {
     (0..kept).flat_map(place).copied().collect()
 }
 
-fn shape(
+/// Refuses a table that has not a row of each wanted length.
+fn shape<T>(
     what: &'static str,
-    lengths: impl ExactSizeIterator<Item = usize>,
-    rows: usize,
-    want: usize,
+    table: &[Vec<T>],
+    wanted: impl ExactSizeIterator<Item = usize>,
 ) -> Result<(), GoldenError> {
-    if lengths.len() != rows {
-        return Err(GoldenError::Shape { what, got: lengths.len(), want: rows });
-    }
-    for got in lengths {
-        if got != want {
-            return Err(GoldenError::Shape { what, got, want });
-        }
-    }
-    Ok(())
+    length(what, table.len(), wanted.len())?;
+    table.iter().zip(wanted).try_for_each(|(row, want)| length(what, row.len(), want))
 }
 
-/// As [`shape`], with a length for each row.
-fn shape_each(
-    what: &'static str,
-    table: &[Vec<f32>],
-    wanted: impl Iterator<Item = usize>,
-    rows: usize,
-) -> Result<(), GoldenError> {
-    if table.len() != rows {
-        return Err(GoldenError::Shape { what, got: table.len(), want: rows });
-    }
-    for (row, want) in table.iter().zip(wanted) {
-        shape(what, std::iter::once(row.len()), 1, want)?;
-    }
-    Ok(())
+fn length(what: &'static str, got: usize, want: usize) -> Result<(), GoldenError> {
+    if got == want { Ok(()) } else { Err(GoldenError::Shape { what, got, want }) }
 }
 
 fn same<'a, T: AsRef<[f32]>>(
@@ -321,6 +299,12 @@ mod tests {
         decode(&outputs).unwrap();
         outputs.check_features(&[0.5, 0.5, 0.0, 1.0]).unwrap();
         assert!(outputs.check_features(&[0.5, 0.5, 0.0, 0.5]).is_err());
+        // The first text's are there, and the other text's are not.
+        let short = Golden { features: outputs.features[..1].to_vec(), ..outputs.clone() };
+        assert!(matches!(
+            decode(&short),
+            Err(GoldenError::Shape { what: "features", got: 1, want: 2 })
+        ));
         let many = Golden { features: vec![vec![0.0; 18], Vec::new()], ..outputs.clone() };
         assert!(matches!(decode(&many), Err(GoldenError::Shape { got: 18, want: 16, .. })));
         let uneven = Golden { features: vec![vec![0.0; 3], Vec::new()], ..outputs.clone() };

@@ -297,13 +297,22 @@ impl Manifest {
         check_tokens(text.tokens)?;
         length("vocabulary", text.vocabulary, 2, VOCABULARY_MAX)?;
         if !text.centre.is_empty() {
-            let beside = if text.pooling == Pooling::Words { WORD_FEATURES } else { 0 };
-            let backbone = self.features.saturating_sub(beside);
+            let backbone = self.features.saturating_sub(text.pooling.beside());
             length("centre", text.centre.len(), backbone, backbone)?;
         }
         match text.centre.iter().position(|value| !value.is_finite()) {
             Some(index) => Err(ManifestError::Centre { position: index + 1 }),
             None => Ok(()),
+        }
+    }
+}
+
+impl Pooling {
+    /// Numbers of features beside the backbone's own.
+    pub(crate) fn beside(self) -> usize {
+        match self {
+            Self::Words => WORD_FEATURES,
+            Self::Mean | Self::First | Self::Backbone => 0,
         }
     }
 }

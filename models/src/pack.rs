@@ -20,7 +20,7 @@ use crate::golden::{Golden, GoldenError, sampled};
 use crate::head::{Head, HeadError, HeadKind, narrow};
 use crate::manifest::{
     BACKBONE_BYTES_MAX, Column, ColumnKind, FORMAT, Manifest, ManifestError, Pooling, Sentence,
-    TOKENIZER_BYTES_MAX, TextInput, WORD_FEATURES, check_tokens,
+    TOKENIZER_BYTES_MAX, TextInput, check_tokens,
 };
 use crate::text::{Encoder, TextError, unit};
 use crate::wordpiece::{TokenizerError, WordPiece};
@@ -150,11 +150,10 @@ impl TextModel {
         let tokenizer = read(&folder.join(TOKENIZER_FILE), TOKENIZER_BYTES_MAX)?;
         let vocabulary = WordPiece::read(&tokenizer)?.largest_id() as usize + 1;
         let output = check_text(&backbone, vocabulary)?;
-        let (pooling, beside) = match (output.each_token, pooling) {
-            (true, Pooling::Words) => (Pooling::Words, WORD_FEATURES),
+        let pooling = match (output.each_token, pooling) {
             (false, Pooling::Words) => return Err(PackError::NoWords),
-            (true, pooling) => (pooling, 0),
-            (false, _) => (Pooling::Backbone, 0),
+            (true, pooling) => pooling,
+            (false, _) => Pooling::Backbone,
         };
         let input = TextInput {
             tokenizer: object(&tokenizer),
@@ -163,7 +162,7 @@ impl TextModel {
             pooling,
             centre: Vec::new(),
         };
-        Ok(Self { backbone, tokenizer, input, features: output.features + beside })
+        Ok(Self { backbone, tokenizer, input, features: output.features + pooling.beside() })
     }
 
     /// Whether it has features of words, not of texts.
@@ -211,13 +210,15 @@ impl TextModel {
         kind: HeadKind,
     ) -> Result<Bundle, PackError> {
         let names: Vec<String> = title.classes.iter().map(|class| spoken(class.as_str())).collect();
-        let (head, origin) = if kind == HeadKind::Tokens {
-            (Head::of_tokens(names.len(), self.features)?, "head: nothing yet, which marks nothing")
+        let (head, origin, mut encoder) = if kind == HeadKind::Tokens {
+            let head = Head::of_tokens(names.len(), self.features)?;
+            (head, "head: nothing yet, which marks nothing", self.encoder(engine)?)
         } else {
             self.centre_at(engine, &names)?;
-            let features = self.encoder(engine)?.features(&names)?;
+            let mut encoder = self.encoder(engine)?;
+            let features = encoder.features(&names)?;
             let head = named_head(&features, self.features)?.into_kind(kind)?;
-            (head, "head: the classes' names (zero-shot)")
+            (head, "head: the classes' names (zero-shot)", encoder)
         };
         let [empty, foreign, long] = GOLDEN_TEXTS;
         let texts: Vec<String> = names
@@ -225,7 +226,7 @@ impl TextModel {
             .take(GOLDEN_NAMES)
             .chain([empty.to_owned(), foreign.to_owned(), long.repeat(GOLDEN_REPEATED)])
             .collect();
-        let features = self.golden_features(engine, &texts, kind)?;
+        let features = golden_features(&mut encoder, &texts, kind)?;
         let calibration = Calibration::identity();
         let golden = Golden {
             rows: Vec::new(),
@@ -256,22 +257,6 @@ impl TextModel {
         let mut given = objects.into_iter();
         Ok(Bundle::from_objects(manifest.encode()?, |_| given.next())?)
     }
-
-    fn golden_features(
-        &self,
-        engine: &Engine,
-        texts: &[String],
-        kind: HeadKind,
-    ) -> Result<Vec<Vec<f32>>, PackError> {
-        let mut encoder = self.encoder(engine)?;
-        if kind == HeadKind::Tokens {
-            let of_words =
-                |text: &String| Ok(sampled(&encoder.words(text)?.features, self.features));
-            return texts.iter().map(of_words).collect();
-        }
-        let found = encoder.features(texts)?;
-        Ok(found.chunks_exact(self.features).map(<[f32]>::to_vec).collect())
-    }
 }
 
 /// A class' name as people say it.
@@ -291,6 +276,20 @@ pub fn named_head(features: &[f32], width: usize) -> Result<Head, HeadError> {
         weights.extend(row.into_iter().map(|value| narrow(value * NAME_LENGTH)));
     }
     Head::new(features.len() / width.max(1), width, weights)
+}
+
+fn golden_features(
+    encoder: &mut Encoder,
+    texts: &[String],
+    kind: HeadKind,
+) -> Result<Vec<Vec<f32>>, PackError> {
+    let width = encoder.width();
+    if kind == HeadKind::Tokens {
+        let of_words = |text: &String| Ok(sampled(&encoder.words(text)?.features, width));
+        return texts.iter().map(of_words).collect();
+    }
+    let found = encoder.features(texts)?;
+    Ok(found.chunks_exact(width).map(<[f32]>::to_vec).collect())
 }
 
 fn read(path: &Path, max: u64) -> Result<Vec<u8>, PackError> {

@@ -9,7 +9,7 @@ pub mod words;
 
 use crate::engine::{Engine, EngineError, TextBackbone};
 use crate::head::narrow;
-use crate::manifest::{Pooling, TextInput, WORD_FEATURES};
+use crate::manifest::{Pooling, TextInput};
 use crate::wordpiece::{TokenizerError, WordPiece};
 
 /// Most tokens of one run of the backbone, all texts together.
@@ -79,13 +79,16 @@ impl Encoder {
             return Err(TextError::Vocabulary { id, vocabulary: input.vocabulary });
         }
         let each_token = input.pooling != Pooling::Backbone;
-        let beside = beside_the_backbone(input.pooling);
-        let mut backbone = engine
-            .load_text(backbone, input.vocabulary, features.saturating_sub(beside), each_token)
-            .map_err(failed)?;
+        let own = features.saturating_sub(input.pooling.beside());
+        let mut backbone =
+            engine.load_text(backbone, input.vocabulary, own, each_token).map_err(failed)?;
         // A backbone's indices may be made of either dimension, and be out of bounds at one end only.
         let shortest = tokenizer.ids("", input.tokens).len();
-        for (texts, length) in [(1, input.tokens), (texts_of_a_run(shortest), shortest)] {
+        let most = match input.pooling {
+            Pooling::Words => 1, // each window runs alone
+            Pooling::Mean | Pooling::First | Pooling::Backbone => texts_of_a_run(shortest),
+        };
+        for (texts, length) in [(1, input.tokens), (most, shortest)] {
             let ids = vec![i64::from(id); texts * length];
             let vectors = backbone.run(&ids, length).map_err(failed)?;
             if vectors.iter().any(|value| !value.is_finite()) {
@@ -103,7 +106,7 @@ impl Encoder {
 
     /// Numbers of the features of a text, or of a word.
     pub fn width(&self) -> usize {
-        self.backbone.features() + beside_the_backbone(self.pooling)
+        self.backbone.features() + self.pooling.beside()
     }
 
     /// Features of texts, row-major `[texts, features]`, each of length 1.
@@ -180,14 +183,6 @@ impl std::fmt::Debug for Encoder {
             .field("backbone", &self.backbone)
             .field("tokens", &self.tokens)
             .finish_non_exhaustive()
-    }
-}
-
-/// Numbers of features beside the backbone's own.
-fn beside_the_backbone(pooling: Pooling) -> usize {
-    match pooling {
-        Pooling::Words => WORD_FEATURES,
-        Pooling::Mean | Pooling::First | Pooling::Backbone => 0,
     }
 }
 

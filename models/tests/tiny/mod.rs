@@ -29,25 +29,8 @@ pub(crate) fn backbone(left_out: usize) -> Vec<u8> {
     graph(left_out, &part(1, &gather))
 }
 
-/// A backbone whose vectors are multiplied by e to the power of how many texts there are: 2.7 of one
-/// text, and no number of more than 88.
-pub(crate) fn backbone_by_batch() -> Vec<u8> {
-    let to_floats = part(5, &[part(1, b"to"), number(3, 1), number(20, 2)].concat());
-    let index = [number(2, 7), part(8, b"first"), part(9, &0_i64.to_le_bytes())].concat();
-    let nodes = [
-        part(5, &index),
-        part(1, &node("Shape", &["input_ids"], "shape")),
-        part(1, &node("Gather", &["shape", "first"], "texts")),
-        part(1, &[node("Cast", &["texts"], "power"), to_floats].concat()),
-        part(1, &node("Exp", &["power"], "scale")),
-        part(1, &node("Gather", &["table", "input_ids"], "words")),
-        part(1, &node("Mul", &["words", "scale"], "y")),
-    ];
-    graph(0, &nodes.concat())
-}
-
 /// The graph of these nodes.
-fn graph(left_out: usize, nodes: &[u8]) -> Vec<u8> {
+pub(crate) fn graph(left_out: usize, nodes: &[u8]) -> Vec<u8> {
     let rows = &TABLE[..TABLE.len() - left_out];
     let raw: Vec<u8> = rows.iter().flatten().flat_map(|value| value.to_le_bytes()).collect();
     let table = [
@@ -69,7 +52,8 @@ fn graph(left_out: usize, nodes: &[u8]) -> Vec<u8> {
     [number(1, 8), part(8, &operators), part(7, &graph.concat())].concat()
 }
 
-fn node(operator: &str, inputs: &[&str], output: &str) -> Vec<u8> {
+/// An operator with the names of what goes in and of what comes out.
+pub(crate) fn node(operator: &str, inputs: &[&str], output: &str) -> Vec<u8> {
     let inputs: Vec<u8> = inputs.iter().flat_map(|name| part(1, name.as_bytes())).collect();
     [inputs, part(2, output.as_bytes()), part(4, operator.as_bytes())].concat()
 }
@@ -81,12 +65,12 @@ fn value(field: u8, name: &[u8], data_type: usize, dimensions: &[Vec<u8>]) -> Ve
 }
 
 /// A protobuf field of wire type 2.
-fn part(field: u8, body: &[u8]) -> Vec<u8> {
+pub(crate) fn part(field: u8, body: &[u8]) -> Vec<u8> {
     [&[field << 3 | 2][..], &varint(body.len()), body].concat()
 }
 
 /// A protobuf field of wire type 0.
-fn number(field: u8, value: usize) -> Vec<u8> {
+pub(crate) fn number(field: u8, value: usize) -> Vec<u8> {
     [varint(usize::from(field) << 3), varint(value)].concat()
 }
 
