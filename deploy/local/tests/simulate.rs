@@ -8,7 +8,6 @@ use std::process::{Command, Output};
 use serde_json::{Value, json};
 
 #[path = "../../../models/tests/tiny/mod.rs"]
-#[allow(dead_code, reason = "the tests of bundles use the rest of it")]
 mod tiny;
 
 const RANGES: &str = r#"
@@ -41,12 +40,8 @@ fn files(folder: &Path) {
 }
 
 fn simulate(folder: &Path, arguments: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_insitu-local"))
-        .current_dir(folder)
-        .args("simulate --train train.csv --test test.csv --label label".split(' '))
-        .args(arguments.split(' '))
-        .output()
-        .unwrap()
+    let files = "simulate --train train.csv --test test.csv --label label";
+    local(folder, &format!("{files} {arguments}"))
 }
 
 fn json(folder: &Path, arguments: &str) -> Value {

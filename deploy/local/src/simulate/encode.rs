@@ -136,7 +136,7 @@ impl Block {
             Self::Category(values) => {
                 let at = match cell {
                     Cell::Missing => None,
-                    Cell::Number(_) | Cell::Text(_) | Cell::Vector(_) => {
+                    Cell::Number(_) | Cell::Text(_) | Cell::Vector(_) | Cell::Json(_) => {
                         Some(position(values, cell)?)
                     }
                 };
@@ -168,7 +168,7 @@ pub(crate) fn number(cell: &Cell) -> Result<Option<f64>> {
                 "not a finite number: leave missing cells empty, or list a category's values in --ranges",
             )
         }
-        Cell::Vector(_) => bail!("a list where a number is wanted"),
+        Cell::Vector(_) | Cell::Json(_) => bail!("a list where a number is wanted"),
     }
 }
 
@@ -176,7 +176,7 @@ pub(crate) fn number(cell: &Cell) -> Result<Option<f64>> {
 pub(crate) fn vector_length(records: &Records, column: &str) -> Option<usize> {
     match records.cell(0, column) {
         Cell::Vector(values) => Some(values.len()),
-        Cell::Missing | Cell::Number(_) | Cell::Text(_) => None,
+        Cell::Missing | Cell::Number(_) | Cell::Text(_) | Cell::Json(_) => None,
     }
 }
 
@@ -184,7 +184,7 @@ fn position(values: &[String], cell: &Cell) -> Result<usize> {
     let text = match cell {
         Cell::Text(text) => text.clone(),
         Cell::Number(number) => number.to_string(),
-        Cell::Missing | Cell::Vector(_) => bail!("not a category"),
+        Cell::Missing | Cell::Vector(_) | Cell::Json(_) => bail!("not a category"),
     };
     values
         .iter()

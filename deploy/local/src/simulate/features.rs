@@ -212,7 +212,8 @@ impl Source {
                     let field = |name: &str| match records.cell(row, name) {
                         Cell::Missing | Cell::Vector(_) => None,
                         Cell::Number(number) => Some(FieldValue::Number(*number)),
-                        Cell::Text(text) => Some(FieldValue::Text(text)),
+                        // Of no column's kind: it is refused, not missing.
+                        Cell::Text(text) | Cell::Json(text) => Some(FieldValue::Text(text)),
                     };
                     let found = columns::row(&bundle.manifest().columns, field);
                     let found = found.map_err(|mut errors| errors.remove(0));
@@ -268,7 +269,7 @@ fn texts(records: &Records, column: &str) -> Vec<String> {
     let text = |row| match records.cell(row, column) {
         Cell::Text(text) => text.clone(),
         Cell::Number(number) => number.to_string(),
-        Cell::Missing | Cell::Vector(_) => String::new(),
+        Cell::Missing | Cell::Vector(_) | Cell::Json(_) => String::new(),
     };
     (0..records.len()).map(text).collect()
 }

@@ -112,11 +112,12 @@ fn simulate(options: &Options) -> Result<Outcome> {
 
 /// Records with their features.
 fn items(source: &mut features::Source, records: &Records, labels: Labels) -> Result<Items> {
-    if let Labels::Marked(_) = labels {
-        let words = source.words(records)?;
-        return spans::items(words, source.width(), labels);
+    match labels {
+        Labels::Marked(marked) => spans::items(source.words(records)?, source.width(), marked),
+        Labels::One(_) | Labels::Several(_) => {
+            Ok(Items::new(source.features(records)?, source.width(), labels))
+        }
     }
-    Ok(Items::new(source.features(records)?, source.width(), labels))
 }
 
 /// Where training starts: at public records, or where the source does.

@@ -73,25 +73,15 @@ pub(crate) fn labels(
     if kind == HeadKind::Tokens {
         return spans::labels(records, label, classes);
     }
-    let position = |row, text: &str| {
-        let found = classes.iter().position(|class| *class == text);
-        found.with_context(|| {
-            format!(
-                "{}: label {text:?} is none of the {} classes",
-                records.place(row),
-                classes.len()
-            )
-        })
-    };
     let rows = 0..records.len();
     if kind.is_of_one_class() {
-        let one = |row| position(row, &records.text(row, label)?);
+        let one = |row| records.class(row, &records.text(row, label)?, classes);
         return Ok(Labels::One(rows.map(one).collect::<Result<_>>()?));
     }
     let set = |row| {
         let mut set = named(records, row, label)?
             .iter()
-            .map(|text| Ok(u16::try_from(position(row, text)?)?))
+            .map(|text| Ok(u16::try_from(records.class(row, text, classes)?)?))
             .collect::<Result<Vec<u16>>>()?;
         set.sort_unstable();
         set.dedup();
@@ -286,6 +276,24 @@ mod tests {
         let unknown =
             labels(&records, "label", &classes[..2], HeadKind::MultiLabel).unwrap_err().to_string();
         assert!(unknown.contains("record 3") && unknown.contains("\"c\""), "{unknown}");
+    }
+
+    #[test]
+    fn a_list_names_no_class() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.jsonl");
+        for list in ["[]", r#"[{"start":0,"end":1,"label":"a"}]"#] {
+            let lines = format!("{{\"label\":\"a\"}}\n{{\"label\":\"b\"}}\n{{\"label\":{list}}}\n");
+            std::fs::write(&path, lines).unwrap();
+            let records = Records::read(&path, &["label"], None).unwrap();
+            for kind in [HeadKind::Softmax, HeadKind::MultiLabel] {
+                let refused = classes(&records, "label", kind).unwrap_err().to_string();
+                assert!(refused.contains("record 3: a list"), "{list}: {refused}");
+                let known = ["a".to_owned(), "b".to_owned(), list.to_owned()];
+                let refused = labels(&records, "label", &known, kind).unwrap_err().to_string();
+                assert!(refused.contains("record 3: a list"), "{list}: {refused}");
+            }
+        }
     }
 
     #[test]

@@ -19,10 +19,12 @@ pub(crate) enum Cell {
     Missing,
     /// A finite number.
     Number(f64),
-    /// Text without white space around it; or JSON, where a list holds anything but numbers.
+    /// Text without white space around it.
     Text(String),
-    /// Finite numbers: features that were computed elsewhere.
+    /// Finite numbers, or none: features that were computed elsewhere.
     Vector(Vec<f32>),
+    /// A list of objects, at least one, as JSON: spans.
+    Json(String),
 }
 
 /// A file's records, of some of its columns.
@@ -70,14 +72,28 @@ impl Records {
     /// A record's cell as text: a class, a site, a subject.
     ///
     /// # Errors
-    /// When it is missing or a vector.
+    /// When it is missing or a list.
     pub(crate) fn text(&self, row: usize, column: &str) -> Result<String> {
         match self.cell(row, column) {
             Cell::Text(text) => Ok(text.clone()),
             Cell::Number(number) => Ok(number.to_string()),
             Cell::Missing => bail!("{}: nothing in column {column:?}", self.place(row)),
-            Cell::Vector(_) => bail!("{}: a list in column {column:?}", self.place(row)),
+            Cell::Vector(_) | Cell::Json(_) => {
+                bail!("{}: a list in column {column:?}", self.place(row))
+            }
         }
+    }
+
+    /// Position in `classes` of a record's label.
+    ///
+    /// # Errors
+    /// When it is none of them.
+    pub(crate) fn class(&self, row: usize, label: &str, classes: &[String]) -> Result<usize> {
+        let found = classes.iter().position(|class| class == label);
+        found.with_context(|| {
+            let count = classes.len();
+            format!("{}: label {label:?} is none of the {count} classes", self.place(row))
+        })
     }
 
     /// Where a record is, for messages: the header is not counted.
@@ -146,9 +162,8 @@ fn json_cell(value: Option<&Value>, exact: bool) -> Result<Cell> {
         Some(Value::String(text)) => text_cell(text, exact),
         Some(Value::Bool(truth)) => Cell::Text(truth.to_string()),
         Some(Value::Number(number)) => Cell::Number(finite(number)?),
-        // Spans, or none.
-        Some(Value::Array(values)) if values.iter().all(Value::is_object) => {
-            Cell::Text(serde_json::to_string(values)?)
+        Some(Value::Array(values)) if !values.is_empty() && values.iter().all(Value::is_object) => {
+            Cell::Json(serde_json::to_string(values)?)
         }
         Some(Value::Array(values)) => {
             let number = |value: &Value| match value {
@@ -199,6 +214,9 @@ mod tests {
         assert_eq!(from_json.cell(0, "age"), &Cell::Number(63.0));
         assert_eq!(from_json.cell(1, "x"), &Cell::Vector(vec![0.5, 1.0]));
         assert!(from_json.text(1, "sex").unwrap_err().to_string().contains("record 2"));
+        let lists = read("a.jsonl", "{\"x\":[]}\n{\"x\":[{\"a\":1}]}\n", &["x"]).unwrap();
+        assert_eq!(lists.cell(0, "x"), &Cell::Vector(Vec::new()));
+        assert_eq!(lists.cell(1, "x"), &Cell::Json("[{\"a\":1}]".to_owned()));
     }
 
     #[test]

@@ -52,15 +52,7 @@ pub(super) fn labels(records: &Records, column: &str, classes: &[String]) -> Res
     let marked = |row| -> Result<Marked> {
         let mut spans = Vec::new();
         for Written { start, end, label } in written(records, row, column)? {
-            let class = classes.iter().position(|class| *class == label);
-            let class = class.with_context(|| {
-                format!(
-                    "{}: label {label:?} is none of the {} classes",
-                    records.place(row),
-                    classes.len()
-                )
-            })?;
-            spans.push(Span { start, end, class });
+            spans.push(Span { start, end, class: records.class(row, &label, classes)? });
         }
         spans.sort_unstable();
         spans.dedup();
@@ -70,11 +62,13 @@ pub(super) fn labels(records: &Records, column: &str, classes: &[String]) -> Res
 }
 
 fn written(records: &Records, row: usize, column: &str) -> Result<Vec<Written>> {
-    if matches!(records.cell(row, column), Cell::Missing) {
-        return Ok(Vec::new());
-    }
+    let text = match records.cell(row, column) {
+        Cell::Missing => return Ok(Vec::new()),
+        Cell::Vector(none) if none.is_empty() => return Ok(Vec::new()),
+        Cell::Json(text) => text.clone(),
+        Cell::Number(_) | Cell::Text(_) | Cell::Vector(_) => records.text(row, column)?,
+    };
     let place = || format!("{}, column {column:?}", records.place(row));
-    let text = records.text(row, column)?;
     let spans: Vec<Written> = serde_json::from_str(&text).with_context(|| {
         format!("{}: not a list of {{\"start\", \"end\", \"label\"}} in code points", place())
     })?;
@@ -87,11 +81,8 @@ fn written(records: &Records, row: usize, column: &str) -> Result<Vec<Written>> 
 /// Texts as items: a row of features for each word, and its tag.
 ///
 /// # Errors
-/// When there are not as many texts as labels of spans.
-pub(super) fn items(texts: Vec<Words>, width: usize, labels: Labels) -> Result<Items> {
-    let Labels::Marked(mut marked) = labels else {
-        anyhow::bail!("words need labels that are spans");
-    };
+/// When there are not as many texts as `marked` ones.
+pub(super) fn items(texts: Vec<Words>, width: usize, mut marked: Vec<Marked>) -> Result<Items> {
     ensure!(texts.len() == marked.len(), "{} texts with {} labels", texts.len(), marked.len());
     let (mut features, mut starts) = (Vec::new(), vec![0]);
     for (text, marked) in texts.into_iter().zip(&mut marked) {
@@ -189,11 +180,11 @@ mod tests {
             words(vec![0..1, 2..3, 4..5], vec![1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]),
             words(std::iter::once(0..3).collect(), vec![0.0, 1.0, 0.0]),
         ];
-        let labels = Labels::Marked(vec![
+        let known = vec![
             marked(vec![span(2, 5), span(3, 4)]), // the second is within the first
             marked(vec![span(0, 2)]),             // ends within a word
-        ]);
-        let items = items(texts, 3, labels).unwrap();
+        ];
+        let items = items(texts, 3, known).unwrap();
         let head = Head::of_tokens(1, 3).unwrap();
         let identity = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
         let head = head.with_weights(identity.map(|one| one * 9.0).to_vec()).unwrap();
