@@ -12,29 +12,8 @@ if [ -z "$studio" ] || ! command -v python3 >/dev/null; then
     echo "skipped: no label-studio (pip install label-studio==1.23.2) or no python3"
     exit 0
 fi
-bin=${INSITU_BIN:-}
-if [ -z "$bin" ]; then
-    cargo build --locked --release -p insitu-agent -p insitu-coordinator
-    bin=${CARGO_TARGET_DIR:-target}/release
-fi
-bin=$(cd "$bin" && pwd)
-
-home=$(mktemp -d)
-pids=()
-stop() {
-    for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
-    wait 2>/dev/null || true
-    rm -rf "$home"
-}
-trap stop EXIT
-free() { python3 -c 'import socket; s=socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
-within() { # within SECONDS WHAT COMMAND…: until it succeeds
-    local end=$((SECONDS + $1)) what=$2; shift 2
-    until "$@" >/dev/null 2>&1; do
-        [ "$SECONDS" -lt "$end" ] || { echo "$what: not in time"; tail -n 20 "$home"/*.log; exit 1; }
-        sleep 1
-    done
-}
+packages=(-p insitu-agent -p insitu-coordinator)
+source tests/programs.sh
 
 link=$(free) http=$(free) api=$(free) web=$(free)
 legacy=0123456789abcdef0123456789abcdef01234567
