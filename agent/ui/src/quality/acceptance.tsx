@@ -1,14 +1,13 @@
 // What prelabels have earned: the exact bound on their errors, class by class, against what the steward allows.
 
 import type { Acceptance, ClassStanding, Demands, Report } from "./contract";
+import { at, type Axis, HEIGHT, MARGIN, Scale } from "./interval";
 import { Nothing, Scroll, Section } from "./parts";
 import { date, figure, finePercent, integer, plural } from "./words";
 
 /** The plot ends at so many times the errors that are allowed. */
 const SHOWN_TIMES = 5;
 const WIDTH = 260;
-const HEIGHT = 26;
-const MARGIN = 10;
 const ARROW = 6;
 
 const WITHOUT: Record<string, string> = {
@@ -57,7 +56,7 @@ function Standings({ demands, standings }: { demands: Demands; standings: ClassS
             <th scope="col">Class</th>
             <th scope="col">
               <span class="unseen">Plot</span>
-              <Axis allowed={demands.error_max} />
+              <Scale axis={axisTo(demands.error_max)} label={finePercent} />
             </th>
             <th scope="col" class="number">
               Wrong at most
@@ -112,22 +111,16 @@ function inWords(standing: ClassStanding, { error_max: most, audited_min: least 
   return ["Not yet", "tested again whenever its audited items have doubled"];
 }
 
-function Axis({ allowed }: { allowed: number }) {
-  return (
-    <svg class="interval" viewBox={`0 0 ${WIDTH} 16`} aria-hidden="true">
-      {[0, 1, SHOWN_TIMES].map((times) => (
-        <text key={times} x={at(times * allowed, allowed)} y={12} text-anchor="middle">
-          {finePercent(times * allowed)}
-        </text>
-      ))}
-    </svg>
-  );
+function axisTo(allowed: number): Axis {
+  const to = SHOWN_TIMES * allowed;
+  return { width: WIDTH, from: 0, to, ticks: [0, allowed, to] };
 }
 
 function Bound({ standing: { audited, errors, bound, state }, allowed }: { standing: ClassStanding; allowed: number }) {
   const middle = HEIGHT / 2;
-  const end = at(bound, allowed);
-  const line = at(allowed, allowed);
+  const axis = axisTo(allowed);
+  const end = at(axis, bound);
+  const line = at(axis, allowed);
   return (
     <svg class="interval" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} aria-hidden="true">
       <line class="grid" x1={MARGIN} x2={MARGIN} y1={0} y2={HEIGHT} />
@@ -135,18 +128,13 @@ function Bound({ standing: { audited, errors, bound, state }, allowed }: { stand
         <>
           <rect class={`bound ${state}`} x={MARGIN} y={middle - 5} width={end - MARGIN} height={10} />
           {/* An arrow where it goes on beyond the plot. */}
-          {bound > SHOWN_TIMES * allowed && (
+          {bound > axis.to && (
             <path class={`bound ${state}`} d={`M${end} ${middle - 8}l${ARROW} 8l${-ARROW} 8z`} />
           )}
-          <circle class="dot" cx={at(errors / audited, allowed)} cy={middle} r={4} />
+          <circle class="dot" cx={at(axis, errors / audited)} cy={middle} r={4} />
         </>
       )}
       <line class="limit" x1={line} x2={line} y1={0} y2={HEIGHT} />
     </svg>
   );
-}
-
-/** Where a share of errors is; what is beyond the plot is at its end. */
-function at(share: number, allowed: number): number {
-  return MARGIN + Math.min(1, share / (SHOWN_TIMES * allowed)) * (WIDTH - 2 * MARGIN);
 }

@@ -1,8 +1,8 @@
 // A value with its interval on a common axis: rows of them make a dot plot. The numbers stand beside
 // it in the table, so the picture itself is hidden from screen readers.
 
-const HEIGHT = 26;
-const MARGIN = 10;
+export const HEIGHT = 26;
+export const MARGIN = 10;
 
 export interface Axis {
   /** About as wide as it is shown, in pixels, so that its figures are as large as others. */
@@ -16,12 +16,12 @@ export interface Axis {
 export const COEFFICIENT: Axis = { width: 260, from: -0.2, to: 1, ticks: [0, 0.25, 0.5, 0.75, 1] };
 export const SHARE: Axis = { width: 170, from: 0, to: 1, ticks: [0, 0.5, 1] };
 
-export function Scale({ axis }: { axis: Axis }) {
+export function Scale({ axis, label = String }: { axis: Axis; label?: (tick: number) => string }) {
   return (
     <svg class="interval" viewBox={`0 0 ${axis.width} 16`} aria-hidden="true">
       {axis.ticks.map((tick) => (
         <text key={tick} x={at(axis, tick)} y={12} text-anchor="middle">
-          {tick}
+          {label(tick)}
         </text>
       ))}
     </svg>
@@ -45,7 +45,8 @@ export function Interval(props: { axis: Axis; value: number; low: number; high: 
   );
 }
 
-function at({ width, from, to }: Axis, value: number): number {
+/** Where a value is; what is beyond the axis is at its end. */
+export function at({ width, from, to }: Axis, value: number): number {
   const inside = Math.min(to, Math.max(from, value));
   return MARGIN + ((inside - from) / (to - from)) * (width - 2 * MARGIN);
 }
