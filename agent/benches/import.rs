@@ -108,9 +108,11 @@ fn main() {
         reader,
         now: 0,
     };
+    let mut stream = spans.as_bytes();
+    let origin = labeled::Origin::File(&mut stream);
     let mut kept = import::Report::default();
     let took = timed(|| {
-        let (report, done) = import::import(&store, &mut redactors, &request, spans.as_bytes());
+        let (report, done) = import::import(&store, &mut redactors, &request, origin);
         done.unwrap();
         kept = report;
     });

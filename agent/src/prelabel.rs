@@ -148,11 +148,6 @@ impl Prelabel {
     }
 
     #[cfg(test)]
-    pub(crate) fn of_label(label: Label, confidence: f64, bundle: Digest) -> Self {
-        Self { label, confidence, bundle }
-    }
-
-    #[cfg(test)]
     pub(crate) fn for_test(class: u16, confidence: f64, bundle: u8) -> Self {
         Self { label: Label::Class(class), confidence, bundle: Fixed([bundle; 32]) }
     }

@@ -286,7 +286,7 @@ fn an_agreement_with_a_draft_that_was_seen_earns_nothing() {
 fn several_classes_are_not_audited() {
     let mut site = Site::new(7, |_| {});
     testing::add_items(site.store(), &site.row, 0..40, 40);
-    let prelabel = Prelabel::of_label(Label::Classes(vec![1]), 0.99, BUNDLE);
+    let prelabel = Prelabel::of_label_for_test(Label::Classes(vec![1]), 0.99);
     site.store()
         .tx("test", |tx| {
             let accepts = accepts(tx, Some(&EARN), site.row.project, &BUNDLE)?;

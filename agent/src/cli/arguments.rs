@@ -10,7 +10,6 @@ use insitu_protocol::text::Line;
 use super::audit::AuditCommand;
 use super::erase::EraseArguments;
 use super::export::ExportArguments;
-use super::formats::FormatName;
 use super::gold::GoldCommand;
 use super::label_functions::arguments::LabelFunctionsCommand;
 use super::label_studio::LabelStudioCommand;
@@ -21,6 +20,7 @@ use super::quarantine::QuarantineArguments;
 use super::redact::RedactArguments;
 use super::sample::arguments::SampleArguments;
 use super::vault::VaultCommand;
+use crate::source::labeled;
 
 /// Label data where it lives: prelabel, redact, correct, learn; let out only private statistics
 #[derive(Debug, Parser)]
@@ -187,7 +187,7 @@ pub(super) struct ImportArguments {
     pub(super) project: ProjectName,
     /// Instead of what the file's name says
     #[arg(long)]
-    pub(super) format: Option<FormatName>,
+    pub(super) format: Option<labeled::Format>,
     /// Whose the labels of the file are: first readings of this person
     #[arg(long, value_name = "NAME", conflicts_with = "synthetic")]
     pub(super) reader: Option<String>,

@@ -12,9 +12,8 @@ use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::ProjectName;
 use serde_json::json;
 
-use super::formats::FormatName;
-use super::{Context, Failure, Outcome, print_json};
-use crate::export::{self, ExportError, Request};
+use super::{Context, Failure, Outcome, print_json, project};
+use crate::export::{self, ExportError, Format, Request};
 use crate::source;
 use crate::trail;
 
@@ -65,7 +64,7 @@ struct NewExport {
     project: ProjectName,
     /// Of the records
     #[arg(long, value_enum)]
-    format: FormatName,
+    format: Format,
     /// A new folder
     #[arg(long)]
     out: PathBuf,
@@ -109,10 +108,7 @@ pub(super) fn export(
 }
 
 fn write(context: &Context, new: &NewExport) -> Outcome {
-    let project =
-        context.store.read("project", |tx| tx.project(&new.project))?.ok_or_else(|| {
-            Failure::text(exit::REFUSED, format!("there is no project {}", new.project))
-        })?;
+    let project = project(context, &new.project)?;
     let ids = match &new.ids {
         Some(path) => {
             let rules = context.config.source(&new.project).ok_or_else(|| {
@@ -130,7 +126,7 @@ fn write(context: &Context, new: &NewExport) -> Outcome {
     };
     let request = Request {
         project: &project,
-        format: new.format.exported(),
+        format: new.format,
         out: &new.out,
         unlabeled: new.unlabeled,
         people_only: new.people_only,

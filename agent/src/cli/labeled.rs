@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::{io, path::Path};
 
 use insitu_daemon::exit;
+use insitu_protocol::project::Task;
 use serde_json::json;
 
 use super::arguments::ImportArguments;
@@ -14,7 +15,7 @@ use crate::edge::EdgeError;
 use crate::import::{self, LABEL_COLUMN, LabelsError, Report, Request};
 use crate::pipeline::redactors::{Redactors, names_model};
 use crate::review::ReviewError;
-use crate::source::labeled::{Bad, Format};
+use crate::source::labeled::{Bad, Format, Origin};
 use crate::store::orders::ProjectRow;
 
 /// Imports files with labels, which become first readings of `--reader`; without it, they are left
@@ -28,7 +29,15 @@ pub(super) fn import(
 ) -> Outcome {
     let reader = arguments.reader.as_deref().map(|name| person(context, name)).transpose()?;
     let label = arguments.label.as_ref().map_or(LABEL_COLUMN, |column| column.as_str());
-    let names = names_model(&context.config.inference);
+    // Only items with spans are redacted at once.
+    let names = match &project.definition.task {
+        Task::Spans { .. } => names_model(&context.config.inference),
+        Task::Class
+        | Task::Classes
+        | Task::Regions { .. }
+        | Task::Segments { .. }
+        | Task::Preference { .. } => Ok(None),
+    };
     let names = names.map_err(|error| Failure::configuration(&error))?;
     let mut redactors = Redactors::of_config(&context.config).with_names(names);
     let mut reports = Vec::new();
@@ -42,13 +51,16 @@ pub(super) fn import(
             reader,
             now: context.now(),
         };
-        let (report, done) = if request.format == Format::Parquet && path != Path::new("-") {
-            import::import_table(&context.store, &mut redactors, &request, file(path)?)
+        let mut stream;
+        let origin = if request.format == Format::Parquet && path != Path::new("-") {
+            Origin::Table(file(path)?)
         } else if path.is_dir() {
-            import::import_folder(&context.store, &mut redactors, &request, path)
+            Origin::Folder(path)
         } else {
-            import::import(&context.store, &mut redactors, &request, open(path)?)
+            stream = open(path)?;
+            Origin::File(&mut stream)
         };
+        let (report, done) = import::import(&context.store, &mut redactors, &request, origin);
         // Also of what stopped: so much is imported.
         if !arguments.json {
             tell(path, &report)?;
@@ -105,9 +117,9 @@ fn tell(path: &Path, report: &Report) -> io::Result<()> {
 }
 
 fn person(context: &Context, name: &str) -> Result<i64, Failure> {
-    let people = context.store.read("people", |tx| tx.people())?;
-    let named = people.into_iter().find(|person| person.name == name && person.role.labels());
-    named.map(|person| person.person).ok_or_else(|| {
+    let named = context.store.read("people", |tx| tx.person_named(name))?;
+    let labels = named.filter(|person| person.role.labels());
+    labels.map(|person| person.person).ok_or_else(|| {
         let text =
             format!("there is no person {name:?} who labels: `insitu-agent person add` makes one");
         Failure::text(exit::REFUSED, text)

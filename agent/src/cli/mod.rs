@@ -9,7 +9,6 @@ mod content;
 mod dicom;
 mod erase;
 mod export;
-mod formats;
 mod gold;
 mod label_functions;
 mod label_studio;
@@ -48,6 +47,8 @@ use insitu_daemon::exit;
 use insitu_daemon::link::client;
 use insitu_daemon::shutdown;
 use insitu_daemon::telemetry::{self, LogFormat};
+use insitu_protocol::ids::ProjectName;
+use jiff::Timestamp;
 
 use crate::cli::arguments::{Arguments, Command, RunArguments};
 use crate::cli::audit::AuditCommand;
@@ -55,6 +56,7 @@ use crate::config::{Config, Limits, Polite};
 use crate::prelabel::trial::Trial;
 use crate::run::{Agent, OpenError, RunError, Transport};
 use crate::source::ImportError;
+use crate::store::orders::ProjectRow;
 use crate::store::trail::Who;
 use crate::store::{Store, StoreError, explain};
 
@@ -323,6 +325,17 @@ fn make_nice(polite: &Polite) {
 
 fn read_config(arguments: &Arguments) -> Result<Config, Failure> {
     Config::read(&arguments.config).map_err(|error| Failure::configuration(&error))
+}
+
+/// The project of this name, or a refusal.
+fn project(context: &Context, name: &ProjectName) -> Result<ProjectRow, Failure> {
+    let row = context.store.read("project", |tx| tx.project(name))?;
+    row.ok_or_else(|| Failure::text(exit::REFUSED, format!("there is no project {name}")))
+}
+
+/// Unix seconds as RFC 3339.
+fn when(second: i64) -> String {
+    Timestamp::from_second(second).map(|at| at.to_string()).unwrap_or_default()
 }
 
 /// The account of the operating system that runs the command, as the audit log names it.

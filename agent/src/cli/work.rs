@@ -14,10 +14,10 @@ use insitu_protocol::text::Line;
 use serde_json::{Map, Value, json};
 
 use super::arguments::{Arguments, ImportArguments, PrelabelArguments};
-use super::formats::FormatName;
 use super::{Context, Failure, Outcome, print_json, read_config};
 use crate::item::{self, CleanItem};
 use crate::prelabel::{self, Model, Shelf};
+use crate::source::labeled;
 use crate::source::{self, Format, LINE_BYTES_MAX, Made, Report, Rules};
 use crate::store::Store;
 
@@ -37,13 +37,9 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
         let text = format!("the configuration has no [[project]] named {name}");
         Failure::text(exit::CONFIGURATION, text)
     })?;
-    let tabular =
-        |format| matches!(format, FormatName::Csv | FormatName::Jsonl | FormatName::Parquet);
-    if import.reader.is_some() || import.format.is_some_and(|format| !tabular(format)) {
-        let format = |path: &Path| match (import.format, Format::of(path)) {
-            (Some(format), _) => format.labeled(),
-            (None, format) => format.into(),
-        };
+    let plain = import.format.map(labeled::Format::plain);
+    if import.reader.is_some() || plain == Some(None) {
+        let format = |path: &Path| import.format.unwrap_or_else(|| Format::of(path).into());
         return super::labeled::import(context, &project, rules, format, import);
     }
     if import.label.is_some() && !import.synthetic {
@@ -55,12 +51,7 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
     let made = import.synthetic.then_some(Made { generator, label });
     let mut reports = Vec::new();
     for path in &import.paths {
-        let format = match import.format {
-            Some(FormatName::Csv) => Format::Csv,
-            Some(FormatName::Jsonl) => Format::JsonLines,
-            Some(FormatName::Parquet) => Format::Parquet,
-            Some(_) | None => Format::of(path),
-        };
+        let format = plain.flatten().unwrap_or_else(|| Format::of(path));
         let rules = Rules { source: rules, made, folder: folder(path) };
         let done = if path.is_dir() {
             source::import_folder(&context.store, &project, rules)

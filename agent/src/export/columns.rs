@@ -1,4 +1,4 @@
-//! Records that are nothing but columns: CSV and JSON lines.
+//! Records that are nothing but columns: CSV, JSON lines, and the rows of Parquet.
 
 use insitu_protocol::project::{Project, Task};
 use serde_json::{Map, Value as Json, json};
@@ -72,10 +72,10 @@ pub(super) fn values(project: &Project, record: &Record) -> Vec<Json> {
             own[column] = label.map_or(Json::Null, |label| json!(class_names(project, label)));
         }
     }
-    let fields = project.fields.iter().map(|field| {
-        let value = record.fields.iter().find(|(name, _)| name == field.name.as_str());
-        value.map_or(Json::Null, |(_, value)| plain(value))
-    });
+    let fields = project
+        .fields
+        .iter()
+        .map(|field| record.value(field.name.as_str()).map_or(Json::Null, plain));
     own.into_iter().chain(fields).collect()
 }
 

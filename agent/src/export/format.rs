@@ -6,61 +6,12 @@ use serde_json::{Value as Json, json};
 use super::media::{self, Kept};
 use super::record::Record;
 use crate::label::Label;
+pub use crate::source::labeled::Format;
 
 /// The name of the label in formats that give it one.
 pub(super) const LABEL: &str = "label";
 
-/// A format of records.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// RFC 4180, with a header.
-    Csv,
-    /// One JSON object a line.
-    JsonLines,
-    /// Tasks with annotations and predictions, and the label config to import them under.
-    LabelStudio,
-    /// Prodigy's `choice`, `ner_manual`, `rel.manual` and `image_manual` tasks.
-    Prodigy,
-    /// doccano's text classification, sequence labeling and relations.
-    Doccano,
-    /// An augmented manifest of SageMaker Ground Truth.
-    GroundTruth,
-    /// Images with boxes and polygons, as COCO has them.
-    Coco,
-    /// Images with a file of boxes or polygons for each, as YOLO is trained from.
-    Yolo,
-    /// Images with an XML file of boxes for each, as in Pascal VOC.
-    Voc,
-    /// A token and its tag a line, as CoNLL-2003 has them.
-    Conll,
-    /// A line for each document, as spaCy's `Doc.to_json` gives it.
-    Spacy,
-    /// Labelbox's export, version 2.
-    Labelbox,
-    /// A table, packed with Snappy.
-    Parquet,
-}
-
 impl Format {
-    /// The format's name in commands and snapshots.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Csv => "csv",
-            Self::JsonLines => "jsonl",
-            Self::LabelStudio => "label-studio",
-            Self::Prodigy => "prodigy",
-            Self::Doccano => "doccano",
-            Self::GroundTruth => "ground-truth",
-            Self::Coco => "coco",
-            Self::Yolo => "yolo",
-            Self::Voc => "voc",
-            Self::Conll => "conll",
-            Self::Spacy => "spacy",
-            Self::Labelbox => "labelbox",
-            Self::Parquet => "parquet",
-        }
-    }
-
     /// Whether the format has a place for the labels of a project.
     pub(super) fn carries(self, project: &Project) -> bool {
         let task = &project.task;

@@ -7,7 +7,7 @@ use super::columns::fields;
 use super::format::{LABEL, class, class_names, kind_of};
 use super::media::{self, Kept, Medium};
 use super::record::{People, Record, time};
-use crate::item::Value;
+use super::regions::escaped;
 use crate::label::{Label, Region, Segment, Shape, Spans};
 
 /// The name under which tasks hold what is labeled.
@@ -116,13 +116,9 @@ fn region(project: &Project, record: &Record, found: &Region) -> Json {
             part(POLYGON, "polygonlabels", &value)
         }
     };
-    let image = record.fields.iter().find_map(|(_, value)| match value {
-        Value::Image(image) => Some(image),
-        Value::Number(_) | Value::Text(_) | Value::Series(_) => None,
-    });
-    if let Some(image) = image {
-        part["original_width"] = json!(image.width);
-        part["original_height"] = json!(image.height);
+    if let Some(Medium { size: [width, height], .. }) = &record.medium {
+        part["original_width"] = json!(width);
+        part["original_height"] = json!(height);
         part["image_rotation"] = json!(0);
     }
     part
@@ -202,5 +198,5 @@ fn control(project: &Project, tag: &str, entry: &str, name: &str, attributes: &s
 
 /// Text inside an attribute.
 fn xml(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+    escaped(text).replace('"', "&quot;")
 }

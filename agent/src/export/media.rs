@@ -74,7 +74,7 @@ pub(super) fn read(
     project: &Project,
 ) -> Result<Option<Medium>, StoreError> {
     let Some((field, _)) = field(project) else { return Ok(None) };
-    let value = record.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value);
+    let value = record.value(field);
     let (ending, size) = match value {
         Some(Value::Image(image)) => {
             let ending = match image.coding {

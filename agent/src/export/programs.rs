@@ -54,7 +54,7 @@ pub(super) fn prodigy(project: &Project, record: &Record) -> Json {
         }
         task["spans"] = Json::Array(spans);
     } else if is_regions(record) {
-        let size = record.medium.as_ref().map_or([0, 0], |medium| medium.size);
+        let size = record.size();
         let mark = |region: &Region| prodigy_region(project, region, size);
         task["spans"] = regions(record).iter().map(mark).collect();
     } else {
@@ -157,7 +157,7 @@ fn ground_truth_label(project: &Project, record: &Record, given: &Given) -> (Jso
             about["class-map"] = map(&classes, &name);
             about["objects"] = found.iter().map(|_| json!({"confidence": confidence})).collect();
             about["type"] = json!("groundtruth/object-detection");
-            let size = record.medium.as_ref().map_or([0, 0], |medium| medium.size);
+            let size = record.size();
             let mark = |region: &Region| {
                 let [left, top, width, height] = sides(&region.shape, size);
                 json!({
@@ -221,7 +221,7 @@ pub(super) fn labelbox(project: &Project, record: &Record) -> Json {
             annotations["relationships"] = label.relations().iter().map(relationship).collect();
         }
         Label::Regions(found) => {
-            let size = record.medium.as_ref().map_or([0, 0], |medium| medium.size);
+            let size = record.size();
             let object = |region: &Region| labelbox_region(project, region, size);
             annotations["objects"] = found.iter().map(object).collect();
         }

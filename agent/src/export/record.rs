@@ -12,7 +12,7 @@ use crate::prelabel::Prelabel;
 use crate::review::{PastRead, past_reads};
 use crate::route::{Read, label_of_record};
 use crate::store::items::{ItemRow, Stage};
-use crate::store::labels::{Reading, Verdict};
+use crate::store::labels::Reading;
 use crate::store::{StoreError, Tx};
 
 /// An item as it is exported.
@@ -107,12 +107,21 @@ impl Record {
         })
     }
 
+    /// A field's value, if the item has one.
+    pub(super) fn value(&self, field: &str) -> Option<&Value> {
+        self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
+    }
+
+    /// Width and height of the image that it is about, in pixels; zeros without one.
+    pub(super) fn size(&self) -> [u32; 2] {
+        self.medium.as_ref().map_or([0, 0], |medium| medium.size)
+    }
+
     /// The record as one text: the field in which spans are, or its text, if that is all it has, or
     /// else every field on a line of its own.
     pub(super) fn text(&self, project: &Project) -> String {
         if let Task::Spans { field, .. } = &project.task {
-            let marked = self.fields.iter().find(|(name, _)| name == field.as_str());
-            return marked.map_or_else(String::new, |(_, value)| value.shown());
+            return self.value(field.as_str()).map_or_else(String::new, Value::shown);
         }
         if let [(name, value)] = self.fields.as_slice()
             && project.field(name).is_some_and(|field| field.kind == FieldKind::Text)
@@ -186,15 +195,6 @@ pub(super) fn reading(reading: Reading) -> &'static str {
         Reading::Campaign => "campaign",
         Reading::Validation => "validation",
         Reading::Gold => "gold",
-    }
-}
-
-/// A verdict's name in a snapshot.
-pub(super) fn verdict(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Label => "label",
-        Verdict::Skip => "skip",
-        Verdict::Flag => "flag",
     }
 }
 

@@ -37,7 +37,7 @@ pub(super) fn coco_annotations(
     image: u64,
     count: u64,
 ) -> impl Iterator<Item = Json> + '_ {
-    let size = record.medium.as_ref().map_or([0, 0], |medium| medium.size);
+    let size = record.size();
     (count + 1..).zip(regions(record)).map(move |(id, region)| {
         let sides = sides(&region.shape, size);
         let (segmentation, area) = match &region.shape {
@@ -153,6 +153,7 @@ fn area(points: &[[f64; 2]]) -> f64 {
     twice.abs() / 2.0
 }
 
-fn escaped(text: &str) -> String {
+/// Text between tags.
+pub(super) fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

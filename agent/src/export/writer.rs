@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use super::columns::{csv_cells, csv_header, csv_line, json_lines, values};
 use super::format::{Format, label, said};
 use super::parquet::Table;
-use super::record::{People, Record, reading, time, verdict};
+use super::record::{People, Record, reading, time};
 use super::snapshot::{self, Entry, Hashed, PARTS};
 use super::{ExportError, label_studio, programs, regions, texts};
 use crate::label::task_json;
@@ -294,7 +294,7 @@ fn provenance(project: &Project, record: &Record, people: &People) -> Json {
         .map(|past| {
             json!({
                 "by": people.name(past.person), "at": time(past.made_at),
-                "reading": reading(past.read.reading), "verdict": verdict(past.read.verdict),
+                "reading": reading(past.read.reading), "verdict": past.read.verdict.name(),
                 "label": past.label().map(|label| said(project, label)),
                 "seconds": past.seconds, "comment": past.comment,
                 "project_version": past.made.as_ref().map(|made| made.project_version),

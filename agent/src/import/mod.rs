@@ -13,8 +13,6 @@ pub mod watch;
 #[cfg(test)]
 mod tests;
 
-use std::fs::File;
-use std::io::BufRead;
 use std::path::Path;
 
 use insitu_protocol::project::Task;
@@ -28,15 +26,13 @@ use crate::pipeline::redactors::{Redactor, Redactors};
 use crate::redact::Redacted;
 use crate::review::ReviewError;
 use crate::source::labeled::{self, Bad, Format, Labeled, Origin};
-use crate::source::{self, BAD_LINES_MAX, ImportError, LineError, Rules};
+use crate::source::{
+    self, BAD_LINES_MAX, BATCH_ITEMS, BATCH_MEDIA_BYTES, ImportError, LineError, Rules,
+};
 use crate::store::items::{Addition, ItemRow, Stage};
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError};
 
-/// Records in one transaction.
-const BATCH_RECORDS: usize = 500;
-/// Bytes of images and series that one transaction begins with at most; one item may exceed it.
-const BATCH_MEDIA_BYTES: usize = 64 * 1024 * 1024;
 /// The column of labels, unless it has another name.
 pub const LABEL_COLUMN: &str = "label";
 
@@ -90,7 +86,7 @@ pub enum LabelsError {
     /// As any import stops.
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// Too many labels wait, or the store failed.
+    /// Too many labels wait.
     #[error("the labels cannot be kept")]
     Labels(#[source] EdgeError),
 }
@@ -117,41 +113,8 @@ impl From<StoreError> for LabelsError {
     }
 }
 
-/// Imports a stream. Also of one that stops, the report says how far it came.
+/// Imports a file, a table or a folder. Also of one that stops, the report says how far it came.
 pub fn import(
-    store: &Store,
-    redactors: &mut Redactors,
-    request: &Request<'_>,
-    mut reader: impl BufRead,
-) -> (Report, Result<(), LabelsError>) {
-    run(store, redactors, request, Origin::File(&mut reader))
-}
-
-/// Imports a table on disk.
-///
-/// As [`import`].
-pub fn import_table(
-    store: &Store,
-    redactors: &mut Redactors,
-    request: &Request<'_>,
-    file: File,
-) -> (Report, Result<(), LabelsError>) {
-    run(store, redactors, request, Origin::Table(file))
-}
-
-/// Imports a folder of files that belong together.
-///
-/// As [`import`].
-pub fn import_folder(
-    store: &Store,
-    redactors: &mut Redactors,
-    request: &Request<'_>,
-    folder: &Path,
-) -> (Report, Result<(), LabelsError>) {
-    run(store, redactors, request, Origin::Folder(folder))
-}
-
-fn run(
     store: &Store,
     redactors: &mut Redactors,
     request: &Request<'_>,
@@ -162,7 +125,7 @@ fn run(
         redactors,
         request,
         report: Report::default(),
-        batch: Vec::with_capacity(BATCH_RECORDS),
+        batch: Vec::with_capacity(BATCH_ITEMS),
         media_bytes: 0,
         stopped: None,
     };
@@ -215,7 +178,7 @@ impl Importer<'_> {
             }
             Err(bad) => self.refuse(bad),
         }
-        if self.batch.len() == BATCH_RECORDS || self.media_bytes >= BATCH_MEDIA_BYTES {
+        if self.batch.len() == BATCH_ITEMS || self.media_bytes >= BATCH_MEDIA_BYTES {
             self.flush()?;
         }
         Ok(())
@@ -249,11 +212,16 @@ impl Importer<'_> {
             return Ok(());
         }
         let ProjectRow { project, definition, .. } = self.request.project;
+        let reader = self.request.reader;
         let name = definition.name.as_str();
         let additions = self.store.tx("import", |tx| {
             let add = |ready: &Ready| {
                 let addition = ready.item.add(tx, *project, name)?;
-                Ok::<_, StoreError>((addition, ready.item.key(tx, *project, name)?))
+                let key = match (&ready.label, reader) {
+                    (Some(_), Some(_)) => ready.item.key(tx, *project, name)?,
+                    (None, _) | (_, None) => None,
+                };
+                Ok::<_, StoreError>((addition, key))
             };
             let added = batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()?;
             source::note(tx, None, name, added.iter().map(|(addition, _)| *addition))?;
@@ -274,7 +242,7 @@ impl Importer<'_> {
                     continue;
                 }
             }
-            match (&ready.label, self.request.reader, key) {
+            match (&ready.label, reader, key) {
                 (None, ..) | (Some(_), Some(_), None) => {}
                 (Some(_), None, _) => self.report.labels_left += 1,
                 (Some(_), Some(reader), Some(key)) => said.push((ready, reader, key)),
@@ -304,7 +272,7 @@ impl Importer<'_> {
         }
         let (store, definition) = (self.store, &self.request.project.definition);
         let keys: Vec<i64> = said.iter().map(|(_, _, key)| *key).collect();
-        let rows = |what| {
+        let read = |what| {
             store.read(what, |tx| {
                 let row = |key: &i64| {
                     tx.item(*key)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })
@@ -312,14 +280,18 @@ impl Importer<'_> {
                 keys.iter().map(row).collect::<Result<Vec<ItemRow>, StoreError>>()
             })
         };
-        let new: Vec<ItemRow> =
-            rows("import spans")?.into_iter().filter(|row| row.stage == Stage::New).collect();
+        let mut rows = read("import spans")?;
         let redactor = self.redactors.of(store, &definition.name)?;
-        if let Some(redactor) = redactor {
+        let is_new = |row: &ItemRow| row.stage == Stage::New;
+        if let Some(redactor) = redactor
+            && rows.iter().any(is_new)
+        {
+            let new = rows.into_iter().filter(is_new).collect();
             items::redact(store, redactor, definition, new)?;
+            rows = read("import redacted")?;
         }
         let (mut moved, mut refused) = (Vec::with_capacity(said.len()), Vec::new());
-        for ((mut ready, reader, key), row) in said.into_iter().zip(rows("import redacted")?) {
+        for ((mut ready, reader, key), row) in said.into_iter().zip(rows) {
             let place = || {
                 let redactor = redactor.ok_or(LineError::NotRedacted)?;
                 moved_label(redactor, &row, field, &ready)
@@ -345,22 +317,20 @@ impl Importer<'_> {
         }
         let (store, now) = (self.store, self.request.now);
         // Those that are kept before it is full stay kept.
-        let (outcomes, full) = store
-            .tx("import labels", |tx| {
-                let mut waiting = tx.waiting_corrections()?;
-                let mut outcomes = Vec::with_capacity(said.len());
-                for (ready, reader, key) in &said {
-                    let Some(label) = &ready.label else { continue };
-                    match edge::keep(tx, *reader, *key, label, &mut waiting, now) {
-                        Ok(kept) => outcomes.push(Ok(kept)),
-                        Err(error @ EdgeError::Review(ReviewError::Store(_))) => return Err(error),
-                        Err(error @ EdgeError::Full { .. }) => return Ok((outcomes, Some(error))),
-                        Err(error) => outcomes.push(Err(error.to_string())),
-                    }
+        let (outcomes, full) = store.tx("import labels", |tx| {
+            let mut waiting = tx.waiting_corrections()?;
+            let mut outcomes = Vec::with_capacity(said.len());
+            for (ready, reader, key) in &said {
+                let Some(label) = &ready.label else { continue };
+                match edge::keep(tx, *reader, *key, label, &mut waiting, now) {
+                    Ok(kept) => outcomes.push(Ok(kept)),
+                    Err(EdgeError::Review(ReviewError::Store(error))) => return Err(error),
+                    Err(error @ EdgeError::Full { .. }) => return Ok((outcomes, Some(error))),
+                    Err(error) => outcomes.push(Err(error.to_string())),
                 }
-                Ok((outcomes, None))
-            })
-            .map_err(LabelsError::Labels)?;
+            }
+            Ok((outcomes, None))
+        })?;
         for ((ready, ..), outcome) in said.iter().zip(outcomes) {
             match outcome {
                 Ok(Kept::New) => self.report.readings += 1,

@@ -2,7 +2,8 @@
 //! site's snapshot into another's store.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs;
+use std::fs::{self, File};
+use std::io::BufReader;
 use std::sync::Arc;
 
 use insitu_daemon::clock::ManualClock;
@@ -65,15 +66,17 @@ impl Site {
             reader: Some(self.reader),
             now: 0,
         };
-        let (report, done) = if path.is_dir() {
-            import_folder(&self.store, &mut redactors, &request, path)
+        let file = || File::open(path).unwrap();
+        let mut stream;
+        let origin = if path.is_dir() {
+            Origin::Folder(path)
         } else if format == Format::Parquet {
-            let file = File::open(path).unwrap();
-            import_table(&self.store, &mut redactors, &request, file)
+            Origin::Table(file())
         } else {
-            let file = File::open(path).unwrap();
-            import(&self.store, &mut redactors, &request, std::io::BufReader::new(file))
+            stream = BufReader::new(file());
+            Origin::File(&mut stream)
         };
+        let (report, done) = import(&self.store, &mut redactors, &request, origin);
         done.unwrap();
         self.tick();
         report
@@ -87,13 +90,13 @@ impl Site {
         let store = Arc::clone(&self.store);
         let mut pipeline =
             Pipeline::new(store, clock, generous(1), Schedule::default(), shelf, None)
-                .with_images_of(shown);
+                .with_redactors(Redactors::new([].into()).with_images_of(shown));
         while pipeline.tick().unwrap() {}
         testing::prelabel(&self.store, &self.row, |_| 0.75);
         while edge::take_waiting(&self.store, &self.row, 0).unwrap() {}
     }
 
-    fn export(&self, format: export::Format, out: &Path) {
+    fn export(&self, format: Format, out: &Path) {
         let ids = HashMap::new();
         let request = export::Request {
             project: &self.row,
@@ -114,7 +117,7 @@ impl Site {
     fn said(&self) -> BTreeSet<String> {
         let out = tempfile::tempdir().unwrap();
         let out = out.path().join("said");
-        self.export(export::Format::JsonLines, &out);
+        self.export(Format::JsonLines, &out);
         let text = fs::read_to_string(out.join("records.jsonl")).unwrap();
         let record = |line: &str| {
             let record: Json = serde_json::from_str(line).unwrap();
@@ -125,8 +128,8 @@ impl Site {
 }
 
 /// The name of a snapshot's records.
-fn records(out: &Path, format: export::Format) -> std::path::PathBuf {
-    if matches!(format, export::Format::Yolo | export::Format::Voc) {
+fn records(out: &Path, format: Format) -> std::path::PathBuf {
+    if matches!(format, Format::Yolo | Format::Voc) {
         return out.to_owned();
     }
     let mut files = fs::read_dir(out).unwrap().map(|file| file.unwrap().path());
@@ -134,7 +137,7 @@ fn records(out: &Path, format: export::Format) -> std::path::PathBuf {
 }
 
 /// Items with these labels, out of one site in each format and into another.
-fn through(task: &str, field: &str, items: &[Json], formats: &[(export::Format, Format)]) {
+fn through(task: &str, field: &str, items: &[Json], formats: &[Format]) {
     let site = Site::new(task, field);
     let mut lines = String::new();
     for (at, item) in items.iter().enumerate() {
@@ -161,49 +164,39 @@ fn through(task: &str, field: &str, items: &[Json], formats: &[(export::Format, 
     assert_eq!((report.bad_lines, report.readings), (vec![], items.len() as u64));
     let said = site.said();
     assert_eq!(site.import(Format::JsonLines, &path).readings, 0, "again is nothing new");
-    for (out, back) in formats {
-        let folder = site.files.path().join(format!("out-{}", out.name()));
-        site.export(*out, &folder);
+    for format in formats {
+        let folder = site.files.path().join(format!("out-{}", format.name()));
+        site.export(*format, &folder);
         let other = Site::new(task, field);
-        let report = other.import(*back, &records(&folder, *out));
-        assert_eq!(report.bad_lines, vec![], "{}", out.name());
-        assert_eq!(other.said(), said, "{}", out.name());
+        let report = other.import(*format, &records(&folder, *format));
+        assert_eq!(report.bad_lines, vec![], "{}", format.name());
+        assert_eq!(other.said(), said, "{}", format.name());
     }
 }
 
-type Formats = &'static [(export::Format, Format)];
+type Formats = &'static [Format];
 
-const CLASSES: Formats = &[
-    (export::Format::LabelStudio, Format::LabelStudio),
-    (export::Format::Prodigy, Format::Prodigy),
-    (export::Format::GroundTruth, Format::GroundTruth),
-    (export::Format::Spacy, Format::Spacy),
-    (export::Format::Labelbox, Format::Labelbox),
-];
+const CLASSES: Formats =
+    &[Format::LabelStudio, Format::Prodigy, Format::GroundTruth, Format::Spacy, Format::Labelbox];
 const SPANS: Formats = &[
-    (export::Format::Parquet, Format::Parquet),
-    (export::Format::Csv, Format::Csv),
-    (export::Format::JsonLines, Format::JsonLines),
-    (export::Format::LabelStudio, Format::LabelStudio),
-    (export::Format::Prodigy, Format::Prodigy),
-    (export::Format::Doccano, Format::Doccano),
-    (export::Format::Labelbox, Format::Labelbox),
+    Format::Parquet,
+    Format::Csv,
+    Format::JsonLines,
+    Format::LabelStudio,
+    Format::Prodigy,
+    Format::Doccano,
+    Format::Labelbox,
 ];
 const BOXES: Formats = &[
-    (export::Format::LabelStudio, Format::LabelStudio),
-    (export::Format::Prodigy, Format::Prodigy),
-    (export::Format::GroundTruth, Format::GroundTruth),
-    (export::Format::Coco, Format::Coco),
-    (export::Format::Yolo, Format::Yolo),
-    (export::Format::Labelbox, Format::Labelbox),
+    Format::LabelStudio,
+    Format::Prodigy,
+    Format::GroundTruth,
+    Format::Coco,
+    Format::Yolo,
+    Format::Labelbox,
 ];
-const POLYGONS: Formats = &[
-    (export::Format::LabelStudio, Format::LabelStudio),
-    (export::Format::Prodigy, Format::Prodigy),
-    (export::Format::Coco, Format::Coco),
-    (export::Format::Yolo, Format::Yolo),
-    (export::Format::Labelbox, Format::Labelbox),
-];
+const POLYGONS: Formats =
+    &[Format::LabelStudio, Format::Prodigy, Format::Coco, Format::Yolo, Format::Labelbox];
 
 fn text() -> impl Strategy<Value = Vec<&'static str>> {
     prop::collection::vec(prop::sample::select(&WORDS[..]), 3..9)
@@ -255,18 +248,31 @@ fn items(labels: Vec<Json>) -> Vec<Json> {
     labels.into_iter().map(|label| json!({"label": label})).collect()
 }
 
+/// A span: its start, its end and its class.
+type Place = (usize, usize, u16);
+
+/// Texts with spans and without relations.
+fn without_relations(items: Vec<(String, Vec<Place>)>) -> Vec<Json> {
+    let item = |(text, spans): (String, Vec<Place>)| {
+        let mut label = spans_json(&spans);
+        label["relations"] = json!([]);
+        with_text((text, label))
+    };
+    items.into_iter().map(item).collect()
+}
+
 fn with_text((text, label): (String, Json)) -> Json {
     json!({"it": text, "label": label})
 }
 
 /// Some spans of whole words; apart from each other unless they may overlap.
-fn spans(places: &[(usize, usize)], overlap: bool) -> BoxedStrategy<Vec<(usize, usize, u16)>> {
+fn spans(places: &[(usize, usize)], overlap: bool) -> BoxedStrategy<Vec<Place>> {
     let places = places.to_vec();
     let words = places.len();
     let one = (0..words, 0..words, 0..2_u16);
     prop::collection::vec(one, 0..5)
         .prop_map(move |all| {
-            let mut spans: Vec<(usize, usize, u16)> = all
+            let mut spans: Vec<Place> = all
                 .into_iter()
                 .map(|(a, b, class)| (places[a.min(b)].0, places[a.max(b)].1, class))
                 .collect();
@@ -298,11 +304,7 @@ proptest! {
         let name = |class: usize| ["absent", "present"][class];
         let items: Vec<Json> =
             items.into_iter().map(|(text, class)| with_text((text, json!(name(class))))).collect();
-        let more: Formats = &[
-            (export::Format::Csv, Format::Csv),
-            (export::Format::JsonLines, Format::JsonLines),
-            (export::Format::Doccano, Format::Doccano),
-        ];
+        let more: Formats = &[Format::Csv, Format::JsonLines, Format::Doccano];
         through("kind = \"class\"", "text", &items, &[CLASSES, more].concat());
     }
 
@@ -312,8 +314,7 @@ proptest! {
             .into_iter()
             .map(|(text, classes)| with_text((text, json!({"classes": classes}))))
             .collect();
-        let more: Formats =
-            &[(export::Format::Csv, Format::Csv), (export::Format::Parquet, Format::Parquet)];
+        let more: Formats = &[Format::Csv, Format::Parquet];
         through("kind = \"classes\"", "text", &items, &[CLASSES, more].concat());
     }
 
@@ -329,31 +330,14 @@ proptest! {
 
     #[test]
     fn spans_alone(items in texts(|places| spans(places, true))) {
-        let items: Vec<Json> = items
-            .into_iter()
-            .map(|(text, spans)| {
-                let mut label = spans_json(&spans);
-                label["relations"] = json!([]);
-                with_text((text, label))
-            })
-            .collect();
-        let spacy: Formats = &[(export::Format::Spacy, Format::Spacy)];
-        let all = [SPANS, spacy].concat();
-        through("kind = \"spans\"\nfield = \"it\"", "text", &items, &all);
+        let all = [SPANS, &[Format::Spacy]].concat();
+        through("kind = \"spans\"\nfield = \"it\"", "text", &without_relations(items), &all);
     }
 
     #[test]
     fn tagged_tokens(items in texts(|places| spans(places, false))) {
-        let items: Vec<Json> = items
-            .into_iter()
-            .map(|(text, spans)| {
-                let mut label = spans_json(&spans);
-                label["relations"] = json!([]);
-                with_text((text, label))
-            })
-            .collect();
-        let conll: Formats = &[(export::Format::Conll, Format::Conll)];
-        through("kind = \"spans\"\nfield = \"it\"", "text", &items, conll);
+        let items = without_relations(items);
+        through("kind = \"spans\"\nfield = \"it\"", "text", &items, &[Format::Conll]);
     }
 
     #[test]
@@ -379,8 +363,8 @@ proptest! {
             json!({"regions": [{"class": class, "box": sides}]})
         };
         let task = "kind = \"regions\"\nfield = \"it\"\nshapes = [\"box\"]";
-        let voc: Formats = &[(export::Format::Voc, Format::Voc)];
-        through(task, "image", &items(labels.into_iter().map(region).collect()), voc);
+        let items = items(labels.into_iter().map(region).collect());
+        through(task, "image", &items, &[Format::Voc]);
     }
 
     #[test]
@@ -393,35 +377,48 @@ proptest! {
             }
             json!({"segments": [segment]})
         };
-        let formats: Formats = &[(export::Format::LabelStudio, Format::LabelStudio)];
-        let labels = starts.iter().map(label).collect();
-        through("kind = \"segments\"\nfield = \"it\"", "series", &items(labels), formats);
+        let items = items(starts.iter().map(label).collect());
+        let task = "kind = \"segments\"\nfield = \"it\"";
+        through(task, "series", &items, &[Format::LabelStudio]);
     }
 }
 
 #[test]
 fn a_class_of_images() {
     let items = [json!({"label": "present"}), json!({"label": "absent"})];
-    let formats: Formats = &[
-        (export::Format::LabelStudio, Format::LabelStudio),
-        (export::Format::Prodigy, Format::Prodigy),
-        (export::Format::GroundTruth, Format::GroundTruth),
-        (export::Format::Labelbox, Format::Labelbox),
-    ];
-    through("kind = \"class\"", "image", &items, formats);
+    let formats = [Format::LabelStudio, Format::Prodigy, Format::GroundTruth, Format::Labelbox];
+    through("kind = \"class\"", "image", &items, &formats);
 }
 
 #[test]
 fn preferences() {
     let item = |class: &str| json!({"it": "pain", "note": "rash", "label": class});
-    let formats: Formats = &[
-        (export::Format::Csv, Format::Csv),
-        (export::Format::JsonLines, Format::JsonLines),
-        (export::Format::LabelStudio, Format::LabelStudio),
-    ];
+    let formats = [Format::Csv, Format::JsonLines, Format::LabelStudio];
     let task = "kind = \"preference\"\nfields = [\"it\", \"note\"]";
-    through(task, "text", &[item("present")], formats);
-    through(task, "text", &[item("absent")], formats);
+    through(task, "text", &[item("present")], &formats);
+    through(task, "text", &[item("absent")], &formats);
+}
+
+/// Another image of the item has another size.
+#[test]
+fn marks_are_measured_by_the_image_that_they_are_in() {
+    let task = "kind = \"regions\"\nfield = \"it\"\nshapes = [\"box\"]";
+    let other = "[[fields]]\nname = \"other\"\ntitle = \"Other\"\nkind = \"image\"";
+    let site = Site::new(&format!("{task}\n{other}"), "image");
+    for (name, [width, height]) in [("other.png", [10, 20]), ("it.png", SIZE)] {
+        fs::write(site.files.path().join(name), picture(width, height)).unwrap();
+    }
+    let label = json!({"regions": [{"class": 0, "box": [10.0, 20.0, 30.0, 40.0]}]});
+    let item = json!({"id": 1, "other": "other.png", "it": "it.png", "label": label});
+    let path = site.files.path().join("one.jsonl");
+    fs::write(&path, item.to_string()).unwrap();
+    assert_eq!(site.import(Format::JsonLines, &path).readings, 1);
+    let out = site.files.path().join("out");
+    site.export(Format::LabelStudio, &out);
+    let tasks = fs::read(records(&out, Format::LabelStudio)).unwrap();
+    let tasks: Json = serde_json::from_slice(&tasks).unwrap();
+    let mark = &tasks[0]["annotations"][0]["result"][0];
+    assert_eq!(json!([mark["original_width"], mark["original_height"]]), json!(SIZE));
 }
 
 /// One text with one label, said again and again.

@@ -8,7 +8,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::UNIX_EPOCH;
 
 use insitu_protocol::ids::ProjectName;
@@ -17,18 +17,19 @@ use super::{LABEL_COLUMN, LabelsError, Report, Request};
 use crate::config::{Source, Watch};
 use crate::edge::EdgeError;
 use crate::pipeline::redactors::Redactors;
-use crate::review::ReviewError;
 use crate::source::folder::{self, Files};
-use crate::source::labeled::Format;
+use crate::source::labeled::{Format, Origin};
 use crate::source::{self, ImportError, Rules, media};
 use crate::store::orders::ProjectRow;
-use crate::store::watched::{Outcome, Version};
+use crate::store::watched::{Outcome, Version, WatchedRow};
 use crate::store::{Store, StoreError, explain};
 
 /// Most files of a watched folder.
 pub const FILES_MAX: usize = 100_000;
 /// Files imported in one look.
 const AT_ONCE: usize = 100;
+/// Files of which it is read at once what is known of them.
+const KNOWN_AT_ONCE: usize = 256;
 /// Bad records that are told of a file.
 const TOLD_MAX: usize = 5;
 /// Digits of its content's hash, in the name of a file whose own is taken where it is moved.
@@ -134,8 +135,8 @@ impl Watcher {
         let reader = match &self.watch.reader {
             None => None,
             Some(name) => {
-                let people = store.read("watch", |tx| tx.people())?;
-                let labels = people.into_iter().find(|one| one.name == *name && one.role.labels());
+                let named = store.read("watch", |tx| tx.person_named(name))?;
+                let labels = named.filter(|person| person.role.labels());
                 Some(labels.ok_or(LookError::Reader)?.person)
             }
         };
@@ -143,17 +144,21 @@ impl Watcher {
         let media = folder::media_field(&project.definition).is_some();
         let each_is_an_item = self.format.is_none() && media;
         let look = Look { store, project: &project, each_is_an_item, reader, now };
+        let wanted = |path: &String| !self.is_done(path) && (each_is_an_item || self.reads(path));
+        let paths: Vec<String> = paths.into_iter().filter(wanted).collect();
         let mut left = AT_ONCE;
-        for path in paths {
-            if left == 0 {
-                break;
-            }
-            if self.is_done(&path) || !(each_is_an_item || self.reads(&path)) {
-                continue;
-            }
-            if self.is_ready(&look, &path)? {
+        for paths in paths.chunks(KNOWN_AT_ONCE) {
+            let known = store.read("watch", |tx| {
+                let known = paths.iter().map(|path| tx.watched(project.project, path));
+                known.collect::<Result<Vec<_>, StoreError>>()
+            })?;
+            for (path, known) in paths.iter().zip(known) {
+                let Some(known) = self.ready(&look, path, known)? else { continue };
+                self.import(&look, path, known, &mut looked)?;
                 left -= 1;
-                self.import(&look, &path, &mut looked)?;
+                if left == 0 {
+                    return Ok(looked);
+                }
             }
         }
         Ok(looked)
@@ -175,20 +180,24 @@ impl Watcher {
         ending.is_some_and(|ending| endings.contains(&ending.as_str()))
     }
 
-    /// Whether a file is as it was at the look before, and was not imported as it is.
-    fn is_ready(&self, look: &Look<'_>, path: &str) -> Result<bool, LookError> {
+    /// What is known of a file that is as it was at the look before, and was not imported as it is.
+    fn ready(
+        &self,
+        look: &Look<'_>,
+        path: &str,
+        known: Option<WatchedRow>,
+    ) -> Result<Option<WatchedRow>, LookError> {
         // Gone again since it was listed: so be it.
-        let Some(version) = version(&self.watch.folder.join(path)) else { return Ok(false) };
-        let (store, key) = (look.store, look.project.project);
-        let known = store.read("watch", |tx| tx.watched(key, path))?;
+        let Some(version) = version(&self.watch.folder.join(path)) else { return Ok(None) };
         match known {
             Some(known) if known.version == version => {
                 let moves = self.watch.done.is_some() && !known.bad;
-                Ok(!known.imported || moves)
+                Ok(Some(known).filter(|known| !known.imported || moves))
             }
             Some(_) | None => {
-                store.tx("watch", |tx| tx.see_watched(key, path, version))?;
-                Ok(false)
+                let key = look.project.project;
+                look.store.tx("watch", |tx| tx.see_watched(key, path, version))?;
+                Ok(None)
             }
         }
     }
@@ -197,18 +206,16 @@ impl Watcher {
         &mut self,
         look: &Look<'_>,
         path: &str,
+        known: WatchedRow,
         looked: &mut Looked,
     ) -> Result<(), LookError> {
         let whole = self.watch.folder.join(path);
         let (store, key, now) = (look.store, look.project.project, look.now);
-        let known = store.read("watch", |tx| tx.watched(key, path))?;
         let before = version(&whole);
         // What it holds tells whether it was imported under another name.
-        let Some(content) = inside(&self.watch.folder, path).and_then(|real| hash(&real).ok())
-        else {
-            return Ok(());
-        };
-        if known.is_some_and(|known| !known.imported) {
+        let real = media::inside(&self.watch.folder, Path::new(path));
+        let Some(content) = real.and_then(|real| hash(&real).ok()) else { return Ok(()) };
+        if !known.imported {
             // Of two images that are alike each is an item.
             let twice = !look.each_is_an_item
                 && store.read("watch", |tx| tx.knows_content(key, &content))?;
@@ -253,28 +260,18 @@ impl Watcher {
             Ok(file) => file,
             Err(error) => return ended(Err(ImportError::Read(error))),
         };
-        let plain = source::Format::of(&whole);
-        let format = match (self.format, reader) {
-            (None | Some(Format::Csv | Format::JsonLines | Format::Parquet), None) => {
-                let plain = match self.format {
-                    Some(Format::Csv) => source::Format::Csv,
-                    Some(Format::Parquet) => source::Format::Parquet,
-                    Some(_) => source::Format::JsonLines,
-                    None => plain,
-                };
-                let rules = Rules { folder: Some(folder), ..rules };
-                let report = match plain {
-                    source::Format::Parquet => source::import_table(store, project, rules, file),
-                    source::Format::Csv | source::Format::JsonLines => {
-                        let file = BufReader::new(file);
-                        source::import_file(store, project, rules, plain, file)
-                    }
-                };
-                return ended(report.map(Report::from));
-            }
-            (Some(format), _) => format,
-            (None, Some(_)) => plain.into(),
-        };
+        let format = self.format.unwrap_or_else(|| source::Format::of(&whole).into());
+        if let (Some(plain), None) = (format.plain(), reader) {
+            let rules = Rules { folder: Some(folder), ..rules };
+            let report = match plain {
+                source::Format::Parquet => source::import_table(store, project, rules, file),
+                source::Format::Csv | source::Format::JsonLines => {
+                    let file = BufReader::new(file);
+                    source::import_file(store, project, rules, plain, file)
+                }
+            };
+            return ended(report.map(Report::from));
+        }
         let request = Request {
             project,
             rules: &self.source,
@@ -284,19 +281,18 @@ impl Watcher {
             reader,
             now,
         };
+        let redactors = &mut self.redactors;
         let (report, done) = if format == Format::Parquet {
-            super::import_table(store, &mut self.redactors, &request, file)
+            super::import(store, redactors, &request, Origin::Table(file))
         } else {
-            super::import(store, &mut self.redactors, &request, BufReader::new(file))
+            let mut file = BufReader::new(file);
+            super::import(store, redactors, &request, Origin::File(&mut file))
         };
         match done {
             Ok(()) => Ok((report, None)),
-            Err(
-                LabelsError::Import(ImportError::Store(error))
-                | LabelsError::Labels(EdgeError::Review(ReviewError::Store(error))),
-            ) => Err(LookError::Store(error)),
-            Err(LabelsError::Labels(error @ EdgeError::Full { .. })) => Err(LookError::Full(error)),
-            Err(error) => Ok((report, Some(explain(&error)))),
+            Err(LabelsError::Import(ImportError::Store(error))) => Err(LookError::Store(error)),
+            Err(LabelsError::Labels(error)) => Err(LookError::Full(error)),
+            Err(error @ LabelsError::Import(_)) => Ok((report, Some(explain(&error)))),
         }
     }
 }
@@ -326,11 +322,6 @@ fn version(path: &Path) -> Option<Version> {
     let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
     let changed_at = i64::try_from(since.as_nanos()).ok()?;
     Some(Version { bytes: metadata.len(), changed_at })
-}
-
-/// The file, if no link leads out of the folder.
-fn inside(folder: &Path, path: &str) -> Option<PathBuf> {
-    media::inside(folder, Path::new(path))
 }
 
 fn hash(path: &Path) -> io::Result<[u8; 32]> {

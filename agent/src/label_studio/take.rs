@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::Studio;
 use super::queue::{Annotated, Event, User};
 use super::task::adopt;
+use crate::account::nobodys_token;
 use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::review::{Annotation, Decision, ReviewError, annotate_unasked, retract_unasked};
@@ -224,18 +225,20 @@ fn person(tx: &Tx<'_>, studio: &Studio, user: User, now: i64) -> Result<i64, Sto
         User::Number(number) | User::Object { id: number } => number.to_string(),
         User::Unknown => "unknown".to_owned(),
     };
-    let people = tx.people()?;
-    let named = |name: &str| people.iter().find(|person| person.name == name);
-    let configured = studio.settings.people.get(&number).and_then(|name| named(name));
-    let labels = |person: &&Person| person.role.labels() && person.ended(now).is_none();
-    let own = format!("Label Studio user {number}");
-    if let Some(known) = configured.filter(labels).or_else(|| named(&own)) {
+    let configured = match studio.settings.people.get(&number) {
+        Some(name) => tx.person_named(name)?,
+        None => None,
+    };
+    let labels = |person: &Person| person.role.labels() && person.ended(now).is_none();
+    if let Some(known) = configured.filter(labels) {
         return Ok(known.person);
     }
-    // In place of a token's hash: nobody knows a token that has this one.
-    let mut nobody = [0; 32];
-    getrandom::fill(&mut nobody)
-        .map_err(|_| StoreError::Corrupt { table: "people", column: "token" })?;
+    let own = format!("Label Studio user {number}");
+    if let Some(known) = tx.person_named(&own)? {
+        return Ok(known.person);
+    }
+    let nobody = nobodys_token();
+    let nobody = nobody.map_err(|_| StoreError::Corrupt { table: "people", column: "token" })?;
     tx.add_person(&own, Role::Annotator, Terms::default(), &nobody, now)?
         .ok_or(StoreError::Corrupt { table: "people", column: "name" })
 }

@@ -3,7 +3,9 @@
 use std::io::{self, BufRead};
 
 use crate::config::Source;
-use crate::source::{Cell, ImportError, LINE_BYTES_MAX, LineError, Record, next_line, trimmed};
+use crate::source::{
+    Cell, ImportError, LINE_BYTES_MAX, LineError, Record, needed, next_line, trimmed,
+};
 
 /// Reads a header and records, and gives each record to `take`.
 pub(super) fn read(
@@ -15,12 +17,7 @@ pub(super) fn read(
     let Some((_, header)) = records.next().map_err(ImportError::Read)? else { return Ok(()) };
     let header = header.map_err(ImportError::Header)?;
     let header = Header::new(&header).map_err(ImportError::Header)?;
-    let needed = [(Some(&source.id), "item"), (source.subject.as_ref(), "subject")];
-    for (column, what) in needed {
-        if let Some(column) = column.filter(|column| !header.names.contains(column)) {
-            return Err(ImportError::NoColumn { column: column.clone(), what });
-        }
-    }
+    needed(source, |column| header.names.iter().any(|name| name == column))?;
     while let Some((line, text)) = records.next().map_err(ImportError::Read)? {
         if text.as_ref().is_ok_and(|text| text.trim().is_empty()) {
             continue;

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use insitu_protocol::project::{FieldKind, Project};
+use insitu_protocol::project::{Field, FieldKind, Project};
 
 use super::{Cell, ImportError, Record};
 use crate::config::Source;
@@ -41,14 +41,24 @@ pub(super) fn read(
     Ok(too_deep)
 }
 
-/// The project's only image or series field.
+/// The name of the project's only image or series field.
 pub(crate) fn media_field(project: &Project) -> Option<&str> {
-    let mut fields = project.fields.iter().filter(|field| match field.kind {
+    only(project, is_media).map(|field| field.name.as_str())
+}
+
+/// Whether a field's value is a file of its own.
+pub(super) fn is_media(kind: FieldKind) -> bool {
+    match kind {
         FieldKind::Image | FieldKind::Series => true,
         FieldKind::Number | FieldKind::Category | FieldKind::Text => false,
-    });
+    }
+}
+
+/// The project's only field of a kind that is wanted.
+pub(super) fn only(project: &Project, wanted: impl Fn(FieldKind) -> bool) -> Option<&Field> {
+    let mut fields = project.fields.iter().filter(|field| wanted(field.kind));
     match (fields.next(), fields.next()) {
-        (Some(field), None) => Some(field.name.as_str()),
+        (Some(field), None) => Some(field),
         _ => None,
     }
 }

@@ -31,9 +31,9 @@ pub const LINE_BYTES_MAX: usize = 1024 * 1024;
 /// Where a table must be, whose end says what it is.
 const ON_DISK: &str = "a file on disk";
 /// Items in one transaction.
-const BATCH_ITEMS: usize = 500;
+pub(crate) const BATCH_ITEMS: usize = 500;
 /// Bytes of images and series that one transaction begins with at most; one item may exceed it.
-const BATCH_MEDIA_BYTES: usize = 64 * 1024 * 1024;
+pub(crate) const BATCH_MEDIA_BYTES: usize = 64 * 1024 * 1024;
 /// Bad lines that a report lists; all are counted.
 pub const BAD_LINES_MAX: usize = 100;
 
@@ -148,11 +148,7 @@ pub fn import_by(
     reader: impl BufRead,
 ) -> Result<Report, ImportError> {
     let rules = Rules { source, made: None, folder: None };
-    import_records(store, project, rules, Some(by), |mut take| match format {
-        Format::Csv => csv::read(reader, source, &mut take),
-        Format::JsonLines => json::read(reader, &mut take),
-        Format::Parquet => Err(ImportError::Origin { expected: ON_DISK }),
-    })
+    import_stream(store, project, rules, Some(by), format, reader)
 }
 
 /// [`import`] of a file whose image and series fields name files in its folder.
@@ -166,7 +162,18 @@ pub fn import_file(
     format: Format,
     reader: impl BufRead,
 ) -> Result<Report, ImportError> {
-    import_records(store, project, rules, None, |mut take| match format {
+    import_stream(store, project, rules, None, format, reader)
+}
+
+fn import_stream(
+    store: &Store,
+    project: &ProjectRow,
+    rules: Rules<'_>,
+    by: Option<&Who>,
+    format: Format,
+    reader: impl BufRead,
+) -> Result<Report, ImportError> {
+    import_records(store, project, rules, by, |mut take| match format {
         Format::Csv => csv::read(reader, rules.source, &mut take),
         Format::JsonLines => json::read(reader, &mut take),
         Format::Parquet => Err(ImportError::Origin { expected: ON_DISK }),
@@ -201,6 +208,17 @@ fn wanted<'a>(
         let named = [Some(id.as_str()), subject.as_deref(), holdout, made, label];
         named.contains(&Some(name)) || project.field(name).is_some()
     }
+}
+
+/// Refuses a table without a column that identifies its items or their subjects.
+fn needed(source: &Source, has: impl Fn(&str) -> bool) -> Result<(), ImportError> {
+    let needed = [(Some(&source.id), "item"), (source.subject.as_ref(), "subject")];
+    for (column, what) in needed {
+        if let Some(column) = column.filter(|column| !has(column)) {
+            return Err(ImportError::NoColumn { column: column.clone(), what });
+        }
+    }
+    Ok(())
 }
 
 /// Imports the images or series in the folder of `rules`, an item for each file: its path there is

@@ -6,7 +6,7 @@ use insitu_protocol::project::Task;
 use serde_json::{Map, Value};
 
 use super::said::{Mark, Said, Tie};
-use super::{Ask, Content, Found, each, missing, names, place, take_text, text};
+use super::{Ask, Content, Found, each, missing, names, place, take_text, text, triple};
 use crate::source::LineError;
 
 /// `{"id", "text", "label": ["class"]}`, or `"label": [[start, end, "class"]]`, or `"entities"` and
@@ -37,15 +37,8 @@ pub(super) fn record(
 }
 
 fn triples(label: &[Value]) -> Result<Said, LineError> {
-    let mark = |triple: &Value| match each(triple) {
-        [start, end, class] => Ok(Mark {
-            start: place(start, "label")?,
-            end: place(end, "label")?,
-            class: text(class, "label")?,
-        }),
-        _ => Err(missing("label")),
-    };
-    let marks: Result<Vec<Mark>, LineError> = label.iter().map(mark).collect();
+    let marks: Result<Vec<Mark>, LineError> =
+        label.iter().map(|value| triple(value, "label")).collect();
     Ok(Said::Spans(marks?, Vec::new()))
 }
 

@@ -4,7 +4,7 @@ use insitu_protocol::project::{FieldKind, Task};
 use serde_json::{Map, Value};
 
 use super::said::{Said, box_of_pixels};
-use super::{Ask, Content, Found, each, missing, names, number, pixels, take_text, text};
+use super::{Ask, Content, Found, each, missing, names, pixels, sides, take_text, text};
 use crate::source::LineError;
 
 /// What the name of a label's metadata ends with.
@@ -76,8 +76,7 @@ fn boxes(label: &Value, about: &Value) -> Result<Said, LineError> {
     let shape = |mark: &Value| {
         let class = mark["class_id"].as_u64().ok_or_else(|| missing("class_id"))?;
         let class = text(&about["class-map"][class.to_string()], "class-map")?;
-        let side = |field: &'static str| number(&mark[field], field);
-        let sides = [side("left")?, side("top")?, side("width")?, side("height")?];
+        let sides = sides(mark, ["left", "top", "width", "height"])?;
         Ok((class, box_of_pixels(sides, size)))
     };
     let shapes: Result<Vec<_>, LineError> = each(&label["annotations"]).iter().map(shape).collect();

@@ -9,7 +9,9 @@ use serde_json::{Map, Value};
 
 use super::list::{Elements, Meter};
 use super::said::{Mark, Part, Said, Tie};
-use super::{Ask, Bad, Found, Take, each, missing, names, number, object, pixels, place};
+use super::{
+    Ask, Bad, Found, Take, each, missing, names, number, object, pixels, place, points, sides,
+};
 use crate::label::{Label, Shape};
 use crate::source::{ImportError, LineError};
 
@@ -194,7 +196,7 @@ fn regions(result: &[Value]) -> Result<Said, LineError> {
         let value = &part["value"];
         let (shape, labels) = match kind {
             "rectanglelabels" => (rectangle(value)?, &value["rectanglelabels"]),
-            "polygonlabels" => (polygon(value)?, &value["polygonlabels"]),
+            "polygonlabels" => (Shape::Polygon(points(&value["points"])?), &value["polygonlabels"]),
             _ => continue,
         };
         if !part["original_width"].is_null() {
@@ -212,19 +214,8 @@ fn rectangle(value: &Value) -> Result<Shape, LineError> {
     if value["rotation"].as_f64().is_some_and(|degrees| degrees.abs() > 0.0) {
         return Err(LineError::Unsupported { what: "a box that is rotated" });
     }
-    let side = |field: &'static str| number(&value[field], field);
-    let (x, y, width, height) = (side("x")?, side("y")?, side("width")?, side("height")?);
+    let [x, y, width, height] = sides(value, ["x", "y", "width", "height"])?;
     Ok(Shape::Box { x, y, width, height })
-}
-
-fn polygon(value: &Value) -> Result<Shape, LineError> {
-    let point = |point: &Value| {
-        let [x, y] = each(point) else { return Err(missing("points")) };
-        Ok([number(x, "points")?, number(y, "points")?])
-    };
-    let points: Result<Vec<[f64; 2]>, LineError> =
-        each(&value["points"]).iter().map(point).collect();
-    points.map(Shape::Polygon)
 }
 
 fn segments(result: &[Value]) -> Result<Said, LineError> {

@@ -8,7 +8,7 @@ use insitu_protocol::project::{FieldKind, Task};
 use serde_json::{Map, Value};
 
 use super::said::{Mark, Said, Tie, box_of_pixels, polygon_of_pixels};
-use super::{Ask, Content, Found, each, missing, number, pixels, place, text};
+use super::{Ask, Content, Found, each, missing, number, pixels, place, sides, text};
 use crate::source::LineError;
 
 /// `{"data_row": {"row_data", "global_key", "external_id", "id"}, "media_attributes": {"width",
@@ -121,10 +121,9 @@ fn spans(objects: &[Value], relationships: &[Value]) -> Result<Said, LineError> 
 
 fn region(object: &Value, size: [u32; 2]) -> Result<(String, crate::label::Shape), LineError> {
     let class = text(&object["name"], "name")?;
-    let sides = &object["bounding_box"];
-    if sides.is_object() {
-        let side = |field: &'static str| number(&sides[field], field);
-        let sides = [side("left")?, side("top")?, side("width")?, side("height")?];
+    let bounds = &object["bounding_box"];
+    if bounds.is_object() {
+        let sides = sides(bounds, ["left", "top", "width", "height"])?;
         return Ok((class, box_of_pixels(sides, size)));
     }
     if object["polygon"].is_array() {

@@ -26,10 +26,13 @@ use std::fs::File;
 use std::io::{BufRead, Read as _};
 use std::path::Path;
 
+use clap::ValueEnum;
 use insitu_protocol::project::{FieldKind, Project, Task};
 use serde_json::{Map, Value};
 
+use self::said::Mark;
 pub(crate) use self::said::{Said, refused};
+use super::folder::{is_media, only};
 use super::{
     Cell, ImportError, LINE_BYTES_MAX, LineError, ON_DISK, Rules, json, next_line, trimmed,
 };
@@ -40,55 +43,41 @@ pub const ELEMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Hexadecimal digits of a hash that names a text without an id.
 const HASH_DIGITS: usize = 32;
 
-/// A format of labeled items.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A format of labeled items, as commands say it. Which kinds of labels each has a place for is in the
+/// README.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// Comma, semicolon or tab separated, with a header line and a column of labels.
+    /// With a header; a column holds the label
     Csv,
-    /// One JSON object a line, with a column of labels.
+    /// One JSON object a line
+    #[value(name = "jsonl")]
     JsonLines,
-    /// A list of tasks with annotations, as Label Studio exports it.
+    /// Label Studio's list of tasks and annotations
     LabelStudio,
-    /// Prodigy's tasks, a line each.
+    /// Prodigy's JSON lines
     Prodigy,
-    /// doccano's documents, a line each.
+    /// doccano's JSON lines
     Doccano,
-    /// An augmented manifest of SageMaker Ground Truth, a line each.
+    /// An augmented manifest of SageMaker Ground Truth
     GroundTruth,
-    /// Images with boxes and polygons, as COCO has them.
+    /// COCO's JSON: boxes and polygons, no run-length masks
     Coco,
-    /// A folder of images, with a file of boxes or polygons for each.
+    /// A folder of images and labels, with data.yaml
     Yolo,
-    /// A folder of images, with an XML file of boxes for each.
+    /// A folder of images and Pascal VOC's XML
     Voc,
-    /// A token and its tag a line, a blank line between sentences.
+    /// CoNLL-2003: a token and its tag a line
     Conll,
-    /// spaCy's `Doc.to_json`, or a text and its annotations, a line each.
+    /// spaCy's JSON lines: `Doc.to_json`, or a text and its annotations
     Spacy,
-    /// Labelbox's export, version 2, a line each.
+    /// Labelbox's NDJSON, export version 2
     Labelbox,
-    /// A table with a column of labels.
+    /// A table, plain or packed with Snappy; a column holds the label
     Parquet,
 }
 
 impl Format {
-    const ALL: [Self; 13] = [
-        Self::Csv,
-        Self::JsonLines,
-        Self::LabelStudio,
-        Self::Prodigy,
-        Self::Doccano,
-        Self::GroundTruth,
-        Self::Coco,
-        Self::Yolo,
-        Self::Voc,
-        Self::Conll,
-        Self::Spacy,
-        Self::Labelbox,
-        Self::Parquet,
-    ];
-
-    /// Its name in commands and in the configuration.
+    /// Its name in commands, in the configuration and in snapshots.
     pub fn name(self) -> &'static str {
         match self {
             Self::Csv => "csv",
@@ -109,7 +98,26 @@ impl Format {
 
     /// The format of this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.name() == name)
+        Self::value_variants().iter().copied().find(|format| format.name() == name)
+    }
+
+    /// The same as items alone are read, of a format that is nothing but columns.
+    pub fn plain(self) -> Option<super::Format> {
+        match self {
+            Self::Csv => Some(super::Format::Csv),
+            Self::JsonLines => Some(super::Format::JsonLines),
+            Self::Parquet => Some(super::Format::Parquet),
+            Self::LabelStudio
+            | Self::Prodigy
+            | Self::Doccano
+            | Self::GroundTruth
+            | Self::Coco
+            | Self::Yolo
+            | Self::Voc
+            | Self::Conll
+            | Self::Spacy
+            | Self::Labelbox => None,
+        }
     }
 
     /// What its files end with; of a folder nothing.
@@ -324,11 +332,10 @@ impl<'a> Content<'a> {
             Task::Class | Task::Classes | Task::Preference { .. } => None,
         };
         let text = |kind: FieldKind| kind == FieldKind::Text;
-        let media = |kind: FieldKind| matches!(kind, FieldKind::Image | FieldKind::Series);
         let field = marked.or_else(|| only(project, text)).or_else(|| {
             // Beside several texts an image is not all that there is to read.
             let texts = project.fields.iter().any(|field| text(field.kind));
-            only(project, media).filter(|_| !texts)
+            only(project, is_media).filter(|_| !texts)
         });
         let field = field.ok_or(ImportError::Content { of: "text, image or series" })?;
         Ok(Self { name: field.name.as_str(), kind: field.kind })
@@ -371,17 +378,6 @@ impl<'a> Content<'a> {
     }
 }
 
-fn only(
-    project: &Project,
-    wanted: impl Fn(FieldKind) -> bool,
-) -> Option<&insitu_protocol::project::Field> {
-    let mut fields = project.fields.iter().filter(|field| wanted(field.kind));
-    match (fields.next(), fields.next()) {
-        (Some(field), None) => Some(field),
-        _ => None,
-    }
-}
-
 fn object(value: Value) -> Result<Map<String, Value>, LineError> {
     if let Value::Object(object) = value { Ok(object) } else { Err(LineError::NotAnObject) }
 }
@@ -415,6 +411,35 @@ fn pixels(value: &Value, field: &'static str) -> Result<u32, LineError> {
 /// A position in a text.
 fn place(value: &Value, field: &'static str) -> Result<u64, LineError> {
     value.as_u64().ok_or_else(|| missing(field))
+}
+
+/// A span, as an object with `start`, `end` and `label`.
+fn mark(value: &Value) -> Result<Mark, LineError> {
+    let (start, end) = (place(&value["start"], "start")?, place(&value["end"], "end")?);
+    Ok(Mark { start, end, class: text(&value["label"], "label")? })
+}
+
+/// A span, as a list of its start, its end and its class.
+fn triple(value: &Value, field: &'static str) -> Result<Mark, LineError> {
+    let [start, end, class] = each(value) else { return Err(missing(field)) };
+    let (start, end) = (place(start, field)?, place(end, field)?);
+    Ok(Mark { start, end, class: text(class, field)? })
+}
+
+/// A box, by the names of its left, its upper side, its width and its height.
+fn sides(value: &Value, fields: [&'static str; 4]) -> Result<[f64; 4], LineError> {
+    let side = |field: &'static str| number(&value[field], field);
+    let [left, upper, width, height] = fields;
+    Ok([side(left)?, side(upper)?, side(width)?, side(height)?])
+}
+
+/// A polygon, as a list of pairs.
+fn points(value: &Value) -> Result<Vec<[f64; 2]>, LineError> {
+    let point = |point: &Value| {
+        let [x, y] = each(point) else { return Err(missing("points")) };
+        Ok([number(x, "points")?, number(y, "points")?])
+    };
+    each(value).iter().map(point).collect()
 }
 
 /// The names that a value is, or a list holds.

@@ -4,7 +4,9 @@ use insitu_protocol::project::{FieldKind, Task};
 use serde_json::{Map, Value};
 
 use super::said::{Mark, Said, Tie, box_of_pixels, polygon_of_pixels};
-use super::{Ask, Content, Found, each, missing, names, number, pixels, place, take_text, text};
+use super::{
+    Ask, Content, Found, each, mark, missing, names, pixels, points, sides, take_text, text,
+};
 use crate::label::Shape;
 use crate::source::LineError;
 
@@ -61,10 +63,6 @@ fn said(ask: &Ask<'_>, task: &Map<String, Value>) -> Result<Option<Said>, LineEr
 }
 
 fn spans(marks: &[Value], relations: &[Value]) -> Result<Said, LineError> {
-    let mark = |mark: &Value| {
-        let (start, end) = (place(&mark["start"], "start")?, place(&mark["end"], "end")?);
-        Ok(Mark { start, end, class: text(&mark["label"], "label")? })
-    };
     let marks: Result<Vec<Mark>, LineError> = marks.iter().map(mark).collect();
     let marks = marks?;
     let tie = |relation: &Value| {
@@ -75,27 +73,17 @@ fn spans(marks: &[Value], relations: &[Value]) -> Result<Said, LineError> {
         let (from, to) = (end("head_span")?, end("child_span")?);
         Ok(Tie { from, to, relation: text(&relation["label"], "label")? })
     };
-    let ties: Result<Vec<Tie>, LineError> = relations.iter().map(tie).collect();
-    Ok(Said::Spans(marks.clone(), ties?))
+    let ties = relations.iter().map(tie).collect::<Result<Vec<Tie>, LineError>>()?;
+    Ok(Said::Spans(marks, ties))
 }
 
 fn shape(mark: &Value, size: [u32; 2]) -> Result<Shape, LineError> {
     match mark["type"].as_str() {
         Some("rect") | None if !mark["width"].is_null() => {
-            let side = |field: &'static str| number(&mark[field], field);
-            let sides = [side("x")?, side("y")?, side("width")?, side("height")?];
-            Ok(box_of_pixels(sides, size))
+            Ok(box_of_pixels(sides(mark, ["x", "y", "width", "height"])?, size))
         }
         Some("rect") | None => Err(missing("width")),
-        Some("polygon") => {
-            let point = |point: &Value| match each(point) {
-                [x, y] => Ok([number(x, "points")?, number(y, "points")?]),
-                _ => Err(missing("points")),
-            };
-            let points: Result<Vec<[f64; 2]>, LineError> =
-                each(&mark["points"]).iter().map(point).collect();
-            Ok(polygon_of_pixels(&points?, size))
-        }
+        Some("polygon") => Ok(polygon_of_pixels(&points(&mark["points"])?, size)),
         Some(_) => Err(LineError::Unsupported { what: "a shape that is neither rect nor polygon" }),
     }
 }

@@ -5,7 +5,7 @@ use insitu_protocol::project::Task;
 use serde_json::{Map, Value};
 
 use super::said::{Mark, Said};
-use super::{Ask, Content, Found, each, missing, place, take_text, text};
+use super::{Ask, Content, Found, each, mark, missing, take_text, triple};
 use crate::source::LineError;
 
 /// The group of spans in which spaCy keeps those that overlap.
@@ -53,19 +53,8 @@ pub(super) fn record(
 }
 
 fn spans(about: &Value) -> Result<Said, LineError> {
-    let named = |mark: &Value| {
-        let (start, end) = (place(&mark["start"], "start")?, place(&mark["end"], "end")?);
-        Ok(Mark { start, end, class: text(&mark["label"], "label")? })
-    };
-    let listed = |triple: &Value| match each(triple) {
-        [start, end, class] => Ok(Mark {
-            start: place(start, "entities")?,
-            end: place(end, "entities")?,
-            class: text(class, "entities")?,
-        }),
-        _ => Err(missing("entities")),
-    };
-    let ents = each(&about["ents"]).iter().chain(each(&about["spans"][GROUP])).map(named);
+    let listed = |value: &Value| triple(value, "entities");
+    let ents = each(&about["ents"]).iter().chain(each(&about["spans"][GROUP])).map(mark);
     let marks: Result<Vec<Mark>, LineError> =
         ents.chain(each(&about["entities"]).iter().map(listed)).collect();
     Ok(Said::Spans(marks?, Vec::new()))

@@ -408,6 +408,15 @@ fn a_label_in_a_column_may_be_a_name_or_json() {
 }
 
 #[test]
+fn a_format_has_one_name() {
+    for format in Format::value_variants() {
+        let name = format.to_possible_value().unwrap();
+        assert_eq!(name.get_name(), format.name());
+        assert_eq!(Format::named(format.name()), Some(*format));
+    }
+}
+
+#[test]
 fn a_path_in_a_record_is_only_a_value() {
     let line = "{\"id\": \"../../etc/passwd\", \"text\": \"<script>\", \"label\": \"absent\"}\n";
     let expected = [record("../../etc/passwd", "<script>", json!({"class": 0}))];

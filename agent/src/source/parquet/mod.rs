@@ -18,7 +18,7 @@ use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
 use self::pages::Fault;
-use super::{Cell, ImportError, LINE_BYTES_MAX, LineError, Record};
+use super::{Cell, ImportError, LINE_BYTES_MAX, LineError, Record, needed};
 use crate::config::Source;
 
 /// Most rows of a file.
@@ -77,14 +77,7 @@ fn chosen(
     }
     let columns: Vec<Arc<Type>> =
         fields.iter().filter(|field| wanted(field.name())).cloned().collect();
-    let needed = [(Some(&source.id), "item"), (source.subject.as_ref(), "subject")];
-    for (column, what) in needed {
-        let missing =
-            |column: &&String| !columns.iter().any(|field| field.name() == column.as_str());
-        if let Some(column) = column.filter(missing) {
-            return Err(ImportError::NoColumn { column: column.clone(), what });
-        }
-    }
+    needed(source, |column| columns.iter().any(|field| field.name() == column))?;
     let flat = |field: &Arc<Type>| {
         field.is_primitive() && field.get_basic_info().repetition() != Repetition::REPEATED
     };
