@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use insitu_daemon::config as file;
 use insitu_privacy::LossError;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{Digest, ProjectName, SiteName};
@@ -221,7 +222,7 @@ pub enum ConfigError {
         /// The file.
         path: PathBuf,
         /// What is wrong, and where.
-        source: insitu_daemon::config::ConfigError,
+        source: file::ConfigError,
     },
     /// A privacy limit that means nothing.
     #[error("policy.{key} is not usable")]
@@ -341,8 +342,10 @@ impl Config {
     /// # Errors
     /// [`ConfigError`] with the key that is wrong.
     pub fn read(path: &Path) -> Result<Self, ConfigError> {
-        let mut config: Self = insitu_daemon::config::read(path)
-            .map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+        let failed = |source| ConfigError::Read { path: path.to_owned(), source };
+        let bytes = file::bytes(path).map_err(failed)?;
+        let mut config: Self = file::parse(path, &bytes).map_err(failed)?;
+        config.digest = Some(Fixed(*blake3::hash(&bytes).as_bytes()));
         let folder = path.parent().unwrap_or_else(|| Path::new("."));
         config.data = folder.join(&config.data);
         config.api.resolve(folder);
@@ -359,8 +362,6 @@ impl Config {
             }
         }
         config.audit.checkpoints = config.audit.checkpoints.map(|it| folder.join(it));
-        let bytes = std::fs::read(path).ok();
-        config.digest = bytes.map(|bytes| Fixed(*blake3::hash(&bytes).as_bytes()));
         config.check()?;
         Ok(config)
     }

@@ -13,7 +13,7 @@ use insitu_protocol::ids::ProjectName;
 use serde_json::json;
 
 use crate::store::erasure::{Doomed, EVERY_PROJECT, Taken};
-use crate::store::labels::{Person, Role};
+use crate::store::labels::{Action, Person};
 use crate::store::orders::ProjectRow;
 use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError, Tx};
@@ -135,7 +135,7 @@ pub fn finish(store: &Store) -> Result<bool, StoreError> {
 }
 
 fn check(steward: &Person, reason: &str) -> Result<(), ErasureError> {
-    if steward.role != Role::Steward {
+    if !steward.role.may(Action::Erase) {
         return Err(ErasureError::Role { role: steward.role.name() });
     }
     if reason.len() > REASON_BYTES_MAX {

@@ -2,18 +2,17 @@
 //! never ended, what an erasure left in the write-ahead log, and old rows of the audit log, if the
 //! site wants that.
 
-use std::time::Duration;
-
 use crate::erasure;
 use crate::session;
 use crate::store::{Store, StoreError};
 use crate::trail;
 
-/// Forgets what has run out, and rows of the audit log that are older than `keep`; how many rows.
+/// Forgets what has run out, and rows of the audit log that are older than `keep` seconds; how
+/// many rows.
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn sweep(store: &Store, keep: Option<Duration>, now: i64) -> Result<usize, StoreError> {
+pub fn sweep(store: &Store, keep: Option<i64>, now: i64) -> Result<usize, StoreError> {
     let leases = store.tx("drop leases", |tx| tx.drop_expired_leases(now))?;
     if leases > 0 {
         tracing::debug!(leases, "expired leases dropped");
@@ -24,7 +23,6 @@ pub fn sweep(store: &Store, keep: Option<Duration>, now: i64) -> Result<usize, S
         tracing::info!("erased bytes are still in the write-ahead log: tried again");
     }
     if let Some(keep) = keep {
-        let keep = i64::try_from(keep.as_secs()).unwrap_or(i64::MAX);
         let events = trail::cut(store, keep, now)?;
         if events > 0 {
             tracing::info!(events, "old rows of the audit log cut off");

@@ -402,9 +402,7 @@ async fn work(shared: Arc<Shared>, worker: Worker, shutdown: Shutdown) -> Result
         Shelf::new(&agent.config.data),
         agent.config.inference.library.clone(),
     )
-    .with_redaction(agent.config.redaction_files())
-    .with_names(names)
-    .with_images_of(agent.config.shown_images())
+    .with_redactors(Redactors::of_config(&agent.config).with_names(names))
     .with_acceptance(agent.config.acceptances())
     .with_label_studios(studios)
     .politely(Manners::new(agent.config.polite.clone()))
@@ -440,7 +438,7 @@ async fn sweep(shared: Arc<Shared>, shutdown: Shutdown) -> Result<(), RunError> 
     while shutdown.sleep(SWEEP).await {
         let Agent { store, config, clock, .. } = &shared.agent;
         let now = clock.now().as_second();
-        let swept = retention::sweep(store, config.audit.keep, now)
+        let swept = retention::sweep(store, config.audit.keep_seconds(), now)
             .and_then(|_| shared.doors.accounts.sweep(store, now));
         if let Err(error) = swept {
             tracing::warn!(error = explain(&error), "cannot sweep the store");

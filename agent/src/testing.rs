@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
 use insitu_daemon::clock::ManualClock;
+use insitu_models::bundle::Bundle;
 use insitu_privacy::{Delta, Rho};
+use insitu_protocol::bytes::{Bytes, Fixed};
+use insitu_protocol::order::BundleOrder;
 use insitu_protocol::project::Project;
 use insitu_protocol::release::Release;
 use serde_json::Value as Json;
@@ -17,13 +21,13 @@ use crate::account::Accounts;
 use crate::config::{ApproveCampaigns, Limits, Policy, SignInTimes};
 use crate::downlink::Judge;
 use crate::item::{CleanItem, RawItem, Value};
-use crate::prelabel::Prelabel;
+use crate::prelabel::{Prelabel, Shelf};
 use crate::review::Doors;
 use crate::review::http::Desk;
 use crate::route::{self, Accepts};
 use crate::store::items::{Addition, Stage};
 use crate::store::labels::{Person, Role, Terms};
-use crate::store::orders::ProjectRow;
+use crate::store::orders::{BundleState, ProjectRow};
 use crate::store::tests::{Scratch, scratch};
 use crate::store::{Store, StoreError};
 
@@ -109,6 +113,27 @@ pub(crate) fn prelabel(store: &Store, row: &ProjectRow, confidence: impl Fn(usiz
                 route::place(tx, routing, &Accepts::Assumed, item, &prelabel.into(), 0)?;
             }
             Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+/// A bundle arrives in a site's data folder, and is approved.
+pub(crate) fn publish(store: &Store, data: &Path, row: &ProjectRow, bundle: &Bundle, number: u64) {
+    let shelf = Shelf::new(data);
+    std::fs::create_dir_all(shelf.folder()).unwrap();
+    for (object, bytes) in bundle.objects() {
+        std::fs::write(shelf.path(&object.digest), bytes).unwrap();
+    }
+    let order = BundleOrder {
+        project: row.definition.name.clone(),
+        manifest: Bytes(bundle.manifest_bytes().to_vec()),
+        signature: Fixed([0; 64]),
+    };
+    let backbone = bundle.manifest().backbone.digest;
+    store
+        .tx("test", |tx| {
+            tx.put_bundle(bundle.id(), number, &order, backbone)?;
+            tx.set_bundle_state(&bundle.id(), BundleState::Ready, "")
         })
         .unwrap();
 }

@@ -1,5 +1,6 @@
-//! Limits on attempts: token buckets, as many as fit a fixed table.
+//! Limits on attempts: token buckets, as many as fit a fixed table, and whom an address stands for.
 
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -60,6 +61,18 @@ impl Buckets {
         let hash = blake3::keyed_hash(&self.key, of);
         let [a, b, ..] = *hash.as_bytes();
         usize::from(u16::from_le_bytes([a, b])) % SLOTS
+    }
+}
+
+/// The part of an address that stands for its owner: of version 6 the first half.
+pub(super) fn network(peer: IpAddr) -> [u8; 16] {
+    match peer.to_canonical() {
+        IpAddr::V4(four) => four.to_ipv6_mapped().octets(),
+        IpAddr::V6(six) => {
+            let mut octets = six.octets();
+            octets[8..].fill(0);
+            octets
+        }
     }
 }
 

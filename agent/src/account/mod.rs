@@ -23,9 +23,11 @@ use crate::store::roles::{Action, Role};
 use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError};
 
-use limit::Buckets;
+use limit::{Buckets, network};
 pub use password::{BYTES_MAX as PASSWORD_BYTES_MAX, CHARACTERS_MIN as PASSWORD_CHARACTERS_MIN};
 
+/// Longest name of a person, bytes.
+pub const NAME_BYTES_MAX: usize = 128;
 /// Browsers in which one person is signed in at a time; the oldest is signed out for one more.
 const BROWSERS_MAX: u32 = 16;
 /// How often the store notes that a browser was heard of.
@@ -428,6 +430,11 @@ pub fn remove(store: &Store, name: &str, now: i64) -> Result<(), AccountError> {
     })
 }
 
+/// Whether a person can have this name.
+pub fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control)
+}
+
 /// What the store has for the token of a person who has none: nothing has this hash.
 ///
 /// # Errors
@@ -468,18 +475,6 @@ fn may_sign_in(person: &Person, now: i64) -> bool {
 
 fn secret_hash(secret: &[u8; 32]) -> [u8; 32] {
     *blake3::hash(secret).as_bytes()
-}
-
-/// The part of an address that stands for its owner: of version 6 the first half.
-fn network(peer: IpAddr) -> [u8; 16] {
-    match peer.to_canonical() {
-        IpAddr::V4(four) => four.to_ipv6_mapped().octets(),
-        IpAddr::V6(six) => {
-            let mut octets = six.octets();
-            octets[8..].fill(0);
-            octets
-        }
-    }
 }
 
 fn seconds(duration: Duration) -> i64 {

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{Context, Failure, Outcome, print_json};
+use super::{Context, Failure, Outcome, print_json, when};
 use crate::store::StoreError;
 use crate::store::trail::{EventRow, Filter, What};
 use crate::trail::{self, TrailError, Verification};
@@ -31,8 +31,7 @@ pub(super) enum LogCommand {
 Items are named as the review page's addresses name them, subjects by a keyed hash: no row holds
 content or a label. Names of what was done: started, stopped, settings, imported, seen, labeled,
 adjudicated, skipped, flagged, undone, gold, approved, declined, exported, revealed, quarantine,
-person-added, person-changed, person-removed, signed-in, signed-out, sign-in-refused, erased, allowed,
-reported, cut.")]
+person-added, person-changed, person-removed, signed-in, signed-out, erased, allowed, reported, cut.")]
 pub(super) struct ListArguments {
     /// Not before this time, or day (UTC): 2026-11-22T08:00:00Z, 2026-11-22
     #[arg(long, value_name = "TIME", value_parser = time)]
@@ -133,11 +132,6 @@ pub(super) fn told(row: &EventRow) -> String {
     text
 }
 
-/// A time as it is shown.
-pub(super) fn when(at: i64) -> String {
-    Timestamp::from_second(at).map(|at| at.to_string()).unwrap_or_default()
-}
-
 fn verify(context: &Context, arguments: &VerifyArguments) -> Outcome {
     let folder = arguments.checkpoints.as_deref().unwrap_or_else(|| context.config.checkpoints());
     let key =
@@ -146,8 +140,7 @@ fn verify(context: &Context, arguments: &VerifyArguments) -> Outcome {
     let named = arguments.checkpoints.is_some() || context.config.audit.checkpoints.is_some();
     // In the data folder it may not be written yet; where somebody named a folder it must be.
     let file = (named || file.exists()).then_some(file);
-    let keep = context.config.audit.keep.map(|keep| keep.as_secs());
-    let keep = keep.map(|keep| i64::try_from(keep).unwrap_or(i64::MAX));
+    let keep = context.config.audit.keep_seconds();
     let found =
         trail::verify(&context.store, file.as_deref(), keep).map_err(|error| match error {
             TrailError::Store(_) => Failure::runtime(&error),

@@ -7,9 +7,9 @@ use insitu_daemon::exit;
 use insitu_protocol::ids::ProjectName;
 use serde_json::{Value, json};
 
-use super::audit_log::{shown, told, when};
-use super::erase::{given, project};
-use super::{Context, Failure, Outcome, print_json};
+use super::audit_log::{shown, told};
+use super::erase::given;
+use super::{Context, Failure, Outcome, print_json, project, when};
 use crate::store::StoreError;
 use crate::store::erasure::EVERY_PROJECT;
 use crate::store::trail::{Event, EventRow, What};

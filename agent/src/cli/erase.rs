@@ -9,9 +9,9 @@ use insitu_protocol::ids::ProjectName;
 use serde_json::json;
 
 use super::vault::steward;
-use super::{Context, Failure, Outcome, print_json};
+use super::{Context, Failure, Outcome, print_json, project};
 use crate::erasure::{self, Erased, ErasureError, Target};
-use crate::store::orders::ProjectRow;
+use crate::store::labels::Action;
 use crate::trail;
 
 /// Longest id that is read from standard input, bytes.
@@ -59,7 +59,8 @@ pub(super) struct EraseArguments {
 }
 
 pub(super) fn erase(context: &Context, arguments: &EraseArguments) -> Outcome {
-    let steward = steward(context, &arguments.token_file, "may not erase anybody")?;
+    let file = &arguments.token_file;
+    let steward = steward(context, file, Action::Erase, "may not erase anybody")?;
     let project = arguments.project.as_ref().map(|name| project(context, name)).transpose()?;
     let subject = arguments.subject.as_deref().map(given).transpose()?;
     let id = arguments.id.as_deref().map(given).transpose()?;
@@ -90,11 +91,6 @@ pub(super) fn erase(context: &Context, arguments: &EraseArguments) -> Outcome {
         tell(&erased)?;
     }
     Ok(exit::DONE)
-}
-
-pub(super) fn project(context: &Context, name: &ProjectName) -> Result<ProjectRow, Failure> {
-    let row = context.store.read("project", |tx| tx.project(name))?;
-    row.ok_or_else(|| Failure::text(exit::REFUSED, format!("there is no project {name}")))
 }
 
 /// An argument, or a line of standard input: that stays out of the list of processes.

@@ -9,7 +9,7 @@ use insitu_protocol::ids::ProjectName;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{Context, Failure, Outcome, print_json};
+use super::{Context, Failure, Outcome, print_json, project};
 use crate::review::{GoldError, add_gold, gold_scores};
 use crate::source::LINE_BYTES_MAX;
 use crate::store::orders::ProjectRow;
@@ -66,11 +66,6 @@ pub(super) fn gold(context: &Context, command: &GoldCommand) -> Outcome {
         GoldCommand::Add(arguments) => add(context, arguments),
         GoldCommand::Show { project, json } => show(context, project, *json),
     }
-}
-
-fn project(context: &Context, name: &ProjectName) -> Result<ProjectRow, Failure> {
-    let row = context.store.read("project", |tx| tx.project(name))?;
-    row.ok_or_else(|| Failure::text(exit::REFUSED, format!("there is no project {name}")))
 }
 
 #[expect(

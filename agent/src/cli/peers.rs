@@ -5,11 +5,10 @@ use std::io::{self, Write};
 use clap::Subcommand;
 use insitu_daemon::exit;
 use insitu_protocol::ids::{AgentName, SiteName};
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::arguments::Json;
-use super::{Context, Failure, Outcome, print_json, table};
+use super::{Context, Failure, Outcome, print_json, table, when};
 use crate::store::StoreError;
 use crate::store::trail::{Event, What};
 
@@ -38,7 +37,6 @@ fn list(context: &Context, json: bool) -> Outcome {
     let (own, peers) = context
         .store
         .tx("peers", |tx| Ok::<_, StoreError>((crate::session::verify_key(tx)?, tx.peers()?)))?;
-    let time = |at| Timestamp::from_second(at).map(|at| at.to_string()).unwrap_or_default();
     if json {
         let all: Vec<Value> = peers
             .iter()
@@ -46,7 +44,7 @@ fn list(context: &Context, json: bool) -> Outcome {
                 json!({
                     "site": row.member.site, "agent": row.member.agent,
                     "key": row.member.verify_key, "state": row.state.name(),
-                    "first_seen": time(row.first_seen),
+                    "first_seen": when(row.first_seen),
                 })
             })
             .collect();
@@ -58,7 +56,7 @@ fn list(context: &Context, json: bool) -> Outcome {
         .map(|row| {
             let peer = format!("{}/{}", row.member.site, row.member.agent);
             let key = row.member.verify_key.to_hex();
-            vec![peer, key, row.state.name().to_owned(), time(row.first_seen)]
+            vec![peer, key, row.state.name().to_owned(), when(row.first_seen)]
         })
         .collect();
     writeln!(io::stdout(), "this agent's own key: {own}")?;

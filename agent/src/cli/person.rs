@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use insitu_daemon::{exit, files};
+use jiff::ToSpan;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
-use serde_json::json;
 use zeroize::Zeroizing;
 
 use super::arguments::PersonCommand;
-use super::{Context, Failure, Outcome, print_json, table};
+use super::{Context, Failure, Outcome, print_json, table, when};
 use crate::account::{self, AccountError};
-use crate::review::{PersonError, add_person};
+use crate::review::{PersonError, add_person, listed};
 use crate::store::labels::{Person, Role, Terms};
 
 #[derive(Debug, Args)]
@@ -206,24 +205,12 @@ fn list(context: &Context, json: bool) -> Outcome {
     })?;
     let now = context.now();
     let has_password = |person: &Person| accounts.contains(&person.person);
-    let date = |end: Option<i64>| end.and_then(|end| Timestamp::from_second(end).ok());
     if json {
-        let listed: Vec<_> = people
-            .iter()
-            .map(|person| {
-                json!({
-                    "name": person.name, "role": person.role.name(),
-                    "password": has_password(person),
-                    "until": date(person.terms.until),
-                    "expert_until": date(person.terms.expert_until),
-                    "ended": person.ended(now).is_some(),
-                })
-            })
-            .collect();
-        print_json(&listed)?;
+        let all = people.iter().map(|person| listed(person, has_password(person), now));
+        print_json(&all.collect::<Vec<_>>())?;
         return Ok(exit::DONE);
     }
-    let shown = |end| date(end).map_or_else(String::new, |end| end.to_string());
+    let shown = |end: Option<i64>| end.map_or_else(String::new, when);
     let row = |person: Person| {
         let password = if has_password(&person) { "yes" } else { "" }.to_owned();
         let Terms { until, expert_until } = person.terms;
@@ -237,6 +224,8 @@ fn list(context: &Context, json: bool) -> Outcome {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@ use insitu_daemon::exit;
 use insitu_protocol::ids::ProjectName;
 use serde_json::json;
 
-use super::{Context, Failure, Outcome, print_json};
+use super::{Context, Outcome, print_json, project};
 use crate::store::StoreError;
 use crate::store::trail::{Event, What};
 
@@ -31,17 +31,14 @@ pub(super) struct QuarantineArguments {
 
 pub(super) fn quarantine(context: &Context, arguments: &QuarantineArguments) -> Outcome {
     let name = &arguments.project;
-    let (reasons, again) = context
-        .store
-        .tx("quarantine", |tx| {
-            let Some(project) = tx.project(name)? else { return Ok(None) };
-            let reasons = tx.quarantined(project.project)?;
-            let again = if arguments.retry { tx.retry_quarantined(project.project)? } else { 0 };
-            let looked = Event::new(What::Quarantine).of(name.as_str());
-            tx.note(&looked.with(json!({"tried_again": again})))?;
-            Ok::<_, StoreError>(Some((reasons, again)))
-        })?
-        .ok_or_else(|| Failure::text(exit::REFUSED, format!("there is no project {name}")))?;
+    let project = project(context, name)?.project;
+    let (reasons, again) = context.store.tx("quarantine", |tx| {
+        let reasons = tx.quarantined(project)?;
+        let again = if arguments.retry { tx.retry_quarantined(project)? } else { 0 };
+        let looked = Event::new(What::Quarantine).of(name.as_str());
+        tx.note(&looked.with(json!({"tried_again": again})))?;
+        Ok::<_, StoreError>((reasons, again))
+    })?;
     if arguments.json {
         let by_reason: serde_json::Map<String, serde_json::Value> =
             reasons.into_iter().map(|(reason, items)| (reason, items.into())).collect();

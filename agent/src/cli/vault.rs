@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use insitu_daemon::exit;
 use insitu_daemon::files;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::{Context, Failure, Outcome, print_json, table};
+use super::{Context, Failure, Outcome, print_json, table, when};
+use crate::erasure::REASON_BYTES_MAX;
 use crate::redact::Kind;
 use crate::review::{SignInError, sign_in};
 use crate::store::StoreError;
@@ -19,8 +19,6 @@ use crate::store::vault::Reveal;
 
 /// Entries of the log that are shown.
 const LOG_ENTRIES_MAX: u32 = 1_000;
-/// Longest reason, in bytes.
-const REASON_BYTES_MAX: usize = 500;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum VaultCommand {
@@ -62,7 +60,8 @@ fn reveal(context: &Context, arguments: &RevealArguments) -> Outcome {
         let text = format!("a reason has 1 to {REASON_BYTES_MAX} bytes");
         return Err(Failure::text(exit::USAGE, text));
     }
-    let person = steward(context, &arguments.token_file, "may not see originals")?;
+    let file = &arguments.token_file;
+    let person = steward(context, file, Action::Reveal, "may not see originals")?;
     let surrogate = arguments.surrogate.as_str();
     // The record is there before anything is shown.
     let originals = context.store.tx("reveal", |tx| {
@@ -95,10 +94,11 @@ fn reveal(context: &Context, arguments: &RevealArguments) -> Outcome {
     Ok(exit::DONE)
 }
 
-/// The steward whose token is in a file; anybody else `may_not`.
+/// The steward whose token is in a file, who may do this; anybody else `may_not`.
 pub(super) fn steward(
     context: &Context,
     token_file: &Path,
+    action: Action,
     may_not: &str,
 ) -> Result<Person, Failure> {
     let token = files::read_secret(token_file).map_err(|error| Failure::refused(&error))?;
@@ -107,7 +107,7 @@ pub(super) fn steward(
         SignInError::Store(_) => Failure::runtime(&error),
         SignInError::Unknown | SignInError::Ended { .. } => Failure::refused(&error),
     })?;
-    if !person.role.may(Action::Reveal) {
+    if !person.role.may(action) {
         let text = format!("{} is no steward, and {may_not}", person.role.name());
         return Err(Failure::text(exit::REFUSED, text));
     }
@@ -116,13 +116,12 @@ pub(super) fn steward(
 
 fn log(context: &Context, json: bool) -> Outcome {
     let reveals = context.store.read("reveals", |tx| tx.reveals(LOG_ENTRIES_MAX))?;
-    let time = |at| Timestamp::from_second(at).map(|at| at.to_string()).unwrap_or_default();
     if json {
         let all: Vec<Value> = reveals
             .iter()
             .map(|reveal| {
                 json!({
-                    "at": time(reveal.at), "person": reveal.person, "kind": reveal.kind,
+                    "at": when(reveal.at), "person": reveal.person, "kind": reveal.kind,
                     "surrogate": reveal.surrogate, "reason": reveal.reason,
                     "found": reveal.found,
                 })
@@ -133,7 +132,7 @@ fn log(context: &Context, json: bool) -> Outcome {
     }
     let rows: Vec<Vec<String>> = reveals
         .into_iter()
-        .map(|r| vec![time(r.at), r.person, r.kind, r.surrogate, r.found.to_string(), r.reason])
+        .map(|r| vec![when(r.at), r.person, r.kind, r.surrogate, r.found.to_string(), r.reason])
         .collect();
     table::print(&["when", "who", "type", "surrogate", "found", "why"], &rows)?;
     Ok(exit::DONE)

@@ -20,6 +20,11 @@ pub struct Audit {
 }
 
 impl Audit {
+    /// [`Audit::keep`] in seconds.
+    pub fn keep_seconds(&self) -> Option<i64> {
+        self.keep.map(|keep| i64::try_from(keep.as_secs()).unwrap_or(i64::MAX))
+    }
+
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         match self.keep {
             Some(keep) if keep.is_zero() => Err(ConfigError::Zero { key: "audit.keep" }),

@@ -10,7 +10,7 @@ use super::*;
 use crate::item::{RawItem, Value};
 use crate::store::erasure::SnapshotRow;
 use crate::store::items::Addition;
-use crate::store::labels::{AnnotationRow, Lease, Reading, Verdict};
+use crate::store::labels::{AnnotationRow, Lease, Reading, Role, Verdict};
 use crate::store::personal::PersonalRow;
 use crate::store::studio::StudioAnnotation;
 use crate::store::tests::Scratch;

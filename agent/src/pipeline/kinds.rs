@@ -68,7 +68,7 @@ impl Site {
             Shelf::new(self.files.path()),
             None,
         )
-        .with_images_of(shown.into_iter().collect());
+        .with_redactors(Redactors::default().with_images_of(shown.into_iter().collect()));
         while pipeline.tick().unwrap() {}
     }
 

@@ -41,7 +41,6 @@ pub use crate::pipeline::redactors::Redactors;
 use crate::polite::{Manners, Reason, URGENT_SECONDS, Work};
 use crate::prelabel::trial::Trial;
 use crate::prelabel::{self, Model, ModelError, Shelf};
-use crate::redact::tagger::Transformer;
 use crate::release;
 use crate::session::ContributeError;
 use crate::store::meta::Wait;
@@ -138,25 +137,10 @@ impl Pipeline {
         }
     }
 
-    /// The same, with the files that say how the items of projects are redacted.
+    /// The same, which redacts the items of projects as these say.
     #[must_use]
-    pub fn with_redaction(mut self, files: BTreeMap<ProjectName, PathBuf>) -> Self {
-        self.redactors = Redactors::new(files);
-        self
-    }
-
-    /// The same, with a model that reads names beside the one in the program.
-    #[must_use]
-    pub fn with_names(mut self, model: Option<Arc<Transformer>>) -> Self {
-        self.redactors = self.redactors.with_names(model);
-        self
-    }
-
-    /// The same, with the projects whose images are shown as they are.
-    #[must_use]
-    pub fn with_images_of(mut self, projects: BTreeSet<ProjectName>) -> Self {
-        self.redactors = self.redactors.with_images_of(projects);
-        self
+    pub fn with_redactors(self, redactors: Redactors) -> Self {
+        Self { redactors, ..self }
     }
 
     /// The same, with what projects' prelabels must earn to be accepted; without, nothing is accepted.

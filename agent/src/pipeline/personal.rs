@@ -57,25 +57,23 @@ impl Pipeline {
     }
 
     fn personalise(&mut self, project: &ProjectRow, now: i64) -> Result<bool, PipelineError> {
-        let erasures = self.store.read("erasures", |tx| tx.erasures())?;
-        let begun = match self.personals.fitting.take() {
+        let stands = match &self.personals.fitting {
             // It may have learned from what was erased since.
-            Some((_, begun)) if begun.erasures != erasures => None,
-            Some((_, begun)) if Some(begun.fitting.bundle()) == project.bundle => Some(begun),
-            Some(_) | None => None,
+            Some((_, begun)) => {
+                Some(begun.fitting.bundle()) == project.bundle
+                    && begun.erasures == self.store.read("erasures", |tx| tx.erasures())?
+            }
+            None => false,
         };
-        let begun = match begun {
-            Some(begun) => begun,
-            None => match self.due(project, now)? {
-                Some(fitting) => Begun { fitting, erasures },
-                None => return Ok(false),
-            },
+        let begun = match self.personals.fitting.take().filter(|_| stands) {
+            Some((_, begun)) => Some(begun),
+            None => self.due(project, now)?,
         };
-        self.go_on(project, begun, now)
+        begun.map_or(Ok(false), |begun| self.go_on(project, begun, now))
     }
 
     /// A fit that is due, begun.
-    fn due(&mut self, project: &ProjectRow, now: i64) -> Result<Option<Fitting>, PipelineError> {
+    fn due(&mut self, project: &ProjectRow, now: i64) -> Result<Option<Begun>, PipelineError> {
         let last = self.personals.looked_at.get(&project.project).copied();
         if last.is_some_and(|last| (0..LOOK_SECONDS).contains(&(now - last))) {
             return Ok(None);
@@ -102,6 +100,8 @@ impl Pipeline {
             return Ok(None);
         }
         let Some(model) = self.model(project, now)? else { return Ok(None) };
+        // Before any lesson is read: what is erased meanwhile is seen at the end.
+        let erasures = store.read("erasures", |tx| tx.erasures())?;
         match Fitting::begin(&store, model, project, labels) {
             Err(error @ LearnError::NotPersonal { .. }) => {
                 if last.is_none() {
@@ -110,7 +110,7 @@ impl Pipeline {
                 }
                 Ok(None)
             }
-            begun => Ok(Some(begun?)),
+            begun => Ok(Some(Begun { fitting: begun?, erasures })),
         }
     }
 
@@ -137,14 +137,17 @@ impl Pipeline {
         };
         let Begun { fitting, erasures } = begun;
         let (bundle, labels) = (fitting.bundle(), fitting.labels());
-        store.tx("personal head", |tx| {
-            if tx.erasures()? == erasures {
+        let stored = store.tx("personal head", |tx| {
+            let stands = tx.erasures()? == erasures;
+            if stands {
                 head.store(tx, project.project, &bundle, labels)?;
             }
-            Ok::<_, StoreError>(())
+            Ok::<_, StoreError>(stands)
         })?;
-        metrics::counter!("insitu_agent_personal_heads_fitted_total").increment(1);
-        tracing::info!(project = %project.definition.name, "personal head fitted");
+        if stored {
+            metrics::counter!("insitu_agent_personal_heads_fitted_total").increment(1);
+            tracing::info!(project = %project.definition.name, "personal head fitted");
+        }
         Ok(true)
     }
 

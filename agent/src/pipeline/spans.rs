@@ -10,7 +10,7 @@ use insitu_models::pack::{TextModel, Title};
 use insitu_models::train::Descent;
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::order::{
-    BundleOrder, Contender, EVALUATION_STEP, EvaluationOrder, EvaluationShape, RoundOrder,
+    Contender, EVALUATION_STEP, EvaluationOrder, EvaluationShape, RoundOrder,
 };
 use insitu_protocol::text::Line;
 use jiff::Timestamp;
@@ -31,7 +31,6 @@ use crate::store::tests::{Scratch, scratch};
 use crate::testing;
 
 #[path = "../../../models/tests/tiny/mod.rs"]
-#[allow(dead_code, reason = "the tests of bundles use the rest of it")]
 mod tiny;
 
 /// What is said of `heart` and of `bank card`.
@@ -69,23 +68,8 @@ impl Site {
     }
 
     fn publish(&self, bundle: &Bundle, number: u64) {
-        let shelf = Shelf::new(self.scratch.folder.path());
-        std::fs::create_dir_all(shelf.folder()).unwrap();
-        for (object, bytes) in bundle.objects() {
-            std::fs::write(shelf.path(&object.digest), bytes).unwrap();
-        }
-        let order = BundleOrder {
-            project: self.row().definition.name,
-            manifest: Bytes(bundle.manifest_bytes().to_vec()),
-            signature: Fixed([0; 64]),
-        };
-        let backbone = bundle.manifest().backbone.digest;
-        self.store
-            .tx("test", |tx| {
-                tx.put_bundle(bundle.id(), number, &order, backbone)?;
-                tx.set_bundle_state(&bundle.id(), BundleState::Ready, "")
-            })
-            .unwrap();
+        let folder = self.scratch.folder.path();
+        testing::publish(&self.store, folder, &self.row(), bundle, number);
     }
 
     /// Adds so many texts, each of a subject of its own; each fourth one is held out.

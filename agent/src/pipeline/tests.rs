@@ -412,7 +412,7 @@ fn surrogates_are_kept_in_the_vault() {
     site.store().tx("test", |tx| item.add(tx, site.row.project, "heart")).unwrap();
     let clock = Arc::new(ManualClock::new(Timestamp::from_second(20).unwrap()));
     let files = [("heart".parse().unwrap(), file)].into();
-    pipeline(&site, &clock).with_redaction(files).tick().unwrap();
+    pipeline(&site, &clock).with_redactors(Redactors::new(files)).tick().unwrap();
     site.store()
         .read("test", |tx| {
             let rows = tx.items_in_stage(site.row.project, Stage::Clean, 0, 10)?;

@@ -13,6 +13,7 @@ use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{AnnotationRow, Lease, Person, Reading, Verdict};
+use crate::store::orders::ProjectRow;
 use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError, Tx};
 
@@ -226,7 +227,7 @@ pub(super) fn foreign_lease(
 ) -> Result<Option<ReviewError>, StoreError> {
     let lease = tx.lease(item)?.filter(|lease| lease.until > now && lease.person != person.person);
     let Some(lease) = lease else { return Ok(None) };
-    let holder = tx.people()?.into_iter().find(|other| other.person == lease.person);
+    let holder = tx.person_of(lease.person)?;
     Ok(Some(ReviewError::Leased {
         holder: holder.map_or_else(|| "another person".to_owned(), |holder| holder.name),
         seconds: lease.until - now,
@@ -289,9 +290,7 @@ fn add(
         (Verdict::Skip, _) => What::Skipped,
         (Verdict::Flag, _) => What::Flagged,
     };
-    let event = Event::new(what).by(tx.who_is(person)?).of(project.definition.name.as_str());
-    tx.note(&event.on(row.opaque).with(json!({"reading": lease.reading.name()})))?;
-    Ok(())
+    Ok(note(tx, what, person, &project, row, lease.reading)?)
 }
 
 /// Removes an annotation, and notes that it was taken back.
@@ -301,8 +300,18 @@ fn take_back(tx: &Tx<'_>, row: &AnnotationRow) -> Result<(), StoreError> {
     let project = tx
         .project_by_key(item.project)?
         .ok_or(StoreError::Corrupt { table: "items", column: "project" })?;
-    let undone = Event::new(What::Undone).by(tx.who_is(row.person)?);
-    let undone = undone.of(project.definition.name.as_str()).on(item.opaque);
-    tx.note(&undone.with(json!({"reading": row.reading.name()})))?;
-    Ok(())
+    note(tx, What::Undone, row.person, &project, &item, row.reading)
+}
+
+/// Notes what somebody, by key, did with an item of a project.
+fn note(
+    tx: &Tx<'_>,
+    what: What,
+    person: i64,
+    project: &ProjectRow,
+    item: &ItemRow,
+    reading: Reading,
+) -> Result<(), StoreError> {
+    let event = Event::new(what).by(tx.who_is(person)?).of(project.definition.name.as_str());
+    tx.note(&event.on(item.opaque).with(json!({"reading": reading.name()}))).map(drop)
 }

@@ -49,23 +49,23 @@ fn content(
     field: &str,
     now: i64,
 ) -> Result<Content, ReviewError> {
-    let holds = |tx: &Tx<'_>| {
-        let row = tx.item_by_name(item)?.ok_or(ReviewError::UnknownItem)?;
+    let item_of = |tx: &Tx<'_>| tx.item_by_name(item)?.ok_or(ReviewError::UnknownItem);
+    let leased = store.read("item content", |tx| {
+        let row = item_of(tx)?;
         let lease = tx.lease(row.item)?;
         let holds = lease.is_some_and(|it| it.person == person.person && it.until > now);
         let holds = holds && person.role.labels();
-        Ok::<_, ReviewError>((row, holds))
-    };
+        holds.then(|| field_of(tx, &row, field)).transpose()
+    })?;
     // Of what is leased it is noted already that the person sees it.
-    let (_, leased) = store.read("item lease", holds)?;
-    if leased {
-        return store.read("item content", |tx| field_of(tx, &holds(tx)?.0, field));
+    if let Some(content) = leased {
+        return Ok(content);
     }
     if !person.role.may(Action::Lead) || !person.is_expert(now) {
         return Err(ReviewError::NotLeased);
     }
     store.tx("lead sees content", |tx| {
-        let (row, _) = holds(tx)?;
+        let row = item_of(tx)?;
         let found = field_of(tx, &row, field)?;
         tx.note(&Event::new(What::Seen).by(person).on(row.opaque))?;
         Ok(found)

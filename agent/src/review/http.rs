@@ -162,11 +162,7 @@ impl From<QueryRejection> for Failure {
 }
 
 async fn me(State(desk): State<Desk>, Caller(person): Caller) -> Json<Value> {
-    let date = |end: Option<i64>| end.and_then(|end| Timestamp::from_second(end).ok());
-    Json(json!({
-        "name": person.name, "role": person.role.name(), "site": desk.site,
-        "until": date(person.terms.until), "expert_until": date(person.terms.expert_until),
-    }))
+    Json(sign_in::who(&desk, &person))
 }
 
 async fn projects(

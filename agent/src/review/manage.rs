@@ -6,13 +6,12 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
-use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::http::{Caller, Desk, Failure};
 use super::sign_in::Typed;
-use super::{PersonError, add_person};
+use super::{PersonError, add_person, listed};
 use crate::account;
 use crate::store::StoreError;
 use crate::store::labels::{Person, Terms};
@@ -81,16 +80,9 @@ async fn list(State(desk): State<Desk>, _: Manager) -> Result<Json<Value>, Failu
     let read =
         |tx: &crate::store::Tx<'_>| Ok::<_, StoreError>((tx.people()?, tx.with_passwords()?));
     let (people, with_passwords) = desk.store.read("people", read)?;
-    let date = |end: Option<i64>| end.and_then(|end| Timestamp::from_second(end).ok());
-    let shown = people.iter().map(|person| {
-        json!({
-            "name": person.name, "role": person.role.name(),
-            "password": with_passwords.contains(&person.person),
-            "until": date(person.terms.until), "expert_until": date(person.terms.expert_until),
-            "ended": person.ended(now).is_some(),
-        })
-    });
-    Ok(Json(shown.collect()))
+    let has_password = |person: &Person| with_passwords.contains(&person.person);
+    let all = people.iter().map(|person| listed(person, has_password(person), now));
+    Ok(Json(all.collect()))
 }
 
 #[derive(Deserialize)]

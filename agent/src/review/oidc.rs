@@ -5,7 +5,7 @@
 
 use axum::Router;
 use axum::extract::{Query, State};
-use axum::http::header::{HeaderName, HeaderValue, LOCATION, SET_COOKIE};
+use axum::http::header::{HeaderName, HeaderValue, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -80,11 +80,7 @@ fn flow_name(desk: &Desk) -> &'static str {
 
 /// `Lax`: it has to come along when the provider sends the browser back.
 fn flow_cookie(desk: &Desk, value: Option<&str>) -> Option<(HeaderName, HeaderValue)> {
-    let (name, secure) = (flow_name(desk), if desk.doors.secure { "; Secure" } else { "" });
-    let age = if value.is_some() { FLOW_SECONDS_MAX } else { 0 };
-    let value = value.unwrap_or_default();
-    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}");
-    HeaderValue::try_from(text).ok().map(|text| (SET_COOKIE, text))
+    desk.doors.cookie(flow_name(desk), value, "Lax", Some(FLOW_SECONDS_MAX))
 }
 
 /// To the sign-in page, with a word that it knows.

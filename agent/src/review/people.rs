@@ -4,14 +4,12 @@ use std::path::Path;
 
 use insitu_daemon::files::{self, Access, FileError};
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
+use crate::account::{NAME_BYTES_MAX, is_name};
 use crate::store::labels::{Person, Role, Terms};
 use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError};
-
-/// Longest name of a person, bytes.
-const NAME_BYTES_MAX: usize = 128;
 
 /// Why a person cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +60,7 @@ pub fn add_person(
     token_file: Option<&Path>,
     now: i64,
 ) -> Result<(), PersonError> {
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+    if !is_name(name) {
         return Err(PersonError::Name);
     }
     for (what, end) in [("until", terms.until), ("expert-until", terms.expert_until)] {
@@ -123,6 +121,20 @@ pub fn sign_in(store: &Store, token: &str, now: i64) -> Result<Person, SignInErr
             Err(SignInError::Ended { until: Timestamp::from_second(end).unwrap_or(Timestamp::MAX) })
         }
     }
+}
+
+/// A person in the list of all.
+pub(crate) fn listed(person: &Person, has_password: bool, now: i64) -> Value {
+    json!({
+        "name": person.name, "role": person.role.name(), "password": has_password,
+        "until": date(person.terms.until), "expert_until": date(person.terms.expert_until),
+        "ended": person.ended(now).is_some(),
+    })
+}
+
+/// The end of a time, if it has one.
+pub(super) fn date(end: Option<i64>) -> Option<Timestamp> {
+    end.and_then(|end| Timestamp::from_second(end).ok())
 }
 
 /// What the store holds of a token. Tokens are 256 random bits: a plain hash is enough.

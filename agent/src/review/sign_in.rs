@@ -20,6 +20,7 @@ use zeroize::Zeroizing;
 
 use super::caller::{Known, OwnPage, Visitor, cookie};
 use super::http::{Desk, Failure};
+use super::people::date;
 use crate::account::oidc::Gate;
 use crate::account::{AccountError, Accounts, Browser, Fresh};
 use crate::store::StoreError;
@@ -44,9 +45,23 @@ impl Doors {
 
     /// Sets the cookie to a value, or takes it away.
     pub(super) fn set_cookie(&self, value: Option<&str>) -> Option<(HeaderName, HeaderValue)> {
-        let (name, secure) = (self.session_cookie(), if self.secure { "; Secure" } else { "" });
-        let (value, age) = value.map_or(("", "; Max-Age=0"), |value| (value, ""));
-        let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}");
+        self.cookie(self.session_cookie(), value, "Strict", None)
+    }
+
+    /// Sets a cookie that no script reads to a value, or takes it away. The browser keeps it for so
+    /// many seconds, or until it is closed.
+    pub(super) fn cookie(
+        &self,
+        name: &str,
+        value: Option<&str>,
+        same_site: &str,
+        seconds: Option<i64>,
+    ) -> Option<(HeaderName, HeaderValue)> {
+        let secure = if self.secure { "; Secure" } else { "" };
+        let seconds = if value.is_some() { seconds } else { Some(0) };
+        let age = seconds.map_or_else(String::new, |seconds| format!("; Max-Age={seconds}"));
+        let value = value.unwrap_or_default();
+        let text = format!("{name}={value}; Path=/; HttpOnly; SameSite={same_site}{secure}{age}");
         HeaderValue::try_from(text).ok().map(|text| (SET_COOKIE, text))
     }
 }
@@ -95,18 +110,23 @@ async fn session(State(desk): State<Desk>, known: Known) -> Result<Json<Value>, 
     report(&desk, &known.person, known.browser.as_ref()).map(Json)
 }
 
-/// Who is signed in, as `/api/me` says it, and until when.
-fn report(desk: &Desk, person: &Person, browser: Option<&Browser>) -> Result<Value, Failure> {
-    let date = |end: Option<i64>| end.and_then(|end| Timestamp::from_second(end).ok());
-    let password = desk.store.read("password", |tx| tx.password(person.person))?;
-    Ok(json!({
+/// Who asks, as `/api/me` says it.
+pub(super) fn who(desk: &Desk, person: &Person) -> Value {
+    json!({
         "name": person.name, "role": person.role.name(), "site": desk.site,
         "until": date(person.terms.until), "expert_until": date(person.terms.expert_until),
-        "page": browser.map(|browser| browser.page_token.as_str()),
-        "idle_until": date(browser.map(|browser| browser.idle_until)),
-        "ends_at": date(browser.map(|browser| browser.until)),
-        "password": password.is_some(),
-    }))
+    })
+}
+
+/// Who is signed in, and until when.
+fn report(desk: &Desk, person: &Person, browser: Option<&Browser>) -> Result<Value, Failure> {
+    let password = desk.store.read("password", |tx| tx.password(person.person))?;
+    let mut report = who(desk, person);
+    report["page"] = json!(browser.map(|browser| browser.page_token.as_str()));
+    report["idle_until"] = json!(date(browser.map(|browser| browser.idle_until)));
+    report["ends_at"] = json!(date(browser.map(|browser| browser.until)));
+    report["password"] = json!(password.is_some());
+    Ok(report)
 }
 
 #[derive(Deserialize)]
@@ -141,9 +161,8 @@ async fn sign_out(State(desk): State<Desk>, known: Known) -> Result<Response, Re
     if let Some(browser) = &known.browser {
         browser.sign_out(&desk.store).map_err(refusal)?;
     }
-    let headers: Vec<_> = desk.doors.set_cookie(None).into_iter().collect();
     let mut response = StatusCode::NO_CONTENT.into_response();
-    response.headers_mut().extend(headers);
+    response.headers_mut().extend(desk.doors.set_cookie(None));
     Ok(response)
 }
 

@@ -4,7 +4,7 @@
 
 use insitu_protocol::ids::ProjectName;
 
-use super::{Card, ITEMS_MAX, LEASE_SECONDS, ReviewError, card, serve};
+use super::{Card, ITEMS_MAX, LEASE_SECONDS, ReviewError, card, check_labels, serve};
 use crate::store::Store;
 use crate::store::labels::{Lease, Offer, Person, Reading};
 
@@ -23,9 +23,7 @@ pub fn next_to_validate(
     count: u32,
     now: i64,
 ) -> Result<Vec<Card>, ReviewError> {
-    if !person.role.labels() {
-        return Err(ReviewError::Role { role: person.role.name() });
-    }
+    check_labels(person)?;
     let half = count.clamp(ITEMS_MIN, ITEMS_MAX) / 2;
     store.tx("lease to validate", |tx| {
         let row = tx

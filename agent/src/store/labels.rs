@@ -115,6 +115,15 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Its name in reports and snapshots.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Label => "label",
+            Self::Skip => "skip",
+            Self::Flag => "flag",
+        }
+    }
+
     fn read(number: i64) -> Result<Self, StoreError> {
         match number {
             0 => Ok(Self::Label),

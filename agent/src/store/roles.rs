@@ -32,6 +32,8 @@ pub enum Action {
     SeeFigures,
     /// Ask what surrogates stand for.
     Reveal,
+    /// Erase subjects and items.
+    Erase,
     /// Manage people.
     ManagePeople,
     /// Send items, and what users say of them.
@@ -45,12 +47,14 @@ impl Role {
 
     /// The table. Whatever asks for a role's rights asks here.
     fn actions(self) -> &'static [Action] {
-        use Action::{Decide, Label, Lead, ManagePeople, Reveal, SeeFigures, SendItems, SignIn};
+        use Action::{
+            Decide, Erase, Label, Lead, ManagePeople, Reveal, SeeFigures, SendItems, SignIn,
+        };
         match self {
             Self::Annotator => &[SignIn, Label],
             Self::Expert => &[SignIn, Label, Decide],
             Self::Lead => &[SignIn, Label, Decide, Lead, SeeFigures],
-            Self::Steward => &[SignIn, SeeFigures, Reveal],
+            Self::Steward => &[SignIn, SeeFigures, Reveal, Erase],
             Self::Admin => &[SignIn, ManagePeople],
             Self::Application => &[SendItems],
         }
@@ -102,6 +106,7 @@ Decide          -         yes    yes  -       -     -
 Lead            -         -      yes  -       -     -
 SeeFigures      -         -      yes  yes     -     -
 Reveal          -         -      -    yes     -     -
+Erase           -         -      -    yes     -     -
 ManagePeople    -         -      -    -       yes   -
 SendItems       -         -      -    -       -     yes";
 
@@ -122,6 +127,7 @@ SendItems       -         -      -    -       -     yes";
             Action::Lead,
             Action::SeeFigures,
             Action::Reveal,
+            Action::Erase,
             Action::ManagePeople,
             Action::SendItems,
         ];

@@ -10,6 +10,7 @@ use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{Digest, Signature};
 use rusqlite::types::ValueRef;
 use rusqlite::{OptionalExtension as _, Row, params};
+use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
 use crate::store::labels::Role;
@@ -77,8 +78,9 @@ pub struct Link {
     pub cut: Option<u64>,
 }
 
-/// A signature over the log up to a row.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A signature over the log up to a row; in JSON, a line of a file of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TrailCheckpoint {
     /// The row.
     pub sequence: u64,
@@ -135,7 +137,7 @@ impl Tx<'_> {
         if detail.len() > DETAIL_BYTES_MAX {
             return Err(StoreError::Corrupt { table: TABLE, column: "detail" });
         }
-        let (what, at) = (event.what.name(), self.clock.now().as_second());
+        let (what, at) = (event.what.name(), self.now());
         let chain = link(
             &previous,
             signed(sequence),
@@ -202,7 +204,7 @@ impl Tx<'_> {
         if let Some(known) = self.trail_checkpoint(sequence)? {
             return Ok(Some(known));
         }
-        let at = self.clock.now().as_second();
+        let at = self.now();
         let signature = self.witness.sign_trail(&message(sequence, at, &chain));
         self.sql
             .prepare_cached(
@@ -272,21 +274,9 @@ impl Tx<'_> {
                AND (?4 IS NULL OR who = ?4 OR role = ?4) AND (?5 IS NULL OR what = ?5)
              ORDER BY sequence LIMIT ?6"
         );
-        let mut statement = self.sql.prepare_cached(&sql)?;
-        let what = filter.what.map(What::name);
-        let mut rows = statement.query(params![
-            signed(after),
-            filter.since,
-            filter.before,
-            filter.who,
-            what,
-            limit
-        ])?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            all.push(event(row)?);
-        }
-        Ok(all)
+        let Filter { since, before, who, what } = filter;
+        let what = what.map(What::name);
+        self.events_by(&sql, params![signed(after), since, before, who, what, limit])
     }
 
     /// The first `limit` rows about an item, in their order.

@@ -16,8 +16,6 @@ use std::path::{Path, PathBuf};
 
 use insitu_daemon::files::{self, FileError};
 use insitu_models::sign::PublicKey;
-use insitu_protocol::ids::{Digest, Signature};
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::store::trail::{Event, TrailCheckpoint, What};
@@ -62,16 +60,6 @@ pub enum TrailError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
-}
-
-/// A signature as a line of a file says it.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    sequence: u64,
-    at: i64,
-    chain: Digest,
-    signature: Signature,
 }
 
 /// The file of signatures in a folder, which several agents may share.
@@ -141,9 +129,8 @@ fn publish(store: &Store, folder: &Path) -> Result<(), TrailError> {
         let step = store.read("audit checkpoints", |tx| tx.trail_checkpoints(after, STEP))?;
         let Some(last) = step.last() else { break };
         after = last.sequence;
-        for TrailCheckpoint { sequence, at, chain, signature } in step {
-            let line = Line { sequence, at, chain, signature };
-            serde_json::to_writer(&mut lines, &line).map_err(|error| failed(error.into()))?;
+        for checkpoint in &step {
+            serde_json::to_writer(&mut lines, checkpoint).map_err(|error| failed(error.into()))?;
             lines.push(b'\n');
         }
     }
@@ -175,7 +162,7 @@ fn last_line(path: &Path) -> io::Result<(u64, Option<u64>)> {
     let cut = lines.clone().next().map_or(0, <[u8]>::len);
     let whole = length.saturating_sub(u64::try_from(cut).unwrap_or(u64::MAX));
     // What a crash has cut short is no line, even if all but its end is there.
-    let line = |line: &[u8]| serde_json::from_slice::<Line>(line).ok();
+    let line = |line: &[u8]| serde_json::from_slice::<TrailCheckpoint>(line).ok();
     let last = lines.skip(1).filter_map(line).map(|line| line.sequence).next();
     Ok((last.unwrap_or(0), (cut > 0).then_some(whole)))
 }
@@ -194,9 +181,7 @@ fn read_file(path: &Path) -> Result<Vec<TrailCheckpoint>, TrailError> {
             break;
         }
         match serde_json::from_slice(&text) {
-            Ok(Line { sequence, at, chain, signature }) => {
-                all.push(TrailCheckpoint { sequence, at, chain, signature });
-            }
+            Ok(checkpoint) => all.push(checkpoint),
             // The last line may have been cut short by a crash.
             Err(_) if text.last() != Some(&b'\n') => break,
             Err(_) => return Err(TrailError::Line { path: path.to_owned(), line }),

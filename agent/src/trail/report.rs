@@ -10,7 +10,7 @@ use crate::prelabel::Prelabel;
 use crate::review::past_reads;
 use crate::route::label_of_record;
 use crate::store::items::Stage;
-use crate::store::labels::{Person, Verdict};
+use crate::store::labels::Person;
 use crate::store::orders::ProjectRow;
 use crate::store::trail::EventRow;
 use crate::store::{StoreError, Tx};
@@ -126,11 +126,7 @@ pub fn life(tx: &Tx<'_>, project: &ProjectRow, item: i64) -> Result<Option<Life>
             role: person.map_or("gone", |person| person.role.name()),
             at: past.made_at,
             reading: past.read.reading.name(),
-            verdict: match past.read.verdict {
-                Verdict::Label => "label",
-                Verdict::Skip => "skip",
-                Verdict::Flag => "flag",
-            },
+            verdict: past.read.verdict.name(),
             label: past.label().map(|label| label.to_json()),
             accepted: past.accepted,
             comment: past.comment.clone(),

@@ -25,7 +25,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
-use super::{AccountError, Accounts, Fresh, nobodys_token};
+use super::{AccountError, Accounts, Fresh, is_name, nobodys_token};
 use crate::config::{Oidc, PersonRole};
 use crate::store::labels::{Person, Terms};
 use crate::store::roles::Role;
@@ -40,8 +40,6 @@ pub const FLOW_SECONDS_MAX: i64 = 600;
 const TALKS_MAX: usize = 4;
 /// For how long somebody waits for one of these.
 const PLACE_WITHIN: Duration = Duration::from_secs(5);
-/// Longest name of a person, bytes, as for those who are added by hand.
-const NAME_BYTES_MAX: usize = 128;
 /// What is derived from the secret of a flow is derived for one use each.
 const STATE: &str = "insitu agent 2026-11 state of a sign-in at a provider";
 const NONCE: &str = "insitu agent 2026-11 nonce of a sign-in at a provider";
@@ -337,8 +335,4 @@ fn claim<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
     let mut path = name.split('.');
     let first = claims.get(path.next()?)?;
     path.try_fold(first, |value, part| value.get(part))
-}
-
-fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control)
 }

@@ -9,7 +9,7 @@ use insitu_models::head::Head;
 use insitu_models::manifest::Sentence;
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::ids::Digest;
-use insitu_protocol::order::{BundleOrder, Contender, EvaluationOrder, RoundOrder};
+use insitu_protocol::order::{Contender, EvaluationOrder, RoundOrder};
 use insitu_protocol::project::{FieldKind, Project};
 use jiff::Timestamp;
 
@@ -29,7 +29,6 @@ use crate::review::{Annotation, Decision, annotate, next};
 use crate::store::Store;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{Person, Role};
-use crate::store::orders::BundleState;
 use crate::store::personal::PersonalRow;
 use crate::store::tests::{Scratch, scratch};
 use crate::{tally, testing};
@@ -65,23 +64,8 @@ impl Site {
 
     /// A bundle arrives, and is approved.
     fn publish(&self, bundle: &Bundle, number: u64) {
-        let shelf = Shelf::new(self.scratch.folder.path());
-        std::fs::create_dir_all(shelf.folder()).unwrap();
-        for (object, bytes) in bundle.objects() {
-            std::fs::write(shelf.path(&object.digest), bytes).unwrap();
-        }
-        let order = BundleOrder {
-            project: self.row().definition.name,
-            manifest: Bytes(bundle.manifest_bytes().to_vec()),
-            signature: Fixed([0; 64]),
-        };
-        let backbone = bundle.manifest().backbone.digest;
-        self.store
-            .tx("test", |tx| {
-                tx.put_bundle(bundle.id(), number, &order, backbone)?;
-                tx.set_bundle_state(&bundle.id(), BundleState::Ready, "")
-            })
-            .unwrap();
+        let folder = self.scratch.folder.path();
+        testing::publish(&self.store, folder, &self.row(), bundle, number);
     }
 
     fn row(&self) -> ProjectRow {

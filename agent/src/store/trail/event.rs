@@ -78,8 +78,6 @@ pub enum What {
     SignedIn,
     /// Somebody signed out.
     SignedOut,
-    /// Somebody tried to sign in and was refused.
-    SignInRefused,
     /// An item or a subject was erased.
     Erased,
     /// A subject that was erased may be imported again.
@@ -92,7 +90,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 25] = [
         Self::Started,
         Self::Stopped,
         Self::Settings,
@@ -114,7 +112,6 @@ impl What {
         Self::PersonRemoved,
         Self::SignedIn,
         Self::SignedOut,
-        Self::SignInRefused,
         Self::Erased,
         Self::Allowed,
         Self::Reported,
@@ -145,7 +142,6 @@ impl What {
             Self::PersonRemoved => "person-removed",
             Self::SignedIn => "signed-in",
             Self::SignedOut => "signed-out",
-            Self::SignInRefused => "sign-in-refused",
             Self::Erased => "erased",
             Self::Allowed => "allowed",
             Self::Reported => "reported",
