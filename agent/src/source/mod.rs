@@ -8,17 +8,20 @@ mod error;
 pub(crate) mod folder;
 mod json;
 pub mod labeled;
+mod line;
 pub mod media;
 mod parquet;
 
 use std::fs::File;
-use std::io::{self, BufRead};
+use std::io::BufRead;
 use std::path::Path;
 
 use insitu_protocol::project::{FieldKind, Project};
 use serde_json::Map;
 
 pub use self::error::{ImportError, LineError};
+pub(crate) use self::line::next_line;
+use self::line::trimmed;
 use crate::config::Source;
 use crate::item::{RawItem, Value};
 use crate::store::items::Addition;
@@ -472,38 +475,6 @@ fn value(kind: FieldKind, name: &str, cell: Cell) -> Result<Option<Value>, LineE
         (FieldKind::Image | FieldKind::Series, Cell::Text(text)) => Ok(Some(Value::Text(text))),
         (_, Cell::Number(given)) => Ok(Some(Value::Text(given.to_string()))),
     }
-}
-
-/// Reads up to and including the next line feed into `line`, which is cleared first.
-///
-/// `Ok(None)` at the end; `Ok(Some(false))` when the line was too long and has been passed over.
-pub(crate) fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Result<Option<bool>> {
-    line.clear();
-    let mut fits = true;
-    let mut any = false;
-    loop {
-        let buffer = reader.fill_buf()?;
-        if buffer.is_empty() {
-            return Ok(any.then_some(fits));
-        }
-        any = true;
-        let end = buffer.iter().position(|byte| *byte == b'\n');
-        let take = end.map_or(buffer.len(), |end| end + 1);
-        fits &= line.len() + take <= LINE_BYTES_MAX;
-        if fits {
-            line.extend_from_slice(&buffer[..take]);
-        }
-        reader.consume(take);
-        if end.is_some() {
-            return Ok(Some(fits));
-        }
-    }
-}
-
-/// Without its line end.
-fn trimmed(line: &[u8]) -> &[u8] {
-    let line = line.strip_suffix(b"\n").unwrap_or(line);
-    line.strip_suffix(b"\r").unwrap_or(line)
 }
 
 #[cfg(test)]
