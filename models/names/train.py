@@ -13,9 +13,9 @@ import json
 import math
 import os
 import random
-import shutil
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 import onnx
@@ -27,7 +27,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional as F
 
-CLASSES = {"NAME": 0, "LOCATION": 1, "ADDRESS": 1, "ZIP": 1, "ORGANIZATION": 2, "AGE": 3}
+CLASSES = {"NAME": 0, "PERSON": 0, "LOCATION": 1, "ADDRESS": 1, "ZIP": 1, "ORGANIZATION": 2, "ORG": 2, "AGE": 3}
 LABELS = 9
 OWN = ["OUTSIDE"] + [f"{place}-{kind}" for kind in ("NAME", "LOCATION", "ORGANIZATION", "AGE") for place in "BI"]
 # The labels of the pre-trained head. What has a shape is found by rules, which know check digits.
@@ -35,6 +35,8 @@ STOCK = ["OUTSIDE"] + ["B-NAME", "I-NAME"] * 2 + ["OUTSIDE"] * 18 + ["B-LOCATION
 TYPES = 8            # case (none, capital, capitals, mixed), and the same for the first token of a line
 PIECES_MAX = 160     # of one text that is read at once
 TOKEN_PIECES_MAX = 12
+PIECES_KNOWN = 13_000  # so that the model has 16 MB
+ALPHABETS_END = "\u0530"  # behind Latin, Greek, Cyrillic
 HIDDEN, HEADS, LAYERS = 384, 12, 6
 POSITIONS = 192
 SEED = 7
@@ -90,8 +92,8 @@ def labels(spans, found):
 class Reader:
     """Texts to pieces, types, labels."""
 
-    def __init__(self, path):
-        self.tokenizer = Tokenizer.from_file(path)
+    def __init__(self, tokenizer):
+        self.tokenizer = Tokenizer.from_str(tokenizer)
         self.known = {}
 
     def pieces(self, token):
@@ -115,6 +117,34 @@ class Reader:
                 rows.append((ids, case_type(token, line), label, start, end))
                 line = False
         return rows
+
+
+def vocabulary(tokenizer, corpora):
+    """The tokenizer with the pieces that the corpora need most, and their former ids in order.
+
+    The table of pieces is two fifths of the model. What goes is other scripts, years, and words that
+    then are read in parts; no letter of an alphabet goes, since a word with an unknown one is lost.
+    """
+    count, words = Counter(), Counter()
+    for path, weight in corpora:
+        for line in open(path, encoding="utf-8"):
+            text = json.loads(line)["text"]
+            for start, end in tokens(text):
+                words[text[start:end]] += weight
+    reader = Reader(tokenizer)
+    for word, times in words.items():
+        for piece in reader.pieces(word):
+            count[piece] += times
+    whole = json.loads(tokenizer)
+    known = whole["model"]["vocab"]
+    marks = {one["id"] for one in whole["added_tokens"]}
+    letters = {i for piece, i in known.items() if len(piece.removeprefix("##")) == 1 and piece[-1] < ALPHABETS_END}
+    ranked = sorted(known.values(), key=lambda i: (i not in marks, i not in letters, -count[i], i))
+    kept = sorted(ranked[:PIECES_KNOWN])
+    place = {former: now for now, former in enumerate(kept)}
+    whole["model"]["vocab"] = {piece: place[i] for piece, i in sorted(known.items(), key=lambda one: one[1]) if i in place}
+    assert all(place[i] == i for i in marks), "marks come first"
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")), kept
 
 
 def cut(text, rows, rnd):
@@ -172,9 +202,9 @@ class Layer(nn.Module):
 
 
 class Model(nn.Module):
-    def __init__(self, labels=LABELS):
+    def __init__(self, labels, pieces):
         super().__init__()
-        self.words = nn.Embedding(19730, HIDDEN)
+        self.words = nn.Embedding(pieces, HIDDEN)
         self.positions = nn.Embedding(POSITIONS, HIDDEN)
         self.types = nn.Embedding(TYPES, HIDDEN)
         self.norm = nn.LayerNorm(HIDDEN, eps=1e-12)
@@ -208,18 +238,20 @@ def weights_of(folder):
     return found
 
 
-def load(folder, own_head=False):
-    """The pre-trained encoder, with its own head of 35 labels or a new one of nine."""
+def load(folder, kept=None):
+    """The pre-trained encoder: as it is, with a head of 35 labels, or with these pieces and a head of nine."""
     found = weights_of(folder)
     matrix = {name: value for name, value in found.items() if name.startswith("/")}
 
     def of(part):
         return next(value for name, value in matrix.items() if part in name)
 
-    model = Model(len(STOCK) if own_head else LABELS)
+    words = found["bert.embeddings.word_embeddings.weight"]
+    own_head = kept is None
+    model = Model(len(STOCK) if own_head else LABELS, len(words) if own_head else len(kept))
     put = lambda to, value: to.data.copy_(torch.from_numpy(np.ascontiguousarray(value)))
     embeddings = "bert.embeddings."
-    put(model.words.weight, found[embeddings + "word_embeddings.weight"])
+    put(model.words.weight, words if own_head else words[kept])
     put(model.positions.weight, found[embeddings + "position_embeddings.weight"][:POSITIONS])
     put(model.types.weight, np.repeat(found[embeddings + "token_type_embeddings.weight"][:1], TYPES, axis=0))
     if not own_head:
@@ -371,16 +403,19 @@ def main():
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     os.makedirs(out, exist_ok=True)
-    model = load(folder, own_head=seconds == 0)
+    tokenizer = open(os.path.join(folder, "tokenizer.json"), encoding="utf-8").read()
+    corpora = [(path, int(weight or 1)) for path, _, weight in (argument.partition(":") for argument in sys.argv[4:])]
+    tokenizer, kept = vocabulary(tokenizer, corpora) if seconds else (tokenizer, None)
+    model = load(folder, kept)
     if seconds:
-        corpora = [(path, int(weight or 1)) for path, _, weight in (argument.partition(":") for argument in sys.argv[4:])]
-        reader, rnd = Reader(os.path.join(folder, "tokenizer.json")), random.Random(SEED)
+        reader, rnd = Reader(tokenizer), random.Random(SEED)
         save = lambda: torch.save(model.state_dict(), os.path.join(out, "names.pt"))
         train(model, examples(corpora, reader, rnd), seconds, save)
         save()
     model.eval()
     export(model, os.path.join(out, "names.onnx"))
-    shutil.copy(os.path.join(folder, "tokenizer.json"), out)
+    with open(os.path.join(out, "tokenizer.json"), "w", encoding="utf-8") as file:
+        file.write(tokenizer)
     manifest(out, OWN if seconds else STOCK)
 
 
