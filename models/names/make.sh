@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a names model, as the one beside this file: models/names/make.sh DIR [SECONDS [MEDDOCAN.jsonl]]
+# Makes a names model, as the one beside this file: models/names/make.sh DIR [SECONDS[,SECONDS...] [MEDDOCAN.jsonl]]
 #
 # DIR gets names.json, names.onnx (int8) and tokenizer.json. Without SECONDS it is the pre-trained
 # model with its own labels for people and places: some ten seconds of one core. With SECONDS the

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Trains the names model: train.py MODEL_FOLDER OUT_FOLDER SECONDS CORPUS.jsonl[:WEIGHT]...
+"""Trains the names model: train.py MODEL_FOLDER OUT_FOLDER SECONDS[,SECONDS...] CORPUS.jsonl[:WEIGHT]...
 
 MODEL_FOLDER holds `onnx/model_q4.onnx` and `tokenizer.json` of the pre-trained encoder, each corpus
 lines of {"text", "spans": [{"start", "end", "type"}]} in code points. Writes `names.onnx` (int8),
-`tokenizer.json` and `names.json` after SECONDS of training; after none, the pre-trained model with its
-own labels. Needs torch, onnx, onnxruntime, tokenizers and blake3.
+`tokenizer.json` and `names.json` after SECONDS of training, in rounds of less and less change; after none,
+the pre-trained model with its own labels. Needs torch, onnx, onnxruntime, tokenizers and blake3.
 
 What the program must do alike, in `agent/src/redact/tagger/`: the tokens (`tokens.rs`), the types of
 tokens and the pieces of text that are read at once (`transformer.rs`), the order of the labels.
@@ -40,6 +40,7 @@ ALPHABETS_END = "\u0530"  # behind Latin, Greek, Cyrillic
 HIDDEN, HEADS, LAYERS = 384, 12, 6
 POSITIONS = 192
 SEED = 7
+RATE = 4e-4
 
 
 def token_class(c):
@@ -296,7 +297,7 @@ def tensors_of(batch):
     return ids, types, gold, mask
 
 
-def train(model, data, seconds, save, rate=4e-4):
+def train(model, data, seconds, save, rate, seed):
     """Trains for so many CPU seconds, or WALL_SECONDS of the clock if that is sooner."""
     wall = float(os.environ.get("WALL_SECONDS", "inf"))
     model.words.weight.requires_grad = False
@@ -305,7 +306,7 @@ def train(model, data, seconds, save, rate=4e-4):
                                   lr=rate, weight_decay=0.01)
     model.train()
     begun, clock, step, seen, running = time.process_time(), time.time(), 0, 0, None
-    for batch in batches(data, random.Random(SEED)):
+    for batch in batches(data, random.Random(seed)):
         spent = max((time.process_time() - begun) / seconds, (time.time() - clock) / wall)
         if spent >= 1:
             return
@@ -399,24 +400,27 @@ def manifest(out, labels):
 
 
 def main():
-    folder, out, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+    folder, out = sys.argv[1], sys.argv[2]
+    rounds = [float(seconds) for seconds in sys.argv[3].split(",") if float(seconds)]
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     os.makedirs(out, exist_ok=True)
     tokenizer = open(os.path.join(folder, "tokenizer.json"), encoding="utf-8").read()
     corpora = [(path, int(weight or 1)) for path, _, weight in (argument.partition(":") for argument in sys.argv[4:])]
-    tokenizer, kept = vocabulary(tokenizer, corpora) if seconds else (tokenizer, None)
+    tokenizer, kept = vocabulary(tokenizer, corpora) if rounds else (tokenizer, None)
     model = load(folder, kept)
-    if seconds:
-        reader, rnd = Reader(tokenizer), random.Random(SEED)
+    if rounds:
+        reader = Reader(tokenizer)
         save = lambda: torch.save(model.state_dict(), os.path.join(out, "names.pt"))
-        train(model, examples(corpora, reader, rnd), seconds, save)
+        for number, seconds in enumerate(rounds):
+            seed = SEED + number
+            train(model, examples(corpora, reader, random.Random(seed)), seconds, save, RATE * 0.75**number, seed)
         save()
     model.eval()
     export(model, os.path.join(out, "names.onnx"))
     with open(os.path.join(out, "tokenizer.json"), "w", encoding="utf-8") as file:
         file.write(tokenizer)
-    manifest(out, OWN if seconds else STOCK)
+    manifest(out, OWN if rounds else STOCK)
 
 
 if __name__ == "__main__":
