@@ -303,6 +303,7 @@ proptest! {
         }
         let counts = site.scratch.store.read("test", |tx| tx.stage_counts(1)).unwrap();
         prop_assert_eq!(counts[Stage::Done as usize], 12);
+        prop_assert_eq!(counts.iter().sum::<u64>(), 12, "moved, not copied: {:?}", counts);
         for item in 1..=12 {
             let all = site.scratch.store.read("test", |tx| tx.annotations_of(item)).unwrap();
             let reader = |reading| all.iter().find(|a| a.reading == reading).map(|a| a.person);
