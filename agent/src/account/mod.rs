@@ -4,6 +4,7 @@
 //! plain hash is enough). What a browser must show beside its cookie is derived from the cookie, so a
 //! page that was opened by one person can do nothing in the name of the next.
 
+mod change;
 mod limit;
 pub mod oidc;
 mod password;
@@ -13,16 +14,17 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::config::SignInTimes;
 use crate::store::accounts::SignInRow;
 use crate::store::labels::Person;
-use crate::store::roles::{Action, Role};
+use crate::store::roles::Action;
 use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError};
 
+use change::put_password;
+pub use change::{check_new, is_name, nobodys_token, remove, set_password, set_role};
 use limit::{Buckets, network};
 pub use password::{BYTES_MAX as PASSWORD_BYTES_MAX, CHARACTERS_MIN as PASSWORD_CHARACTERS_MIN};
 
@@ -41,6 +43,10 @@ const NAME_EVERY: Duration = Duration::from_secs(3);
 /// Attempts from one address, which a whole site may share behind its proxy.
 const PEER_BURST: u32 = 60;
 const PEER_EVERY: Duration = Duration::from_secs(1);
+/// Items whose originals one person sees: twenty, then one in half a minute. Enough to look something
+/// up, too few to read a store out.
+const REVEAL_BURST: u32 = 20;
+const REVEAL_EVERY: Duration = Duration::from_secs(30);
 /// What a page must show is derived for this use only.
 const CONTEXT: &str = "insitu agent 2026-11 page token of a sign-in";
 
@@ -105,6 +111,7 @@ pub struct Accounts {
     accounts: Buckets,
     names: Buckets,
     peers: Buckets,
+    reveals: Buckets,
 }
 
 /// A browser that has just signed in.
@@ -150,6 +157,7 @@ impl Accounts {
             accounts: Buckets::new(ACCOUNT_BURST, ACCOUNT_EVERY),
             names: Buckets::new(NAME_BURST, NAME_EVERY),
             peers: Buckets::new(PEER_BURST, PEER_EVERY),
+            reveals: Buckets::new(REVEAL_BURST, REVEAL_EVERY),
         }
     }
 
@@ -297,6 +305,15 @@ impl Accounts {
         store.tx("drop browsers", |tx| tx.drop_sign_ins(now - idle, now - longest))
     }
 
+    /// One of the times that a person may see an item's originals, if there is one left.
+    ///
+    /// # Errors
+    /// [`AccountError::Limited`].
+    pub fn reveal(&self, person: &Person, now: Timestamp) -> Result<(), AccountError> {
+        let limited = |after| AccountError::Limited { after };
+        self.reveals.take(&person.person.to_le_bytes(), now.as_millisecond()).map_err(limited)
+    }
+
     /// An attempt from an address, if there is one left.
     fn attempt_from(&self, peer: IpAddr, now: Timestamp) -> Result<(), AccountError> {
         let limited = |after| AccountError::Limited { after };
@@ -368,105 +385,6 @@ impl Attempt<'_> {
         self.of.names.put_back(self.name.as_bytes());
         self.of.accounts.put_back(&self.account());
     }
-}
-
-/// Whether somebody of this role may have this password.
-///
-/// # Errors
-/// [`AccountError::Role`], [`AccountError::Short`], [`AccountError::Long`].
-pub fn check_new(role: Role, password: &str) -> Result<(), AccountError> {
-    if !role.may(Action::SignIn) {
-        return Err(AccountError::Role { role: role.name() });
-    }
-    password::check(password)
-}
-
-/// As [`Accounts::set_password`], on the caller's thread.
-///
-/// # Errors
-/// [`AccountError`].
-pub fn set_password(
-    store: &Store,
-    name: &str,
-    password: &str,
-    now: i64,
-) -> Result<(), AccountError> {
-    password::check(password)?;
-    put_password(store, name, &password::hash(password)?, None, now)
-}
-
-/// Gives a person another role, and signs them out everywhere.
-///
-/// # Errors
-/// [`AccountError::Unknown`], [`AccountError::Store`]; [`AccountError::Role`] where a program becomes a
-/// person or the other way round.
-pub fn set_role(store: &Store, name: &str, role: Role) -> Result<(), AccountError> {
-    store.tx("set role", |tx| {
-        let person = tx.person_named(name)?;
-        let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
-        if person.role.may(Action::SignIn) != role.may(Action::SignIn) {
-            return Err(AccountError::Role { role: Role::Application.name() });
-        }
-        tx.set_role(person.person, role)?;
-        let changed = Event::new(What::PersonChanged);
-        tx.note(&changed.with(json!({"name": name, "role": role.name()})))?;
-        Ok(tx.end_sign_ins(person.person)?)
-    })
-}
-
-/// Ends a person's time: token and password are gone, and they are signed out everywhere. What they
-/// said stays, under their name.
-///
-/// # Errors
-/// [`AccountError::Unknown`], [`AccountError::Randomness`], [`AccountError::Store`].
-pub fn remove(store: &Store, name: &str, now: i64) -> Result<(), AccountError> {
-    let nobody = nobodys_token()?;
-    store.tx("remove person", |tx| {
-        let person = tx.person_named(name)?;
-        let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
-        tx.retire(person.person, &nobody, now)?;
-        tx.note(&Event::new(What::PersonRemoved).with(json!({"name": name})))?;
-        Ok(tx.end_sign_ins(person.person)?)
-    })
-}
-
-/// Whether a person can have this name.
-pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control)
-}
-
-/// What the store has for the token of a person who has none: nothing has this hash.
-///
-/// # Errors
-/// [`AccountError::Randomness`].
-pub fn nobodys_token() -> Result<[u8; 32], AccountError> {
-    let mut nobody = [0; 32];
-    getrandom::fill(&mut nobody).map_err(|_| AccountError::Randomness)?;
-    Ok(nobody)
-}
-
-/// Stores a password's hash in place of `used`, or of whatever there is.
-fn put_password(
-    store: &Store,
-    name: &str,
-    hash: &str,
-    used: Option<&str>,
-    now: i64,
-) -> Result<(), AccountError> {
-    store.tx("set password", |tx| {
-        let person = tx.person_named(name)?;
-        let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
-        if !person.role.may(Action::SignIn) {
-            return Err(AccountError::Role { role: person.role.name() });
-        }
-        if used.is_some() && tx.password(person.person)?.as_deref() != used {
-            return Err(AccountError::Current);
-        }
-        tx.put_password(person.person, hash, now)?;
-        let changed = Event::new(What::PersonChanged);
-        tx.note(&changed.with(json!({"name": name, "password": true})))?;
-        Ok(tx.end_sign_ins(person.person)?)
-    })
 }
 
 fn may_sign_in(person: &Person, now: i64) -> bool {

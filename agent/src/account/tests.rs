@@ -1,4 +1,5 @@
 use super::*;
+use crate::store::roles::Role;
 use crate::store::tests::{Scratch, scratch};
 use crate::testing;
 

@@ -13,6 +13,7 @@ mod manage;
 mod oidc;
 mod past;
 mod people;
+mod reveal;
 mod sealed;
 mod sign_in;
 mod validation;
@@ -91,6 +92,12 @@ pub enum ReviewError {
     /// The role does not choose items.
     #[error("a {role} does not choose which item is looked at")]
     NotLead {
+        /// The person's role.
+        role: &'static str,
+    },
+    /// The role does not see originals.
+    #[error("a {role} may not see originals")]
+    MayNotReveal {
         /// The person's role.
         role: &'static str,
     },

@@ -27,7 +27,7 @@ export class FakeAgent {
     ["ann-token", { name: "ann", role: "annotator", site: "cleveland" }],
     ["eve-token", { name: "eve", role: "expert", site: "cleveland" }],
     ["lea-token", { name: "lea", role: "lead", site: "cleveland" }],
-    ["sam-token", { name: "sam", role: "steward", site: "cleveland" }],
+    ["sam-token", { name: "sam", role: "steward", site: "cleveland", reveals: true }],
     ["ida-token", { name: "ida", role: "admin", site: "cleveland" }],
   ]);
   /** By name: passwords, and who is signed in by which cookie. */
@@ -64,6 +64,10 @@ export class FakeAgent {
   /** Items that a lead sent to the experts. */
   requeued = [];
   queues = { annotator: 0, expert: 2, campaign: 0, synthetic: 0 };
+  /** What was asked to be revealed, in order: `{item, person, reason}`. */
+  revealed = [];
+  /** Holds the answers to that back until it is resolved. */
+  revealing = Promise.resolve();
   /** Items of the queue of synthetic items. */
   mixed = [];
 
@@ -99,6 +103,7 @@ export class FakeAgent {
     const account = this.account(request, url, body, response);
     if (account !== null) return;
     const person = this.caller(request);
+    if (url.pathname.endsWith("/reveal")) await this.revealing;
     const [status, answer] = person
       ? this.answer(request.method, url, person, body === "" ? null : JSON.parse(body))
       : [401, { error: "unknown token", hint: "ask your steward for one" }];
@@ -179,6 +184,9 @@ export class FakeAgent {
       this.answered.set(`requeue-${parts[1]}`, parts[1]);
       return [200, { queue: "expert", key: `requeue-${parts[1]}` }];
     }
+    if (parts[0] === "items" && (parts.length === 2 || parts[2] === "reveal")) {
+      return this.reveal(method, person, parts[1], body);
+    }
     if (method === "POST" && parts[2] === "annotations") return this.annotate(person, parts[1], body);
     if (method === "DELETE" && parts[0] === "annotations") return this.undo(person, parts[1]);
     return [404, { error: "no such path", hint: "" }];
@@ -226,6 +234,21 @@ export class FakeAgent {
       return [403, { error: `this page is not for the role ${person.role}`, hint: "ask a lead" }];
     }
     return [200, { undefined: this.quality.report, "label-errors": this.quality.errors, next: this.quality.next }[list]];
+  }
+
+  /** In each note, `[NAME]` stands for a surrogate. */
+  reveal(method, person, item, body) {
+    if (!person.reveals) return [403, { error: `a ${person.role} may not see originals`, hint: "ask the site's steward" }];
+    const found = this.items[this.index(item)];
+    if (found === undefined) return [404, { error: "there is no such item", hint: "ask for items again" }];
+    const fields = found.fields.map((field) => ({ ...field, name: field.title }));
+    if (method === "GET") return [200, { item, project: "heart-disease", title: this.title, fields }];
+    this.revealed.push({ item, person: person.name, reason: body.reason });
+    if (this.revealed.length > 5) return [429, { error: "too many attempts: the next one may be made in 30 s", hint: "wait, then try again" }];
+    const { name, value } = fields.at(-1);
+    const [before, after] = value.split("[NAME]");
+    const pieces = [{ text: before }, { text: "[NAME]", kind: "NAME", originals: ["Jane Roe"] }, { text: after }];
+    return [200, { fields: [{ name, pieces }], elsewhere: [], found: 1 }];
   }
 
   lease(person, item) {
