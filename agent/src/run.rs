@@ -272,6 +272,9 @@ impl Agent {
             }
         }
         shared.note(|live| live.connected = false);
+        if let Err(error) = shared.doors.accounts.write_refusals(&shared.agent.store) {
+            tracing::warn!(error = explain(&error), "refused sign-ins are not in the audit log");
+        }
         shared.agent.end_log();
         outcome
     }

@@ -1,11 +1,13 @@
-//! What is changed about a person: password, role, and that their time is over.
+//! What is changed about a person: password, role, and that their time is over. The audit log names
+//! who did it: somebody who is given, or else whoever uses the store.
 
 use serde_json::json;
 
 use super::{AccountError, NAME_BYTES_MAX, password};
-use crate::store::Store;
+use crate::store::labels::Person;
 use crate::store::roles::{Action, Role};
-use crate::store::trail::{Event, What};
+use crate::store::trail::{Event, What, Who};
+use crate::store::{Store, StoreError, Tx};
 
 /// Whether somebody of this role may have this password.
 ///
@@ -29,7 +31,7 @@ pub fn set_password(
     now: i64,
 ) -> Result<(), AccountError> {
     password::check(password)?;
-    put_password(store, name, &password::hash(password)?, None, now)
+    put_password(store, None, (name, &password::hash(password)?), None, now)
 }
 
 /// Gives a person another role, and signs them out everywhere.
@@ -37,18 +39,54 @@ pub fn set_password(
 /// # Errors
 /// [`AccountError::Unknown`], [`AccountError::Store`]; [`AccountError::Role`] where a program becomes a
 /// person or the other way round.
-pub fn set_role(store: &Store, name: &str, role: Role) -> Result<(), AccountError> {
+pub fn set_role(
+    store: &Store,
+    by: Option<Who>,
+    name: &str,
+    role: Role,
+) -> Result<(), AccountError> {
     store.tx("set role", |tx| {
-        let person = tx.person_named(name)?;
-        let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
+        let person = known(tx, name)?;
         if person.role.may(Action::SignIn) != role.may(Action::SignIn) {
             return Err(AccountError::Role { role: Role::Application.name() });
         }
-        tx.set_role(person.person, role)?;
-        let changed = Event::new(What::PersonChanged);
-        tx.note(&changed.with(json!({"name": name, "role": role.name()})))?;
-        Ok(tx.end_sign_ins(person.person)?)
+        Ok(change_role(tx, by, &person, role)?)
     })
+}
+
+/// Gives a person another role, and signs them out everywhere.
+pub(super) fn change_role(
+    tx: &Tx<'_>,
+    by: Option<Who>,
+    person: &Person,
+    role: Role,
+) -> Result<(), StoreError> {
+    tx.set_role(person.person, role)?;
+    let changed = done(What::PersonChanged, by);
+    tx.note(&changed.with(json!({"name": person.name, "role": role.name()})))?;
+    tx.end_sign_ins(person.person).map(drop)
+}
+
+/// Signs a person out everywhere, and says in how many browsers that was.
+///
+/// # Errors
+/// [`AccountError::Unknown`], [`AccountError::Store`].
+pub fn sign_out(store: &Store, by: Option<Who>, name: &str) -> Result<usize, AccountError> {
+    store.tx("sign out everywhere", |tx| Ok(end_sign_ins(tx, by, &known(tx, name)?)?))
+}
+
+/// Signs a person out everywhere; nothing is noted of who is signed in nowhere.
+pub(super) fn end_sign_ins(
+    tx: &Tx<'_>,
+    by: Option<Who>,
+    person: &Person,
+) -> Result<usize, StoreError> {
+    let browsers = tx.end_sign_ins(person.person)?;
+    if browsers > 0 {
+        let ended = done(What::SignedOut, by);
+        tx.note(&ended.with(json!({"name": person.name, "browsers": browsers})))?;
+    }
+    Ok(browsers)
 }
 
 /// Ends a person's time: token and password are gone, and they are signed out everywhere. What they
@@ -56,14 +94,13 @@ pub fn set_role(store: &Store, name: &str, role: Role) -> Result<(), AccountErro
 ///
 /// # Errors
 /// [`AccountError::Unknown`], [`AccountError::Randomness`], [`AccountError::Store`].
-pub fn remove(store: &Store, name: &str, now: i64) -> Result<(), AccountError> {
+pub fn remove(store: &Store, by: Option<Who>, name: &str, now: i64) -> Result<(), AccountError> {
     let nobody = nobodys_token()?;
     store.tx("remove person", |tx| {
-        let person = tx.person_named(name)?;
-        let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
+        let person = known(tx, name)?;
         tx.retire(person.person, &nobody, now)?;
-        tx.note(&Event::new(What::PersonRemoved).with(json!({"name": name})))?;
-        Ok(tx.end_sign_ins(person.person)?)
+        tx.note(&done(What::PersonRemoved, by).with(json!({"name": name})))?;
+        Ok(tx.end_sign_ins(person.person).map(drop)?)
     })
 }
 
@@ -82,17 +119,16 @@ pub fn nobodys_token() -> Result<[u8; 32], AccountError> {
     Ok(nobody)
 }
 
-/// Stores a password's hash in place of `used`, or of whatever there is.
+/// Stores a password's hash for the person of a name in place of `used`, or of whatever there is.
 pub(super) fn put_password(
     store: &Store,
-    name: &str,
-    hash: &str,
+    by: Option<Who>,
+    (name, hash): (&str, &str),
     used: Option<&str>,
     now: i64,
 ) -> Result<(), AccountError> {
     store.tx("set password", |tx| {
-        let person = tx.person_named(name)?;
-        let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
+        let person = known(tx, name)?;
         if !person.role.may(Action::SignIn) {
             return Err(AccountError::Role { role: person.role.name() });
         }
@@ -100,8 +136,19 @@ pub(super) fn put_password(
             return Err(AccountError::Current);
         }
         tx.put_password(person.person, hash, now)?;
-        let changed = Event::new(What::PersonChanged);
+        let changed = done(What::PersonChanged, by);
         tx.note(&changed.with(json!({"name": name, "password": true})))?;
-        Ok(tx.end_sign_ins(person.person)?)
+        Ok(tx.end_sign_ins(person.person).map(drop)?)
     })
+}
+
+fn known(tx: &Tx<'_>, name: &str) -> Result<Person, AccountError> {
+    tx.person_named(name)?.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })
+}
+
+fn done(what: What, by: Option<Who>) -> Event<'static> {
+    match by {
+        Some(who) => Event::new(what).by(who),
+        None => Event::new(what),
+    }
 }

@@ -8,6 +8,7 @@ mod change;
 mod limit;
 pub mod oidc;
 mod password;
+mod refusals;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -20,13 +21,14 @@ use crate::config::SignInTimes;
 use crate::store::accounts::SignInRow;
 use crate::store::labels::Person;
 use crate::store::roles::Action;
-use crate::store::trail::{Event, What};
-use crate::store::{Store, StoreError};
+use crate::store::trail::{Event, What, Who};
+use crate::store::{Store, StoreError, explain};
 
 use change::put_password;
-pub use change::{check_new, is_name, nobodys_token, remove, set_password, set_role};
+pub use change::{check_new, is_name, nobodys_token, remove, set_password, set_role, sign_out};
 use limit::{Buckets, network};
 pub use password::{BYTES_MAX as PASSWORD_BYTES_MAX, CHARACTERS_MIN as PASSWORD_CHARACTERS_MIN};
+use refusals::Refusals;
 
 /// Longest name of a person, bytes.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -112,6 +114,7 @@ pub struct Accounts {
     names: Buckets,
     peers: Buckets,
     reveals: Buckets,
+    refused: Refusals,
 }
 
 /// A browser that has just signed in.
@@ -158,6 +161,7 @@ impl Accounts {
             names: Buckets::new(NAME_BURST, NAME_EVERY),
             peers: Buckets::new(PEER_BURST, PEER_EVERY),
             reveals: Buckets::new(REVEAL_BURST, REVEAL_EVERY),
+            refused: Refusals::default(),
         }
     }
 
@@ -191,6 +195,9 @@ impl Accounts {
         };
         let result = signed_in.await;
         note(&result);
+        if let Err(error) = &result {
+            self.count_refusal(store, name, error);
+        }
         result
     }
 
@@ -212,29 +219,46 @@ impl Accounts {
         let (peer, now) = from;
         let used = store.read("password", |tx| tx.password(person.person))?;
         let used = used.ok_or(AccountError::Current)?;
-        let attempt = self.attempt(&person.name, peer, now)?;
-        if !self.kiln.verify(current, Some(used.clone())).await? {
-            return Err(AccountError::Current);
+        let shown = async {
+            let attempt = self.attempt(&person.name, peer, now)?;
+            if !self.kiln.verify(current, Some(used.clone())).await? {
+                return Err(AccountError::Current);
+            }
+            attempt.put_back();
+            Ok(())
+        };
+        if let Err(error) = shown.await {
+            self.count_refusal(store, &person.name, &error);
+            return Err(error);
         }
-        attempt.put_back();
         let hash = self.kiln.hash(new).await?;
-        put_password(store, &person.name, &hash, Some(&used), now.as_second())
+        let (by, to) = (Some(person.into()), (person.name.as_str(), hash.as_str()));
+        put_password(store, by, to, Some(&used), now.as_second())
     }
 
-    /// Gives the person of this name a password, and signs them out everywhere.
+    /// Gives the person of this name a password, by somebody else, and signs them out everywhere.
     ///
     /// # Errors
     /// [`AccountError`].
     pub async fn set_password(
         &self,
         store: &Store,
+        by: Who,
         name: &str,
         new: Zeroizing<String>,
         now: i64,
     ) -> Result<(), AccountError> {
+        let hash = self.hash(new).await?;
+        put_password(store, Some(by), (name, &hash), None, now)
+    }
+
+    /// What the store holds of a new password.
+    ///
+    /// # Errors
+    /// [`AccountError::Short`], [`AccountError::Long`], [`AccountError::Busy`].
+    pub async fn hash(&self, new: Zeroizing<String>) -> Result<String, AccountError> {
         password::check(&new)?;
-        let hash = self.kiln.hash(new).await?;
-        put_password(store, name, &hash, None, now)
+        self.kiln.hash(new).await
     }
 
     /// Signs a browser in as `person`, who has shown who they are; where by a password, `by` is the
@@ -296,11 +320,13 @@ impl Accounts {
         Ok(Some(self.browser(person, &row, &secret)))
     }
 
-    /// Forgets browsers whose time is over, and says how many.
+    /// Forgets browsers whose time is over, and says how many; sign-ins that were refused since the
+    /// last time come into the audit log.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn sweep(&self, store: &Store, now: i64) -> Result<usize, StoreError> {
+        self.write_refusals(store)?;
         let (idle, longest) = (seconds(self.times.idle), seconds(self.times.longest));
         store.tx("drop browsers", |tx| tx.drop_sign_ins(now - idle, now - longest))
     }
@@ -312,6 +338,31 @@ impl Accounts {
     pub fn reveal(&self, person: &Person, now: Timestamp) -> Result<(), AccountError> {
         let limited = |after| AccountError::Limited { after };
         self.reveals.take(&person.person.to_le_bytes(), now.as_millisecond()).map_err(limited)
+    }
+
+    /// Brings sign-ins that were refused into the audit log: one row for each of the first people
+    /// whose they were, and one for the rest.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn write_refusals(&self, store: &Store) -> Result<(), StoreError> {
+        self.refused.write(store).map(drop)
+    }
+
+    /// Counts somebody whom the identity provider did not bring in.
+    pub fn count_refusal_by_provider(&self) {
+        self.refused.provider();
+    }
+
+    /// Counts a password that was refused, or was not looked at after too many others.
+    fn count_refusal(&self, store: &Store, name: &str, error: &AccountError) {
+        let is_refusal = matches!(
+            error,
+            AccountError::Wrong | AccountError::Current | AccountError::Limited { .. }
+        );
+        if is_refusal && let Err(error) = self.refused.password(store, name) {
+            tracing::warn!(error = explain(&error), "a refused sign-in is not counted");
+        }
     }
 
     /// An attempt from an address, if there is one left.

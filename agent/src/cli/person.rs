@@ -124,11 +124,11 @@ pub(super) fn person(context: &Context, command: &PersonCommand) -> Outcome {
         }
         PersonCommand::Role(RoleArguments { name, role }) => {
             let role = Role::from(*role);
-            account::set_role(store, name, role)?;
+            account::set_role(store, None, name, role)?;
             format!("{name} is {} from now on, and signed out everywhere", role.name())
         }
         PersonCommand::Remove(RemoveArguments { name }) => {
-            account::remove(store, name, now)?;
+            account::remove(store, None, name, now)?;
             format!("{name} is signed out, and can sign in no more")
         }
     };

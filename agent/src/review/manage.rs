@@ -10,12 +10,14 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::http::{Caller, Desk, Failure};
+use super::people::add_account;
 use super::sign_in::Typed;
-use super::{PersonError, add_person, listed};
+use super::{PersonError, listed};
 use crate::account;
 use crate::store::StoreError;
 use crate::store::labels::{Person, Terms};
 use crate::store::roles::{Action, Role};
+use crate::store::trail::Who;
 
 /// The routes; merged with those of the review page.
 pub(super) fn routes() -> Router<Desk> {
@@ -46,6 +48,11 @@ impl FromRequestParts<Desk> for Manager {
 }
 
 impl Manager {
+    /// Whom the audit log names.
+    fn who(&self) -> Option<Who> {
+        Some((&self.0).into())
+    }
+
     /// Nobody ends their own rights by mistake: the last administrator could not undo it here.
     fn of_another(&self, name: &str) -> Result<(), Failure> {
         if self.0.name != name {
@@ -95,7 +102,7 @@ struct NewPerson {
 
 async fn add(
     State(desk): State<Desk>,
-    _: Manager,
+    Manager(manager): Manager,
     body: Result<Json<NewPerson>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     let Json(NewPerson { name, role, password }) = body?;
@@ -103,8 +110,8 @@ async fn add(
     // Before anything is stored: a person who can never sign in would only take the name.
     account::check_new(role, &password)?;
     let now = desk.clock.now().as_second();
-    add_person(&desk.store, &name, role, Terms::default(), None, now)?;
-    desk.doors.accounts.set_password(&desk.store, &name, password, now).await?;
+    let hash = desk.doors.accounts.hash(password).await?;
+    add_account(&desk.store, &manager, (&name, role, Terms::default()), &hash, now)?;
     Ok((StatusCode::CREATED, Json(json!({"added": name}))))
 }
 
@@ -114,7 +121,7 @@ async fn remove(
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Failure> {
     manager.of_another(&name)?;
-    account::remove(&desk.store, &name, desk.clock.now().as_second())?;
+    account::remove(&desk.store, manager.who(), &name, desk.clock.now().as_second())?;
     Ok(Json(json!({"removed": name})))
 }
 
@@ -132,7 +139,7 @@ async fn set_role(
 ) -> Result<Json<Value>, Failure> {
     manager.of_another(&name)?;
     let Json(NewRole { role }) = body?;
-    account::set_role(&desk.store, &name, role_named(&role)?)?;
+    account::set_role(&desk.store, manager.who(), &name, role_named(&role)?)?;
     Ok(Json(json!({"name": name, "role": role})))
 }
 
@@ -152,7 +159,8 @@ async fn set_password(
     manager.of_another(&name)?;
     let Json(NewPassword { new }) = body?;
     let now = desk.clock.now().as_second();
-    desk.doors.accounts.set_password(&desk.store, &name, new.take(), now).await?;
+    let accounts = &desk.doors.accounts;
+    accounts.set_password(&desk.store, (&manager.0).into(), &name, new.take(), now).await?;
     Ok(Json(json!({"name": name})))
 }
 
@@ -201,6 +209,12 @@ mod tests {
         assert_eq!(listed[0]["name"], "ada");
         assert_eq!((&listed[0]["role"], &listed[0]["password"]), (&json!("expert"), &json!(true)));
         assert!(!listed.to_string().contains("argon2"), "{listed}");
+
+        let filter =
+            crate::store::trail::Filter { who: Some("ida".to_owned()), ..Default::default() };
+        let events = store.read("test", |tx| tx.events(&filter, 0, 100)).unwrap();
+        let done: Vec<&str> = events.iter().map(|event| event.what.as_str()).collect();
+        assert_eq!(done, ["person-added", "person-changed", "person-changed"], "in her name");
 
         ask("POST /api/people/ida/role", json!({"role": "annotator"}), 409).await;
         ask("POST /api/people/ida/password", new, 409).await;

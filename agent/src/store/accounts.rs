@@ -165,13 +165,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Signs a person out everywhere.
+    /// Signs a person out everywhere, and says in how many browsers that was.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn end_sign_ins(&self, person: i64) -> Result<(), StoreError> {
-        self.sql.prepare_cached("DELETE FROM sign_ins WHERE person = ?1")?.execute([person])?;
-        Ok(())
+    pub fn end_sign_ins(&self, person: i64) -> Result<usize, StoreError> {
+        let mut statement = self.sql.prepare_cached("DELETE FROM sign_ins WHERE person = ?1")?;
+        Ok(statement.execute([person])?)
     }
 
     /// Forgets browsers that were last heard of before `seen`, or signed in before `started`, and says
