@@ -10,6 +10,7 @@ pub mod oidc;
 mod password;
 mod refusals;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -318,6 +319,15 @@ impl Accounts {
             row.seen_at = now;
         }
         Ok(Some(self.browser(person, &row, &secret)))
+    }
+
+    /// In how many browsers each person is signed in now, by key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn browsers(&self, store: &Store, now: i64) -> Result<BTreeMap<i64, u64>, StoreError> {
+        let (idle, longest) = (seconds(self.times.idle), seconds(self.times.longest));
+        store.read("browsers", |tx| tx.count_sign_ins(now - idle, now - longest))
     }
 
     /// Forgets browsers whose time is over, and says how many; sign-ins that were refused since the

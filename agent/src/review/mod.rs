@@ -28,8 +28,8 @@ pub(crate) use crate::review::answer::{annotate_in, annotate_unasked, retract_un
 pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
 pub use crate::review::past::{PastRead, answered, past_reads};
-pub(crate) use crate::review::people::listed;
 pub use crate::review::people::{PersonError, SignInError, add_person, sign_in, token_hash};
+pub(crate) use crate::review::people::{end_of, listed};
 pub use crate::review::sealed::Made;
 pub use crate::review::sign_in::Doors;
 pub use crate::review::validation::next_to_validate;

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use insitu_daemon::files::{self, Access, FileError};
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
 use crate::account::{NAME_BYTES_MAX, is_name, nobodys_token};
@@ -167,6 +169,15 @@ pub(crate) fn listed(person: &Person, has_password: bool, now: i64) -> Value {
         "until": date(person.terms.until), "expert_until": date(person.terms.expert_until),
         "ended": person.ended(now).is_some(),
     })
+}
+
+/// The moment at which a last day, in UTC, is over, Unix seconds.
+///
+/// # Errors
+/// The day is the last one that there is.
+pub(crate) fn end_of(day: Date) -> Result<i64, jiff::Error> {
+    let next = day.checked_add(1.day()).and_then(|day| day.to_zoned(TimeZone::UTC));
+    next.map(|next| next.timestamp().as_second())
 }
 
 /// The end of a time, if it has one.

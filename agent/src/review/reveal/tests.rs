@@ -154,7 +154,7 @@ async fn nobody_else_learns_anything() {
 #[tokio::test]
 async fn a_reason_is_needed_and_there_is_a_limit() {
     let site = Site::start().await;
-    for reason in ["", "  ", &"x".repeat(REASON_BYTES_MAX + 1)] {
+    for reason in ["", "  ", "x".repeat(REASON_BYTES_MAX + 1).as_str()] {
         let (status, answer) = site.reveal("steward", &site.item, reason).await;
         assert_eq!(status, 422, "{answer}");
     }
