@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use insitu_daemon::files::{self, Access, FileError};
 use insitu_models::bundle::{Bundle, BundleError};
+use insitu_models::fit::{self, FitError};
 use insitu_models::manifest::{Manifest, ManifestError, Object};
 use insitu_protocol::ids::{Digest, ProjectName, SiteName};
 use insitu_protocol::project::Project;
@@ -42,21 +43,13 @@ pub enum RegistryError {
         /// How many there are.
         found: usize,
     },
-    /// The bundle's classes are not the project's.
-    #[error("the bundle's {bundle} classes are not those of project {project}, in its order")]
-    Taxonomy {
+    /// A bundle that does not draft the project's labels.
+    #[error("the bundle is not one for project {project}")]
+    Unfit {
         /// The project.
         project: ProjectName,
-        /// Number of classes in the bundle.
-        bundle: usize,
-    },
-    /// A project whose labels are not exactly one class, which is what a bundle drafts.
-    #[error("labels of project {project} are of the kind {task}, a bundle drafts one class")]
-    Task {
-        /// The project.
-        project: ProjectName,
-        /// Kind of its task.
-        task: &'static str,
+        /// Why not.
+        source: FitError,
     },
     /// The bundle reads a column that no field of the project feeds.
     #[error("project {project} has no field for the bundle's column {column:?}")]
@@ -356,17 +349,8 @@ fn describe(tx: &Tx<'_>, row: BundleRow) -> Result<BundleReport, RegistryError> 
 }
 
 fn check_fit(manifest: &Manifest, project: &Project) -> Result<(), RegistryError> {
-    if !project.task.is_one_class() {
-        let (project, task) = (project.name.clone(), project.task.kind());
-        return Err(RegistryError::Task { project, task });
-    }
-    let same = manifest.classes.iter().eq(project.classes.iter().map(|class| &class.name));
-    if !same {
-        return Err(RegistryError::Taxonomy {
-            project: project.name.clone(),
-            bundle: manifest.classes.len(),
-        });
-    }
+    fit::check(manifest, project)
+        .map_err(|source| RegistryError::Unfit { project: project.name.clone(), source })?;
     match manifest.columns.iter().find(|column| project.field(column.name.as_str()).is_none()) {
         Some(column) => Err(RegistryError::Column {
             project: project.name.clone(),

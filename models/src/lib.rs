@@ -17,6 +17,7 @@
 //!   default. The coordinator builds without it and links no inference engine.
 //! - A backbone is untrusted until [`check`] has read it: an engine may abort the whole process on a
 //!   crafted one.
+//! - [`fit`] says of which projects' labels a bundle is.
 
 pub mod bundle;
 pub mod calibration;
@@ -24,6 +25,7 @@ pub mod check;
 pub mod columns;
 #[cfg(feature = "runtime")]
 pub mod engine;
+pub mod fit;
 pub mod golden;
 pub mod head;
 pub mod heads;

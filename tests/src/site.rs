@@ -14,14 +14,14 @@ use insitu_agent::config::{Config, Limits};
 use insitu_agent::label::Label;
 use insitu_agent::outbox::{self, Verification};
 use insitu_agent::pipeline::windows::{self, Closed, WindowError};
-use insitu_agent::review::{self, Annotation, Decision};
+use insitu_agent::review::{self, Annotation, Card, Decision};
 use insitu_agent::run::{Agent, Transport};
 use insitu_agent::source::{self, Format};
-use insitu_agent::store::Store;
 use insitu_agent::store::items::Stage;
 use insitu_agent::store::labels::{Person, Role, Terms};
 use insitu_agent::store::ledger::Entry;
-use insitu_agent::store::orders::ProjectRow;
+use insitu_agent::store::orders::{ApprovalKind, ProjectRow};
+use insitu_agent::store::{Store, StoreError, Tx};
 use insitu_agent::uplink::Membership;
 use insitu_daemon::clock::Clock;
 use insitu_daemon::enroll::Membership as Joined;
@@ -167,12 +167,23 @@ impl Site {
 
     /// Imports generated patients.
     pub fn import(&self) {
+        self.import_table(&patients(&self.name), PATIENTS);
+    }
+
+    /// Imports a table of so many items, with the columns of the project that the test is about.
+    pub fn import_table(&self, text: &str, items: u32) {
         let config = self.config();
         let (row, rules) = (self.project().unwrap(), config.source(&project()).unwrap());
-        let text = patients(&self.name);
         let report =
             source::import(self.store(), &row, rules, None, Format::Csv, text.as_bytes()).unwrap();
-        assert_eq!((report.added, report.bad), (u64::from(PATIENTS), 0), "{report:?}");
+        assert_eq!((report.added, report.bad), (u64::from(items), 0), "{report:?}");
+    }
+
+    /// Approves a backbone, as the steward does with a model over it.
+    pub fn approve_backbone(&self, backbone: &Digest) {
+        let now = self.now();
+        let decide = |tx: &Tx<'_>| tx.decide(ApprovalKind::Backbone, backbone, true, now);
+        self.store().tx::<_, StoreError>("approve", decide).unwrap();
     }
 
     /// Items that are held out of training.
@@ -189,12 +200,22 @@ impl Site {
 
     /// Everybody labels until there is nothing left to do; how many labels there were.
     pub fn label(&self) -> u32 {
+        self.label_as(|card, person| {
+            // Bob sees some things differently, so that there is disagreement to count.
+            let slips = person.name == "bob" && card.row.item % 7 == 0;
+            Label::Class(u16::from((card.row.item % 3 == 0) != slips))
+        })
+    }
+
+    /// Everybody labels as `label` says until there is nothing left to do; how many labels there
+    /// were.
+    pub fn label_as(&self, label: impl Fn(&Card, &Person) -> Label) -> u32 {
         let people = self.store().read("people", |tx| tx.people()).unwrap();
         let mut labels = 0;
         loop {
             let before = labels;
             for person in &people {
-                labels += self.label_queue(person);
+                labels += self.label_queue(person, &label);
             }
             if labels == before {
                 return labels;
@@ -202,15 +223,13 @@ impl Site {
         }
     }
 
-    fn label_queue(&self, person: &Person) -> u32 {
+    fn label_queue(&self, person: &Person, label: impl Fn(&Card, &Person) -> Label) -> u32 {
         let (store, now) = (self.store(), self.now());
         let cards = review::next(store, person, &project(), review::ITEMS_MAX, now).unwrap();
         for card in &cards {
-            // Bob sees some things differently, so that there is disagreement to count.
-            let slips = person.name == "bob" && card.row.item % 7 == 0;
             let annotation = Annotation {
                 key: format!("{}-{:?}", card.row.item, card.lease.reading),
-                label: Some(Label::Class(u16::from((card.row.item % 3 == 0) != slips))),
+                label: Some(label(card, person)),
                 seconds: 1.0,
                 decision: Decision::Correct,
                 comment: None,

@@ -1,7 +1,10 @@
+use insitu_models::fit::FitError;
+use insitu_models::head::HeadKind;
 use insitu_models::manifest::Sentence;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::digest;
 use insitu_protocol::order::Order;
+use insitu_protocol::project::Task;
 use insitu_protocol::release::{Body, Release};
 use insitu_protocol::request::CHUNK_BYTES_MAX;
 
@@ -81,13 +84,41 @@ fn a_bundle_of_another_taxonomy_is_refused() {
     other.classes.swap(0, 1);
     super::project(&scene.store, &other, NOW).unwrap();
     let refused = import(&scene.store, &scene.registry, &scene.key, &name(), &bundle(), NOW);
-    assert!(matches!(
-        refused,
-        Err(PublishError::Registry { source: RegistryError::Taxonomy { bundle: 2, .. } })
-    ));
+    let PublishError::Registry { source: RegistryError::Unfit { source, .. } } =
+        refused.unwrap_err()
+    else {
+        panic!("a bundle of other classes was published");
+    };
+    assert_eq!(source, FitError::Classes { got: 2, want: 2 });
     let unknown = "nothing".parse().unwrap();
     let refused = import(&scene.store, &scene.registry, &scene.key, &unknown, &bundle(), NOW);
     assert!(matches!(refused, Err(PublishError::UnknownProject { .. })));
+}
+
+#[test]
+fn a_bundle_of_several_classes_is_for_projects_of_several_classes_alone() {
+    let scene = Scene::new(&["a"]);
+    let first = bundle();
+    let several = first.head().clone().into_kind(HeadKind::MultiLabel).unwrap();
+    let several = first.successor(several, Sentence::new("for a test").unwrap()).unwrap();
+    let ward = Project { name: "ward".parse().unwrap(), task: Task::Classes, ..project() };
+    super::project(&scene.store, &ward, NOW).unwrap();
+    let publish = |project: &ProjectName, bundle: &Bundle| {
+        import(&scene.store, &scene.registry, &scene.key, project, bundle, NOW)
+    };
+    let unfit = |refused: Result<Digest, PublishError>| {
+        let refused = refused.unwrap_err();
+        let PublishError::Registry { source: RegistryError::Unfit { source, .. } } = refused else {
+            panic!("{refused:?}");
+        };
+        source
+    };
+    let kind = |task, head| FitError::Kind { task, head };
+    assert_eq!(unfit(publish(&name(), &several)), kind("class", HeadKind::MultiLabel));
+    assert_eq!(unfit(publish(&ward.name, &first)), kind("classes", HeadKind::Softmax));
+    let digest = publish(&ward.name, &several).unwrap();
+    let active = scene.store.read("active", |tx| tx.active_publication(&ward.name)).unwrap();
+    assert_eq!(active.unwrap().bundle, digest);
 }
 
 #[test]
