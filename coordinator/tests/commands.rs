@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use insitu_models::bundle::Bundle;
+use insitu_models::manifest::Sentence;
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_insitu-coordinator");
@@ -117,6 +119,15 @@ fn run_text(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// A folder with a second version of the shipped bundle.
+fn next_bundle(folder: &Path) -> String {
+    let first = Bundle::open(shipped("").as_ref()).unwrap();
+    let why = Sentence::new("for a test").unwrap();
+    let next = folder.join("next");
+    first.successor(first.head().clone(), why).unwrap().write_to(&next).unwrap();
+    next.display().to_string()
+}
+
 #[test]
 fn what_cannot_be_done_has_a_code_and_a_reason() {
     let (folder, _) = found();
@@ -132,6 +143,18 @@ fn what_cannot_be_done_has_a_code_and_a_reason() {
     fails(folder, &["round", "start", "--project", "heart-disease"], 1, "project create");
     json(folder, &["project", "create", &shipped("project.toml")]);
     fails(folder, &["round", "start", "--project", "heart-disease"], 1, "model publish");
+    json(folder, &["model", "publish", &shipped(""), "--project", "heart-disease"]);
+    let next = next_bundle(folder);
+    let publish = ["model", "publish", &next, "--project", "heart-disease"];
+    fails(folder, &publish, 1, "--force REASON");
+    fails(folder, &[&publish[..], &["--candidate", "--force", "x"]].concat(), 2, "--candidate");
+    let second = || {
+        let listed = json(folder, &["model", "list"]);
+        listed.as_array().unwrap().iter().find(|row| row["version"] == 2).unwrap().clone()
+    };
+    assert_eq!(second()["state"], "candidate");
+    json(folder, &[&publish[..], &["--force", "in a hurry"]].concat());
+    assert_eq!((&second()["state"], &second()["forced"]), (&"active".into(), &"in a hurry".into()));
     let unknown = "0".repeat(32);
     fails(folder, &["round", "show", &unknown], 1, "there is no run");
     fails(folder, &["campaign", "show", &unknown], 1, "there is no campaign");

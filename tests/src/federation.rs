@@ -147,11 +147,13 @@ impl Federation {
         bundle
     }
 
-    /// Publishes a bundle of the shipped project.
+    /// Publishes a bundle of the shipped project, evaluated or not.
     pub fn publish_bundle(&self, bundle: &Bundle) -> Digest {
         let office = self.coordinator.office();
-        let (store, key, now) = (&office.store, &office.key, office.now_unix_s());
-        publish::import(store, &office.registry, key, &project(), bundle, now).unwrap()
+        let (store, now) = (&office.store, office.now_unix_s());
+        let digest = publish::register(store, &office.registry, &project(), bundle, now).unwrap();
+        publish::promote(store, &office.key, digest, Some("a test"), now).unwrap();
+        digest
     }
 
     /// Whether every site uses this bundle.

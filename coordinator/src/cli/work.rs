@@ -57,18 +57,17 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
     let office = coordinator.office();
     let (store, now) = (&office.store, office.now_unix_s());
     match command {
-        Model::Publish { dir, project, candidate } => {
+        Model::Publish { dir, project, candidate, force } => {
             let bundle = Bundle::open(&dir)?;
-            if candidate {
-                let digest = publish::register(store, &office.registry, &project, &bundle, now)?;
-                let text = format!(
+            let digest = publish::register(store, &office.registry, &project, &bundle, now)?;
+            let text = if candidate {
+                format!(
                     "bundle {digest} is registered; next: `insitu-coordinator evaluation start {digest}`"
-                );
-                return Output::new(&json!({"bundle": digest, "project": project}), text);
-            }
-            let digest =
-                publish::import(store, &office.registry, &office.key, &project, &bundle, now)?;
-            let text = format!("bundle {digest} is published to the sites of {project}");
+                )
+            } else {
+                publish::promote(store, &office.key, digest, force.as_deref(), now)?;
+                format!("bundle {digest} is published to the sites of {project}")
+            };
             Output::new(&json!({"bundle": digest, "project": project}), text)
         }
         Model::List { project } => bundles(&registry::report(store, project.as_ref())?),

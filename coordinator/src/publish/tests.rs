@@ -53,6 +53,27 @@ fn publish_promote_and_roll_back() {
 }
 
 #[test]
+fn a_second_bundle_from_elsewhere_waits_for_its_evaluation_like_any_other() {
+    let scene = Scene::new(&["a"]);
+    let again =
+        || import(&scene.store, &scene.registry, &scene.key, &name(), &bundle(), NOW).unwrap();
+    let first = again();
+    assert_eq!(again(), first, "the active one is published already");
+    let next =
+        bundle().successor(bundle().head().clone(), Sentence::new("for a test").unwrap()).unwrap();
+    let refused = import(&scene.store, &scene.registry, &scene.key, &name(), &next, NOW);
+    let Err(PublishError::Unevaluated { bundle: candidate }) = refused else {
+        panic!("published without an evaluation: {refused:?}");
+    };
+    // What the refusal says to do can be done: it is registered, and nothing else changed.
+    assert_eq!((candidate, active(&scene)), (next.id(), first));
+    assert_eq!(listed(&scene, candidate).state, "candidate");
+    promote(&scene.store, &scene.key, candidate, Some("in a hurry"), NOW).unwrap();
+    let row = listed(&scene, candidate);
+    assert_eq!((row.state, row.forced.as_deref()), ("active", Some("in a hurry")));
+}
+
+#[test]
 fn what_is_published_can_be_fetched_in_pieces_and_exported() {
     let scene = Scene::new(&["a"]);
     let digest = scene.publish();
