@@ -145,7 +145,8 @@ impl Registry {
     /// Keeps a bundle for a project, unpublished; keeping it again changes nothing.
     ///
     /// # Errors
-    /// [`RegistryError`], when it does not belong to the project or cannot be written.
+    /// [`RegistryError`], when it does not belong to the project, its backbone is one that sites would
+    /// refuse, or it cannot be written.
     pub fn register(
         &self,
         tx: &Tx<'_>,
@@ -154,6 +155,7 @@ impl Registry {
         now_unix_s: i64,
     ) -> Result<Digest, RegistryError> {
         check_fit(bundle.manifest(), project)?;
+        bundle.check_backbone()?;
         for (object, bytes) in bundle.objects() {
             self.keep(tx, object.digest, &bytes)?;
         }

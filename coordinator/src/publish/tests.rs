@@ -1,6 +1,8 @@
+use insitu_models::bundle::BundleError;
+use insitu_models::check::CheckError;
 use insitu_models::fit::FitError;
 use insitu_models::head::HeadKind;
-use insitu_models::manifest::Sentence;
+use insitu_models::manifest::{Object, Sentence};
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::digest;
 use insitu_protocol::order::Order;
@@ -140,6 +142,54 @@ fn a_bundle_of_several_classes_is_for_projects_of_several_classes_alone() {
     let digest = publish(&ward.name, &several).unwrap();
     let active = scene.store.read("active", |tx| tx.active_publication(&ward.name)).unwrap();
     assert_eq!(active.unwrap().bundle, digest);
+}
+
+/// A protobuf field of wire type 2.
+fn part(field: u8, body: &[u8]) -> Vec<u8> {
+    [&[field << 3 | 2, u8::try_from(body.len()).unwrap()][..], body].concat()
+}
+
+/// A model with one initializer of so many numbers that has no bytes, and these fields.
+fn with_tensor(numbers: u8, fields: &[u8]) -> Vec<u8> {
+    let tensor = [&[1 << 3, numbers, 2 << 3, 1][..], &part(8, b"w"), fields].concat();
+    let operators = [2 << 3, 17];
+    [part(8, &operators), part(7, &part(5, &tensor))].concat()
+}
+
+#[test]
+fn a_backbone_that_sites_would_refuse_is_not_registered() {
+    let scene = Scene::new(&["a"]);
+    let first = bundle();
+    let refused = |backbone: Vec<u8>| {
+        let mut manifest = first.manifest().clone();
+        let digest = digest(&backbone);
+        manifest.backbone = Object { digest, bytes: backbone.len() as u64 };
+        let mut objects: Vec<_> = first.objects().into_iter().map(|(_, bytes)| bytes).collect();
+        objects[0] = backbone;
+        let mut given = objects.into_iter();
+        let bent = Bundle::from_objects(manifest.encode().unwrap(), |_| given.next()).unwrap();
+        let refused = register(&scene.store, &scene.registry, &name(), &bent, NOW).unwrap_err();
+        assert_eq!(scene.store.read("kept", |tx| tx.bundle(bent.id())).unwrap(), None);
+        assert_eq!(scene.store.read("kept", |tx| tx.object_bytes(digest)).unwrap(), None);
+        let PublishError::Registry {
+            source: RegistryError::Bundle { source: BundleError::Backbone { source } },
+        } = refused
+        else {
+            panic!("{refused:?}");
+        };
+        source
+    };
+    let path = part(13, &[part(1, b"location"), part(2, b"/etc/passwd")].concat());
+    assert_eq!(refused(with_tensor(1, &path)), CheckError::ExternalData { name: "w".to_owned() });
+    assert!(matches!(refused(with_tensor(127, &[])), CheckError::Tensor { .. }));
+    let mut custom = first.backbone().to_vec();
+    let at = custom.windows(6).position(|name| name == b"MatMul" || name == b"Gather").unwrap();
+    custom[at..at + 6].copy_from_slice(b"Launch");
+    assert!(
+        matches!(refused(custom), CheckError::Operator { operator, .. } if operator == "Launch")
+    );
+    let narrower = first.backbone()[..first.backbone().len() - 1].to_vec();
+    assert!(matches!(refused(narrower), CheckError::Malformed { .. }));
 }
 
 #[test]
