@@ -103,6 +103,24 @@ impl LearnError {
     }
 }
 
+impl LearnError {
+    /// The reason in a word, as it is counted in metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Backbone { .. } => "other-backbone",
+            Self::Shape { .. } => "shape",
+            Self::Head(HeadError::NotFinite { .. }) => "not-finite",
+            Self::Head(_) => "head",
+            Self::Calibration(_) => "calibration",
+            Self::NotPersonal { .. } => "kind",
+            Self::Version { .. } => "version",
+            Self::Clip(_) => "clip",
+            Self::Model(_) => "model",
+            Self::Store(_) => "store",
+        }
+    }
+}
+
 /// An item that is learned from.
 struct Lesson {
     item: i64,

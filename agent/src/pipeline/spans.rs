@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use insitu_daemon::clock::{Clock, ManualClock};
+use insitu_daemon::telemetry;
 use insitu_models::bundle::Bundle;
 use insitu_models::calibration::Calibration;
 use insitu_models::head::{Head, HeadKind};
@@ -28,6 +29,7 @@ use crate::review::{Annotation, Decision, annotate, next};
 use crate::store::Tx;
 use crate::store::items::Stage;
 use crate::store::labels::{Person, Role};
+use crate::store::orders::ApprovalKind;
 use crate::store::tests::{Scratch, scratch};
 use crate::testing;
 
@@ -307,4 +309,50 @@ fn a_bundle_drafts_the_labels_of_its_project_or_is_refused() {
     let other = refused(Pooling::Words, HeadKind::Tokens, "letter").unwrap();
     assert!(other.contains("does not read the field note"), "{other}");
     assert_eq!(refused(Pooling::Words, HeadKind::Tokens, "note"), None);
+}
+
+#[test]
+fn a_crafted_head_is_declined_and_counted_by_its_reason() {
+    let site = Site::new();
+    let metrics = telemetry::metrics().unwrap();
+    let first = bundle(Pooling::Words, HeadKind::Tokens, "note");
+    site.publish(&first, 1);
+    site.add(0..6);
+    site.settle();
+    while site.correct(false) > 0 {}
+    let good = site.round(&first, first.head());
+    let other: Digest = Fixed([9; 32]);
+    let mut poisoned = first.head().encode();
+    poisoned[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    let bent = [
+        ("not-finite", RoundOrder { head: Bytes(poisoned), ..good.clone() }),
+        ("shape", RoundOrder { features: good.features + 1, ..good.clone() }),
+        ("head", RoundOrder { head: Bytes(vec![0; 4]), ..good.clone() }),
+        ("other-backbone", RoundOrder { backbone: other, ..good.clone() }),
+        ("unapproved-backbone", RoundOrder { backbone: Fixed([8; 32]), ..good.clone() }),
+    ];
+    site.store
+        .tx("test", |tx| {
+            for backbone in [&good.backbone, &other] {
+                tx.decide(ApprovalKind::Backbone, backbone, true, 0)?;
+            }
+            for (run, (_, order)) in (2..).zip(&bent) {
+                tx.put_round(&RoundOrder { run: Fixed([run; 16]), ..order.clone() }, false)?;
+            }
+            tx.put_round(&good, false)
+        })
+        .unwrap();
+    site.settle();
+    let rows = site.store.read("test", |tx| tx.rounds(None)).unwrap();
+    let declined = rows.iter().filter(|row| row.state == RoundState::Declined).count();
+    assert_eq!((declined, rows.len()), (bent.len(), bent.len() + 1));
+    let text = metrics.render();
+    for (reason, _) in bent {
+        let line =
+            format!("insitu_agent_heads_declined_total{{kind=\"update\",reason=\"{reason}\"}} ");
+        assert!(text.contains(&line), "{reason}: {text}");
+    }
+    // The good one among them is answered all the same.
+    let entries = site.store.read("test", |tx| tx.entries(0, 10)).unwrap();
+    assert_eq!(entries.len(), 1);
 }

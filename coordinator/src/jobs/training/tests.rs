@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use insitu_daemon::telemetry;
 use insitu_protocol::ids::Digest;
 use insitu_protocol::order::Order;
 use insitu_protocol::release::{Body, Release};
@@ -114,7 +115,10 @@ fn stragglers_do_not_hold_a_quorum_up_and_come_too_late() {
     scene.tick(NOW + 59).unwrap();
     assert_eq!(report(&scene, run).state, "open");
     // After the deadline, before the tick: kept for the chain, and not counted.
+    let metrics = telemetry::metrics().unwrap();
     agents[2].submit(&scene, body, values(2, 1), NOW + 60).unwrap();
+    let late = "insitu_releases_total{kind=\"update\",outcome=\"late\"} ";
+    assert!(metrics.render().contains(late), "{}", metrics.render());
     scene.tick(NOW + 60).unwrap();
     let states: Vec<&str> =
         report(&scene, run).rounds[0].sites.iter().map(|site| site.state).collect();
