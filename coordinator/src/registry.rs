@@ -3,6 +3,8 @@
 //! An object is written before the row that names it, under its own digest: a crash in between
 //! leaves a file that the same work writes again.
 
+pub mod card;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use insitu_protocol::request::CHUNK_BYTES_MAX;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::agreement::ReportError;
 use crate::store::{BundleRow, FigureRow, Store, StoreError, Tx};
 
 /// The folder of objects.
@@ -85,6 +88,13 @@ pub enum RegistryError {
         /// What is wrong with it.
         #[from]
         source: ManifestError,
+    },
+    /// The evaluations of a bundle.
+    #[error("the evaluations cannot be read")]
+    Report {
+        /// Why not.
+        #[from]
+        source: ReportError,
     },
     /// The store.
     #[error("the registry's rows cannot be used")]

@@ -97,6 +97,12 @@ fn from_nothing_to_a_published_model() {
     let listed = json(folder, &["model", "list"]);
     assert_eq!(listed[0]["bundle"], digest);
     assert_eq!(listed[0]["state"], "active");
+    json(folder, &["model", "publish", &shipped(""), "--project", "heart-disease"]); // changes nothing
+    let card = json(folder, &["model", "show", &digest[..10]]);
+    assert_eq!((&card["bundle"], &card["state"]), (&listed[0]["bundle"], &"active".into()));
+    assert_eq!((&card["objects"][1]["object"], &card["head"]), (&"head".into(), &"softmax".into()));
+    let text = run_text(folder, &["model", "show", digest]);
+    assert!(text.contains("## Lineage\n- ") && text.contains("It is active."), "{text}");
     let run = json(folder, &["round", "start", "--project", "heart-disease", "--closes-in", "60s"]);
     let shown = json(folder, &["round", "show", run["run"].as_str().unwrap()]);
     assert_eq!(shown["state"], "open");

@@ -178,6 +178,12 @@ pub(super) enum Model {
         #[arg(long)]
         project: Option<ProjectName>,
     },
+    /// Show a bundle's model card: its lineage by run and round with what each cost, evaluations,
+    /// calibration and files
+    Show {
+        /// Its digest, or the beginning of it
+        digest: String,
+    },
     /// Write a bundle to a new folder
     Export {
         /// Its digest, or the beginning of it

@@ -15,7 +15,7 @@ use super::output::{Output, short, short_or_dash, table, time};
 use super::setup::open;
 use crate::api::Office;
 use crate::campaign::{self, Plan, Target, bins_clause};
-use crate::registry::BundleReport;
+use crate::registry::{BundleReport, card};
 use crate::{publish, registry};
 
 /// Longest project file, in bytes.
@@ -71,6 +71,13 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
             Output::new(&json!({"bundle": digest, "project": project}), text)
         }
         Model::List { project } => bundles(&registry::report(store, project.as_ref())?),
+        Model::Show { digest } => {
+            let card = card::card(store, registry::find(store, &digest)?)?;
+            let forced = card.bundle.forced.as_ref();
+            let forced = forced.map_or_else(String::new, |why| format!(", forced: {why}"));
+            let text = format!("{}\nIt is {}{forced}.\n", card.markdown(), stage(&card.bundle));
+            Output::new(&card, text)
+        }
         Model::Export { digest, out } => {
             let digest = registry::find(store, &digest)?;
             registry::export(store, &office.registry, digest, &out)?;

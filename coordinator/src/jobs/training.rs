@@ -26,6 +26,7 @@ use crate::ledger::{DELTA, shown_epsilon};
 use crate::publish::PublishError;
 use crate::registry::RegistryError;
 use crate::round::{Event, IllegalTransition, Phase, Round, answered};
+use crate::session;
 use plan::{invited, planned, range};
 
 use crate::store::{Noise, RoundRow, RoundState, RunRow, RunState, SessionState, StoreError, Tx};
@@ -314,7 +315,10 @@ fn sum(
     let sum = sums::of(tx, run, &project, &row, sites)?;
     sums.push(sum.clone());
     let noise = sums::noise(tx, run, &project)?;
-    let charged = row.number + together::spent_in_vain(tx, run, row.number)?;
+    let mut charged = row.number;
+    for round in 1..=row.number {
+        charged += session::spent_in_vain(tx, run.id, round)?;
+    }
     let lineage = lineage(run, &row, sites.len(), charged);
     let (candidate, next_head) = match candidate(&start, &project, run, lineage, noise, &sums) {
         Ok(made) => made,
