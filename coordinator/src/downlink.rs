@@ -14,8 +14,8 @@ use insitu_protocol::response::Response;
 use insitu_models::manifest::Manifest;
 
 use crate::store::{
-    CampaignState, EvaluationState, FunctionsRow, Noise, OrderKind, RoundRow, RoundState, RunRow,
-    SessionState, Store, StoreError, Tx,
+    CampaignState, Clipping, EvaluationState, FunctionsRow, Noise, OrderKind, RoundRow, RoundState,
+    RunRow, SessionState, Store, StoreError, Tx,
 };
 
 /// Why the orders cannot be told.
@@ -106,6 +106,7 @@ pub fn round_order(
     let bundle = tx.bundle(run.bundle)?;
     let (Some(project), Some(bundle)) = (project, bundle) else { return Ok(None) };
     let manifest = Manifest::decode(&bundle.manifest)?;
+    let Clipping { clip_milli, fraction_bits } = run.method.clipping(&project.training);
     Ok(Some(RoundOrder {
         run: run.id,
         round: round.number,
@@ -115,8 +116,8 @@ pub fn round_order(
         head: Bytes(round.head),
         classes: u16::try_from(project.classes.len()).unwrap_or(u16::MAX),
         features: run.features,
-        clip_milli: project.training.clip_milli,
-        fraction_bits: project.training.fraction_bits,
+        clip_milli,
+        fraction_bits,
         nano_rho: run.round_nano_rho,
         closes_unix_s: round.closes_unix_s,
     }))

@@ -180,7 +180,7 @@ impl Federation {
     pub fn train_within(&self, rounds: u32, closes_in: Duration) -> RunId {
         let plan = training::Plan {
             project: project(),
-            rounds: Some(rounds),
+            rounds: training::Rounds::Fixed(rounds),
             sites: None,
             quorum: None,
             closes_in,

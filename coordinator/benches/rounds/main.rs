@@ -122,7 +122,7 @@ fn start(served: &Served, rounds: u32, coarse: bool, count: usize) -> RunId {
     let sites = (0..count).map(|index| format!("site-{index}").parse().unwrap()).collect();
     let plan = training::Plan {
         project: bundle::PROJECT.parse().unwrap(),
-        rounds: Some(rounds),
+        rounds: training::Rounds::Fixed(rounds),
         sites: Some(sites),
         quorum: None,
         closes_in: Duration::from_secs(600),

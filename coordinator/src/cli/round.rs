@@ -16,8 +16,8 @@ use super::evaluation::AfterRun;
 use super::output::{Output, short_or_dash, table, time};
 use super::setup::open;
 use crate::api::Office;
-use crate::jobs::training::{self, Plan};
-use crate::round::report::{MethodReport, RoundSite, RunReport, run, runs};
+use crate::jobs::training::{self, Plan, Rounds};
+use crate::round::report::{self, MethodReport, PlanReport, RoundSite, RunReport, run, runs};
 use crate::store::{Buffering, Method};
 
 #[derive(Debug, Subcommand)]
@@ -42,6 +42,7 @@ pub(super) enum Round {
 #[command(after_help = "\
 Examples:
   insitu-coordinator round start --project heart-disease
+  insitu-coordinator round start --project heart-disease --rounds auto --dry-run
   insitu-coordinator round start --project heart-disease --aggregation median --norm-max 200
   insitu-coordinator round start --project keyboard --buffer 20 --staleness 5 --closes-in 2days
 
@@ -51,9 +52,17 @@ pub(super) struct RoundStart {
     /// The project whose model is trained
     #[arg(long)]
     project: ProjectName,
-    /// Rounds, instead of the project's; the cost of the run is spread over them
+    /// Rounds, instead of the project's; the cost of the run is spread over them. Or auto: as many as
+    /// the cost makes use of for the labels that sites have released counts of, with the clipping,
+    /// step and averaging that go with them
+    #[arg(long, value_name = "N|auto", value_parser = rounds)]
+    rounds: Option<Rounds>,
+    /// A public number of subjects with labels, for --rounds auto: instead of released counts
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    subjects: Option<u32>,
+    /// Print what the run would be and cost, and start nothing
     #[arg(long)]
-    rounds: Option<u32>,
+    dry_run: bool,
     /// Only these sites, separated by commas
     #[arg(long, value_delimiter = ',')]
     sites: Option<Vec<SiteName>>,
@@ -145,9 +154,14 @@ pub(super) fn round(file: &Path, command: Round) -> anyhow::Result<Output> {
 
 fn start_run(office: &Office, start: RoundStart) -> anyhow::Result<Output> {
     let method = method(&start)?;
+    let rounds = match (start.rounds.unwrap_or(Rounds::OfProject), start.subjects) {
+        (Rounds::Auto { .. }, subjects) => Rounds::Auto { subjects },
+        (rounds, None) => rounds,
+        (_, Some(_)) => bail!("--subjects is for --rounds auto"),
+    };
     let plan = Plan {
         project: start.project,
-        rounds: start.rounds,
+        rounds,
         sites: start.sites,
         quorum: start.quorum,
         closes_in: start.closes_in.unwrap_or(office.config.rounds.closes_in),
@@ -156,10 +170,50 @@ fn start_run(office: &Office, start: RoundStart) -> anyhow::Result<Output> {
         method,
         promotion: start.after.promotion()?,
     };
-    let run = training::start(office.bench(), &plan, office.now_unix_s())?;
-    let text =
+    let now_unix_s = office.now_unix_s();
+    if start.dry_run {
+        let foreseen = training::foresee(office.bench(), &plan, now_unix_s)?;
+        let text = plan_text(&foreseen) + "nothing has started: this was --dry-run";
+        return Output::new(&json!({"project": plan.project, "plan": foreseen}), text);
+    }
+    let run = training::start(office.bench(), &plan, now_unix_s)?;
+    let started = report::plan(&office.store, run)?.context("the run's project is gone")?;
+    let follow =
         format!("run {run} has started; follow it with `insitu-coordinator round show {run}`");
-    Output::new(&json!({"run": run, "project": plan.project}), text)
+    let text = plan_text(&started) + &follow;
+    Output::new(&json!({"run": run, "project": plan.project, "plan": started}), text)
+}
+
+/// Reads `--rounds`.
+fn rounds(text: &str) -> Result<Rounds, String> {
+    match text {
+        "auto" => Ok(Rounds::Auto { subjects: None }),
+        _ => text.parse().map(Rounds::Fixed).map_err(|_| "neither auto nor a number".to_owned()),
+    }
+}
+
+fn plan_text(plan: &PlanReport) -> String {
+    let method = &plan.method;
+    let number = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
+    let chosen = match method.subjects {
+        Some(subjects) => format!("chosen by the budget for about {subjects:.0} subjects"),
+        None => "as the project or the operator says".to_owned(),
+    };
+    let averaged = method.averaged.unwrap_or(plan.rounds);
+    format!(
+        "rounds    {}, {chosen}\n\
+         step      {} by {}, the last {averaged} averaged\n\
+         clipping  {} a subject\n\
+         price     rho {:.9} a round, {:.9} in all: epsilon {:.4} at delta {:e} for each subject\n",
+        plan.rounds,
+        number(method.learning_rate),
+        method.optimiser,
+        number(method.clip),
+        plan.round_nano_rho as f64 * 1e-9,
+        plan.nano_rho as f64 * 1e-9,
+        plan.epsilon,
+        plan.delta,
+    )
 }
 
 fn method(start: &RoundStart) -> anyhow::Result<Method> {
@@ -178,6 +232,7 @@ fn method(start: &RoundStart) -> anyhow::Result<Method> {
         coarse: matches!(start.bytes_per_value, Bytes::One),
         norm_max_milli: norm_max_milli.transpose()?,
         buffering: start.buffer.map(|size| Buffering { size, staleness_max: start.staleness }),
+        ..Method::default()
     })
 }
 
@@ -233,6 +288,13 @@ fn method_text(method: &MethodReport) -> String {
     let mut text = format!("{optimiser} on the updates' {}", method.aggregation);
     if let Some(rate) = method.learning_rate {
         text.push_str(&format!(", learning rate {rate}"));
+    }
+    if let Some(clip) = method.clip {
+        text.push_str(&format!(", subjects clipped to {clip}"));
+    }
+    if let (Some(averaged), Some(subjects)) = (method.averaged, method.subjects) {
+        let chosen = format!(", the last {averaged} rounds averaged, for {subjects:.0} subjects");
+        text.push_str(&chosen);
     }
     if let Some(norm) = method.norm_max {
         text.push_str(&format!(", none longer than {norm}"));

@@ -12,13 +12,14 @@ use crate::{downlink, publish};
 
 mod methods;
 mod secure;
+mod tuned;
 
 const WEIGHTS: i32 = 68;
 
 fn plan(rounds: u32, quorum: Option<u32>) -> Plan {
     Plan {
         project: name(),
-        rounds: Some(rounds),
+        rounds: Rounds::Fixed(rounds),
         sites: None,
         quorum,
         closes_in: Duration::from_secs(60),

@@ -69,7 +69,8 @@ pub(super) fn sum(
 ) -> Result<RoundSum, TrainingError> {
     let rows = || TrainingError::Rows { run: run.id, source: None };
     let (_, sum) = tx.summed(run.id, round)?.ok_or_else(rows)?;
-    Ok(RoundSum::together(&sum, project.training.fraction_bits))
+    let bits = run.method.clipping(&project.training).fraction_bits;
+    Ok(RoundSum::together(&sum, bits))
 }
 
 /// Attempts at rounds of a run that failed after sites had sent vectors: they paid for those too.
