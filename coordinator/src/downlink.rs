@@ -14,8 +14,8 @@ use insitu_protocol::response::Response;
 use insitu_models::manifest::Manifest;
 
 use crate::store::{
-    CampaignState, Clipping, EvaluationState, FunctionsRow, Noise, OrderKind, RoundRow, RoundState,
-    RunRow, SessionState, Store, StoreError, Tx,
+    CampaignState, Clipping, EvaluationState, FunctionsRow, Mechanism, Noise, OrderKind, RoundRow,
+    RoundState, RunRow, SessionState, Store, StoreError, Tx,
 };
 
 /// Why the orders cannot be told.
@@ -107,13 +107,17 @@ pub fn round_order(
     let (Some(project), Some(bundle)) = (project, bundle) else { return Ok(None) };
     let manifest = Manifest::decode(&bundle.manifest)?;
     let Clipping { clip_milli, fraction_bits } = run.method.clipping(&project.training);
+    let head = match run.method.mechanism {
+        Mechanism::Gradient => round.head,
+        Mechanism::ClassMeans => Vec::new(), // which is how an order asks for them
+    };
     Ok(Some(RoundOrder {
         run: run.id,
         round: round.number,
         rounds: run.rounds,
         project: run.project.clone(),
         backbone: manifest.backbone.digest,
-        head: Bytes(round.head),
+        head: Bytes(head),
         classes: u16::try_from(project.classes.len()).unwrap_or(u16::MAX),
         features: run.features,
         clip_milli,

@@ -161,14 +161,19 @@ impl Federation {
 
     /// Imports and labels the patients of every site.
     pub async fn label(&self) {
+        self.prelabel().await;
+        for site in &self.sites {
+            assert!(site.label() > 0, "nothing to label at {}", site.name);
+        }
+    }
+
+    /// Imports the patients of every site, and waits for their prelabels.
+    pub async fn prelabel(&self) {
         for site in &self.sites {
             site.import();
         }
         let prelabeled = |site: &Site| site.stages()[..2] == [0, 0];
         self.until("all items to be prelabeled", || self.sites.iter().all(prelabeled)).await;
-        for site in &self.sites {
-            assert!(site.label() > 0, "nothing to label at {}", site.name);
-        }
     }
 
     /// Starts a training run whose rounds stay open for an hour.
@@ -178,6 +183,12 @@ impl Federation {
 
     /// Starts a training run, under secure aggregation when the sites are enough.
     pub fn train_within(&self, rounds: u32, closes_in: Duration) -> RunId {
+        let method = Method { coarse: true, ..Method::default() };
+        self.train_by(rounds, method, closes_in)
+    }
+
+    /// The same by another method.
+    pub fn train_by(&self, rounds: u32, method: Method, closes_in: Duration) -> RunId {
         let plan = training::Plan {
             project: project(),
             rounds: training::Rounds::Fixed(rounds),
@@ -186,7 +197,7 @@ impl Federation {
             closes_in,
             secure: SecureAggregation::Auto,
             colluders: None,
-            method: Method { coarse: true, ..Method::default() },
+            method,
             promotion: Promotion::Forced("a test".to_owned()),
         };
         let office = self.coordinator.office();

@@ -100,7 +100,7 @@ impl Pipeline {
         }
         match &order.purpose {
             Purpose::Update(round) => self.add_heads(row, order, &project, now, |store, model| {
-                learn::gradient(store, model, &project, round)
+                learn::update(store, model, &project, round)
             }),
             Purpose::Evaluation(evaluation) => {
                 self.add_heads(row, order, &project, now, |store, model| {

@@ -200,7 +200,7 @@ fn corrected_spans_become_a_head_that_drafts_them() {
     let mut descent = Descent::new(first.head(), 60, 0.5, 0.0);
     for _ in 0..60 {
         let order = site.round(&first, &descent.head().unwrap());
-        let tally = learn::gradient(&site.store, &mut model, &row, &order).unwrap();
+        let tally = learn::update(&site.store, &mut model, &row, &order).unwrap();
         assert_eq!(tally.origin(), "36 corrected items of 36 subjects, hold-out excluded");
         assert_eq!(tally.outline(), learn::outline(&order).unwrap());
         assert_eq!(tally.counts().len(), 5 * first.manifest().features);
@@ -257,7 +257,7 @@ fn spans_that_no_tags_can_say_are_counted_and_labels_of_another_kind_teach_nothi
     while site.correct(true) > 0 {}
     let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();
     let order = site.round(&first, first.head());
-    let nested = learn::gradient(&site.store, &mut model, &site.row(), &order).unwrap();
+    let nested = learn::update(&site.store, &mut model, &site.row(), &order).unwrap();
     // Of four texts three have a bank card or a heart, and two a span within the former.
     let origin = "4 corrected items of 4 subjects, hold-out excluded; of 6 spans 2 are in no words of \
                   their own";
@@ -268,7 +268,7 @@ fn spans_that_no_tags_can_say_are_counted_and_labels_of_another_kind_teach_nothi
     plain.add(0..6);
     plain.settle();
     while plain.correct(false) > 0 {}
-    let alone = learn::gradient(&plain.store, &mut model, &plain.row(), &order).unwrap();
+    let alone = learn::update(&plain.store, &mut model, &plain.row(), &order).unwrap();
     assert_eq!(alone.counts(), nested.counts());
     assert!(alone.counts().iter().any(|count| *count != 0));
 
@@ -276,7 +276,7 @@ fn spans_that_no_tags_can_say_are_counted_and_labels_of_another_kind_teach_nothi
     let softmax = bundle(Pooling::Mean, HeadKind::Softmax, "note");
     let mut model = Model::load(&engine(None).unwrap(), &softmax).unwrap();
     let order = site.round(&softmax, softmax.head());
-    let tally = learn::gradient(&site.store, &mut model, &site.row(), &order).unwrap();
+    let tally = learn::update(&site.store, &mut model, &site.row(), &order).unwrap();
     assert!(tally.counts().iter().all(|count| *count == 0));
 
     let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();

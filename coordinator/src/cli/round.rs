@@ -18,7 +18,7 @@ use super::setup::open;
 use crate::api::Office;
 use crate::jobs::training::{self, Plan, Rounds};
 use crate::round::report::{self, MethodReport, PlanReport, RoundSite, RunReport, run, runs};
-use crate::store::{Buffering, Method};
+use crate::store::{Buffering, Mechanism, Method};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Round {
@@ -43,6 +43,7 @@ pub(super) enum Round {
 Examples:
   insitu-coordinator round start --project heart-disease
   insitu-coordinator round start --project heart-disease --rounds auto --dry-run
+  insitu-coordinator round start --project heart-disease --mechanism class-means
   insitu-coordinator round start --project heart-disease --aggregation median --norm-max 200
   insitu-coordinator round start --project keyboard --buffer 20 --staleness 5 --closes-in 2days
 
@@ -52,6 +53,10 @@ pub(super) struct RoundStart {
     /// The project whose model is trained
     #[arg(long)]
     project: ProjectName,
+    /// What is asked of the sites: gradient, round by round, or class-means, in one round: sums of
+    /// features by class, which make a softmax head at once
+    #[arg(long, value_name = "NAME", default_value = "gradient", value_parser = mechanism)]
+    mechanism: Mechanism,
     /// Rounds, instead of the project's; the cost of the run is spread over them. Or auto: as many as
     /// the cost makes use of for the labels that sites have released counts of, with the clipping,
     /// step and averaging that go with them
@@ -192,28 +197,44 @@ fn rounds(text: &str) -> Result<Rounds, String> {
     }
 }
 
+/// Reads `--mechanism`.
+fn mechanism(text: &str) -> Result<Mechanism, String> {
+    Mechanism::from_name(text).ok_or_else(|| "neither gradient nor class-means".to_owned())
+}
+
 fn plan_text(plan: &PlanReport) -> String {
     let method = &plan.method;
-    let number = |number: Option<f64>| number.map_or_else(String::new, |number| number.to_string());
     let chosen = match method.subjects {
         Some(subjects) => format!("chosen by the budget for about {subjects:.0} subjects"),
         None => "as the project or the operator says".to_owned(),
     };
-    let averaged = method.averaged.unwrap_or(plan.rounds);
-    format!(
-        "rounds    {}, {chosen}\n\
-         step      {} by {}, the last {averaged} averaged\n\
-         clipping  {} a subject\n\
-         price     rho {:.9} a round, {:.9} in all: epsilon {:.4} at delta {:e} for each subject\n",
-        plan.rounds,
-        number(method.learning_rate),
-        method.optimiser,
-        number(method.clip),
+    let mut text = format!("rounds    {} of {}, {chosen}\n", plan.rounds, method.mechanism);
+    if let (Some(step), Some(averaged)) = (method.learning_rate, method.averaged) {
+        let step = significant(step);
+        text += &format!("step      {step}, {}, the last {averaged} averaged\n", optimiser(method));
+    }
+    if let Some(clip) = method.clip {
+        text += &format!("clipping  {clip} a subject\n");
+    }
+    text + &format!(
+        "price     rho {:.9} a round, {:.9} in all: epsilon {:.4} at delta {:e} for each subject\n",
         plan.round_nano_rho as f64 * 1e-9,
         plan.nano_rho as f64 * 1e-9,
         plan.epsilon,
         plan.delta,
     )
+}
+
+/// A positive number in four digits or so.
+fn significant(number: f64) -> String {
+    if (1e-3..1e4).contains(&number) { format!("{number:.4}") } else { format!("{number:.3e}") }
+}
+
+fn optimiser(method: &MethodReport) -> &str {
+    match method.optimiser.as_str() {
+        "project" => "steps with the project's momentum",
+        optimiser => optimiser,
+    }
 }
 
 fn method(start: &RoundStart) -> anyhow::Result<Method> {
@@ -226,6 +247,7 @@ fn method(start: &RoundStart) -> anyhow::Result<Method> {
         milli.context("--norm-max lies between 0.001 and a billion")
     });
     Ok(Method {
+        mechanism: start.mechanism,
         optimiser: start.optimiser,
         learning_rate: start.learning_rate,
         aggregation: start.aggregation,
@@ -281,13 +303,13 @@ fn site_text(site: &RoundSite) -> String {
 }
 
 fn method_text(method: &MethodReport) -> String {
-    let optimiser = match method.optimiser.as_str() {
-        "project" => "steps with the project's momentum",
-        optimiser => optimiser,
+    let what = match method.mechanism {
+        "gradient" => optimiser(method),
+        mechanism => mechanism,
     };
-    let mut text = format!("{optimiser} on the updates' {}", method.aggregation);
+    let mut text = format!("{what} on the updates' {}", method.aggregation);
     if let Some(rate) = method.learning_rate {
-        text.push_str(&format!(", learning rate {rate}"));
+        text.push_str(&format!(", learning rate {}", significant(rate)));
     }
     if let Some(clip) = method.clip {
         text.push_str(&format!(", subjects clipped to {clip}"));

@@ -10,6 +10,8 @@ mod together;
 mod tuned;
 
 use insitu_models::bundle::Bundle;
+use insitu_models::class_means;
+use insitu_models::head::HeadKind;
 use insitu_models::manifest::Sentence;
 use insitu_models::robust::RobustError;
 use insitu_protocol::bytes::Fixed;
@@ -31,7 +33,9 @@ use crate::round::report::PlanReport;
 use crate::round::{Event, IllegalTransition, Phase, Round, answered};
 use plan::{Ground, invited, planned, range};
 
-use crate::store::{Noise, RoundRow, RoundState, RunRow, RunState, SessionState, StoreError, Tx};
+use crate::store::{
+    Mechanism, Noise, RoundRow, RoundState, RunRow, RunState, SessionState, StoreError, Tx,
+};
 
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +91,12 @@ pub enum TrainingError {
         with: &'static str,
         /// Why.
         reason: &'static str,
+    },
+    /// Class means of a head of another form.
+    #[error("class means make a softmax head, the bundle in use has one of {kind}")]
+    NotClassMeans {
+        /// The kind in use.
+        kind: HeadKind,
     },
     /// Nothing released says for how many subjects rounds are to be chosen.
     #[error(
@@ -431,6 +441,11 @@ fn candidate(
     noise: f64,
     sums: &[RoundSum],
 ) -> anyhow::Result<(Bundle, Vec<u8>)> {
+    if run.method.mechanism == Mechanism::ClassMeans {
+        let total = sums.last().map_or_else(Vec::new, |sum| sum.total.clone());
+        let head = class_means::head(start.head().shape(), &total)?;
+        return Ok((start.successor(head.clone(), lineage)?, head_bytes(head.weights())));
+    }
     let training = &project.training;
     let descent = aggregate::descend(start.head(), training, &run.method, run.rounds, noise, sums)?;
     let next = head_bytes(descent.head()?.weights());
@@ -445,9 +460,10 @@ fn lineage(run: &RunRow, row: &RoundRow, sites: usize, charged: u32) -> Sentence
         Noise::Alone => "each with its own noise",
     };
     let aggregation = run.method.aggregation;
-    let rounds = match run.method.buffering {
-        Some(buffering) => format!("steps of {} updates", buffering.size),
-        None => "rounds".to_owned(),
+    let rounds = match (run.method.buffering, run.method.mechanism) {
+        (Some(buffering), _) => format!("steps of {} updates", buffering.size),
+        (None, Mechanism::Gradient) => "rounds".to_owned(),
+        (None, Mechanism::ClassMeans) => "rounds of class means".to_owned(),
     };
     Sentence::new(format!(
         "Federated run {}: {} of {} {rounds}, {sites} sites in the last, {noise}, combined by their \

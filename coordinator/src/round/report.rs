@@ -7,7 +7,9 @@ use serde::Serialize;
 
 use super::answered;
 use crate::ledger::{DELTA, shown_epsilon};
-use crate::store::{Method, Noise, RoundRow, RoundState, RunRow, RunState, Store, StoreError, Tx};
+use crate::store::{
+    Mechanism, Method, Noise, RoundRow, RoundState, RunRow, RunState, Store, StoreError, Tx,
+};
 
 /// A training run.
 #[derive(Clone, Debug, Serialize)]
@@ -62,6 +64,8 @@ pub struct PlanReport {
 /// How a run's updates become steps.
 #[derive(Clone, Debug, Serialize)]
 pub struct MethodReport {
+    /// What is asked of the sites: `gradient` or `class-means`.
+    pub mechanism: &'static str,
     /// What moves the head: `fedavgm:0.5`, or `project` for steps with the project's momentum.
     pub optimiser: String,
     /// How far a step goes, when it is not the project's learning rate.
@@ -118,11 +122,13 @@ impl PlanReport {
     /// Of a run of this version of its project.
     pub(crate) fn of(run: &RunRow, project: &Project) -> Self {
         let nano_rho = run.round_nano_rho.saturating_mul(run.rounds.into());
-        let clipping = run.method.clipping(&project.training);
+        let clip = f64::from(run.method.clipping(&project.training).clip_milli) / 1e3;
         let mut method = method(&run.method);
-        method.learning_rate.get_or_insert(project.training.learning_rate);
-        method.clip.get_or_insert(f64::from(clipping.clip_milli) / 1e3);
-        method.averaged.get_or_insert(run.rounds - run.rounds / 2);
+        method.clip.get_or_insert(clip);
+        if run.method.mechanism == Mechanism::Gradient {
+            method.learning_rate.get_or_insert(project.training.learning_rate);
+            method.averaged.get_or_insert(run.rounds - run.rounds / 2);
+        }
         Self {
             rounds: run.rounds,
             round_nano_rho: run.round_nano_rho,
@@ -248,6 +254,7 @@ fn describe_round(
 
 fn method(method: &Method) -> MethodReport {
     MethodReport {
+        mechanism: method.mechanism.name(),
         optimiser: method.optimiser.map_or_else(|| "project".to_owned(), |it| it.to_string()),
         learning_rate: method.learning_rate,
         clip: method.clipping.map(|clipping| f64::from(clipping.clip_milli) / 1e3),

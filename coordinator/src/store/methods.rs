@@ -9,9 +9,36 @@ use rusqlite::{Row, params};
 use super::row::{word, word_or_null};
 use super::{StoreError, Tx};
 
+/// What a run asks of its sites.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mechanism {
+    /// In each round the gradient at its head.
+    #[default]
+    Gradient,
+    /// In its one round the features' sums by class ([`insitu_models::class_means`]).
+    ClassMeans,
+}
+
+impl Mechanism {
+    /// The mechanism on the command line, in the store and in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gradient => "gradient",
+            Self::ClassMeans => "class-means",
+        }
+    }
+
+    /// The mechanism of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Gradient, Self::ClassMeans].into_iter().find(|mechanism| mechanism.name() == name)
+    }
+}
+
 /// How a run turns updates into steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Method {
+    /// What its rounds ask for.
+    pub mechanism: Mechanism,
     /// What moves the head, instead of steps with the project's momentum.
     pub optimiser: Option<Optimiser>,
     /// How far a step goes, instead of the project's learning rate.
@@ -86,7 +113,7 @@ impl Tx<'_> {
         let sql = "UPDATE run SET optimiser = $2, aggregation = $3, coarse = $4, \
                    norm_max_milli = $5, buffer = $6, staleness_max = $7, learning_rate = $8, \
                    clip_milli = $9, fraction_bits = $10, averaged = $11, floor = $12, \
-                   subjects = $13 WHERE id = $1";
+                   subjects = $13, mechanism = $14 WHERE id = $1";
         let Method { optimiser, learning_rate, aggregation, coarse, norm_max_milli, .. } = *method;
         let (buffering, clipping, tuned) = (method.buffering, method.clipping, method.tuned);
         self.execute(
@@ -104,7 +131,8 @@ impl Tx<'_> {
                 clipping.map(|clipping| clipping.fraction_bits),
                 tuned.map(|tuned| tuned.averaged),
                 tuned.and_then(|tuned| tuned.floor),
-                tuned.map(|tuned| tuned.subjects)
+                tuned.map(|tuned| tuned.subjects),
+                method.mechanism.name()
             ],
         )
         .map(drop)
@@ -114,7 +142,8 @@ impl Tx<'_> {
 /// The columns of [`method`], in its order.
 pub(super) const METHOD_COLUMNS: &str = "optimiser, aggregation, coarse, norm_max_milli, buffer, \
                                          staleness_max, learning_rate, clip_milli, \
-                                         fraction_bits, averaged, floor, subjects";
+                                         fraction_bits, averaged, floor, subjects, \
+                                         mechanism";
 
 /// Reads [`METHOD_COLUMNS`], of which the first is column `first`.
 pub(super) fn method(row: &Row<'_>, first: usize) -> rusqlite::Result<Method> {
@@ -126,6 +155,7 @@ pub(super) fn method(row: &Row<'_>, first: usize) -> rusqlite::Result<Method> {
     let floor = row.get(first + 10)?;
     let subjects: Option<f64> = row.get(first + 11)?;
     Ok(Method {
+        mechanism: word(row, first + 12, Mechanism::from_name)?,
         optimiser: word_or_null(row, first, |word| word.parse().ok())?,
         learning_rate: row.get(first + 6)?,
         aggregation: word(row, first + 1, |word| word.parse().ok())?,

@@ -37,7 +37,7 @@ pub use collections::{CollectionRow, CollectionState};
 pub use evaluations::{EvaluationRow, EvaluationState, Promotion, Terms};
 pub use functions::FunctionsRow;
 pub use members::{AgentRow, AlertKind, AlertRow, SiteRow, TokenRow};
-pub use methods::{Buffering, Clipping, Method, Tuned};
+pub use methods::{Buffering, Clipping, Mechanism, Method, Tuned};
 pub use projects::{OrderKind, OrderRow};
 pub use registrations::RegistrationRow;
 pub use releases::{ChargeRow, NewRelease, ReleaseRow, WindowRow};

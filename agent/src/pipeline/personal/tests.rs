@@ -259,7 +259,7 @@ fn a_round_and_an_evaluation_are_bit_identical_with_and_without_it() {
     let mut model = site.model();
     let tallies = |model: &mut Model| {
         [
-            learn::gradient(&site.store, model, &row, &round).unwrap(),
+            learn::update(&site.store, model, &row, &round).unwrap(),
             evaluation::evaluate(&site.store, model, &row, &order).unwrap(),
         ]
     };

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use insitu_models::bundle::Bundle;
+use insitu_models::class_means;
+use insitu_models::head::HeadKind;
 use insitu_protocol::ids::{ProjectName, RunId, SiteName};
 use insitu_protocol::project::Project;
 
 use super::{TrainingError, tuned};
-use crate::store::{Method, Promotion, RunRow, RunState, SecureAggregation, Tx};
+use crate::store::{
+    Clipping, Mechanism, Method, Promotion, RunRow, RunState, SecureAggregation, Tx,
+};
 
 /// Most rounds of a run.
 const ROUNDS_MAX: u32 = 1000;
@@ -114,6 +118,9 @@ pub(super) fn planned(
 
 /// Rounds and method of a run.
 fn scheduled(tx: &Tx<'_>, plan: &Plan, ground: Ground<'_>) -> Result<(u32, Method), TrainingError> {
+    if plan.method.mechanism == Mechanism::ClassMeans {
+        return Ok((1, class_means(plan, ground)?));
+    }
     let rounds = match plan.rounds {
         Rounds::OfProject => ground.project.training.rounds,
         Rounds::Fixed(rounds) => rounds,
@@ -121,6 +128,40 @@ fn scheduled(tx: &Tx<'_>, plan: &Plan, ground: Ground<'_>) -> Result<(u32, Metho
     };
     let learning_rate = plan.method.learning_rate.or_else(|| adaptive_rate(&plan.method));
     Ok((rounds, Method { learning_rate, ..plan.method }))
+}
+
+/// The method of a run of class means: one round, and no steps.
+fn class_means(plan: &Plan, ground: Ground<'_>) -> Result<Method, TrainingError> {
+    let Method { optimiser, learning_rate, buffering, .. } = plan.method;
+    let one_round = matches!(plan.rounds, Rounds::OfProject | Rounds::Fixed(1));
+    let extra = [
+        (!one_round, "--rounds", "they are one round"),
+        (optimiser.is_some(), "--optimiser", "they are no step"),
+        (learning_rate.is_some(), "--learning-rate", "they are no step"),
+        (buffering.is_some(), "--buffer", "they are one round with every site"),
+    ];
+    if let Some((_, what, reason)) = extra.into_iter().find(|(given, ..)| *given) {
+        return Err(TrainingError::Unsuited { what, with: "--mechanism class-means", reason });
+    }
+    let kind = ground.bundle.head().shape().kind;
+    if kind != HeadKind::Softmax {
+        return Err(TrainingError::NotClassMeans { kind });
+    }
+    let clipping = Clipping {
+        clip_milli: thousandths(class_means::CLIP),
+        fraction_bits: class_means::FRACTION_BITS,
+    };
+    Ok(Method { clipping: Some(clipping), ..plan.method })
+}
+
+/// A clip norm as an order has it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a clip norm is a small positive number; rounded"
+)]
+pub(super) fn thousandths(norm: f64) -> u32 {
+    (norm * 1e3).round() as u32
 }
 
 /// Updates with which a round need not wait any longer.

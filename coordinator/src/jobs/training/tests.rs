@@ -10,6 +10,7 @@ use crate::store::{Method, Promotion, SecureAggregation};
 use crate::tests::{Agent, NOW, Scene, bundle, name, project, site};
 use crate::{downlink, publish};
 
+mod class_means;
 mod methods;
 mod secure;
 mod tuned;

@@ -9,13 +9,12 @@ use insitu_daemon::telemetry::explain;
 use insitu_models::robust::Rule;
 use insitu_models::schedule::{Schedule, effective_mu};
 use insitu_protocol::ids::SiteName;
-use insitu_protocol::project::Project;
 
-use super::plan::Ground;
+use super::plan::{Ground, thousandths};
 use super::{Plan, TrainingError};
-use crate::agreement::counts::{self, CountsError};
+use crate::agreement::counts;
 use crate::session::cohort;
-use crate::store::{Clipping, Method, SecureAggregation, StoreError, Tuned, Tx};
+use crate::store::{Clipping, Method, SecureAggregation, Tuned, Tx};
 
 /// A released total counts from so many deviations of its noise on.
 const DEVIATIONS_MIN: f64 = 2.0;
@@ -116,13 +115,4 @@ fn noise(tx: &Tx<'_>, plan: &Plan, sites: &[SiteName]) -> Result<(usize, usize),
         }
         Err(_) => Ok(alone),
     }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a clip norm is a small positive number; rounded"
-)]
-fn thousandths(norm: f64) -> u32 {
-    (norm * 1e3).round() as u32
 }
