@@ -95,6 +95,22 @@ fn from_nothing_to_a_published_model() {
     let listed = json(folder, &["model", "list"]);
     assert_eq!(listed[0]["bundle"], digest);
     assert_eq!(listed[0]["state"], "active");
+    let start = ["round", "start", "--project", "heart-disease"];
+    let auto = [&start[..], &["--rounds", "auto"]].concat();
+    fails(folder, &auto, 1, "--subjects N");
+    fails(folder, &[&start[..], &["--subjects", "9"]].concat(), 1, "for --rounds auto");
+    let dry = [&auto[..], &["--subjects", "412", "--dry-run"]].concat();
+    let plan = &json(folder, &dry)["plan"];
+    assert!(plan["rounds"].as_u64().unwrap() >= 4 && plan["epsilon"].as_f64().unwrap() < 1.01);
+    let shown = String::from_utf8(run(folder, &dry).stdout).unwrap();
+    println!("{shown}");
+    assert!(shown.contains("chosen by the budget for about 412 subjects"), "{shown}");
+    assert!(
+        shown.contains("price     rho 0.00") && shown.contains("nothing has started"),
+        "{shown}"
+    );
+    let means = [&start[..], &["--mechanism", "class-means", "--dry-run"]].concat();
+    assert_eq!(json(folder, &means)["plan"]["rounds"], 1);
     let run = json(folder, &["round", "start", "--project", "heart-disease", "--closes-in", "60s"]);
     let shown = json(folder, &["round", "show", run["run"].as_str().unwrap()]);
     assert_eq!(shown["state"], "open");
@@ -132,6 +148,17 @@ fn what_cannot_be_done_has_a_code_and_a_reason() {
     fails(folder, &["round", "start", "--project", "heart-disease"], 1, "project create");
     json(folder, &["project", "create", &shipped("project.toml")]);
     fails(folder, &["round", "start", "--project", "heart-disease"], 1, "model publish");
+    let start = ["round", "start", "--project", "heart-disease"];
+    for (extra, code, message) in [
+        (["--mechanism", "dp-ftrl"], 2, "insitu-local simulate --mechanism dp-ftrl"),
+        (["--mechanism", "means"], 2, "neither gradient nor class-means"),
+        (["--optimiser", "fedprox"], 2, "insitu-local simulate --local-steps N --proximal MU"),
+        (["--local-steps", "5"], 1, "insitu-local simulate --local-steps N"),
+        (["--proximal", "0.1"], 1, "one clipped gradient a subject"),
+        (["--rounds", "many"], 2, "neither auto nor a number"),
+    ] {
+        fails(folder, &[&start[..], &extra].concat(), code, message);
+    }
     let unknown = "0".repeat(32);
     fails(folder, &["round", "show", &unknown], 1, "there is no run");
     fails(folder, &["campaign", "show", &unknown], 1, "there is no campaign");

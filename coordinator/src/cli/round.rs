@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use humantime_serde::re::humantime;
-use insitu_models::optimiser::Optimiser;
+use insitu_models::optimiser::{Optimiser, UnknownOptimiser};
 use insitu_models::robust::Rule;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{ProjectName, SiteName};
@@ -54,7 +54,7 @@ pub(super) struct RoundStart {
     #[arg(long)]
     project: ProjectName,
     /// What is asked of the sites: gradient, round by round, or class-means, in one round: sums of
-    /// features by class, which make a softmax head at once
+    /// features by class, which make a softmax head at once. Others exist in `insitu-local simulate`
     #[arg(long, value_name = "NAME", default_value = "gradient", value_parser = mechanism)]
     mechanism: Mechanism,
     /// Rounds, instead of the project's; the cost of the run is spread over them. Or auto: as many as
@@ -86,8 +86,14 @@ pub(super) struct RoundStart {
     colluders: Option<u8>,
     /// What moves the head: fedavg, fedavgm or fedavgm:MOMENTUM, fedadagrad, fedadam or fedyogi
     /// [default: fedavgm with the project's momentum]
-    #[arg(long)]
+    #[arg(long, value_parser = server_optimiser)]
     optimiser: Option<Optimiser>,
+    /// For the simulation only: a round carries one clipped gradient a subject
+    #[arg(long, hide = true, default_value_t = 1)]
+    local_steps: u32,
+    /// As `local_steps`
+    #[arg(long, hide = true)]
+    proximal: Option<f64>,
     /// How far a step goes [default: the project's learning rate; 0.1 for fedadagrad, fedadam and
     /// fedyogi, whose steps are distances in weights]
     #[arg(long)]
@@ -199,7 +205,26 @@ fn rounds(text: &str) -> Result<Rounds, String> {
 
 /// Reads `--mechanism`.
 fn mechanism(text: &str) -> Result<Mechanism, String> {
+    if text == "dp-ftrl" {
+        return Err("its noise is correlated across the rounds of a run, which each site would have to \
+                    keep and charge for at once, and real rounds are noised and charged one by one: \
+                    `insitu-local simulate --mechanism dp-ftrl` shows what it would give"
+            .to_owned());
+    }
     Mechanism::from_name(text).ok_or_else(|| "neither gradient nor class-means".to_owned())
+}
+
+/// Why rounds have neither local steps nor `FedProx`, which is about them.
+const LOCAL_STEPS: &str = "needs local steps, which mix the subjects of a site, whose parts could then not be \
+                           clipped one by one: a round carries one clipped gradient a subject. \
+                           `insitu-local simulate --local-steps N --proximal MU` has them";
+
+/// Reads `--optimiser`.
+fn server_optimiser(text: &str) -> Result<Optimiser, String> {
+    if text == "fedprox" {
+        return Err(format!("it {LOCAL_STEPS}"));
+    }
+    text.parse().map_err(|unknown: UnknownOptimiser| unknown.to_string())
 }
 
 fn plan_text(plan: &PlanReport) -> String {
@@ -241,6 +266,12 @@ fn method(start: &RoundStart) -> anyhow::Result<Method> {
     let positive = |number: f64| number.is_finite() && number > 0.0;
     if start.learning_rate.is_some_and(|rate| !positive(rate)) {
         bail!("--learning-rate is a number above 0");
+    }
+    if start.local_steps != 1 {
+        bail!("--local-steps {LOCAL_STEPS}");
+    }
+    if start.proximal.is_some() {
+        bail!("--proximal {LOCAL_STEPS}");
     }
     let norm_max_milli = start.norm_max.map(|norm| {
         let milli = positive(norm).then(|| thousandths(norm)).flatten();
