@@ -202,13 +202,17 @@ impl Asked {
         }
     }
 
-    /// A subject's part.
-    fn part(&self, items: &[Item<'_>]) -> Result<Vec<f32>, HeadError> {
-        let items = items.iter().copied();
-        match self {
-            Self::Gradient(head) => head.subject_gradient(items),
-            Self::ClassSums(shape) => class_means::of_subject(*shape, items),
-        }
+    /// Adds a subject's part. One that cannot be computed (a feature that is not finite, a class that
+    /// the head lacks) counts as zero: were the round to fail, its absence would tell of the subject.
+    fn add(&self, sum: &mut ClippedSum, items: &[Item<'_>]) -> Result<(), ClipError> {
+        let added = match self {
+            Self::Gradient(head) => head.add_clipped(items, sum),
+            Self::ClassSums(shape) => {
+                let part = class_means::of_subject(*shape, items.iter().copied());
+                part.map(|part| sum.add(&part))
+            }
+        };
+        added.map_or(Ok(()), |added| added.map(drop))
     }
 }
 
@@ -238,7 +242,7 @@ pub fn update(
             let own = all.by_ref().take(of_subject.len());
             let pairs: Vec<Item<'_>> =
                 own.map(|item| (item.features.as_slice(), item.truth.target())).collect();
-            add_subject(&mut sum, &asked, &pairs)?;
+            asked.add(&mut sum, &pairs)?;
         }
         for item in &studied {
             if let Truth::Marks(marks) = &item.truth {
@@ -263,15 +267,6 @@ pub fn update(
 fn clip_shape(order: &RoundOrder, dimensions: usize) -> Result<ClipShape, ClipError> {
     let clip = f64::from(order.clip_milli) / 1000.0;
     ClipShape::new(dimensions, clip, u32::from(order.fraction_bits))
-}
-
-/// Adds a subject's part. One that cannot be computed (a feature that is not finite, a class
-/// that the head lacks) counts as zero: were the round to fail, its absence would tell of the subject.
-fn add_subject(sum: &mut ClippedSum, asked: &Asked, items: &[Item<'_>]) -> Result<(), ClipError> {
-    if let Ok(part) = asked.part(items) {
-        sum.add(&part)?;
-    }
-    Ok(())
 }
 
 fn asked(model: &Model, order: &RoundOrder) -> Result<Asked, LearnError> {
@@ -410,12 +405,12 @@ mod tests {
         let class = Target::Class;
         for asked in [Asked::ClassSums(head.shape()), Asked::Gradient(head)] {
             let mut sum = ClippedSum::new(ClipShape::new(2, 1.0, 4).unwrap());
-            add_subject(&mut sum, &asked, &[(&[1.0], class(0))]).unwrap();
+            asked.add(&mut sum, &[(&[1.0], class(0))]).unwrap();
             let before = sum.values().to_vec();
             assert_ne!(before, [0, 0]);
-            add_subject(&mut sum, &asked, &[(&[1.0], class(0)), (&[f32::NAN], class(1))]).unwrap();
-            add_subject(&mut sum, &asked, &[(&[1.0], class(2))]).unwrap();
-            add_subject(&mut sum, &asked, &[(&[1.0], Target::Classes(&[0]))]).unwrap();
+            asked.add(&mut sum, &[(&[1.0], class(0)), (&[f32::NAN], class(1))]).unwrap();
+            asked.add(&mut sum, &[(&[1.0], class(2))]).unwrap();
+            asked.add(&mut sum, &[(&[1.0], Target::Classes(&[0]))]).unwrap();
             assert_eq!(sum.values(), before);
         }
     }

@@ -276,8 +276,8 @@ pub(crate) fn site_sum<'a>(
 ) -> Result<Vec<i64>> {
     let mut sum = ClippedSum::new(shape);
     for subject in subjects {
-        let gradient = head.subject_gradient(subject.iter().map(|index| items.item(*index)))?;
-        sum.add(&gradient)?;
+        let of_subject: Vec<_> = subject.iter().map(|index| items.item(*index)).collect();
+        head.add_clipped(&of_subject, &mut sum)??;
     }
     Ok(sum.values().to_vec())
 }
