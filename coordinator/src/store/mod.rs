@@ -239,8 +239,16 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use rusqlite::trace::{TraceEvent, TraceEventCodes};
+
     use super::*;
+
+    /// Calls `step` before and after each statement.
+    pub(crate) fn trace(store: &Store, step: fn(TraceEvent<'_>)) {
+        let events = TraceEventCodes::SQLITE_TRACE_STMT | TraceEventCodes::SQLITE_TRACE_PROFILE;
+        store.connection.lock().unwrap().trace_v2(events, Some(step));
+    }
 
     fn site_names(store: &Store) -> Vec<String> {
         store
