@@ -178,6 +178,11 @@ impl Federation {
 
     /// Starts a training run, under secure aggregation when the sites are enough.
     pub fn train_within(&self, rounds: u32, closes_in: Duration) -> RunId {
+        self.train_by(rounds, closes_in, Method::default())
+    }
+
+    /// Starts a training run by a method, its updates in one byte a value.
+    pub fn train_by(&self, rounds: u32, closes_in: Duration, method: Method) -> RunId {
         let plan = training::Plan {
             project: project(),
             rounds: Some(rounds),
@@ -186,7 +191,7 @@ impl Federation {
             closes_in,
             secure: SecureAggregation::Auto,
             colluders: None,
-            method: Method { coarse: true, ..Method::default() },
+            method: Method { coarse: true, ..method },
             promotion: Promotion::Forced("a test".to_owned()),
         };
         let office = self.coordinator.office();

@@ -1,13 +1,16 @@
-//! What a round and a rollout do when part of the federation is not there.
+//! What a round and a rollout do when part of the federation is not there or is slow.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
+use insitu_coordinator::store::{Buffering, Method, StoreError};
 use insitu_models::bundle::Bundle;
 use insitu_models::head::Head;
 use insitu_models::manifest::Sentence;
+use insitu_protocol::ids::RunId;
 use insitu_protocol::release::Body;
 use insitu_tests::federation::{Federation, project, shipped_bundle};
 use insitu_tests::simnet::{Conditions, Network};
@@ -50,7 +53,7 @@ async fn a_round_without_a_killed_agent_closes_at_its_deadline_with_the_exact_su
         .read("sum", |tx| {
             let sum = tx.round(run, 1)?.unwrap().sum.unwrap();
             let body = Body::Update { run, round: 1 };
-            Ok::<_, insitu_coordinator::store::StoreError>((sum, tx.counted(&project(), &body)?))
+            Ok::<_, StoreError>((sum, tx.counted(&project(), &body)?))
         })
         .unwrap();
     let mut expected = vec![0; sum.0.len()];
@@ -67,6 +70,105 @@ async fn a_round_without_a_killed_agent_closes_at_its_deadline_with_the_exact_su
         .until("the result everywhere", || federation.all_use(report.published.unwrap()))
         .await;
     federation.stop().await;
+}
+
+/// Steps of the buffered run, and updates in each.
+const STEPS: u32 = 12;
+const SIZE: u32 = 2;
+
+/// Three sites, of which one loses power with an update in its outbox and comes back some steps later.
+#[tokio::test(start_paused = true)]
+async fn a_buffered_run_goes_on_without_a_slow_site_and_counts_its_late_update_once() {
+    let mut federation = Federation::found(Network::new(24, FAIR), "30days");
+    for name in ["north", "south", "west"] {
+        federation.join(name).await;
+    }
+    federation.publish().await;
+    federation.label().await;
+    let buffering = Some(Buffering { size: SIZE, staleness_max: STEPS });
+    let method = Method { buffering, ..Method::default() };
+    let run = federation.train_by(STEPS, Duration::from_secs(3600), method);
+    let waits = |federation: &Federation| {
+        let entries = federation.sites[2].entries();
+        entries.iter().any(|e| e.kind == "update" && e.acknowledged_at.is_none())
+    };
+    federation.until("the update of the west", || waits(&federation)).await;
+    federation.network.cut(federation.sites[2].host);
+    federation.sites[2].kill().await;
+    let steps = |federation: &Federation| federation.run(run).rounds.len();
+    let gone = steps(&federation);
+    federation.until("steps without the west", || steps(&federation) >= gone + 3).await;
+    federation.restart_coordinator().await;
+    federation.network.heal(federation.sites[2].host);
+    federation.sites[2].start();
+    federation.trained(run).await;
+    federation.sent().await;
+
+    let report = federation.run(run);
+    assert_eq!(report.rounds.len(), usize::try_from(STEPS).unwrap());
+    let mut counted = BTreeSet::new();
+    let mut latest = 0;
+    for round in &report.rounds {
+        let late: Vec<(&str, u32)> = round
+            .sites
+            .iter()
+            .filter(|site| site.state == "summed")
+            .map(|site| (site.site.as_str(), site.staleness.unwrap()))
+            .collect();
+        assert_eq!(late.len(), usize::try_from(SIZE).unwrap(), "step {}", round.round);
+        for (site, staleness) in &late {
+            assert!(counted.insert((*site, round.round - staleness)), "counted twice: {site}");
+            if *site == "west" {
+                latest = latest.max(*staleness);
+            }
+        }
+        assert_eq!(
+            sum(&federation, run, round.round),
+            expected(&federation, run, round.round, &late)
+        );
+    }
+    assert!(latest >= 3, "the late update of the west is in no step");
+    assert_eq!(federation.alerts(), 0);
+    for site in &federation.sites {
+        // Each update is charged once, and arrived once; those that came after the last step were in vain.
+        let (releases, nano_rho) = federation.check_site(site);
+        assert_eq!(nano_rho, releases * report.round_nano_rho);
+        let summed = counted.iter().filter(|(name, _)| *name == site.name.as_str()).count() as u64;
+        assert!((summed..=u64::from(STEPS)).contains(&releases), "{summed} of {releases}");
+    }
+    federation.stop().await;
+}
+
+/// What the coordinator stored for a step, and by what that is divided.
+fn sum(federation: &Federation, run: RunId, step: u32) -> (Vec<i64>, u32) {
+    let store = &federation.coordinator.office().store;
+    let row = store.read("sum", |tx| tx.round(run, step)).unwrap().unwrap();
+    row.sum.unwrap()
+}
+
+/// The same, of the updates as they were sent: each counts by the root of its age, in 1024ths.
+fn expected(
+    federation: &Federation,
+    run: RunId,
+    step: u32,
+    late: &[(&str, u32)],
+) -> (Vec<i64>, u32) {
+    let store = &federation.coordinator.office().store;
+    let parameters = sum(federation, run, step).0.len();
+    let mut total = vec![0; parameters];
+    for (site, staleness) in late {
+        let body = Body::Update { run, round: step - staleness };
+        let updates = store.read("updates", |tx| tx.counted(&project(), &body)).unwrap();
+        let mut own = updates.iter().filter(|update| update.site.as_str() == *site);
+        let (update, none) = (own.next().unwrap(), own.next());
+        assert!(none.is_none(), "{site} has two updates of one head");
+        // The nearest to 1024 / √age.
+        let (age, square) = (i64::from(1 + staleness), 1024_i64.pow(2));
+        let weight = (0..=1024).rev().find(|w| (2 * w - 1_i64).pow(2) * age <= 4 * square).unwrap();
+        let values = update.release.coordinates(parameters).unwrap();
+        total.iter_mut().zip(values).for_each(|(total, value)| *total += weight * value);
+    }
+    (total, SIZE)
 }
 
 /// A bundle with the same backbone and another head.
