@@ -10,6 +10,7 @@
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +37,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::simnet::Network;
-use crate::site::{Daemon, Place, Site};
+use crate::site::{Daemon, PATIENTS, Place, Site};
 use crate::sources;
 
 /// The project and bundle that ship with the product.
@@ -161,14 +162,19 @@ impl Federation {
 
     /// Imports and labels the patients of every site.
     pub async fn label(&self) {
-        for site in &self.sites {
-            site.import();
-        }
-        let prelabeled = |site: &Site| site.stages()[..2] == [0, 0];
-        self.until("all items to be prelabeled", || self.sites.iter().all(prelabeled)).await;
+        self.import(0..PATIENTS).await;
         for site in &self.sites {
             assert!(site.label() > 0, "nothing to label at {}", site.name);
         }
+    }
+
+    /// Imports so many patients at every site, and waits for their prelabels.
+    pub async fn import(&self, rows: Range<u32>) {
+        for site in &self.sites {
+            site.import(rows.clone());
+        }
+        let prelabeled = |site: &Site| site.stages()[..2] == [0, 0];
+        self.until("all items to be prelabeled", || self.sites.iter().all(prelabeled)).await;
     }
 
     /// Starts a training run whose rounds stay open for an hour.

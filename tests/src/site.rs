@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,7 @@ use insitu_agent::config::{Config, Limits};
 use insitu_agent::label::Label;
 use insitu_agent::outbox::{self, Verification};
 use insitu_agent::pipeline::windows::{self, Closed, WindowError};
-use insitu_agent::review::{self, Annotation, Decision};
+use insitu_agent::review::{self, Annotation, Card, Decision};
 use insitu_agent::run::{Agent, Transport};
 use insitu_agent::source::{self, Format};
 use insitu_agent::store::Store;
@@ -165,14 +166,14 @@ impl Site {
         self.project()?.bundle
     }
 
-    /// Imports generated patients.
-    pub fn import(&self) {
+    /// Imports so many generated patients.
+    pub fn import(&self, rows: Range<u32>) {
         let config = self.config();
         let (row, rules) = (self.project().unwrap(), config.source(&project()).unwrap());
-        let text = patients(&self.name);
+        let (count, text) = (rows.len() as u64, patients(&self.name, rows));
         let report =
             source::import(self.store(), &row, rules, None, Format::Csv, text.as_bytes()).unwrap();
-        assert_eq!((report.added, report.bad), (u64::from(PATIENTS), 0), "{report:?}");
+        assert_eq!((report.added, report.bad), (count, 0), "{report:?}");
     }
 
     /// Items that are held out of training.
@@ -189,12 +190,21 @@ impl Site {
 
     /// Everybody labels until there is nothing left to do; how many labels there were.
     pub fn label(&self) -> u32 {
+        // Bob sees some things differently, so that there is disagreement to count.
+        self.label_as(|person, card| {
+            let slips = person == "bob" && card.row.item % 7 == 0;
+            u16::from((card.row.item % 3 == 0) != slips)
+        })
+    }
+
+    /// Everybody labels as `class` says until there is nothing left to do; how many labels there were.
+    pub fn label_as(&self, class: impl Fn(&str, &Card) -> u16) -> u32 {
         let people = self.store().read("people", |tx| tx.people()).unwrap();
         let mut labels = 0;
         loop {
             let before = labels;
             for person in &people {
-                labels += self.label_queue(person);
+                labels += self.label_queue(person, &class);
             }
             if labels == before {
                 return labels;
@@ -202,15 +212,13 @@ impl Site {
         }
     }
 
-    fn label_queue(&self, person: &Person) -> u32 {
+    fn label_queue(&self, person: &Person, class: &impl Fn(&str, &Card) -> u16) -> u32 {
         let (store, now) = (self.store(), self.now());
         let cards = review::next(store, person, &project(), review::ITEMS_MAX, now).unwrap();
         for card in &cards {
-            // Bob sees some things differently, so that there is disagreement to count.
-            let slips = person.name == "bob" && card.row.item % 7 == 0;
             let annotation = Annotation {
                 key: format!("{}-{:?}", card.row.item, card.lease.reading),
-                label: Some(Label::Class(u16::from((card.row.item % 3 == 0) != slips))),
+                label: Some(Label::Class(class(&person.name, card))),
                 seconds: 1.0,
                 decision: Decision::Correct,
                 comment: None,
@@ -317,10 +325,10 @@ approve_models = "approved-backbones"
 }
 
 /// A file of invented patients; every value is arithmetic on the row's number.
-fn patients(site: &SiteName) -> String {
+fn patients(site: &SiteName, rows: Range<u32>) -> String {
     let mut text = format!("{HEADER}\n");
     let of = |values: &[&'static str], number: u32| values[number as usize % values.len()];
-    for row in 0..PATIENTS {
+    for row in rows {
         let mixed = row.wrapping_mul(0x9e37_79b1) >> 8;
         let age = 35 + mixed % 40;
         let sex = of(&["Male", "Female"], mixed / 3);

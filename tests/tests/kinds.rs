@@ -12,7 +12,7 @@ use insitu_protocol::project::{FieldKind, Project, Task};
 use insitu_protocol::text::Line;
 use insitu_tests::federation::{Federation, project, shipped_bundle, shipped_project};
 use insitu_tests::simnet::{Conditions, Network};
-use insitu_tests::site::Site;
+use insitu_tests::site::{PATIENTS, Site};
 
 /// The shipped project, about spans of its text.
 fn spans_project() -> Project {
@@ -80,7 +80,7 @@ async fn spans_are_labeled_without_a_model_and_released_like_classes() {
     let site = &federation.sites[0];
     federation.until("the project", || site.project().is_some()).await;
     assert_eq!(site.project().unwrap().definition, wanted, "all of it arrived");
-    site.import();
+    site.import(0..PATIENTS);
     let waiting = |stage: Stage| site.stages()[stage as usize];
     let handed_over = || waiting(Stage::New) + waiting(Stage::Clean) == 0;
     federation.until("all items to be handed over", handed_over).await;

@@ -1,4 +1,5 @@
-//! What a round and a rollout do when part of the federation is not there or is slow.
+//! What a round and a rollout do when part of the federation is not there, is slow, or gets a model
+//! that is worse.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,14 +7,17 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::time::Duration;
 
+use insitu_agent::review::Card;
 use insitu_coordinator::store::{Buffering, Method, StoreError};
+use insitu_coordinator::{publish, registry};
 use insitu_models::bundle::Bundle;
 use insitu_models::head::Head;
 use insitu_models::manifest::Sentence;
-use insitu_protocol::ids::RunId;
+use insitu_protocol::ids::{Digest, RunId};
 use insitu_protocol::release::Body;
 use insitu_tests::federation::{Federation, project, shipped_bundle};
 use insitu_tests::simnet::{Conditions, Network};
+use tokio::time::sleep;
 
 const FAIR: Conditions = Conditions {
     delay: Duration::from_millis(20),
@@ -169,6 +173,104 @@ fn expected(
         total.iter_mut().zip(values).for_each(|(total, value)| *total += weight * value);
     }
     (total, SIZE)
+}
+
+/// Patients of each window of a canary: a figure needs ten deviations of the noise in their number, 115.
+const WINDOW: u32 = 200;
+
+/// Everybody sees what the first bundle says, whichever bundle drafted it: of two classes the canary
+/// says the other one.
+fn as_before(canary: Digest) -> impl Fn(&str, &Card) -> u16 {
+    move |_, card| {
+        let prelabel = card.prelabel.as_ref().unwrap();
+        let class = prelabel.class().unwrap();
+        if prelabel.bundle() == canary { 1 - class } else { class }
+    }
+}
+
+/// A federation in which a worse bundle is the canary of one site; that site, and both bundles.
+async fn with_canary(seed: u64) -> (Federation, usize, Digest, Digest) {
+    let mut federation = Federation::found(Network::new(seed, FAIR), "30days");
+    for name in ["north", "south"] {
+        federation.join(name).await;
+    }
+    let first = federation.publish().await;
+    let canary = federation.register_flipped();
+    // A site's first window with a bundle is left out of the comparison, so there are two.
+    for window in 0..2 {
+        federation.import(window * WINDOW..(window + 1) * WINDOW).await;
+        for site in &federation.sites {
+            assert!(site.label_as(as_before(canary)) > 0);
+            site.release_statistics().unwrap();
+        }
+        federation.sent().await;
+    }
+    sleep(Duration::from_secs(5)).await;
+    let office = federation.coordinator.office();
+    let (store, key, now) = (&office.store, &office.key, office.now_unix_s());
+    let drawn = publish::canary::start(store, key, canary, 0.3, Some("a test"), now).unwrap();
+    assert_eq!(drawn.len(), 1);
+    let at = federation.sites.iter().position(|site| site.name == drawn[0]).unwrap();
+    federation.until("the canary", || federation.sites[at].bundle() == Some(canary)).await;
+    (federation, at, first, canary)
+}
+
+/// The site of a canary that ended has the first bundle again, for good, and drafts with it.
+async fn has_come_back(mut federation: Federation, at: usize, first: Digest, canary: Digest) {
+    federation.until("the first bundle everywhere", || federation.all_use(first)).await;
+    federation.sites[at].stop().await;
+    federation.sites[at].start();
+    sleep(Duration::from_secs(60)).await;
+    assert!(federation.all_use(first));
+    federation.import(1000..1030).await;
+    let site = &federation.sites[at];
+    let labels = site.label_as(|_, card| {
+        assert_eq!(card.prelabel.as_ref().unwrap().bundle(), first);
+        0
+    });
+    assert!(labels > 0);
+    let listed = registry::report(&federation.coordinator.office().store, None).unwrap();
+    let state = |bundle| listed.iter().find(|known| known.bundle == bundle).unwrap().state;
+    assert_eq!((state(first), state(canary)), ("active", "rolled back"));
+    for site in &federation.sites {
+        federation.check_site(site);
+    }
+    federation.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_is_worse_comes_back_by_itself() {
+    let (federation, at, first, canary) = with_canary(25).await;
+    for window in 2..4 {
+        assert_eq!(federation.sites[at].bundle(), Some(canary), "in window {window}");
+        federation.import(window * WINDOW..(window + 1) * WINDOW).await;
+        for (place, site) in federation.sites.iter().enumerate() {
+            assert!(site.label_as(as_before(canary)) > 0);
+            assert!(place == at || site.bundle() == Some(first), "it is at one site");
+            site.release_statistics().unwrap();
+        }
+        federation.sent().await;
+    }
+    let listed = || registry::report(&federation.coordinator.office().store, None).unwrap();
+    let reason = || listed().into_iter().find(|known| known.bundle == canary).unwrap().reason;
+    federation.until("the canary to be judged", || reason().is_some()).await;
+    let reason = reason().unwrap();
+    assert!(reason.starts_with("rolled back: at its sites κ fell"), "{reason}");
+    has_come_back(federation, at, first, canary).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_that_is_taken_back_leaves_the_sites_that_were_away_too() {
+    let (mut federation, at, first, canary) = with_canary(26).await;
+    federation.network.cut(federation.sites[at].host);
+    federation.sites[at].kill().await;
+    let office = federation.coordinator.office();
+    let back = publish::rollback(&office.store, &project(), office.now_unix_s()).unwrap();
+    assert_eq!(back, first);
+    federation.network.heal(federation.sites[at].host);
+    federation.sites[at].start();
+    assert_eq!(federation.sites[at].bundle(), Some(canary), "it has not heard of it");
+    has_come_back(federation, at, first, canary).await;
 }
 
 /// A bundle with the same backbone and another head.
