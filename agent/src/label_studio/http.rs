@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
-use super::draft::{given, version};
+use super::draft::{Given, given, version};
 use super::queue::{Annotated, Event, QueueError, Task, keep};
 use super::schema::Schema;
 use super::task::adopt;
@@ -181,31 +181,39 @@ async fn predict(
     let schema = Schema::read(&label_config, &project.definition).map_err(misfit)?;
     let store = Arc::clone(&backend.desk.store);
     let row = project.clone();
-    let (tasks, items) = blocking(move || {
+    let (tasks, items, studio) = blocking(move || {
         let items = adopt(&store, &row, &studio, &tasks);
-        items.map(|items| (tasks, items))
+        items.map(|items| (tasks, items, studio))
     })
     .await?
     .map_err(|_| broken())?;
     let items: Vec<Option<i64>> = items.into_iter().map(Result::ok).collect();
     await_drafts(&backend, &project, &items).await?;
     let answer = blocking(move || {
-        let kept = params.context.is_none();
-        backend.desk.store.tx("studio predict", |tx| {
-            let mut results = Vec::with_capacity(tasks.len());
-            for (task, item) in tasks.iter().zip(&items) {
-                let given = given(tx, &project, &schema, task.id, *item)?;
-                if let Some(maker) = given.maker.as_ref().filter(|_| kept) {
-                    tx.set_brought(project.project, task.id, &maker.0)?;
+        let store = &backend.desk.store;
+        let mut drafts = Vec::with_capacity(tasks.len());
+        for (task, item) in tasks.iter().zip(&items) {
+            drafts.push(given(store, &studio, &project, &schema, task, *item)?);
+        }
+        if params.context.is_none() {
+            store.tx("studio predict", |tx| {
+                for (task, draft) in tasks.iter().zip(&drafts) {
+                    if let Some(maker) = &draft.maker {
+                        tx.set_brought(project.project, task.id, &maker.0)?;
+                    }
                 }
-                let version = version(given.maker.as_ref().or(project.bundle.as_ref()));
-                results.push(json!({
-                    "result": given.result, "score": given.score, "model_version": version,
-                }));
-            }
-            let version = version(project.bundle.as_ref());
-            Ok::<_, StoreError>(json!({"results": results, "model_version": version}))
-        })
+                Ok::<_, StoreError>(())
+            })?;
+        }
+        let results: Vec<Value> = drafts
+            .into_iter()
+            .map(|Given { result, score, maker }| {
+                let version = version(maker.as_ref().or(project.bundle.as_ref()));
+                json!({"result": result, "score": score, "model_version": version})
+            })
+            .collect();
+        let version = version(project.bundle.as_ref());
+        Ok::<_, StoreError>(json!({"results": results, "model_version": version}))
     })
     .await??;
     Ok(Json(answer))

@@ -1,13 +1,19 @@
 //! A project's label config there, and whether it asks for what the project here does.
 
-use insitu_protocol::project::{FieldKind, Project};
+mod error;
+
+use insitu_protocol::project::{FieldKind, Project, Task};
+use insitu_protocol::text::Line;
 use roxmltree::{Document, Node};
 use serde_json::{Value, json};
 
+pub use self::error::SchemaError;
+use super::places::Places;
+use crate::export::label_studio::{self, Names};
+use crate::label::Label;
+
 /// Longest label config that is read, in bytes.
 pub const BYTES_MAX: usize = 256 * 1024;
-/// Names that an error lists.
-const NAMED_MAX: usize = 5;
 
 /// The part of a label config that asks for the project's labels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,78 +26,17 @@ pub struct Schema {
     pub key: String,
 }
 
-/// Why a label config and a project do not belong together.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SchemaError {
-    /// Too much to be one.
-    #[error("the label config has {got} bytes, at most {BYTES_MAX} are read")]
-    TooLong {
-        /// Its length.
-        got: usize,
-    },
-    /// A project whose labels are not exactly one class.
-    #[error("the project's task is {task}, only exactly one class is served")]
-    Task {
-        /// The task's kind.
-        task: &'static str,
-    },
-    /// Not XML.
-    #[error("the label config is not well-formed XML: line {line}")]
-    Form {
-        /// Where it fails.
-        line: u32,
-    },
-    /// No control, or several, of the kind that the task needs.
-    #[error("the label config has {got} <{control}> where the project's task needs one")]
-    Controls {
-        /// Its tag.
-        control: &'static str,
-        /// How many there are.
-        got: usize,
-    },
-    /// A tag without an attribute that it needs.
-    #[error("<{tag}> in the label config has no {attribute}")]
-    Attribute {
-        /// The tag.
-        tag: String,
-        /// What is missing.
-        attribute: &'static str,
-    },
-    /// A control of something that is not there.
-    #[error("<{control}> is about {name:?}, and the label config has nothing of that name")]
-    Dangling {
-        /// The control's tag.
-        control: &'static str,
-        /// Its `toName`.
-        name: String,
-    },
-    /// Data that is named in no way that a project's field could have.
-    #[error("<{tag}> shows {value:?}: it must be $ and the name of one of the project's fields")]
-    Data {
-        /// The tag.
-        tag: String,
-        /// Its `value`.
-        value: String,
-    },
-    /// More than one class may be chosen.
-    #[error(
-        "<Choices> lets people choose several, the project's items have one class each: set choice=\"single\""
-    )]
-    Several,
-    /// Labels that the project has no classes for, or the other way round.
-    #[error(
-        "the labels are not the project's classes: missing {}, unknown {}",
-        listed(missing),
-        listed(unknown)
-    )]
-    Classes {
-        /// Classes that are no label.
-        missing: Vec<String>,
-        /// Labels that are no class.
-        unknown: Vec<String>,
-    },
+/// A control of a label config and what it is about.
+struct Control<'a> {
+    node: Node<'a, 'a>,
+    about: Node<'a, 'a>,
+    schema: Schema,
 }
+
+/// The control of a project whose items have classes.
+const CHOICES: &str = "Choices";
+/// The control of a project whose labels are spans.
+const LABELS: &str = "Labels";
 
 impl Schema {
     /// Reads a label config and checks it against the project.
@@ -99,50 +44,149 @@ impl Schema {
     /// # Errors
     /// [`SchemaError`], which names what does not fit.
     pub fn read(text: &str, project: &Project) -> Result<Self, SchemaError> {
-        if !project.task.is_one_class() {
-            return Err(SchemaError::Task { task: project.task.kind() });
-        }
         if text.len() > BYTES_MAX {
             return Err(SchemaError::TooLong { got: text.len() });
         }
         let document =
             Document::parse(text).map_err(|error| SchemaError::Form { line: error.pos().row })?;
-        let control = only(&document, CHOICES)?;
-        let from_name = attribute(control, "name")?.to_owned();
-        let to_name = attribute(control, "toName")?.to_owned();
-        let about = document.descendants().find(|node| node.attribute("name") == Some(&to_name));
-        let Some(about) = about.filter(|node| *node != control) else {
-            return Err(SchemaError::Dangling { control: CHOICES, name: to_name });
-        };
-        let value = attribute(about, "value")?;
-        let key = value.strip_prefix('$').filter(|key| {
-            let kind = project.field(key).map(|field| field.kind);
-            // A task is adopted without the files that such fields name.
-            kind.is_some_and(|kind| !matches!(kind, FieldKind::Image | FieldKind::Series))
-        });
-        let key = key.ok_or_else(|| SchemaError::Data {
-            tag: about.tag_name().name().to_owned(),
-            value: value.to_owned(),
-        })?;
-        if !matches!(control.attribute("choice"), None | Some("single" | "single-radio")) {
-            return Err(SchemaError::Several);
+        match &project.task {
+            Task::Class | Task::Preference { .. } => choices(&document, project, false),
+            Task::Classes => choices(&document, project, true),
+            Task::Spans { field, relations } => spans(&document, project, field, relations),
+            Task::Regions { .. } | Task::Segments { .. } => {
+                Err(SchemaError::Task { task: project.task.kind() })
+            }
         }
-        check_classes(control, project)?;
-        Ok(Self { from_name, to_name, key: key.to_owned() })
     }
 
-    /// A draft in Label Studio's form; `score` is in `[0, 1]`.
-    pub fn result(&self, project: &Project, task: u64, class: u16, score: f64) -> Value {
-        let Some(class) = project.class(class) else { return json!([]) };
-        json!([{
-            "id": format!("insitu-{task}"), "from_name": self.from_name, "to_name": self.to_name,
-            "type": "choices", "score": score, "value": {"choices": [class.name]},
-        }])
+    /// A draft in Label Studio's form, of a label as it is there; `score` is in `[0, 1]`.
+    pub(super) fn result(
+        &self,
+        project: &Project,
+        task: u64,
+        places: &Places,
+        label: &Label,
+        score: f64,
+    ) -> Value {
+        let Self { from_name, to_name, .. } = self;
+        let names = Names { labels: from_name, polygons: from_name, shown: to_name };
+        let mut parts = label_studio::result(project, names, places.shown(), label);
+        for (at, part) in parts.iter_mut().enumerate() {
+            // A relation is between regions, and none itself.
+            if part["type"] == "relation" {
+                continue;
+            }
+            part["score"] = json!(score);
+            if part["id"].is_null() {
+                let place = if at == 0 { String::new() } else { format!("-{at}") };
+                part["id"] = json!(format!("insitu-{task}{place}"));
+            }
+        }
+        Value::Array(parts)
     }
 }
 
-/// The control of a project whose items have one class each.
-const CHOICES: &str = "Choices";
+fn choices(
+    document: &Document<'_>,
+    project: &Project,
+    several: bool,
+) -> Result<Schema, SchemaError> {
+    let Control { node, about, schema } = control(document, CHOICES)?;
+    let kind = project.field(&schema.key).map(|field| field.kind);
+    // A task is adopted without the files that such fields name.
+    if kind.is_none_or(|kind| matches!(kind, FieldKind::Image | FieldKind::Series)) {
+        return Err(unknown(about, &schema.key));
+    }
+    as_it_is(about)?;
+    match (node.attribute("choice"), several) {
+        (None | Some("single" | "single-radio"), false) | (Some("multiple"), true) => {}
+        (_, false) => return Err(SchemaError::Several),
+        (_, true) => return Err(SchemaError::Single),
+    }
+    refuse(node, "perRegion", "true", "the project's classes are of whole items: take it out")?;
+    check_classes(node, "Choice", project)?;
+    Ok(schema)
+}
+
+fn spans(
+    document: &Document<'_>,
+    project: &Project,
+    field: &Line,
+    relations: &[Line],
+) -> Result<Schema, SchemaError> {
+    let Control { node, about, schema } = control(document, LABELS)?;
+    about_only(LABELS, about, "Text", &schema.key, field)?;
+    as_it_is(about)?;
+    check_classes(node, "Label", project)?;
+    check_relations(document, relations)?;
+    Ok(schema)
+}
+
+/// The only control of its kind, and what it is about.
+fn control<'a>(document: &'a Document<'a>, tag: &'static str) -> Result<Control<'a>, SchemaError> {
+    let node = only(document, tag)?;
+    let from_name = attribute(node, "name")?.to_owned();
+    let to_name = attribute(node, "toName")?.to_owned();
+    let about = document.descendants().find(|about| about.attribute("name") == Some(&to_name));
+    let Some(about) = about.filter(|about| *about != node) else {
+        return Err(SchemaError::Dangling { control: tag, name: to_name });
+    };
+    let value = attribute(about, "value")?;
+    let key = value.strip_prefix('$').ok_or_else(|| SchemaError::Data {
+        tag: about.tag_name().name().to_owned(),
+        value: value.to_owned(),
+    })?;
+    let schema = Schema { from_name, to_name, key: key.to_owned() };
+    Ok(Control { node, about, schema })
+}
+
+/// Data that no field of the project is.
+fn unknown(about: Node<'_, '_>, key: &str) -> SchemaError {
+    SchemaError::Data { tag: about.tag_name().name().to_owned(), value: format!("${key}") }
+}
+
+/// Whether places are told in the field that the project's task marks, shown as it must be.
+fn about_only(
+    control: &'static str,
+    about: Node<'_, '_>,
+    wanted: &'static str,
+    key: &str,
+    field: &Line,
+) -> Result<(), SchemaError> {
+    let tag = about.tag_name().name();
+    if tag != wanted {
+        return Err(SchemaError::About { control, wanted, tag: tag.to_owned() });
+    }
+    if key != field.as_str() {
+        let value = format!("${key}");
+        return Err(SchemaError::OtherField { tag: wanted, value, field: field.clone() });
+    }
+    Ok(())
+}
+
+/// Whether a text is what the task's data says, and no address or code of it.
+fn as_it_is(about: Node<'_, '_>) -> Result<(), SchemaError> {
+    if !about.has_tag_name("Text") {
+        return Ok(());
+    }
+    refuse(about, "valueType", "url", "the data must be the text itself: take it out")?;
+    refuse(about, "encoding", "base64", "the data must be the text itself: take it out")?;
+    refuse(about, "encoding", "base64unicode", "the data must be the text itself: take it out")
+}
+
+/// Refuses an attribute of this value.
+fn refuse(
+    node: Node<'_, '_>,
+    attribute: &'static str,
+    value: &str,
+    change: &'static str,
+) -> Result<(), SchemaError> {
+    if !node.attribute(attribute).is_some_and(|has| has.eq_ignore_ascii_case(value)) {
+        return Ok(());
+    }
+    let tag = node.tag_name().name().to_owned();
+    Err(SchemaError::Setting { tag, attribute, value: value.to_owned(), change })
+}
 
 fn only<'a>(
     document: &'a Document<'a>,
@@ -163,31 +207,49 @@ fn attribute<'a>(node: Node<'a, '_>, attribute: &'static str) -> Result<&'a str,
 }
 
 /// Labels are named by their alias where they have one: it is what results hold.
-fn check_classes(control: Node<'_, '_>, project: &Project) -> Result<(), SchemaError> {
-    let labels = control.descendants().filter(|node| node.has_tag_name("Choice"));
-    let mut unknown: Vec<String> = Vec::new();
-    let mut missing: Vec<String> =
-        project.classes.iter().map(|class| class.name.to_string()).collect();
-    for label in labels {
+fn check_classes(control: Node<'_, '_>, tag: &str, project: &Project) -> Result<(), SchemaError> {
+    let labels = control.descendants().filter(|node| node.has_tag_name(tag));
+    let named = |label: Node<'_, '_>| {
         let name = label.attribute("alias").map_or_else(|| attribute(label, "value"), Ok)?;
-        match missing.iter().position(|class| class == name) {
-            Some(at) => drop(missing.remove(at)),
-            None => unknown.push(name.to_owned()),
-        }
-    }
+        Ok::<_, SchemaError>(name.to_owned())
+    };
+    let labels = labels.map(named).collect::<Result<Vec<String>, SchemaError>>()?;
+    let (missing, unknown) = apart(project.classes.iter().map(|class| class.name.as_str()), labels);
     if missing.is_empty() && unknown.is_empty() {
         return Ok(());
     }
     Err(SchemaError::Classes { missing, unknown })
 }
 
-fn listed(names: &[String]) -> String {
-    let mut shown: Vec<String> =
-        names.iter().take(NAMED_MAX).map(|name| format!("{name:?}")).collect();
-    if names.len() > NAMED_MAX {
-        shown.push(format!("{} more", names.len() - NAMED_MAX));
+/// Where there is one kind of relations, a relation needs no name.
+fn check_relations(document: &Document<'_>, kinds: &[Line]) -> Result<(), SchemaError> {
+    let named = document.descendants().filter(|node| node.has_tag_name("Relation"));
+    let named = named.map(|node| attribute(node, "value").map(str::to_owned));
+    let named = named.collect::<Result<Vec<String>, SchemaError>>()?;
+    if named.is_empty() && kinds.len() <= 1 {
+        return Ok(());
     }
-    if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+    let (missing, unknown) = apart(kinds.iter().map(Line::as_str), named);
+    if missing.is_empty() && unknown.is_empty() {
+        return Ok(());
+    }
+    Err(SchemaError::Relations { missing, unknown })
+}
+
+/// What is wanted and not there, and what is there and not wanted, or twice.
+fn apart<'a>(
+    wanted: impl Iterator<Item = &'a str>,
+    got: Vec<String>,
+) -> (Vec<String>, Vec<String>) {
+    let mut missing: Vec<String> = wanted.map(str::to_owned).collect();
+    let mut unknown = Vec::new();
+    for name in got {
+        match missing.iter().position(|wanted| *wanted == name) {
+            Some(at) => drop(missing.remove(at)),
+            None => unknown.push(name),
+        }
+    }
+    (missing, unknown)
 }
 
 #[cfg(test)]
@@ -214,9 +276,10 @@ mod tests {
         let schema = Schema::read(CONFIG, &testing::project()).unwrap();
         let named = [&schema.from_name, &schema.to_name, &schema.key];
         assert_eq!(named, ["heart", "shown", "note"]);
-        let result = schema.result(&testing::project(), 7, 1, 0.75);
-        assert_eq!(result[0]["value"]["choices"][0], "present");
-        assert_eq!(schema.result(&testing::project(), 7, 9, 0.75), json!([]));
+        let result =
+            |label: Label| schema.result(&testing::project(), 7, &Places::Same, &label, 0.75);
+        assert_eq!(result(Label::Class(1))[0]["value"]["choices"][0], "present");
+        assert_eq!(result(Label::classes(Vec::new())), json!([]));
     }
 
     #[test]
@@ -247,6 +310,74 @@ mod tests {
         check("<View>\n<Text a=1/></View>", Err("the label config is not well-formed XML: line 2"));
         let twice = CONFIG.replace("<TextArea", "<Choices name=\"b\" toName=\"shown\"/><TextArea");
         check(&twice, Err("the label config has 2 <Choices> where the project's task needs one"));
+    }
+
+    #[test]
+    fn several_classes_are_chosen_by_several_choices() {
+        let project = testing::project_with("[task]\nkind = \"classes\"");
+        let read = |config: &str| Schema::read(config, &project).map_err(|error| error.to_string());
+        assert_eq!(
+            read(CONFIG).unwrap_err(),
+            "<Choices> lets people choose one, the project's items have any number of classes: set \
+             choice=\"multiple\""
+        );
+        let several = CONFIG.replace("\"single\"", "\"multiple\"");
+        let schema = read(&several).unwrap();
+        let both = Label::classes(vec![0, 1]);
+        let result = schema.result(&project, 7, &Places::Same, &both, 0.5);
+        assert_eq!(result[0]["value"]["choices"], json!(["absent", "present"]));
+        let of_regions = several.replace("choice=", "perRegion=\"true\" choice=");
+        assert_eq!(
+            read(&of_regions).unwrap_err(),
+            "<Choices> has perRegion=\"true\", but the project's classes are of whole items: take it out"
+        );
+    }
+
+    #[test]
+    fn spans_are_marked_in_the_tasks_own_text() {
+        const SPANS: &str = r#"<View><Labels name="mark" toName="shown"><Label value="absent"/>
+            <Label value="present"/></Labels><Text name="shown" value="$note"/></View>"#;
+        let task = "[task]\nkind = \"spans\"\nfield = \"note\"\nrelations = ";
+        let one = testing::project_with(&format!("{task}[\"of\"]"));
+        let two = testing::project_with(&format!("{task}[\"of\", \"treats\"]"));
+        let fault = |config: &str, project: &Project| {
+            Schema::read(config, project).map(drop).map_err(|error| error.to_string()).err()
+        };
+        assert_eq!(fault(SPANS, &one), None, "one relation needs no name");
+        let kinds =
+            "<Relations><Relation value=\"treats\"/><Relation value=\"in\"/></Relations></View>";
+        let named = SPANS.replace("</View>", kinds);
+        let said =
+            |fault: Option<String>, expected: &str| assert_eq!(fault.as_deref(), Some(expected));
+        said(
+            fault(&named, &two),
+            "the relations are not the project's: missing \"of\", unknown \"in\"",
+        );
+        assert_eq!(fault(&named.replace("\"in\"", "\"of\""), &two), None);
+        said(
+            fault(SPANS, &two),
+            "the relations are not the project's: missing \"of\", \"treats\", unknown none",
+        );
+        said(
+            fault(&SPANS.replace("<Text", "<HyperText"), &one),
+            "<Labels> is about a <HyperText>: it must be about a <Text>",
+        );
+        said(
+            fault(&SPANS.replace("$note", "$sex"), &one),
+            "<Text> shows \"$sex\": the project's task marks the field note, set value=\"$note\"",
+        );
+        said(
+            fault(&SPANS.replace("value=\"$note\"", "value=\"$note\" valueType=\"url\""), &one),
+            "<Text> has valueType=\"url\", but the data must be the text itself: take it out",
+        );
+        said(
+            fault(CONFIG, &one),
+            "the label config has 0 <Labels> where the project's task needs one",
+        );
+        said(
+            fault(&SPANS.replace("present", "gone"), &one),
+            "the labels are not the project's classes: missing \"present\", unknown \"gone\"",
+        );
     }
 
     #[test]

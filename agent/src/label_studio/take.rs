@@ -8,7 +8,8 @@ use insitu_protocol::project::Project;
 use serde_json::Value;
 
 use super::Studio;
-use super::queue::{Annotated, Event, User};
+use super::places::{PlaceError, Places, Unread};
+use super::queue::{Annotated, Event, Task, User};
 use super::task::adopt;
 use crate::account::nobodys_token;
 use crate::label::Label;
@@ -57,9 +58,22 @@ pub fn take(
                     None => Ok(()),
                 })?;
             }
-            (Event::Annotation { annotation, .. }, Some(item)) => {
+            (Event::Annotation { annotation, task }, Some(item)) => {
+                let places = places(store, project, studio, item, &task);
+                let places = match places {
+                    Ok(places) => Ok(places),
+                    Err(PlaceError::Unread(Unread::Store(error))) => return Err(error),
+                    // Items wait, too, until the settings are mended.
+                    Err(PlaceError::Unread(Unread::Settings)) => return Ok(false),
+                    Err(fault) => Err(fault.to_string()),
+                };
                 store.tx("studio annotation", |tx| {
-                    let fault = annotate(tx, project, studio, item, &annotation, now)?;
+                    let fault = match &places {
+                        Ok(places) => {
+                            annotate(tx, project, studio, (item, places), &annotation, now)?
+                        }
+                        Err(fault) => Some(fault.clone()),
+                    };
                     done(tx, row, fault.as_deref(), now)
                 })?;
             }
@@ -72,6 +86,19 @@ pub fn take(
         }
     }
     Ok(!ready.is_empty())
+}
+
+/// How places in a task become places in its item.
+fn places(
+    store: &Store,
+    project: &ProjectRow,
+    studio: &Studio,
+    item: i64,
+    task: &Task,
+) -> Result<Places, PlaceError> {
+    let row = store.read("studio item", |tx| tx.item(item)).map_err(Unread::Store)?;
+    let missing = Unread::Store(StoreError::Corrupt { table: "items", column: "item" });
+    Places::of(store, studio, &project.definition, &row.ok_or(missing)?, &task.data)
 }
 
 /// Only the store can fail: what is imported is made here.
@@ -123,7 +150,7 @@ fn annotate(
     tx: &Tx<'_>,
     project: &ProjectRow,
     studio: &Studio,
-    item: i64,
+    (item, places): (i64, &Places),
     said: &Annotated,
     now: i64,
 ) -> Result<Option<String>, StoreError> {
@@ -133,7 +160,7 @@ fn annotate(
         return Ok(None); // a later event says what counts
     }
     let row = tx.item(item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
-    let annotation = match reading(&project.definition, &row, said)? {
+    let annotation = match reading(&project.definition, &row, places, said)? {
         Ok(annotation) => annotation,
         Err(fault) => return Ok(Some(fault)),
     };
@@ -183,20 +210,26 @@ fn refused(outcome: Result<(), ReviewError>) -> Result<Option<String>, StoreErro
 fn reading(
     project: &Project,
     row: &ItemRow,
+    places: &Places,
     said: &Annotated,
 ) -> Result<Result<Annotation, String>, StoreError> {
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-    let label = match chosen(project, &said.result) {
+    let label = match chosen(project, places, &said.result) {
         _ if said.was_cancelled => None,
         Ok(label) => Some(label),
         Err(fault) => return Ok(Err(fault)),
     };
-    let agrees = prelabel.is_some_and(|prelabel| Some(prelabel.label()) == label.as_ref());
-    let decision = match label {
-        None => Decision::Skip,
+    // The draft as it comes back from there: what is marked in part of a replacement there is whole.
+    let came_back =
+        |prelabel: &Prelabel| places.here(project, &places.there(prelabel.label())).ok();
+    let agrees = prelabel.filter(|prelabel| label.is_some() && came_back(prelabel) == label);
+    let (label, decision) = match (label, agrees) {
+        (None, _) => (None, Decision::Skip),
         // Whoever did not start from the draft did not see it.
-        Some(_) if agrees && said.parent_prediction.is_some() => Decision::Accept,
-        Some(_) => Decision::Correct,
+        (Some(_), Some(draft)) if said.parent_prediction.is_some() => {
+            (Some(draft.label().clone()), Decision::Accept)
+        }
+        (Some(label), _) => (Some(label), Decision::Correct),
     };
     Ok(Ok(Annotation {
         key: format!("label-studio-{}-{}", said.id, said.version()),
@@ -213,10 +246,11 @@ fn seconds(lead_time: Option<f64>) -> f32 {
     lead_time.filter(|seconds| seconds.is_finite()).unwrap_or(0.0).clamp(0.0, SECONDS_MAX) as f32
 }
 
-/// The one class that a result chooses; what other controls say is passed over.
-fn chosen(project: &Project, result: &[Value]) -> Result<Label, String> {
+/// The label that a result is; what other controls say is passed over.
+fn chosen(project: &Project, places: &Places, result: &[Value]) -> Result<Label, String> {
     let label = label_studio::label(project, result).map_err(|error| error.to_string())?;
-    label.ok_or_else(|| "it does not choose exactly one class".to_owned())
+    let label = label.ok_or_else(|| "it does not choose exactly one class".to_owned())?;
+    places.here(project, &label)
 }
 
 /// Who a user is here; made when first heard of.

@@ -39,15 +39,6 @@ pub struct StudioAnnotation {
     pub deleted: bool,
 }
 
-/// A task whose item has a draft that Label Studio has not got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unbrought {
-    /// The task's number.
-    pub task: u64,
-    /// The item's key.
-    pub item: i64,
-}
-
 impl Tx<'_> {
     /// Keeps an event, unless one of its name is known; whether it is new.
     ///
@@ -208,30 +199,20 @@ impl Tx<'_> {
             .exists([item])?)
     }
 
-    /// Tasks above `after` whose items have a draft by another maker than the one that Label Studio
-    /// has.
+    /// The item of a task, if it has a draft by another maker than the one that Label Studio has.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn unbrought_drafts(
-        &self,
-        project: i64,
-        after: u64,
-        limit: u32,
-    ) -> Result<Vec<Unbrought>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT t.task, t.item FROM studio_tasks t JOIN items i USING (item)
-             WHERE t.project = ?1 AND t.task > ?2 AND i.prelabel IS NOT NULL
-               AND i.audit <> 1 AND t.brought IS NOT i.bundle
-             ORDER BY t.task LIMIT ?3",
-        )?;
-        let mut rows = statement.query(params![project, after, limit])?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            let task = unsigned(row.get(0)?, "studio_tasks", "task")?;
-            all.push(Unbrought { task, item: row.get(1)? });
-        }
-        Ok(all)
+    pub fn unbrought_draft(&self, project: i64, task: u64) -> Result<Option<i64>, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached(
+                "SELECT t.item FROM studio_tasks t JOIN items i USING (item)
+                 WHERE t.project = ?1 AND t.task = ?2 AND i.prelabel IS NOT NULL
+                   AND i.audit <> 1 AND t.brought IS NOT i.bundle",
+            )?
+            .query_row(params![project, task], |row| row.get(0))
+            .optional()?)
     }
 
     /// Label Studio has the draft by this maker.
