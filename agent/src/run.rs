@@ -255,6 +255,7 @@ impl Agent {
         }
         for studio in &studios {
             tasks.spawn(studio::talk(Arc::clone(&shared), studio.clone(), shutdown.clone()));
+            tasks.spawn(studio::fetch(Arc::clone(&shared), studio.clone(), shutdown.clone()));
         }
         for watcher in watchers {
             tasks.spawn(watch::look(Arc::clone(&shared), watcher, shutdown.clone()));

@@ -106,7 +106,7 @@ fn fill(
     tx.add_correction(person, &key, item, b"what an application said", 1)?;
     tx.add_gold(&tx.item(item)?.unwrap(), 1, 1)?;
     tx.add_studio_event(row.project, &key, b"an annotation as it came", 1)?;
-    let event = tx.ready_studio_events(row.project, 1000)?.last().unwrap().event;
+    let event = tx.ready_studio_events(row.project, true, 1000)?.last().unwrap().event;
     tx.set_studio_event_item(event, item)?;
     tx.put_studio_task(row.project, number, item)?;
     tx.put_studio_annotation(

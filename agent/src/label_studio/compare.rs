@@ -188,7 +188,7 @@ pub fn schema(
     let there = client.get(WHAT, &format!("/api/projects/{}/", studio.settings.project), &[])?;
     let config = there["label_config"].as_str();
     let config = config.ok_or(ClientError::Field { what: WHAT, field: "label_config" })?;
-    Ok(Schema::read(config, &project.definition)?)
+    Ok(studio.schema(config, &project.definition)?)
 }
 
 /// Tasks whose items have a draft that is not there.

@@ -7,6 +7,8 @@
 //! /webhook ── queue: kept durably, then answered ── take: first readings, skips, deletions
 //!                └── compare: what webhooks have missed, by asking; drafts brought in bulk ── client
 //! ```
+//! What tasks only name, images and series, is fetched from Label Studio beside all this: `media`.
+//!
 //! Label Studio checks nothing that a backend says, calls a webhook once, and waits a second for its
 //! answer. So drafts are made to fit its label config or not given at all; an event is kept before
 //! it is answered, is known by its annotation and its time, and one that was missed is found by
@@ -17,6 +19,7 @@ pub mod client;
 pub mod compare;
 mod draft;
 pub mod http;
+mod media;
 mod places;
 mod queue;
 pub mod schema;
@@ -27,10 +30,12 @@ use std::sync::Arc;
 
 use insitu_daemon::files::{self, FileError};
 use insitu_protocol::ids::ProjectName;
+use insitu_protocol::project::{Field, FieldKind, Project};
 
 pub use self::places::{Texts, Unread};
-pub use self::take::take;
-use crate::config::{LabelStudio, Source};
+use self::schema::{Schema, SchemaError};
+pub use self::take::{FetchError, fetch, take};
+use crate::config::{Images, LabelStudio, Source};
 
 /// Most tasks of a request.
 pub const TASKS_MAX: usize = 10_000;
@@ -106,6 +111,23 @@ impl Studio {
     pub fn open_all(sources: &[Source], texts: &Arc<dyn Texts>) -> Result<Vec<Self>, StudioError> {
         let open = |source| Self::open(source, Arc::clone(texts)).transpose();
         sources.iter().filter_map(open).collect()
+    }
+
+    /// Reads its label config, and checks it against the project here and what may be shown of it.
+    ///
+    /// # Errors
+    /// [`SchemaError`].
+    pub fn schema(&self, text: &str, project: &Project) -> Result<Schema, SchemaError> {
+        if self.holds_back(project) {
+            return Err(SchemaError::Images);
+        }
+        Schema::read(text, project)
+    }
+
+    /// Whether nobody may see the project's items, since they have images.
+    fn holds_back(&self, project: &Project) -> bool {
+        let image = |field: &Field| field.kind == FieldKind::Image;
+        self.source.images == Images::Quarantine && project.fields.iter().any(image)
     }
 
     /// Whether `text` is the secret; takes as long whether it nearly is or not.

@@ -14,6 +14,7 @@ use crate::export::label_studio::Shown;
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
 use crate::redact::{Redacted, Unclean};
+use crate::source::LineError;
 use crate::store::items::ItemRow;
 use crate::store::{Store, StoreError};
 
@@ -65,6 +66,8 @@ pub(super) enum PlaceError {
 pub(super) enum Places {
     /// They are the same.
     Same,
+    /// They are in percent of an image of this width and height, in pixels.
+    Image([u32; 2]),
     /// Those of a text, by what became of it.
     Text {
         /// As people there see it.
@@ -86,8 +89,19 @@ impl Places {
         row: &ItemRow,
         data: &Map<String, Json>,
     ) -> Result<Self, PlaceError> {
-        let Task::Spans { field, .. } = &project.task else { return Ok(Self::Same) };
-        let field = field.as_str();
+        let field = match &project.task {
+            Task::Spans { field, .. } => field.as_str(),
+            Task::Regions { field, .. } => {
+                let clean = CleanItem::load(row).map_err(Unread::Store)?;
+                let Some(Value::Image(image)) = clean.value(field.as_str()) else {
+                    return Ok(Self::Same);
+                };
+                return Ok(Self::Image([image.width, image.height]));
+            }
+            Task::Class | Task::Classes | Task::Segments { .. } | Task::Preference { .. } => {
+                return Ok(Self::Same);
+            }
+        };
         let there = data.get(field).and_then(Json::as_str);
         let there = there.ok_or_else(|| PlaceError::NoText { field: field.to_owned() })?;
         let clean = CleanItem::load(row).map_err(Unread::Store)?;
@@ -107,6 +121,19 @@ impl Places {
         Ok(Self::Text { there: there.to_owned(), here })
     }
 
+    /// Whether a result is about what is labeled here, by the `size` of an image that it tells.
+    ///
+    /// # Errors
+    /// [`LineError::Size`].
+    pub(super) fn check(&self, size: Option<[u32; 2]>) -> Result<(), LineError> {
+        match (self, size) {
+            (Self::Image(got), Some(said)) if said != *got => {
+                Err(LineError::Size { said, got: *got })
+            }
+            (Self::Same | Self::Image(_) | Self::Text { .. }, _) => Ok(()),
+        }
+    }
+
     /// A label of places there, here.
     ///
     /// # Errors
@@ -121,7 +148,7 @@ impl Places {
                     None => Ok(label.clone()),
                 })
             }
-            (Self::Same | Self::Text { .. }, _) => Ok(label.clone()),
+            (Self::Same | Self::Image(_) | Self::Text { .. }, _) => Ok(label.clone()),
         };
         moved.map_err(|error| error.to_string())
     }
@@ -133,7 +160,7 @@ impl Places {
                 let moved = spans.moved(|start, end| here.origin_of(start, end));
                 moved.unwrap_or_else(|_| label.clone())
             }
-            (Self::Same | Self::Text { .. }, _) => label.clone(),
+            (Self::Same | Self::Image(_) | Self::Text { .. }, _) => label.clone(),
         }
     }
 
@@ -141,6 +168,7 @@ impl Places {
     pub(super) fn shown(&self) -> Shown<'_> {
         match self {
             Self::Same => Shown::default(),
+            Self::Image(size) => Shown { size: Some(*size), ..Shown::default() },
             Self::Text { there, .. } => Shown { text: there, size: None },
         }
     }

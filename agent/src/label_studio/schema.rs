@@ -2,7 +2,7 @@
 
 mod error;
 
-use insitu_protocol::project::{FieldKind, Project, Task};
+use insitu_protocol::project::{FieldKind, Project, ShapeKind, Task};
 use insitu_protocol::text::Line;
 use roxmltree::{Document, Node};
 use serde_json::{Value, json};
@@ -20,6 +20,8 @@ pub const BYTES_MAX: usize = 256 * 1024;
 pub struct Schema {
     /// The name of the control, `from_name` of a result.
     pub from_name: String,
+    /// The name of the control that draws polygons, where another draws boxes.
+    pub polygons: Option<String>,
     /// The name of what is labeled, `to_name` of a result.
     pub to_name: String,
     /// The key of a task's data that is labeled.
@@ -37,6 +39,22 @@ struct Control<'a> {
 const CHOICES: &str = "Choices";
 /// The control of a project whose labels are spans.
 const LABELS: &str = "Labels";
+/// Controls of places in images that no label here can hold, or that no class goes with.
+const OTHER_SHAPES: [&str; 13] = [
+    "BrushLabels",
+    "BitmaskLabels",
+    "EllipseLabels",
+    "KeyPointLabels",
+    "VectorLabels",
+    "Rectangle",
+    "Polygon",
+    "Brush",
+    "Bitmask",
+    "Ellipse",
+    "KeyPoint",
+    "Vector",
+    "MagicWand",
+];
 
 impl Schema {
     /// Reads a label config and checks it against the project.
@@ -53,9 +71,8 @@ impl Schema {
             Task::Class | Task::Preference { .. } => choices(&document, project, false),
             Task::Classes => choices(&document, project, true),
             Task::Spans { field, relations } => spans(&document, project, field, relations),
-            Task::Regions { .. } | Task::Segments { .. } => {
-                Err(SchemaError::Task { task: project.task.kind() })
-            }
+            Task::Regions { field, shapes } => regions(&document, project, field, shapes),
+            Task::Segments { .. } => Err(SchemaError::Task { task: project.task.kind() }),
         }
     }
 
@@ -68,8 +85,9 @@ impl Schema {
         label: &Label,
         score: f64,
     ) -> Value {
-        let Self { from_name, to_name, .. } = self;
-        let names = Names { labels: from_name, polygons: from_name, shown: to_name };
+        let Self { from_name, to_name, polygons, .. } = self;
+        let polygons = polygons.as_ref().unwrap_or(from_name);
+        let names = Names { labels: from_name, polygons, shown: to_name };
         let mut parts = label_studio::result(project, names, places.shown(), label);
         for (at, part) in parts.iter_mut().enumerate() {
             // A relation is between regions, and none itself.
@@ -93,9 +111,14 @@ fn choices(
 ) -> Result<Schema, SchemaError> {
     let Control { node, about, schema } = control(document, CHOICES)?;
     let kind = project.field(&schema.key).map(|field| field.kind);
-    // A task is adopted without the files that such fields name.
-    if kind.is_none_or(|kind| matches!(kind, FieldKind::Image | FieldKind::Series)) {
-        return Err(unknown(about, &schema.key));
+    let wanted = match kind.ok_or_else(|| unknown(about, &schema.key))? {
+        FieldKind::Image => Some("Image"),
+        FieldKind::Series => Some("TimeSeries"),
+        FieldKind::Number | FieldKind::Category | FieldKind::Text => None,
+    };
+    if let Some(wanted) = wanted.filter(|wanted| !about.has_tag_name(*wanted)) {
+        let tag = about.tag_name().name().to_owned();
+        return Err(SchemaError::About { control: CHOICES, wanted, tag });
     }
     as_it_is(about)?;
     match (node.attribute("choice"), several) {
@@ -122,6 +145,43 @@ fn spans(
     Ok(schema)
 }
 
+/// A control for each shape of the task, over one image.
+fn regions(
+    document: &Document<'_>,
+    project: &Project,
+    field: &Line,
+    shapes: &[ShapeKind],
+) -> Result<Schema, SchemaError> {
+    let mut found: Option<Schema> = None;
+    for (shape, tag) in [(ShapeKind::Box, "RectangleLabels"), (ShapeKind::Polygon, "PolygonLabels")]
+    {
+        if !shapes.contains(&shape) {
+            none(document, tag)?;
+            continue;
+        }
+        let Control { node, about, schema } = control(document, tag)?;
+        about_only(tag, about, "Image", &schema.key, field)?;
+        check_classes(node, "Label", project)?;
+        found = Some(match found {
+            None => schema,
+            Some(boxes) if boxes.to_name != schema.to_name => {
+                return Err(SchemaError::Dangling { control: tag, name: schema.to_name });
+            }
+            Some(boxes) => Schema { polygons: Some(schema.from_name), ..boxes },
+        });
+    }
+    for tag in OTHER_SHAPES {
+        none(document, tag)?;
+    }
+    found.ok_or(SchemaError::Controls { control: "RectangleLabels", got: 0 })
+}
+
+/// Refuses a control of marks that no label of the project can hold: they would be lost.
+fn none(document: &Document<'_>, control: &'static str) -> Result<(), SchemaError> {
+    let has = document.descendants().any(|node| node.has_tag_name(control));
+    if has { Err(SchemaError::Unheld { control }) } else { Ok(()) }
+}
+
 /// The only control of its kind, and what it is about.
 fn control<'a>(document: &'a Document<'a>, tag: &'static str) -> Result<Control<'a>, SchemaError> {
     let node = only(document, tag)?;
@@ -136,7 +196,7 @@ fn control<'a>(document: &'a Document<'a>, tag: &'static str) -> Result<Control<
         tag: about.tag_name().name().to_owned(),
         value: value.to_owned(),
     })?;
-    let schema = Schema { from_name, to_name, key: key.to_owned() };
+    let schema = Schema { from_name, polygons: None, to_name, key: key.to_owned() };
     Ok(Control { node, about, schema })
 }
 
@@ -377,6 +437,42 @@ mod tests {
         said(
             fault(&SPANS.replace("present", "gone"), &one),
             "the labels are not the project's classes: missing \"present\", unknown \"gone\"",
+        );
+    }
+
+    #[test]
+    fn regions_are_drawn_on_the_tasks_image() {
+        const SHAPES: &str = r#"<View><Image name="shown" value="$scan"/>
+            <RectangleLabels name="box" toName="shown"><Label value="absent"/><Label value="present"/>
+            </RectangleLabels><PolygonLabels name="line" toName="shown"><Label value="absent"/>
+            <Label value="present"/></PolygonLabels></View>"#;
+        let project = |shapes: &str| {
+            testing::project_with(&format!(
+                "[task]\nkind = \"regions\"\nfield = \"scan\"\nshapes = {shapes}\n\
+                 [[fields]]\nname = \"scan\"\ntitle = \"Scan\"\nkind = \"image\""
+            ))
+        };
+        let both = project("[\"box\", \"polygon\"]");
+        let schema = Schema::read(SHAPES, &both).unwrap();
+        assert_eq!((schema.from_name.as_str(), schema.polygons.as_deref()), ("box", Some("line")));
+        let fault = |config: &str, project: &Project| {
+            Schema::read(config, project).map(drop).unwrap_err().to_string()
+        };
+        assert_eq!(
+            fault(SHAPES, &project("[\"box\"]")),
+            "<PolygonLabels> marks what no label of the project can hold: take it out"
+        );
+        assert_eq!(
+            fault(&SHAPES.replace("</View>", "<Brush name=\"b\" toName=\"shown\"/></View>"), &both),
+            "<Brush> marks what no label of the project can hold: take it out"
+        );
+        assert_eq!(
+            fault(&SHAPES.replace("$scan", "$note"), &both),
+            "<Image> shows \"$note\": the project's task marks the field scan, set value=\"$scan\""
+        );
+        assert_eq!(
+            fault(&SHAPES.replace("PolygonLabels", "Labels"), &both),
+            "the label config has 0 <PolygonLabels> where the project's task needs one"
         );
     }
 

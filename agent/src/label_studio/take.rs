@@ -8,15 +8,17 @@ use insitu_protocol::project::Project;
 use serde_json::Value;
 
 use super::Studio;
+use super::client::{Client, ClientError};
+use super::media::needs_files;
 use super::places::{PlaceError, Places, Unread};
 use super::queue::{Annotated, Event, Task, User};
-use super::task::adopt;
+use super::task::{adopt, adopt_with_files};
 use crate::account::nobodys_token;
 use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::review::{Annotation, Decision, ReviewError, annotate_unasked, retract_unasked};
 use crate::source::ImportError;
-use crate::source::labeled::label_studio;
+use crate::source::labeled::label_studio::{self, Measured};
 use crate::store::items::ItemRow;
 use crate::store::labels::{Person, Role, Terms};
 use crate::store::orders::ProjectRow;
@@ -38,54 +40,112 @@ pub fn take(
     studio: &Studio,
     now: i64,
 ) -> Result<bool, StoreError> {
+    // Tasks of which more is to be fetched are for `fetch`, which may wait for Label Studio.
+    let new = !needs_files(&project.definition);
     let ready =
-        store.read("studio events", |tx| tx.ready_studio_events(project.project, AT_ONCE))?;
+        store.read("studio events", |tx| tx.ready_studio_events(project.project, new, AT_ONCE))?;
     for row in &ready {
-        match (Event::decode(&row.body)?, row.item) {
-            (Event::Tasks(tasks), _) => {
-                let items = adopt(store, project, studio, &tasks).map_err(stored)?;
-                let bad = items.iter().filter(|item| item.is_err()).count();
-                let first = items.into_iter().find_map(Result::err);
-                let fault = first.map(|first| format!("{bad} tasks: {first}"));
-                store.tx("studio tasks", |tx| done(tx, row, fault.as_deref(), now))?;
-            }
-            (Event::Annotation { annotation, task }, None) => {
-                let adopted = adopt(store, project, studio, std::slice::from_ref(&task));
-                let item = adopted.map_err(stored)?.into_iter().next();
-                store.tx("studio annotation", |tx| match item {
-                    Some(Ok(item)) => await_item(tx, project, row, &annotation, task.id, item),
-                    Some(Err(fault)) => done(tx, row, Some(&fault), now),
-                    None => Ok(()),
-                })?;
-            }
-            (Event::Annotation { annotation, task }, Some(item)) => {
-                let places = places(store, project, studio, item, &task);
-                let places = match places {
-                    Ok(places) => Ok(places),
-                    Err(PlaceError::Unread(Unread::Store(error))) => return Err(error),
-                    // Items wait, too, until the settings are mended.
-                    Err(PlaceError::Unread(Unread::Settings)) => return Ok(false),
-                    Err(fault) => Err(fault.to_string()),
-                };
-                store.tx("studio annotation", |tx| {
-                    let fault = match &places {
-                        Ok(places) => {
-                            annotate(tx, project, studio, (item, places), &annotation, now)?
-                        }
-                        Err(fault) => Some(fault.clone()),
-                    };
-                    done(tx, row, fault.as_deref(), now)
-                })?;
-            }
-            (Event::Deleted { annotation }, _) => {
-                store.tx("studio deletion", |tx| {
-                    let fault = delete(tx, project, annotation)?;
-                    done(tx, row, fault.as_deref(), now)
-                })?;
-            }
-        }
+        let event = Event::decode(&row.body)?;
+        let (Event::Annotation { annotation, task }, Some(item)) = (&event, row.item) else {
+            meet(store, project, row, event, now, |tasks| {
+                adopt(store, project, studio, tasks).map_err(stored)
+            })?;
+            continue;
+        };
+        let places = match places(store, project, studio, item, task) {
+            Ok(places) => Ok(places),
+            Err(PlaceError::Unread(Unread::Store(error))) => return Err(error),
+            // Items wait, too, until the settings are mended.
+            Err(PlaceError::Unread(Unread::Settings)) => return Ok(false),
+            Err(fault) => Err(fault.to_string()),
+        };
+        store.tx("studio annotation", |tx| {
+            let fault = match &places {
+                Ok(places) => annotate(tx, project, studio, (item, places), annotation, now)?,
+                Err(fault) => Some(fault.clone()),
+            };
+            done(tx, row, fault.as_deref(), now)
+        })?;
     }
     Ok(!ready.is_empty())
+}
+
+/// Why tasks' files are not fetched; the next time goes on where this one failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// Label Studio.
+    #[error("Label Studio does not give a task's file")]
+    Client(#[source] ClientError),
+    /// The items.
+    #[error("the task cannot be stored")]
+    Import(#[source] ImportError),
+    /// The store.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// Makes items of tasks whose files are to be fetched; `true` when there may be more. Blocks for as long
+/// as Label Studio takes. Nothing is fetched that nobody may see.
+///
+/// # Errors
+/// [`FetchError`].
+pub fn fetch(
+    store: &Store,
+    project: &ProjectRow,
+    studio: &Studio,
+    now: i64,
+) -> Result<bool, FetchError> {
+    if !needs_files(&project.definition) || studio.holds_back(&project.definition) {
+        return Ok(false);
+    }
+    let new = store.read("studio events", |tx| tx.new_studio_events(project.project, AT_ONCE))?;
+    if new.is_empty() {
+        return Ok(false);
+    }
+    let mut client = Client::new(&studio.settings).map_err(FetchError::Client)?;
+    for row in &new {
+        meet(store, project, row, Event::decode(&row.body)?, now, |tasks| {
+            let adopt = |task| adopt_with_files(store, project, studio, &mut client, task);
+            tasks.iter().map(adopt).collect::<Result<Vec<_>, FetchError>>()
+        })?;
+    }
+    Ok(true)
+}
+
+/// Works on an event about no item yet: `adopt` makes items of tasks.
+fn meet<E: From<StoreError>>(
+    store: &Store,
+    project: &ProjectRow,
+    row: &EventRow,
+    event: Event,
+    now: i64,
+    adopt: impl FnOnce(&[Task]) -> Result<Vec<Result<i64, String>>, E>,
+) -> Result<(), E> {
+    match event {
+        Event::Tasks(tasks) => {
+            let items = adopt(&tasks)?;
+            let bad = items.iter().filter(|item| item.is_err()).count();
+            let first = items.into_iter().find_map(Result::err);
+            let fault = first.map(|first| format!("{bad} tasks: {first}"));
+            store.tx("studio tasks", |tx| done(tx, row, fault.as_deref(), now))?;
+        }
+        Event::Annotation { annotation, task } => {
+            let item = adopt(std::slice::from_ref(&task))?.into_iter().next();
+            store.tx("studio annotation", |tx| match item {
+                Some(Ok(item)) => await_item(tx, project, row, &annotation, task.id, item),
+                Some(Err(fault)) => done(tx, row, Some(&fault), now),
+                None => Ok(()),
+            })?;
+        }
+        Event::Deleted { annotation } => {
+            store.tx("studio deletion", |tx| {
+                let fault = delete(tx, project, annotation)?;
+                done(tx, row, fault.as_deref(), now)
+            })?;
+        }
+    }
+    Ok(())
 }
 
 /// How places in a task become places in its item.
@@ -249,7 +309,9 @@ fn seconds(lead_time: Option<f64>) -> f32 {
 /// The label that a result is; what other controls say is passed over.
 fn chosen(project: &Project, places: &Places, result: &[Value]) -> Result<Label, String> {
     let label = label_studio::label(project, result).map_err(|error| error.to_string())?;
-    let label = label.ok_or_else(|| "it does not choose exactly one class".to_owned())?;
+    let Measured { label, size } =
+        label.ok_or_else(|| "it does not choose exactly one class".to_owned())?;
+    places.check(size).map_err(|error| error.to_string())?;
     places.here(project, &label)
 }
 

@@ -1,4 +1,5 @@
 mod comparing;
+mod media;
 mod recorded;
 mod spans;
 
@@ -146,7 +147,7 @@ fn site_of(project: &Project) -> Site {
         holdout: None,
         holdout_share: 0.0,
         redaction: None,
-        images: Images::default(),
+        images: Images::AsTheyAre,
         personal: false,
         acceptance: None,
         label_studio: Some(settings.clone()),

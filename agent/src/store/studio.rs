@@ -76,23 +76,43 @@ impl Tx<'_> {
         )
     }
 
-    /// Events that can be worked on, in the order of arrival: those about no item yet, and those
-    /// whose item has been routed.
+    /// Events that can be worked on, in the order of arrival: those whose item has been routed, and,
+    /// if asked for, those about no item yet.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn ready_studio_events(
         &self,
         project: i64,
+        new: bool,
         limit: u32,
     ) -> Result<Vec<EventRow>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
+        let ready =
+            if new { "e.item IS NULL OR i.route IS NOT NULL" } else { "i.route IS NOT NULL" };
+        self.studio_events(project, ready, limit)
+    }
+
+    /// Events about no item yet, in the order of arrival.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn new_studio_events(&self, project: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        self.studio_events(project, "e.item IS NULL", limit)
+    }
+
+    fn studio_events(
+        &self,
+        project: i64,
+        which: &str,
+        limit: u32,
+    ) -> Result<Vec<EventRow>, StoreError> {
+        let sql = format!(
             "SELECT e.event, e.name, e.item, e.body FROM studio_events e
              LEFT JOIN items i ON i.item = e.item
-             WHERE e.taken_at IS NULL AND e.project = ?1
-               AND (e.item IS NULL OR i.route IS NOT NULL)
-             ORDER BY e.event LIMIT ?2",
-        )?;
+             WHERE e.taken_at IS NULL AND e.project = ?1 AND ({which})
+             ORDER BY e.event LIMIT ?2"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query(params![project, limit])?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {

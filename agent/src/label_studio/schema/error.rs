@@ -18,7 +18,7 @@ pub enum SchemaError {
         got: usize,
     },
     /// A project of labels that Label Studio's people cannot give here.
-    #[error("the project's task is {task}: only classes and spans are served")]
+    #[error("the project's task is {task}: only classes, spans and regions are served")]
     Task {
         /// The task's kind.
         task: &'static str,
@@ -93,6 +93,17 @@ pub enum SchemaError {
         /// The tag that it is about.
         tag: String,
     },
+    /// A control of marks that would be lost.
+    #[error("<{control}> marks what no label of the project can hold: take it out")]
+    Unheld {
+        /// The control's tag.
+        control: &'static str,
+    },
+    /// A project whose images nobody may see here.
+    #[error(
+        "the project's images are put aside: set images = \"as they are\" in its [[project]], since nothing redacts pixels"
+    )]
+    Images,
     /// A field of the project, but not the one that its task marks.
     #[error(
         "<{tag}> shows {value:?}: the project's task marks the field {field}, set value=\"${field}\""

@@ -1,18 +1,23 @@
 //! Recordings of a real Label Studio 1.23.2, which are not part of the repository.
 
+use super::media::{both, fetched, images_with};
 use super::*;
-use crate::label::Span;
+use crate::label::{Region, Shape, Span};
+use crate::source::media::tests::picture;
 
 #[tokio::test]
 async fn recorded_exchanges_replay() {
     let recordings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/label-studio");
     let spans =
         project_of(["PER", "ORG", "DATE"], ["text", "text"], "kind = \"spans\"\nfield = \"text\"");
+    let shape = Shape::Box { x: 10.0, y: 15.0, width: 30.0, height: 40.0 };
+    let regions = Label::regions(vec![Region { class: 0, shape }]);
     let one = Span { start: 0, end: 3, class: 1 };
     let kinds = [
         ("choices", project(), Label::Class(1)),
         ("basic_auth/choices", project(), Label::Class(1)),
         ("ner", spans, Label::spans(vec![one], Vec::new()).unwrap()),
+        ("rect", images_with("[\"box\"]"), regions),
     ];
     for (folder, project, draft) in kinds {
         let folder = recordings.join(folder);
@@ -22,7 +27,9 @@ async fn recorded_exchanges_replay() {
         };
         let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
         files.sort();
-        let site = site_of(&project);
+        // The file that its tasks named.
+        let file = picture(320, 200);
+        let (site, _, _server) = both(&project, "", file).await;
         let served = site.serve().await;
         for file in files {
             let name = file.file_name().unwrap().to_str().unwrap().to_owned();
@@ -39,6 +46,7 @@ async fn recorded_exchanges_replay() {
             let expected = &recorded["response"];
             assert_eq!(Value::from(status), expected["status"], "{name}: {answer}");
             same_shape(&name, &expected["body"], &answer);
+            fetched(&site).await.unwrap();
             site.draft(&draft);
         }
         assert_eq!(site.faults(), Vec::<String>::new());
@@ -46,7 +54,7 @@ async fn recorded_exchanges_replay() {
             .filter_map(|task| site.store.read("test", |tx| tx.studio_task(1, task)).unwrap())
             .map(|item| site.store.read("test", |tx| tx.annotations_of(item)).unwrap().len())
             .sum();
-        assert_eq!(left, 1, "the skip is left, the label was deleted");
+        assert_eq!(left, 1, "a skip is left, the label was deleted");
     }
 }
 

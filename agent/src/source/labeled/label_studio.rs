@@ -24,6 +24,13 @@ const OTHER_REGIONS: [(&str, &str); 4] = [
     ("bitmaplabels", "a bitmap's mask"),
 ];
 
+/// A label that a result is.
+pub(crate) struct Measured {
+    pub(crate) label: Label,
+    /// Width and height in pixels of the image by which its places are told.
+    pub(crate) size: Option<[u32; 2]>,
+}
+
 /// Reads a list of tasks, one at a time.
 pub(super) fn read(
     ask: &Ask<'_>,
@@ -101,8 +108,10 @@ pub(crate) fn identified(
 ///
 /// # Errors
 /// [`LineError`], which quotes nothing.
-pub(crate) fn label(project: &Project, result: &[Value]) -> Result<Option<Label>, LineError> {
-    said(project, result)?.map_or(Ok(None), |said| said.label(project))
+pub(crate) fn label(project: &Project, result: &[Value]) -> Result<Option<Measured>, LineError> {
+    let Some(said) = said(project, result)? else { return Ok(None) };
+    let size = said.size();
+    Ok(said.label(project)?.map(|label| Measured { label, size }))
 }
 
 fn said(project: &Project, result: &[Value]) -> Result<Option<Said>, LineError> {
@@ -199,6 +208,9 @@ fn regions(result: &[Value]) -> Result<Said, LineError> {
             "polygonlabels" => (Shape::Polygon(points(&value["points"])?), &value["polygonlabels"]),
             _ => continue,
         };
+        if part["image_rotation"].as_f64().is_some_and(|degrees| degrees.abs() > 0.0) {
+            return Err(LineError::Unsupported { what: "a mark on an image that was rotated" });
+        }
         if !part["original_width"].is_null() {
             let width = pixels(&part["original_width"], "original_width")?;
             size = Some([width, pixels(&part["original_height"], "original_height")?]);
