@@ -39,6 +39,8 @@ struct Control<'a> {
 const CHOICES: &str = "Choices";
 /// The control of a project whose labels are spans.
 const LABELS: &str = "Labels";
+/// The control of a project whose labels are segments.
+const SEGMENTS: &str = "TimeSeriesLabels";
 /// Controls of places in images that no label here can hold, or that no class goes with.
 const OTHER_SHAPES: [&str; 13] = [
     "BrushLabels",
@@ -72,7 +74,7 @@ impl Schema {
             Task::Classes => choices(&document, project, true),
             Task::Spans { field, relations } => spans(&document, project, field, relations),
             Task::Regions { field, shapes } => regions(&document, project, field, shapes),
-            Task::Segments { .. } => Err(SchemaError::Task { task: project.task.kind() }),
+            Task::Segments { field, .. } => segments(&document, project, field),
         }
     }
 
@@ -176,6 +178,38 @@ fn regions(
     found.ok_or(SchemaError::Controls { control: "RectangleLabels", got: 0 })
 }
 
+fn segments(
+    document: &Document<'_>,
+    project: &Project,
+    field: &Line,
+) -> Result<Schema, SchemaError> {
+    let Control { node, about, schema } = control(document, SEGMENTS)?;
+    about_only(SEGMENTS, about, "TimeSeries", &schema.key, field)?;
+    clock(about)?;
+    check_classes(node, "Label", project)?;
+    Ok(schema)
+}
+
+/// Whether a series is read there as it is here: from a file whose first column is its clock. Without
+/// a clock, places there would be numbers of lines.
+fn clock(about: Node<'_, '_>) -> Result<(), SchemaError> {
+    let json = "a series here is a file of columns: set it to \"url\"";
+    refuse(about, "valueType", "json", json)?;
+    let column = attribute(about, "timeColumn")?;
+    let name = column.strip_suffix(']').and_then(|c| c.split_once('[')).map_or(column, |(n, _)| n);
+    if !name.trim().eq_ignore_ascii_case("time") {
+        let change = "the clock of a series here is its first column, named time";
+        return Err(setting(about, "timeColumn", column, change));
+    }
+    match about.attribute("timeFormat") {
+        None | Some("") => Ok(()),
+        Some(format) => {
+            let change = "the clock of a series here counts in numbers: take it out";
+            Err(setting(about, "timeFormat", format, change))
+        }
+    }
+}
+
 /// Refuses a control of marks that no label of the project can hold: they would be lost.
 fn none(document: &Document<'_>, control: &'static str) -> Result<(), SchemaError> {
     let has = document.descendants().any(|node| node.has_tag_name(control));
@@ -244,8 +278,17 @@ fn refuse(
     if !node.attribute(attribute).is_some_and(|has| has.eq_ignore_ascii_case(value)) {
         return Ok(());
     }
-    let tag = node.tag_name().name().to_owned();
-    Err(SchemaError::Setting { tag, attribute, value: value.to_owned(), change })
+    Err(setting(node, attribute, value, change))
+}
+
+fn setting(
+    node: Node<'_, '_>,
+    attribute: &'static str,
+    value: &str,
+    change: &'static str,
+) -> SchemaError {
+    let (tag, value) = (node.tag_name().name().to_owned(), value.to_owned());
+    SchemaError::Setting { tag, attribute, value, change }
 }
 
 fn only<'a>(
@@ -473,6 +516,39 @@ mod tests {
         assert_eq!(
             fault(&SHAPES.replace("PolygonLabels", "Labels"), &both),
             "the label config has 0 <PolygonLabels> where the project's task needs one"
+        );
+    }
+
+    #[test]
+    fn segments_are_marked_on_the_series_clock() {
+        const SERIES: &str = r#"<View><TimeSeriesLabels name="mark" toName="ts"><Label value="absent"/>
+            <Label value="present"/></TimeSeriesLabels><TimeSeries name="ts" valueType="url"
+            value="$ecg" timeColumn="time [s]" sep=","><Channel column="I"/></TimeSeries></View>"#;
+        let project = testing::project_with(
+            "[task]\nkind = \"segments\"\nfield = \"ecg\"\n[[fields]]\nname = \"ecg\"\n\
+             title = \"ECG\"\nkind = \"series\"",
+        );
+        let read = |config: &str| Schema::read(config, &project).map_err(|error| error.to_string());
+        assert_eq!(read(SERIES).unwrap().key, "ecg");
+        let fault = |from: &str, to: &str| read(&SERIES.replace(from, to)).map(drop).unwrap_err();
+        assert_eq!(
+            fault("valueType=\"url\"", "valueType=\"json\""),
+            "<TimeSeries> has valueType=\"json\", but a series here is a file of columns: set it to \
+             \"url\""
+        );
+        assert_eq!(
+            fault("timeColumn=\"time [s]\"", ""),
+            "<TimeSeries> in the label config has no timeColumn"
+        );
+        assert_eq!(
+            fault("time [s]", "t"),
+            "<TimeSeries> has timeColumn=\"t\", but the clock of a series here is its first column, \
+             named time"
+        );
+        assert_eq!(
+            fault("sep=", "timeFormat=\"%Y\" sep="),
+            "<TimeSeries> has timeFormat=\"%Y\", but the clock of a series here counts in numbers: \
+             take it out"
         );
     }
 

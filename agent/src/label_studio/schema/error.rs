@@ -17,12 +17,6 @@ pub enum SchemaError {
         /// Its length.
         got: usize,
     },
-    /// A project of labels that Label Studio's people cannot give here.
-    #[error("the project's task is {task}: only classes, spans and regions are served")]
-    Task {
-        /// The task's kind.
-        task: &'static str,
-    },
     /// Not XML.
     #[error("the label config is not well-formed XML: line {line}")]
     Form {

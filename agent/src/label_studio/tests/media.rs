@@ -1,8 +1,8 @@
-//! Images: fetched from a Label Studio that is played, marked there, and told here.
+//! Images and series: fetched from a Label Studio that is played, marked there, and told here.
 
 use super::comparing::Fake;
 use super::*;
-use crate::label::{Region, Shape};
+use crate::label::{Region, Segment, Shape};
 use crate::label_studio::compare::compare;
 use crate::source::media::tests::picture;
 
@@ -10,6 +10,9 @@ const BOXES: &str = r#"<View><Image name="image" value="$image"/>
     <RectangleLabels name="label" toName="image"><Label value="Nodule"/><Label value="Lesion"/>
     </RectangleLabels><PolygonLabels name="line" toName="image"><Label value="Nodule"/>
     <Label value="Lesion"/></PolygonLabels></View>"#;
+const SEGMENTS: &str = r#"<View><TimeSeriesLabels name="label" toName="ts"><Label value="Arrhythmia"/>
+    <Label value="Artifact"/></TimeSeriesLabels><TimeSeries name="ts" valueType="url" value="$csv"
+    timeColumn="time" sep=","><Channel column="ecg"/></TimeSeries></View>"#;
 
 fn images() -> Project {
     images_with("[\"box\", \"polygon\"]")
@@ -18,6 +21,11 @@ fn images() -> Project {
 pub(super) fn images_with(shapes: &str) -> Project {
     let task = format!("kind = \"regions\"\nfield = \"image\"\nshapes = {shapes}");
     project_of(["Nodule", "Lesion"], ["image", "image"], &task)
+}
+
+pub(super) fn series() -> Project {
+    let task = "kind = \"segments\"\nfield = \"csv\"\npoints = true";
+    project_of(["Arrhythmia", "Artifact"], ["csv", "series"], task)
 }
 
 /// A site of this project, and the Label Studio that has this file.
@@ -226,4 +234,40 @@ async fn images_that_nobody_may_see_are_not_fetched() {
     assert_eq!(served.ask("x", &line("webhook"), &told).await.0, 201);
     fetched(&site).await.unwrap();
     assert_eq!(fake.file.lock().unwrap().1, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn segments_of_a_series_that_lies_there() {
+    let file = b"time,ecg\n0,1\n10,2\n20,3\n30,4\n".to_vec();
+    let (site, _, _server) = both(&series(), SEGMENTS, file).await;
+    let served = site.serve().await;
+    let ecg = task(18, "csv", "/data/upload/8/ecg.csv");
+    let told_of = json!({"action": "TASKS_CREATED", "tasks": [ecg]});
+    served.ask("x", &line("webhook"), &told_of).await;
+    fetched(&site).await.unwrap();
+    let segment = |start: f64, end: f64, class: u16| Segment { class, start, end, channel: None };
+    let draft = Label::segments(vec![segment(10.0, 25.0, 0), segment(12.5, 12.5, 1)]);
+    site.draft(&draft);
+    let body = json!({"tasks": [ecg], "label_config": SEGMENTS});
+    let (_, answer) = served.ask("x", &line("predict"), &body).await;
+    let result = &answer["results"][0]["result"];
+    assert_eq!(
+        result[0],
+        json!({"id": "insitu-18", "from_name": "label", "to_name": "ts", "type": "timeserieslabels",
+               "score": 0.75, "value": {"start": 10.0, "end": 25.0, "instant": false,
+                                        "timeserieslabels": ["Arrhythmia"]}})
+    );
+    assert_eq!(result[1]["value"]["instant"], true);
+    let mut longer = result.clone();
+    longer[0]["value"]["end"] = json!(31);
+    let mut outside = result.clone();
+    outside[0]["value"]["end"] = json!(99);
+    served.ask("x", &line("webhook"), &told(1, &ecg, longer, Some(3))).await;
+    served.ask("x", &line("webhook"), &told(2, &ecg, outside, Some(3))).await;
+    fetched(&site).await.unwrap();
+    site.draft(&draft);
+    let expected = Label::segments(vec![segment(10.0, 31.0, 0), segment(12.5, 12.5, 1)]);
+    assert!(site.said(18) == (Some(expected), 1));
+    assert_eq!(site.faults().len(), 1);
+    assert!(site.faults()[0].contains("99"), "{:?}", site.faults());
 }
