@@ -39,4 +39,6 @@ step "Label Studio"
 bash tests/label_studio.sh
 step "OpenID Connect"
 bash tests/oidc.sh
+step "MLflow"
+bash tests/mlflow.sh
 step "done"

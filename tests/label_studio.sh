@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # A real Label Studio 1.23.2 with this agent as its backend: drafts, an annotation, its update, a skip
-# and a deletion by webhook, and what was missed while the agent was down, by comparing.
+# and a deletion by webhook, and what was missed while the agent was down, by comparing. The same without
+# a model for several classes, spans, boxes and polygons of images, and segments of series: a label config
+# that does not fit is refused, the files of tasks are fetched, and places end up where they were meant.
 # Skipped, with a line that says so, where there is no Label Studio.
 #   LABEL_STUDIO  its program (default: label-studio on the PATH; pip install label-studio==1.23.2)
 #   INSITU_BIN    folder of insitu-agent and insitu-coordinator (default: they are built)
@@ -17,6 +19,7 @@ source tests/programs.sh
 
 link=$(free) http=$(free) api=$(free) web=$(free)
 legacy=0123456789abcdef0123456789abcdef01234567
+kinds=(classes spans boxes segments)
 
 # Without the first line Label Studio refuses a backend on this machine.
 env USE_DEFAULT_BANNED_SUBNETS=false COLLECT_ANALYTICS=false LATEST_VERSION_CHECK=false SENTRY_DSN= \
@@ -34,6 +37,10 @@ within 30 "the coordinator" curl -fs "http://127.0.0.1:$http/readyz"
 "$bin/insitu-coordinator" site add cleveland >/dev/null
 "$bin/insitu-coordinator" token --site cleveland --token-file "$home/token" >/dev/null
 "$bin/insitu-coordinator" project create models/bundles/heart-disease/project.toml >/dev/null
+for kind in "${kinds[@]}"; do
+    python3 tests/label_studio_kinds.py project "$kind" >"$home/$kind.toml"
+    "$bin/insitu-coordinator" project create "$home/$kind.toml" >/dev/null
+done
 "$bin/insitu-coordinator" model publish models/bundles/heart-disease --project heart-disease >/dev/null
 
 "$bin/insitu-agent" init --dir "$home/agent" --site cleveland --listen "127.0.0.1:$api" \
@@ -55,6 +62,23 @@ token_file = "label-studio.token"
 secret_file = "label-studio.secret"
 compare = "1h"
 TOML
+declare -A numbers
+for kind in "${kinds[@]}"; do
+    numbers[$kind]=$(python3 tests/label_studio_kinds.py make "$kind" "http://127.0.0.1:$web" "$legacy")
+    cat >>"$home/agent/agent.toml" <<TOML
+
+[[project]]
+name = "$kind"
+id = "id"
+images = "as they are"
+[project.label_studio]
+url = "http://127.0.0.1:$web"
+project = ${numbers[$kind]}
+token_file = "label-studio.token"
+secret_file = "label-studio.secret"
+compare = "1h"
+TOML
+done
 
 agent() { "$bin/insitu-agent" run >>"$home/agent.log" 2>&1 & agent=$!; pids+=("$agent"); }
 agent
@@ -67,16 +91,29 @@ within 60 "the model" digest
 
 drive() { python3 tests/label_studio.py "$1" "http://127.0.0.1:$web" "$legacy" "$project" "http://127.0.0.1:$api" \
     "$home/agent/label-studio.secret" models/bundles/heart-disease/patients.csv; }
+kind() { python3 tests/label_studio_kinds.py "$1" "$2" "http://127.0.0.1:$web" "$legacy" "${numbers[$2]}" "${@:3}"; }
 drive connect
 drive label
 "$bin/insitu-agent" --log error label-studio check --project heart-disease
+for kind in "${kinds[@]}"; do
+    kind connect "$kind" "http://127.0.0.1:$api" "$home/agent/label-studio.secret"
+    kind label "$kind"
+    "$bin/insitu-agent" --log error label-studio check --project "$kind"
+done
 kill "$agent" && wait "$agent" 2>/dev/null || true
 drive unheard
+for kind in "${kinds[@]}"; do kind unheard "$kind"; done
 agent
 within 60 "the agent" curl -fs "http://127.0.0.1:$api/readyz"
-"$bin/insitu-agent" --log error label-studio sync --project heart-disease
+for name in heart-disease "${kinds[@]}"; do
+    "$bin/insitu-agent" --log error label-studio sync --project "$name"
+done
 sleep 3
 "$bin/insitu-agent" --log error export --project heart-disease --format jsonl --out "$home/labels" --people-only >/dev/null
 drive brought
 python3 tests/label_studio.py labels "$home/labels/records.jsonl"
-echo "Label Studio: drafts, corrections, skips, deletions and what was missed: all as they should be"
+for kind in "${kinds[@]}"; do
+    "$bin/insitu-agent" --log error export --project "$kind" --format jsonl --out "$home/labels-$kind" --people-only >/dev/null
+    python3 tests/label_studio_kinds.py labels "$kind" "$home/labels-$kind/records.jsonl"
+done
+echo "Label Studio: drafts, corrections of each kind, skips, deletions and what was missed: all as they should be"

@@ -454,4 +454,4 @@ impl Judge {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

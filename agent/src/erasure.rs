@@ -15,11 +15,9 @@ use serde_json::json;
 use crate::store::erasure::{Doomed, EVERY_PROJECT, Taken};
 use crate::store::labels::{Action, Person};
 use crate::store::orders::ProjectRow;
-use crate::store::trail::{Event, What};
+use crate::store::trail::{Event, REASON_BYTES_MAX, What};
 use crate::store::{Store, StoreError, Tx};
 
-/// Longest reason, bytes.
-pub const REASON_BYTES_MAX: usize = 500;
 /// Snapshots that the tombstone names.
 const SNAPSHOTS_NAMED: usize = 100;
 

@@ -272,6 +272,23 @@ impl Spans {
         &self.relations
     }
 
+    /// The same in another text, in which `place` says where the code points from a start to an end
+    /// are.
+    ///
+    /// # Errors
+    /// None, as relations name spans that are there.
+    pub(crate) fn moved(
+        &self,
+        place: impl Fn(usize, usize) -> (usize, usize),
+    ) -> Result<Label, LabelError> {
+        let point = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let moved = |span: &Span| {
+            let (start, end) = place(span.start as usize, span.end as usize);
+            Span { start: point(start), end: point(end), class: span.class }
+        };
+        Label::spans(self.spans.iter().map(moved).collect(), self.relations.clone())
+    }
+
     fn check(&self, length: usize, relations: usize) -> Result<(), LabelError> {
         few("spans", self.spans.len(), MARKS_MAX)?;
         few("relations", self.relations.len(), MARKS_MAX)?;

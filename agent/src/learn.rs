@@ -1,4 +1,5 @@
-//! Learning: the clipped gradient of a head over the site's corrections, for one training round.
+//! Learning: the clipped gradient of a head over the site's corrections, for one training round, or
+//! the sums of which a round makes a head at once.
 //!
 //! Only the head learns, over a backbone that the steward approved and that is in use. A subject's
 //! items are one gradient, clipped as one, and so are all words of its texts; hold-out items never take
@@ -9,7 +10,8 @@ pub mod evaluation;
 pub mod personal;
 
 use insitu_models::calibration::CalibrationError;
-use insitu_models::head::{Head, HeadError, HeadKind, Target};
+use insitu_models::class_means;
+use insitu_models::head::{Head, HeadError, HeadKind, HeadShape, Target};
 use insitu_models::personal::Item;
 use insitu_models::tokens::{Span, tag};
 use insitu_privacy::clip::{ClipError, ClipShape, ClippedSum};
@@ -76,6 +78,12 @@ pub enum LearnError {
         /// The site's.
         ours: u32,
     },
+    /// Class means were asked for where the head in use has no such form.
+    #[error("class means make a softmax head, in use is one of {kind}")]
+    NotClassMeans {
+        /// The kind in use.
+        kind: HeadKind,
+    },
     /// The clipping.
     #[error("the round's clipping is refused")]
     Clip(#[from] ClipError),
@@ -97,8 +105,27 @@ impl LearnError {
             | Self::Head(_)
             | Self::Calibration(_)
             | Self::NotPersonal { .. }
+            | Self::NotClassMeans { .. }
             | Self::Version { .. }
             | Self::Clip(_) => false,
+        }
+    }
+}
+
+impl LearnError {
+    /// The reason in a word, as it is counted in metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Backbone { .. } => "other-backbone",
+            Self::Shape { .. } => "shape",
+            Self::Head(HeadError::NotFinite { .. }) => "not-finite",
+            Self::Head(_) => "head",
+            Self::Calibration(_) => "calibration",
+            Self::NotPersonal { .. } | Self::NotClassMeans { .. } => "kind",
+            Self::Version { .. } => "version",
+            Self::Clip(_) => "clip",
+            Self::Model(_) => "model",
+            Self::Store(_) => "store",
         }
     }
 }
@@ -176,18 +203,49 @@ pub fn outline(order: &RoundOrder) -> Result<Outline, ClipError> {
     })
 }
 
-/// The sum of the subjects' clipped gradients at the round's head.
+/// What a round asks of each subject.
+enum Asked {
+    /// The gradient of its items at this head.
+    Gradient(Head),
+    /// The features of its items, added up by class.
+    ClassSums(HeadShape),
+}
+
+impl Asked {
+    /// Values of it.
+    fn values(&self) -> usize {
+        match self {
+            Self::Gradient(head) => head.weights().len(),
+            Self::ClassSums(shape) => shape.parameters(),
+        }
+    }
+
+    /// Adds a subject's part. One that cannot be computed (a feature that is not finite, a class that
+    /// the head lacks) counts as zero: were the round to fail, its absence would tell of the subject.
+    fn add(&self, sum: &mut ClippedSum, items: &[Item<'_>]) -> Result<(), ClipError> {
+        let added = match self {
+            Self::Gradient(head) => head.add_clipped(items, sum),
+            Self::ClassSums(shape) => {
+                let part = class_means::of_subject(*shape, items.iter().copied());
+                part.map(|part| sum.add(&part))
+            }
+        };
+        added.map_or(Ok(()), |added| added.map(drop))
+    }
+}
+
+/// The sum of the subjects' clipped parts: gradients at the round's head, or sums by class.
 ///
 /// # Errors
 /// [`LearnError`].
-pub fn gradient(
+pub fn update(
     store: &Store,
     model: &mut Model,
     project: &ProjectRow,
     order: &RoundOrder,
 ) -> Result<Tally, LearnError> {
-    let head = head(model, order)?;
-    let shape = clip_shape(order, head.weights().len())?;
+    let asked = asked(model, order)?;
+    let shape = clip_shape(order, asked.values())?;
     // Every round of a run takes the same items, as far as they were corrected by then.
     let name = [b"run/", order.run.0.as_slice()].concat();
     let limit = ItemsPerSubject::new(ITEMS_PER_SUBJECT).unwrap_or(ItemsPerSubject::ONE);
@@ -202,7 +260,7 @@ pub fn gradient(
             let own = all.by_ref().take(of_subject.len());
             let pairs: Vec<Item<'_>> =
                 own.map(|item| (item.features.as_slice(), item.truth.target())).collect();
-            add_subject(&mut sum, &head, &pairs)?;
+            asked.add(&mut sum, &pairs)?;
         }
         for item in &studied {
             if let Truth::Marks(marks) = &item.truth {
@@ -213,6 +271,9 @@ pub fn gradient(
     }
     let mut origin =
         format!("{count} corrected items of {} subjects, hold-out excluded", sum.subjects());
+    if let Asked::ClassSums(_) = asked {
+        origin.push_str(", added up by class");
+    }
     if left_out > 0 {
         let text = format!("; of {spans} spans {left_out} are in no words of their own");
         origin.push_str(&text);
@@ -226,16 +287,7 @@ fn clip_shape(order: &RoundOrder, dimensions: usize) -> Result<ClipShape, ClipEr
     ClipShape::new(dimensions, clip, u32::from(order.fraction_bits))
 }
 
-/// Adds a subject's gradient. One that cannot be computed (a feature that is not finite, a class
-/// that the head lacks) counts as zero: were the round to fail, its absence would tell of the subject.
-fn add_subject(sum: &mut ClippedSum, head: &Head, items: &[Item<'_>]) -> Result<(), ClipError> {
-    if let Ok(gradient) = head.subject_gradient(items.iter().copied()) {
-        sum.add(&gradient)?;
-    }
-    Ok(())
-}
-
-fn head(model: &Model, order: &RoundOrder) -> Result<Head, LearnError> {
+fn asked(model: &Model, order: &RoundOrder) -> Result<Asked, LearnError> {
     let manifest = model.manifest();
     if manifest.backbone.digest != order.backbone {
         return Err(LearnError::Backbone {
@@ -249,7 +301,15 @@ fn head(model: &Model, order: &RoundOrder) -> Result<Head, LearnError> {
     if !fits {
         return Err(LearnError::Shape { classes: order.classes, features: order.features });
     }
-    Ok(manifest.shape().decode(&order.head.0)?)
+    if !order.asks_for_class_sums() {
+        return Ok(Asked::Gradient(manifest.shape().decode(&order.head.0)?));
+    }
+    match manifest.kind {
+        HeadKind::Softmax => Ok(Asked::ClassSums(manifest.shape())),
+        kind @ (HeadKind::Adapter { .. } | HeadKind::MultiLabel | HeadKind::Tokens) => {
+            Err(LearnError::NotClassMeans { kind })
+        }
+    }
 }
 
 /// Corrected items that are held out, or are not, ordered by subject: of each at most `limit`, chosen
@@ -358,17 +418,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_subject_without_a_gradient_counts_as_zero() {
+    fn a_subject_without_a_part_counts_as_zero() {
         let head = Head::new(2, 1, vec![0.0, 0.0]).unwrap();
         let class = Target::Class;
-        let mut sum = ClippedSum::new(ClipShape::new(2, 1.0, 4).unwrap());
-        add_subject(&mut sum, &head, &[(&[1.0], class(0))]).unwrap();
-        let before = sum.values().to_vec();
-        assert_ne!(before, [0, 0]);
-        add_subject(&mut sum, &head, &[(&[1.0], class(0)), (&[f32::NAN], class(1))]).unwrap();
-        add_subject(&mut sum, &head, &[(&[1.0], class(2))]).unwrap();
-        add_subject(&mut sum, &head, &[(&[1.0], Target::Classes(&[0]))]).unwrap();
-        assert_eq!(sum.values(), before);
+        for asked in [Asked::ClassSums(head.shape()), Asked::Gradient(head)] {
+            let mut sum = ClippedSum::new(ClipShape::new(2, 1.0, 4).unwrap());
+            asked.add(&mut sum, &[(&[1.0], class(0))]).unwrap();
+            let before = sum.values().to_vec();
+            assert_ne!(before, [0, 0]);
+            asked.add(&mut sum, &[(&[1.0], class(0)), (&[f32::NAN], class(1))]).unwrap();
+            asked.add(&mut sum, &[(&[1.0], class(2))]).unwrap();
+            asked.add(&mut sum, &[(&[1.0], Target::Classes(&[0]))]).unwrap();
+            assert_eq!(sum.values(), before);
+        }
     }
 
     #[test]

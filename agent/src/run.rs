@@ -34,7 +34,7 @@ use crate::config::{Config, ConfigError, Limits, TlsFiles};
 use crate::downlink::Judge;
 use crate::edge;
 use crate::import::watch::{WatchError, Watcher};
-use crate::label_studio::{self, Studio, StudioError};
+use crate::label_studio::{self, Studio, StudioError, Texts};
 use crate::pipeline::redactors::names_model;
 use crate::pipeline::{Pipeline, Redactors};
 use crate::polite::Manners;
@@ -180,7 +180,7 @@ impl Agent {
         self.judge()?;
         self.tls()?;
         self.gate()?;
-        Studio::open_all(&self.config.projects)?;
+        self.studios(None)?;
         self.watchers(self.names()?.as_ref())?;
         let shelf = Shelf::new(&self.config.data);
         for project in self.store.read("projects", |tx| tx.projects())? {
@@ -202,6 +202,13 @@ impl Agent {
         Ok(names_model(&self.config.inference)?)
     }
 
+    /// The Label Studios of its projects.
+    fn studios(&self, names: Option<Arc<Transformer>>) -> Result<Vec<Studio>, OpenError> {
+        let redactors = Redactors::of_config(&self.config).with_names(names);
+        let texts: Arc<dyn Texts> = Arc::new(Mutex::new(redactors));
+        Ok(Studio::open_all(&self.config.projects, &texts)?)
+    }
+
     /// Runs until `shutdown`, or until a part fails for good.
     ///
     /// # Errors
@@ -210,7 +217,7 @@ impl Agent {
         let (judge, tls) = (self.judge()?, self.tls()?);
         let doors = self.doors(tls.is_some())?;
         let names = self.names()?;
-        let studios = Studio::open_all(&self.config.projects).map_err(OpenError::Studio)?;
+        let studios = self.studios(names.clone())?;
         let watchers = self.watchers(names.as_ref())?;
         let shared = Arc::new(Shared {
             live: Mutex::new(Live::default()),
@@ -248,6 +255,7 @@ impl Agent {
         }
         for studio in &studios {
             tasks.spawn(studio::talk(Arc::clone(&shared), studio.clone(), shutdown.clone()));
+            tasks.spawn(studio::fetch(Arc::clone(&shared), studio.clone(), shutdown.clone()));
         }
         for watcher in watchers {
             tasks.spawn(watch::look(Arc::clone(&shared), watcher, shutdown.clone()));
@@ -272,6 +280,9 @@ impl Agent {
             }
         }
         shared.note(|live| live.connected = false);
+        if let Err(error) = shared.doors.accounts.write_refusals(&shared.agent.store) {
+            tracing::warn!(error = explain(&error), "refused sign-ins are not in the audit log");
+        }
         shared.agent.end_log();
         outcome
     }

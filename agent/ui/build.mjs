@@ -34,10 +34,18 @@ const { metafile } = await build({
   splitting: true,
   chunkNames: "[name]",
 });
-// A page of its own, which shares nothing with the other.
-await build({ ...options, entryPoints: [{ in: "src/sign-in/main.ts", out: "sign-in" }] });
+// Pages of their own, which share nothing with the other.
+await build({
+  ...options,
+  entryPoints: [
+    { in: "src/sign-in/main.ts", out: "sign-in" },
+    { in: "src/pages/item.tsx", out: "item" },
+    { in: "src/pages/people.tsx", out: "people" },
+    { in: "src/pages/style.css", out: "pages" },
+  ],
+});
 
-for (const file of ["index.html", "sign-in.html", "favicon.svg"]) {
+for (const file of ["index.html", "sign-in.html", "item.html", "people.html", "favicon.svg"]) {
   await copyFile(path.join(here, "static", file), path.join(out, file));
 }
 await writeFile(path.join(out, "NOTICE"), await notice(Object.keys(metafile.inputs)));

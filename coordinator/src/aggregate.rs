@@ -110,7 +110,8 @@ pub fn bits_of_sum(fraction_bits: u8, weighted: bool) -> u32 {
 /// The step is along the combined update of the sites, each its own sum over subjects. It is not
 /// divided by a number of subjects, which is private too; the learning rate is chosen for that.
 /// `noise` is the deviation of the noise in a coordinate of it, in the gradient's unit: what adaptive
-/// optimisers do not blow up.
+/// optimisers do not blow up, unless the run's schedule says otherwise. That schedule, when there is
+/// one, also says how many of the last iterates are averaged.
 ///
 /// # Errors
 /// [`TrainError`] for sums that do not fit the head, or a head that leaves the range of `f32`.
@@ -124,8 +125,13 @@ pub fn descend(
 ) -> Result<Descent, TrainError> {
     let learning_rate = method.learning_rate.unwrap_or(training.learning_rate);
     let mut descent = Descent::new(start, rounds, learning_rate, training.momentum);
+    let tuned = method.tuned;
     if let Some(optimiser) = method.optimiser {
-        descent = descent.using(optimiser.with_floor(noise));
+        let floor = tuned.and_then(|tuned| tuned.floor).unwrap_or(noise);
+        descent = descent.using(optimiser.with_floor(floor));
+    }
+    if let Some(tuned) = tuned {
+        descent = descent.averaging_last(tuned.averaged);
     }
     for sum in sums {
         let parts = usize::try_from(sum.parts).unwrap_or(usize::MAX);

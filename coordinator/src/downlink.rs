@@ -14,8 +14,8 @@ use insitu_protocol::response::Response;
 use insitu_models::manifest::Manifest;
 
 use crate::store::{
-    CampaignState, EvaluationState, FunctionsRow, Noise, OrderKind, RoundRow, RoundState, RunRow,
-    SessionState, Store, StoreError, Tx,
+    CampaignState, Clipping, EvaluationState, FunctionsRow, Mechanism, Noise, OrderKind, RoundRow,
+    RoundState, RunRow, SessionState, Store, StoreError, Tx,
 };
 
 /// Why the orders cannot be told.
@@ -106,17 +106,22 @@ pub fn round_order(
     let bundle = tx.bundle(run.bundle)?;
     let (Some(project), Some(bundle)) = (project, bundle) else { return Ok(None) };
     let manifest = Manifest::decode(&bundle.manifest)?;
+    let Clipping { clip_milli, fraction_bits } = run.method.clipping(&project.training);
+    let head = match run.method.mechanism {
+        Mechanism::Gradient => round.head,
+        Mechanism::ClassMeans => Vec::new(), // which is how an order asks for them
+    };
     Ok(Some(RoundOrder {
         run: run.id,
         round: round.number,
         rounds: run.rounds,
         project: run.project.clone(),
         backbone: manifest.backbone.digest,
-        head: Bytes(round.head),
+        head: Bytes(head),
         classes: u16::try_from(project.classes.len()).unwrap_or(u16::MAX),
         features: run.features,
-        clip_milli: project.training.clip_milli,
-        fraction_bits: project.training.fraction_bits,
+        clip_milli,
+        fraction_bits,
         nano_rho: run.round_nano_rho,
         closes_unix_s: round.closes_unix_s,
     }))

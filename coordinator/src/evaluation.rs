@@ -117,6 +117,16 @@ pub enum Verdict {
     Passes,
 }
 
+impl EvaluationReport {
+    /// The candidate's accuracy, when it is known.
+    pub fn accuracy(&self) -> Option<Share> {
+        match &self.figures {
+            Figures::Known { candidate, .. } => Some(candidate.accuracy),
+            Figures::Undefined { .. } => None,
+        }
+    }
+}
+
 /// The evaluations of a project, or of all, oldest first.
 ///
 /// # Errors
@@ -141,6 +151,16 @@ pub fn evaluation(
     id: EvaluationId,
 ) -> Result<Option<EvaluationReport>, ReportError> {
     store.read("evaluation", |tx| tx.evaluation(id)?.map(|row| describe(tx, row)).transpose())
+}
+
+/// The evaluations of a candidate, oldest first.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn of_candidate(tx: &Tx<'_>, candidate: Digest) -> Result<Vec<EvaluationReport>, ReportError> {
+    let mut rows = tx.evaluations()?;
+    rows.retain(|row| row.order.candidate.bundle == candidate);
+    rows.into_iter().map(|row| describe(tx, row)).collect()
 }
 
 /// What the newest evaluation of a candidate against a bundle in use says.

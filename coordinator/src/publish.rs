@@ -188,10 +188,11 @@ pub fn project(store: &Store, project: &Project, now_unix_s: i64) -> Result<(), 
     })
 }
 
-/// Registers a bundle that was made elsewhere and publishes it.
+/// Registers a bundle that was made elsewhere and publishes it as [`promote`] does, without force:
+/// while another one is active it stays a candidate until an evaluation speaks for it.
 ///
 /// # Errors
-/// [`PublishError`].
+/// [`PublishError`]; one that is registered by then can be evaluated and promoted.
 pub fn import(
     store: &Store,
     registry: &Registry,
@@ -200,13 +201,9 @@ pub fn import(
     bundle: &Bundle,
     now_unix_s: i64,
 ) -> Result<Digest, PublishError> {
-    store.write("publish", |tx| {
-        let unknown = || PublishError::UnknownProject { project: project.clone() };
-        let definition = tx.project(project)?.ok_or_else(unknown)?;
-        let digest = registry.register(tx, bundle, &definition, now_unix_s)?;
-        bundle_in(tx, key, digest, now_unix_s)?;
-        Ok(digest)
-    })
+    let digest = register(store, registry, project, bundle, now_unix_s)?;
+    promote(store, key, digest, None, now_unix_s)?;
+    Ok(digest)
 }
 
 /// Registers a bundle that was made elsewhere, unpublished: to be evaluated, and promoted then.

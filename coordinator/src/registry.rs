@@ -3,12 +3,15 @@
 //! An object is written before the row that names it, under its own digest: a crash in between
 //! leaves a file that the same work writes again.
 
+pub mod card;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use insitu_daemon::files::{self, Access, FileError};
 use insitu_models::bundle::{Bundle, BundleError};
+use insitu_models::fit::{self, FitError};
 use insitu_models::manifest::{Manifest, ManifestError, Object};
 use insitu_protocol::ids::{Digest, ProjectName, SiteName};
 use insitu_protocol::project::Project;
@@ -16,6 +19,7 @@ use insitu_protocol::request::CHUNK_BYTES_MAX;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::agreement::ReportError;
 use crate::store::{BundleRow, FigureRow, Store, StoreError, Tx};
 
 /// The folder of objects.
@@ -42,21 +46,13 @@ pub enum RegistryError {
         /// How many there are.
         found: usize,
     },
-    /// The bundle's classes are not the project's.
-    #[error("the bundle's {bundle} classes are not those of project {project}, in its order")]
-    Taxonomy {
+    /// A bundle that does not draft the project's labels.
+    #[error("the bundle is not one for project {project}")]
+    Unfit {
         /// The project.
         project: ProjectName,
-        /// Number of classes in the bundle.
-        bundle: usize,
-    },
-    /// A project whose labels are not exactly one class, which is what a bundle drafts.
-    #[error("labels of project {project} are of the kind {task}, a bundle drafts one class")]
-    Task {
-        /// The project.
-        project: ProjectName,
-        /// Kind of its task.
-        task: &'static str,
+        /// Why not.
+        source: FitError,
     },
     /// The bundle reads a column that no field of the project feeds.
     #[error("project {project} has no field for the bundle's column {column:?}")]
@@ -92,6 +88,13 @@ pub enum RegistryError {
         /// What is wrong with it.
         #[from]
         source: ManifestError,
+    },
+    /// The evaluations of a bundle.
+    #[error("the evaluations cannot be read")]
+    Report {
+        /// Why not.
+        #[from]
+        source: ReportError,
     },
     /// The store.
     #[error("the registry's rows cannot be used")]
@@ -152,7 +155,8 @@ impl Registry {
     /// Keeps a bundle for a project, unpublished; keeping it again changes nothing.
     ///
     /// # Errors
-    /// [`RegistryError`], when it does not belong to the project or cannot be written.
+    /// [`RegistryError`], when it does not belong to the project, its backbone is one that sites would
+    /// refuse, or it cannot be written.
     pub fn register(
         &self,
         tx: &Tx<'_>,
@@ -161,6 +165,7 @@ impl Registry {
         now_unix_s: i64,
     ) -> Result<Digest, RegistryError> {
         check_fit(bundle.manifest(), project)?;
+        bundle.check_backbone()?;
         for (object, bytes) in bundle.objects() {
             self.keep(tx, object.digest, &bytes)?;
         }
@@ -356,17 +361,8 @@ fn describe(tx: &Tx<'_>, row: BundleRow) -> Result<BundleReport, RegistryError> 
 }
 
 fn check_fit(manifest: &Manifest, project: &Project) -> Result<(), RegistryError> {
-    if !project.task.is_one_class() {
-        let (project, task) = (project.name.clone(), project.task.kind());
-        return Err(RegistryError::Task { project, task });
-    }
-    let same = manifest.classes.iter().eq(project.classes.iter().map(|class| &class.name));
-    if !same {
-        return Err(RegistryError::Taxonomy {
-            project: project.name.clone(),
-            bundle: manifest.classes.len(),
-        });
-    }
+    fit::check(manifest, project)
+        .map_err(|source| RegistryError::Unfit { project: project.name.clone(), source })?;
     match manifest.columns.iter().find(|column| project.field(column.name.as_str()).is_none()) {
         Some(column) => Err(RegistryError::Column {
             project: project.name.clone(),

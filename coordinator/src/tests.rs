@@ -1,5 +1,7 @@
 //! What the unit tests share: a coordinator's parts in a temporary folder, and agents that submit.
 
+mod faults;
+
 use std::path::{Path, PathBuf};
 
 use insitu_models::bundle::Bundle;

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use insitu_models::bundle::Bundle;
+use insitu_models::manifest::Sentence;
 use serde_json::Value;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_insitu-coordinator");
@@ -95,6 +97,28 @@ fn from_nothing_to_a_published_model() {
     let listed = json(folder, &["model", "list"]);
     assert_eq!(listed[0]["bundle"], digest);
     assert_eq!(listed[0]["state"], "active");
+    json(folder, &["model", "publish", &shipped(""), "--project", "heart-disease"]); // changes nothing
+    let card = json(folder, &["model", "show", &digest[..10]]);
+    assert_eq!((&card["bundle"], &card["state"]), (&listed[0]["bundle"], &"active".into()));
+    assert_eq!((&card["objects"][1]["object"], &card["head"]), (&"head".into(), &"softmax".into()));
+    let text = run_text(folder, &["model", "show", digest]);
+    assert!(text.contains("## Lineage\n- ") && text.contains("It is active."), "{text}");
+    let start = ["round", "start", "--project", "heart-disease"];
+    let auto = [&start[..], &["--rounds", "auto"]].concat();
+    fails(folder, &auto, 1, "--subjects N");
+    fails(folder, &[&start[..], &["--subjects", "9"]].concat(), 1, "for --rounds auto");
+    let dry = [&auto[..], &["--subjects", "412", "--dry-run"]].concat();
+    let plan = &json(folder, &dry)["plan"];
+    assert!(plan["rounds"].as_u64().unwrap() >= 4 && plan["epsilon"].as_f64().unwrap() < 1.01);
+    let shown = String::from_utf8(run(folder, &dry).stdout).unwrap();
+    println!("{shown}");
+    assert!(shown.contains("chosen by the budget for about 412 subjects"), "{shown}");
+    assert!(
+        shown.contains("price     rho 0.00") && shown.contains("nothing has started"),
+        "{shown}"
+    );
+    let means = [&start[..], &["--mechanism", "class-means", "--dry-run"]].concat();
+    assert_eq!(json(folder, &means)["plan"]["rounds"], 1);
     let run = json(folder, &["round", "start", "--project", "heart-disease", "--closes-in", "60s"]);
     let shown = json(folder, &["round", "show", run["run"].as_str().unwrap()]);
     assert_eq!(shown["state"], "open");
@@ -117,6 +141,15 @@ fn run_text(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// A folder with a second version of the shipped bundle.
+fn next_bundle(folder: &Path) -> String {
+    let first = Bundle::open(shipped("").as_ref()).unwrap();
+    let why = Sentence::new("for a test").unwrap();
+    let next = folder.join("next");
+    first.successor(first.head().clone(), why).unwrap().write_to(&next).unwrap();
+    next.display().to_string()
+}
+
 #[test]
 fn what_cannot_be_done_has_a_code_and_a_reason() {
     let (folder, _) = found();
@@ -132,6 +165,29 @@ fn what_cannot_be_done_has_a_code_and_a_reason() {
     fails(folder, &["round", "start", "--project", "heart-disease"], 1, "project create");
     json(folder, &["project", "create", &shipped("project.toml")]);
     fails(folder, &["round", "start", "--project", "heart-disease"], 1, "model publish");
+    json(folder, &["model", "publish", &shipped(""), "--project", "heart-disease"]);
+    let next = next_bundle(folder);
+    let publish = ["model", "publish", &next, "--project", "heart-disease"];
+    fails(folder, &publish, 1, "--force REASON");
+    fails(folder, &[&publish[..], &["--candidate", "--force", "x"]].concat(), 2, "--candidate");
+    let second = || {
+        let listed = json(folder, &["model", "list"]);
+        listed.as_array().unwrap().iter().find(|row| row["version"] == 2).unwrap().clone()
+    };
+    assert_eq!(second()["state"], "candidate");
+    json(folder, &[&publish[..], &["--force", "in a hurry"]].concat());
+    assert_eq!((&second()["state"], &second()["forced"]), (&"active".into(), &"in a hurry".into()));
+    let start = ["round", "start", "--project", "heart-disease"];
+    for (extra, code, message) in [
+        (["--mechanism", "dp-ftrl"], 2, "insitu-local simulate --mechanism dp-ftrl"),
+        (["--mechanism", "means"], 2, "neither gradient nor class-means"),
+        (["--optimiser", "fedprox"], 2, "insitu-local simulate --local-steps N --proximal MU"),
+        (["--local-steps", "5"], 1, "insitu-local simulate --local-steps N"),
+        (["--proximal", "0.1"], 1, "one clipped gradient a subject"),
+        (["--rounds", "many"], 2, "neither auto nor a number"),
+    ] {
+        fails(folder, &[&start[..], &extra].concat(), code, message);
+    }
     let unknown = "0".repeat(32);
     fails(folder, &["round", "show", &unknown], 1, "there is no run");
     fails(folder, &["campaign", "show", &unknown], 1, "there is no campaign");

@@ -84,7 +84,7 @@ fn trained(folder: &Path) -> Coordinator {
     let now = office.now_unix_s();
     let plan = training::Plan {
         project: "heart-disease".parse().unwrap(),
-        rounds: Some(1),
+        rounds: training::Rounds::Fixed(1),
         sites: None,
         quorum: None,
         closes_in: Duration::from_secs(60),

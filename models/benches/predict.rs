@@ -1,4 +1,5 @@
-//! Rows per second of the predictor, beside the bare engine on the same batches.
+//! Rows per second of the predictor, beside the bare engine on the same batches; and subjects per
+//! second that a round adds up, with and without a gradient of their own in memory.
 //!
 //!     cargo bench -p insitu-models
 //!     ORT_DYLIB_PATH=/path/to/libonnxruntime.so cargo bench -p insitu-models
@@ -33,6 +34,39 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         })?;
         println!("predictor,   batches of {batch:3}: {rate:9.0} rows/s");
     }
+    gradients()
+}
+
+/// Subjects of one item each, of 77 classes and 384 features, added to a round's sum.
+#[cfg(feature = "runtime")]
+fn gradients() -> Result<(), Box<dyn std::error::Error>> {
+    use insitu_models::head::{Head, Target};
+    use insitu_privacy::clip::{ClipShape, ClippedSum};
+
+    const CLASSES: usize = 77;
+    const FEATURES: usize = 384;
+    const SUBJECTS: u32 = 100;
+    let wave = |at: usize| ((at % 101) as f32 - 50.0) / 50.0;
+    let head = Head::new(CLASSES, FEATURES, (0..CLASSES * FEATURES).map(wave).collect())?;
+    let item: Vec<f32> = (0..FEATURES).map(|at| wave(7 * at) / 20.0).collect();
+    let items = [(item.as_slice(), Target::Class(3))];
+    let mut sum = ClippedSum::new(ClipShape::new(CLASSES * FEATURES, 0.5, 12)?);
+    let dense = clock::rows_per_second(SUBJECTS, || {
+        (0..SUBJECTS).try_for_each(|_| {
+            sum.add(&head.subject_gradient(items)?)?;
+            Ok::<_, Box<dyn std::error::Error>>(())
+        })
+    })?;
+    let outer = clock::rows_per_second(SUBJECTS, || {
+        (0..SUBJECTS).try_for_each(|_| {
+            head.add_clipped(&items, &mut sum)??;
+            Ok::<_, Box<dyn std::error::Error>>(())
+        })
+    })?;
+    println!(
+        "gradients of {CLASSES} x {FEATURES}: {dense:7.0} subjects/s through a vector of their own"
+    );
+    println!("{outer:31.0} subjects/s without one, {:.1} times as many", outer / dense);
     Ok(())
 }
 

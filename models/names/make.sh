@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes a names model, for redaction on servers: models/names/make.sh DIR [SECONDS [MEDDOCAN.jsonl]]
+# Makes a names model, as the one beside this file: models/names/make.sh DIR [SECONDS[,SECONDS...] [MEDDOCAN.jsonl]]
 #
 # DIR gets names.json, names.onnx (int8) and tokenizer.json. Without SECONDS it is the pre-trained
 # model with its own labels for people and places: some ten seconds of one core. With SECONDS the
@@ -15,7 +15,7 @@ fi
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
 seconds=${2:-0}
-meddocan=${3:+$(realpath "$3"):2}
+meddocan=${3:+$(realpath "$3"):3}
 cd "$(dirname "$0")"
 tagger=$PWD/../../agent/src/redact/tagger
 work=$(mktemp -d)
@@ -39,7 +39,7 @@ if [ "$seconds" != 0 ]; then
     for package in "$work"/libreoffice-help-*.deb; do
         dpkg-deb -x "$package" "$work/help"
     done
-    "$python" "$tagger/corpus.py" 101 30000 > "$work/one.jsonl"
+    "$python" "$tagger/corpus.py" 103 25000 organisations.txt > "$work/one.jsonl"
     "$python" "$tagger/corpus.py" 102 30000 > "$work/two.jsonl"
     "$python" prose.py "$work/help/usr/share/libreoffice/help" "$work/two.jsonl" 20000 5 > "$work/mixed.jsonl"
     corpora=("$work/one.jsonl" "$work/mixed.jsonl" ${meddocan:+"$meddocan"})

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Trains the names model: train.py MODEL_FOLDER OUT_FOLDER SECONDS CORPUS.jsonl[:WEIGHT]...
+"""Trains the names model: train.py MODEL_FOLDER OUT_FOLDER SECONDS[,SECONDS...] CORPUS.jsonl[:WEIGHT]...
 
 MODEL_FOLDER holds `onnx/model_q4.onnx` and `tokenizer.json` of the pre-trained encoder, each corpus
 lines of {"text", "spans": [{"start", "end", "type"}]} in code points. Writes `names.onnx` (int8),
-`tokenizer.json` and `names.json` after SECONDS of training; after none, the pre-trained model with its
-own labels. Needs torch, onnx, onnxruntime, tokenizers and blake3.
+`tokenizer.json` and `names.json` after SECONDS of training, in rounds of less and less change; after none,
+the pre-trained model with its own labels. Needs torch, onnx, onnxruntime, tokenizers and blake3.
 
 What the program must do alike, in `agent/src/redact/tagger/`: the tokens (`tokens.rs`), the types of
 tokens and the pieces of text that are read at once (`transformer.rs`), the order of the labels.
@@ -13,9 +13,9 @@ import json
 import math
 import os
 import random
-import shutil
 import sys
 import time
+from collections import Counter
 
 import numpy as np
 import onnx
@@ -27,7 +27,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional as F
 
-CLASSES = {"NAME": 0, "LOCATION": 1, "ADDRESS": 1, "ZIP": 1, "ORGANIZATION": 2, "AGE": 3}
+CLASSES = {"NAME": 0, "PERSON": 0, "LOCATION": 1, "ADDRESS": 1, "ZIP": 1, "ORGANIZATION": 2, "ORG": 2, "AGE": 3}
 LABELS = 9
 OWN = ["OUTSIDE"] + [f"{place}-{kind}" for kind in ("NAME", "LOCATION", "ORGANIZATION", "AGE") for place in "BI"]
 # The labels of the pre-trained head. What has a shape is found by rules, which know check digits.
@@ -35,9 +35,12 @@ STOCK = ["OUTSIDE"] + ["B-NAME", "I-NAME"] * 2 + ["OUTSIDE"] * 18 + ["B-LOCATION
 TYPES = 8            # case (none, capital, capitals, mixed), and the same for the first token of a line
 PIECES_MAX = 160     # of one text that is read at once
 TOKEN_PIECES_MAX = 12
+PIECES_KNOWN = 13_000  # so that the model has 16 MB
+ALPHABETS_END = "\u0530"  # behind Latin, Greek, Cyrillic
 HIDDEN, HEADS, LAYERS = 384, 12, 6
 POSITIONS = 192
 SEED = 7
+RATE = 4e-4
 
 
 def token_class(c):
@@ -90,8 +93,8 @@ def labels(spans, found):
 class Reader:
     """Texts to pieces, types, labels."""
 
-    def __init__(self, path):
-        self.tokenizer = Tokenizer.from_file(path)
+    def __init__(self, tokenizer):
+        self.tokenizer = Tokenizer.from_str(tokenizer)
         self.known = {}
 
     def pieces(self, token):
@@ -115,6 +118,34 @@ class Reader:
                 rows.append((ids, case_type(token, line), label, start, end))
                 line = False
         return rows
+
+
+def vocabulary(tokenizer, corpora):
+    """The tokenizer with the pieces that the corpora need most, and their former ids in order.
+
+    The table of pieces is two fifths of the model. What goes is other scripts, years, and words that
+    then are read in parts; no letter of an alphabet goes, since a word with an unknown one is lost.
+    """
+    count, words = Counter(), Counter()
+    for path, weight in corpora:
+        for line in open(path, encoding="utf-8"):
+            text = json.loads(line)["text"]
+            for start, end in tokens(text):
+                words[text[start:end]] += weight
+    reader = Reader(tokenizer)
+    for word, times in words.items():
+        for piece in reader.pieces(word):
+            count[piece] += times
+    whole = json.loads(tokenizer)
+    known = whole["model"]["vocab"]
+    marks = {one["id"] for one in whole["added_tokens"]}
+    letters = {i for piece, i in known.items() if len(piece.removeprefix("##")) == 1 and piece[-1] < ALPHABETS_END}
+    ranked = sorted(known.values(), key=lambda i: (i not in marks, i not in letters, -count[i], i))
+    kept = sorted(ranked[:PIECES_KNOWN])
+    place = {former: now for now, former in enumerate(kept)}
+    whole["model"]["vocab"] = {piece: place[i] for piece, i in sorted(known.items(), key=lambda one: one[1]) if i in place}
+    assert all(place[i] == i for i in marks), "marks come first"
+    return json.dumps(whole, ensure_ascii=False, separators=(",", ":")), kept
 
 
 def cut(text, rows, rnd):
@@ -172,9 +203,9 @@ class Layer(nn.Module):
 
 
 class Model(nn.Module):
-    def __init__(self, labels=LABELS):
+    def __init__(self, labels, pieces):
         super().__init__()
-        self.words = nn.Embedding(19730, HIDDEN)
+        self.words = nn.Embedding(pieces, HIDDEN)
         self.positions = nn.Embedding(POSITIONS, HIDDEN)
         self.types = nn.Embedding(TYPES, HIDDEN)
         self.norm = nn.LayerNorm(HIDDEN, eps=1e-12)
@@ -208,18 +239,20 @@ def weights_of(folder):
     return found
 
 
-def load(folder, own_head=False):
-    """The pre-trained encoder, with its own head of 35 labels or a new one of nine."""
+def load(folder, kept=None):
+    """The pre-trained encoder: as it is, with a head of 35 labels, or with these pieces and a head of nine."""
     found = weights_of(folder)
     matrix = {name: value for name, value in found.items() if name.startswith("/")}
 
     def of(part):
         return next(value for name, value in matrix.items() if part in name)
 
-    model = Model(len(STOCK) if own_head else LABELS)
+    words = found["bert.embeddings.word_embeddings.weight"]
+    own_head = kept is None
+    model = Model(len(STOCK) if own_head else LABELS, len(words) if own_head else len(kept))
     put = lambda to, value: to.data.copy_(torch.from_numpy(np.ascontiguousarray(value)))
     embeddings = "bert.embeddings."
-    put(model.words.weight, found[embeddings + "word_embeddings.weight"])
+    put(model.words.weight, words if own_head else words[kept])
     put(model.positions.weight, found[embeddings + "position_embeddings.weight"][:POSITIONS])
     put(model.types.weight, np.repeat(found[embeddings + "token_type_embeddings.weight"][:1], TYPES, axis=0))
     if not own_head:
@@ -264,7 +297,7 @@ def tensors_of(batch):
     return ids, types, gold, mask
 
 
-def train(model, data, seconds, rate=4e-4):
+def train(model, data, seconds, rate, seed):
     """Trains for so many CPU seconds."""
     model.words.weight.requires_grad = False
     rest = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("head")]
@@ -272,7 +305,7 @@ def train(model, data, seconds, rate=4e-4):
                                   lr=rate, weight_decay=0.01)
     model.train()
     begun, step, seen, running = time.process_time(), 0, 0, None
-    for batch in batches(data, random.Random(SEED)):
+    for batch in batches(data, random.Random(seed)):
         spent = (time.process_time() - begun) / seconds
         if spent >= 1:
             return
@@ -364,19 +397,25 @@ def manifest(out, labels):
 
 
 def main():
-    folder, out, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
+    folder, out = sys.argv[1], sys.argv[2]
+    rounds = [float(seconds) for seconds in sys.argv[3].split(",") if float(seconds)]
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     os.makedirs(out, exist_ok=True)
-    model = load(folder, own_head=seconds == 0)
-    if seconds:
-        corpora = [(path, int(weight or 1)) for path, _, weight in (argument.partition(":") for argument in sys.argv[4:])]
-        reader, rnd = Reader(os.path.join(folder, "tokenizer.json")), random.Random(SEED)
-        train(model, examples(corpora, reader, rnd), seconds)
+    tokenizer = open(os.path.join(folder, "tokenizer.json"), encoding="utf-8").read()
+    corpora = [(path, int(weight or 1)) for path, _, weight in (argument.partition(":") for argument in sys.argv[4:])]
+    tokenizer, kept = vocabulary(tokenizer, corpora) if rounds else (tokenizer, None)
+    model = load(folder, kept)
+    if rounds:
+        reader = Reader(tokenizer)
+        for number, seconds in enumerate(rounds):
+            seed = SEED + number
+            train(model, examples(corpora, reader, random.Random(seed)), seconds, RATE * 0.75**number, seed)
     model.eval()
     export(model, os.path.join(out, "names.onnx"))
-    shutil.copy(os.path.join(folder, "tokenizer.json"), out)
-    manifest(out, OWN if seconds else STOCK)
+    with open(os.path.join(out, "tokenizer.json"), "w", encoding="utf-8") as file:
+        file.write(tokenizer)
+    manifest(out, OWN if rounds else STOCK)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 
 use insitu_protocol::ids::{self, Digest};
 
+use crate::check::{CheckError, check, check_text};
 use crate::golden::{Golden, GoldenError};
 use crate::head::{Head, HeadError};
-use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, ManifestError, Object, Sentence};
+use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, ManifestError, Object, Pooling, Sentence};
 
 /// File of the manifest in a bundle's folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -72,6 +73,25 @@ pub enum BundleError {
         got: Digest,
         /// Digest promised.
         want: Digest,
+    },
+    /// A backbone that no engine would be given.
+    #[error("the backbone is refused")]
+    Backbone {
+        /// What is wrong with it.
+        source: CheckError,
+    },
+    /// A backbone of texts whose vectors are not those of the manifest.
+    #[error(
+        "the backbone's vectors have {got} numbers, for each token or for the text, where the \
+         manifest says {want} and a pooling by {pooling:?}"
+    )]
+    Vectors {
+        /// Numbers found.
+        got: usize,
+        /// Numbers promised.
+        want: usize,
+        /// How the manifest makes features of vectors.
+        pooling: Pooling,
     },
     /// The head.
     #[error("the head is refused")]
@@ -209,6 +229,27 @@ impl Bundle {
     /// The frozen network, ONNX.
     pub fn backbone(&self) -> &[u8] {
         &self.backbone
+    }
+
+    /// Reads the backbone as [`check`](crate::check) does before an engine is given it: whoever takes
+    /// bundles from elsewhere can refuse one without an engine.
+    ///
+    /// # Errors
+    /// [`BundleError::Backbone`], [`BundleError::Vectors`].
+    pub fn check_backbone(&self) -> Result<(), BundleError> {
+        let refused = |source| BundleError::Backbone { source };
+        let Manifest { text, features, .. } = &self.manifest;
+        let Some(text) = text else {
+            return check(&self.backbone, self.manifest.row_width(), *features).map_err(refused);
+        };
+        let output = check_text(&self.backbone, text.vocabulary).map_err(refused)?;
+        let (pooling, got) = (text.pooling, output.features);
+        let want = features.saturating_sub(pooling.beside());
+        if got == want && output.each_token == (pooling != Pooling::Backbone) {
+            Ok(())
+        } else {
+            Err(BundleError::Vectors { got, want, pooling })
+        }
     }
 
     /// The tokenizer, for a bundle of texts.

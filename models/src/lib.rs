@@ -8,7 +8,7 @@
 //!
 //! Sites compute gradients of the head ([`head::Head::subject_gradient`]), the coordinator descends
 //! along their noised sums ([`train::Descent`]), by one of several [`optimiser`]s; where it sees each
-//! site's sum, it can combine them by a [`robust`] rule.
+//! site's sum, it can combine them by a [`robust`] rule. [`class_means`] make a head of a single round.
 //!
 //! [`heads`] has the gradients of heads of every kind, [`tokens`] the tags of words that spans are.
 //! A site may keep a head of its own beside theirs ([`personal`]).
@@ -17,13 +17,16 @@
 //!   default. The coordinator builds without it and links no inference engine.
 //! - A backbone is untrusted until [`check`] has read it: an engine may abort the whole process on a
 //!   crafted one.
+//! - [`fit`] says of which projects' labels a bundle is.
 
 pub mod bundle;
 pub mod calibration;
 pub mod check;
+pub mod class_means;
 pub mod columns;
 #[cfg(feature = "runtime")]
 pub mod engine;
+pub mod fit;
 pub mod golden;
 pub mod head;
 pub mod heads;

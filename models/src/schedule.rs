@@ -51,6 +51,13 @@ pub struct Schedule {
     pub learning_rate: f64,
 }
 
+/// √(2ρ) of a loss of `rho` as it acts on the sum over `sites` sites. Each adds its share of a noise
+/// that `noisy_sites` shares make whole, so that all of them add more than one release needs; sites
+/// that each add all of the noise are ones of which one is enough.
+pub fn effective_mu(rho: f64, noisy_sites: usize, sites: usize) -> f64 {
+    (2.0 * rho * noisy_sites as f64 / sites.max(1) as f64).sqrt()
+}
+
 impl Schedule {
     /// The schedule for a head whose items `classes` share ([`crate::head::HeadShape::sharing`]), over
     /// about `subjects` subjects.
@@ -88,6 +95,23 @@ impl Schedule {
                 let noise = mu.map_or(FLOOR * subjects, |mu| rounds.sqrt() * self.clip / mu);
                 (optimiser.with_floor(noise), 2.0 * LOGIT_NOISE / rounds.sqrt())
             }
+        }
+    }
+
+    /// As [`Schedule::steps`], in units of the mean over `parts` released sums that together are
+    /// those of all subjects: what [`crate::train::Descent`] steps along.
+    pub fn steps_along_mean(
+        &self,
+        optimiser: Optimiser,
+        mu: Option<f64>,
+        subjects: f64,
+        parts: usize,
+    ) -> (Optimiser, f64) {
+        let parts = parts.max(1) as f64;
+        let (optimiser, step) = self.steps(optimiser, mu, subjects);
+        match optimiser.floor() {
+            Some(floor) => (optimiser.with_floor(floor / parts), step),
+            None => (optimiser, step * parts),
         }
     }
 
@@ -140,6 +164,25 @@ mod tests {
         assert_eq!(rounds(Some(0.67), 1e4), 22);
         assert_eq!(rounds(Some(9.0), 1e4), ROUNDS_MAX);
         assert_eq!(rounds(None, 1e4), ROUNDS_MAX);
+    }
+
+    #[test]
+    fn along_the_mean_a_step_goes_as_far_as_along_the_sum() {
+        let (mu, subjects, parts) = (Some(0.2), 500.0, 4);
+        let schedule = Schedule::auto(mu, subjects, 2);
+        for name in ["fedavg", "fedavgm:0.5", "fedadam"] {
+            let optimiser: Optimiser = name.parse().unwrap();
+            let moved = |(optimiser, step): (Optimiser, f64), gradient: f64| {
+                step * optimiser.start(1).direction(0, gradient)
+            };
+            let of_sum = moved(schedule.steps(optimiser, mu, subjects), 12.0);
+            let of_mean = moved(schedule.steps_along_mean(optimiser, mu, subjects, parts), 3.0);
+            assert!((of_sum / of_mean - 1.0).abs() < 1e-12, "{name}: {of_sum} {of_mean}");
+        }
+        // Four sites that each add all of the noise halve μ; four shares of which all are needed
+        // leave it as it is.
+        let alone = effective_mu(0.02, 1, 4);
+        assert!((alone - 0.1).abs() < 1e-12 && (effective_mu(0.02, 4, 4) - 0.2).abs() < 1e-12);
     }
 
     #[test]

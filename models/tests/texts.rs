@@ -18,7 +18,8 @@ use insitu_models::text::words::{WORDS_MAX, Words};
 use insitu_models::tokens::{Span, tag};
 use insitu_models::wordpiece::TokenizerError;
 use insitu_protocol::text::Line;
-use tiny::{graph, node, number, part};
+use tiny::graph;
+use tiny::parts::{node, number, part};
 
 fn folder(backbone: &[u8], tokenizer: &[u8]) -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();

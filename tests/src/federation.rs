@@ -10,6 +10,7 @@
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +37,7 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 use crate::simnet::Network;
-use crate::site::{Daemon, Place, Site};
+use crate::site::{Daemon, PATIENTS, Place, Site};
 use crate::sources;
 
 /// The project and bundle that ship with the product.
@@ -147,11 +148,13 @@ impl Federation {
         bundle
     }
 
-    /// Publishes a bundle of the shipped project.
+    /// Publishes a bundle of the shipped project, evaluated or not.
     pub fn publish_bundle(&self, bundle: &Bundle) -> Digest {
         let office = self.coordinator.office();
-        let (store, key, now) = (&office.store, &office.key, office.now_unix_s());
-        publish::import(store, &office.registry, key, &project(), bundle, now).unwrap()
+        let (store, now) = (&office.store, office.now_unix_s());
+        let digest = publish::register(store, &office.registry, &project(), bundle, now).unwrap();
+        publish::promote(store, &office.key, digest, Some("a test"), now).unwrap();
+        digest
     }
 
     /// Whether every site uses this bundle.
@@ -161,14 +164,19 @@ impl Federation {
 
     /// Imports and labels the patients of every site.
     pub async fn label(&self) {
-        for site in &self.sites {
-            site.import();
-        }
-        let prelabeled = |site: &Site| site.stages()[..2] == [0, 0];
-        self.until("all items to be prelabeled", || self.sites.iter().all(prelabeled)).await;
+        self.import(0..PATIENTS).await;
         for site in &self.sites {
             assert!(site.label() > 0, "nothing to label at {}", site.name);
         }
+    }
+
+    /// Imports so many patients at every site, and waits for their prelabels.
+    pub async fn import(&self, rows: Range<u32>) {
+        for site in &self.sites {
+            site.import(rows.clone());
+        }
+        let prelabeled = |site: &Site| site.stages()[..2] == [0, 0];
+        self.until("all items to be prelabeled", || self.sites.iter().all(prelabeled)).await;
     }
 
     /// Starts a training run whose rounds stay open for an hour.
@@ -178,15 +186,21 @@ impl Federation {
 
     /// Starts a training run, under secure aggregation when the sites are enough.
     pub fn train_within(&self, rounds: u32, closes_in: Duration) -> RunId {
+        let method = Method { coarse: true, ..Method::default() };
+        self.train_by(rounds, method, closes_in)
+    }
+
+    /// The same by another method.
+    pub fn train_by(&self, rounds: u32, method: Method, closes_in: Duration) -> RunId {
         let plan = training::Plan {
             project: project(),
-            rounds: Some(rounds),
+            rounds: training::Rounds::Fixed(rounds),
             sites: None,
             quorum: None,
             closes_in,
             secure: SecureAggregation::Auto,
             colluders: None,
-            method: Method { coarse: true, ..Method::default() },
+            method,
             promotion: Promotion::Forced("a test".to_owned()),
         };
         let office = self.coordinator.office();

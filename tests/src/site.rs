@@ -6,6 +6,7 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,14 +15,14 @@ use insitu_agent::config::{Config, Limits};
 use insitu_agent::label::Label;
 use insitu_agent::outbox::{self, Verification};
 use insitu_agent::pipeline::windows::{self, Closed, WindowError};
-use insitu_agent::review::{self, Annotation, Decision};
+use insitu_agent::review::{self, Annotation, Card, Decision};
 use insitu_agent::run::{Agent, Transport};
 use insitu_agent::source::{self, Format};
-use insitu_agent::store::Store;
 use insitu_agent::store::items::Stage;
 use insitu_agent::store::labels::{Person, Role, Terms};
 use insitu_agent::store::ledger::Entry;
-use insitu_agent::store::orders::ProjectRow;
+use insitu_agent::store::orders::{ApprovalKind, ProjectRow};
+use insitu_agent::store::{Store, StoreError, Tx};
 use insitu_agent::uplink::Membership;
 use insitu_daemon::clock::Clock;
 use insitu_daemon::enroll::Membership as Joined;
@@ -165,14 +166,26 @@ impl Site {
         self.project()?.bundle
     }
 
-    /// Imports generated patients.
-    pub fn import(&self) {
+    /// Imports so many generated patients.
+    pub fn import(&self, rows: Range<u32>) {
+        let count = u32::try_from(rows.len()).unwrap();
+        self.import_table(&patients(&self.name, rows), count);
+    }
+
+    /// Imports a table of so many items, with the columns of the project that the test is about.
+    pub fn import_table(&self, text: &str, items: u32) {
         let config = self.config();
         let (row, rules) = (self.project().unwrap(), config.source(&project()).unwrap());
-        let text = patients(&self.name);
         let report =
             source::import(self.store(), &row, rules, None, Format::Csv, text.as_bytes()).unwrap();
-        assert_eq!((report.added, report.bad), (u64::from(PATIENTS), 0), "{report:?}");
+        assert_eq!((report.added, report.bad), (u64::from(items), 0), "{report:?}");
+    }
+
+    /// Approves a backbone, as the steward does with a model over it.
+    pub fn approve_backbone(&self, backbone: &Digest) {
+        let now = self.now();
+        let decide = |tx: &Tx<'_>| tx.decide(ApprovalKind::Backbone, backbone, true, now);
+        self.store().tx::<_, StoreError>("approve", decide).unwrap();
     }
 
     /// Items that are held out of training.
@@ -189,12 +202,22 @@ impl Site {
 
     /// Everybody labels until there is nothing left to do; how many labels there were.
     pub fn label(&self) -> u32 {
+        self.label_as(|card, person| {
+            // Bob sees some things differently, so that there is disagreement to count.
+            let slips = person.name == "bob" && card.row.item % 7 == 0;
+            Label::Class(u16::from((card.row.item % 3 == 0) != slips))
+        })
+    }
+
+    /// Everybody labels as `label` says until there is nothing left to do; how many labels there
+    /// were.
+    pub fn label_as(&self, label: impl Fn(&Card, &Person) -> Label) -> u32 {
         let people = self.store().read("people", |tx| tx.people()).unwrap();
         let mut labels = 0;
         loop {
             let before = labels;
             for person in &people {
-                labels += self.label_queue(person);
+                labels += self.label_queue(person, &label);
             }
             if labels == before {
                 return labels;
@@ -202,15 +225,13 @@ impl Site {
         }
     }
 
-    fn label_queue(&self, person: &Person) -> u32 {
+    fn label_queue(&self, person: &Person, label: impl Fn(&Card, &Person) -> Label) -> u32 {
         let (store, now) = (self.store(), self.now());
         let cards = review::next(store, person, &project(), review::ITEMS_MAX, now).unwrap();
         for card in &cards {
-            // Bob sees some things differently, so that there is disagreement to count.
-            let slips = person.name == "bob" && card.row.item % 7 == 0;
             let annotation = Annotation {
                 key: format!("{}-{:?}", card.row.item, card.lease.reading),
-                label: Some(Label::Class(u16::from((card.row.item % 3 == 0) != slips))),
+                label: Some(label(card, person)),
                 seconds: 1.0,
                 decision: Decision::Correct,
                 comment: None,
@@ -316,13 +337,27 @@ approve_models = "approved-backbones"
     )
 }
 
+/// Whether the patient of an item is 55 or older: what a head can learn from the file.
+pub fn is_older(item: i64) -> bool {
+    let row = u32::try_from(item - 1).unwrap(); // items are numbered as they were imported
+    age(row) >= 55
+}
+
+/// Everything about the patient in a row follows from this number.
+fn mixed(row: u32) -> u32 {
+    row.wrapping_mul(0x9e37_79b1) >> 8
+}
+
+fn age(row: u32) -> u32 {
+    35 + mixed(row) % 40
+}
+
 /// A file of invented patients; every value is arithmetic on the row's number.
-fn patients(site: &SiteName) -> String {
+fn patients(site: &SiteName, rows: Range<u32>) -> String {
     let mut text = format!("{HEADER}\n");
     let of = |values: &[&'static str], number: u32| values[number as usize % values.len()];
-    for row in 0..PATIENTS {
-        let mixed = row.wrapping_mul(0x9e37_79b1) >> 8;
-        let age = 35 + mixed % 40;
+    for row in rows {
+        let (mixed, age) = (mixed(row), age(row));
         let sex = of(&["Male", "Female"], mixed / 3);
         let pain = of(&["typical angina", "asymptomatic", "non-anginal"], mixed / 5);
         let (pressure, cholesterol) = (110 + mixed % 70, 180 + mixed % 120);

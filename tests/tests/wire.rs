@@ -377,6 +377,33 @@ fn announced_lengths_do_not_allocate() {
     ));
 }
 
+#[test]
+fn a_round_without_a_head_asks_for_sums_by_class() {
+    let order = RoundOrder { head: Bytes(Vec::new()), ..round_order() };
+    assert!(order.asks_for_class_sums() && !round_order().asks_for_class_sums());
+    assert_eq!((order.parameters(), round_order().parameters()), (6, 1));
+    let bytes = postcard::to_allocvec(&order).unwrap();
+    let pieces = [
+        "06060606060606060606060606060606", // run
+        "01",                               // round
+        "05",                               // rounds
+        "0170",                             // project
+        &"07".repeat(32),                   // backbone
+        "00",                               // head: none
+        "02",                               // classes
+        "03",                               // features
+        "f403",                             // clip_milli
+        "0c",                               // fraction_bits
+        "e807",                             // nano_rho
+        "8001",                             // closes_unix_s
+    ];
+    assert_eq!(hex(&bytes), pieces.concat());
+    assert_eq!(postcard::from_bytes::<RoundOrder>(&bytes).unwrap(), order);
+    // No more than a head that could be ordered: nobody draws noise for what no bundle has.
+    let vast = RoundOrder { classes: 255, features: u32::MAX, ..order };
+    assert_eq!(vast.parameters(), 0);
+}
+
 fn round_order() -> RoundOrder {
     RoundOrder {
         run: Fixed([6; 16]),

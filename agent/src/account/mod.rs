@@ -4,27 +4,32 @@
 //! plain hash is enough). What a browser must show beside its cookie is derived from the cookie, so a
 //! page that was opened by one person can do nothing in the name of the next.
 
+mod change;
 mod limit;
 pub mod oidc;
 mod password;
+mod refusals;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::config::SignInTimes;
 use crate::store::accounts::SignInRow;
 use crate::store::labels::Person;
-use crate::store::roles::{Action, Role};
-use crate::store::trail::{Event, What};
-use crate::store::{Store, StoreError};
+use crate::store::roles::Action;
+use crate::store::trail::{Event, What, Who};
+use crate::store::{Store, StoreError, explain};
 
+use change::put_password;
+pub use change::{check_new, is_name, nobodys_token, remove, set_password, set_role, sign_out};
 use limit::{Buckets, network};
 pub use password::{BYTES_MAX as PASSWORD_BYTES_MAX, CHARACTERS_MIN as PASSWORD_CHARACTERS_MIN};
+use refusals::Refusals;
 
 /// Longest name of a person, bytes.
 pub const NAME_BYTES_MAX: usize = 128;
@@ -41,6 +46,10 @@ const NAME_EVERY: Duration = Duration::from_secs(3);
 /// Attempts from one address, which a whole site may share behind its proxy.
 const PEER_BURST: u32 = 60;
 const PEER_EVERY: Duration = Duration::from_secs(1);
+/// Items whose originals one person sees: twenty, then one in half a minute. Enough to look something
+/// up, too few to read a store out.
+const REVEAL_BURST: u32 = 20;
+const REVEAL_EVERY: Duration = Duration::from_secs(30);
 /// What a page must show is derived for this use only.
 const CONTEXT: &str = "insitu agent 2026-11 page token of a sign-in";
 
@@ -105,6 +114,8 @@ pub struct Accounts {
     accounts: Buckets,
     names: Buckets,
     peers: Buckets,
+    reveals: Buckets,
+    refused: Refusals,
 }
 
 /// A browser that has just signed in.
@@ -150,6 +161,8 @@ impl Accounts {
             accounts: Buckets::new(ACCOUNT_BURST, ACCOUNT_EVERY),
             names: Buckets::new(NAME_BURST, NAME_EVERY),
             peers: Buckets::new(PEER_BURST, PEER_EVERY),
+            reveals: Buckets::new(REVEAL_BURST, REVEAL_EVERY),
+            refused: Refusals::default(),
         }
     }
 
@@ -183,6 +196,9 @@ impl Accounts {
         };
         let result = signed_in.await;
         note(&result);
+        if let Err(error) = &result {
+            self.count_refusal(store, name, error);
+        }
         result
     }
 
@@ -204,29 +220,46 @@ impl Accounts {
         let (peer, now) = from;
         let used = store.read("password", |tx| tx.password(person.person))?;
         let used = used.ok_or(AccountError::Current)?;
-        let attempt = self.attempt(&person.name, peer, now)?;
-        if !self.kiln.verify(current, Some(used.clone())).await? {
-            return Err(AccountError::Current);
+        let shown = async {
+            let attempt = self.attempt(&person.name, peer, now)?;
+            if !self.kiln.verify(current, Some(used.clone())).await? {
+                return Err(AccountError::Current);
+            }
+            attempt.put_back();
+            Ok(())
+        };
+        if let Err(error) = shown.await {
+            self.count_refusal(store, &person.name, &error);
+            return Err(error);
         }
-        attempt.put_back();
         let hash = self.kiln.hash(new).await?;
-        put_password(store, &person.name, &hash, Some(&used), now.as_second())
+        let (by, to) = (Some(person.into()), (person.name.as_str(), hash.as_str()));
+        put_password(store, by, to, Some(&used), now.as_second())
     }
 
-    /// Gives the person of this name a password, and signs them out everywhere.
+    /// Gives the person of this name a password, by somebody else, and signs them out everywhere.
     ///
     /// # Errors
     /// [`AccountError`].
     pub async fn set_password(
         &self,
         store: &Store,
+        by: Who,
         name: &str,
         new: Zeroizing<String>,
         now: i64,
     ) -> Result<(), AccountError> {
+        let hash = self.hash(new).await?;
+        put_password(store, Some(by), (name, &hash), None, now)
+    }
+
+    /// What the store holds of a new password.
+    ///
+    /// # Errors
+    /// [`AccountError::Short`], [`AccountError::Long`], [`AccountError::Busy`].
+    pub async fn hash(&self, new: Zeroizing<String>) -> Result<String, AccountError> {
         password::check(&new)?;
-        let hash = self.kiln.hash(new).await?;
-        put_password(store, name, &hash, None, now)
+        self.kiln.hash(new).await
     }
 
     /// Signs a browser in as `person`, who has shown who they are; where by a password, `by` is the
@@ -288,13 +321,58 @@ impl Accounts {
         Ok(Some(self.browser(person, &row, &secret)))
     }
 
-    /// Forgets browsers whose time is over, and says how many.
+    /// In how many browsers each person is signed in now, by key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn browsers(&self, store: &Store, now: i64) -> Result<BTreeMap<i64, u64>, StoreError> {
+        let (idle, longest) = (seconds(self.times.idle), seconds(self.times.longest));
+        store.read("browsers", |tx| tx.count_sign_ins(now - idle, now - longest))
+    }
+
+    /// Forgets browsers whose time is over, and says how many; sign-ins that were refused since the
+    /// last time come into the audit log.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn sweep(&self, store: &Store, now: i64) -> Result<usize, StoreError> {
+        self.write_refusals(store)?;
         let (idle, longest) = (seconds(self.times.idle), seconds(self.times.longest));
         store.tx("drop browsers", |tx| tx.drop_sign_ins(now - idle, now - longest))
+    }
+
+    /// One of the times that a person may see an item's originals, if there is one left.
+    ///
+    /// # Errors
+    /// [`AccountError::Limited`].
+    pub fn reveal(&self, person: &Person, now: Timestamp) -> Result<(), AccountError> {
+        let limited = |after| AccountError::Limited { after };
+        self.reveals.take(&person.person.to_le_bytes(), now.as_millisecond()).map_err(limited)
+    }
+
+    /// Brings sign-ins that were refused into the audit log: one row for each of the first people
+    /// whose they were, and one for the rest.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn write_refusals(&self, store: &Store) -> Result<(), StoreError> {
+        self.refused.write(store).map(drop)
+    }
+
+    /// Counts somebody whom the identity provider did not bring in.
+    pub fn count_refusal_by_provider(&self) {
+        self.refused.provider();
+    }
+
+    /// Counts a password that was refused, or was not looked at after too many others.
+    fn count_refusal(&self, store: &Store, name: &str, error: &AccountError) {
+        let is_refusal = matches!(
+            error,
+            AccountError::Wrong | AccountError::Current | AccountError::Limited { .. }
+        );
+        if is_refusal && let Err(error) = self.refused.password(store, name) {
+            tracing::warn!(error = explain(&error), "a refused sign-in is not counted");
+        }
     }
 
     /// An attempt from an address, if there is one left.
@@ -368,105 +446,6 @@ impl Attempt<'_> {
         self.of.names.put_back(self.name.as_bytes());
         self.of.accounts.put_back(&self.account());
     }
-}
-
-/// Whether somebody of this role may have this password.
-///
-/// # Errors
-/// [`AccountError::Role`], [`AccountError::Short`], [`AccountError::Long`].
-pub fn check_new(role: Role, password: &str) -> Result<(), AccountError> {
-    if !role.may(Action::SignIn) {
-        return Err(AccountError::Role { role: role.name() });
-    }
-    password::check(password)
-}
-
-/// As [`Accounts::set_password`], on the caller's thread.
-///
-/// # Errors
-/// [`AccountError`].
-pub fn set_password(
-    store: &Store,
-    name: &str,
-    password: &str,
-    now: i64,
-) -> Result<(), AccountError> {
-    password::check(password)?;
-    put_password(store, name, &password::hash(password)?, None, now)
-}
-
-/// Gives a person another role, and signs them out everywhere.
-///
-/// # Errors
-/// [`AccountError::Unknown`], [`AccountError::Store`]; [`AccountError::Role`] where a program becomes a
-/// person or the other way round.
-pub fn set_role(store: &Store, name: &str, role: Role) -> Result<(), AccountError> {
-    store.tx("set role", |tx| {
-        let person = tx.person_named(name)?;
-        let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
-        if person.role.may(Action::SignIn) != role.may(Action::SignIn) {
-            return Err(AccountError::Role { role: Role::Application.name() });
-        }
-        tx.set_role(person.person, role)?;
-        let changed = Event::new(What::PersonChanged);
-        tx.note(&changed.with(json!({"name": name, "role": role.name()})))?;
-        Ok(tx.end_sign_ins(person.person)?)
-    })
-}
-
-/// Ends a person's time: token and password are gone, and they are signed out everywhere. What they
-/// said stays, under their name.
-///
-/// # Errors
-/// [`AccountError::Unknown`], [`AccountError::Randomness`], [`AccountError::Store`].
-pub fn remove(store: &Store, name: &str, now: i64) -> Result<(), AccountError> {
-    let nobody = nobodys_token()?;
-    store.tx("remove person", |tx| {
-        let person = tx.person_named(name)?;
-        let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
-        tx.retire(person.person, &nobody, now)?;
-        tx.note(&Event::new(What::PersonRemoved).with(json!({"name": name})))?;
-        Ok(tx.end_sign_ins(person.person)?)
-    })
-}
-
-/// Whether a person can have this name.
-pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control)
-}
-
-/// What the store has for the token of a person who has none: nothing has this hash.
-///
-/// # Errors
-/// [`AccountError::Randomness`].
-pub fn nobodys_token() -> Result<[u8; 32], AccountError> {
-    let mut nobody = [0; 32];
-    getrandom::fill(&mut nobody).map_err(|_| AccountError::Randomness)?;
-    Ok(nobody)
-}
-
-/// Stores a password's hash in place of `used`, or of whatever there is.
-fn put_password(
-    store: &Store,
-    name: &str,
-    hash: &str,
-    used: Option<&str>,
-    now: i64,
-) -> Result<(), AccountError> {
-    store.tx("set password", |tx| {
-        let person = tx.person_named(name)?;
-        let person = person.ok_or_else(|| AccountError::Unknown { name: name.to_owned() })?;
-        if !person.role.may(Action::SignIn) {
-            return Err(AccountError::Role { role: person.role.name() });
-        }
-        if used.is_some() && tx.password(person.person)?.as_deref() != used {
-            return Err(AccountError::Current);
-        }
-        tx.put_password(person.person, hash, now)?;
-        let changed = Event::new(What::PersonChanged);
-        tx.note(&changed.with(json!({"name": name, "password": true})))?;
-        Ok(tx.end_sign_ins(person.person)?)
-    })
 }
 
 fn may_sign_in(person: &Person, now: i64) -> bool {

@@ -1,5 +1,9 @@
+use serde_json::json;
+
 use super::*;
+use crate::store::roles::Role;
 use crate::store::tests::{Scratch, scratch};
+use crate::store::trail::Filter;
 use crate::testing;
 
 const PASSWORD: &str = "correct horse battery";
@@ -76,13 +80,16 @@ async fn what_changes_an_account_signs_its_person_out_everywhere_and_nobody_else
     assert!(whose(&site, &ada, 1).is_none(), "a new password");
 
     let ada = enter(&site, "ada", "another horse battery", 2).await.unwrap();
-    set_role(store, "ada", Role::Expert).unwrap();
+    set_role(store, None, "ada", Role::Expert).unwrap();
     assert!(whose(&site, &ada, 2).is_none(), "another role");
-    assert!(matches!(set_role(store, "ada", Role::Application), Err(AccountError::Role { .. })));
+    assert!(matches!(
+        set_role(store, None, "ada", Role::Application),
+        Err(AccountError::Role { .. })
+    ));
 
     let ada = enter(&site, "ada", "another horse battery", 3).await.unwrap();
     assert_eq!(ada.browser.person.role, Role::Expert);
-    remove(store, "ada", 4).unwrap();
+    remove(store, None, "ada", 4).unwrap();
     assert!(whose(&site, &ada, 4).is_none(), "removed");
     let again = enter(&site, "ada", "another horse battery", 5).await;
     assert!(matches!(again, Err(AccountError::Wrong)));
@@ -118,6 +125,85 @@ async fn guessing_is_slowed_down_for_an_account_and_for_an_address() {
     }
     assert!(accounts.attempt("x", neighbour, at(1000)).is_err(), "one network");
     assert!(accounts.attempt("x", other, at(1000)).is_ok());
+}
+
+fn refusals(store: &Store) -> Vec<serde_json::Value> {
+    let filter = Filter { what: Some(What::SignInRefused), ..Filter::default() };
+    let events = store.read("test", |tx| tx.events(&filter, 0, 100)).unwrap();
+    events.iter().map(|event| serde_json::from_str(&event.detail).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn refused_sign_ins_are_counted_by_account_and_written_when_the_store_is_swept() {
+    let site = site();
+    let store = &site.0.store;
+    // Its limit is on the way, too.
+    for _ in 0..2 * ACCOUNT_BURST {
+        enter(&site, "ada", "guess", 0).await.unwrap_err();
+    }
+    for name in ["bob", "correct horse battery", ""] {
+        enter(&site, name, PASSWORD, 0).await.unwrap_err();
+    }
+    enter(&site, "ada", PASSWORD, 600).await.unwrap();
+    site.1.count_refusal_by_provider();
+    assert!(refusals(store).is_empty(), "nothing is written while somebody waits");
+    site.1.sweep(store, 60).unwrap();
+    let expected = [
+        json!({"name": "ada", "by": "password", "count": 20}),
+        json!({"name": null, "by": "password", "count": 3}),
+        json!({"by": "provider", "count": 1}),
+    ];
+    assert_eq!(refusals(store), expected, "and no name that nobody has");
+    site.1.sweep(store, 120).unwrap();
+    assert_eq!(refusals(store), expected, "once");
+
+    let ada = store.read("test", |tx| tx.person_named("ada")).unwrap().unwrap();
+    let wrong = || Zeroizing::new("wrong horse battery".to_owned());
+    let changed = site.1.change_password(store, &ada, wrong(), wrong(), (PEER, at(900))).await;
+    assert!(matches!(changed, Err(AccountError::Current)));
+    site.1.sweep(store, 960).unwrap();
+    let last = json!({"name": "ada", "by": "password", "count": 1});
+    assert_eq!(refusals(store).last(), Some(&last), "a guess at a password that is to be changed");
+}
+
+#[tokio::test]
+async fn whoever_is_guessed_at_the_log_gets_few_rows() {
+    let site = site();
+    let store = &site.0.store;
+    for index in 0..30_u32 {
+        let name = format!("person {index}");
+        testing::person(store, &name, Role::Annotator);
+        let peer = IpAddr::V4(std::net::Ipv4Addr::from(index));
+        let password = Zeroizing::new("guess".to_owned());
+        site.1.sign_in(store, &name, password, peer, at(0)).await.unwrap_err();
+    }
+    site.1.sweep(store, 60).unwrap();
+    let written = refusals(store);
+    assert_eq!(written.len(), 17, "sixteen people and the rest");
+    let counts = written.iter().map(|row| row["count"].as_u64().unwrap());
+    assert_eq!(counts.sum::<u64>(), 30, "none is left out");
+}
+
+#[tokio::test]
+async fn the_log_names_who_changed_somebody() {
+    let site = site();
+    let store = &site.0.store;
+    let by = || Some(Who { role: "admin", name: "ida".to_owned() });
+    enter(&site, "ada", PASSWORD, 0).await.unwrap();
+    assert_eq!(sign_out(store, by(), "ada").unwrap(), 1);
+    assert_eq!(sign_out(store, by(), "ada").unwrap(), 0, "of which nothing is noted");
+    set_role(store, by(), "ada", Role::Expert).unwrap();
+    site.1
+        .set_password(store, by().unwrap(), "ada", Zeroizing::new(PASSWORD.to_owned()), 1)
+        .await
+        .unwrap();
+    remove(store, by(), "ada", 2).unwrap();
+    let unknown = sign_out(store, by(), "nobody");
+    assert!(matches!(unknown, Err(AccountError::Unknown { .. })));
+    let filter = Filter { who: Some("ida".to_owned()), ..Filter::default() };
+    let events = store.read("test", |tx| tx.events(&filter, 0, 100)).unwrap();
+    let done: Vec<&str> = events.iter().map(|event| event.what.as_str()).collect();
+    assert_eq!(done, ["signed-out", "person-changed", "person-changed", "person-removed"]);
 }
 
 #[tokio::test]
@@ -200,7 +286,7 @@ fn a_password_that_changed_meanwhile_signs_nobody_in() {
     let used = store.read("test", |tx| tx.password(ada.person)).unwrap();
     let late = accounts.open(store, ada.clone(), verified.as_deref(), 2);
     assert!(matches!(late, Err(AccountError::Wrong)));
-    let late = put_password(store, "ada", "late", verified.as_deref(), 2);
+    let late = put_password(store, None, ("ada", "late"), verified.as_deref(), 2);
     assert!(matches!(late, Err(AccountError::Current)));
     assert_eq!(store.read("test", |tx| tx.password(ada.person)).unwrap(), used);
     accounts.open(store, ada, used.as_deref(), 3).unwrap();

@@ -100,7 +100,7 @@ impl Path for NoClipping {
         order: &RoundOrder,
     ) -> Result<Tally, AuditError> {
         let loose = RoundOrder { clip_milli: order.clip_milli * CLIP_FACTOR, ..order.clone() };
-        Ok(learn::gradient(store, model, project, &loose)?)
+        Ok(learn::update(store, model, project, &loose)?)
     }
 
     fn release(&self, site: &Site, pool: &NoisePool, tallies: &[Tally]) -> Result<(), AuditError> {

@@ -150,7 +150,7 @@ fn a_head_that_is_not_finite_is_declined_whatever_the_data() {
         let mut weights = vec![0.0; SHAPE.classes * SHAPE.codes()];
         weights[3] = bad;
         let order = round(&model, &weights);
-        let refused = learn::gradient(&site.store, &mut model, &site.row(), &order).unwrap_err();
+        let refused = learn::update(&site.store, &mut model, &site.row(), &order).unwrap_err();
         assert!(!refused.is_transient());
         assert!(matches!(refused, LearnError::Head(HeadError::NotFinite { .. })), "{refused:?}");
     }
@@ -274,8 +274,8 @@ impl Neighbour {
         self.store.read("test", |tx| tx.project(&name)).unwrap().unwrap()
     }
 
-    /// Everything that is ever counted here: two windows, a round of training, an evaluation, a
-    /// campaign.
+    /// Everything that is ever counted here: two windows, a round of gradients and one of sums by
+    /// class, an evaluation, a campaign.
     fn live(
         &self,
         items: &[Item],
@@ -297,7 +297,9 @@ impl Neighbour {
         }
         all.extend(window());
         let row = self.row();
-        all.push(learn::gradient(&self.store, model, &row, round).unwrap());
+        all.push(learn::update(&self.store, model, &row, round).unwrap());
+        let sums = RoundOrder { head: Bytes(Vec::new()), ..round.clone() };
+        all.push(learn::update(&self.store, model, &row, &sums).unwrap());
         let order = evaluation(model, round);
         all.push(learn::evaluation::evaluate(&self.store, model, &row, &order).unwrap());
         let order = self.open_campaign(items_max);

@@ -32,7 +32,7 @@ pub(super) trait Path {
         project: &ProjectRow,
         order: &RoundOrder,
     ) -> Result<Tally, AuditError> {
-        Ok(learn::gradient(store, model, project, order)?)
+        Ok(learn::update(store, model, project, order)?)
     }
 
     /// Noise, charge and queued bytes of several tallies.

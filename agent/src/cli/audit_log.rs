@@ -31,7 +31,8 @@ pub(super) enum LogCommand {
 Items are named as the review page's addresses name them, subjects by a keyed hash: no row holds
 content or a label. Names of what was done: started, stopped, settings, imported, seen, labeled,
 adjudicated, skipped, flagged, undone, gold, approved, declined, exported, revealed, quarantine,
-person-added, person-changed, person-removed, signed-in, signed-out, erased, allowed, reported, cut.")]
+person-added, person-changed, person-removed, signed-in, signed-out, sign-in-refused, erased,
+allowed, reported, cut.")]
 pub(super) struct ListArguments {
     /// Not before this time, or day (UTC): 2026-11-22T08:00:00Z, 2026-11-22
     #[arg(long, value_name = "TIME", value_parser = time)]

@@ -160,8 +160,8 @@ fn tell(erased: &Erased) -> io::Result<()> {
     if !erased.scrubbed {
         writeln!(
             out,
-            "somebody reads the store: its write-ahead log is emptied within a minute by the daemon, or \
-             by this command"
+            "somebody reads the store: its file is written anew within a minute by the daemon, or by this \
+             command"
         )?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! `label-studio`: what a Label Studio must be set to, and whether it is.
 
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 
 use clap::{Args, Subcommand};
 use insitu_daemon::exit;
@@ -10,7 +11,8 @@ use serde_json::{Value, json};
 use super::{Context, Failure, Outcome, print_json};
 use crate::label_studio::client::{Client, ClientError};
 use crate::label_studio::compare::{self, CompareError};
-use crate::label_studio::{Studio, StudioError};
+use crate::label_studio::{Studio, StudioError, Texts};
+use crate::pipeline::redactors::{Redactors, names_model};
 use crate::store::StoreError;
 use crate::store::orders::ProjectRow;
 
@@ -45,8 +47,12 @@ pub(super) fn label_studio(context: &Context, command: &LabelStudioCommand) -> O
     let (LabelStudioCommand::Check(arguments) | LabelStudioCommand::Sync(arguments)) = command;
     let name = &arguments.project;
     let source = context.config.source(name);
+    let names = names_model(&context.config.inference);
+    let names = names.map_err(|error| Failure::configuration(&error))?;
+    let redactors = Redactors::of_config(&context.config).with_names(names);
+    let texts: Arc<dyn Texts> = Arc::new(Mutex::new(redactors));
     let studio = source
-        .map(Studio::open)
+        .map(|source| Studio::open(source, texts))
         .transpose()
         .map_err(|error: StudioError| Failure::configuration(&error))?;
     let Some(studio) = studio.flatten() else {

@@ -5,15 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use insitu_daemon::{exit, files};
-use jiff::ToSpan;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
 use super::arguments::PersonCommand;
 use super::{Context, Failure, Outcome, print_json, table, when};
 use crate::account::{self, AccountError};
-use crate::review::{PersonError, add_person, listed};
+use crate::review::{PersonError, add_person, end_of, listed};
 use crate::store::labels::{Person, Role, Terms};
 
 #[derive(Debug, Args)]
@@ -124,11 +122,11 @@ pub(super) fn person(context: &Context, command: &PersonCommand) -> Outcome {
         }
         PersonCommand::Role(RoleArguments { name, role }) => {
             let role = Role::from(*role);
-            account::set_role(store, name, role)?;
+            account::set_role(store, None, name, role)?;
             format!("{name} is {} from now on, and signed out everywhere", role.name())
         }
         PersonCommand::Remove(RemoveArguments { name }) => {
-            account::remove(store, name, now)?;
+            account::remove(store, None, name, now)?;
             format!("{name} is signed out, and can sign in no more")
         }
     };
@@ -141,6 +139,7 @@ fn add(context: &Context, arguments: &AddArguments) -> Outcome {
         arguments;
     let role = Role::from(*role);
     let end = |day: &Option<Date>| day.map(end_of).transpose();
+    let end = |day| end(day).map_err(|error| Failure::refused(&error));
     let terms = Terms { until: end(until)?, expert_until: end(expert_until)? };
     // Before anything is stored: a person who can never sign in would only take the name.
     let password = (*password || password_file.is_some())
@@ -191,12 +190,6 @@ fn new_password(file: Option<&Path>) -> Result<Zeroizing<String>, Failure> {
         return Err(Failure::text(exit::REFUSED, "these were two different passwords"));
     }
     Ok(password)
-}
-
-/// The moment at which a day is over, Unix seconds.
-fn end_of(day: Date) -> Result<i64, Failure> {
-    let next = day.checked_add(1.day()).and_then(|day| day.to_zoned(TimeZone::UTC));
-    next.map(|next| next.timestamp().as_second()).map_err(|error| Failure::refused(&error))
 }
 
 fn list(context: &Context, json: bool) -> Outcome {

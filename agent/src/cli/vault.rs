@@ -9,12 +9,11 @@ use insitu_daemon::files;
 use serde_json::{Value, json};
 
 use super::{Context, Failure, Outcome, print_json, table, when};
-use crate::erasure::REASON_BYTES_MAX;
 use crate::redact::Kind;
 use crate::review::{SignInError, sign_in};
 use crate::store::StoreError;
 use crate::store::labels::{Action, Person};
-use crate::store::trail::{Event, What};
+use crate::store::trail::{Event, REASON_BYTES_MAX, What};
 use crate::store::vault::Reveal;
 
 /// Entries of the log that are shown.

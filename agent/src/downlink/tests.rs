@@ -59,8 +59,8 @@ impl Handler for Objects {
     }
 }
 
-/// A link to it, until the rest is dropped.
-async fn link(objects: Objects) -> (Link, Trigger, JoinSet<()>) {
+/// A link to a coordinator that answers so, until the rest is dropped.
+pub(crate) async fn link(coordinator: impl Handler) -> (Link, Trigger, JoinSet<()>) {
     let folder = tempfile::tempdir().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new("2026-03-01T00:00:00Z".parse().unwrap()));
     let federation = "f".parse().unwrap();
@@ -83,7 +83,7 @@ async fn link(objects: Objects) -> (Link, Trigger, JoinSet<()>) {
     let address = server.local_address().unwrap().to_string();
     let (trigger, stop) = shutdown::pair();
     let mut tasks = JoinSet::new();
-    tasks.spawn(server.serve(Arc::new(objects), stop));
+    tasks.spawn(server.serve(Arc::new(coordinator), stop));
 
     let endpoint = quinn::Endpoint::client(loopback).unwrap();
     let connector =

@@ -15,6 +15,27 @@ const SHOWN: &str = "shown";
 /// The name of the control for polygons, which is another than that for boxes.
 const POLYGON: &str = "polygon";
 
+/// What a label config calls what a result names.
+#[derive(Clone, Copy)]
+pub(crate) struct Names<'a> {
+    /// The control that labels.
+    pub(crate) labels: &'a str,
+    /// The control that draws polygons.
+    pub(crate) polygons: &'a str,
+    /// What is labeled.
+    pub(crate) shown: &'a str,
+}
+
+const NAMES: Names<'static> = Names { labels: LABEL, polygons: POLYGON, shown: SHOWN };
+
+/// What is labeled, as far as a result tells of it: the text of spans, the width and height in pixels
+/// of the image of regions.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Shown<'a> {
+    pub(crate) text: &'a str,
+    pub(crate) size: Option<[u32; 2]>,
+}
+
 /// A record as a task.
 pub(super) fn task(project: &Project, record: &Record, people: &People) -> Json {
     let mut data = fields(record);
@@ -27,7 +48,7 @@ pub(super) fn task(project: &Project, record: &Record, people: &People) -> Json 
         .past
         .iter()
         .map(|past| {
-            let result = past.label().map(|label| result(project, record, label));
+            let result = past.label().map(|label| said(project, record, label));
             json!({
                 "result": result.unwrap_or_default(),
                 // Neither a skip nor a flag says what the label is.
@@ -44,7 +65,7 @@ pub(super) fn task(project: &Project, record: &Record, people: &People) -> Json 
         .map(|prelabel| {
             json!({
                 "model_version": prelabel.bundle(), "score": prelabel.confidence(),
-                "result": result(project, record, prelabel.label()),
+                "result": said(project, record, prelabel.label()),
             })
         })
         .collect();
@@ -59,27 +80,42 @@ fn shown(project: &Project, record: &Record) -> String {
     record.medium.as_ref().map_or_else(|| record.text(project), Medium::path)
 }
 
-fn result(project: &Project, record: &Record, label: &Label) -> Vec<Json> {
+fn said(project: &Project, record: &Record, label: &Label) -> Vec<Json> {
+    let text = record.text(project);
+    let size = record.medium.as_ref().map(|medium| medium.size);
+    result(project, NAMES, Shown { text: &text, size }, label)
+}
+
+/// A label as a result: a list of parts.
+pub(crate) fn result(
+    project: &Project,
+    names: Names<'_>,
+    shown: Shown<'_>,
+    label: &Label,
+) -> Vec<Json> {
     match label {
         Label::Class(_) | Label::Classes(_) => {
-            let names = class_names(project, label);
-            let value = json!({ "choices": names });
+            let chosen = class_names(project, label);
+            let value = json!({ "choices": chosen });
             // Nothing chosen is nothing said there.
-            if names.is_empty() { Vec::new() } else { vec![part(LABEL, "choices", &value)] }
+            if chosen.is_empty() { Vec::new() } else { vec![part(names, "choices", &value)] }
         }
-        Label::Spans(label) => spans(project, &record.text(project), label),
+        Label::Spans(label) => spans(project, names, shown.text, label),
         Label::Regions(regions) => {
-            regions.iter().map(|found| region(project, record, found)).collect()
+            regions.iter().map(|found| region(project, names, shown.size, found)).collect()
         }
-        Label::Segments(segments) => segments.iter().map(|found| segment(project, found)).collect(),
+        Label::Segments(segments) => {
+            segments.iter().map(|found| segment(project, names, found)).collect()
+        }
     }
 }
 
-fn part(from_name: &str, kind: &str, value: &Json) -> Json {
-    json!({ "from_name": from_name, "to_name": SHOWN, "type": kind, "value": value })
+fn part(names: Names<'_>, kind: &str, value: &Json) -> Json {
+    let Names { labels, shown, .. } = names;
+    json!({ "from_name": labels, "to_name": shown, "type": kind, "value": value })
 }
 
-fn spans(project: &Project, text: &str, label: &Spans) -> Vec<Json> {
+fn spans(project: &Project, names: Names<'_>, text: &str, label: &Spans) -> Vec<Json> {
     let id = |at: usize| format!("span-{at}");
     let mut parts = Vec::with_capacity(label.spans().len() + label.relations().len());
     for (at, span) in label.spans().iter().enumerate() {
@@ -88,7 +124,7 @@ fn spans(project: &Project, text: &str, label: &Spans) -> Vec<Json> {
         let labels = [class(project, span.class)];
         let value =
             json!({ "start": span.start, "end": span.end, "text": covered, "labels": labels });
-        let mut part = part(LABEL, "labels", &value);
+        let mut part = part(names, "labels", &value);
         part["id"] = json!(id(at));
         parts.push(part);
     }
@@ -101,7 +137,7 @@ fn spans(project: &Project, text: &str, label: &Spans) -> Vec<Json> {
     parts
 }
 
-fn region(project: &Project, record: &Record, found: &Region) -> Json {
+fn region(project: &Project, names: Names<'_>, size: Option<[u32; 2]>, found: &Region) -> Json {
     let labels = [class(project, found.class)];
     let mut part = match &found.shape {
         Shape::Box { x, y, width, height } => {
@@ -109,14 +145,14 @@ fn region(project: &Project, record: &Record, found: &Region) -> Json {
                 "x": x, "y": y, "width": width, "height": height, "rotation": 0,
                 "rectanglelabels": labels,
             });
-            part(LABEL, "rectanglelabels", &value)
+            part(names, "rectanglelabels", &value)
         }
         Shape::Polygon(points) => {
             let value = json!({ "points": points, "closed": true, "polygonlabels": labels });
-            part(POLYGON, "polygonlabels", &value)
+            part(Names { labels: names.polygons, ..names }, "polygonlabels", &value)
         }
     };
-    if let Some(Medium { size: [width, height], .. }) = &record.medium {
+    if let Some([width, height]) = size {
         part["original_width"] = json!(width);
         part["original_height"] = json!(height);
         part["image_rotation"] = json!(0);
@@ -124,7 +160,7 @@ fn region(project: &Project, record: &Record, found: &Region) -> Json {
     part
 }
 
-fn segment(project: &Project, found: &Segment) -> Json {
+fn segment(project: &Project, names: Names<'_>, found: &Segment) -> Json {
     let Segment { start, end, channel, .. } = found;
     let labels = [class(project, found.class)];
     let mut value = json!({
@@ -133,7 +169,7 @@ fn segment(project: &Project, found: &Segment) -> Json {
     if let Some(channel) = channel {
         value["channel"] = json!(channel);
     }
-    part(LABEL, "timeserieslabels", &value)
+    part(names, "timeserieslabels", &value)
 }
 
 /// How Label Studio shows and labels the tasks.

@@ -21,7 +21,7 @@
 mod columns;
 mod croissant;
 mod format;
-mod label_studio;
+pub(crate) mod label_studio;
 mod media;
 mod parquet;
 mod parts;

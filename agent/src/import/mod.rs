@@ -20,10 +20,9 @@ use insitu_protocol::project::Task;
 use crate::config::Source;
 use crate::edge::{self, EdgeError, Kept};
 use crate::item::{CleanItem, RawItem, Value};
-use crate::label::{Label, Span};
+use crate::label::Label;
 use crate::pipeline::items;
 use crate::pipeline::redactors::{Redactor, Redactors};
-use crate::redact::Redacted;
 use crate::review::ReviewError;
 use crate::source::labeled::{self, Bad, Format, Labeled, Origin};
 use crate::source::{
@@ -379,12 +378,5 @@ fn moved_label(
     if clean.value(field) != Some(&Value::Text(redacted.text.clone())) {
         return Err(LineError::RedactedOtherwise);
     }
-    let spans = label.spans().iter().map(|span| moved(&redacted, *span)).collect();
-    Label::spans(spans, label.relations().to_vec()).map_err(labeled::refused)
-}
-
-fn moved(redacted: &Redacted, Span { start, end, class }: Span) -> Span {
-    let point = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
-    let (start, end) = redacted.place_of(start as usize, end as usize);
-    Span { start: point(start), end: point(end), class }
+    label.moved(|start, end| redacted.place_of(start, end)).map_err(labeled::refused)
 }

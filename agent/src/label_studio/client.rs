@@ -72,7 +72,23 @@ pub enum ClientError {
     },
 }
 
+impl ClientError {
+    /// Whether asking again later may succeed.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Silent { source, .. } => !matches!(**source, ureq::Error::BodyExceedsLimit(_)),
+            Self::Refused { status, .. } => matches!(status, 401 | 408 | 429 | 500..),
+            Self::File(_) | Self::Token { .. } | Self::Field { .. } => true,
+        }
+    }
+}
+
 impl Client {
+    /// The address that all paths follow, without a slash at its end.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
     /// A client for the configured Label Studio. Nothing is sent yet.
     ///
     /// # Errors
@@ -120,15 +136,45 @@ impl Client {
         })
     }
 
+    /// The bytes of a file that it keeps, of at most `limit_bytes`: `path` from the server's address on.
+    /// Where it sends one elsewhere for them is refused as any other answer is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn file(&mut self, path: &str, limit_bytes: u64) -> Result<Vec<u8>, ClientError> {
+        const WHAT: &str = "a file of a task";
+        let ask = |agent: &Agent, base: &str, bearer: &str| {
+            agent.get(format!("{base}{path}")).header("authorization", bearer).call()
+        };
+        self.signed_as(ask, |answer| {
+            let silent = |source| ClientError::Silent { what: WHAT, source: Box::new(source) };
+            let mut answer = answer.map_err(silent)?;
+            let status = answer.status().as_u16();
+            if status != 200 {
+                return Err(ClientError::Refused { what: WHAT, status, message: String::new() });
+            }
+            let body = answer.body_mut().with_config().limit(limit_bytes);
+            body.read_to_vec().map_err(silent)
+        })
+    }
+
     /// Asks with an access token; with a fresh one, when the one at hand is too old.
     fn signed(
         &mut self,
         what: &'static str,
-        ask: impl Fn(&Agent, &str, &str) -> Result<ureq::http::Response<ureq::Body>, ureq::Error>,
+        ask: impl Fn(&Agent, &str, &str) -> Answer,
     ) -> Result<Value, ClientError> {
+        self.signed_as(ask, |answer| read(what, answer))
+    }
+
+    fn signed_as<T>(
+        &mut self,
+        ask: impl Fn(&Agent, &str, &str) -> Answer,
+        read: impl Fn(Answer) -> Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
         if let Some(access) = &self.access {
             let bearer = Zeroizing::new(format!("Bearer {}", access.as_str()));
-            match read(what, ask(&self.agent, &self.base, &bearer)) {
+            match read(ask(&self.agent, &self.base, &bearer)) {
                 Err(ClientError::Refused { status: 401, .. }) => {}
                 answer => return answer,
             }
@@ -136,7 +182,7 @@ impl Client {
         let access = self.fresh()?;
         let bearer = Zeroizing::new(format!("Bearer {}", access.as_str()));
         self.access = Some(access);
-        read(what, ask(&self.agent, &self.base, &bearer))
+        read(ask(&self.agent, &self.base, &bearer))
     }
 
     /// A personal access token is no access token: it buys one.
@@ -154,10 +200,9 @@ impl Client {
     }
 }
 
-fn read(
-    what: &'static str,
-    answer: Result<ureq::http::Response<ureq::Body>, ureq::Error>,
-) -> Result<Value, ClientError> {
+type Answer = Result<ureq::http::Response<ureq::Body>, ureq::Error>;
+
+fn read(what: &'static str, answer: Answer) -> Result<Value, ClientError> {
     let (status, value) = rest::read(answer, ANSWER_BYTES_MAX)
         .map_err(|source| ClientError::Silent { what, source })?;
     if (200..300).contains(&status) {

@@ -20,8 +20,10 @@ use crate::store::{Store, StoreError};
 const PAGE_TASKS: usize = 100;
 /// Most pages: more tasks than this times [`PAGE_TASKS`] are left to webhooks.
 const PAGES_MAX: usize = 10_000;
-/// Drafts brought at once.
-const BRING_AT_ONCE: u32 = 1000;
+/// Drafts brought at once, at least where there are as many; a page more at most.
+const BRING_AT_ONCE: usize = 900;
+/// Bytes of the data of tasks after which drafts are brought though they are fewer.
+const BRING_BYTES: usize = 16 * 1024 * 1024;
 
 /// What comparing has found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -85,41 +87,64 @@ pub fn compare(
 ) -> Result<Compared, CompareError> {
     let mut client = Client::new(&studio.settings)?;
     let mut found = Compared::default();
+    // Events count also while drafts do not fit.
+    let schema = schema(&mut client, project, studio);
+    let mut drafts = Drafts::default();
     for page in 1..=PAGES_MAX {
         // One that is newer than the answer is not in it, and not gone: their numbers ascend.
         let newest =
             store.read("studio newest", |tx| tx.newest_studio_annotation(project.project))?;
         let (tasks, last) = listed(&mut client, studio, page)?;
         found.tasks += count(tasks.len());
-        found.missed += store.tx("studio compare", |tx| {
-            let mut events = Vec::new();
-            let mut unknown = Vec::new();
-            for Listed { task, annotations } in tasks {
-                let alive: BTreeSet<u64> = annotations.iter().map(|said| said.id).collect();
-                let here = tx.live_studio_annotations(project.project, task.id)?;
-                let gone = here.iter().map(|known| known.annotation);
-                let gone = gone.filter(|known| *known <= newest && !alive.contains(known));
-                events.extend(gone.map(|annotation| Event::Deleted { annotation }));
-                if annotations.is_empty() && tx.studio_task(project.project, task.id)?.is_none() {
-                    unknown.push(task.clone());
-                }
-                events.extend(
-                    annotations
-                        .into_iter()
-                        .map(|annotation| Event::Annotation { annotation, task: task.clone() }),
-                );
-            }
-            if !unknown.is_empty() {
-                events.push(Event::Tasks(unknown));
-            }
-            keep(tx, project.project, &events, now).map(count)
-        })?;
+        if schema.is_ok() {
+            drafts.wants(store, project, &tasks)?;
+        }
+        found.missed += heard(store, project, tasks, newest, now)?;
+        if let Ok(schema) = &schema
+            && (last || drafts.are_many())
+        {
+            found.brought += drafts.bring(store, project, studio, &mut client, schema)?;
+        }
         if last {
             break;
         }
     }
-    found.brought = bring(store, project, studio, &mut client)?;
+    schema?;
     Ok(found)
+}
+
+/// Keeps what these tasks say that was not heard of; how much that is.
+fn heard(
+    store: &Store,
+    project: &ProjectRow,
+    tasks: Vec<Listed>,
+    newest: u64,
+    now: i64,
+) -> Result<u64, CompareError> {
+    let kept = store.tx("studio compare", |tx| {
+        let mut events = Vec::new();
+        let mut unknown = Vec::new();
+        for Listed { task, annotations } in tasks {
+            let alive: BTreeSet<u64> = annotations.iter().map(|said| said.id).collect();
+            let here = tx.live_studio_annotations(project.project, task.id)?;
+            let gone = here.iter().map(|known| known.annotation);
+            let gone = gone.filter(|known| *known <= newest && !alive.contains(known));
+            events.extend(gone.map(|annotation| Event::Deleted { annotation }));
+            if annotations.is_empty() && tx.studio_task(project.project, task.id)?.is_none() {
+                unknown.push(task.clone());
+            }
+            events.extend(
+                annotations
+                    .into_iter()
+                    .map(|annotation| Event::Annotation { annotation, task: task.clone() }),
+            );
+        }
+        if !unknown.is_empty() {
+            events.push(Event::Tasks(unknown));
+        }
+        keep(tx, project.project, &events, now)
+    });
+    Ok(count(kept?))
 }
 
 fn count(number: usize) -> u64 {
@@ -163,48 +188,71 @@ pub fn schema(
     let there = client.get(WHAT, &format!("/api/projects/{}/", studio.settings.project), &[])?;
     let config = there["label_config"].as_str();
     let config = config.ok_or(ClientError::Field { what: WHAT, field: "label_config" })?;
-    Ok(Schema::read(config, &project.definition)?)
+    Ok(studio.schema(config, &project.definition)?)
 }
 
-/// Brings the drafts that are not there; how many.
-fn bring(
-    store: &Store,
-    project: &ProjectRow,
-    studio: &Studio,
-    client: &mut Client,
-) -> Result<u64, CompareError> {
-    let schema = schema(client, project, studio)?;
-    let path = format!("/api/projects/{}/import/predictions", studio.settings.project);
-    let (mut after, mut brought) = (0, 0);
-    loop {
-        let rows = store.read("studio drafts", |tx| {
-            tx.unbrought_drafts(project.project, after, BRING_AT_ONCE)
-        })?;
-        let Some(last) = rows.last() else { return Ok(brought) };
-        after = last.task;
-        let drafts = store.read("studio drafts", |tx| {
-            let draft = |row: &crate::store::studio::Unbrought| {
-                Ok((row.task, given(tx, project, &schema, row.task, Some(row.item))?))
-            };
-            rows.iter().map(draft).collect::<Result<Vec<_>, StoreError>>()
-        })?;
-        let body: Vec<Value> = drafts
-            .iter()
-            .map(|(task, given)| {
-                let version = version(given.maker.as_ref());
-                json!({"task": task, "result": given.result, "score": given.score,
-                       "model_version": version})
-            })
-            .collect();
+/// Tasks whose items have a draft that is not there.
+#[derive(Default)]
+struct Drafts {
+    tasks: Vec<(Task, i64)>,
+    /// Bytes of the tasks' data.
+    bytes: usize,
+}
+
+impl Drafts {
+    /// Notes those among these tasks.
+    fn wants(
+        &mut self,
+        store: &Store,
+        project: &ProjectRow,
+        tasks: &[Listed],
+    ) -> Result<(), StoreError> {
+        store.read("studio drafts", |tx| {
+            for Listed { task, .. } in tasks {
+                if let Some(item) = tx.unbrought_draft(project.project, task.id)? {
+                    let texts = task.data.values().filter_map(Value::as_str);
+                    self.bytes += texts.map(str::len).sum::<usize>();
+                    self.tasks.push((task.clone(), item));
+                }
+            }
+            Ok(())
+        })
+    }
+
+    fn are_many(&self) -> bool {
+        self.tasks.len() >= BRING_AT_ONCE || self.bytes >= BRING_BYTES
+    }
+
+    /// Brings those that were noted; how many.
+    fn bring(
+        &mut self,
+        store: &Store,
+        project: &ProjectRow,
+        studio: &Studio,
+        client: &mut Client,
+        schema: &Schema,
+    ) -> Result<u64, CompareError> {
+        let Self { tasks, .. } = std::mem::take(self);
+        let mut body = Vec::with_capacity(tasks.len());
+        let mut brought = Vec::with_capacity(tasks.len());
+        for (task, item) in tasks {
+            let draft = given(store, studio, project, schema, &task, Some(item))?;
+            let Some(maker) = draft.maker else { continue };
+            body.push(json!({"task": task.id, "result": draft.result, "score": draft.score,
+                             "model_version": version(Some(&maker))}));
+            brought.push((task.id, maker));
+        }
+        if brought.is_empty() {
+            return Ok(0);
+        }
+        let path = format!("/api/projects/{}/import/predictions", studio.settings.project);
         client.post("drafts", &path, &Value::Array(body))?;
         store.tx("studio drafts", |tx| {
-            for (task, given) in &drafts {
-                if let Some(maker) = &given.maker {
-                    tx.set_brought(project.project, *task, &maker.0)?;
-                }
+            for (task, maker) in &brought {
+                tx.set_brought(project.project, *task, &maker.0)?;
             }
             Ok::<_, StoreError>(())
         })?;
-        brought += count(drafts.len());
+        Ok(count(brought.len()))
     }
 }

@@ -3,11 +3,14 @@
 use insitu_protocol::ids::Digest;
 use serde_json::{Value, json};
 
+use super::Studio;
+use super::places::{PlaceError, Places, Unread};
+use super::queue::Task;
 use super::schema::Schema;
 use crate::prelabel::Prelabel;
 use crate::store::acceptance::Audit;
 use crate::store::orders::ProjectRow;
-use crate::store::{StoreError, Tx};
+use crate::store::{Store, StoreError};
 
 /// Hexadecimal digits of a digest that make a version's name.
 const VERSION_DIGITS: usize = 16;
@@ -22,24 +25,41 @@ pub(super) struct Given {
     pub(super) maker: Option<Digest>,
 }
 
-/// The draft of an item; none where it has none yet, its task is not an item, or whoever reads it
-/// must not see what the model says.
+/// The draft of a task's item; none where it has none yet, its task is not an item, or whoever reads
+/// it must not see what the model says. Not inside a transaction: it may take a while.
 pub(super) fn given(
-    tx: &Tx<'_>,
+    store: &Store,
+    studio: &Studio,
     project: &ProjectRow,
     schema: &Schema,
-    task: u64,
+    task: &Task,
     item: Option<i64>,
 ) -> Result<Given, StoreError> {
-    let row = item.map(|item| tx.item(item)).transpose()?.flatten();
-    let row = row.filter(|row| row.audit != Audit::Chosen);
-    let prelabel = row.and_then(|row| row.prelabel).as_deref().map(Prelabel::decode).transpose()?;
-    let class = prelabel.as_ref().and_then(Prelabel::class);
-    let (Some(prelabel), Some(class)) = (prelabel, class) else {
-        return Ok(Given { result: json!([]), score: 0.0, maker: None });
+    let row = match item {
+        Some(item) => store.read("studio draft", |tx| tx.item(item))?,
+        None => None,
+    };
+    let abstains = |maker| Given { result: json!([]), score: 0.0, maker };
+    let Some(row) = row.filter(|row| row.audit != Audit::Chosen) else { return Ok(abstains(None)) };
+    let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
+    let Some(prelabel) = prelabel else { return Ok(abstains(None)) };
+    let places = match Places::of(store, studio, &project.definition, &row, &task.data) {
+        Ok(places) => places,
+        Err(PlaceError::Unread(Unread::Store(error))) => return Err(error),
+        // Until the settings are mended.
+        Err(PlaceError::Unread(Unread::Settings)) => return Ok(abstains(None)),
+        // Nobody can say where the draft's places would be there, now or later.
+        Err(
+            PlaceError::Unread(Unread::Unclean(_))
+            | PlaceError::NoText { .. }
+            | PlaceError::Otherwise,
+        ) => {
+            return Ok(abstains(Some(prelabel.bundle())));
+        }
     };
     let score = prelabel.confidence().clamp(0.0, 1.0);
-    let result = schema.result(&project.definition, task, class, score);
+    let label = places.there(prelabel.label());
+    let result = schema.result(&project.definition, task.id, &places, &label, score);
     Ok(Given { result, score, maker: Some(prelabel.bundle()) })
 }
 

@@ -24,14 +24,14 @@ use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
-use super::draft::{given, version};
+use super::draft::{Given, given, version};
+use super::media::needs_files;
 use super::queue::{Annotated, Event, QueueError, Task, keep};
-use super::schema::Schema;
 use super::task::adopt;
 use super::{BODY_BYTES_MAX, Studio, TASKS_MAX};
 use crate::review::http::{Desk, Failure};
-use crate::store::StoreError;
 use crate::store::orders::ProjectRow;
+use crate::store::{Store, StoreError};
 
 /// How long `/predict` waits for drafts of tasks that are new: the pipeline makes them. Label Studio
 /// waits for 100 s, the agent's server answers within 30 s.
@@ -134,7 +134,7 @@ async fn setup(
 ) -> Result<Json<Value>, Failure> {
     let Setup { schema } = parsed(&body)?;
     let project = project(&backend, &studio)?;
-    Schema::read(&schema, &project.definition).map_err(misfit)?;
+    studio.schema(&schema, &project.definition).map_err(misfit)?;
     Ok(Json(json!({"model_version": version(project.bundle.as_ref())})))
 }
 
@@ -178,37 +178,69 @@ async fn predict(
         });
     }
     let project = project(&backend, &studio)?;
-    let schema = Schema::read(&label_config, &project.definition).map_err(misfit)?;
+    let schema = studio.schema(&label_config, &project.definition).map_err(misfit)?;
     let store = Arc::clone(&backend.desk.store);
-    let row = project.clone();
-    let (tasks, items) = blocking(move || {
-        let items = adopt(&store, &row, &studio, &tasks);
-        items.map(|items| (tasks, items))
+    let (row, now) = (project.clone(), backend.desk.clock.now().as_second());
+    let (tasks, items, studio) = blocking(move || {
+        let items = items(&store, &row, &studio, &tasks, now)?;
+        Ok::<_, Failure>((tasks, items, studio))
     })
-    .await?
-    .map_err(|_| broken())?;
-    let items: Vec<Option<i64>> = items.into_iter().map(Result::ok).collect();
+    .await??;
     await_drafts(&backend, &project, &items).await?;
     let answer = blocking(move || {
-        let kept = params.context.is_none();
-        backend.desk.store.tx("studio predict", |tx| {
-            let mut results = Vec::with_capacity(tasks.len());
-            for (task, item) in tasks.iter().zip(&items) {
-                let given = given(tx, &project, &schema, task.id, *item)?;
-                if let Some(maker) = given.maker.as_ref().filter(|_| kept) {
-                    tx.set_brought(project.project, task.id, &maker.0)?;
+        let store = &backend.desk.store;
+        let mut drafts = Vec::with_capacity(tasks.len());
+        for (task, item) in tasks.iter().zip(&items) {
+            drafts.push(given(store, &studio, &project, &schema, task, *item)?);
+        }
+        if params.context.is_none() {
+            store.tx("studio predict", |tx| {
+                for (task, draft) in tasks.iter().zip(&drafts) {
+                    if let Some(maker) = &draft.maker {
+                        tx.set_brought(project.project, task.id, &maker.0)?;
+                    }
                 }
-                let version = version(given.maker.as_ref().or(project.bundle.as_ref()));
-                results.push(json!({
-                    "result": given.result, "score": given.score, "model_version": version,
-                }));
-            }
-            let version = version(project.bundle.as_ref());
-            Ok::<_, StoreError>(json!({"results": results, "model_version": version}))
-        })
+                Ok::<_, StoreError>(())
+            })?;
+        }
+        let results: Vec<Value> = drafts
+            .into_iter()
+            .map(|Given { result, score, maker }| {
+                let version = version(maker.as_ref().or(project.bundle.as_ref()));
+                json!({"result": result, "score": score, "model_version": version})
+            })
+            .collect();
+        let version = version(project.bundle.as_ref());
+        Ok::<_, StoreError>(json!({"results": results, "model_version": version}))
     })
     .await??;
     Ok(Json(answer))
+}
+
+/// The items of tasks. Those whose files are to be fetched become items in the background, as tasks of
+/// which a webhook tells.
+fn items(
+    store: &Store,
+    project: &ProjectRow,
+    studio: &Studio,
+    tasks: &[Task],
+    now: i64,
+) -> Result<Vec<Option<i64>>, Failure> {
+    if !needs_files(&project.definition) {
+        let items = adopt(store, project, studio, tasks).map_err(|_| broken())?;
+        return Ok(items.into_iter().map(Result::ok).collect());
+    }
+    let kept = store.tx("studio predict", |tx| {
+        let known = |task: &Task| tx.studio_task(project.project, task.id);
+        let items = tasks.iter().map(known).collect::<Result<Vec<Option<i64>>, StoreError>>()?;
+        let new = tasks.iter().zip(&items).filter(|(_, item)| item.is_none());
+        let new: Vec<Task> = new.map(|(task, _)| task.clone()).collect();
+        if !new.is_empty() {
+            keep(tx, project.project, &[Event::Tasks(new)], now)?;
+        }
+        Ok(items)
+    });
+    kept.map_err(full)
 }
 
 /// Waits until each item has a draft or never will, for as long as Label Studio is content to.
@@ -286,7 +318,7 @@ async fn webhook(
         }
         "PROJECT_UPDATED" => {
             let config = told.project.map(|project| project.label_config).unwrap_or_default();
-            if let Err(error) = Schema::read(&config, &project.definition) {
+            if let Err(error) = studio.schema(&config, &project.definition) {
                 tracing::warn!(project = %studio.source.name, reason = %error,
                     "Label Studio's project no longer asks for what the project here does");
             }
@@ -301,12 +333,18 @@ async fn webhook(
         blocking(move || store.tx("studio event", |tx| keep(tx, project.project, &events, now)));
     match kept.await? {
         Ok(_) => Ok((StatusCode::CREATED, Json(json!({"result": {}, "status": "ok"})))),
-        Err(QueueError::Store(error)) => Err(error.into()),
-        Err(error @ QueueError::Full { .. }) => Err(Failure {
+        Err(error) => Err(full(error)),
+    }
+}
+
+fn full(error: QueueError) -> Failure {
+    match error {
+        QueueError::Store(error) => error.into(),
+        error @ QueueError::Full { .. } => Failure {
             status: StatusCode::INSUFFICIENT_STORAGE,
             error: error.to_string(),
             hint: "comparing finds it again once there is room",
-        }),
+        },
     }
 }
 

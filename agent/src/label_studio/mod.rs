@@ -7,25 +7,35 @@
 //! /webhook ── queue: kept durably, then answered ── take: first readings, skips, deletions
 //!                └── compare: what webhooks have missed, by asking; drafts brought in bulk ── client
 //! ```
+//! What tasks only name, images and series, is fetched from Label Studio beside all this: `media`.
+//!
 //! Label Studio checks nothing that a backend says, calls a webhook once, and waits a second for its
 //! answer. So drafts are made to fit its label config or not given at all; an event is kept before
 //! it is answered, is known by its annotation and its time, and one that was missed is found by
-//! comparing. People there see the site's own text; here they see it redacted.
+//! comparing. People there see the site's own text; here they see it redacted, and places in one
+//! become places in the other.
 
 pub mod client;
 pub mod compare;
 mod draft;
 pub mod http;
+mod media;
+mod places;
 mod queue;
 pub mod schema;
 mod take;
 mod task;
 
+use std::sync::Arc;
+
 use insitu_daemon::files::{self, FileError};
 use insitu_protocol::ids::ProjectName;
+use insitu_protocol::project::{Field, FieldKind, Project};
 
-pub use self::take::take;
-use crate::config::{LabelStudio, Source};
+pub use self::places::{Texts, Unread};
+use self::schema::{Schema, SchemaError};
+pub use self::take::{FetchError, fetch, take};
+use crate::config::{Images, LabelStudio, Source};
 
 /// Most tasks of a request.
 pub const TASKS_MAX: usize = 10_000;
@@ -44,6 +54,7 @@ pub struct Studio {
     /// Where it is.
     pub settings: LabelStudio,
     secret: blake3::Hash,
+    texts: Arc<dyn Texts>,
 }
 
 impl std::fmt::Debug for Studio {
@@ -76,11 +87,11 @@ pub enum StudioError {
 }
 
 impl Studio {
-    /// The Label Studio of a project, if its configuration names one.
+    /// The Label Studio of a project, if its configuration names one. `texts` redacts as the agent does.
     ///
     /// # Errors
     /// [`StudioError`].
-    pub fn open(source: &Source) -> Result<Option<Self>, StudioError> {
+    pub fn open(source: &Source, texts: Arc<dyn Texts>) -> Result<Option<Self>, StudioError> {
         let Some(settings) = source.label_studio.clone() else { return Ok(None) };
         let project = source.name.clone();
         let bytes = files::read_secret(&settings.secret_file)
@@ -90,15 +101,33 @@ impl Studio {
         if !SECRET_BYTES.contains(&text.len()) || !text.iter().all(plain) {
             return Err(StudioError::Secret { project });
         }
-        Ok(Some(Self { source: source.clone(), settings, secret: blake3::hash(text) }))
+        Ok(Some(Self { source: source.clone(), settings, secret: blake3::hash(text), texts }))
     }
 
     /// Those of all projects that have one.
     ///
     /// # Errors
     /// [`StudioError`].
-    pub fn open_all(sources: &[Source]) -> Result<Vec<Self>, StudioError> {
-        sources.iter().filter_map(|source| Self::open(source).transpose()).collect()
+    pub fn open_all(sources: &[Source], texts: &Arc<dyn Texts>) -> Result<Vec<Self>, StudioError> {
+        let open = |source| Self::open(source, Arc::clone(texts)).transpose();
+        sources.iter().filter_map(open).collect()
+    }
+
+    /// Reads its label config, and checks it against the project here and what may be shown of it.
+    ///
+    /// # Errors
+    /// [`SchemaError`].
+    pub fn schema(&self, text: &str, project: &Project) -> Result<Schema, SchemaError> {
+        if self.holds_back(project) {
+            return Err(SchemaError::Images);
+        }
+        Schema::read(text, project)
+    }
+
+    /// Whether nobody may see the project's items, since they have images.
+    fn holds_back(&self, project: &Project) -> bool {
+        let image = |field: &Field| field.kind == FieldKind::Image;
+        self.source.images == Images::Quarantine && project.fields.iter().any(image)
     }
 
     /// Whether `text` is the secret; takes as long whether it nearly is or not.

@@ -8,14 +8,17 @@ use insitu_protocol::project::Project;
 use serde_json::Value;
 
 use super::Studio;
-use super::queue::{Annotated, Event, User};
-use super::task::adopt;
+use super::client::{Client, ClientError};
+use super::media::needs_files;
+use super::places::{PlaceError, Places, Unread};
+use super::queue::{Annotated, Event, Task, User};
+use super::task::{adopt, adopt_with_files};
 use crate::account::nobodys_token;
 use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::review::{Annotation, Decision, ReviewError, annotate_unasked, retract_unasked};
 use crate::source::ImportError;
-use crate::source::labeled::label_studio;
+use crate::source::labeled::label_studio::{self, Measured};
 use crate::store::items::ItemRow;
 use crate::store::labels::{Person, Role, Terms};
 use crate::store::orders::ProjectRow;
@@ -37,41 +40,125 @@ pub fn take(
     studio: &Studio,
     now: i64,
 ) -> Result<bool, StoreError> {
+    // Tasks of which more is to be fetched are for `fetch`, which may wait for Label Studio.
+    let new = !needs_files(&project.definition);
     let ready =
-        store.read("studio events", |tx| tx.ready_studio_events(project.project, AT_ONCE))?;
+        store.read("studio events", |tx| tx.ready_studio_events(project.project, new, AT_ONCE))?;
     for row in &ready {
-        match (Event::decode(&row.body)?, row.item) {
-            (Event::Tasks(tasks), _) => {
-                let items = adopt(store, project, studio, &tasks).map_err(stored)?;
-                let bad = items.iter().filter(|item| item.is_err()).count();
-                let first = items.into_iter().find_map(Result::err);
-                let fault = first.map(|first| format!("{bad} tasks: {first}"));
-                store.tx("studio tasks", |tx| done(tx, row, fault.as_deref(), now))?;
-            }
-            (Event::Annotation { annotation, task }, None) => {
-                let adopted = adopt(store, project, studio, std::slice::from_ref(&task));
-                let item = adopted.map_err(stored)?.into_iter().next();
-                store.tx("studio annotation", |tx| match item {
-                    Some(Ok(item)) => await_item(tx, project, row, &annotation, task.id, item),
-                    Some(Err(fault)) => done(tx, row, Some(&fault), now),
-                    None => Ok(()),
-                })?;
-            }
-            (Event::Annotation { annotation, .. }, Some(item)) => {
-                store.tx("studio annotation", |tx| {
-                    let fault = annotate(tx, project, studio, item, &annotation, now)?;
-                    done(tx, row, fault.as_deref(), now)
-                })?;
-            }
-            (Event::Deleted { annotation }, _) => {
-                store.tx("studio deletion", |tx| {
-                    let fault = delete(tx, project, annotation)?;
-                    done(tx, row, fault.as_deref(), now)
-                })?;
-            }
-        }
+        let event = Event::decode(&row.body)?;
+        let (Event::Annotation { annotation, task }, Some(item)) = (&event, row.item) else {
+            meet(store, project, row, event, now, |tasks| {
+                adopt(store, project, studio, tasks).map_err(stored)
+            })?;
+            continue;
+        };
+        let places = match places(store, project, studio, item, task) {
+            Ok(places) => Ok(places),
+            Err(PlaceError::Unread(Unread::Store(error))) => return Err(error),
+            // Items wait, too, until the settings are mended.
+            Err(PlaceError::Unread(Unread::Settings)) => return Ok(false),
+            Err(fault) => Err(fault.to_string()),
+        };
+        store.tx("studio annotation", |tx| {
+            let fault = match &places {
+                Ok(places) => annotate(tx, project, studio, (item, places), annotation, now)?,
+                Err(fault) => Some(fault.clone()),
+            };
+            done(tx, row, fault.as_deref(), now)
+        })?;
     }
     Ok(!ready.is_empty())
+}
+
+/// Why tasks' files are not fetched; the next time goes on where this one failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// Label Studio.
+    #[error("Label Studio does not give a task's file")]
+    Client(#[source] ClientError),
+    /// The items.
+    #[error("the task cannot be stored")]
+    Import(#[source] ImportError),
+    /// The store.
+    #[error("the store failed")]
+    Store(#[from] StoreError),
+}
+
+/// Makes items of tasks whose files are to be fetched; `true` when there may be more. Blocks for as long
+/// as Label Studio takes. Nothing is fetched that nobody may see.
+///
+/// # Errors
+/// [`FetchError`].
+pub fn fetch(
+    store: &Store,
+    project: &ProjectRow,
+    studio: &Studio,
+    now: i64,
+) -> Result<bool, FetchError> {
+    if !needs_files(&project.definition) || studio.holds_back(&project.definition) {
+        return Ok(false);
+    }
+    let new = store.read("studio events", |tx| tx.new_studio_events(project.project, AT_ONCE))?;
+    if new.is_empty() {
+        return Ok(false);
+    }
+    let mut client = Client::new(&studio.settings).map_err(FetchError::Client)?;
+    for row in &new {
+        meet(store, project, row, Event::decode(&row.body)?, now, |tasks| {
+            let adopt = |task| adopt_with_files(store, project, studio, &mut client, task);
+            tasks.iter().map(adopt).collect::<Result<Vec<_>, FetchError>>()
+        })?;
+    }
+    Ok(true)
+}
+
+/// Works on an event about no item yet: `adopt` makes items of tasks.
+fn meet<E: From<StoreError>>(
+    store: &Store,
+    project: &ProjectRow,
+    row: &EventRow,
+    event: Event,
+    now: i64,
+    adopt: impl FnOnce(&[Task]) -> Result<Vec<Result<i64, String>>, E>,
+) -> Result<(), E> {
+    match event {
+        Event::Tasks(tasks) => {
+            let items = adopt(&tasks)?;
+            let bad = items.iter().filter(|item| item.is_err()).count();
+            let first = items.into_iter().find_map(Result::err);
+            let fault = first.map(|first| format!("{bad} tasks: {first}"));
+            store.tx("studio tasks", |tx| done(tx, row, fault.as_deref(), now))?;
+        }
+        Event::Annotation { annotation, task } => {
+            let item = adopt(std::slice::from_ref(&task))?.into_iter().next();
+            store.tx("studio annotation", |tx| match item {
+                Some(Ok(item)) => await_item(tx, project, row, &annotation, task.id, item),
+                Some(Err(fault)) => done(tx, row, Some(&fault), now),
+                None => Ok(()),
+            })?;
+        }
+        Event::Deleted { annotation } => {
+            store.tx("studio deletion", |tx| {
+                let fault = delete(tx, project, annotation)?;
+                done(tx, row, fault.as_deref(), now)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// How places in a task become places in its item.
+fn places(
+    store: &Store,
+    project: &ProjectRow,
+    studio: &Studio,
+    item: i64,
+    task: &Task,
+) -> Result<Places, PlaceError> {
+    let row = store.read("studio item", |tx| tx.item(item)).map_err(Unread::Store)?;
+    let missing = Unread::Store(StoreError::Corrupt { table: "items", column: "item" });
+    Places::of(store, studio, &project.definition, &row.ok_or(missing)?, &task.data)
 }
 
 /// Only the store can fail: what is imported is made here.
@@ -123,7 +210,7 @@ fn annotate(
     tx: &Tx<'_>,
     project: &ProjectRow,
     studio: &Studio,
-    item: i64,
+    (item, places): (i64, &Places),
     said: &Annotated,
     now: i64,
 ) -> Result<Option<String>, StoreError> {
@@ -133,7 +220,7 @@ fn annotate(
         return Ok(None); // a later event says what counts
     }
     let row = tx.item(item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
-    let annotation = match reading(&project.definition, &row, said)? {
+    let annotation = match reading(&project.definition, &row, places, said)? {
         Ok(annotation) => annotation,
         Err(fault) => return Ok(Some(fault)),
     };
@@ -183,20 +270,26 @@ fn refused(outcome: Result<(), ReviewError>) -> Result<Option<String>, StoreErro
 fn reading(
     project: &Project,
     row: &ItemRow,
+    places: &Places,
     said: &Annotated,
 ) -> Result<Result<Annotation, String>, StoreError> {
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-    let label = match chosen(project, &said.result) {
+    let label = match chosen(project, places, &said.result) {
         _ if said.was_cancelled => None,
         Ok(label) => Some(label),
         Err(fault) => return Ok(Err(fault)),
     };
-    let agrees = prelabel.is_some_and(|prelabel| Some(prelabel.label()) == label.as_ref());
-    let decision = match label {
-        None => Decision::Skip,
+    // The draft as it comes back from there: what is marked in part of a replacement there is whole.
+    let came_back =
+        |prelabel: &Prelabel| places.here(project, &places.there(prelabel.label())).ok();
+    let agrees = prelabel.filter(|prelabel| label.is_some() && came_back(prelabel) == label);
+    let (label, decision) = match (label, agrees) {
+        (None, _) => (None, Decision::Skip),
         // Whoever did not start from the draft did not see it.
-        Some(_) if agrees && said.parent_prediction.is_some() => Decision::Accept,
-        Some(_) => Decision::Correct,
+        (Some(_), Some(draft)) if said.parent_prediction.is_some() => {
+            (Some(draft.label().clone()), Decision::Accept)
+        }
+        (Some(label), _) => (Some(label), Decision::Correct),
     };
     Ok(Ok(Annotation {
         key: format!("label-studio-{}-{}", said.id, said.version()),
@@ -213,10 +306,13 @@ fn seconds(lead_time: Option<f64>) -> f32 {
     lead_time.filter(|seconds| seconds.is_finite()).unwrap_or(0.0).clamp(0.0, SECONDS_MAX) as f32
 }
 
-/// The one class that a result chooses; what other controls say is passed over.
-fn chosen(project: &Project, result: &[Value]) -> Result<Label, String> {
+/// The label that a result is; what other controls say is passed over.
+fn chosen(project: &Project, places: &Places, result: &[Value]) -> Result<Label, String> {
     let label = label_studio::label(project, result).map_err(|error| error.to_string())?;
-    label.ok_or_else(|| "it does not choose exactly one class".to_owned())
+    let Measured { label, size } =
+        label.ok_or_else(|| "it does not choose exactly one class".to_owned())?;
+    places.check(size).map_err(|error| error.to_string())?;
+    places.here(project, &label)
 }
 
 /// Who a user is here; made when first heard of.

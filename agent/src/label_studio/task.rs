@@ -5,8 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use super::Studio;
+use super::client::Client;
+use super::media::{self, FilesError};
 use super::queue::Task;
+use super::{FetchError, Studio};
 use crate::source::labeled::label_studio;
 use crate::source::{self, Format, ImportError};
 use crate::store::orders::ProjectRow;
@@ -62,4 +64,50 @@ pub(super) fn adopt(
         format!("its task cannot be an item: {}", reason.as_deref().unwrap_or("see the others"))
     };
     Ok(items.into_iter().enumerate().map(|(at, item)| item.ok_or_else(|| why(at))).collect())
+}
+
+/// [`adopt`] for one task whose files are fetched; why it cannot be an item.
+///
+/// # Errors
+/// [`FetchError`], after which the same may succeed.
+pub(super) fn adopt_with_files(
+    store: &Store,
+    project: &ProjectRow,
+    studio: &Studio,
+    client: &mut Client,
+    task: &Task,
+) -> Result<Result<i64, String>, FetchError> {
+    let known = store.read("studio task", |tx| tx.studio_task(project.project, task.id))?;
+    if let Some(known) = known {
+        return Ok(Ok(known));
+    }
+    let (rules, name) = (&studio.source, project.definition.name.as_str());
+    let record = label_studio::identified(task.data.clone(), &rules.id, task.id);
+    let Some(id) = source::id(&record, rules) else {
+        return Ok(Err(format!("its task has nothing in {:?}, which identifies it", rules.id)));
+    };
+    let item = || {
+        store.read("studio task", |tx| {
+            tx.item_of_source(project.project, &tx.source_hash(name, &id))
+        })
+    };
+    let mut found = item()?;
+    let mut why = "see the others".to_owned();
+    // What is an item already is not fetched again.
+    if found.is_none() {
+        let files = match media::of_task(client, &project.definition, &task.data) {
+            Ok(files) => files,
+            Err(FilesError::Later(error)) => return Err(FetchError::Client(error)),
+            Err(FilesError::Bad(why)) => return Ok(Err(why)),
+        };
+        let report = source::import_held(store, project, rules, record, files);
+        let report = report.map_err(FetchError::Import)?;
+        if let Some(bad) = report.bad_lines.first() {
+            why = bad.reason.to_string();
+        }
+        found = item()?;
+    }
+    let Some(item) = found else { return Ok(Err(format!("its task cannot be an item: {why}"))) };
+    store.tx("studio task", |tx| tx.put_studio_task(project.project, task.id, item))?;
+    Ok(Ok(item))
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use insitu_daemon::clock::ManualClock;
+use insitu_models::bundle::Bundle;
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::order::BundleOrder;
 use jiff::Timestamp;

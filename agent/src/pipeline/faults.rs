@@ -1,17 +1,21 @@
-//! A release under kills: a child process dies at each step in turn, and what it leaves behind must
-//! be in order and must go on as if nothing had happened.
+//! The agent's work under kills: a child process dies at each step in turn, and what it leaves behind
+//! must be in order and must go on as if nothing had happened.
 //!
 //! The child is this test binary again, told by its environment at which step to die. The steps are
-//! those of the store, before each statement that is no query and after each commit (SQLite's own
-//! trace calls them out: the program itself has no hook), and those of the network.
+//! those of the store, before each statement of a transaction that may write, unless it is a query, and
+//! after each commit (SQLite's own trace calls them out: the program itself has no hook), and those of
+//! the network.
+
+mod models;
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::fs::{self, File};
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use insitu_daemon::clock::ManualClock;
 use insitu_protocol::order::{NumberedOrder, Order};
@@ -39,6 +43,8 @@ const SIGABRT: i32 = 6;
 
 /// Steps to go until this process dies; 0 when it is to live.
 static LEFT: AtomicU64 = AtomicU64::new(0);
+/// Whether the store is in a transaction that cannot write.
+static READS: AtomicBool = AtomicBool::new(false);
 
 #[test]
 fn windows_survive_a_kill_at_every_step() {
@@ -55,6 +61,34 @@ fn a_part_of_a_sum_survives_a_kill_at_every_step() {
     survive("a_part_of_a_sum_survives_a_kill_at_every_step", Case::Sum, 1, 1);
 }
 
+#[test]
+fn an_update_survives_a_kill_at_every_step() {
+    survive("an_update_survives_a_kill_at_every_step", Case::Round, 1, 1);
+}
+
+#[test]
+fn an_answer_to_an_evaluation_survives_a_kill_at_every_step() {
+    let test = "an_answer_to_an_evaluation_survives_a_kill_at_every_step";
+    survive(test, Case::Evaluation, 1, 1);
+}
+
+#[test]
+fn a_bundle_arrives_and_serves_through_a_kill_at_every_step() {
+    let test = "a_bundle_arrives_and_serves_through_a_kill_at_every_step";
+    if let Some((end, left)) = kill_everywhere(test, Case::Bundle, models::arrived) {
+        models::assert_every_arrival_was_left(end, &left);
+    }
+}
+
+#[test]
+fn a_head_of_its_own_is_fitted_once_through_a_kill_at_every_step() {
+    let test = "a_head_of_its_own_is_fitted_once_through_a_kill_at_every_step";
+    if let Some((end, left)) = kill_everywhere(test, Case::Personal, models::fitted) {
+        assert!(end, "it is there at the end");
+        assert_eq!(left, BTreeSet::from([false, true]));
+    }
+}
+
 #[derive(Clone, Copy)]
 enum Case {
     /// Two statistics windows, one after the other.
@@ -63,35 +97,59 @@ enum Case {
     Campaign,
     /// A masked vector.
     Sum,
+    /// The update of a round.
+    Round,
+    /// The answer to an evaluation.
+    Evaluation,
+    /// A bundle: ordered, fetched, approved, in use.
+    Bundle,
+    /// A personal head.
+    Personal,
 }
 
 /// Kills `case`, which makes `each` releases `times` times, at each of its steps.
 fn survive(test: &str, case: Case, times: u64, each: u64) {
+    if let Some((end, left)) = kill_everywhere(test, case, |folder| look(folder, each)) {
+        let all = times * each;
+        assert_eq!((end.released, end.sent, end.acknowledged), (all, all, all));
+        assert_every_state_was_left(&left, times, each);
+    }
+}
+
+/// Kills `case` at each of its steps and lets it go on, after which it has come as far as undisturbed.
+/// How far that is, and how far it had come whenever it was killed; `look` says so, and what else must
+/// be the same at the end. Nothing in a child.
+fn kill_everywhere<L, E>(
+    test: &str,
+    case: Case,
+    look: impl Fn(&Path) -> (L, E),
+) -> Option<(L, BTreeSet<L>)>
+where
+    L: Clone + Debug + Ord,
+    E: Debug + PartialEq,
+{
     if let Some(step) = std::env::var_os(STEP) {
         LEFT.store(step.to_str().unwrap().parse().unwrap(), Ordering::Relaxed);
         case.go_on(Path::new(&std::env::var_os(FOLDER).unwrap()));
-        return;
+        return None;
     }
     let template = case.set_up();
     let unharmed = copy(template.path());
     case.go_on(unharmed.path());
-    let (end, expected) = look(unharmed.path(), each);
-    let all = times * each;
-    assert_eq!((end.released, end.sent, end.acknowledged), (all, all, all));
-
+    let (end, expected) = look(unharmed.path());
     let mut left = BTreeSet::new();
     for step in 1.. {
         let folder = copy(template.path());
         let died = run_until(test, folder.path(), step);
-        left.insert(look(folder.path(), each).0);
+        left.insert(look(folder.path()).0);
         case.go_on(folder.path());
-        let (again, charges) = look(folder.path(), each);
-        assert_eq!((again, &charges), (end, &expected), "after a kill at step {step}");
+        let (again, all) = look(folder.path());
+        assert_eq!((&again, &all), (&end, &expected), "after a kill at step {step}");
         if !died {
             break;
         }
     }
-    assert_every_state_was_left(&left, times, each);
+    Some((end, left))
 }
 
 impl Case {
@@ -114,6 +172,8 @@ impl Case {
                 site.scratch.folder
             }
             Self::Sum => about_to_contribute(),
+            Self::Round | Self::Evaluation | Self::Personal => models::labeled(),
+            Self::Bundle => models::without_bundle(),
         }
     }
 
@@ -141,16 +201,23 @@ impl Case {
                 tick(&store, folder, 10);
                 send(&store, folder);
             }
+            Self::Round | Self::Evaluation => {
+                models::answer(&store, folder, matches!(self, Self::Round));
+                send(&store, folder);
+            }
+            Self::Bundle => models::take(&store, folder),
+            Self::Personal => models::fit(&store, folder),
         }
     }
 }
 
 fn tick(store: &Arc<Store>, folder: &Path, now: i64) {
+    pipeline(store, folder, testing::generous(1), now).tick().unwrap();
+}
+
+fn pipeline(store: &Arc<Store>, folder: &Path, judge: Judge, now: i64) -> Pipeline {
     let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(now).unwrap()));
-    let shelf = Shelf::new(folder);
-    Pipeline::new(Arc::clone(store), clock, testing::generous(1), Schedule::default(), shelf, None)
-        .tick()
-        .unwrap();
+    Pipeline::new(Arc::clone(store), clock, judge, Schedule::default(), Shelf::new(folder), None)
 }
 
 /// Sends what is queued: [`uplink::send_queued`], with a file for a coordinator.
@@ -189,12 +256,17 @@ fn step() {
 }
 
 fn on_event(event: TraceEvent<'_>) {
+    if let TraceEvent::Stmt(_, sql) = &event
+        && sql.starts_with("BEGIN")
+    {
+        READS.store(sql.contains("DEFERRED"), Ordering::Relaxed);
+    }
     let changes = matches!(&event, TraceEvent::Stmt(_, sql) if !sql.starts_with("SELECT"));
     let committed = matches!(
         &event,
         TraceEvent::Profile(statement, _) if statement.sql().starts_with("COMMIT")
     );
-    if changes || committed {
+    if (changes || committed) && !READS.load(Ordering::Relaxed) {
         step();
     }
 }
@@ -215,11 +287,21 @@ fn run_until(test: &str, folder: &Path, step: u64) -> bool {
 
 fn copy(from: &Path) -> TempDir {
     let to = tempfile::tempdir().unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let file = entry.unwrap();
-        fs::copy(file.path(), to.path().join(file.file_name())).unwrap();
-    }
+    copy_into(from, to.path());
     to
+}
+
+fn copy_into(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            fs::create_dir(&to).unwrap();
+            copy_into(&entry.path(), &to);
+        } else {
+            fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }
 
 /// For what how much was charged, in the order of the ledger.
@@ -240,16 +322,22 @@ fn look(folder: &Path, each: u64) -> (Left, Charges) {
     let verified = outbox::verify(&store).unwrap();
     assert_eq!(verified.problems, Vec::<String>::new());
     assert_eq!(verified.releases % each, 0, "what is released together is there together");
-    let (ledger, witness) = store
+    let (ledger, witness, answered) = store
         .read("test", |tx| {
             let entries = tx.entries(0, 1000)?.into_iter();
             let ledger = entries.map(|entry| Ok((tx.release_bytes(entry.sequence)?, entry)));
+            let rounds = tx.rounds(Some(RoundState::Released))?.len();
+            let evaluations = tx.evaluations(Some(RoundState::Released))?.len();
             Ok::<_, StoreError>((
                 ledger.collect::<Result<Vec<_>, StoreError>>()?,
                 tx.witness().read()?,
+                rounds + evaluations,
             ))
         })
         .unwrap();
+    let answers =
+        ledger.iter().filter(|(_, entry)| ["update", "evaluation"].contains(&&*entry.kind));
+    assert_eq!(answers.count(), answered, "an order is answered in the transaction of its answer");
     let (mut sent, mut sent_rho) = (BTreeSet::new(), 0);
     let received = received(folder);
     for bytes in &received {

@@ -15,6 +15,54 @@ use crate::store::orders::{ProjectRow, RoundState};
 use crate::store::{Store, StoreError, Tx, explain};
 use crate::tally::{Outline, Tally};
 
+/// What people read of a site without the order's project.
+pub(super) const NO_PROJECT: &str = "the site does not have its project";
+/// What people read of a project without a model.
+pub(super) const NO_MODEL: &str = "no model is in use";
+
+/// Why heads are neither trained nor evaluated here.
+pub(super) struct Decline {
+    /// In a word, as it is counted.
+    reason: &'static str,
+    /// For people.
+    pub(super) note: String,
+}
+
+impl Decline {
+    pub(super) fn new(reason: &'static str, note: impl Into<String>) -> Self {
+        Self { reason, note: note.into() }
+    }
+
+    /// Of an order or a session that does not fit what is here.
+    pub(super) fn of_learning(error: &LearnError) -> Self {
+        Self::new(error.reason(), explain(error))
+    }
+
+    /// Of an answer that may not leave.
+    pub(super) fn of_outbox(error: &OutboxError) -> Self {
+        let reason = match error {
+            OutboxError::Release(ReleaseError::Budget { .. }) => "budget",
+            OutboxError::Release(ReleaseError::Cohort { .. }) => "cohort",
+            OutboxError::Release(ReleaseError::SumsOnly { .. }) => "sums-only",
+            OutboxError::Release(_) | OutboxError::TooLong(_) => "release",
+            OutboxError::Twice { .. } => "released-before",
+            OutboxError::Restored { .. }
+            | OutboxError::Lost { .. }
+            | OutboxError::ClockBack { .. }
+            | OutboxError::Skewed { .. }
+            | OutboxError::Store(_) => "store",
+        };
+        Self::new(reason, explain(error))
+    }
+
+    /// Counts it, for heads that an answer of this kind is asked about.
+    pub(super) fn count(&self, kind: &'static str) {
+        let reason = self.reason;
+        metrics::counter!("insitu_agent_heads_declined_total", "kind" => kind, "reason" => reason)
+            .increment(1);
+    }
+}
+
 /// An open order for heads, as it is stored.
 pub(super) trait HeadOrder: Sized {
     /// The kind of what it asks for.
@@ -77,25 +125,34 @@ impl Pipeline {
             let superseded = order.superseded(open.iter().map(|(other, _)| other));
             let answered = match (alone, superseded) {
                 (Alone::Never, _) => {
-                    Ok(Some("its answer is in a sum over sites already".to_owned()))
+                    let note = "its answer is in a sum over sites already";
+                    Ok(Some(Decline::new("in-a-sum", note)))
                 }
-                (Alone::Now | Alone::Later, Some(note)) => Ok(Some(note)),
+                (Alone::Now | Alone::Later, Some(note)) => {
+                    Ok(Some(Decline::new("superseded", note)))
+                }
                 (Alone::Now | Alone::Later, None) => self.answer_one(order, now),
             };
-            let note = match answered {
+            let declined = match answered {
                 Ok(None) => continue,
-                Ok(Some(note)) => note,
-                Err(PipelineError::Learn(error)) if !error.is_transient() => explain(&error),
+                Ok(Some(declined)) => declined,
+                Err(PipelineError::Learn(error)) if !error.is_transient() => {
+                    Decline::of_learning(&error)
+                }
                 // Until an operator acts nothing is drawn and nothing is charged.
                 Err(PipelineError::Outbox(error)) if error.needs_operator() => return Ok(false),
-                Err(PipelineError::Outbox(error)) if !error.is_transient() => explain(&error),
+                Err(PipelineError::Outbox(error)) if !error.is_transient() => {
+                    Decline::of_outbox(&error)
+                }
                 Err(error) => {
                     failure.get_or_insert(error);
                     continue;
                 }
             };
+            let note = &declined.note;
             tracing::warn!(kind = O::KIND, order = order.name(), reason = note, "declined");
-            self.store.tx("declined", |tx| order.set_state(tx, RoundState::Declined, &note))?;
+            self.store.tx("declined", |tx| order.set_state(tx, RoundState::Declined, note))?;
+            declined.count(O::KIND);
         }
         failure.map_or(Ok(!open.is_empty()), Err)
     }
@@ -105,16 +162,16 @@ impl Pipeline {
         &mut self,
         order: &O,
         now: i64,
-    ) -> Result<Option<String>, PipelineError> {
+    ) -> Result<Option<Decline>, PipelineError> {
         if now > order.closes() {
-            return Ok(Some("it closed before this site could answer".to_owned()));
+            return Ok(Some(Decline::new("late", "it closed before this site could answer")));
         }
         let project = self.store.read("project", |tx| tx.project(order.project()))?;
         let Some(project) = project else {
-            return Ok(Some("the site does not have its project".to_owned()));
+            return Ok(Some(Decline::new("project", NO_PROJECT)));
         };
-        if let Some(note) = self.unfit_for_heads(&project, order.backbone(), now)? {
-            return Ok(Some(note));
+        if let Some(declined) = self.unfit_for_heads(&project, order.backbone(), now)? {
+            return Ok(Some(declined));
         }
         self.store.read("restored", outbox::check)?;
         let outline = order.outline(&project.definition)?;
@@ -123,7 +180,7 @@ impl Pipeline {
             .map_err(OutboxError::from)?;
         let store = std::sync::Arc::clone(&self.store);
         let Some(model) = self.model(&project, now)? else {
-            return Ok(Some("no model is in use".to_owned()));
+            return Ok(Some(Decline::new("no-model", NO_MODEL)));
         };
         let erasures = store.read("erasures", |tx| tx.erasures())?;
         let tally = order.tally(&store, model, &project)?;
@@ -150,11 +207,12 @@ impl Pipeline {
         project: &ProjectRow,
         backbone: &Digest,
         now: i64,
-    ) -> Result<Option<String>, PipelineError> {
+    ) -> Result<Option<Decline>, PipelineError> {
         if !self.store.read("backbone", |tx| self.judge.backbone(tx, backbone))? {
-            return Ok(Some(format!("backbone {backbone} is not approved")));
+            let note = format!("backbone {backbone} is not approved");
+            return Ok(Some(Decline::new("unapproved-backbone", note)));
         }
         let model = self.model(project, now)?;
-        Ok(model.is_none().then(|| "no model is in use".to_owned()))
+        Ok(model.is_none().then(|| Decline::new("no-model", NO_MODEL)))
     }
 }

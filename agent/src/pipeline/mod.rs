@@ -21,11 +21,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use insitu_daemon::clock::Clock;
-use insitu_models::bundle::Bundle;
-use insitu_models::head::HeadKind;
+use insitu_models::fit;
 use insitu_privacy::NoisePool;
 use insitu_protocol::ids::{Digest, ProjectName};
-use insitu_protocol::project::Task;
 use serde_json::json;
 
 use crate::acceptance::AcceptanceError;
@@ -349,7 +347,7 @@ impl Pipeline {
     /// Loads a bundle for a project, golden outputs included; else why not, for people.
     fn load(&mut self, project: &ProjectRow, manifest: &[u8]) -> Result<Model, String> {
         let bundle = self.shelf.bundle(manifest).map_err(|error| explain(&error))?;
-        check_classes(project, &bundle)?;
+        fit::check(bundle.manifest(), &project.definition).map_err(|error| explain(&error))?;
         if let Some(trial) = &self.trial {
             let tried = trial.run(&self.shelf, self.library.as_deref(), manifest);
             tried.map_err(|error| explain(&error))?;
@@ -437,33 +435,6 @@ fn both(
     second: Result<bool, PipelineError>,
 ) -> Result<bool, PipelineError> {
     Ok(first? | second?)
-}
-
-fn check_classes(project: &ProjectRow, bundle: &Bundle) -> Result<(), String> {
-    let (task, kind) = (&project.definition.task, bundle.manifest().kind);
-    let fits = match task {
-        Task::Class | Task::Preference { .. } => kind.is_of_one_class(),
-        Task::Classes => kind == HeadKind::MultiLabel,
-        Task::Spans { .. } => kind == HeadKind::Tokens,
-        Task::Regions { .. } | Task::Segments { .. } => false,
-    };
-    if !fits {
-        return Err(format!(
-            "labels of the project are of the kind {}, which its {kind} head does not draft",
-            task.kind()
-        ));
-    }
-    if let Task::Spans { field, .. } = task
-        && bundle.manifest().columns.iter().any(|column| column.name != *field)
-    {
-        return Err(format!("it does not read the field {field}, whose spans are labeled"));
-    }
-    let ours = project.definition.classes.iter().map(|class| &class.name);
-    if bundle.manifest().classes.iter().eq(ours) {
-        Ok(())
-    } else {
-        Err("its classes are not the project's".to_owned())
-    }
 }
 
 #[cfg(test)]

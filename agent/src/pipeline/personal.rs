@@ -182,4 +182,4 @@ impl Pipeline {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -2,11 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use insitu_protocol::ids::ProjectName;
 
 use crate::config::{Config, Images, Inference};
+use crate::label_studio::{Texts, Unread};
 use crate::prelabel;
 use crate::redact::tagger::{NamesError, Transformer};
 use crate::redact::{
@@ -167,6 +168,22 @@ impl Redactor {
         };
         let hints = Hints { subject: hex::encode(row.subject), ..Hints::default() };
         self.engine.try_clean(text, &hints, mode)
+    }
+}
+
+/// For a Label Studio, whose people see texts as they were.
+impl Texts for Mutex<Redactors> {
+    fn redact(
+        &self,
+        store: &Store,
+        project: &ProjectName,
+        row: &ItemRow,
+        text: &str,
+    ) -> Result<Redacted, Unread> {
+        // What it holds is read again when it is not what it should be.
+        let mut redactors = self.lock().unwrap_or_else(PoisonError::into_inner);
+        let redactor = redactors.of(store, project)?.ok_or(Unread::Settings)?;
+        Ok(redactor.read(row, text)?)
     }
 }
 

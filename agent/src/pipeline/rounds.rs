@@ -63,7 +63,7 @@ impl HeadOrder for RoundRow {
         model: &mut Model,
         project: &ProjectRow,
     ) -> Result<Tally, LearnError> {
-        learn::gradient(store, model, project, &self.order)
+        learn::update(store, model, project, &self.order)
     }
 
     fn finish(&self, release: Release) -> Release {

@@ -2,13 +2,15 @@
 
 use insitu_protocol::session::{Purpose, SessionOrder};
 
+use super::heads::{Decline, HeadOrder, NO_MODEL, NO_PROJECT};
 use super::{Pipeline, PipelineError, both, windows};
 use crate::learn::{self, LearnError};
 use crate::outbox;
 use crate::prelabel::Model;
 use crate::release;
 use crate::session::{self, ContributeError, Contribution};
-use crate::store::orders::ProjectRow;
+use crate::store::evaluations::EvaluationRow;
+use crate::store::orders::{ProjectRow, RoundRow};
 use crate::store::sessions::{SessionRow, SessionState};
 use crate::store::{Store, StoreError, explain};
 use crate::tally::{self, Tally};
@@ -26,12 +28,19 @@ impl Pipeline {
             let done = match self.work_on_session(&row, order, now) {
                 Ok(Step::Done) => Ok(true),
                 Ok(Step::Later) => Ok(false),
-                Ok(Step::Declined(note)) => self.leave(&row, &note),
+                Ok(Step::Declined(declined)) => self.leave(&row, order, &declined),
                 Err(PipelineError::Learn(error)) if !error.is_transient() => {
-                    self.leave(&row, &explain(&error))
+                    self.leave(&row, order, &Decline::of_learning(&error))
                 }
                 Err(PipelineError::Session(error)) if !error.is_transient() => {
-                    self.leave(&row, &explain(&error))
+                    let declined = match &error {
+                        ContributeError::Outbox(error) => Decline::of_outbox(error),
+                        ContributeError::Order(_)
+                        | ContributeError::Refused(_)
+                        | ContributeError::Journal { .. }
+                        | ContributeError::Over => Decline::new("session", explain(&error)),
+                    };
+                    self.leave(&row, order, &declined)
                 }
                 // Until an operator acts nothing is drawn and nothing is charged.
                 Err(
@@ -59,10 +68,21 @@ impl Pipeline {
     }
 
     /// Drops out of a session in which nothing was charged yet.
-    fn leave(&self, row: &SessionRow, note: &str) -> Result<bool, PipelineError> {
+    fn leave(
+        &self,
+        row: &SessionRow,
+        order: &SessionOrder,
+        declined: &Decline,
+    ) -> Result<bool, PipelineError> {
+        let note = &declined.note;
         tracing::warn!(session = %row.session, reason = note, "session left");
         self.store
             .tx("session left", |tx| tx.end_session(&row.session, SessionState::Declined, note))?;
+        match &order.purpose {
+            Purpose::Update(_) => declined.count(RoundRow::KIND),
+            Purpose::Evaluation(_) => declined.count(EvaluationRow::KIND),
+            Purpose::Statistics { .. } => {}
+        }
         Ok(true)
     }
 
@@ -76,7 +96,7 @@ impl Pipeline {
         let name = order.purpose.project();
         let project = self.store.read("project", |tx| tx.project(name))?;
         let Some(project) = project else {
-            return Ok(Step::Declined("the site does not have its project".to_owned()));
+            return Ok(Step::Declined(Decline::new("project", NO_PROJECT)));
         };
         let backbone = match &order.purpose {
             Purpose::Update(round) => Some(&round.backbone),
@@ -84,9 +104,9 @@ impl Pipeline {
             Purpose::Statistics { .. } => None,
         };
         if let Some(backbone) = backbone
-            && let Some(note) = self.unfit_for_heads(&project, backbone, now)?
+            && let Some(declined) = self.unfit_for_heads(&project, backbone, now)?
         {
-            return Ok(Step::Declined(note));
+            return Ok(Step::Declined(declined));
         }
         if row.state == SessionState::Proposed {
             let (policy, limits) = (&self.judge.policy, &self.judge.limits);
@@ -96,11 +116,11 @@ impl Pipeline {
             return Ok(Step::Done);
         }
         if now > order.deadlines_unix_s[2] {
-            return Ok(Step::Declined("its vector would come too late".to_owned()));
+            return Ok(Step::Declined(Decline::new("late", "its vector would come too late")));
         }
         match &order.purpose {
             Purpose::Update(round) => self.add_heads(row, order, &project, now, |store, model| {
-                learn::gradient(store, model, &project, round)
+                learn::update(store, model, &project, round)
             }),
             Purpose::Evaluation(evaluation) => {
                 self.add_heads(row, order, &project, now, |store, model| {
@@ -125,7 +145,7 @@ impl Pipeline {
         }
         let store = std::sync::Arc::clone(&self.store);
         let Some(model) = self.model(project, now)? else {
-            return Ok(Step::Declined("no model is in use".to_owned()));
+            return Ok(Step::Declined(Decline::new("no-model", NO_MODEL)));
         };
         let tally = tally(&store, model)?;
         let contribution =
@@ -167,7 +187,7 @@ impl Pipeline {
 enum Step {
     Done,
     Later,
-    Declined(String),
+    Declined(Decline),
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use insitu_daemon::clock::{Clock, ManualClock};
+use insitu_daemon::telemetry;
+use insitu_models::bundle::Bundle;
 use insitu_models::calibration::Calibration;
-use insitu_models::head::Head;
+use insitu_models::head::{Head, HeadKind};
 use insitu_models::manifest::{Pooling, Sentence};
 use insitu_models::pack::{TextModel, Title};
 use insitu_models::train::Descent;
@@ -27,6 +29,7 @@ use crate::review::{Annotation, Decision, annotate, next};
 use crate::store::Tx;
 use crate::store::items::Stage;
 use crate::store::labels::{Person, Role};
+use crate::store::orders::ApprovalKind;
 use crate::store::tests::{Scratch, scratch};
 use crate::testing;
 
@@ -200,7 +203,7 @@ fn corrected_spans_become_a_head_that_drafts_them() {
     let mut descent = Descent::new(first.head(), 60, 0.5, 0.0);
     for _ in 0..60 {
         let order = site.round(&first, &descent.head().unwrap());
-        let tally = learn::gradient(&site.store, &mut model, &row, &order).unwrap();
+        let tally = learn::update(&site.store, &mut model, &row, &order).unwrap();
         assert_eq!(tally.origin(), "36 corrected items of 36 subjects, hold-out excluded");
         assert_eq!(tally.outline(), learn::outline(&order).unwrap());
         assert_eq!(tally.counts().len(), 5 * first.manifest().features);
@@ -257,7 +260,7 @@ fn spans_that_no_tags_can_say_are_counted_and_labels_of_another_kind_teach_nothi
     while site.correct(true) > 0 {}
     let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();
     let order = site.round(&first, first.head());
-    let nested = learn::gradient(&site.store, &mut model, &site.row(), &order).unwrap();
+    let nested = learn::update(&site.store, &mut model, &site.row(), &order).unwrap();
     // Of four texts three have a bank card or a heart, and two a span within the former.
     let origin = "4 corrected items of 4 subjects, hold-out excluded; of 6 spans 2 are in no words of \
                   their own";
@@ -268,7 +271,7 @@ fn spans_that_no_tags_can_say_are_counted_and_labels_of_another_kind_teach_nothi
     plain.add(0..6);
     plain.settle();
     while plain.correct(false) > 0 {}
-    let alone = learn::gradient(&plain.store, &mut model, &plain.row(), &order).unwrap();
+    let alone = learn::update(&plain.store, &mut model, &plain.row(), &order).unwrap();
     assert_eq!(alone.counts(), nested.counts());
     assert!(alone.counts().iter().any(|count| *count != 0));
 
@@ -276,7 +279,7 @@ fn spans_that_no_tags_can_say_are_counted_and_labels_of_another_kind_teach_nothi
     let softmax = bundle(Pooling::Mean, HeadKind::Softmax, "note");
     let mut model = Model::load(&engine(None).unwrap(), &softmax).unwrap();
     let order = site.round(&softmax, softmax.head());
-    let tally = learn::gradient(&site.store, &mut model, &site.row(), &order).unwrap();
+    let tally = learn::update(&site.store, &mut model, &site.row(), &order).unwrap();
     assert!(tally.counts().iter().all(|count| *count == 0));
 
     let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();
@@ -289,14 +292,67 @@ fn spans_that_no_tags_can_say_are_counted_and_labels_of_another_kind_teach_nothi
 #[test]
 fn a_bundle_drafts_the_labels_of_its_project_or_is_refused() {
     let site = Site::new();
-    let check = |pooling, kind, field| check_classes(&site.row(), &bundle(pooling, kind, field));
-    assert_eq!(check(Pooling::Words, HeadKind::Tokens, "note"), Ok(()));
-    let one = check(Pooling::Mean, HeadKind::Softmax, "note").unwrap_err();
+    let mut number = 0;
+    let mut refused = |pooling, kind, field| {
+        number += 1;
+        let bundle = bundle(pooling, kind, field);
+        site.publish(&bundle, number);
+        site.settle();
+        let row = site.store.read("test", |tx| tx.bundle(&bundle.id())).unwrap().unwrap();
+        let used = site.row().bundle == Some(bundle.id());
+        assert_eq!(used, row.state == BundleState::Ready, "{}", row.note);
+        (!used).then_some(row.note)
+    };
+    let one = refused(Pooling::Mean, HeadKind::Softmax, "note").unwrap();
     assert!(one.contains("spans") && one.contains("softmax"), "{one}");
-    assert!(check(Pooling::Mean, HeadKind::MultiLabel, "note").is_err());
-    let other = check(Pooling::Words, HeadKind::Tokens, "letter").unwrap_err();
+    assert!(refused(Pooling::Mean, HeadKind::MultiLabel, "note").is_some());
+    let other = refused(Pooling::Words, HeadKind::Tokens, "letter").unwrap();
     assert!(other.contains("does not read the field note"), "{other}");
-    let classes = testing::with_project();
-    let tokens = bundle(Pooling::Words, HeadKind::Tokens, "note");
-    assert!(check_classes(&classes.1, &tokens).is_err());
+    assert_eq!(refused(Pooling::Words, HeadKind::Tokens, "note"), None);
+}
+
+#[test]
+fn a_crafted_head_is_declined_and_counted_by_its_reason() {
+    let site = Site::new();
+    let metrics = telemetry::metrics().unwrap();
+    let first = bundle(Pooling::Words, HeadKind::Tokens, "note");
+    site.publish(&first, 1);
+    site.add(0..6);
+    site.settle();
+    while site.correct(false) > 0 {}
+    let good = site.round(&first, first.head());
+    let other: Digest = Fixed([9; 32]);
+    let mut poisoned = first.head().encode();
+    poisoned[..4].copy_from_slice(&f32::NAN.to_le_bytes());
+    let bent = [
+        ("not-finite", RoundOrder { head: Bytes(poisoned), ..good.clone() }),
+        ("shape", RoundOrder { features: good.features + 1, ..good.clone() }),
+        ("head", RoundOrder { head: Bytes(vec![0; 4]), ..good.clone() }),
+        ("other-backbone", RoundOrder { backbone: other, ..good.clone() }),
+        ("unapproved-backbone", RoundOrder { backbone: Fixed([8; 32]), ..good.clone() }),
+    ];
+    site.store
+        .tx("test", |tx| {
+            for backbone in [&good.backbone, &other] {
+                tx.decide(ApprovalKind::Backbone, backbone, true, 0)?;
+            }
+            for (run, (_, order)) in (2..).zip(&bent) {
+                tx.put_round(&RoundOrder { run: Fixed([run; 16]), ..order.clone() }, false)?;
+            }
+            tx.put_round(&good, false)
+        })
+        .unwrap();
+    site.settle();
+    let rows = site.store.read("test", |tx| tx.rounds(None)).unwrap();
+    let declined = rows.iter().filter(|row| row.state == RoundState::Declined).count();
+    assert_eq!((declined, rows.len()), (bent.len(), bent.len() + 1));
+    let text = metrics.render();
+    for (reason, _) in bent {
+        let line =
+            format!("insitu_agent_heads_declined_total{{kind=\"update\",reason=\"{reason}\"}} ");
+        assert!(text.contains(&line), "{reason}: {text}");
+    }
+    // The good one among them is answered all the same.
+    let entries = site.store.read("test", |tx| tx.entries(0, 10)).unwrap();
+    assert_eq!(entries.len(), 1);
 }

@@ -46,19 +46,34 @@ impl Redacted {
     /// Where a part of the original text is in `text`, both in code points, end exclusive. What was
     /// replaced in part is taken whole.
     pub fn place_of(&self, start: usize, end: usize) -> (usize, usize) {
-        let found = || self.spans.iter().zip(&self.places);
-        // Behind the last finding that ends before, as far as it was then.
-        let moved = |at: usize| {
-            let before = found().take_while(|(span, _)| span.end <= at).last();
-            before.map_or(at, |(span, (_, to))| to + (at - span.end))
-        };
-        let around = |inside: &dyn Fn(&Span) -> bool| found().find(|(span, _)| inside(span));
-        let from = around(&|span| span.start < start && start < span.end)
-            .map_or_else(|| moved(start), |(_, (from, _))| *from);
-        let to = around(&|span| span.start < end && end < span.end)
-            .map_or_else(|| moved(end), |(_, (_, to))| *to);
-        (from, to)
+        let found = self.spans.iter().map(|span| (span.start, span.end));
+        carried(found.zip(self.places.iter().copied()), start, end)
     }
+
+    /// Where a part of `text` was in the original text: the other way round than
+    /// [`Redacted::place_of`]. What is a replacement in part is taken whole.
+    pub fn origin_of(&self, start: usize, end: usize) -> (usize, usize) {
+        let found = self.spans.iter().map(|span| (span.start, span.end));
+        carried(self.places.iter().copied().zip(found), start, end)
+    }
+}
+
+/// Where a part of one text is in another, which differs in these parts alone: their places in the one
+/// and in the other, ascending and apart.
+fn carried(
+    parts: impl Iterator<Item = ((usize, usize), (usize, usize))> + Clone,
+    start: usize,
+    end: usize,
+) -> (usize, usize) {
+    // Behind the last part that ends before, as far as it was then.
+    let moved = |at: usize| {
+        let before = parts.clone().take_while(|((_, end), _)| *end <= at).last();
+        before.map_or(at, |((_, end), (_, to))| to + (at - end))
+    };
+    let around = |at: usize| parts.clone().find(|((from, to), _)| *from < at && at < *to);
+    let from = around(start).map_or_else(|| moved(start), |(_, (from, _))| from);
+    let to = around(end).map_or_else(|| moved(end), |(_, (_, to))| to);
+    (from, to)
 }
 
 impl std::fmt::Debug for Redacted {

@@ -22,7 +22,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::sign_in::{self, Doors};
-use super::{Annotation, Card, Decision, ITEMS_MAX, ReviewError, content};
+use super::{Annotation, Card, Decision, ITEMS_MAX, ReviewError, content, reveal};
+use crate::item::CleanItem;
 use crate::label::{Label, task_json};
 use crate::prelabel::Prelabel;
 use crate::store::items::Stage;
@@ -71,6 +72,8 @@ pub fn router(desk: Desk) -> Router {
         .route("/api/me", get(me))
         .route("/api/projects", get(projects))
         .route("/api/projects/{project}/next", get(next))
+        .route("/api/items/{item}", get(reveal::look))
+        .route("/api/items/{item}/reveal", post(reveal::reveal))
         .route("/api/items/{item}/annotations", post(annotate))
         .route("/api/items/{item}/fields/{name}", get(content::field))
         .route("/api/items/{item}/lease", post(open))
@@ -130,6 +133,7 @@ impl From<ReviewError> for Failure {
             }
             ReviewError::Lapsed { .. } => (StatusCode::FORBIDDEN, "ask a lead"),
             ReviewError::NotLead { .. } => (StatusCode::FORBIDDEN, "ask a lead"),
+            ReviewError::MayNotReveal { .. } => (StatusCode::FORBIDDEN, "ask the site's steward"),
             ReviewError::Leased { .. } => (StatusCode::CONFLICT, "that person may answer"),
             ReviewError::NotLeased => (StatusCode::CONFLICT, "GET …/next leases items"),
             ReviewError::KeyTaken => (StatusCode::CONFLICT, "make a new key for each answer"),
@@ -250,10 +254,9 @@ pub(crate) fn project_name(path: &str) -> Result<ProjectName, Failure> {
     })
 }
 
-fn shown(card: &Card, project: &ProjectRow) -> Value {
-    let blind = card.blind;
-    let item = Fixed(card.row.opaque).to_hex();
-    let fields: Vec<Value> = project
+/// The fields of an item as a card has them.
+pub(super) fn fields(item: &str, clean: &CleanItem, project: &ProjectRow) -> Vec<Value> {
+    project
         .definition
         .fields
         .iter()
@@ -265,14 +268,20 @@ fn shown(card: &Card, project: &ProjectRow) -> Value {
                 FieldKind::Image => "image",
                 FieldKind::Series => "series",
             };
-            let value = card.content.value(field.name.as_str());
-            let value = value.map(|value| content::shown(&item, field.name.as_str(), value));
+            let value = clean.value(field.name.as_str());
+            let value = value.map(|value| content::shown(item, field.name.as_str(), value));
             json!({
                 "name": field.name, "title": field.title, "value": value,
                 "unit": field.unit, "kind": kind,
             })
         })
-        .collect();
+        .collect()
+}
+
+fn shown(card: &Card, project: &ProjectRow) -> Value {
+    let blind = card.blind;
+    let item = Fixed(card.row.opaque).to_hex();
+    let fields = fields(&item, &card.content, project);
     let prelabel = card.prelabel.as_ref().filter(|_| !blind);
     let draft = |prelabel: &Prelabel| {
         let mut draft =

@@ -6,16 +6,19 @@ use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::routing::{delete, get, post};
 use axum::{Json, Router};
+use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::http::{Caller, Desk, Failure};
+use super::people::add_account;
 use super::sign_in::Typed;
-use super::{PersonError, add_person, listed};
+use super::{PersonError, end_of, listed};
 use crate::account;
 use crate::store::StoreError;
 use crate::store::labels::{Person, Terms};
 use crate::store::roles::{Action, Role};
+use crate::store::trail::Who;
 
 /// The routes; merged with those of the review page.
 pub(super) fn routes() -> Router<Desk> {
@@ -23,6 +26,7 @@ pub(super) fn routes() -> Router<Desk> {
         .route("/api/people", get(list).post(add))
         .route("/api/people/{name}", delete(remove))
         .route("/api/people/{name}/role", post(set_role))
+        .route("/api/people/{name}/browsers", delete(sign_out))
         .route("/api/people/{name}/password", post(set_password))
 }
 
@@ -46,6 +50,11 @@ impl FromRequestParts<Desk> for Manager {
 }
 
 impl Manager {
+    /// Whom the audit log names.
+    fn who(&self) -> Option<Who> {
+        Some((&self.0).into())
+    }
+
     /// Nobody ends their own rights by mistake: the last administrator could not undo it here.
     fn of_another(&self, name: &str) -> Result<(), Failure> {
         if self.0.name != name {
@@ -81,7 +90,12 @@ async fn list(State(desk): State<Desk>, _: Manager) -> Result<Json<Value>, Failu
         |tx: &crate::store::Tx<'_>| Ok::<_, StoreError>((tx.people()?, tx.with_passwords()?));
     let (people, with_passwords) = desk.store.read("people", read)?;
     let has_password = |person: &Person| with_passwords.contains(&person.person);
-    let all = people.iter().map(|person| listed(person, has_password(person), now));
+    let browsers = desk.doors.accounts.browsers(&desk.store, now)?;
+    let all = people.iter().map(|person| {
+        let mut row = listed(person, has_password(person), now);
+        row["browsers"] = json!(browsers.get(&person.person).copied().unwrap_or(0));
+        row
+    });
     Ok(Json(all.collect()))
 }
 
@@ -91,20 +105,26 @@ struct NewPerson {
     name: String,
     role: String,
     password: Typed,
+    /// The last day, in UTC.
+    #[serde(default)]
+    until: Option<Date>,
 }
 
 async fn add(
     State(desk): State<Desk>,
-    _: Manager,
+    Manager(manager): Manager,
     body: Result<Json<NewPerson>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
-    let Json(NewPerson { name, role, password }) = body?;
+    let Json(NewPerson { name, role, password, until }) = body?;
     let (role, password) = (role_named(&role)?, password.take());
     // Before anything is stored: a person who can never sign in would only take the name.
     account::check_new(role, &password)?;
     let now = desk.clock.now().as_second();
-    add_person(&desk.store, &name, role, Terms::default(), None, now)?;
-    desk.doors.accounts.set_password(&desk.store, &name, password, now).await?;
+    let until = until.map(end_of).transpose();
+    let until = until.map_err(|_| PersonError::Over { what: "the calendar" })?;
+    let terms = Terms { until, ..Terms::default() };
+    let hash = desk.doors.accounts.hash(password).await?;
+    add_account(&desk.store, &manager, (&name, role, terms), &hash, now)?;
     Ok((StatusCode::CREATED, Json(json!({"added": name}))))
 }
 
@@ -114,7 +134,7 @@ async fn remove(
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Failure> {
     manager.of_another(&name)?;
-    account::remove(&desk.store, &name, desk.clock.now().as_second())?;
+    account::remove(&desk.store, manager.who(), &name, desk.clock.now().as_second())?;
     Ok(Json(json!({"removed": name})))
 }
 
@@ -132,8 +152,19 @@ async fn set_role(
 ) -> Result<Json<Value>, Failure> {
     manager.of_another(&name)?;
     let Json(NewRole { role }) = body?;
-    account::set_role(&desk.store, &name, role_named(&role)?)?;
+    account::set_role(&desk.store, manager.who(), &name, role_named(&role)?)?;
     Ok(Json(json!({"name": name, "role": role})))
+}
+
+/// For a browser that was left open, or lost.
+async fn sign_out(
+    State(desk): State<Desk>,
+    manager: Manager,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, Failure> {
+    manager.of_another(&name)?;
+    let browsers = account::sign_out(&desk.store, manager.who(), &name)?;
+    Ok(Json(json!({"name": name, "browsers": browsers})))
 }
 
 #[derive(Deserialize)]
@@ -152,7 +183,8 @@ async fn set_password(
     manager.of_another(&name)?;
     let Json(NewPassword { new }) = body?;
     let now = desk.clock.now().as_second();
-    desk.doors.accounts.set_password(&desk.store, &name, new.take(), now).await?;
+    let accounts = &desk.doors.accounts;
+    accounts.set_password(&desk.store, (&manager.0).into(), &name, new.take(), now).await?;
     Ok(Json(json!({"name": name})))
 }
 
@@ -194,13 +226,38 @@ mod tests {
         ask("POST /api/people", ada("annotator", good), 409).await;
         ask("POST /api/people/ada/role", json!({"role": "expert"}), 200).await;
         ask("POST /api/people/ada/role", json!({"role": "application"}), 403).await;
+        let eve = |until: &str| json!({"name": "eve", "role": "expert", "password": good, "until": until});
+        ask("POST /api/people", eve("1969-12-30"), 422).await;
+        ask("POST /api/people", eve("someday"), 422).await;
+        ask("POST /api/people", eve("1970-03-31"), 201).await;
         ask("POST /api/people/ada/password", new.clone(), 200).await;
         ask("POST /api/people/viewer/password", new.clone(), 403).await;
         ask("POST /api/people/nobody/password", new.clone(), 404).await;
+        let eve = store.read("test", |tx| tx.person_named("eve")).unwrap().unwrap();
+        store.tx("test", |tx| tx.add_sign_in(&[7; 32], eve.person, 9, 0)).unwrap();
         let listed = ask("GET /api/people", Value::Null, 200).await;
+        assert_eq!(
+            (&listed[1]["until"], &listed[1]["browsers"]),
+            (&json!("1970-04-01T00:00:00Z"), &json!(1))
+        );
+        let out = ask("DELETE /api/people/eve/browsers", Value::Null, 200).await;
+        assert_eq!(out["browsers"], 1);
+        ask("DELETE /api/people/nobody/browsers", Value::Null, 404).await;
+        ask("DELETE /api/people/ida/browsers", Value::Null, 409).await;
+        assert_eq!(listed[0]["browsers"], 0);
         assert_eq!(listed[0]["name"], "ada");
         assert_eq!((&listed[0]["role"], &listed[0]["password"]), (&json!("expert"), &json!(true)));
         assert!(!listed.to_string().contains("argon2"), "{listed}");
+
+        let filter =
+            crate::store::trail::Filter { who: Some("ida".to_owned()), ..Default::default() };
+        let events = store.read("test", |tx| tx.events(&filter, 0, 100)).unwrap();
+        let done: Vec<&str> = events.iter().map(|event| event.what.as_str()).collect();
+        assert_eq!(
+            done,
+            ["person-added", "person-changed", "person-added", "person-changed", "signed-out"],
+            "in her name"
+        );
 
         ask("POST /api/people/ida/role", json!({"role": "annotator"}), 409).await;
         ask("POST /api/people/ida/password", new, 409).await;

@@ -13,6 +13,7 @@ mod manage;
 mod oidc;
 mod past;
 mod people;
+mod reveal;
 mod sealed;
 mod sign_in;
 mod validation;
@@ -27,8 +28,8 @@ pub(crate) use crate::review::answer::{annotate_in, annotate_unasked, retract_un
 pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
 pub use crate::review::past::{PastRead, answered, past_reads};
-pub(crate) use crate::review::people::listed;
 pub use crate::review::people::{PersonError, SignInError, add_person, sign_in, token_hash};
+pub(crate) use crate::review::people::{end_of, listed};
 pub use crate::review::sealed::Made;
 pub use crate::review::sign_in::Doors;
 pub use crate::review::validation::next_to_validate;
@@ -91,6 +92,12 @@ pub enum ReviewError {
     /// The role does not choose items.
     #[error("a {role} does not choose which item is looked at")]
     NotLead {
+        /// The person's role.
+        role: &'static str,
+    },
+    /// The role does not see originals.
+    #[error("a {role} may not see originals")]
+    MayNotReveal {
         /// The person's role.
         role: &'static str,
     },

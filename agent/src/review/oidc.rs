@@ -69,7 +69,12 @@ async fn callback(
         Ok(fresh) => {
             redirect("/sign-in.html#entered", [over, doors.set_cookie(Some(&fresh.cookie))])
         }
-        Err(error) => refused(&error, over),
+        Err(error) => {
+            if error.is_refusal() {
+                doors.accounts.count_refusal_by_provider();
+            }
+            refused(&error, over)
+        }
     }
 }
 

@@ -3,13 +3,15 @@
 use std::path::Path;
 
 use insitu_daemon::files::{self, Access, FileError};
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
 use serde_json::{Value, json};
 
-use crate::account::{NAME_BYTES_MAX, is_name};
+use crate::account::{NAME_BYTES_MAX, is_name, nobodys_token};
 use crate::store::labels::{Person, Role, Terms};
 use crate::store::trail::{Event, What};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
 
 /// Why a person cannot be added.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +62,41 @@ pub fn add_person(
     token_file: Option<&Path>,
     now: i64,
 ) -> Result<(), PersonError> {
+    check(name, role, terms, now)?;
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret).map_err(|_| PersonError::Randomness)?;
+    let token = hex::encode(secret);
+    store.tx("add person", |tx| {
+        add(tx, Event::new(What::PersonAdded), (name, role, terms), &token_hash(&token), now)?;
+        if let Some(file) = token_file {
+            // Written before the commit: a person without a token could never be one.
+            files::create(file, format!("{token}\n").as_bytes(), Access::Secret)?;
+        }
+        Ok(())
+    })
+}
+
+/// Adds a person by somebody else, with a password of this hash and without a token.
+///
+/// # Errors
+/// [`PersonError`]; no person is added then.
+pub(super) fn add_account(
+    store: &Store,
+    by: &Person,
+    (name, role, terms): (&str, Role, Terms),
+    password_hash: &str,
+    now: i64,
+) -> Result<(), PersonError> {
+    check(name, role, terms, now)?;
+    let nobody = nobodys_token().map_err(|_| PersonError::Randomness)?;
+    store.tx("add person", |tx| {
+        let added = Event::new(What::PersonAdded).by(by);
+        let person = add(tx, added, (name, role, terms), &nobody, now)?;
+        Ok(tx.put_password(person, password_hash, now)?)
+    })
+}
+
+fn check(name: &str, role: Role, terms: Terms, now: i64) -> Result<(), PersonError> {
     if !is_name(name) {
         return Err(PersonError::Name);
     }
@@ -71,22 +108,24 @@ pub fn add_person(
     if terms.expert_until.is_some() && !role.is_expert() {
         return Err(PersonError::NotExpert { role: role.name() });
     }
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret).map_err(|_| PersonError::Randomness)?;
-    let token = hex::encode(secret);
-    store.tx("add person", |tx| {
-        let added = tx.add_person(name, role, terms, &token_hash(&token), now)?;
-        added.ok_or_else(|| PersonError::Taken { name: name.to_owned() })?;
-        let Terms { until, expert_until } = terms;
-        tx.note(&Event::new(What::PersonAdded).with(json!({
-            "name": name, "role": role.name(), "until": until, "expert_until": expert_until,
-        })))?;
-        if let Some(file) = token_file {
-            // Written before the commit: a person without a token could never be one.
-            files::create(file, format!("{token}\n").as_bytes(), Access::Secret)?;
-        }
-        Ok(())
-    })
+    Ok(())
+}
+
+/// Adds a person by the hash of their token, and notes it.
+fn add(
+    tx: &Tx<'_>,
+    event: Event<'_>,
+    (name, role, terms): (&str, Role, Terms),
+    token: &[u8; 32],
+    now: i64,
+) -> Result<i64, PersonError> {
+    let added = tx.add_person(name, role, terms, token, now)?;
+    let person = added.ok_or_else(|| PersonError::Taken { name: name.to_owned() })?;
+    let Terms { until, expert_until } = terms;
+    tx.note(&event.with(json!({
+        "name": name, "role": role.name(), "until": until, "expert_until": expert_until,
+    })))?;
+    Ok(person)
 }
 
 /// Why a token opens nothing.
@@ -130,6 +169,15 @@ pub(crate) fn listed(person: &Person, has_password: bool, now: i64) -> Value {
         "until": date(person.terms.until), "expert_until": date(person.terms.expert_until),
         "ended": person.ended(now).is_some(),
     })
+}
+
+/// The moment at which a last day, in UTC, is over, Unix seconds.
+///
+/// # Errors
+/// The day is the last one that there is.
+pub(crate) fn end_of(day: Date) -> Result<i64, jiff::Error> {
+    let next = day.checked_add(1.day()).and_then(|day| day.to_zoned(TimeZone::UTC));
+    next.map(|next| next.timestamp().as_second())
 }
 
 /// The end of a time, if it has one.

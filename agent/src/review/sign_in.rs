@@ -24,7 +24,7 @@ use super::people::date;
 use crate::account::oidc::Gate;
 use crate::account::{AccountError, Accounts, Browser, Fresh};
 use crate::store::StoreError;
-use crate::store::labels::Person;
+use crate::store::labels::{Action, Person};
 
 /// How people come in.
 #[derive(Debug)]
@@ -114,6 +114,7 @@ async fn session(State(desk): State<Desk>, known: Known) -> Result<Json<Value>, 
 pub(super) fn who(desk: &Desk, person: &Person) -> Value {
     json!({
         "name": person.name, "role": person.role.name(), "site": desk.site,
+        "reveals": person.role.may(Action::Reveal),
         "until": date(person.terms.until), "expert_until": date(person.terms.expert_until),
     })
 }
@@ -211,7 +212,7 @@ fn refusal(error: impl Into<Failure>) -> Response {
     error.into().into_response()
 }
 
-fn told(error: AccountError) -> Response {
+pub(super) fn told(error: AccountError) -> Response {
     let after = if let AccountError::Limited { after } = &error {
         Some(after.as_secs() + 1)
     } else {

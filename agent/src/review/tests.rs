@@ -128,6 +128,47 @@ fn a_second_reader_is_another_person_and_blind() {
 }
 
 #[test]
+fn readers_who_differ_are_settled_by_an_expert_and_by_nobody_else() {
+    let site = site(1, 1000);
+    let store = &site.scratch.store;
+    let first = site.next(&site.ann, 1, 0).remove(0);
+    site.answer(&site.ann, &first, "a", 1, 1).unwrap();
+    let second = site.next(&site.bob, 1, 2).remove(0);
+    site.answer(&site.bob, &second, "b", 0, 3).unwrap();
+    assert_eq!(site.stage(&first), Stage::Expert);
+    let carl = testing::person(store, "carl", Role::Annotator);
+    for annotator in [&site.ann, &site.bob, &carl] {
+        assert!(site.next(annotator, 1, 4).is_empty(), "{}", annotator.name);
+        let refused = site.answer(annotator, &first, "c", 0, 4);
+        assert!(matches!(refused, Err(ReviewError::NotLeased)), "{}", annotator.name);
+    }
+
+    let card = site.next(&site.eve, 1, 5).remove(0);
+    assert!(card.why.starts_with("readers say present and absent"), "{}", card.why);
+    assert_eq!(card.readings, [Label::Class(1), Label::Class(0)], "side by side, in their order");
+    let record = || {
+        let past = store.read("test", |tx| tx.annotations_of(card.row.item)).unwrap();
+        label_of_record(&reads(&past).unwrap()).and_then(Label::class)
+    };
+    assert_eq!(record(), Some(1), "until somebody settles it");
+    // Who is no expert any more does not decide what they took as one.
+    let annotator = Person { role: Role::Annotator, ..site.eve.clone() };
+    let refused = site.answer(&annotator, &card, "e", 0, 6);
+    assert!(matches!(refused, Err(ReviewError::Role { .. })));
+    site.answer(&site.eve, &card, "e", 0, 6).unwrap();
+    assert_eq!((site.stage(&card), record()), (Stage::Done, Some(0)));
+    let events = store.read("test", |tx| tx.events_of_item(&card.row.opaque, 100)).unwrap();
+    let said = events.iter().filter(|event| event.what != "seen");
+    let said: Vec<_> = said.map(|event| (event.who.as_str(), event.what.as_str())).collect();
+    assert_eq!(
+        said[said.len() - 3..],
+        [("ann", "labeled"), ("bob", "labeled"), ("eve", "adjudicated")]
+    );
+    undo(store, &site.eve, "e", 7).unwrap();
+    assert_eq!((site.stage(&card), record()), (Stage::Expert, Some(1)), "and it can be taken back");
+}
+
+#[test]
 fn what_an_expert_says_unasked_leaves_what_was_asked() {
     let site = site(1, 0);
     let card = site.next(&site.ann, 10, 0).remove(0);
@@ -303,6 +344,7 @@ proptest! {
         }
         let counts = site.scratch.store.read("test", |tx| tx.stage_counts(1)).unwrap();
         prop_assert_eq!(counts[Stage::Done as usize], 12);
+        prop_assert_eq!(counts.iter().sum::<u64>(), 12, "moved, not copied: {:?}", counts);
         for item in 1..=12 {
             let all = site.scratch.store.read("test", |tx| tx.annotations_of(item)).unwrap();
             let reader = |reading| all.iter().find(|a| a.reading == reading).map(|a| a.person);

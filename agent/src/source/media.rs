@@ -36,7 +36,11 @@ pub(super) type Media = (Value, Vec<u8>);
 
 /// Reads the image that `path` names inside `folder`.
 pub(super) fn image(field: &str, folder: Option<&Path>, path: &str) -> Result<Media, LineError> {
-    let bytes = read(field, folder, path, IMAGE_BYTES_MAX)?;
+    image_of(field, read(field, folder, path, IMAGE_BYTES_MAX)?)
+}
+
+/// The image that these bytes are.
+pub(super) fn image_of(field: &str, bytes: Vec<u8>) -> Result<Media, LineError> {
     let refused = || LineError::NotAnImage { field: field.to_owned() };
     let (coding, width, height) = if bytes.starts_with(b"\x89PNG") {
         let reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info();
@@ -61,9 +65,13 @@ pub(super) fn image(field: &str, folder: Option<&Path>, path: &str) -> Result<Me
 /// Reads the series that `path` names inside `folder`: JSON with its clock and channels, or CSV with
 /// a column for each channel.
 pub(super) fn series(field: &str, folder: Option<&Path>, path: &str) -> Result<Media, LineError> {
-    let bytes = read(field, folder, path, SERIES_BYTES_MAX)?;
+    series_of(field, &read(field, folder, path, SERIES_BYTES_MAX)?)
+}
+
+/// The series that these bytes are.
+pub(super) fn series_of(field: &str, bytes: &[u8]) -> Result<Media, LineError> {
     let refused = |what| LineError::NotASeries { field: field.to_owned(), what };
-    let text = std::str::from_utf8(&bytes).map_err(|_| refused("not UTF-8"))?;
+    let text = std::str::from_utf8(bytes).map_err(|_| refused("not UTF-8"))?;
     let form = match text.trim_start().starts_with('{') {
         true => serde_json::from_str(text).map_err(|_| refused("not the JSON of a series"))?,
         false => table(text).map_err(refused)?,

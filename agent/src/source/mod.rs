@@ -11,19 +11,22 @@ pub mod labeled;
 mod line;
 pub mod media;
 mod parquet;
+mod record;
 
 use std::fs::File;
 use std::io::BufRead;
 use std::path::Path;
 
-use insitu_protocol::project::{FieldKind, Project};
+use insitu_protocol::project::Project;
 use serde_json::Map;
 
 pub use self::error::{ImportError, LineError};
 pub(crate) use self::line::next_line;
 use self::line::trimmed;
+use self::record::identity;
+pub(crate) use self::record::{import_held, raw_item};
 use crate::config::Source;
-use crate::item::{RawItem, Value};
+use crate::item::RawItem;
 use crate::store::items::Addition;
 use crate::store::orders::ProjectRow;
 use crate::store::trail::{Event, What, Who};
@@ -384,104 +387,11 @@ impl Report {
     }
 }
 
-/// The item that a record is, with the images and series that it names.
-///
-/// # Errors
-/// [`LineError`].
-pub(crate) fn raw_item(
-    project: &Project,
-    rules: Rules<'_>,
-    cells: Vec<(String, Cell)>,
-) -> Result<RawItem, LineError> {
-    let Rules { source, made, folder } = rules;
-    let identify = |column: &str, what| {
-        identity(&cells, column)
-            .ok_or_else(|| LineError::Unidentified { column: column.to_owned(), what })
-    };
-    let id = identify(&source.id, "item")?;
-    let subject = match &source.subject {
-        Some(column) => identify(column, "subject")?,
-        // Apart from every named subject, or two projects' equal ids would be one person.
-        None => format!("item\u{0}{}\u{0}{id}", project.name),
-    };
-    let holdout = source.holdout.as_ref().is_some_and(|h| {
-        let named = plain(&cells, &h.column);
-        named.as_ref() == Some(&h.value)
-    });
-    let made_for = match made.and_then(|made| made.label) {
-        Some(column) => class(project, column, plain(&cells, column))?,
-        None => None,
-    };
-    let mut fields = Vec::with_capacity(project.fields.len());
-    let mut media = Vec::new();
-    for (name, cell) in cells {
-        let Some(field) = project.field(&name) else { continue };
-        let read = match field.kind {
-            FieldKind::Image => media::image,
-            FieldKind::Series => media::series,
-            FieldKind::Number | FieldKind::Category | FieldKind::Text => {
-                if let Some(value) = value(field.kind, &name, cell)? {
-                    fields.push((name, value));
-                }
-                continue;
-            }
-        };
-        if let Some(path) = value(FieldKind::Text, &name, cell)? {
-            let (value, bytes) = read(&name, folder, &path.shown())?;
-            media.push((name.clone(), bytes));
-            fields.push((name, value));
-        }
-    }
-    let generator = made.map(|made| made.generator);
-    let item = RawItem::new(id, subject, holdout, fields).held_out_by(source.holdout_milli());
-    Ok(item.made_by(generator).made_for(made_for).with_media(media))
-}
-
-/// The class that a column names, where it has a value.
-fn class(project: &Project, column: &str, name: Option<String>) -> Result<Option<u16>, LineError> {
-    let Some(name) = name.filter(|name| !name.is_empty()) else { return Ok(None) };
-    let class = project.class_named(&name);
-    class.map(Some).ok_or_else(|| LineError::NotAClass { column: column.to_owned() })
-}
-
-/// A column's value as it identifies an item or a subject; never empty.
-fn identity(cells: &[(String, Cell)], column: &str) -> Option<String> {
-    plain(cells, column).filter(|id| !id.is_empty())
-}
-
-fn plain(cells: &[(String, Cell)], column: &str) -> Option<String> {
-    cells.iter().find(|(name, _)| name == column).map(|(_, cell)| match cell {
-        Cell::Number(number) => number.to_string(),
-        Cell::Text(text) => text.trim().to_owned(),
-        Cell::Nested => String::new(),
-    })
-}
-
-fn value(kind: FieldKind, name: &str, cell: Cell) -> Result<Option<Value>, LineError> {
-    let number = |number: Option<f64>| {
-        number
-            .filter(|number| number.is_finite())
-            .map(|number| Some(Value::Number(number)))
-            .ok_or_else(|| LineError::NotANumber { field: name.to_owned() })
-    };
-    match (kind, cell) {
-        (FieldKind::Number, Cell::Number(given)) => number(Some(given)),
-        (_, Cell::Nested) => Err(LineError::Nested { field: name.to_owned() }),
-        (_, Cell::Text(text)) if text.trim().is_empty() => Ok(None),
-        (FieldKind::Number, Cell::Text(text)) => number(text.trim().parse().ok()),
-        (FieldKind::Category, Cell::Text(text)) => Ok(Some(Value::Text(text.trim().to_owned()))),
-        (FieldKind::Text, Cell::Text(text)) => Ok(Some(Value::Text(text))),
-        // Of an image or a series, this is the path of its file.
-        (FieldKind::Image | FieldKind::Series, Cell::Text(text)) => Ok(Some(Value::Text(text))),
-        (_, Cell::Number(given)) => Ok(Some(Value::Text(given.to_string()))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::config::{Holdout, Images};
-    use crate::item::CleanItem;
+    use crate::item::{CleanItem, Value};
     use crate::store::items::Stage;
     use crate::store::tests::{Scratch, scratch};
     use crate::testing;

@@ -1,11 +1,13 @@
 //! Accounts: passwords, browsers that are signed in, identities at a provider. The store holds
 //! hashes alone.
 
+use std::collections::BTreeMap;
+
 use rusqlite::params;
 
 use super::labels::{PERSON, Person, person};
 use super::roles::Role;
-use super::{StoreError, Tx};
+use super::{StoreError, Tx, unsigned};
 
 /// A browser in which a person is signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -156,6 +158,28 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// How many browsers each person is signed in in, by key, of those that were heard of after `seen`
+    /// and signed in after `started`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn count_sign_ins(
+        &self,
+        seen: i64,
+        started: i64,
+    ) -> Result<BTreeMap<i64, u64>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT person, count(*) FROM sign_ins
+             WHERE seen_at > ?1 AND started_at > ?2 GROUP BY person",
+        )?;
+        let mut rows = statement.query([seen, started])?;
+        let mut counts = BTreeMap::new();
+        while let Some(row) = rows.next()? {
+            counts.insert(row.get(0)?, unsigned(row.get(1)?, "sign_ins", "count")?);
+        }
+        Ok(counts)
+    }
+
     /// Signs one browser out.
     ///
     /// # Errors
@@ -165,13 +189,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Signs a person out everywhere.
+    /// Signs a person out everywhere, and says in how many browsers that was.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn end_sign_ins(&self, person: i64) -> Result<(), StoreError> {
-        self.sql.prepare_cached("DELETE FROM sign_ins WHERE person = ?1")?.execute([person])?;
-        Ok(())
+    pub fn end_sign_ins(&self, person: i64) -> Result<usize, StoreError> {
+        let mut statement = self.sql.prepare_cached("DELETE FROM sign_ins WHERE person = ?1")?;
+        Ok(statement.execute([person])?)
     }
 
     /// Forgets browsers that were last heard of before `seen`, or signed in before `started`, and says

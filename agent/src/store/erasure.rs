@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::Digest;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{ErrorCode, OptionalExtension as _, Row, params};
 
 use crate::store::{Store, StoreError, Tx, fixed, unsigned};
 
-/// Meta name of the mark that erased bytes may still be in the write-ahead log.
+/// Meta name of the mark that erased bytes may still be in the store's files.
 const UNSCRUBBED: &str = "unscrubbed";
 /// Meta name of how often something was erased.
 const ERASURES: &str = "erasures";
@@ -64,6 +64,7 @@ const FATES: &[(&str, Fate)] = &[
     ("campaigns", Fate::Stays("orders")),
     ("evaluations", Fate::Stays("orders")),
     ("approvals", Fate::Stays("decisions about models")),
+    ("stages", Fate::Stays("counts of items by stage")),
     ("sessions", Fate::Stays("keys and masked sums of sessions, which end within a day")),
     ("peers", Fate::Stays("other sites' keys")),
     ("function_sets", Fate::Stays("rules")),
@@ -116,16 +117,25 @@ pub struct SnapshotRow {
 }
 
 impl Store {
-    /// Moves everything from the write-ahead log into the store, where erased bytes are zeroes, and
-    /// empties it. `false` when somebody reads and it must be tried again.
+    /// Writes the store's file anew and empties the write-ahead log. SQLite zeroes what is deleted, but
+    /// when a page was split before, what moved may still be in the slack of the old one. `false` when
+    /// somebody reads and it must be tried again.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`], also when there is no room for a second copy of the store.
     pub fn scrub(&self) -> Result<bool, StoreError> {
-        let busy: i64 = self
-            .lock()
+        let connection = self.lock();
+        let failed = |source| StoreError::from(source).during("scrub");
+        match connection.execute_batch("VACUUM") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                return Ok(false);
+            }
+            vacuumed => vacuumed.map_err(failed)?,
+        }
+        let busy: i64 = connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-            .map_err(|source| StoreError::from(source).during("scrub"))?;
+            .map_err(failed)?;
+        drop(connection);
         if busy == 0 {
             self.tx("scrubbed", |tx| tx.clear_meta(UNSCRUBBED))?;
         }

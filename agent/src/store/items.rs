@@ -345,10 +345,8 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn stage_counts(&self, project: i64) -> Result<[u64; STAGES], StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT stage, count(*) FROM items
-             WHERE project = ?1 AND generator IS NULL GROUP BY stage",
-        )?;
+        let mut statement =
+            self.sql.prepare_cached("SELECT stage, items FROM stages WHERE project = ?1")?;
         let mut counts = [0; STAGES];
         let mut rows = statement.query([project])?;
         while let Some(row) = rows.next()? {

@@ -84,6 +84,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_17.sql"),
     include_str!("schema_18.sql"),
     include_str!("schema_19.sql"),
+    include_str!("schema_20.sql"),
+    include_str!("schema_21.sql"),
 ];
 
 /// Why the store could not do something.

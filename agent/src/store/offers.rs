@@ -17,8 +17,14 @@ enum Part {
     Skipped,
 }
 
-/// Real items of a stage.
-const REAL: &str = "items i WHERE i.project = ?1 AND i.stage = ?2 AND i.generator IS NULL";
+/// Real items of a stage, whoever has read them.
+const REAL: &str =
+    "items i WHERE i.project = ?1 AND i.stage = ?2 AND i.generator IS NULL AND ?7 IS NULL";
+/// Real items that wait for a second reader and that `?7` has labeled first: an index has them so.
+const OF_READER: &str = "items i WHERE i.project = ?1 AND ?2 = 4 AND i.stage = 4
+     AND i.generator IS NULL AND i.reader = ?7";
+const OF_CAMPAIGNS: &str = "campaigns c JOIN campaign_items i ON i.campaign = c.campaign
+     WHERE c.project = ?1 AND c.state = 'open' AND ?2 = ?2 AND ?7 IS NULL";
 
 impl Tx<'_> {
     /// Real items that may be leased for this reading: those that were chosen to come first, then the
@@ -48,45 +54,57 @@ impl Tx<'_> {
     }
 
     fn offered(&self, offer: &Offer, part: Part) -> Result<Vec<Offered<i64>>, StoreError> {
+        let readers = match offer.reading {
+            Reading::Second => self.first_readers(offer.project, offer.person)?,
+            Reading::First
+            | Reading::Expert
+            | Reading::Validation
+            | Reading::Gold
+            | Reading::Campaign => vec![None],
+        };
+        let mut found = Vec::new();
+        for reader in readers {
+            found.extend(self.offered_of(offer, part, reader)?);
+        }
+        found.sort_by_key(|(place, _)| *place);
+        found.truncate(usize::try_from(offer.limit).unwrap_or(usize::MAX));
+        Ok(found.into_iter().map(|(_, offered)| offered).collect())
+    }
+
+    /// Who else has labeled items first that wait for a second reader. The index is asked for one
+    /// after the other: what waits may be many thousands of items of few people.
+    fn first_readers(&self, project: i64, but: i64) -> Result<Vec<Option<i64>>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "WITH RECURSIVE readers (reader) AS (
+               SELECT min(reader) FROM items
+               WHERE project = ?1 AND stage = 4 AND generator IS NULL
+               UNION ALL
+               SELECT (SELECT min(i.reader) FROM items i
+                 WHERE i.project = ?1 AND i.stage = 4 AND i.generator IS NULL
+                   AND i.reader > readers.reader)
+               FROM readers WHERE readers.reader IS NOT NULL)
+             SELECT reader FROM readers WHERE reader IS NOT NULL AND reader <> ?2",
+        )?;
+        let readers = statement.query_map([project, but], |row| row.get(0))?;
+        readers.map(|reader| reader.map_err(StoreError::from)).collect()
+    }
+
+    /// The same of items that `reader` has labeled first, each with its place in the order.
+    fn offered_of(
+        &self,
+        offer: &Offer,
+        part: Part,
+        reader: Option<i64>,
+    ) -> Result<Vec<(i64, Offered<i64>)>, StoreError> {
         let stage = match offer.reading {
             Reading::First => Stage::First,
             Reading::Second => Stage::Second,
             Reading::Expert => Stage::Expert,
             Reading::Validation | Reading::Gold => return Ok(Vec::new()),
+            Reading::Campaign if part == Part::Wanted => return Ok(Vec::new()),
             Reading::Campaign => Stage::Done, // not used: campaigns have their own list
         };
-        let not = if part == Part::Skipped { "" } else { "NOT" };
-        let (wanted, by) = match (offer.reading, part) {
-            (Reading::Campaign, Part::Wanted) => return Ok(Vec::new()), // it has a list of its own
-            (Reading::Campaign, _) | (_, Part::Skipped) => ("", "i.item"),
-            (_, Part::Wanted) => ("AND i.wanted IS NOT NULL", "i.wanted"),
-            (_, Part::Others) => ("AND i.wanted IS NULL", "i.item"),
-        };
-        let (from, own) = match offer.reading {
-            Reading::First | Reading::Expert | Reading::Validation | Reading::Gold => (REAL, ""),
-            // Whoever gave the first label cannot be the second reader.
-            Reading::Second => (
-                REAL,
-                "AND NOT EXISTS (SELECT 1 FROM annotations a
-                   WHERE a.item = i.item AND a.person = ?3 AND a.verdict = 0)",
-            ),
-            Reading::Campaign => (
-                "campaigns c JOIN campaign_items i ON i.campaign = c.campaign
-                 WHERE c.project = ?1 AND c.state = 'open' AND ?2 = ?2",
-                "AND NOT EXISTS (SELECT 1 FROM annotations a
-                   WHERE a.item = i.item AND a.campaign = c.campaign AND a.verdict = 0)",
-            ),
-        };
-        let campaign = if offer.reading == Reading::Campaign { "c.campaign" } else { "NULL" };
-        let sql = format!(
-            "SELECT i.item, {campaign} FROM {from} {own} {wanted}
-               AND NOT EXISTS (SELECT 1 FROM leases l
-                 WHERE l.item = i.item AND l.until > ?4
-                   AND (l.person <> ?3 OR l.reading <> ?5))
-               AND {not} EXISTS (SELECT 1 FROM annotations s
-                 WHERE s.item = i.item AND s.person = ?3 AND s.verdict = 1)
-             ORDER BY {by} LIMIT ?6"
-        );
+        let sql = query(offer.reading, part);
         let mut statement = self.sql.prepare_cached(&sql)?;
         let rows = statement.query_map(
             params![
@@ -95,9 +113,10 @@ impl Tx<'_> {
                 offer.person,
                 offer.now,
                 offer.reading as i64,
-                offer.limit
+                offer.limit,
+                reader
             ],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))),
         )?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
     }
@@ -122,5 +141,75 @@ impl Tx<'_> {
             put += u64::try_from(statement.execute(params![project, item, place])?).unwrap_or(0);
         }
         Ok(put)
+    }
+}
+
+/// What finds items, with their places in the order.
+fn query(reading: Reading, part: Part) -> String {
+    let not = if part == Part::Skipped { "" } else { "NOT" };
+    let (wanted, by) = match (reading, part) {
+        (Reading::Campaign, _) | (_, Part::Skipped) => ("", "i.item"),
+        (_, Part::Wanted) => ("AND i.wanted IS NOT NULL", "i.wanted"),
+        (_, Part::Others) => ("AND i.wanted IS NULL", "i.item"),
+    };
+    let (from, own, campaign) = match reading {
+        Reading::First | Reading::Expert | Reading::Validation | Reading::Gold => {
+            (REAL, "", "NULL")
+        }
+        // Whoever gave the first label, or any other, cannot be the second reader.
+        Reading::Second => (
+            OF_READER,
+            "AND NOT EXISTS (SELECT 1 FROM annotations a
+               WHERE a.item = i.item AND a.person = ?3 AND a.verdict = 0)",
+            "NULL",
+        ),
+        Reading::Campaign => (
+            OF_CAMPAIGNS,
+            "AND NOT EXISTS (SELECT 1 FROM annotations a
+               WHERE a.item = i.item AND a.campaign = c.campaign AND a.verdict = 0)",
+            "c.campaign",
+        ),
+    };
+    format!(
+        "SELECT {by}, i.item, {campaign} FROM {from} {own} {wanted}
+           AND NOT EXISTS (SELECT 1 FROM leases l
+             WHERE l.item = i.item AND l.until > ?4
+               AND (l.person <> ?3 OR l.reading <> ?5))
+           AND {not} EXISTS (SELECT 1 FROM annotations s
+             WHERE s.item = i.item AND s.person = ?3 AND s.verdict = 1)
+         ORDER BY {by} LIMIT ?6"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::scratch;
+
+    /// What has piled up in a queue must not slow the next card down.
+    #[test]
+    fn the_next_items_are_found_by_an_index_in_their_order() {
+        let plan = |reading, part| {
+            let sql = format!("EXPLAIN QUERY PLAN {}", query(reading, part));
+            let lines = scratch().store.read("test", |tx| {
+                let mut statement = tx.sql.prepare(&sql)?;
+                let line = |row: &rusqlite::Row<'_>| row.get::<_, String>("detail");
+                let null = rusqlite::types::Null;
+                let parameters = params![null, null, null, null, null, null, null];
+                let lines = statement.query_map(parameters, line)?;
+                lines.map(|line| line.map_err(StoreError::from)).collect::<Result<Vec<_>, _>>()
+            });
+            lines.unwrap().join("\n")
+        };
+        for reading in [Reading::First, Reading::Second, Reading::Expert] {
+            for part in [Part::Wanted, Part::Others] {
+                let plan = plan(reading, part);
+                assert!(plan.starts_with("SEARCH i USING INDEX items_"), "{plan}");
+                assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
+            }
+        }
+        assert!(
+            plan(Reading::Second, Part::Skipped).contains("items_second (project=? AND reader=?)")
+        );
     }
 }

@@ -39,15 +39,6 @@ pub struct StudioAnnotation {
     pub deleted: bool,
 }
 
-/// A task whose item has a draft that Label Studio has not got.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unbrought {
-    /// The task's number.
-    pub task: u64,
-    /// The item's key.
-    pub item: i64,
-}
-
 impl Tx<'_> {
     /// Keeps an event, unless one of its name is known; whether it is new.
     ///
@@ -85,23 +76,43 @@ impl Tx<'_> {
         )
     }
 
-    /// Events that can be worked on, in the order of arrival: those about no item yet, and those
-    /// whose item has been routed.
+    /// Events that can be worked on, in the order of arrival: those whose item has been routed, and,
+    /// if asked for, those about no item yet.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn ready_studio_events(
         &self,
         project: i64,
+        new: bool,
         limit: u32,
     ) -> Result<Vec<EventRow>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
+        let ready =
+            if new { "e.item IS NULL OR i.route IS NOT NULL" } else { "i.route IS NOT NULL" };
+        self.studio_events(project, ready, limit)
+    }
+
+    /// Events about no item yet, in the order of arrival.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn new_studio_events(&self, project: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
+        self.studio_events(project, "e.item IS NULL", limit)
+    }
+
+    fn studio_events(
+        &self,
+        project: i64,
+        which: &str,
+        limit: u32,
+    ) -> Result<Vec<EventRow>, StoreError> {
+        let sql = format!(
             "SELECT e.event, e.name, e.item, e.body FROM studio_events e
              LEFT JOIN items i ON i.item = e.item
-             WHERE e.taken_at IS NULL AND e.project = ?1
-               AND (e.item IS NULL OR i.route IS NOT NULL)
-             ORDER BY e.event LIMIT ?2",
-        )?;
+             WHERE e.taken_at IS NULL AND e.project = ?1 AND ({which})
+             ORDER BY e.event LIMIT ?2"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query(params![project, limit])?;
         let mut all = Vec::new();
         while let Some(row) = rows.next()? {
@@ -208,30 +219,20 @@ impl Tx<'_> {
             .exists([item])?)
     }
 
-    /// Tasks above `after` whose items have a draft by another maker than the one that Label Studio
-    /// has.
+    /// The item of a task, if it has a draft by another maker than the one that Label Studio has.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn unbrought_drafts(
-        &self,
-        project: i64,
-        after: u64,
-        limit: u32,
-    ) -> Result<Vec<Unbrought>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT t.task, t.item FROM studio_tasks t JOIN items i USING (item)
-             WHERE t.project = ?1 AND t.task > ?2 AND i.prelabel IS NOT NULL
-               AND i.audit <> 1 AND t.brought IS NOT i.bundle
-             ORDER BY t.task LIMIT ?3",
-        )?;
-        let mut rows = statement.query(params![project, after, limit])?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            let task = unsigned(row.get(0)?, "studio_tasks", "task")?;
-            all.push(Unbrought { task, item: row.get(1)? });
-        }
-        Ok(all)
+    pub fn unbrought_draft(&self, project: i64, task: u64) -> Result<Option<i64>, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached(
+                "SELECT t.item FROM studio_tasks t JOIN items i USING (item)
+                 WHERE t.project = ?1 AND t.task = ?2 AND i.prelabel IS NOT NULL
+                   AND i.audit <> 1 AND t.brought IS NOT i.bundle",
+            )?
+            .query_row(params![project, task], |row| row.get(0))
+            .optional()?)
     }
 
     /// Label Studio has the draft by this maker.

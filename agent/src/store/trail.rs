@@ -24,6 +24,8 @@ pub const TRAIL_START: Digest = Fixed([0; 32]);
 pub const SIGNED_EVENTS: u64 = 1024;
 /// Longest detail of an event, bytes of JSON.
 pub const DETAIL_BYTES_MAX: usize = 16 * 1024;
+/// Longest reason that a person gives for what few may do, bytes.
+pub const REASON_BYTES_MAX: usize = 500;
 /// What the chain's hash is for: nothing else is hashed like this.
 const CONTEXT: &str = "insitu 2026 audit log row v1";
 const TABLE: &str = "trail";

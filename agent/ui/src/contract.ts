@@ -6,6 +6,8 @@ export interface Me {
   name: string;
   role: Role;
   site: string;
+  /** Whether the role may see what surrogates stand for. */
+  reveals?: boolean;
 }
 
 export interface Class {

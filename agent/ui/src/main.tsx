@@ -16,7 +16,7 @@ document.addEventListener("keydown", (event) => {
 start({
   opened(api, me) {
     // An administrator has nothing to see here.
-    if (me.role === "admin") return location.replace("sign-in.html");
+    if (me.role === "admin") return location.replace("people.html");
     // A steward labels nothing, and others do not see the quality view.
     if (me.role === "steward") show("quality");
     else if (!seesQuality(me.role)) show("review");

@@ -27,7 +27,7 @@ export class FakeAgent {
     ["ann-token", { name: "ann", role: "annotator", site: "cleveland" }],
     ["eve-token", { name: "eve", role: "expert", site: "cleveland" }],
     ["lea-token", { name: "lea", role: "lead", site: "cleveland" }],
-    ["sam-token", { name: "sam", role: "steward", site: "cleveland" }],
+    ["sam-token", { name: "sam", role: "steward", site: "cleveland", reveals: true }],
     ["ida-token", { name: "ida", role: "admin", site: "cleveland" }],
   ]);
   /** By name: passwords, and who is signed in by which cookie. */
@@ -64,6 +64,14 @@ export class FakeAgent {
   /** Items that a lead sent to the experts. */
   requeued = [];
   queues = { annotator: 0, expert: 2, campaign: 0, synthetic: 0 };
+  /** Whoever is known at the site, for administrators: all of `people`, and who was added since. */
+  listed = [...this.people.values()].map(({ name, role }) => makePerson(name, role));
+  /** What administrators changed, in order. */
+  managed = [];
+  /** What was asked to be revealed, in order: `{item, person, reason}`. */
+  revealed = [];
+  /** Holds the answers to that back until it is resolved. */
+  revealing = Promise.resolve();
   /** Items of the queue of synthetic items. */
   mixed = [];
 
@@ -99,6 +107,7 @@ export class FakeAgent {
     const account = this.account(request, url, body, response);
     if (account !== null) return;
     const person = this.caller(request);
+    if (url.pathname.endsWith("/reveal")) await this.revealing;
     const [status, answer] = person
       ? this.answer(request.method, url, person, body === "" ? null : JSON.parse(body))
       : [401, { error: "unknown token", hint: "ask your steward for one" }];
@@ -172,12 +181,16 @@ export class FakeAgent {
     if (method === "GET" && parts[0] === "me") return [200, person];
     if (method === "GET" && parts[0] === "projects" && parts.length === 1) return [200, [this.project()]];
     if (method === "GET" && parts[2] === "next") return [200, this.next(person, url)];
+    if (parts[0] === "people") return this.manage(method, person, parts[1], parts[2], body);
     if (method === "GET" && parts[2] === "quality") return this.judge(person, parts[3]);
     if (method === "POST" && parts[2] === "lease") return this.lease(person, parts[1]);
     if (method === "POST" && parts[2] === "requeue") {
       this.requeued.push(parts[1]);
       this.answered.set(`requeue-${parts[1]}`, parts[1]);
       return [200, { queue: "expert", key: `requeue-${parts[1]}` }];
+    }
+    if (parts[0] === "items" && (parts.length === 2 || parts[2] === "reveal")) {
+      return this.reveal(method, person, parts[1], body);
     }
     if (method === "POST" && parts[2] === "annotations") return this.annotate(person, parts[1], body);
     if (method === "DELETE" && parts[0] === "annotations") return this.undo(person, parts[1]);
@@ -228,6 +241,42 @@ export class FakeAgent {
     return [200, { undefined: this.quality.report, "label-errors": this.quality.errors, next: this.quality.next }[list]];
   }
 
+  manage(method, person, name, what, body) {
+    if (person.role !== "admin") return [403, { error: `managing people is not for the role ${person.role}`, hint: "ask an administrator" }];
+    if (method === "GET") return [200, this.listed];
+    this.managed.push([method, ...[name, what].filter((part) => part !== undefined), body]);
+    if (method === "POST" && name === undefined) {
+      if (this.listed.some((known) => known.name === body.name)) {
+        return [409, { error: `there is a person named "${body.name}" already`, hint: "choose another name" }];
+      }
+      const until = body.until === undefined ? null : new Date(Date.parse(body.until) + 86_400_000).toISOString();
+      this.listed.push({ ...makePerson(body.name, body.role), password: true, until });
+      return [201, { added: body.name }];
+    }
+    if (name === person.name) return [409, { error: "this is yourself", hint: "ask another administrator" }];
+    const known = this.listed.find((one) => one.name === name);
+    if (what === "role") known.role = body.role;
+    if (what === "password") known.password = true;
+    if (what !== undefined) known.browsers = 0;
+    else Object.assign(known, { ended: true, password: false, until: "2026-11-22T10:00:00Z", browsers: 0 });
+    return [200, { name }];
+  }
+
+  /** In each note, `[NAME]` stands for a surrogate. */
+  reveal(method, person, item, body) {
+    if (!person.reveals) return [403, { error: `a ${person.role} may not see originals`, hint: "ask the site's steward" }];
+    const found = this.items[this.index(item)];
+    if (found === undefined) return [404, { error: "there is no such item", hint: "ask for items again" }];
+    const fields = found.fields.map((field) => ({ ...field, name: field.title }));
+    if (method === "GET") return [200, { item, project: "heart-disease", title: this.title, fields }];
+    this.revealed.push({ item, person: person.name, reason: body.reason });
+    if (this.revealed.length > 5) return [429, { error: "too many attempts: the next one may be made in 30 s", hint: "wait, then try again" }];
+    const { name, value } = fields.at(-1);
+    const [before, after] = value.split("[NAME]");
+    const pieces = [{ text: before }, { text: "[NAME]", kind: "NAME", originals: ["Jane Roe"] }, { text: after }];
+    return [200, { fields: [{ name, pieces }], elsewhere: [], found: 1 }];
+  }
+
   lease(person, item) {
     if ((this.leases.get(item) ?? person.name) !== person.name) {
       return [409, { error: `the item is leased to ${this.leases.get(item)} for another 90 s`, hint: "" }];
@@ -264,6 +313,10 @@ export class FakeAgent {
   index(item) {
     return this.items.findIndex((entry) => entry.item === item);
   }
+}
+
+export function makePerson(name, role) {
+  return { name, role, password: false, until: null, expert_until: null, ended: false, browsers: 0 };
 }
 
 export function makeItems(count, change = () => ({})) {

@@ -35,6 +35,9 @@ export class Site {
   /** The project whose prelabels may be accepted, once that is earned. */
   earning = null;
 
+  /** The project whose items get surrogates instead of masks. */
+  surrogates = null;
+
   /** `projects`: name -> TOML, beside the heart-disease project that is shipped with its model. */
   async start(projects) {
     const [link, http, api] = [await freePort("udp"), await freePort("tcp"), await freePort("tcp")];
@@ -55,7 +58,7 @@ export class Site {
     await this.agent("init", "--dir", site, "--site", "cleveland", "--listen", `127.0.0.1:${api}`, "--coordinator", `127.0.0.1:${link}`);
     await this.configure(["heart-disease", ...projects.keys()]);
     await this.agent("enroll", "--token-file", this.at("token"));
-    for (const [name, role] of [["ann", "annotator"], ["bob", "annotator"], ["eve", "expert"], ["lea", "lead"]]) {
+    for (const [name, role] of [["ann", "annotator"], ["bob", "annotator"], ["eve", "expert"], ["lea", "lead"], ["sam", "steward"], ["ida", "admin"]]) {
       await this.agent("person", "add", name, "--role", role, "--token-file", this.at(name));
       this.tokens.set(name, (await readFile(this.at(name), "utf8")).trim());
     }
@@ -81,11 +84,13 @@ export class Site {
   /** As quick as a test wants it, and with the columns of its files. */
   async configure(names) {
     const file = this.at("agent", "agent.toml");
+    await writeFile(this.at("agent", "redaction.toml"), 'mode = "surrogate"\n');
     const written = await readFile(file, "utf8");
     const quick = written.replace(/^(slot|poll) = .*$/gm, '$1 = "1s"').replace(/^enabled = true$/m, "enabled = false");
     await writeFile(file, quick);
     for (const name of names) {
       await appendFile(file, `\n[[project]]\nname = "${name}"\nid = "id"\nholdout_share = 0.1\nimages = "as they are"\n`);
+      if (name === this.surrogates) await appendFile(file, 'redaction = "redaction.toml"\n');
       if (name === this.earning) await appendFile(file, "[project.acceptance]\nerror_max = 0.05\n");
     }
   }

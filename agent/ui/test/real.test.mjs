@@ -25,6 +25,7 @@ const PROJECTS = new Map(
       overlap: 1000,
     },
     rhythm: { task: { kind: "segments", field: "ecg", points: true }, classes: ["Early", "Noise"], fields: [{ name: "ecg", kind: "series" }] },
+    letters: { task: { kind: "class" }, classes: ["Drug", "Other"], fields: [note] },
     answers: {
       task: { kind: "preference", fields: ["a", "b"] },
       classes: ["First", "Second", "Tie"],
@@ -39,10 +40,12 @@ describe("page and real agent", { skip: skip || skipReal }, () => {
   before(async () => {
     browser = await launch();
     site.earning = "answers";
+    site.surrogates = "letters";
     await site.start(PROJECTS);
     const records = (fields) => Array.from({ length: ITEMS }, (_, at) => ({ id: at + 1, number: at + 1, ...fields(at + 1) }));
     await site.import("topics", records(() => ({ note: NOTE })));
     await site.import("drugs", records(() => ({ note: NOTE })));
+    await site.import("letters", records((at) => ({ note: `${NOTE} Letter ${at}.` })));
     await site.import("cells", records((at) => ({ scan: `${at}.png` })), named("png", () => smear(320, 240)));
     await site.import("rhythm", records((at) => ({ ecg: `${at}.csv` })), named("csv", () => table(recording(3_000))));
     await site.import("answers", records((at) => ({ a: `Yes, answer ${at}.`, b: `No, answer ${at}.` })));
@@ -76,6 +79,63 @@ describe("page and real agent", { skip: skip || skipReal }, () => {
       }
     });
   }
+
+  test("a steward sees what surrogates of an item stand for, while a key is held, and the log says so", async () => {
+    const [{ item, fields }] = await site.ask("ann", "/api/projects/letters/next?count=1");
+    assert.doesNotMatch(fields[0].value, /ann\.smith/);
+    const { context, page, complaints } = await openPage(browser, site.address);
+    await signIn(page, site.tokens.get("sam"));
+    await page.getByRole("link", { name: "Originals" }).click();
+    await page.getByLabel("The item’s name").fill(item);
+    await page.keyboard.press("Enter");
+    await page.getByText("Started metformin").waitFor();
+    assert.doesNotMatch(await page.content(), /ann\.smith/);
+    await page.getByLabel("Why they must be seen").fill("a letter to the patient");
+    await page.keyboard.press("Escape");
+    await page.keyboard.down("r");
+    await page.locator("mark", { hasText: "ann.smith@example.org" }).waitFor();
+    await page.keyboard.up("r");
+    await page.locator("mark").waitFor({ state: "detached" });
+    assert.doesNotMatch(await page.content(), /ann\.smith/);
+    assert.deepEqual(complaints, []);
+    await context.close();
+    const revealed = await site.agent("audit", "log", "list", "--what", "revealed");
+    assert.match(revealed, new RegExp(`sam.*${item}`));
+    assert.match(await site.agent("vault", "log"), new RegExp(`sam.*${item}.*a letter to the patient`));
+  });
+
+  test("an administrator adds somebody, who signs in, and signs them out again", async () => {
+    const password = "correct horse battery";
+    const admin = await openPage(browser, site.address);
+    await signIn(admin.page, site.tokens.get("ida"));
+    await admin.page.getByRole("button", { name: "Add somebody" }).click();
+    await admin.page.getByLabel("Name").fill("gus");
+    await admin.page.getByLabel("First password").fill(password);
+    await admin.page.keyboard.press("Enter");
+    const row = admin.page.getByRole("row", { name: /^gus/ });
+    await row.waitFor();
+
+    const gus = await openPage(browser, site.address);
+    await gus.page.goto(`${site.address}/sign-in.html`);
+    await gus.page.getByLabel("Your name").fill("gus");
+    await gus.page.getByLabel("Password", { exact: true }).fill(password);
+    await gus.page.keyboard.press("Enter");
+    await gus.page.getByRole("button", { name: /Sign out/ }).waitFor();
+
+    await admin.page.reload();
+    await row.getByText("in one browser").waitFor();
+    await admin.page.getByRole("button", { name: "Sign out gus" }).click();
+    await row.getByText("in one browser").waitFor({ state: "detached" });
+    await gus.page.reload();
+    await gus.page.getByRole("link", { name: "Sign in with your name" }).waitFor();
+    for (const { complaints, context } of [admin, gus]) {
+      assert.deepEqual(complaints, []);
+      await context.close();
+    }
+    const log = await site.agent("audit", "log", "list", "--who", "ida");
+    assert.match(log, /person-added/);
+    assert.match(log, /signed-out/);
+  });
 
   check("topics", "any number of classes", async (open) => {
     const ann = await open("ann");

@@ -126,7 +126,7 @@ describe("sign-in page", { skip }, () => {
     assert.equal(agent.passwords.get("ann"), "a better horse");
   });
 
-  check("an administrator stays at the account, and the provider is offered by name", async ({ agent, page }) => {
+  check("an administrator goes on to the people, and the provider is offered by name", async ({ agent, page }) => {
     agent.provider = "Hospital login";
     await page.goto(`${agent.address}/sign-in.html`);
     await page.getByRole("link", { name: "Sign in with Hospital login" }).waitFor();
@@ -134,8 +134,10 @@ describe("sign-in page", { skip }, () => {
     await enter(page, "ida");
     await page.getByText("ida, admin").waitFor();
     assert.equal(await page.getByRole("link", { name: "To the items" }).isVisible(), false);
+    await page.getByRole("link", { name: "Manage people" }).click();
+    await page.getByRole("heading", { name: "Who is at this site" }).waitFor();
     await page.goto(`${agent.address}/`);
-    await page.waitForURL(/sign-in\.html$/);
+    await page.waitForURL(/people\.html$/);
   });
 
   check("an agent that is away is said to be", async ({ agent, page }) => {

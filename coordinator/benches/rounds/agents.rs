@@ -1,6 +1,7 @@
 //! The agents' side: polls for a round, sends its update, and waits for the next head.
 
 use std::io::{BufRead, Write};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,14 +29,14 @@ struct Agent {
     seed: u64,
 }
 
-/// `--agents ADDRESS FOLDER COUNT`: connects, says `ready`, and then for each line with a number of
+/// `--agents ADDRESS FOLDER FIRST COUNT`: connects, says `ready`, and then for each line with a number of
 /// rounds plays a run of them and says how many processor seconds and bytes they took.
 pub(super) fn main(arguments: &[String]) {
-    let [address, folder, count] = arguments else { panic!("{arguments:?}") };
-    let count: u64 = count.parse().unwrap();
+    let [address, folder, first, count] = arguments else { panic!("{arguments:?}") };
+    let (first, count): (u64, u64) = (first.parse().unwrap(), count.parse().unwrap());
     // One thread: the processor time of the process is that of its agents.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut agents = runtime.block_on(connect(address, Path::new(folder), count));
+    let mut agents = runtime.block_on(connect(address, Path::new(folder), first..first + count));
     let mut out = std::io::stdout();
     writeln!(out, "ready").unwrap();
     for line in std::io::stdin().lock().lines() {
@@ -56,9 +57,9 @@ pub(super) fn main(arguments: &[String]) {
     }
 }
 
-async fn connect(address: &str, folder: &Path, count: u64) -> Vec<Agent> {
+async fn connect(address: &str, folder: &Path, seeds: Range<u64>) -> Vec<Agent> {
     let mut agents = Vec::new();
-    for seed in 0..count {
+    for seed in seeds {
         let credentials = Credentials::load(&folder.join(format!("{seed}.pem"))).unwrap();
         let clock = Arc::new(SystemClock);
         let timeouts = Timeouts::default();

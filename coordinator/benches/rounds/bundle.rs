@@ -1,5 +1,5 @@
 //! A project and a bundle with a head of 77 classes over 385 features, for the coordinator alone: it
-//! never runs the backbone, which is that of the shipped bundle.
+//! reads the backbone, and never runs it.
 
 use insitu_coordinator::api::Office;
 use insitu_coordinator::publish;
@@ -50,18 +50,59 @@ fn bundle(classes: &[Line]) -> Bundle {
     };
     let golden = golden.under(&head, &shipped.manifest().calibration).unwrap().encode().unwrap();
     let head = head.encode();
+    let backbone = backbone(columns, features);
     let object = |bytes: &[u8]| Object { digest: digest(bytes), bytes: bytes.len() as u64 };
     let manifest = Manifest {
         classes: classes.to_vec(),
         features,
+        backbone: object(&backbone),
         head: object(&head),
         golden: object(&golden),
         ..shipped.manifest().clone()
     };
-    let objects = [(manifest.backbone, shipped.backbone()), (manifest.head, &head)];
+    let objects = [(manifest.backbone, &backbone), (manifest.head, &head)];
     let find = |wanted: &Object| {
         let known = objects.iter().find(|(known, _)| known == wanted);
         Some(known.map_or(&golden[..], |(_, bytes)| bytes).to_vec())
     };
     Bundle::from_objects(manifest.encode().unwrap(), find).unwrap()
+}
+
+/// `y = x · w`, where w is `[columns, features]` zeros, as ONNX.
+fn backbone(columns: usize, features: usize) -> Vec<u8> {
+    let table = |field: u8, name: &[u8], width: usize| {
+        let dims = [part(1, &part(2, b"batch")), part(1, &number(1, width))].concat();
+        let tensor = part(1, &[number(1, 1), part(2, &dims)].concat());
+        part(field, &[part(1, name), part(2, &tensor)].concat())
+    };
+    let shape = [number(1, columns), number(1, features), number(2, 1)].concat();
+    let zeros = vec![0; 4 * columns * features];
+    let product = [part(1, b"x"), part(1, b"w"), part(2, b"y"), part(4, b"MatMul")];
+    let graph = [
+        part(1, &product.concat()),
+        part(5, &[shape, part(8, b"w"), part(9, &zeros)].concat()),
+        table(11, b"x", columns),
+        table(12, b"y", features),
+    ];
+    [number(1, 8), part(8, &number(2, 17)), part(7, &graph.concat())].concat()
+}
+
+/// A protobuf field of wire type 2.
+fn part(field: u8, body: &[u8]) -> Vec<u8> {
+    [&[field << 3 | 2][..], &varint(body.len()), body].concat()
+}
+
+/// A protobuf field of wire type 0.
+fn number(field: u8, value: usize) -> Vec<u8> {
+    [&[field << 3][..], &varint(value)].concat()
+}
+
+fn varint(mut value: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while value >= 0x80 {
+        bytes.push(u8::try_from(value & 0x7f).unwrap() | 0x80);
+        value >>= 7;
+    }
+    bytes.push(u8::try_from(value).unwrap());
+    bytes
 }

@@ -31,7 +31,7 @@ fn office() -> (tempfile::TempDir, Office) {
     }
     let plan = training::Plan {
         project: name(),
-        rounds: Some(1),
+        rounds: training::Rounds::Fixed(1),
         sites: None,
         quorum: None,
         closes_in: Duration::from_secs(60),

@@ -155,6 +155,10 @@ pub(super) enum Project {
 #[derive(Debug, Subcommand)]
 pub(super) enum Model {
     /// Verify, sign and publish a bundle that was made elsewhere
+    ///
+    /// A project's first bundle is published at once. While another one is active, a bundle is only
+    /// registered, and refused until an evaluation shows that it is not worse (as `promote` has it):
+    /// give a reason with --force, or start with --candidate.
     Publish {
         /// Folder with manifest.json, backbone.onnx, head.bin and golden.json
         dir: PathBuf,
@@ -164,12 +168,21 @@ pub(super) enum Model {
         /// Only register it, so that it can be evaluated and promoted
         #[arg(long)]
         candidate: bool,
+        /// Publish it without such an evaluation; the reason is recorded
+        #[arg(long, value_name = "REASON", conflicts_with = "candidate")]
+        force: Option<String>,
     },
     /// List the bundles: active, canaries, published before, rolled back, and candidates
     List {
         /// Only of this project
         #[arg(long)]
         project: Option<ProjectName>,
+    },
+    /// Show a bundle's model card: its lineage by run and round with what each cost, evaluations,
+    /// calibration and files
+    Show {
+        /// Its digest, or the beginning of it
+        digest: String,
     },
     /// Write a bundle to a new folder
     Export {

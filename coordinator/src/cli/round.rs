@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use humantime_serde::re::humantime;
-use insitu_models::optimiser::Optimiser;
+use insitu_models::optimiser::{Optimiser, UnknownOptimiser};
 use insitu_models::robust::Rule;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{ProjectName, SiteName};
@@ -16,9 +16,9 @@ use super::evaluation::AfterRun;
 use super::output::{Output, short_or_dash, table, time};
 use super::setup::open;
 use crate::api::Office;
-use crate::jobs::training::{self, Plan};
-use crate::round::report::{MethodReport, RoundSite, RunReport, run, runs};
-use crate::store::{Buffering, Method};
+use crate::jobs::training::{self, Plan, Rounds};
+use crate::round::report::{self, MethodReport, PlanReport, RoundSite, RunReport, run, runs};
+use crate::store::{Buffering, Mechanism, Method};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Round {
@@ -42,6 +42,8 @@ pub(super) enum Round {
 #[command(after_help = "\
 Examples:
   insitu-coordinator round start --project heart-disease
+  insitu-coordinator round start --project heart-disease --rounds auto --dry-run
+  insitu-coordinator round start --project heart-disease --mechanism class-means
   insitu-coordinator round start --project heart-disease --aggregation median --norm-max 200
   insitu-coordinator round start --project keyboard --buffer 20 --staleness 5 --closes-in 2days
 
@@ -51,9 +53,21 @@ pub(super) struct RoundStart {
     /// The project whose model is trained
     #[arg(long)]
     project: ProjectName,
-    /// Rounds, instead of the project's; the cost of the run is spread over them
+    /// What is asked of the sites: gradient, round by round, or class-means, in one round: sums of
+    /// features by class, which make a softmax head at once. Others exist in `insitu-local simulate`
+    #[arg(long, value_name = "NAME", default_value = "gradient", value_parser = mechanism)]
+    mechanism: Mechanism,
+    /// Rounds, instead of the project's; the cost of the run is spread over them. Or auto: as many as
+    /// the cost makes use of for the labels that sites have released counts of, with the clipping,
+    /// step and averaging that go with them
+    #[arg(long, value_name = "N|auto", value_parser = rounds)]
+    rounds: Option<Rounds>,
+    /// A public number of subjects with labels, for --rounds auto: instead of released counts
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    subjects: Option<u32>,
+    /// Print what the run would be and cost, and start nothing
     #[arg(long)]
-    rounds: Option<u32>,
+    dry_run: bool,
     /// Only these sites, separated by commas
     #[arg(long, value_delimiter = ',')]
     sites: Option<Vec<SiteName>>,
@@ -72,8 +86,14 @@ pub(super) struct RoundStart {
     colluders: Option<u8>,
     /// What moves the head: fedavg, fedavgm or fedavgm:MOMENTUM, fedadagrad, fedadam or fedyogi
     /// [default: fedavgm with the project's momentum]
-    #[arg(long)]
+    #[arg(long, value_parser = server_optimiser)]
     optimiser: Option<Optimiser>,
+    /// For the simulation only: a round carries one clipped gradient a subject
+    #[arg(long, hide = true, default_value_t = 1)]
+    local_steps: u32,
+    /// As `local_steps`
+    #[arg(long, hide = true)]
+    proximal: Option<f64>,
     /// How far a step goes [default: the project's learning rate; 0.1 for fedadagrad, fedadam and
     /// fedyogi, whose steps are distances in weights]
     #[arg(long)]
@@ -145,9 +165,14 @@ pub(super) fn round(file: &Path, command: Round) -> anyhow::Result<Output> {
 
 fn start_run(office: &Office, start: RoundStart) -> anyhow::Result<Output> {
     let method = method(&start)?;
+    let rounds = match (start.rounds.unwrap_or(Rounds::OfProject), start.subjects) {
+        (Rounds::Auto { .. }, subjects) => Rounds::Auto { subjects },
+        (rounds, None) => rounds,
+        (_, Some(_)) => bail!("--subjects is for --rounds auto"),
+    };
     let plan = Plan {
         project: start.project,
-        rounds: start.rounds,
+        rounds,
         sites: start.sites,
         quorum: start.quorum,
         closes_in: start.closes_in.unwrap_or(office.config.rounds.closes_in),
@@ -156,10 +181,85 @@ fn start_run(office: &Office, start: RoundStart) -> anyhow::Result<Output> {
         method,
         promotion: start.after.promotion()?,
     };
-    let run = training::start(office.bench(), &plan, office.now_unix_s())?;
-    let text =
+    let now_unix_s = office.now_unix_s();
+    if start.dry_run {
+        let foreseen = training::foresee(office.bench(), &plan, now_unix_s)?;
+        let text = plan_text(&foreseen) + "nothing has started: this was --dry-run";
+        return Output::new(&json!({"project": plan.project, "plan": foreseen}), text);
+    }
+    let run = training::start(office.bench(), &plan, now_unix_s)?;
+    let started = report::plan(&office.store, run)?.context("the run's project is gone")?;
+    let follow =
         format!("run {run} has started; follow it with `insitu-coordinator round show {run}`");
-    Output::new(&json!({"run": run, "project": plan.project}), text)
+    let text = plan_text(&started) + &follow;
+    Output::new(&json!({"run": run, "project": plan.project, "plan": started}), text)
+}
+
+/// Reads `--rounds`.
+fn rounds(text: &str) -> Result<Rounds, String> {
+    match text {
+        "auto" => Ok(Rounds::Auto { subjects: None }),
+        _ => text.parse().map(Rounds::Fixed).map_err(|_| "neither auto nor a number".to_owned()),
+    }
+}
+
+/// Reads `--mechanism`.
+fn mechanism(text: &str) -> Result<Mechanism, String> {
+    if text == "dp-ftrl" {
+        return Err("its noise is correlated across the rounds of a run, which each site would have to \
+                    keep and charge for at once, and real rounds are noised and charged one by one: \
+                    `insitu-local simulate --mechanism dp-ftrl` shows what it would give"
+            .to_owned());
+    }
+    Mechanism::from_name(text).ok_or_else(|| "neither gradient nor class-means".to_owned())
+}
+
+/// Why rounds have neither local steps nor `FedProx`, which is about them.
+const LOCAL_STEPS: &str = "needs local steps, which mix the subjects of a site, whose parts could then not be \
+                           clipped one by one: a round carries one clipped gradient a subject. \
+                           `insitu-local simulate --local-steps N --proximal MU` has them";
+
+/// Reads `--optimiser`.
+fn server_optimiser(text: &str) -> Result<Optimiser, String> {
+    if text == "fedprox" {
+        return Err(format!("it {LOCAL_STEPS}"));
+    }
+    text.parse().map_err(|unknown: UnknownOptimiser| unknown.to_string())
+}
+
+fn plan_text(plan: &PlanReport) -> String {
+    let method = &plan.method;
+    let chosen = match method.subjects {
+        Some(subjects) => format!("chosen by the budget for about {subjects:.0} subjects"),
+        None => "as the project or the operator says".to_owned(),
+    };
+    let mut text = format!("rounds    {} of {}, {chosen}\n", plan.rounds, method.mechanism);
+    if let (Some(step), Some(averaged)) = (method.learning_rate, method.averaged) {
+        let step = significant(step);
+        text += &format!("step      {step}, {}, the last {averaged} averaged\n", optimiser(method));
+    }
+    if let Some(clip) = method.clip {
+        text += &format!("clipping  {clip} a subject\n");
+    }
+    text + &format!(
+        "price     rho {:.9} a round, {:.9} in all: epsilon {:.4} at delta {:e} for each subject\n",
+        plan.round_nano_rho as f64 * 1e-9,
+        plan.nano_rho as f64 * 1e-9,
+        plan.epsilon,
+        plan.delta,
+    )
+}
+
+/// A positive number in four digits or so.
+fn significant(number: f64) -> String {
+    if (1e-3..1e4).contains(&number) { format!("{number:.4}") } else { format!("{number:.3e}") }
+}
+
+fn optimiser(method: &MethodReport) -> &str {
+    match method.optimiser.as_str() {
+        "project" => "steps with the project's momentum",
+        optimiser => optimiser,
+    }
 }
 
 fn method(start: &RoundStart) -> anyhow::Result<Method> {
@@ -167,17 +267,25 @@ fn method(start: &RoundStart) -> anyhow::Result<Method> {
     if start.learning_rate.is_some_and(|rate| !positive(rate)) {
         bail!("--learning-rate is a number above 0");
     }
+    if start.local_steps != 1 {
+        bail!("--local-steps {LOCAL_STEPS}");
+    }
+    if start.proximal.is_some() {
+        bail!("--proximal {LOCAL_STEPS}");
+    }
     let norm_max_milli = start.norm_max.map(|norm| {
         let milli = positive(norm).then(|| thousandths(norm)).flatten();
         milli.context("--norm-max lies between 0.001 and a billion")
     });
     Ok(Method {
+        mechanism: start.mechanism,
         optimiser: start.optimiser,
         learning_rate: start.learning_rate,
         aggregation: start.aggregation,
         coarse: matches!(start.bytes_per_value, Bytes::One),
         norm_max_milli: norm_max_milli.transpose()?,
         buffering: start.buffer.map(|size| Buffering { size, staleness_max: start.staleness }),
+        ..Method::default()
     })
 }
 
@@ -226,13 +334,20 @@ fn site_text(site: &RoundSite) -> String {
 }
 
 fn method_text(method: &MethodReport) -> String {
-    let optimiser = match method.optimiser.as_str() {
-        "project" => "steps with the project's momentum",
-        optimiser => optimiser,
+    let what = match method.mechanism {
+        "gradient" => optimiser(method),
+        mechanism => mechanism,
     };
-    let mut text = format!("{optimiser} on the updates' {}", method.aggregation);
+    let mut text = format!("{what} on the updates' {}", method.aggregation);
     if let Some(rate) = method.learning_rate {
-        text.push_str(&format!(", learning rate {rate}"));
+        text.push_str(&format!(", learning rate {}", significant(rate)));
+    }
+    if let Some(clip) = method.clip {
+        text.push_str(&format!(", subjects clipped to {clip}"));
+    }
+    if let (Some(averaged), Some(subjects)) = (method.averaged, method.subjects) {
+        let chosen = format!(", the last {averaged} rounds averaged, for {subjects:.0} subjects");
+        text.push_str(&chosen);
     }
     if let Some(norm) = method.norm_max {
         text.push_str(&format!(", none longer than {norm}"));

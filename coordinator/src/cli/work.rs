@@ -15,7 +15,7 @@ use super::output::{Output, short, short_or_dash, table, time};
 use super::setup::open;
 use crate::api::Office;
 use crate::campaign::{self, Plan, Target, bins_clause};
-use crate::registry::BundleReport;
+use crate::registry::{BundleReport, card};
 use crate::{publish, registry};
 
 /// Longest project file, in bytes.
@@ -57,21 +57,27 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
     let office = coordinator.office();
     let (store, now) = (&office.store, office.now_unix_s());
     match command {
-        Model::Publish { dir, project, candidate } => {
+        Model::Publish { dir, project, candidate, force } => {
             let bundle = Bundle::open(&dir)?;
-            if candidate {
-                let digest = publish::register(store, &office.registry, &project, &bundle, now)?;
-                let text = format!(
+            let digest = publish::register(store, &office.registry, &project, &bundle, now)?;
+            let text = if candidate {
+                format!(
                     "bundle {digest} is registered; next: `insitu-coordinator evaluation start {digest}`"
-                );
-                return Output::new(&json!({"bundle": digest, "project": project}), text);
-            }
-            let digest =
-                publish::import(store, &office.registry, &office.key, &project, &bundle, now)?;
-            let text = format!("bundle {digest} is published to the sites of {project}");
+                )
+            } else {
+                publish::promote(store, &office.key, digest, force.as_deref(), now)?;
+                format!("bundle {digest} is published to the sites of {project}")
+            };
             Output::new(&json!({"bundle": digest, "project": project}), text)
         }
         Model::List { project } => bundles(&registry::report(store, project.as_ref())?),
+        Model::Show { digest } => {
+            let card = card::card(store, registry::find(store, &digest)?)?;
+            let forced = card.bundle.forced.as_ref();
+            let forced = forced.map_or_else(String::new, |why| format!(", forced: {why}"));
+            let text = format!("{}\nIt is {}{forced}.\n", card.markdown(), stage(&card.bundle));
+            Output::new(&card, text)
+        }
         Model::Export { digest, out } => {
             let digest = registry::find(store, &digest)?;
             registry::export(store, &office.registry, digest, &out)?;

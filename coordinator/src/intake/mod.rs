@@ -79,7 +79,7 @@ pub fn submit(
     }
     let kind = decoded.as_ref().map_or("unknown", |release| release.body.name());
     let outcome = match &verdict {
-        Ok(_) => "accepted",
+        Ok(kept) => kept.standing.name(),
         Err(Suspect { alert: Some(kind), .. }) => kind.name(),
         Err(Suspect { alert: None, .. }) => "refused",
     };
@@ -88,7 +88,7 @@ pub fn submit(
         let Sender { site, agent } = sender;
         tracing::warn!(%site, %agent, kind, outcome, refusal = %suspect.refusal, "release refused");
     }
-    Ok(verdict.map_err(|suspect| suspect.refusal))
+    Ok(verdict.map(|kept| kept.receipt).map_err(|suspect| suspect.refusal))
 }
 
 /// A release that came.
@@ -98,6 +98,43 @@ struct Arrived<'a> {
     /// What it was decoded from.
     bytes: &'a [u8],
     now_unix_s: i64,
+}
+
+/// A release that is kept, and acknowledged.
+struct Kept {
+    receipt: Receipt,
+    standing: Standing,
+}
+
+/// What a release that is kept is good for. Its agent is told the same of each: what it was charged
+/// for is here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// It enters sums.
+    Counted,
+    /// What it answers closed before it came.
+    Late,
+    /// It was sent before, or another one of its agent that says the same.
+    Repeated,
+    /// Its site was not asked.
+    Unasked,
+}
+
+impl Standing {
+    /// As it is counted in metrics.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Counted => "accepted",
+            Self::Late => "late",
+            Self::Repeated => "repeated",
+            Self::Unasked => "unasked",
+        }
+    }
+
+    /// Of an answer that came in time, or too late.
+    fn timely(in_time: bool) -> Self {
+        if in_time { Self::Counted } else { Self::Late }
+    }
 }
 
 /// A refusal, and whether it is worth an alert.
@@ -117,7 +154,7 @@ fn accept(
     sender: Sender<'_>,
     arrived: Arrived<'_>,
     seat: Option<&mut Seat<'_>>,
-) -> Result<Result<Receipt, Suspect>, StoreError> {
+) -> Result<Result<Kept, Suspect>, StoreError> {
     let Sender { site, agent } = sender;
     let Arrived { release, bytes, now_unix_s } = arrived;
     let chain = chain(bytes);
@@ -129,7 +166,8 @@ fn accept(
     };
     if let Some(known) = tx.chain_at(site, agent, release.sequence)? {
         let same = known.chain == chain;
-        return if same { Ok(Ok(known)) } else { broken(AlertKind::Equivocation) };
+        let again = Kept { receipt: known, standing: Standing::Repeated };
+        return if same { Ok(Ok(again)) } else { broken(AlertKind::Equivocation) };
     }
     if release.sequence != expected {
         return broken(AlertKind::Gap);
@@ -145,59 +183,67 @@ fn accept(
     // the agent releases later is chained to it. An agent that joined anew, after its store was
     // restored, brings its old chain along.
     let fit = shape::check(tx, sender, release)?;
-    let counted = fit.is_ok()
-        && owner.is_none()
-        && match seat {
-            Some(seat) => seat.vector(tx, sender, release, now_unix_s)?,
-            None => counts(tx, sender, release, now_unix_s)?,
-        };
+    let standing = match seat {
+        _ if fit.is_err() || owner.is_some() => Standing::Repeated,
+        Some(seat) => Standing::timely(seat.vector(tx, sender, release, now_unix_s)?),
+        None => standing(tx, sender, release, now_unix_s)?,
+    };
+    let counted = fit.is_ok() && standing == Standing::Counted;
     let received_unix_s = now_unix_s;
     tx.add_release(&NewRelease { site, agent, release, bytes, chain, counted, received_unix_s })?;
     let receipt = Receipt { id: release.id, sequence: release.sequence, chain };
-    Ok(fit.map(|()| receipt).map_err(Suspect::malformed))
+    Ok(fit.map(|()| Kept { receipt, standing }).map_err(Suspect::malformed))
 }
 
-/// Whether a release that fits enters sums.
-fn counts(
+/// Whether a release that fits enters sums, and why not.
+fn standing(
     tx: &Tx<'_>,
     sender: Sender<'_>,
     release: &Release,
     now_unix_s: i64,
-) -> Result<bool, StoreError> {
+) -> Result<Standing, StoreError> {
     if tx.has_counted(sender.site, sender.agent, &release.project, &release.body)? {
-        return Ok(false);
+        return Ok(Standing::Repeated);
     }
-    match release.body {
+    let in_time = match release.body {
         Body::Confusion { .. }
         | Body::Coincidence { .. }
         | Body::Calibration { .. }
-        | Body::Drift { .. } => Ok(true),
-        Body::Campaign { campaign } => Ok(tx.campaign_sites(campaign)?.contains(sender.site)),
+        | Body::Drift { .. } => true,
+        Body::Campaign { campaign } => {
+            if !tx.campaign_sites(campaign)?.contains(sender.site) {
+                return Ok(Standing::Unasked);
+            }
+            true
+        }
         // Its session is over, or there never was one.
         Body::MaskedUpdate { .. }
         | Body::MaskedStatistics { .. }
-        | Body::MaskedEvaluation { .. } => Ok(false),
+        | Body::MaskedEvaluation { .. } => false,
         Body::Evaluation { evaluation } => {
-            let open = tx.evaluation(evaluation)?.is_some_and(|row| {
+            if !tx.evaluation_sites(evaluation)?.contains(sender.site) {
+                return Ok(Standing::Unasked);
+            }
+            tx.evaluation(evaluation)?.is_some_and(|row| {
                 row.state == EvaluationState::Open
                     && row.noise == Noise::Alone
                     && now_unix_s < row.order.closes_unix_s
-            });
-            Ok(open && tx.evaluation_sites(evaluation)?.contains(sender.site))
+            })
         }
         Body::Update { run, round } | Body::CoarseUpdate { run, round, .. } => {
-            let Some(row) = tx.run(run)?.filter(|row| row.state == RunState::Open) else {
-                return Ok(false);
-            };
             if !tx.run_sites(run)?.contains(sender.site) {
-                return Ok(false);
+                return Ok(Standing::Unasked);
             }
-            if let Some(buffering) = row.method.buffering {
-                return buffer(tx, sender.site, &row, buffering, round, now_unix_s);
+            match tx.run(run)?.filter(|row| row.state == RunState::Open) {
+                None => false,
+                Some(row) => match row.method.buffering {
+                    Some(buffering) => buffer(tx, sender.site, &row, buffering, round, now_unix_s)?,
+                    None => tx.round(run, round)?.is_some_and(|round| is_open(&round, now_unix_s)),
+                },
             }
-            Ok(tx.round(run, round)?.is_some_and(|round| is_open(&round, now_unix_s)))
         }
-    }
+    };
+    Ok(Standing::timely(in_time))
 }
 
 /// Whether a round takes updates that sites noise alone.

@@ -115,7 +115,7 @@ fn update(
     let Some(norm_max_milli) = run.method.norm_max_milli else {
         return Ok(Ok(release.values.0.len()));
     };
-    let grid = f64::from(project.training.fraction_bits).exp2();
+    let grid = f64::from(run.method.clipping(&project.training).fraction_bits).exp2();
     let deviation =
         GaussianScale::from_steps(release.scale_1024).map_or(0.0, GaussianScale::as_f64);
     let step = f64::from(shift.unwrap_or(0)).exp2();

@@ -7,8 +7,11 @@
 mod plan;
 mod sums;
 mod together;
+mod tuned;
 
 use insitu_models::bundle::Bundle;
+use insitu_models::class_means;
+use insitu_models::head::HeadKind;
 use insitu_models::manifest::Sentence;
 use insitu_models::robust::RobustError;
 use insitu_protocol::bytes::Fixed;
@@ -16,19 +19,24 @@ use insitu_protocol::ids::{ProjectName, RunId, SiteName};
 use insitu_protocol::order::HEAD_BYTES_MAX;
 use insitu_protocol::project::Project;
 
-pub use plan::Plan;
+pub use plan::{Plan, Rounds};
 
 use super::evaluation::{self, EvaluationError};
 use super::{Bench, end_due};
 use crate::aggregate::{self, RoundSum};
+use crate::agreement::counts::CountsError;
 use crate::downlink::DownlinkError;
 use crate::ledger::{DELTA, shown_epsilon};
 use crate::publish::PublishError;
 use crate::registry::RegistryError;
+use crate::round::report::PlanReport;
 use crate::round::{Event, IllegalTransition, Phase, Round, answered};
-use plan::{invited, planned, range};
+use crate::session;
+use plan::{Ground, invited, planned, range};
 
-use crate::store::{Noise, RoundRow, RoundState, RunRow, RunState, SessionState, StoreError, Tx};
+use crate::store::{
+    Mechanism, Noise, RoundRow, RoundState, RunRow, RunState, SessionState, StoreError, Tx,
+};
 
 /// Why a run cannot start or go on.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +82,51 @@ pub enum TrainingError {
         min: u64,
         /// Highest allowed.
         max: u64,
+    },
+    /// Two options that exclude each other.
+    #[error("{what} does not go with {with}: {reason}")]
+    Unsuited {
+        /// One.
+        what: &'static str,
+        /// The other.
+        with: &'static str,
+        /// Why.
+        reason: &'static str,
+    },
+    /// Class means of a head of another form.
+    #[error("class means make a softmax head, the bundle in use has one of {kind}")]
+    NotClassMeans {
+        /// The kind in use.
+        kind: HeadKind,
+    },
+    /// Nothing released says for how many subjects rounds are to be chosen.
+    #[error(
+        "no label counts of {project} have been released yet, by which rounds could be chosen: wait \
+         for the sites' next statistics window, ask for one with `insitu-coordinator statistics \
+         collect --project {project}`, or name a public number with --subjects N"
+    )]
+    NoCount {
+        /// The project.
+        project: ProjectName,
+    },
+    /// What is released is no number of subjects.
+    #[error(
+        "the labels released so far come to {total:.0} with a noise of deviation {deviation:.0}, too \
+         few to choose rounds by (where labels are not one class each, windows count none): name a \
+         public number with --subjects N, or the rounds with --rounds N"
+    )]
+    TooFewLabels {
+        /// Noised total.
+        total: f64,
+        /// Deviation of the noise in it.
+        deviation: f64,
+    },
+    /// The counts.
+    #[error("the released counts cannot be used")]
+    Counts {
+        /// Why not.
+        #[from]
+        source: CountsError,
     },
     /// Secure aggregation was demanded and cannot be.
     #[error("no secure aggregation: {reason}")]
@@ -148,25 +201,61 @@ pub fn start(bench: Bench<'_>, plan: &Plan, now_unix_s: i64) -> Result<RunId, Tr
     let mut id = [0; 16];
     getrandom::fill(&mut id).map_err(|source| TrainingError::Random { source })?;
     bench.store.write("start_run", |tx| {
-        let unknown = || TrainingError::UnknownProject { project: plan.project.clone() };
-        let project = tx.project(&plan.project)?.ok_or_else(unknown)?;
-        let no_bundle = || TrainingError::NoBundle { project: plan.project.clone() };
-        let active = tx.active_publication(&plan.project)?.ok_or_else(no_bundle)?;
-        if let Some(run) = tx.open_runs()?.into_iter().find(|run| run.project == plan.project) {
-            return Err(TrainingError::StillOpen { run: run.id });
-        }
-        let sites = invited(tx, plan)?;
-        let bundle = bench.registry.open(tx, active.bundle)?;
-        let run = planned(plan, &project, &bundle, &sites, Fixed(id), now_unix_s)?;
+        let Prepared { run, sites, head, .. } = prepared(tx, bench, plan, Fixed(id), now_unix_s)?;
         tx.add_run(&run, &sites)?;
         tx.set_promotion(run.id, &plan.promotion)?;
-        let head = head_bytes(bundle.head().weights());
-        range("the head's bytes", head.len() as u64, 1, HEAD_BYTES_MAX as u64)?;
         match open_round(tx, &run, 1, head, now_unix_s)? {
             Ok(()) => Ok(run.id),
             Err(reason) => Err(TrainingError::Alone { reason }),
         }
     })
+}
+
+/// What a run would be if it were started now. Nothing is stored, and no site is asked.
+///
+/// # Errors
+/// As [`start`], but for what shows only when the first round opens.
+pub fn foresee(
+    bench: Bench<'_>,
+    plan: &Plan,
+    now_unix_s: i64,
+) -> Result<PlanReport, TrainingError> {
+    bench.store.read("foresee_run", |tx| {
+        let prepared = prepared(tx, bench, plan, Fixed([0; 16]), now_unix_s)?;
+        Ok(PlanReport::of(&prepared.run, &prepared.project))
+    })
+}
+
+/// A run that could start.
+struct Prepared {
+    run: RunRow,
+    project: Project,
+    sites: Vec<SiteName>,
+    /// Where the first gradient is taken.
+    head: Vec<u8>,
+}
+
+fn prepared(
+    tx: &Tx<'_>,
+    bench: Bench<'_>,
+    plan: &Plan,
+    id: RunId,
+    now_unix_s: i64,
+) -> Result<Prepared, TrainingError> {
+    let unknown = || TrainingError::UnknownProject { project: plan.project.clone() };
+    let project = tx.project(&plan.project)?.ok_or_else(unknown)?;
+    let no_bundle = || TrainingError::NoBundle { project: plan.project.clone() };
+    let active = tx.active_publication(&plan.project)?.ok_or_else(no_bundle)?;
+    if let Some(run) = tx.open_runs()?.into_iter().find(|run| run.project == plan.project) {
+        return Err(TrainingError::StillOpen { run: run.id });
+    }
+    let sites = invited(tx, plan)?;
+    let bundle = bench.registry.open(tx, active.bundle)?;
+    let ground = Ground { project: &project, bundle: &bundle, sites: &sites };
+    let run = planned(tx, plan, ground, id, now_unix_s)?;
+    let head = head_bytes(bundle.head().weights());
+    range("the head's bytes", head.len() as u64, 1, HEAD_BYTES_MAX as u64)?;
+    Ok(Prepared { run, project, sites, head })
 }
 
 /// Closes every round that is due.
@@ -314,7 +403,10 @@ fn sum(
     let sum = sums::of(tx, run, &project, &row, sites)?;
     sums.push(sum.clone());
     let noise = sums::noise(tx, run, &project)?;
-    let charged = row.number + together::spent_in_vain(tx, run, row.number)?;
+    let mut charged = row.number;
+    for round in 1..=row.number {
+        charged += session::spent_in_vain(tx, run.id, round)?;
+    }
     let lineage = lineage(run, &row, sites.len(), charged);
     let (candidate, next_head) = match candidate(&start, &project, run, lineage, noise, &sums) {
         Ok(made) => made,
@@ -353,6 +445,11 @@ fn candidate(
     noise: f64,
     sums: &[RoundSum],
 ) -> anyhow::Result<(Bundle, Vec<u8>)> {
+    if run.method.mechanism == Mechanism::ClassMeans {
+        let total = sums.last().map_or_else(Vec::new, |sum| sum.total.clone());
+        let head = class_means::head(start.head().shape(), &total)?;
+        return Ok((start.successor(head.clone(), lineage)?, head_bytes(head.weights())));
+    }
     let training = &project.training;
     let descent = aggregate::descend(start.head(), training, &run.method, run.rounds, noise, sums)?;
     let next = head_bytes(descent.head()?.weights());
@@ -367,9 +464,10 @@ fn lineage(run: &RunRow, row: &RoundRow, sites: usize, charged: u32) -> Sentence
         Noise::Alone => "each with its own noise",
     };
     let aggregation = run.method.aggregation;
-    let rounds = match run.method.buffering {
-        Some(buffering) => format!("steps of {} updates", buffering.size),
-        None => "rounds".to_owned(),
+    let rounds = match (run.method.buffering, run.method.mechanism) {
+        (Some(buffering), _) => format!("steps of {} updates", buffering.size),
+        (None, Mechanism::Gradient) => "rounds".to_owned(),
+        (None, Mechanism::ClassMeans) => "rounds of class means".to_owned(),
     };
     Sentence::new(format!(
         "Federated run {}: {} of {} {rounds}, {sites} sites in the last, {noise}, combined by their \

@@ -15,10 +15,11 @@ use insitu_protocol::ids::{FederationName, ProjectName};
 use serde_json::{Value, json};
 
 use crate::config::Mlflow;
-use crate::ledger::{DELTA, shown_epsilon};
-use crate::store::{
-    BundleRow, FigureRow, RegistrationRow, RoundRow, RunRow, Store, StoreError, Tx,
-};
+use crate::evaluation::EvaluationReport;
+use crate::ledger::DELTA;
+use crate::registry::RegistryError;
+use crate::registry::card::{Card, card_of};
+use crate::store::{BundleRow, RegistrationRow, RunRow, Store, StoreError, Tx};
 use client::Client;
 pub use client::ClientError;
 
@@ -49,6 +50,13 @@ pub enum MlflowError {
         #[from]
         source: ManifestError,
     },
+    /// The model card.
+    #[error("the model card cannot be made")]
+    Card {
+        /// Why not.
+        #[from]
+        source: RegistryError,
+    },
     /// The store.
     #[error("the registrations cannot be read or noted")]
     Store {
@@ -63,9 +71,9 @@ struct Dossier {
     row: RegistrationRow,
     bundle: BundleRow,
     manifest: Manifest,
-    /// The run that made it, with its rounds up to the one that did.
-    run: Option<(RunRow, Vec<RoundRow>)>,
-    evaluations: Vec<FigureRow>,
+    /// The run that made it.
+    run: Option<RunRow>,
+    card: Card,
 }
 
 /// What an alias should mean in a project, which the server was not told yet.
@@ -159,18 +167,12 @@ fn dossier(store: &Store, row: RegistrationRow) -> Result<Option<Dossier>, Mlflo
         let Some(bundle) = tx.bundle(row.publication.bundle)? else { return Ok(None) };
         let manifest = Manifest::decode(&bundle.manifest)?;
         let run = match tx.round_of(bundle.digest)? {
-            Some((run, number)) => tx.run(run)?.map(|run| rounds(tx, run, number)).transpose()?,
+            Some((run, _)) => tx.run(run)?,
             None => None,
         };
-        let evaluations = tx.figures(bundle.digest)?;
-        Ok(Some(Dossier { row, bundle, manifest, run, evaluations }))
+        let card = card_of(tx, bundle.clone())?;
+        Ok(Some(Dossier { row, bundle, manifest, run, card }))
     })
-}
-
-fn rounds(tx: &Tx<'_>, run: RunRow, last: u32) -> Result<(RunRow, Vec<RoundRow>), StoreError> {
-    let mut rounds = tx.rounds(run.id)?;
-    rounds.retain(|round| round.number <= last);
-    Ok((run, rounds))
 }
 
 /// The name of a project's model there.
@@ -201,7 +203,7 @@ fn register(
     let id = text("a run", &run["info"]["run_id"], "run id")?;
     let body = &log(dossier, &id);
     client.post("metrics", "runs/log-batch", body)?;
-    let card = card(dossier);
+    let card = dossier.card.markdown();
     let artifacts = run["info"]["artifact_uri"].as_str().unwrap_or_default();
     if client.put_artifact(artifacts, "card.md", card.as_bytes())? {
         client.put_artifact(artifacts, "manifest.json", &dossier.bundle.manifest)?;
@@ -278,7 +280,7 @@ fn tags(dossier: &Dossier) -> Value {
     if let Some(parent) = manifest.parent {
         tags.push(json!({"key": "insitu.parent", "value": parent}));
     }
-    if let Some((run, _)) = &dossier.run {
+    if let Some(run) = &dossier.run {
         tags.push(json!({"key": "insitu.run", "value": run.id}));
     }
     json!(tags)
@@ -296,65 +298,32 @@ fn log(dossier: &Dossier, run_id: &str) -> Value {
     let timestamp = created_ms(dossier);
     let metric = |key: &str, value: f64, step: u32| json!({"key": key, "value": value, "timestamp": timestamp, "step": step});
     let mut metrics = Vec::new();
-    if let Some((run, rounds)) = &dossier.run {
+    if let Some(run) = &dossier.run {
         params.push(param("rounds", run.rounds));
         params.push(param("aggregation", run.method.aggregation));
         if let Some(optimiser) = run.method.optimiser {
             params.push(param("optimiser", optimiser));
         }
         params.push(param("delta", format!("{DELTA:e}")));
-        for round in rounds {
-            let spent = run.round_nano_rho.saturating_mul(round.number.into());
-            metrics.push(metric("epsilon", shown_epsilon(spent), round.number));
-            if let Some(norm) = round.norm {
-                metrics.push(metric("gradient_norm", norm, round.number));
-            }
+    }
+    for round in dossier.card.runs.last().into_iter().flat_map(|run| &run.rounds) {
+        metrics.push(metric("epsilon", round.epsilon, round.round));
+        if let Some(norm) = round.norm {
+            metrics.push(metric("gradient_norm", norm, round.round));
         }
     }
-    for evaluation in &dossier.evaluations {
-        metrics.push(metric(&format!("accuracy.{}", evaluation.site), evaluation.accuracy, 0));
+    let mut newest_first = dossier.card.held_out.iter().rev();
+    if let Some(accuracy) = newest_first.find_map(EvaluationReport::accuracy) {
+        metrics.push(metric("accuracy", accuracy.value, 0));
+    }
+    for figure in &dossier.card.bundle.evaluations {
+        metrics.push(metric(&format!("accuracy.{}", figure.site), figure.accuracy, 0));
     }
     json!({"run_id": run_id, "params": params, "metrics": metrics})
 }
 
 fn param(key: &str, value: impl std::fmt::Display) -> Value {
     json!({"key": key, "value": value.to_string()})
-}
-
-/// The model card, for people.
-fn card(dossier: &Dossier) -> String {
-    let Dossier { row, bundle, manifest, evaluations, .. } = dossier;
-    let classes: Vec<&str> = manifest.classes.iter().map(|class| class.as_str()).collect();
-    let mut card = format!(
-        "# {} {}\n\nProject {}, bundle {}. A head ({}) of {} classes over {} features of the frozen \
-         backbone {}.\n\nClasses: {}.\n\n## Lineage\n",
-        manifest.name,
-        manifest.version,
-        row.project,
-        bundle.digest,
-        manifest.kind,
-        manifest.classes.len(),
-        manifest.features,
-        manifest.backbone.digest,
-        classes.join(", ")
-    );
-    for line in &manifest.lineage {
-        card.push_str(&format!("- {line}\n"));
-    }
-    if !evaluations.is_empty() {
-        card.push_str("\n## Evaluation\n");
-    }
-    for evaluation in evaluations {
-        let FigureRow { site, accuracy, note, .. } = evaluation;
-        card.push_str(&format!("- {site}: accuracy {accuracy:.3} ({note})\n"));
-    }
-    card.push_str("\n## Licences\n");
-    for line in &manifest.licences {
-        card.push_str(&format!("- {line}\n"));
-    }
-    let export = format!("insitu-coordinator model export {} --out DIR", bundle.digest);
-    card.push_str(&format!("\nTo get it: `{export}`\n"));
-    card
 }
 
 fn shortened(text: &str, bytes_max: usize) -> &str {

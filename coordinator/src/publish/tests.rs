@@ -1,7 +1,12 @@
-use insitu_models::manifest::Sentence;
+use insitu_models::bundle::BundleError;
+use insitu_models::check::CheckError;
+use insitu_models::fit::FitError;
+use insitu_models::head::HeadKind;
+use insitu_models::manifest::{Object, Sentence};
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::digest;
 use insitu_protocol::order::Order;
+use insitu_protocol::project::Task;
 use insitu_protocol::release::{Body, Release};
 use insitu_protocol::request::CHUNK_BYTES_MAX;
 
@@ -50,6 +55,27 @@ fn publish_promote_and_roll_back() {
 }
 
 #[test]
+fn a_second_bundle_from_elsewhere_waits_for_its_evaluation_like_any_other() {
+    let scene = Scene::new(&["a"]);
+    let again =
+        || import(&scene.store, &scene.registry, &scene.key, &name(), &bundle(), NOW).unwrap();
+    let first = again();
+    assert_eq!(again(), first, "the active one is published already");
+    let next =
+        bundle().successor(bundle().head().clone(), Sentence::new("for a test").unwrap()).unwrap();
+    let refused = import(&scene.store, &scene.registry, &scene.key, &name(), &next, NOW);
+    let Err(PublishError::Unevaluated { bundle: candidate }) = refused else {
+        panic!("published without an evaluation: {refused:?}");
+    };
+    // What the refusal says to do can be done: it is registered, and nothing else changed.
+    assert_eq!((candidate, active(&scene)), (next.id(), first));
+    assert_eq!(listed(&scene, candidate).state, "candidate");
+    promote(&scene.store, &scene.key, candidate, Some("in a hurry"), NOW).unwrap();
+    let row = listed(&scene, candidate);
+    assert_eq!((row.state, row.forced.as_deref()), ("active", Some("in a hurry")));
+}
+
+#[test]
 fn what_is_published_can_be_fetched_in_pieces_and_exported() {
     let scene = Scene::new(&["a"]);
     let digest = scene.publish();
@@ -81,13 +107,89 @@ fn a_bundle_of_another_taxonomy_is_refused() {
     other.classes.swap(0, 1);
     super::project(&scene.store, &other, NOW).unwrap();
     let refused = import(&scene.store, &scene.registry, &scene.key, &name(), &bundle(), NOW);
-    assert!(matches!(
-        refused,
-        Err(PublishError::Registry { source: RegistryError::Taxonomy { bundle: 2, .. } })
-    ));
+    let PublishError::Registry { source: RegistryError::Unfit { source, .. } } =
+        refused.unwrap_err()
+    else {
+        panic!("a bundle of other classes was published");
+    };
+    assert_eq!(source, FitError::Classes { got: 2, want: 2 });
     let unknown = "nothing".parse().unwrap();
     let refused = import(&scene.store, &scene.registry, &scene.key, &unknown, &bundle(), NOW);
     assert!(matches!(refused, Err(PublishError::UnknownProject { .. })));
+}
+
+#[test]
+fn a_bundle_of_several_classes_is_for_projects_of_several_classes_alone() {
+    let scene = Scene::new(&["a"]);
+    let first = bundle();
+    let several = first.head().clone().into_kind(HeadKind::MultiLabel).unwrap();
+    let several = first.successor(several, Sentence::new("for a test").unwrap()).unwrap();
+    let ward = Project { name: "ward".parse().unwrap(), task: Task::Classes, ..project() };
+    super::project(&scene.store, &ward, NOW).unwrap();
+    let publish = |project: &ProjectName, bundle: &Bundle| {
+        import(&scene.store, &scene.registry, &scene.key, project, bundle, NOW)
+    };
+    let unfit = |refused: Result<Digest, PublishError>| {
+        let refused = refused.unwrap_err();
+        let PublishError::Registry { source: RegistryError::Unfit { source, .. } } = refused else {
+            panic!("{refused:?}");
+        };
+        source
+    };
+    let kind = |task, head| FitError::Kind { task, head };
+    assert_eq!(unfit(publish(&name(), &several)), kind("class", HeadKind::MultiLabel));
+    assert_eq!(unfit(publish(&ward.name, &first)), kind("classes", HeadKind::Softmax));
+    let digest = publish(&ward.name, &several).unwrap();
+    let active = scene.store.read("active", |tx| tx.active_publication(&ward.name)).unwrap();
+    assert_eq!(active.unwrap().bundle, digest);
+}
+
+/// A protobuf field of wire type 2.
+fn part(field: u8, body: &[u8]) -> Vec<u8> {
+    [&[field << 3 | 2, u8::try_from(body.len()).unwrap()][..], body].concat()
+}
+
+/// A model with one initializer of so many numbers that has no bytes, and these fields.
+fn with_tensor(numbers: u8, fields: &[u8]) -> Vec<u8> {
+    let tensor = [&[1 << 3, numbers, 2 << 3, 1][..], &part(8, b"w"), fields].concat();
+    let operators = [2 << 3, 17];
+    [part(8, &operators), part(7, &part(5, &tensor))].concat()
+}
+
+#[test]
+fn a_backbone_that_sites_would_refuse_is_not_registered() {
+    let scene = Scene::new(&["a"]);
+    let first = bundle();
+    let refused = |backbone: Vec<u8>| {
+        let mut manifest = first.manifest().clone();
+        let digest = digest(&backbone);
+        manifest.backbone = Object { digest, bytes: backbone.len() as u64 };
+        let mut objects: Vec<_> = first.objects().into_iter().map(|(_, bytes)| bytes).collect();
+        objects[0] = backbone;
+        let mut given = objects.into_iter();
+        let bent = Bundle::from_objects(manifest.encode().unwrap(), |_| given.next()).unwrap();
+        let refused = register(&scene.store, &scene.registry, &name(), &bent, NOW).unwrap_err();
+        assert_eq!(scene.store.read("kept", |tx| tx.bundle(bent.id())).unwrap(), None);
+        assert_eq!(scene.store.read("kept", |tx| tx.object_bytes(digest)).unwrap(), None);
+        let PublishError::Registry {
+            source: RegistryError::Bundle { source: BundleError::Backbone { source } },
+        } = refused
+        else {
+            panic!("{refused:?}");
+        };
+        source
+    };
+    let path = part(13, &[part(1, b"location"), part(2, b"/etc/passwd")].concat());
+    assert_eq!(refused(with_tensor(1, &path)), CheckError::ExternalData { name: "w".to_owned() });
+    assert!(matches!(refused(with_tensor(127, &[])), CheckError::Tensor { .. }));
+    let mut custom = first.backbone().to_vec();
+    let at = custom.windows(6).position(|name| name == b"MatMul" || name == b"Gather").unwrap();
+    custom[at..at + 6].copy_from_slice(b"Launch");
+    assert!(
+        matches!(refused(custom), CheckError::Operator { operator, .. } if operator == "Launch")
+    );
+    let narrower = first.backbone()[..first.backbone().len() - 1].to_vec();
+    assert!(matches!(refused(narrower), CheckError::Malformed { .. }));
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! Training runs, for people and programs.
 
 use insitu_protocol::ids::{Digest, EvaluationId, ProjectName, RunId, SiteName};
+use insitu_protocol::project::Project;
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::answered;
-use crate::store::{Method, Noise, RoundRow, RoundState, RunRow, RunState, Store, StoreError, Tx};
+use crate::ledger::{DELTA, shown_epsilon};
+use crate::store::{
+    Mechanism, Method, Noise, RoundRow, RoundState, RunRow, RunState, Store, StoreError, Tx,
+};
 
 /// A training run.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +30,8 @@ pub struct RunReport {
     pub quorum: u32,
     /// What a round costs each site, nano-ρ.
     pub round_nano_rho: u64,
+    /// What all its rounds cost a subject of a site, as ε at the δ of the budget's report.
+    pub epsilon: f64,
     /// How updates become steps.
     pub method: MethodReport,
     /// The bundle it starts from.
@@ -38,13 +44,38 @@ pub struct RunReport {
     pub rounds: Vec<RoundReport>,
 }
 
+/// A run before its first round.
+#[derive(Clone, Debug, Serialize)]
+pub struct PlanReport {
+    /// Rounds it is to have.
+    pub rounds: u32,
+    /// What a round costs each site, nano-ρ.
+    pub round_nano_rho: u64,
+    /// What all rounds cost it.
+    pub nano_rho: u64,
+    /// The same as ε.
+    pub epsilon: f64,
+    /// The δ of that.
+    pub delta: f64,
+    /// How updates become steps.
+    pub method: MethodReport,
+}
+
 /// How a run's updates become steps.
 #[derive(Clone, Debug, Serialize)]
 pub struct MethodReport {
+    /// What is asked of the sites: `gradient` or `class-means`.
+    pub mechanism: &'static str,
     /// What moves the head: `fedavgm:0.5`, or `project` for steps with the project's momentum.
     pub optimiser: String,
     /// How far a step goes, when it is not the project's learning rate.
     pub learning_rate: Option<f64>,
+    /// L2 norm to which each subject's part is clipped, when it is not the project's.
+    pub clip: Option<f64>,
+    /// Last rounds whose iterates are averaged, when it is not the last half.
+    pub averaged: Option<u32>,
+    /// Subjects for which the schedule was chosen, when it was.
+    pub subjects: Option<f64>,
     /// What the updates of a round come to: `mean`, `median`, …
     pub aggregation: String,
     /// Bytes of a coordinate in an update that a site noised alone.
@@ -85,6 +116,40 @@ pub struct RoundSite {
     pub state: &'static str,
     /// Steps between the head at which it was computed and this one, when it is in a buffer.
     pub staleness: Option<u32>,
+}
+
+impl PlanReport {
+    /// Of a run of this version of its project.
+    pub(crate) fn of(run: &RunRow, project: &Project) -> Self {
+        let nano_rho = run.round_nano_rho.saturating_mul(run.rounds.into());
+        let clip = f64::from(run.method.clipping(&project.training).clip_milli) / 1e3;
+        let mut method = method(&run.method);
+        method.clip.get_or_insert(clip);
+        if run.method.mechanism == Mechanism::Gradient {
+            method.learning_rate.get_or_insert(project.training.learning_rate);
+            method.averaged.get_or_insert(run.rounds - run.rounds / 2);
+        }
+        Self {
+            rounds: run.rounds,
+            round_nano_rho: run.round_nano_rho,
+            nano_rho,
+            epsilon: shown_epsilon(nano_rho),
+            delta: DELTA,
+            method,
+        }
+    }
+}
+
+/// Reads what a run was to be when it started; `None` when there is no such run.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn plan(store: &Store, run: RunId) -> Result<Option<PlanReport>, StoreError> {
+    store.read("plan", |tx| {
+        let Some(run) = tx.run(run)? else { return Ok(None) };
+        let project = tx.project_version(&run.project, run.project_version)?;
+        Ok(project.map(|project| PlanReport::of(&run, &project)))
+    })
 }
 
 /// Reads one run; `None` when there is no such run.
@@ -132,6 +197,7 @@ fn describe(tx: &Tx<'_>, run: RunRow) -> Result<RunReport, StoreError> {
         planned: run.rounds,
         quorum: run.quorum,
         round_nano_rho: run.round_nano_rho,
+        epsilon: shown_epsilon(run.round_nano_rho.saturating_mul(run.rounds.into())),
         method: method(&run.method),
         start: run.bundle,
         published: result.filter(is_published),
@@ -188,8 +254,12 @@ fn describe_round(
 
 fn method(method: &Method) -> MethodReport {
     MethodReport {
+        mechanism: method.mechanism.name(),
         optimiser: method.optimiser.map_or_else(|| "project".to_owned(), |it| it.to_string()),
         learning_rate: method.learning_rate,
+        clip: method.clipping.map(|clipping| f64::from(clipping.clip_milli) / 1e3),
+        averaged: method.tuned.map(|tuned| tuned.averaged),
+        subjects: method.tuned.map(|tuned| tuned.subjects),
         aggregation: method.aggregation.to_string(),
         bytes_per_value: if method.coarse { 1 } else { 4 },
         norm_max: method.norm_max_milli.map(|milli| milli as f64 / 1e3),

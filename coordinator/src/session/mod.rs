@@ -170,6 +170,19 @@ pub fn propose(
     Ok(Ok(session.id))
 }
 
+/// Attempts at one sum that failed after sites had sent vectors: they paid for those too.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn spent_in_vain(tx: &Tx<'_>, occasion: Fixed<16>, step: u32) -> Result<u32, StoreError> {
+    let mut spent = 0;
+    for session in tx.attempts(occasion, step)? {
+        let failed = session.state == SessionState::Abandoned;
+        spent += u32::from(failed && !tx.vector_sites(&session)?.is_empty());
+    }
+    Ok(spent)
+}
+
 /// How the attempts at one sum stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {

@@ -37,7 +37,7 @@ pub use collections::{CollectionRow, CollectionState};
 pub use evaluations::{EvaluationRow, EvaluationState, Promotion, Terms};
 pub use functions::FunctionsRow;
 pub use members::{AgentRow, AlertKind, AlertRow, SiteRow, TokenRow};
-pub use methods::{Buffering, Method};
+pub use methods::{Buffering, Clipping, Mechanism, Method, Tuned};
 pub use projects::{OrderKind, OrderRow};
 pub use registrations::RegistrationRow;
 pub use releases::{ChargeRow, NewRelease, ReleaseRow, WindowRow};
@@ -48,13 +48,14 @@ pub use sessions::{SessionRow, SessionState, SumRow};
 pub const BUSY_WAIT: Duration = Duration::from_secs(20);
 
 /// The layouts, each a change of the one before.
-const LAYOUTS: [&str; 6] = [
+const LAYOUTS: [&str; 7] = [
     include_str!("schema.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
     include_str!("schema-4.sql"),
     include_str!("schema-5.sql"),
     include_str!("schema-6.sql"),
+    include_str!("schema-7.sql"),
 ];
 /// The layout this program reads and writes.
 const SCHEMA_VERSION: i64 = LAYOUTS.len() as i64;
@@ -239,8 +240,16 @@ fn migrate(connection: &mut Connection) -> rusqlite::Result<i64> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
+    use rusqlite::trace::{TraceEvent, TraceEventCodes};
+
     use super::*;
+
+    /// Calls `step` before and after each statement.
+    pub(crate) fn trace(store: &Store, step: fn(TraceEvent<'_>)) {
+        let events = TraceEventCodes::SQLITE_TRACE_STMT | TraceEventCodes::SQLITE_TRACE_PROFILE;
+        store.connection.lock().unwrap().trace_v2(events, Some(step));
+    }
 
     fn site_names(store: &Store) -> Vec<String> {
         store
@@ -319,7 +328,12 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("store.db");
         drop(Store::open(&path).unwrap());
-        Connection::open(&path).unwrap().pragma_update(None, "user_version", 7).unwrap();
-        assert!(matches!(Store::open(&path), Err(StoreError::Newer { found: 7, .. })));
+        Connection::open(&path)
+            .unwrap()
+            .pragma_update(None, "user_version", SCHEMA_VERSION + 1)
+            .unwrap();
+        assert!(
+            matches!(Store::open(&path), Err(StoreError::Newer { found, .. }) if found == SCHEMA_VERSION + 1)
+        );
     }
 }

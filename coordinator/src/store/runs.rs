@@ -3,8 +3,9 @@
 use insitu_protocol::ids::{Digest, ProjectName, RunId, SiteName};
 use rusqlite::{Row, params};
 
-use super::row::{fixed, fixed_or_null, name, word, word_or_null};
-use super::{Buffering, Method, StoreError, Tx};
+use super::methods::{METHOD_COLUMNS, method};
+use super::row::{fixed, fixed_or_null, name, word};
+use super::{Method, StoreError, Tx};
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -180,11 +181,8 @@ impl Tx<'_> {
     pub fn add_run(&self, run: &RunRow, sites: &[SiteName]) -> Result<(), StoreError> {
         let sql = "INSERT INTO run (id, project, project_version, bundle, features, rounds, \
                    quorum, closes_in_s, round_nano_rho, secure_aggregation, colluders, \
-                   started_unix_s, state, reason, optimiser, aggregation, coarse, \
-                   norm_max_milli, buffer, staleness_max, learning_rate) VALUES ($1, $2, $3, $4, \
-                   $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)";
-        let Method { optimiser, learning_rate, aggregation, coarse, norm_max_milli, buffering } =
-            run.method;
+                   started_unix_s, state, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
+                   $10, $11, $12, $13, $14)";
         self.execute(
             sql,
             params![
@@ -201,16 +199,10 @@ impl Tx<'_> {
                 run.colluders,
                 run.started_unix_s,
                 run.state.name(),
-                run.reason,
-                optimiser.map(|optimiser| optimiser.to_string()),
-                aggregation.to_string(),
-                i64::from(coarse),
-                norm_max_milli,
-                buffering.map(|buffering| buffering.size),
-                buffering.map(|buffering| buffering.staleness_max),
-                learning_rate
+                run.reason
             ],
         )?;
+        self.set_method(run.id, &run.method)?;
         for site in sites {
             let sql = "INSERT INTO run_site (run, site) VALUES ($1, $2)";
             self.execute(sql, params![run.id.0, site.as_str()])?;
@@ -223,7 +215,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError::Transaction`].
     pub fn run(&self, run: RunId) -> Result<Option<RunRow>, StoreError> {
-        let sql = format!("SELECT {RUN_COLUMNS} FROM run WHERE id = $1");
+        let sql = format!("SELECT {RUN_COLUMNS}, {METHOD_COLUMNS} FROM run WHERE id = $1");
         self.row(&sql, [run.0], run_row)
     }
 
@@ -233,7 +225,7 @@ impl Tx<'_> {
     /// [`StoreError::Transaction`].
     pub fn runs(&self) -> Result<Vec<RunRow>, StoreError> {
         self.rows(
-            &format!("SELECT {RUN_COLUMNS} FROM run ORDER BY started_unix_s, id"),
+            &format!("SELECT {RUN_COLUMNS}, {METHOD_COLUMNS} FROM run ORDER BY started_unix_s, id"),
             [],
             run_row,
         )
@@ -245,7 +237,7 @@ impl Tx<'_> {
     /// [`StoreError::Transaction`].
     pub fn open_runs(&self) -> Result<Vec<RunRow>, StoreError> {
         let sql = format!(
-            "SELECT {RUN_COLUMNS} FROM run WHERE state = 'open' ORDER BY started_unix_s, id"
+            "SELECT {RUN_COLUMNS}, {METHOD_COLUMNS} FROM run WHERE state = 'open' ORDER BY started_unix_s, id"
         );
         self.rows(&sql, [], run_row)
     }
@@ -381,8 +373,9 @@ impl Tx<'_> {
 
 const RUN_COLUMNS: &str = "id, project, project_version, bundle, features, rounds, quorum, \
                            closes_in_s, round_nano_rho, secure_aggregation, colluders, \
-                           started_unix_s, state, reason, optimiser, aggregation, coarse, \
-                           norm_max_milli, buffer, staleness_max, learning_rate";
+                           started_unix_s, state, reason";
+/// Where [`METHOD_COLUMNS`] begin, which follow.
+const METHOD_AT: usize = 14;
 
 fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
     Ok(RunRow {
@@ -397,25 +390,10 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         round_nano_rho: row.get(8)?,
         secure: word(row, 9, SecureAggregation::from_name)?,
         colluders: row.get(10)?,
-        method: method(row)?,
+        method: method(row, METHOD_AT)?,
         started_unix_s: row.get(11)?,
         state: word(row, 12, RunState::from_name)?,
         reason: row.get(13)?,
-    })
-}
-
-fn method(row: &Row<'_>) -> rusqlite::Result<Method> {
-    let size: Option<u32> = row.get(18)?;
-    let staleness_max: Option<u32> = row.get(19)?;
-    Ok(Method {
-        optimiser: word_or_null(row, 14, |word| word.parse().ok())?,
-        learning_rate: row.get(20)?,
-        aggregation: word(row, 15, |word| word.parse().ok())?,
-        coarse: row.get::<_, i64>(16)? != 0,
-        norm_max_milli: row.get(17)?,
-        buffering: size
-            .zip(staleness_max)
-            .map(|(size, staleness_max)| Buffering { size, staleness_max }),
     })
 }
 

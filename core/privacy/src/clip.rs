@@ -138,27 +138,69 @@ impl ClippedSum {
     /// # Errors
     /// [`ClipError::Length`], [`ClipError::TooManySubjects`]; nothing was added then.
     pub fn add(&mut self, gradient: &[f32]) -> Result<Contribution, ClipError> {
-        if gradient.len() != self.shape.dimensions {
-            return Err(ClipError::Length { got: gradient.len(), expected: self.shape.dimensions });
+        self.begin(gradient.len())?;
+        // f64 holds the squares of all finite f32, and their sum, without overflow.
+        let length = squared_length(gradient).sqrt();
+        Ok(self.admit(length, |steps_per_unit, quantised| {
+            quantised.extend(gradient.iter().map(|x| towards_zero(f64::from(*x) * steps_per_unit)));
+        }))
+    }
+
+    /// As [`ClippedSum::add`], for a subject whose gradient is outer products `r xᵀ`, a layer after
+    /// another, row-major: that of one item. Its norm is ‖r‖·‖x‖, so no cell of it is written before
+    /// it is on the grid. The bound is checked on the grid like any other's: rounding may differ from
+    /// that of [`ClippedSum::add`], the sensitivity does not.
+    ///
+    /// # Errors
+    /// As [`ClippedSum::add`].
+    ///
+    /// # Source
+    /// The norm: Goodfellow, *Efficient per-example gradient computations* (2015).
+    pub fn add_outer(
+        &mut self,
+        layers: &[(Vec<f64>, Vec<f64>)],
+    ) -> Result<Contribution, ClipError> {
+        self.begin(layers.iter().map(|(r, x)| r.len() * x.len()).sum())?;
+        let square = |vector: &[f64]| vector.iter().map(|value| value * value).sum::<f64>();
+        let length = layers.iter().map(|(r, x)| square(r) * square(x)).sum::<f64>().sqrt();
+        Ok(self.admit(length, |steps_per_unit, quantised| {
+            for (r, x) in layers {
+                for r in r {
+                    let factor = r * steps_per_unit;
+                    quantised.extend(x.iter().map(|x| towards_zero(factor * x)));
+                }
+            }
+        }))
+    }
+
+    /// Counts a subject with a gradient of so many values.
+    fn begin(&mut self, got: usize) -> Result<(), ClipError> {
+        if got != self.shape.dimensions {
+            return Err(ClipError::Length { got, expected: self.shape.dimensions });
         }
         if self.subjects == SUBJECTS_MAX {
             return Err(ClipError::TooManySubjects);
         }
         self.subjects += 1;
-        // f64 holds the squares of all finite f32, and their sum, without overflow.
-        let length = squared_length(gradient).sqrt();
+        Ok(())
+    }
+
+    /// Adds a gradient of this length, which `quantise` puts on the grid, given the steps of a unit.
+    fn admit(&mut self, length: f64, quantise: impl FnOnce(f64, &mut Vec<i64>)) -> Contribution {
         if !length.is_finite() {
-            return Ok(Contribution::Dropped);
+            return Contribution::Dropped;
         }
         let clipped = length > self.shape.norm;
         let shrink = if clipped { self.shape.norm / length } else { 1.0 };
-        if !self.quantise(gradient, shrink * grid(self.shape.fraction_bits)) {
-            return Ok(Contribution::Dropped);
+        self.quantised.clear();
+        quantise(shrink * grid(self.shape.fraction_bits), &mut self.quantised);
+        if !self.is_within() {
+            return Contribution::Dropped;
         }
         for (total, step) in self.sum.iter_mut().zip(&self.quantised) {
             *total += step;
         }
-        Ok(if clipped { Contribution::Clipped } else { Contribution::Whole })
+        if clipped { Contribution::Clipped } else { Contribution::Whole }
     }
 
     /// The sum in grid steps of 2⁻ᵇ, `[dimensions]`. Exact, so it must not leave without noise.
@@ -176,11 +218,8 @@ impl ClippedSum {
         self.shape
     }
 
-    /// Fills `quantised`; false when the result breaks the bound and must not be added.
-    #[expect(clippy::cast_possible_truncation, reason = "truncation towards zero is the mechanism")]
-    fn quantise(&mut self, gradient: &[f32], steps_per_unit: f64) -> bool {
-        self.quantised.clear();
-        self.quantised.extend(gradient.iter().map(|x| (f64::from(*x) * steps_per_unit) as i64));
+    /// Whether `quantised` keeps the bound; what breaks it must not be added.
+    fn is_within(&self) -> bool {
         let most = self.limit.isqrt();
         if self.quantised.iter().any(|step| step.unsigned_abs() > most) {
             return false;
@@ -192,6 +231,11 @@ impl ClippedSum {
         let sum: u128 = self.quantised.chunks(chunk).map(|steps| u128::from(squares(steps))).sum();
         sum <= u128::from(self.limit)
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "truncation towards zero is the mechanism")]
+fn towards_zero(steps: f64) -> i64 {
+    steps as i64
 }
 
 /// Σxⱼ². Several sums at once: one alone would wait for each addition.
@@ -271,6 +315,52 @@ mod tests {
         assert_eq!(sum.add(&[-0.25, 0.5]).unwrap(), Contribution::Whole);
         assert_eq!(sum.values(), [2457 - 1024, 3276 + 2048]);
         assert_eq!(shape.to_real(&[4096, -2048]), [1.0, -0.5]);
+    }
+
+    /// Outer products of all magnitudes: none moves the sum past the sensitivity, none is lost to
+    /// rounding, and each cell is within a step of the dense path's.
+    #[test]
+    fn an_outer_product_is_added_like_the_gradient_it_is() {
+        for (norm, bits) in [(1.0, 12), (0.5, 12), (0.1, 7), (3.7, 16), (1.0, 0), (0.999_999, 24)] {
+            let shape = ClipShape::new(10, norm, bits).unwrap();
+            let limit = u128::from(shape.sensitivity().get());
+            for (r, x) in hostile(2).into_iter().zip(hostile(5)) {
+                let wide = |values: &[f32]| -> Vec<f64> {
+                    values.iter().map(|value| f64::from(*value)).collect()
+                };
+                let layers = [(wide(&r), wide(&x))];
+                let mut outer = ClippedSum::new(shape);
+                let whole = outer.add_outer(&layers).unwrap();
+                assert_ne!(whole, Contribution::Dropped, "{layers:?}");
+                let squared: u128 =
+                    outer.values().iter().map(|v| u128::from(v.unsigned_abs()).pow(2)).sum();
+                assert!(squared <= limit);
+                #[expect(clippy::cast_possible_truncation, reason = "as gradients are kept")]
+                let dense: Vec<f32> = r
+                    .iter()
+                    .flat_map(|r| x.iter().map(|x| (f64::from(*r) * f64::from(*x)) as f32))
+                    .collect();
+                // Beyond the range of f32, and below it, the dense path has nothing to compare.
+                let representable =
+                    |value: &f32| value.is_finite() && (value.abs() > 1e-30 || *value == 0.0);
+                if bits > 20 || !dense.iter().all(representable) {
+                    continue;
+                }
+                for (outer, dense) in outer.values().iter().zip(sum_of(shape, &[dense])) {
+                    assert!(outer.abs_diff(dense) <= 1, "{outer} {dense}");
+                }
+            }
+        }
+        let mut sum = ClippedSum::new(ClipShape::new(2, 1.0, 12).unwrap());
+        let bad = [(vec![f64::NAN], vec![1.0, 0.0])];
+        assert_eq!(sum.add_outer(&bad), Ok(Contribution::Dropped));
+        assert_eq!((sum.values(), sum.subjects()), (&[0, 0][..], 1));
+        let short = [(vec![1.0], vec![1.0])];
+        assert_eq!(sum.add_outer(&short), Err(ClipError::Length { got: 1, expected: 2 }));
+        // Two layers are one gradient, with one norm.
+        let two = [(vec![3.0], vec![1.0]), (vec![2.0], vec![2.0])];
+        assert_eq!(sum.add_outer(&two), Ok(Contribution::Clipped));
+        assert_eq!(sum.values(), [2457, 3276]);
     }
 
     #[test]

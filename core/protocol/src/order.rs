@@ -153,7 +153,8 @@ impl FunctionsManifest {
     }
 }
 
-/// One step of federated gradient descent on a head.
+/// One step of federated gradient descent on a head; or, without one, the sums of which a head is
+/// made at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoundOrder {
     /// The run the round belongs to.
@@ -168,12 +169,15 @@ pub struct RoundOrder {
     pub backbone: Digest,
     /// The head at which to take the gradient, `f32` little-endian, in the order of its kind; the
     /// kind is that of the bundle in use, and row-major `[classes, features]` for one linear layer.
+    /// Empty where no gradient is asked for: each subject's part is then the features of its items,
+    /// added up by class, row-major `[classes, features]`. An agent that knows of no such rounds
+    /// declines them, since it finds an update without coordinates.
     pub head: Bytes,
     /// Classes of the head.
     pub classes: u16,
     /// Features that the head takes.
     pub features: u32,
-    /// L2 norm to which each subject's gradient is clipped, in thousandths.
+    /// L2 norm to which each subject's part is clipped, in thousandths.
     pub clip_milli: u32,
     /// Fixed-point fraction bits of a released coordinate.
     pub fraction_bits: u8,
@@ -184,10 +188,22 @@ pub struct RoundOrder {
 }
 
 impl RoundOrder {
-    /// Weights of the head, and so coordinates of the answer, whatever the head's kind.
+    /// Weights of the head, and so coordinates of the answer, whatever the head's kind. Without a
+    /// head `classes · features`, and 0 when a head of so many could not be ordered.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        self.head.0.len() / size_of::<f32>()
+        if !self.asks_for_class_sums() {
+            return self.head.0.len() / size_of::<f32>();
+        }
+        let features = usize::try_from(self.features).unwrap_or(usize::MAX);
+        let parameters = usize::from(self.classes).saturating_mul(features);
+        if parameters > HEAD_BYTES_MAX / size_of::<f32>() { 0 } else { parameters }
+    }
+
+    /// Whether it asks for sums of features by class instead of a gradient.
+    #[must_use]
+    pub fn asks_for_class_sums(&self) -> bool {
+        self.head.0.is_empty()
     }
 }
 

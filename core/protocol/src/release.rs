@@ -66,7 +66,8 @@ pub enum Body {
         /// The campaign.
         campaign: CampaignId,
     },
-    /// Clipped gradient of the head summed over subjects, fixed point, in the order of the head's weights.
+    /// Clipped gradient of the head summed over subjects, fixed point, in the order of the head's
+    /// weights; in a round without a head, clipped sums of features by class in its place.
     Update {
         /// The run.
         run: RunId,

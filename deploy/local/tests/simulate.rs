@@ -94,6 +94,40 @@ fn without_noise_a_seed_decides_everything() {
     assert!(first["accuracy"].as_f64().unwrap() > 0.75, "{first}");
 }
 
+/// Fleets of devices are that large. Each has two or three records, and the sum over all of them the
+/// noise of one release.
+#[test]
+fn more_than_a_thousand_sites_learn_in_one_process() {
+    const SITES: usize = 1200;
+    let folder = tempfile::tempdir().unwrap();
+    let part = |records: usize| {
+        let mut text = "x,y,label\n".to_owned();
+        for at in 0..records {
+            let (x, y) = (at % 100, at * 7 % 11);
+            text += &format!("{x},{y},{}\n", if x < 50 { "low" } else { "high" });
+        }
+        text
+    };
+    fs::write(folder.path().join("train.csv"), part(3000)).unwrap();
+    fs::write(folder.path().join("test.csv"), part(600)).unwrap();
+    fs::write(folder.path().join("ranges.toml"), "x = [0, 99]\ny = [0, 10]\n").unwrap();
+    let columns = format!("--features x,y --ranges ranges.toml --split iid --sites {SITES}");
+    let found = json(folder.path(), &format!("{columns} --epsilon 1 --delta 1e-5"));
+    assert_eq!((&found["sites"], &found["records"]), (&Value::from(SITES), &Value::from(3000)));
+    assert_eq!(found["accuracy_by_site"].as_object().unwrap().len(), SITES);
+    let (rounds, parameters) =
+        (found["rounds"].as_u64().unwrap(), found["parameters"].as_u64().unwrap());
+    // A count, and a vector a round, of 4 bytes each.
+    let bytes = SITES as u64 * 4 * (1 + parameters * rounds);
+    assert_eq!(found["bytes_up"].as_u64().unwrap(), bytes);
+    assert!((0.97..=1.0).contains(&found["epsilon"].as_f64().unwrap()), "{found}");
+    assert!(found["accuracy"].as_f64().unwrap() > 0.85, "{}", found["accuracy"]);
+    assert!(found["seconds"].as_f64().unwrap() < 60.0, "{}", found["seconds"]);
+    let refused = simulate(folder.path(), "--features x,y --sites 3001 --epsilon none");
+    assert_eq!(refused.status.code(), Some(70));
+    assert!(String::from_utf8(refused.stderr).unwrap().contains("3001 sites for 3000 subjects"));
+}
+
 #[test]
 fn ranges_that_are_not_public_are_charged() {
     let folder = tempfile::tempdir().unwrap();

@@ -18,17 +18,19 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use insitu_daemon::files::FileError;
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::change::{change_role, end_sign_ins};
 use super::{AccountError, Accounts, Fresh, is_name, nobodys_token};
 use crate::config::{Oidc, PersonRole};
 use crate::store::labels::{Person, Terms};
 use crate::store::roles::Role;
+use crate::store::trail::{Event, What, Who};
 use crate::store::{Store, StoreError};
 
 use provider::Provider;
@@ -98,6 +100,24 @@ pub enum OidcError {
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
+}
+
+impl OidcError {
+    /// Whether somebody asked to come in and was told no, rather than that something failed.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Flow | Self::Denied | Self::Token(_) | Self::Role | Self::Name | Self::Ended => {
+                true
+            }
+            Self::Account(error) => matches!(error, AccountError::Limited { .. }),
+            Self::None
+            | Self::File(_)
+            | Self::Secret
+            | Self::Silent { .. }
+            | Self::Answer { .. }
+            | Self::Store(_) => false,
+        }
+    }
 }
 
 /// The way in by the provider, if there is one.
@@ -263,13 +283,16 @@ impl Gate {
         let role = self.role(claims);
         let name = claim(claims, &self.settings.name_claim).and_then(Value::as_str);
         let nobody = nobodys_token()?;
+        let provider = || Who::provider(issuer);
         store
             .tx("admit person", |tx| {
                 let known = tx.person_by_identity(issuer, subject)?;
                 let Some(role) = role else {
                     // Who lost the role is signed out everywhere else, too: that has to be kept.
                     return Ok::<_, OidcError>(match known {
-                        Some(person) => tx.end_sign_ins(person.person).map(|()| None)?,
+                        Some(person) => {
+                            end_sign_ins(tx, Some(provider()), &person).map(|_| None)?
+                        }
                         None => None,
                     });
                 };
@@ -278,8 +301,7 @@ impl Gate {
                         return Err(OidcError::Ended);
                     }
                     if person.role != role {
-                        tx.set_role(person.person, role)?;
-                        tx.end_sign_ins(person.person)?;
+                        change_role(tx, Some(provider()), &person, role)?;
                         person.role = role;
                     }
                     return Ok(Some(person));
@@ -289,6 +311,8 @@ impl Gate {
                 let added = tx.add_person(name, role, Terms::default(), &nobody, now)?;
                 let person = added.ok_or(OidcError::Name)?;
                 tx.add_identity(issuer, subject, person)?;
+                let detail = json!({"name": name, "role": role.name()});
+                tx.note(&Event::new(What::PersonAdded).by(provider()).with(detail))?;
                 Ok(Some(Person { person, name: name.to_owned(), role, terms: Terms::default() }))
             })?
             .ok_or(OidcError::Role)

@@ -15,6 +15,7 @@ use super::*;
 use crate::account::set_password;
 use crate::config::{GroupRole, SignInTimes};
 use crate::store::tests::{Scratch, scratch};
+use crate::store::trail::Filter;
 use crate::testing::{self, Served};
 
 const NOW: i64 = 1_800_000_000;
@@ -220,6 +221,20 @@ async fn a_person_comes_in_and_is_known_by_the_subject_from_then_on() {
     let second = site.accounts.known(&site.scratch.store, &again.cookie, NOW).unwrap();
     assert!(second.is_none(), "signed out when the role was lost");
     assert_eq!(site.people(), ["ada"]);
+    site.walk(json!({"groups": ["staff"]})).await.unwrap_err();
+
+    let filter = Filter { who: Some("provider".to_owned()), ..Filter::default() };
+    let events = site.scratch.store.read("test", |tx| tx.events(&filter, 0, 100)).unwrap();
+    let issuer = site.liar.lies().issuer.clone();
+    assert!(events.iter().all(|event| event.who == issuer), "{events:?}");
+    let done: Vec<_> = events.into_iter().map(|event| (event.what, event.detail)).collect();
+    let expected = [
+        ("person-added", json!({"name": "ada", "role": "annotator"})),
+        ("person-changed", json!({"name": "ada", "role": "lead"})),
+        ("signed-out", json!({"name": "ada", "browsers": 1})),
+    ];
+    let expected = expected.map(|(what, detail)| (what.to_owned(), detail.to_string()));
+    assert_eq!(done, expected, "each change once");
 }
 
 #[tokio::test]
@@ -232,7 +247,7 @@ async fn a_name_that_is_taken_is_not_taken_over() {
         assert!(matches!(taken, Err(OidcError::Name)), "{name}: {taken:?}");
     }
     site.walk(json!({"preferred_username": "ada.l"})).await.unwrap();
-    crate::account::remove(&site.scratch.store, "ada.l", NOW).unwrap();
+    crate::account::remove(&site.scratch.store, None, "ada.l", NOW).unwrap();
     let ended = site.walk(json!({"preferred_username": "ada.m"})).await;
     assert!(matches!(ended, Err(OidcError::Ended)), "removed people do not come back: {ended:?}");
     assert_eq!(site.people(), ["ada", "ada.l"]);

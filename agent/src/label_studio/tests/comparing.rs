@@ -16,20 +16,25 @@ type Meanwhile = Box<dyn FnOnce() + Send>;
 
 /// As much of a Label Studio as comparing asks.
 #[derive(Clone, Default)]
-struct Fake {
-    tasks: Arc<Mutex<Vec<Value>>>,
-    brought: Arc<Mutex<Vec<Value>>>,
+pub(super) struct Fake {
+    pub(super) tasks: Arc<Mutex<Vec<Value>>>,
+    pub(super) brought: Arc<Mutex<Vec<Value>>>,
+    /// Its label config.
+    pub(super) config: Arc<Mutex<String>>,
+    /// Its one file, and how often it was fetched.
+    pub(super) file: Arc<Mutex<(Vec<u8>, u32)>>,
     refreshes: Arc<Mutex<u32>>,
     /// What happens while the answer is on its way.
     meanwhile: Arc<Mutex<Option<Meanwhile>>>,
 }
 
 impl Fake {
-    async fn serve(&self) -> (std::net::SocketAddr, JoinSet<std::io::Result<()>>) {
+    pub(super) async fn serve(&self) -> (std::net::SocketAddr, JoinSet<std::io::Result<()>>) {
         let app = Router::new()
             .route("/api/token/refresh/", post(refresh))
             .route("/api/tasks/", get(tasks))
-            .route("/api/projects/5/", get(async || Json(json!({"label_config": CONFIG}))))
+            .route("/api/projects/5/", get(project_there))
+            .route("/data/upload/{folder}/{file}", get(file))
             .route("/api/projects/5/import/predictions", post(predictions))
             .with_state(self.clone());
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -45,6 +50,21 @@ async fn refresh(State(fake): State<Fake>, Json(body): Json<Value>) -> Json<Valu
     let mut refreshes = fake.refreshes.lock().unwrap();
     *refreshes += 1;
     Json(json!({"access": format!("access-{refreshes}")}))
+}
+
+async fn project_there(State(fake): State<Fake>) -> Json<Value> {
+    Json(json!({"label_config": *fake.config.lock().unwrap()}))
+}
+
+/// For whoever shows an access token that has not run out: here the latest.
+async fn file(State(fake): State<Fake>, headers: HeaderMap) -> Result<Vec<u8>, StatusCode> {
+    let latest = format!("Bearer access-{}", fake.refreshes.lock().unwrap());
+    if headers.get("authorization").is_none_or(|shown| *shown != latest) {
+        return Err(StatusCode::UNAUTHORIZED);
+    }
+    let mut file = fake.file.lock().unwrap();
+    file.1 += 1;
+    if file.0.is_empty() { Err(StatusCode::NOT_FOUND) } else { Ok(file.0.clone()) }
 }
 
 async fn tasks(
@@ -70,11 +90,11 @@ async fn predictions(
     Json(body): Json<Vec<Value>>,
 ) -> Result<(StatusCode, Json<Value>), StatusCode> {
     // The first access tokens have run out by now.
-    let fresh = *fake.refreshes.lock().unwrap() > 2;
-    if !fresh {
+    let refreshes = *fake.refreshes.lock().unwrap();
+    if refreshes <= 2 {
         return Err(StatusCode::UNAUTHORIZED);
     }
-    assert_eq!(headers["authorization"], "Bearer access-3");
+    assert_eq!(headers["authorization"], format!("Bearer access-{refreshes}"));
     let created = body.len();
     fake.brought.lock().unwrap().extend(body);
     Ok((StatusCode::CREATED, Json(json!({"created": created}))))
@@ -84,6 +104,7 @@ async fn predictions(
 async fn what_webhooks_have_missed_is_found_by_comparing() {
     let mut site = site();
     let fake = Fake::default();
+    CONFIG.clone_into(&mut fake.config.lock().unwrap());
     let (address, _server) = fake.serve().await;
     site.studio.settings.url = format!("http://{address}");
     let site = Arc::new(site);

@@ -35,18 +35,25 @@ use crate::{tally, testing};
 
 const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/bundles/heart-disease");
 
-struct Site {
-    scratch: Scratch,
+pub(in crate::pipeline) struct Site {
+    pub(in crate::pipeline) scratch: Scratch,
     store: Arc<Store>,
     eve: Person,
     clock: Arc<ManualClock>,
-    bundle: Bundle,
+    pub(in crate::pipeline) bundle: Bundle,
     host: Told,
 }
 
 impl Site {
     /// A site with the shipped project and bundle; every item goes to people.
-    fn new() -> Self {
+    pub(in crate::pipeline) fn new() -> Self {
+        let site = Self::without_bundle();
+        site.publish(&site.bundle, 1);
+        site
+    }
+
+    /// The same before the bundle has come.
+    pub(in crate::pipeline) fn without_bundle() -> Self {
         let scratch = scratch();
         let text = std::fs::read_to_string(format!("{FOLDER}/project.toml")).unwrap();
         let mut project: Project = toml::from_str(&text).unwrap();
@@ -57,9 +64,7 @@ impl Site {
         let clock = Arc::new(ManualClock::new(Timestamp::from_second(1000).unwrap()));
         let bundle = Bundle::open(FOLDER.as_ref()).unwrap();
         let host = Told(Arc::new(std::sync::Mutex::new(QUIET)));
-        let site = Self { scratch, store, eve, clock, bundle, host };
-        site.publish(&site.bundle, 1);
-        site
+        Self { scratch, store, eve, clock, bundle, host }
     }
 
     /// A bundle arrives, and is approved.
@@ -68,12 +73,12 @@ impl Site {
         testing::publish(&self.store, folder, &self.row(), bundle, number);
     }
 
-    fn row(&self) -> ProjectRow {
+    pub(in crate::pipeline) fn row(&self) -> ProjectRow {
         self.store.read("test", |tx| tx.projects()).unwrap().remove(0)
     }
 
     /// Adds patients `from..to`, each a subject; each third one is held out.
-    fn add(&self, range: std::ops::Range<usize>) {
+    pub(in crate::pipeline) fn add(&self, range: std::ops::Range<usize>) {
         let csv = std::fs::read_to_string(format!("{FOLDER}/patients.csv")).unwrap();
         let names: Vec<&str> = csv.lines().next().unwrap().split(',').collect();
         let row = self.row();
@@ -103,7 +108,7 @@ impl Site {
             .unwrap();
     }
 
-    fn pipeline(&self, personal: bool) -> Pipeline {
+    pub(in crate::pipeline) fn pipeline(&self, personal: bool) -> Pipeline {
         let judge = Judge { policy: Policy::default(), limits: limits(9.0), bundle_key: None };
         let (store, clock) = (Arc::clone(&self.store), Arc::clone(&self.clock) as Arc<dyn Clock>);
         let shelf = Shelf::new(self.scratch.folder.path());
@@ -114,7 +119,7 @@ impl Site {
     }
 
     /// Works for as long as there is something to do, and looks again a minute later.
-    fn settle(&self, pipeline: &mut Pipeline) {
+    pub(in crate::pipeline) fn settle(&self, pipeline: &mut Pipeline) {
         for _ in 0..2 {
             let ticks = (0..1000).take_while(|_| pipeline.tick().unwrap()).count();
             assert!(ticks < 1000, "work without end");
@@ -123,7 +128,7 @@ impl Site {
     }
 
     /// Labels whatever waits, always otherwise than the bundle's head says.
-    fn contradict(&self) -> usize {
+    pub(in crate::pipeline) fn contradict(&self) -> usize {
         let name = self.row().definition.name;
         let now = self.clock.now().as_second();
         let mut labeled = 0;
@@ -215,6 +220,47 @@ fn a_site_that_labels_otherwise_is_served_by_its_own_head_and_releases_as_withou
     assert_eq!((wrong.iter().sum::<i64>(), right.iter().sum::<i64>()), (170, 0));
 }
 
+/// A round of a site's project, at its bundle's head.
+pub(in crate::pipeline) fn round(row: &ProjectRow, bundle: &Bundle) -> RoundOrder {
+    let manifest = bundle.manifest();
+    RoundOrder {
+        run: Fixed([1; 16]),
+        round: 1,
+        rounds: 1,
+        project: row.definition.name.clone(),
+        backbone: manifest.backbone.digest,
+        head: Bytes(bundle.head().encode()),
+        classes: 2,
+        features: u32::try_from(manifest.features).unwrap(),
+        clip_milli: 500,
+        fraction_bits: 12,
+        nano_rho: 1000,
+        closes_unix_s: i64::MAX,
+    }
+}
+
+/// A comparison of its bundle's head with one that knows nothing.
+pub(in crate::pipeline) fn comparison(row: &ProjectRow, bundle: &Bundle) -> EvaluationOrder {
+    let manifest = bundle.manifest();
+    let contender = |head: &Head| Contender {
+        bundle: bundle.id(),
+        head: Bytes(head.encode()),
+        calibration: Bytes(Calibration::identity().encode().unwrap()),
+    };
+    let zero = Head::new(2, manifest.features, vec![0.0; 2 * manifest.features]).unwrap();
+    EvaluationOrder {
+        evaluation: Fixed([2; 16]),
+        project: row.definition.name.clone(),
+        project_version: row.definition.version,
+        backbone: manifest.backbone.digest,
+        features: u32::try_from(manifest.features).unwrap(),
+        current: contender(bundle.head()),
+        candidate: contender(&zero),
+        nano_rho: 1000,
+        closes_unix_s: i64::MAX,
+    }
+}
+
 #[test]
 fn a_round_and_an_evaluation_are_bit_identical_with_and_without_it() {
     let site = Site::new();
@@ -224,42 +270,12 @@ fn a_round_and_an_evaluation_are_bit_identical_with_and_without_it() {
     site.contradict();
     site.settle(&mut pipeline);
     let head = site.head().unwrap();
-    let (row, manifest) = (site.row(), site.bundle.manifest());
-    let round = RoundOrder {
-        run: Fixed([1; 16]),
-        round: 1,
-        rounds: 1,
-        project: row.definition.name.clone(),
-        backbone: manifest.backbone.digest,
-        head: Bytes(site.bundle.head().encode()),
-        classes: 2,
-        features: u32::try_from(manifest.features).unwrap(),
-        clip_milli: 500,
-        fraction_bits: 12,
-        nano_rho: 1000,
-        closes_unix_s: i64::MAX,
-    };
-    let contender = |head: &Head| Contender {
-        bundle: site.bundle.id(),
-        head: Bytes(head.encode()),
-        calibration: Bytes(Calibration::identity().encode().unwrap()),
-    };
-    let zero = Head::new(2, manifest.features, vec![0.0; 2 * manifest.features]).unwrap();
-    let order = EvaluationOrder {
-        evaluation: Fixed([2; 16]),
-        project: row.definition.name.clone(),
-        project_version: row.definition.version,
-        backbone: manifest.backbone.digest,
-        features: u32::try_from(manifest.features).unwrap(),
-        current: contender(site.bundle.head()),
-        candidate: contender(&zero),
-        nano_rho: 1000,
-        closes_unix_s: i64::MAX,
-    };
+    let row = site.row();
+    let (round, order) = (round(&row, &site.bundle), comparison(&row, &site.bundle));
     let mut model = site.model();
     let tallies = |model: &mut Model| {
         [
-            learn::gradient(&site.store, model, &row, &round).unwrap(),
+            learn::update(&site.store, model, &row, &round).unwrap(),
             evaluation::evaluate(&site.store, model, &row, &order).unwrap(),
         ]
     };

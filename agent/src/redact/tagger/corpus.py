@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Makes the tagger's generated training texts: corpus.py SEED COUNT > corpus.jsonl
+"""Makes the tagger's generated training texts: corpus.py SEED COUNT [ORGANISATIONS] > corpus.jsonl
 
 `templates.py` and `letters.py` hold the carriers. Needs the PyPI packages faker (names, places, companies), pyspellchecker (word lists, MIT) and django
 (translated interface messages, BSD: lines without personal data). Every text is invented: templates
 of ours, filled at random. Each line is {"text", "spans": [{"start", "end", "type"}]}, code points.
+With ORGANISATIONS, a file of names, a third of the companies are of these.
 """
 import gzip
 import json
@@ -25,6 +26,7 @@ for lang_ in SENTENCES:
     CLEAN[lang_] += letters.CLEAN[lang_]
 
 SEED, COUNT = int(sys.argv[1]), int(sys.argv[2])
+ORGANISATIONS = [line.strip() for path in sys.argv[3:] for line in open(path, encoding="utf-8") if not line.startswith("#")]
 rnd = random.Random(SEED)
 Faker.seed(SEED)
 
@@ -295,6 +297,8 @@ def spliced(a, b):
 
 
 def company(lang):
+    if ORGANISATIONS and rnd.random() < 0.35:
+        return rnd.choice(ORGANISATIONS)
     x = rnd.random()
     if x < 0.4:
         return faker(locale(lang)).company()

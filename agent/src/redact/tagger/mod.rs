@@ -29,6 +29,8 @@ use tokens::{Token, tokens};
 const WEIGHTS: &[u8] = include_bytes!("weights.bin");
 /// Probability of being personal data from which a token is taken.
 const TAKEN: f32 = 0.35;
+/// The same where two readers have read.
+const TAKEN_BOTH: f32 = 0.25;
 /// Probability from which a token with a capital or a digit is taken beside one that is: the rest of
 /// a name, the number of a house.
 const TAKEN_BESIDE: f32 = 0.12;
@@ -83,10 +85,12 @@ impl Tagger {
     pub(super) fn tag(&self, text: &str) -> Vec<Find> {
         let tokens = tokens(text);
         let mut posteriors = self.crf.posteriors(&tokens);
+        let mut least = TAKEN;
         if let Some(transformer) = &self.transformer {
             transformer.refine(text, &tokens, &mut posteriors);
+            least = TAKEN_BOTH;
         }
-        let taken = taken(text, &tokens, &posteriors, |word| self.crf.is_only_word(word));
+        let taken = taken(text, &tokens, &posteriors, least, |word| self.crf.is_only_word(word));
         let mut found: Vec<Find> = Vec::new();
         let mut open: Option<usize> = None;
         for ((token, posterior), taken) in tokens.iter().zip(&posteriors).zip(taken) {
@@ -178,11 +182,12 @@ fn taken(
     text: &str,
     tokens: &[Token<'_>],
     posteriors: &[Row],
+    least: f32,
     is_common: impl Fn(&str) -> bool,
 ) -> Vec<bool> {
     let inside = |at: usize| 1.0 - posteriors[at][OUTSIDE];
     let mut taken: Vec<bool> =
-        (0..tokens.len()).map(|at| inside(at) >= TAKEN && !tokens[at].is_line_end()).collect();
+        (0..tokens.len()).map(|at| inside(at) >= least && !tokens[at].is_line_end()).collect();
     let joins = |at: usize, other: usize| {
         let (first, second) = (at.min(other), at.max(other));
         let gap = &text[tokens[first].end()..tokens[second].start];
@@ -268,7 +273,7 @@ mod tests {
             row
         };
         let posteriors: Vec<Row> = percent.iter().map(row).collect();
-        taken(text, &tokens, &posteriors, |word| word == "Call")
+        taken(text, &tokens, &posteriors, TAKEN, |word| word == "Call")
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::io::BufRead;
 
 use insitu_protocol::project::{Project, Task};
+use insitu_protocol::text::Line;
 use serde::de::DeserializeSeed as _;
 use serde_json::{Map, Value};
 
@@ -22,6 +23,13 @@ const OTHER_REGIONS: [(&str, &str); 4] = [
     ("keypointlabels", "a key point"),
     ("bitmaplabels", "a bitmap's mask"),
 ];
+
+/// A label that a result is.
+pub(crate) struct Measured {
+    pub(crate) label: Label,
+    /// Width and height in pixels of the image by which its places are told.
+    pub(crate) size: Option<[u32; 2]>,
+}
 
 /// Reads a list of tasks, one at a time.
 pub(super) fn read(
@@ -100,8 +108,10 @@ pub(crate) fn identified(
 ///
 /// # Errors
 /// [`LineError`], which quotes nothing.
-pub(crate) fn label(project: &Project, result: &[Value]) -> Result<Option<Label>, LineError> {
-    said(project, result)?.map_or(Ok(None), |said| said.label(project))
+pub(crate) fn label(project: &Project, result: &[Value]) -> Result<Option<Measured>, LineError> {
+    let Some(said) = said(project, result)? else { return Ok(None) };
+    let size = said.size();
+    Ok(said.label(project)?.map(|label| Measured { label, size }))
 }
 
 fn said(project: &Project, result: &[Value]) -> Result<Option<Said>, LineError> {
@@ -113,11 +123,8 @@ fn said(project: &Project, result: &[Value]) -> Result<Option<Said>, LineError> 
             None => choices(result),
         },
         Task::Spans { relations, .. } => {
-            let only = match relations.as_slice() {
-                [only] => Some(only.as_str()),
-                _ => None,
-            };
-            spans(result, only).map(Some)
+            let names: Vec<&str> = relations.iter().map(Line::as_str).collect();
+            spans(result, &names).map(Some)
         }
         Task::Regions { .. } => regions(result).map(Some),
         Task::Segments { .. } => segments(result).map(Some),
@@ -151,7 +158,9 @@ fn preferred(project: &Project, selected: &Value) -> Result<Said, LineError> {
     Ok(Said::Classes(vec![class.name.to_string()]))
 }
 
-fn spans(result: &[Value], only: Option<&str>) -> Result<Said, LineError> {
+/// Spans, and the relations between them where the task has `kinds` of these; where it has one, a
+/// relation needs no name.
+fn spans(result: &[Value], kinds: &[&str]) -> Result<Said, LineError> {
     let (mut marks, mut ties) = (Vec::new(), Vec::new());
     let mut ids: HashMap<&str, usize> = HashMap::new();
     for part in of_type(result, "labels") {
@@ -164,7 +173,7 @@ fn spans(result: &[Value], only: Option<&str>) -> Result<Said, LineError> {
             marks.push(Mark { start, end, class });
         }
     }
-    for part in of_type(result, "relation") {
+    for part in of_type(result, "relation").filter(|_| !kinds.is_empty()) {
         let end = |field: &'static str| {
             let id = part[field].as_str().ok_or_else(|| missing(field))?;
             ids.get(id).copied().ok_or_else(|| missing(field))
@@ -172,9 +181,9 @@ fn spans(result: &[Value], only: Option<&str>) -> Result<Said, LineError> {
         let (from, to) = (end("from_id")?, end("to_id")?);
         let (from, to) = if part["direction"] == "left" { (to, from) } else { (from, to) };
         let given = each(&part["labels"]);
-        let relations = match only.filter(|_| given.is_empty()) {
-            Some(only) => vec![only.to_owned()],
-            None => names(&part["labels"], "labels")?,
+        let relations = match kinds {
+            [only] if given.is_empty() => vec![(*only).to_owned()],
+            _ => names(&part["labels"], "labels")?,
         };
         for relation in relations {
             ties.push(Tie { from, to, relation: relation.clone() });
@@ -199,6 +208,9 @@ fn regions(result: &[Value]) -> Result<Said, LineError> {
             "polygonlabels" => (Shape::Polygon(points(&value["points"])?), &value["polygonlabels"]),
             _ => continue,
         };
+        if part["image_rotation"].as_f64().is_some_and(|degrees| degrees.abs() > 0.0) {
+            return Err(LineError::Unsupported { what: "a mark on an image that was rotated" });
+        }
         if !part["original_width"].is_null() {
             let width = pixels(&part["original_width"], "original_width")?;
             size = Some([width, pixels(&part["original_height"], "original_height")?]);

@@ -32,7 +32,8 @@ fn run_from(format: Format, project: &Project, origin: Origin<'_>) -> Vec<Outcom
     read(format, project, rules, "label", origin, &mut |record| {
         all.push(match record {
             Ok(Labeled { cells, label, .. }) => {
-                let shown = |name: &str| super::super::plain(&cells, name).unwrap_or_default();
+                let shown =
+                    |name: &str| super::super::record::plain(&cells, name).unwrap_or_default();
                 let label = label.map_or(Json::Null, |label| label.to_json());
                 Ok((shown("key"), shown("it"), label))
             }

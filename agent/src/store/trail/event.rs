@@ -9,9 +9,10 @@ use crate::store::labels::Person;
 /// Who does something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Who {
-    /// A person's role, `operator`, or `agent`.
+    /// A person's role, `operator`, `provider`, or `agent`.
     pub role: &'static str,
-    /// A person's name, or that of an operator's account; nothing for the agent.
+    /// A person's name, that of an operator's account, or the identity provider's; nothing for the
+    /// agent.
     pub name: String,
 }
 
@@ -24,6 +25,11 @@ impl Who {
     /// Whoever runs a command: an account of the operating system.
     pub fn operator(account: impl Into<String>) -> Self {
         Self { role: "operator", name: account.into() }
+    }
+
+    /// The site's identity provider.
+    pub fn provider(issuer: impl Into<String>) -> Self {
+        Self { role: "provider", name: issuer.into() }
     }
 }
 
@@ -76,8 +82,10 @@ pub enum What {
     PersonRemoved,
     /// Somebody signed in.
     SignedIn,
-    /// Somebody signed out.
+    /// Somebody signed out, or was signed out by somebody else.
     SignedOut,
+    /// Sign-ins were refused: how many, since the log last said so.
+    SignInRefused,
     /// An item or a subject was erased.
     Erased,
     /// A subject that was erased may be imported again.
@@ -90,7 +98,7 @@ pub enum What {
 
 impl What {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Started,
         Self::Stopped,
         Self::Settings,
@@ -112,6 +120,7 @@ impl What {
         Self::PersonRemoved,
         Self::SignedIn,
         Self::SignedOut,
+        Self::SignInRefused,
         Self::Erased,
         Self::Allowed,
         Self::Reported,
@@ -142,6 +151,7 @@ impl What {
             Self::PersonRemoved => "person-removed",
             Self::SignedIn => "signed-in",
             Self::SignedOut => "signed-out",
+            Self::SignInRefused => "sign-in-refused",
             Self::Erased => "erased",
             Self::Allowed => "allowed",
             Self::Reported => "reported",

@@ -113,6 +113,7 @@ function show(now: Session | null, text = ""): void {
   at<HTMLInputElement>("whose").value = now.name;
   at("changing").hidden = !now.password;
   at("on").hidden = now.role === "admin";
+  at("manage").hidden = now.role !== "admin";
 }
 
 async function ask(method: string, path: string, body?: unknown): Promise<Answer | null> {

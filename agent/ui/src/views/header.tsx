@@ -6,7 +6,7 @@ import { open } from "../keys";
 import { activeNowMs, perMinute } from "../review";
 import { signOut } from "../session";
 import { seesQuality, view } from "../view";
-import { Mark } from "./sign-in";
+import { Mark } from "./mark";
 
 const CLOCK_MS = 1_000;
 
@@ -20,6 +20,11 @@ export function Header({ me }: { me: Me }) {
       <Figures />
       <nav aria-label="Page">
         {seesQuality(me.role) && <Views />}
+        {me.reveals && (
+          <a class="link" href="item.html">
+            Originals
+          </a>
+        )}
         {me.role !== "steward" && <Queues />}
         <button type="button" class="quiet" aria-keyshortcuts="h" onClick={() => open("guideline")}>
           Guideline <kbd>H</kbd>

@@ -8,14 +8,19 @@ interface Props {
   children: ComponentChildren;
 }
 
-/** A modal dialog: the browser keeps the focus inside it and gives it back. */
+/** A modal dialog: the browser keeps the focus inside it. It is given back to what had it before. */
 export function Modal({ title, onClose, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const heading = useId();
   useEffect(() => {
     const element = dialog.current;
+    const before = document.activeElement;
     element?.showModal();
-    return () => element?.close();
+    return () => {
+      element?.close();
+      // The browser would do it, were the dialog still in the page.
+      if (before instanceof HTMLElement) before.focus({ preventScroll: true });
+    };
   }, []);
   return (
     <dialog

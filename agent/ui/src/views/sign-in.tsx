@@ -1,6 +1,7 @@
 import { useEffect, useRef } from "preact/hooks";
 import { renewalProblem, signIn, signOut, type State } from "../session";
 import { unconfirmed } from "../unconfirmed";
+import { Mark } from "./mark";
 import { Modal } from "./modal";
 
 export function SignIn({ state }: { state: Extract<State, { at: "signed-out" | "checking" }> }) {
@@ -43,10 +44,6 @@ export function Renewal({ name }: { name: string }) {
       </p>
     </Modal>
   );
-}
-
-export function Mark() {
-  return <img class="mark" src="favicon.svg" alt="" width="28" height="28" />;
 }
 
 /** With a name on the page for that, which leaves this one as it is; or with a token, here. */

@@ -171,7 +171,7 @@ fn overtaken(scene: &Scene) -> (RunId, Digest) {
     scene.publish();
     let plan = training::Plan {
         project: name(),
-        rounds: Some(1),
+        rounds: training::Rounds::Fixed(1),
         sites: None,
         quorum: None,
         closes_in: Duration::from_secs(60),

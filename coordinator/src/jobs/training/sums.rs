@@ -17,7 +17,7 @@ pub(super) fn earlier(
     project: &Project,
     row: &RoundRow,
 ) -> Result<Vec<RoundSum>, TrainingError> {
-    let bits = project.training.fraction_bits;
+    let bits = run.method.clipping(&project.training).fraction_bits;
     let mut rounds = tx.rounds(run.id)?;
     rounds.retain(|round| round.number < row.number);
     rounds
@@ -58,7 +58,7 @@ pub(super) fn of(
     heads.dedup();
     let coordinates = row.parameters();
     let weighted = run.method.buffering.is_some();
-    let bits = project.training.fraction_bits;
+    let bits = run.method.clipping(&project.training).fraction_bits;
     let mut gathered = Gathered::new(run.method.aggregation, coordinates, bits, weighted);
     for version in heads {
         let body = Body::Update { run: run.id, round: version };
@@ -76,8 +76,8 @@ pub(super) fn of(
 /// Deviation of the noise in a coordinate of the mean over all sites of a run, in the gradient's
 /// unit. It follows from the order, and is the same in every round.
 pub(super) fn noise(tx: &Tx<'_>, run: &RunRow, project: &Project) -> Result<f64, StoreError> {
-    let (training, sites) = (&project.training, tx.run_sites(run.id)?.len());
-    let clip = f64::from(training.clip_milli) / 1e3;
+    let sites = tx.run_sites(run.id)?.len();
+    let clip = f64::from(run.method.clipping(&project.training).clip_milli) / 1e3;
     let mu = (2.0 * run.round_nano_rho as f64 * 1e-9).sqrt();
     Ok(clip / mu / (sites.max(1) as f64).sqrt())
 }

@@ -1,24 +1,28 @@
 use std::time::Duration;
 
+use insitu_daemon::telemetry;
 use insitu_protocol::ids::Digest;
 use insitu_protocol::order::Order;
 use insitu_protocol::release::{Body, Release};
 
 use super::*;
+use crate::registry::card;
 use crate::round::report::{self, RunReport};
 use crate::store::{Method, Promotion, SecureAggregation};
 use crate::tests::{Agent, NOW, Scene, bundle, name, project, site};
 use crate::{downlink, publish};
 
+mod class_means;
 mod methods;
 mod secure;
+mod tuned;
 
 const WEIGHTS: i32 = 68;
 
 fn plan(rounds: u32, quorum: Option<u32>) -> Plan {
     Plan {
         project: name(),
-        rounds: Some(rounds),
+        rounds: Rounds::Fixed(rounds),
         sites: None,
         quorum,
         closes_in: Duration::from_secs(60),
@@ -103,6 +107,63 @@ fn a_run_goes_through_its_rounds_and_publishes_the_last_candidate() {
 }
 
 #[test]
+fn a_card_names_every_round_that_led_to_a_bundle_and_its_price() {
+    let scene = Scene::new(&["a", "b"]);
+    let first = scene.publish();
+    let mut agents = [Agent::new("a"), Agent::new("b")];
+    let mut now = NOW;
+    let mut train = |rounds: u32, missing: usize| {
+        let run = start(scene.bench(), &plan(rounds, Some(1)), now).unwrap();
+        for round in 1..=rounds {
+            for (index, agent) in agents.iter_mut().enumerate().skip(missing) {
+                let body = Body::Update { run, round };
+                agent.submit(&scene, body, values(index, round), now).unwrap();
+            }
+            now += 60;
+            scene.tick(now).unwrap();
+        }
+        (run, report(&scene, run))
+    };
+    let (run, once) = train(2, 0);
+    let card = |bundle| card::card(&scene.store, bundle).unwrap();
+    assert!(card(first).runs.is_empty());
+    assert_eq!((card(first).nano_rho, card(first).bundle.state), (0, "published"));
+    // The candidate of the first round cost half of what the result did.
+    let [half, whole] = [0, 1].map(|round| card(once.rounds[round].bundle.unwrap()));
+    assert_eq!((half.runs[0].run, half.runs[0].rounds.len()), (run, 1));
+    assert_eq!((half.nano_rho, whole.nano_rho), (once.round_nano_rho, 2 * once.round_nano_rho));
+    assert_eq!((half.bundle.state, whole.bundle.state), ("candidate", "active"));
+    let (again, twice) = train(1, 1);
+    let last = card(active(&scene));
+    let rounds: Vec<Vec<usize>> =
+        last.runs.iter().map(|run| run.rounds.iter().map(|round| round.sites).collect()).collect();
+    assert_eq!(rounds, [vec![2, 2], vec![1]], "oldest first, with the sites that were counted");
+    assert_eq!(last.nano_rho, whole.nano_rho + twice.round_nano_rho);
+    assert!(last.epsilon > whole.epsilon && whole.epsilon > half.epsilon);
+    let objects: Vec<(&str, u64)> =
+        last.objects.iter().map(|object| (object.object, object.bytes)).collect();
+    assert_eq!((objects[1], objects.len()), (("head", 4 * 68), 3));
+    let text = last.markdown();
+    for part in [
+        format!("Run {run}, from bundle {first}:"),
+        format!("Run {again}, from bundle {}:", whole.bundle.bundle),
+        format!(
+            "round 2 of 2: 2 site(s), each noised alone; rho {:.9}",
+            once.round_nano_rho as f64 / 1e9
+        ),
+        "round 1 of 1: 1 site(s)".to_owned(),
+        format!(
+            "All of these together: rho {:.9}, epsilon {:.4}",
+            last.nano_rho as f64 / 1e9,
+            last.epsilon
+        ),
+        format!("- head: {}, 272 bytes", last.objects[1].digest),
+    ] {
+        assert!(text.contains(&part), "{part} is not in {text}");
+    }
+}
+
+#[test]
 fn stragglers_do_not_hold_a_quorum_up_and_come_too_late() {
     let scene = Scene::new(&["a", "b", "c"]);
     scene.publish();
@@ -114,7 +175,10 @@ fn stragglers_do_not_hold_a_quorum_up_and_come_too_late() {
     scene.tick(NOW + 59).unwrap();
     assert_eq!(report(&scene, run).state, "open");
     // After the deadline, before the tick: kept for the chain, and not counted.
+    let metrics = telemetry::metrics().unwrap();
     agents[2].submit(&scene, body, values(2, 1), NOW + 60).unwrap();
+    let late = "insitu_releases_total{kind=\"update\",outcome=\"late\"} ";
+    assert!(metrics.render().contains(late), "{}", metrics.render());
     scene.tick(NOW + 60).unwrap();
     let states: Vec<&str> =
         report(&scene, run).rounds[0].sites.iter().map(|site| site.state).collect();

@@ -8,9 +8,7 @@ use super::TrainingError;
 use crate::aggregate::RoundSum;
 use crate::downlink::round_order;
 use crate::session::{Progress, Proposal, Unfit, attempts, propose};
-use crate::store::{
-    Noise, OrderKind, RoundRow, RunRow, SecureAggregation, SessionRow, SessionState, Tx,
-};
+use crate::store::{Noise, OrderKind, RoundRow, RunRow, SecureAggregation, SessionRow, Tx};
 
 /// Asks the sites for an open round's updates: masked, if the run wants that and the cohort allows
 /// it and not too many attempts have failed; else each with noise of its own, if the run may do so.
@@ -69,19 +67,8 @@ pub(super) fn sum(
 ) -> Result<RoundSum, TrainingError> {
     let rows = || TrainingError::Rows { run: run.id, source: None };
     let (_, sum) = tx.summed(run.id, round)?.ok_or_else(rows)?;
-    Ok(RoundSum::together(&sum, project.training.fraction_bits))
-}
-
-/// Attempts at rounds of a run that failed after sites had sent vectors: they paid for those too.
-pub(super) fn spent_in_vain(tx: &Tx<'_>, run: &RunRow, rounds: u32) -> Result<u32, TrainingError> {
-    let mut spent = 0;
-    for round in 1..=rounds {
-        for session in tx.attempts(run.id, round)? {
-            let failed = session.state == SessionState::Abandoned;
-            spent += u32::from(failed && !tx.vector_sites(&session)?.is_empty());
-        }
-    }
-    Ok(spent)
+    let bits = run.method.clipping(&project.training).fraction_bits;
+    Ok(RoundSum::together(&sum, bits))
 }
 
 fn attempt_at(

@@ -4,6 +4,7 @@
 //! are left out, which cancel in the sum. Privacy noise is never seedable, here neither.
 
 use anyhow::{Context as _, Result, ensure};
+use insitu_models::schedule::effective_mu;
 use insitu_privacy::secagg::{share_of, shared_rho};
 use insitu_privacy::{Delta, Epsilon, GaussianScale, Rho, SquaredSensitivity, add_noise};
 use insitu_privacy::{epsilon, rho_within};
@@ -59,7 +60,7 @@ impl Collector {
             Aggregation::Secure { noisy_sites } => noisy_sites,
             Aggregation::Open => 1,
         };
-        (2.0 * rho.as_f64() * noisy as f64 / sites as f64).sqrt()
+        effective_mu(rho.as_f64(), noisy, sites)
     }
 
     /// How many releases the coordinator sees of so many sites.

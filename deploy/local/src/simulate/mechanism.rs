@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
+use insitu_models::class_means;
 use insitu_models::head::Head;
 use insitu_models::schedule::Schedule;
 use insitu_models::train::Descent;
@@ -11,22 +12,15 @@ use insitu_privacy::clip::{ClipShape, ClippedSum};
 use insitu_privacy::correlated::{Bands, Decoder, Encoder};
 
 use super::collect::Collector;
-use super::training::{Items, Site, Trained, at_sites, count, in_ring, narrow, site_sum};
+use super::training::{Items, Site, Trained, at_sites, count, in_ring, site_sum};
 use crate::draws::Draws;
 
-/// Length of a subject's part in class sums: an item has length at most 1.
-const CLASS_CLIP: f64 = 1.0;
-/// Bits after the point of class sums.
-const CLASS_BITS: u32 = 12;
-/// Length of a class' weights in a head of class sums.
-const CLASS_LENGTH: f64 = 5.0;
 /// Batches of a pass, and bands of the noise.
 const BATCHES: u32 = 10;
 /// Passes over the data when nobody says how many rounds.
 const PASSES: u32 = 4;
 
-/// One round: the sum of features of each class, over which the head points each class to its own
-/// sum. A class whose sum is shorter than its noise starts no better than at `first`.
+/// One round: the sum of features of each class, of which the head is made as in a real round.
 ///
 /// # Errors
 /// When a release fails.
@@ -37,19 +31,13 @@ pub(super) fn class_sums(
     collector: &mut Collector,
     mut measure: impl FnMut(u32, &Head) -> Result<f64>,
 ) -> Result<Trained> {
-    let shape = ClipShape::new(first.weights().len(), CLASS_CLIP, CLASS_BITS)?;
+    let bits = class_means::FRACTION_BITS.into();
+    let shape = ClipShape::new(first.weights().len(), class_means::CLIP, bits)?;
     let sums = at_sites(sites, |_, site| {
         let mut sum = ClippedSum::new(shape);
         for subject in site {
-            let mut part = vec![0.0_f32; first.weights().len()];
-            for index in subject {
-                for class in items.labels.classes(*index) {
-                    let row = &mut part[class * items.width..][..items.width];
-                    let pairs = row.iter_mut().zip(items.features(*index));
-                    pairs.for_each(|(cell, value)| *cell += value);
-                }
-            }
-            sum.add(&part)?;
+            let of_subject = subject.iter().map(|index| items.item(*index));
+            sum.add(&class_means::of_subject(first.shape(), of_subject)?)?;
         }
         Ok(sum.values().to_vec())
     })?;
@@ -60,13 +48,7 @@ pub(super) fn class_sums(
         let part = in_ring(part)?;
         total.iter_mut().zip(part).for_each(|(total, value)| *total += i64::from(value));
     }
-    let mut weights = Vec::with_capacity(total.len());
-    for row in total.chunks(items.width) {
-        let length = row.iter().map(|value| (*value as f64).powi(2)).sum::<f64>().sqrt();
-        let scale = if length > 0.0 { CLASS_LENGTH / length } else { 0.0 };
-        weights.extend(row.iter().map(|value| narrow(*value as f64 * scale)));
-    }
-    let head = Head::new(first.classes(), first.features(), weights)?;
+    let head = class_means::head(first.shape(), &total)?;
     let by_round = vec![measure(1, &head)?];
     Ok(Trained { head, rounds: 1, by_round })
 }

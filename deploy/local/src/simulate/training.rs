@@ -172,13 +172,8 @@ pub(crate) fn train(
     let shape =
         ClipShape::new(first.weights().len(), schedule.clip, schedule.fraction_bits.into())?;
     // `Descent` steps along the mean over what it is given, the schedule along the sum.
-    let releases = collector.releases(sites.len()) as f64;
-    let (optimiser, rate) = schedule.steps(plan.optimiser, mu, subjects);
-    let unit = 1.0 / releases;
-    let (optimiser, rate) = match optimiser.floor() {
-        Some(floor) => (optimiser.with_floor(floor * unit), rate),
-        None => (optimiser, rate / unit),
-    };
+    let releases = collector.releases(sites.len());
+    let (optimiser, rate) = schedule.steps_along_mean(plan.optimiser, mu, subjects, releases);
     let mut descent = Descent::new(first, schedule.rounds, rate, 0.0)
         .using(optimiser)
         .averaging_last(schedule.averaged);
@@ -281,8 +276,8 @@ pub(crate) fn site_sum<'a>(
 ) -> Result<Vec<i64>> {
     let mut sum = ClippedSum::new(shape);
     for subject in subjects {
-        let gradient = head.subject_gradient(subject.iter().map(|index| items.item(*index)))?;
-        sum.add(&gradient)?;
+        let of_subject: Vec<_> = subject.iter().map(|index| items.item(*index)).collect();
+        head.add_clipped(&of_subject, &mut sum)??;
     }
     Ok(sum.values().to_vec())
 }

@@ -99,8 +99,9 @@ const ADAPTER_WEIGHTS: i32 = 180;
 fn publish_adapter(scene: &Scene) {
     let adapter = Head::adapter(bundle().head(), UNITS).unwrap();
     let next = bundle().successor(adapter, Sentence::new("for a test").unwrap()).unwrap();
-    let key = &scene.key;
-    publish::import(&scene.store, &scene.registry, key, &name(), &next, NOW + 1).unwrap();
+    let (store, now) = (&scene.store, NOW + 1);
+    let digest = publish::register(store, &scene.registry, &name(), &next, now).unwrap();
+    publish::promote(store, &scene.key, digest, Some("a test"), now).unwrap();
 }
 
 fn adapter_values(site: usize, round: u32) -> Vec<i32> {

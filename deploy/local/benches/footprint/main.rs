@@ -1,12 +1,16 @@
-//! What the two programs cost while they wait: time to ready, memory, size. And what a whole
-//! demonstration costs. Prints each figure beside its bar.
+//! What the two programs cost while they wait: time to ready, memory, size. What training rounds cost
+//! the agent, and what a whole demonstration costs. Prints each figure beside its bar.
 //!
 //! `cargo bench -p insitu-local --bench footprint`; for the sizes of the two programs themselves,
-//! `cargo build --release -p insitu-agent -p insitu-coordinator` first.
+//! `cargo build --release -p insitu-agent -p insitu-coordinator` first; the rounds then are that agent's.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark of real processes runs in real time")]
+
+mod round;
+#[path = "../../../../models/tests/tiny/parts.rs"]
+mod tiny;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -63,7 +67,18 @@ fn main() {
             Err(_) => println!("{name}: not built"),
         }
     }
+    round::main(folder.path());
     demonstration();
+}
+
+/// A process that ends with its value, whatever becomes of the benchmark.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
 }
 
 /// Starts a daemon several times, and lets the last one idle.
@@ -71,14 +86,14 @@ fn daemon(program: &str, config: &Path, command: &str, address: &str, bars: Opti
     let mut times = Vec::new();
     for start in 0..STARTS {
         let begin = Instant::now();
-        let mut child = spawn(&[program, "--config", text(config), command]);
+        let child = Killed(spawn(&[program, "--config", text(config), command]));
         while !ready(address) {
             std::thread::sleep(Duration::from_millis(1));
         }
         times.push(begin.elapsed().as_secs_f64() * 1e3);
         if start + 1 == STARTS {
             std::thread::sleep(IDLE_AFTER);
-            let resident = resident_megabytes(child.id());
+            let resident = resident_megabytes(child.0.id());
             times.sort_by(f64::total_cmp);
             let median = times[STARTS / 2];
             let bars = bars.map_or_else(String::new, |(time, memory)| {
@@ -88,8 +103,6 @@ fn daemon(program: &str, config: &Path, command: &str, address: &str, bars: Opti
                 "{program}: ready in {median:.0} ms, {resident:.1} MB resident when idle{bars}"
             );
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 }
 
@@ -104,8 +117,8 @@ fn demonstration() {
         outcome["engine"].as_str().unwrap(),
     );
     println!(
-        "an agent in it: {:.1} MB at most, model and engine included (bar 40 without); {:.3} s of CPU a \
-         training round (bar 0.02)",
+        "an agent in it: {:.1} MB at most, model and engine included; {:.3} s of CPU a training round of 68 \
+         parameters",
         outcome["agent_memory_bytes_peak"].as_f64().unwrap() / 1e6,
         outcome["agent_cpu_seconds_per_round"].as_f64().unwrap(),
     );
@@ -132,8 +145,12 @@ fn ready(address: &str) -> bool {
 
 /// Resident memory, from Linux's `/proc`.
 fn resident_megabytes(process: u32) -> f64 {
+    megabytes(process, "VmRSS:")
+}
+
+fn megabytes(process: u32, name: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim().trim_end_matches("kB").trim().parse::<f64>().unwrap() * 1024.0 / 1e6
 }
 

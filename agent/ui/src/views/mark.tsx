@@ -1,0 +1,3 @@
+export function Mark() {
+  return <img class="mark" src="favicon.svg" alt="" width="28" height="28" />;
+}
