@@ -346,7 +346,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn stage_counts(&self, project: i64) -> Result<[u64; STAGES], StoreError> {
         let mut statement =
-            self.sql.prepare_cached("SELECT stage, items FROM stages WHERE project = ?1")?;
+            self.sql.prepare_cached("SELECT stage, number FROM stages WHERE project = ?1")?;
         let mut counts = [0; STAGES];
         let mut rows = statement.query([project])?;
         while let Some(row) = rows.next()? {

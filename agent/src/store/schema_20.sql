@@ -4,23 +4,23 @@
 CREATE TABLE stages (
   project INTEGER NOT NULL REFERENCES projects,
   stage INTEGER NOT NULL,
-  items INTEGER NOT NULL,
+  number INTEGER NOT NULL,
   PRIMARY KEY (project, stage)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO stages
   SELECT project, stage, count(*) FROM items WHERE generator IS NULL GROUP BY project, stage;
 CREATE TRIGGER stages_added AFTER INSERT ON items WHEN NEW.generator IS NULL BEGIN
   INSERT INTO stages VALUES (NEW.project, NEW.stage, 1)
-    ON CONFLICT (project, stage) DO UPDATE SET items = items + 1;
+    ON CONFLICT (project, stage) DO UPDATE SET number = number + 1;
 END;
 CREATE TRIGGER stages_moved AFTER UPDATE OF stage ON items
 WHEN NEW.generator IS NULL AND NEW.stage <> OLD.stage BEGIN
-  UPDATE stages SET items = items - 1 WHERE project = OLD.project AND stage = OLD.stage;
+  UPDATE stages SET number = number - 1 WHERE project = OLD.project AND stage = OLD.stage;
   INSERT INTO stages VALUES (NEW.project, NEW.stage, 1)
-    ON CONFLICT (project, stage) DO UPDATE SET items = items + 1;
+    ON CONFLICT (project, stage) DO UPDATE SET number = number + 1;
 END;
 CREATE TRIGGER stages_removed AFTER DELETE ON items WHEN OLD.generator IS NULL BEGIN
-  UPDATE stages SET items = items - 1 WHERE project = OLD.project AND stage = OLD.stage;
+  UPDATE stages SET number = number - 1 WHERE project = OLD.project AND stage = OLD.stage;
 END;
 
 -- Who labeled an item first: what waits for a second reader is looked for among the others' items.
