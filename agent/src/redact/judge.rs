@@ -157,8 +157,12 @@ fn value_start(text: &str, at: usize, labels: Labels) -> Option<usize> {
         "using", "your", "his", "her",
     ];
     // "on", "am", "en" are everywhere, so nothing may stand between them and their value.
-    let near = skip_spaces(text, at, 1);
+    let mut near = skip_spaces(text, at, 1);
     if !labels.names_kind() && !labels.meets(Labels::AGE_FIELD) {
+        // But a colon behind "age".
+        if labels.meets(Labels::AGED) && text[near..].starts_with(':') {
+            near = skip_spaces(text, near + 1, 2);
+        }
         return text[near..].starts_with(|c: char| c.is_ascii_digit()).then_some(near);
     }
     let limit = at + GLUE_BYTES_MAX;

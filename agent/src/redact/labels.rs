@@ -249,7 +249,7 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::YEAR_LOCAL,
     ),
     (r"https?://|ftp://|www\.", Labels::URL),
-    (r"aged?|age of|turned|turning", Labels::AGED),
+    (r"age ?/ ?(?:sex|gender)|(?:sex|gender) ?/ ?age|aged?|age of|turned|turning", Labels::AGED),
     (r"edad|alter", Labels::AGE_FIELD.or(Labels::AGED_LOCAL)),
     (
         r"alter von|(?:var[óo]n|mujer|hombre|paciente|ni[ñn][oa]|lactante|se[ñn]ora?|enfermo|enferma|femenin[oa]|masculin[oa]|feto|reci[ée]n nacid[oa]|neonato|joven|anciano|anciana|madre|padre|hij[oa]|edad)(?: [a-záéíóúñ]{4,14})? de|mit",

@@ -110,6 +110,10 @@ fn ages_and_years_follow_the_profile() {
         clean(Coarse::Strict, text),
         "a [AGE]-year-old and a [AGE]-year-old; varón de [AGE]; seit [DATE]"
     );
+    let fields = "Age: 92, Age/Sex: 91/F. Age: 45, age/gender 100 / M";
+    let hidden = "Age: [AGE], Age/Sex: [AGE]/F. Age: 45, age/gender [AGE] / M";
+    assert_eq!(clean(Coarse::SafeHarbor, fields), hidden);
+    assert_eq!(clean(Coarse::Local, fields), hidden);
 }
 
 #[test]
