@@ -17,8 +17,9 @@ const BINS: usize = 2 * EXPONENT as usize + 1;
 const WIDTH: usize = 2 * BINS + 1;
 /// A count is 2^12 grid steps, so that shares of the noise are not too fine.
 const STEP: i64 = 1 << 12;
-/// A bin counts when it holds this many deviations of its noise, and at least one record.
-const DEVIATIONS: f64 = 4.0;
+/// Chance that any bin of all columns counts though it holds nothing but noise: one far off would
+/// make its column's range useless.
+const MISTAKEN: f64 = 1e-4;
 
 /// The range of each column: `sites` has for each site its records, `[record][column]`.
 ///
@@ -40,7 +41,9 @@ pub(crate) fn find(
     let total = |bin: usize| released.iter().map(|site| site[bin]).sum::<i64>() as f64;
     let deviation =
         rho.map_or(0.0, |rho| (squared as f64).sqrt() / collector.effective_mu(rho, sites.len()));
-    let least = (DEVIATIONS * deviation).max(STEP as f64 / 2.0);
+    // A Gaussian tail is below exp(−t²/2), and there is one for each bin. No bin without a record.
+    let deviations = (2.0 * ((columns * WIDTH) as f64 / MISTAKEN).ln()).sqrt();
+    let least = (deviations * deviation).max(STEP as f64 / 2.0);
     Ok((0..columns)
         .map(|column| {
             let full: Vec<usize> =
@@ -115,7 +118,7 @@ mod tests {
         let limit = (Epsilon::new(1.0).unwrap(), Delta::new(1e-6).unwrap());
         for limit in [None, Some(limit)] {
             let mut collector = Collector::new(Aggregation::Secure { noisy_sites: 4 }, limit);
-            let rho = collector.share(100);
+            let rho = collector.share(25);
             let ranges = find(&mut collector, &sites, 4, rho).unwrap();
             let powers = |range: [f64; 2]| range.map(|edge| format!("{edge}"));
             assert_eq!(powers(ranges[0]), ["32", "128"]);
