@@ -110,7 +110,8 @@ fn what_class_means_cannot_be_is_refused() {
     }
     let adapter = Head::adapter(bundle().head(), 5).unwrap();
     let next = bundle().successor(adapter, Sentence::new("for a test").unwrap()).unwrap();
-    publish::import(&scene.store, &scene.registry, &scene.key, &name(), &next, NOW + 1).unwrap();
+    let next = publish::register(&scene.store, &scene.registry, &name(), &next, NOW + 1).unwrap();
+    publish::promote(&scene.store, &scene.key, next, Some("a test"), NOW + 1).unwrap();
     let refused = start(scene.bench(), &means(), NOW + 2).unwrap_err();
     assert!(matches!(refused, TrainingError::NotClassMeans { .. }), "{refused}");
     assert_eq!(
