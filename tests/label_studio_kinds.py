@@ -189,7 +189,7 @@ def labels(kind, file):
     elif kind == "spans":
         ends = set()
         for record in records:
-            text, label = record["text"], record["label"]
+            text, label = record["fields"]["text"], record["label"]
             rash, start, end = text.index("rash"), text.index("["), text.index("]") + 1
             assert "555" not in text, text
             spans = [(span["start"], span["end"], span["class"]) for span in label["spans"]]
