@@ -25,7 +25,7 @@ const PROJECTS = new Map(
       overlap: 1000,
     },
     rhythm: { task: { kind: "segments", field: "ecg", points: true }, classes: ["Early", "Noise"], fields: [{ name: "ecg", kind: "series" }] },
-    letters: { task: { kind: "class" }, classes: ["Drug", "Other"], fields: [note] },
+    letters: { task: { kind: "classes" }, classes: ["Drug", "Other"], fields: [note] },
     answers: {
       task: { kind: "preference", fields: ["a", "b"] },
       classes: ["First", "Second", "Tie"],
