@@ -20,7 +20,7 @@ pub fn check_new(role: Role, password: &str) -> Result<(), AccountError> {
     password::check(password)
 }
 
-/// As [`Accounts::set_password`], on the caller's thread.
+/// As [`super::Accounts::set_password`], on the caller's thread.
 ///
 /// # Errors
 /// [`AccountError`].
