@@ -12,7 +12,7 @@ use insitu_models::bundle::Bundle;
 use insitu_models::calibration::CalibrationError;
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::ids::{Digest, EvaluationId, ProjectName, SiteName};
-use insitu_protocol::order::{Contender, EVALUATION_HEADS_BYTES_MAX, EvaluationOrder};
+use insitu_protocol::order::{Contender, EvaluationOrder};
 use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 use insitu_protocol::session::Purpose;
@@ -71,12 +71,6 @@ pub enum EvaluationError {
     Backbone {
         /// The bundle.
         bundle: Digest,
-    },
-    /// More than an order carries.
-    #[error("the two heads have {got} bytes, an order carries {EVALUATION_HEADS_BYTES_MAX}")]
-    Heads {
-        /// Bytes of both.
-        got: usize,
     },
     /// Another evaluation of the candidate goes on.
     #[error("evaluation {evaluation} of the bundle is still open")]
@@ -407,10 +401,6 @@ fn compared(project: &Project, bundles: &[Bundle; 2]) -> Result<EvaluationOrder,
         })
     };
     let (current, candidate) = (contender(active)?, contender(candidate)?);
-    let got = current.head.0.len() + candidate.head.0.len();
-    if got > EVALUATION_HEADS_BYTES_MAX {
-        return Err(EvaluationError::Heads { got });
-    }
     Ok(EvaluationOrder {
         evaluation: Fixed([0; 16]),
         project: project.name.clone(),
