@@ -140,9 +140,14 @@ impl Federation {
 
     /// Publishes the shipped project and bundle, and waits until every site uses it.
     pub async fn publish(&self) -> Digest {
+        self.publish_as(&shipped_project()).await
+    }
+
+    /// The same with a project of another plan.
+    pub async fn publish_as(&self, project: &Project) -> Digest {
         let office = self.coordinator.office();
         let now = office.now_unix_s();
-        publish::project(&office.store, &shipped_project(), now).unwrap();
+        publish::project(&office.store, project, now).unwrap();
         let bundle = self.publish_bundle(&shipped_bundle());
         self.until("the bundle to be in use", || self.all_use(bundle)).await;
         bundle
@@ -222,11 +227,21 @@ impl Federation {
 
     /// Starts an evaluation at a price that leaves little noise.
     pub fn evaluate(&self, candidate: Digest) -> EvaluationId {
+        self.evaluate_at(candidate, 1_000_000_000, Duration::from_secs(3600))
+    }
+
+    /// The same at another price, for which sites have so long.
+    pub fn evaluate_at(
+        &self,
+        candidate: Digest,
+        nano_rho: u64,
+        closes_in: Duration,
+    ) -> EvaluationId {
         let plan = evaluation::Plan {
             candidate,
-            terms: Terms { nano_rho: 1_000_000_000, margin_milli: 20 },
+            terms: Terms { nano_rho, margin_milli: 20 },
             sites: None,
-            closes_in: Duration::from_secs(3600),
+            closes_in,
             secure: SecureAggregation::Auto,
             colluders: None,
             promotes: true,
