@@ -206,6 +206,7 @@ impl Federation {
             secure: SecureAggregation::Auto,
             colluders: None,
             method,
+            each_round: None,
             promotion: Promotion::Forced("a test".to_owned()),
         };
         let office = self.coordinator.office();

@@ -86,6 +86,10 @@ pub(super) struct AfterRun {
     /// Publish the result without an evaluation; the reason is recorded
     #[arg(long, value_name = "REASON")]
     force: Option<String>,
+    /// Evaluate the candidate of each round, not the result alone, beside the model in use: each costs
+    /// --evaluation-epsilon. The next round does not wait for it
+    #[arg(long)]
+    evaluate_each_round: bool,
 }
 
 impl TermsArguments {
@@ -104,6 +108,11 @@ impl TermsArguments {
 }
 
 impl AfterRun {
+    /// At what price the candidate of each round is evaluated, if it is.
+    pub(super) fn each_round(&self) -> anyhow::Result<Option<Terms>> {
+        self.evaluate_each_round.then(|| self.terms.terms()).transpose()
+    }
+
     /// As the run keeps it.
     pub(super) fn promotion(self) -> anyhow::Result<Promotion> {
         Ok(match self.force {
