@@ -89,6 +89,18 @@ impl Federation {
     /// Ends the coordinator and starts it again from its folder.
     pub async fn restart_coordinator(&mut self) {
         self.serving.end().await;
+        self.reopen();
+    }
+
+    /// Ends the coordinator without a word, as a power cut does, and starts it again from its folder.
+    pub async fn kill_coordinator(&mut self) {
+        self.network.cut(address().ip());
+        self.serving.kill().await;
+        self.network.heal(address().ip());
+        self.reopen();
+    }
+
+    fn reopen(&mut self) {
         let config = self.coordinator.office().config.clone();
         self.coordinator = Coordinator::open(config, Arc::clone(&self.clock)).unwrap();
         self.serving = serve(&self.coordinator, &self.network);

@@ -151,9 +151,7 @@ impl Site {
     pub async fn kill(&mut self) {
         let (store, mut daemon) = self.running.take().expect("the agent runs");
         drop(store);
-        daemon.task.shutdown().await;
-        // Its own tasks, and the farewell that nobody hears.
-        sleep(Duration::from_secs(5)).await;
+        daemon.kill().await;
     }
 
     /// The project's row.
@@ -290,6 +288,13 @@ impl Daemon {
         self.stop.request();
         let ended = tokio::time::timeout(STOP_WITHIN, self.task.join_next()).await;
         ended.expect("stops in time").expect("runs until it is asked").unwrap().unwrap();
+    }
+
+    /// Ends it without asking.
+    pub(crate) async fn kill(&mut self) {
+        self.task.shutdown().await;
+        // Its own tasks, and the farewell that nobody hears.
+        sleep(Duration::from_secs(5)).await;
     }
 
     /// Whether it has ended, asked or not.
