@@ -187,13 +187,12 @@ async fn answered(
     step: u32,
     (stage, sites): (Stage, usize),
 ) {
-    for _ in 0..600_000 {
-        if messages(federation, occasion, step, stage) == sites {
-            return;
-        }
+    let start = federation.clock.now();
+    while messages(federation, occasion, step, stage) != sites {
+        let waited = (federation.clock.now() - start).get_seconds();
+        assert!(waited < 600, "waited in vain for {sites} at {stage:?}");
         sleep(Duration::from_millis(1)).await;
     }
-    panic!("waited in vain for {sites} at {stage:?}");
 }
 
 /// Messages of a stage that the coordinator has stored.
