@@ -19,7 +19,7 @@ use crate::agreement::calibration::{CalibrationFigures, Share};
 use crate::api::Office;
 use crate::evaluation::{self as reports, EvaluationReport, Figures};
 use crate::jobs::evaluation::{self, Plan};
-use crate::ledger::DELTA;
+use crate::ledger::{DELTA, shown_epsilon};
 use crate::registry;
 use crate::store::{Promotion, SecureAggregation, Terms};
 
@@ -166,10 +166,28 @@ fn begin(office: &Office, start: Start) -> anyhow::Result<Output> {
         promotes: start.promote,
     };
     let id = evaluation::start(office.bench(), &plan, office.now_unix_s())?;
-    let text = format!(
-        "evaluation {id} has started; follow it with `insitu-coordinator evaluation show {id}`"
+    let nano_rho = plan.terms.nano_rho;
+    let mut text = format!("price     epsilon {:.4} for each subject", shown_epsilon(nano_rho));
+    // In a sum each site adds a share of the noise: alone it hides a subject that much less.
+    let session = office.store.read("evaluation_session", |tx| tx.attempts(id, 0))?.pop();
+    let shares = session.map_or(1, |session| session.order.threshold - session.order.colluders);
+    let nano_rho_local = nano_rho.saturating_mul(shares.into());
+    if shares > 1 {
+        text += &format!(
+            ", {:.4} if all other sites collude: a site whose policy does not allow both takes no part",
+            shown_epsilon(nano_rho_local)
+        );
+    }
+    text += &format!(
+        "\nevaluation {id} has started; follow it with `insitu-coordinator evaluation show {id}`"
     );
-    Output::new(&json!({"evaluation": id, "candidate": candidate}), text)
+    let report = json!({
+        "evaluation": id,
+        "candidate": candidate,
+        "nano_rho": nano_rho,
+        "nano_rho_local": nano_rho_local,
+    });
+    Output::new(&report, text)
 }
 
 fn rows(found: &[EvaluationReport]) -> String {
