@@ -21,6 +21,7 @@
 mod checks;
 mod clean;
 mod custom;
+mod eponyms;
 mod evidence;
 mod judge;
 mod kind;

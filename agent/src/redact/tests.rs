@@ -129,6 +129,20 @@ fn names_by_what_stands_around_them() {
 }
 
 #[test]
+fn a_name_ends_where_the_next_field_starts() {
+    check("Name: Roe Vorname: Jane", "Name: [NAME] Vorname: [NAME]");
+    check("Patient: Jane Roe Age: 61", "Patient: [NAME] Age: 61");
+}
+
+#[test]
+fn letters_to_many_name_nobody() {
+    for text in ["Liebe Eltern,", "Sehr geehrte Patientinnen und Patienten,", "Hello I moved"] {
+        check(text, text);
+    }
+    check("Liebe Jane,", "Liebe [NAME],");
+}
+
+#[test]
 fn titles_go_with_their_names_but_not_in_spanish() {
     check("Prof. Dr. med. Roe sah ihn", "[NAME] sah ihn");
     check("seen by MR. Roe", "seen by [NAME]");
