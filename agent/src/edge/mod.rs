@@ -343,6 +343,7 @@ fn annotate(
         decision: if agrees { Decision::Accept } else { Decision::Correct },
         comment: None,
         looks_real: None,
+        reason: None,
     };
     annotate_unasked(tx, application, row, &annotation, body.at)
 }

@@ -119,6 +119,7 @@ fn a_persons_label_stays_the_label_of_record() {
         decision: Decision::Accept,
         comment: None,
         looks_real: None,
+        reason: None,
     };
     crate::review::annotate(store, &ada, &cards[0].row.opaque, &annotation, 12).unwrap();
     let all = store.read("test", |tx| tx.annotations_of(1)).unwrap();

@@ -31,6 +31,7 @@ fn label(scratch: &Scratch, row: &ProjectRow, person: &Person, count: u32) {
             seconds: 1.5,
             comment: (i == 0).then(|| "odd, \"very\"".to_owned()),
             looks_real: None,
+            reason: None,
         };
         annotate(&scratch.store, person, &card.row.opaque, &annotation, 1010).unwrap();
     }

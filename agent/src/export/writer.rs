@@ -296,7 +296,7 @@ fn provenance(project: &Project, record: &Record, people: &People) -> Json {
                 "by": people.name(past.person), "at": time(past.made_at),
                 "reading": reading(past.read.reading), "verdict": past.read.verdict.name(),
                 "label": past.label().map(|label| said(project, label)),
-                "seconds": past.seconds, "comment": past.comment,
+                "seconds": past.seconds, "comment": past.comment, "reason": past.reason,
                 "project_version": past.made.as_ref().map(|made| made.project_version),
                 "tool": past.made.as_ref().map(|made| &made.tool),
                 "answers": past.prelabel.as_ref().map(draft),

@@ -56,6 +56,7 @@ impl Site {
                     decision: Decision::Correct,
                     comment: None,
                     looks_real: None,
+                    reason: None,
                 };
                 annotate(&self.scratch.store, person, &card.row.opaque, &annotation, 1).unwrap();
             }
@@ -214,6 +215,7 @@ fn the_closest_call_comes_first_and_equal_items_share_a_task() {
             decision: Decision::Accept,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         annotate(&site.scratch.store, &site.ann, &card.row.opaque, &annotation, 1).unwrap();
     }
@@ -342,6 +344,7 @@ fn synthetic_items_have_figures_of_their_own() {
                 decision: Decision::Correct,
                 comment: None,
                 looks_real: Some(looks_real(&card)),
+                reason: None,
             };
             annotate(store, person, &card.row.opaque, &annotation, 1).unwrap();
         }

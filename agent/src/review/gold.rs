@@ -172,6 +172,7 @@ mod tests {
             decision: Decision::Correct,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         annotate(store, person, &item.opaque, &annotation, 1).unwrap();
     }
@@ -218,6 +219,7 @@ mod tests {
             decision: Decision::Correct,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         let (stage, taught) = scratch
             .store

@@ -9,6 +9,7 @@ mod content;
 mod gold;
 pub mod http;
 mod lead;
+mod lease;
 mod manage;
 mod oidc;
 mod past;
@@ -23,10 +24,11 @@ use insitu_protocol::ids::ProjectName;
 use jiff::Timestamp;
 use serde_json::json;
 
-pub use crate::review::answer::{Annotation, Decision, annotate, undo};
+pub use crate::review::answer::{Annotation, Decision, Reason, annotate, undo};
 pub(crate) use crate::review::answer::{annotate_in, annotate_unasked, retract_unasked};
 pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
+pub use crate::review::lease::renew;
 pub use crate::review::past::{PastRead, answered, past_reads};
 pub use crate::review::people::{PersonError, SignInError, add_person, sign_in, token_hash};
 pub(crate) use crate::review::people::{end_of, listed};
@@ -163,6 +165,19 @@ pub struct Card {
 
 /// A person's answer to a prelabel, with everything a tally needs: the next type of the privacy
 /// boundary. Made from the store's annotations alone, and only where prelabel and label of record
+    /// Why others skipped or flagged it, for an expert.
+    pub notes: Vec<Note>,
+}
+
+/// What somebody said who gave no label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    /// A skip or a flag.
+    pub verdict: Verdict,
+    /// Why it was skipped.
+    pub reason: Option<Reason>,
+    /// In the person's own words.
+    pub comment: Option<String>,
 /// are exactly one class: what is counted and learned from is classes.
 #[derive(Clone)]
 pub struct Correction {
@@ -233,7 +248,7 @@ fn serve(
     now: i64,
 ) -> Result<(), StoreError> {
     let held = tx.lease(item.item)?;
-    tx.put_lease(lease)?;
+    tx.put_lease(lease, now)?;
     if held.is_some_and(|held| held.person == lease.person && held.until > now) {
         return Ok(());
     }
@@ -316,7 +331,7 @@ fn card(
         None => None,
     };
     let blind = is_blind(lease.reading, &row);
-    let mut readings = Vec::new();
+    let (mut readings, mut notes) = (Vec::new(), Vec::new());
     let why = match lease.reading {
         Reading::First if blind => BLIND.to_owned(),
         Reading::First if prelabel.is_none() => NO_DRAFT.to_owned(),
@@ -326,7 +341,9 @@ fn card(
         Reading::Campaign => "asked for by a campaign".to_owned(),
         Reading::Expert => {
             let past = tx.annotations_of(row.item)?;
-            readings = labels_of(reads(&past)?);
+            let all = past_reads(&past)?;
+            notes = notes_of(&all);
+            readings = labels_of(all.into_iter().map(|past| past.read).collect());
             why_expert(project, &past, &readings)
         }
     };
@@ -342,7 +359,7 @@ fn card(
     };
     let content = CleanItem::load(&row)?;
     let campaign = campaign.map(|campaign| campaign.order.title.to_string());
-    Ok(Card { row, content, prelabel, blind, lease, why, campaign, readings })
+    Ok(Card { row, content, prelabel, blind, lease, why, campaign, readings, notes })
 }
 
 /// What was said of an item itself, oldest first.
@@ -370,6 +387,20 @@ fn why_expert(project: &ProjectRow, past: &[AnnotationRow], labels: &[Label]) ->
 }
 
 impl Correction {
+/// Why an item was skipped or flagged, oldest first.
+fn notes_of(past: &[PastRead]) -> Vec<Note> {
+    let unlabeled = |past: &&PastRead| {
+        let says = past.reason.is_some() || past.comment.is_some();
+        says && past.read.verdict != Verdict::Label && past.read.reading.is_of_record()
+    };
+    let note = |past: &PastRead| Note {
+        verdict: past.read.verdict,
+        reason: past.reason,
+        comment: past.comment.clone(),
+    };
+    past.iter().filter(unlabeled).map(note).collect()
+}
+
     /// The correction of an item that has a prelabel and a label of record, both exactly one class.
     ///
     /// # Errors

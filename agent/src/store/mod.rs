@@ -87,6 +87,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_20.sql"),
     include_str!("schema_21.sql"),
 ];
+    include_str!("schema_22.sql"),
 
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]
