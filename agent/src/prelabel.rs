@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
 use crate::prelabel::personal::Personal;
+use crate::source::labeled::Offer;
 use crate::store::StoreError;
 
 /// Folder of the bundles' objects in the data folder.
@@ -165,6 +166,8 @@ pub struct Draft {
     pub prelabel: Prelabel,
     /// Of each class; empty where the maker does not say.
     pub probabilities: Vec<f64>,
+    /// How sure its maker is of each of its marks, in their order; empty where the maker does not say.
+    pub scores: Vec<Option<f64>>,
     /// Where a draft came from that no model made.
     pub origin: Option<Origin>,
     /// What the bundle's own head says, where a personal head made the prelabel: statistics that
@@ -193,6 +196,13 @@ pub enum Origin {
     },
     /// The label that its generator made a synthetic item for.
     Generator,
+    /// A prediction that came with an import.
+    Imported {
+        /// Model and version, in its maker's words.
+        model: String,
+        /// Whether it says how sure it is; else the confidence is 0 and means nothing.
+        scored: bool,
+    },
 }
 
 impl std::fmt::Debug for Draft {
@@ -203,7 +213,8 @@ impl std::fmt::Debug for Draft {
 
 impl From<Prelabel> for Draft {
     fn from(prelabel: Prelabel) -> Self {
-        Self { prelabel, probabilities: Vec::new(), origin: None, of_bundle: None }
+        let (probabilities, scores) = (Vec::new(), Vec::new());
+        Self { prelabel, probabilities, scores, origin: None, of_bundle: None }
     }
 }
 
@@ -214,11 +225,11 @@ impl Draft {
         Self { origin: Some(Origin::Generator), ..prelabel.into() }
     }
 
-    /// Whether it stays when a model could make another: people's labels of like items, and what a
-    /// generator was asked for, say more than a model; rules say less.
+    /// Whether it stays when a model could make another: people's labels of like items, what a
+    /// generator was asked for, and what the site chose to import say more than a model; rules less.
     pub fn is_lasting(&self) -> bool {
         match self.origin {
-            Some(Origin::Propagated { .. } | Origin::Generator) => true,
+            Some(Origin::Propagated { .. } | Origin::Generator | Origin::Imported { .. }) => true,
             Some(Origin::Rules { .. }) | None => false,
         }
     }
@@ -228,6 +239,30 @@ impl Draft {
     pub fn encode_probabilities(&self) -> Option<Vec<u8>> {
         let bytes = || self.probabilities.iter().flat_map(|p| (*p as f32).to_le_bytes()).collect();
         (!self.probabilities.is_empty()).then(bytes)
+    }
+
+    /// A prediction that came with an import.
+    pub(crate) fn imported(offer: Offer) -> Self {
+        let Offer { label, score, scores, model } = offer;
+        let maker = digest(format!("insitu 2026 imported draft\u{0}{model}").as_bytes());
+        let prelabel = Prelabel { label, confidence: score.unwrap_or(0.0), bundle: maker };
+        let origin = Some(Origin::Imported { model, scored: score.is_some() });
+        Self { scores, origin, ..prelabel.into() }
+    }
+
+    /// Whether its confidence says how sure its maker is.
+    pub fn is_scored(&self) -> bool {
+        !matches!(self.origin, Some(Origin::Imported { scored: false, .. }))
+    }
+
+    /// How sure its maker is of each mark, as it is stored, sealed.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn encode_scores(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let encode = || postcard::to_allocvec(&self.scores);
+        let scores = (!self.scores.is_empty()).then(encode).transpose();
+        scores.map_err(|_| StoreError::Corrupt { table: "items", column: "scores" })
     }
 
     /// The origin as it is stored, sealed.
@@ -264,9 +299,19 @@ impl std::fmt::Display for Origin {
             Self::Propagated { method, items, similarity, .. } => {
                 write!(f, "{method} of {items} labeled items (the closest {similarity:.2} alike)")
             }
+            Self::Imported { model, .. } => write!(f, "drafted by {model}"),
             Self::Generator => f.write_str("its generator\u{2019}s label"),
         }
     }
+}
+
+/// Reads what [`Draft::encode_scores`] wrote.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for anything else.
+pub fn decode_scores(bytes: &[u8]) -> Result<Vec<Option<f64>>, StoreError> {
+    postcard::from_bytes(bytes)
+        .map_err(|_| StoreError::Corrupt { table: "items", column: "scores" })
 }
 
 /// Stands where the digest of a bundle would in the draft of a generator.

@@ -26,6 +26,8 @@ const WORDS: [&str; 6] = ["pain", "fever", "\u{1f642}", "cough", "ache", "rash"]
 /// Of an image, in pixels.
 const SIZE: [u32; 2] = [40, 50];
 
+mod drafts;
+
 struct Site {
     store: Arc<Store>,
     row: ProjectRow,
@@ -63,6 +65,7 @@ impl Site {
             format,
             folder: Some(folder),
             label: LABEL_COLUMN,
+            drafts: None,
             reader: Some(self.reader),
             now: 0,
         };

@@ -3,7 +3,7 @@
 use insitu_protocol::project::{Project, Task};
 
 use super::redactors::{Redactor, keep_originals};
-use super::{Pipeline, PipelineError};
+use super::{Pipeline, PipelineError, offered};
 use crate::item::CleanItem;
 use crate::prelabel::Draft;
 use crate::route::{self, Accepts};
@@ -38,7 +38,7 @@ impl Pipeline {
         project: &ProjectRow,
         now: i64,
     ) -> Result<bool, PipelineError> {
-        if self.take_made(project, now)? {
+        if offered::place(&self.store, project, now)? || self.take_made(project, now)? {
             return Ok(true);
         }
         let Some(bundle) = project.bundle else { return self.hand_over(project) };

@@ -9,6 +9,7 @@ mod campaigns;
 mod evaluations;
 mod heads;
 pub(crate) mod items;
+pub(crate) mod offered;
 mod personal;
 pub(crate) mod redactors;
 mod rounds;

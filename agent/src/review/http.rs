@@ -25,7 +25,7 @@ use super::sign_in::{self, Doors};
 use super::{Annotation, Card, Decision, ITEMS_MAX, Note, Reason, ReviewError, content, reveal};
 use crate::item::CleanItem;
 use crate::label::{Label, task_json};
-use crate::prelabel::Prelabel;
+use crate::prelabel::{Origin, Prelabel};
 use crate::store::items::Stage;
 use crate::store::labels::{Person, Reading};
 use crate::store::orders::ProjectRow;
@@ -312,19 +312,23 @@ fn shown(card: &Card, project: &ProjectRow) -> Value {
     let fields = fields(&item, &card.content, project);
     let prelabel = card.prelabel.as_ref().filter(|_| !blind);
     let draft = |prelabel: &Prelabel| {
-        let mut draft =
-            json!({"label": prelabel.label().to_json(), "confidence": prelabel.confidence()});
+        // A maker that does not say how sure it is, is not unsure.
+        let silent = matches!(card.origin, Some(Origin::Imported { scored: false, .. }));
+        let confidence = (!silent).then(|| prelabel.confidence());
+        let mut draft = json!({
+            "label": prelabel.label().to_json(), "confidence": confidence, "scores": card.scores,
+        });
         if let (Some(class), Some(draft)) = (prelabel.class(), draft.as_object_mut()) {
             draft.insert("class".to_owned(), json!(class));
         }
         draft
     };
     let readings = card.readings.iter().map(|label| json!({"label": label.to_json()}));
+    let note = |note: &Note| json!({"verdict": note.verdict.name(), "reason": note.reason, "comment": note.comment});
     json!({
         "item": item,
         "queue": match card.lease.reading {
             Reading::First | Reading::Second | Reading::Gold => "annotator",
-    let note = |note: &Note| json!({"verdict": note.verdict.name(), "reason": note.reason, "comment": note.comment});
             Reading::Expert => "expert",
             Reading::Campaign => "campaign",
             Reading::Validation => "synthetic",
@@ -332,11 +336,14 @@ fn shown(card: &Card, project: &ProjectRow) -> Value {
         "fields": fields,
         "prelabel": prelabel.map(draft),
         "readings": readings.collect::<Vec<_>>(),
+        "notes": card.notes.iter().map(note).collect::<Vec<_>>(),
         "blind": blind,
         "why": card.why,
-        "bundle": prelabel.map(|prelabel| short(prelabel.bundle())),
+        "bundle": prelabel.map(|prelabel| match &card.origin {
+            Some(Origin::Imported { model, .. }) => model.clone(),
+            _ => short(prelabel.bundle()),
+        }),
         "campaign": card.campaign,
-        "notes": card.notes.iter().map(note).collect::<Vec<_>>(),
         "lease_until": time(card.lease.until),
     })
 }
@@ -357,6 +364,8 @@ struct AnnotationBody {
     comment: Option<String>,
     #[serde(default)]
     looks_real: Option<bool>,
+    #[serde(default)]
+    reason: Option<Reason>,
 }
 
 async fn annotate(
@@ -364,18 +373,9 @@ async fn annotate(
     Caller(person): Caller,
     Path(item): Path<String>,
     body: Result<Json<AnnotationBody>, JsonRejection>,
-    #[serde(default)]
-    reason: Option<Reason>,
 ) -> Result<Json<Value>, Failure> {
     let Json(body) = body?;
     let item: Fixed<16> = Fixed::from_hex(&item).ok_or(ReviewError::UnknownItem)?;
-    let label = match (class, label) {
-        (class, None) => class.map(Label::Class),
-        (None, Some(label)) => {
-            Some(Label::from_json(&task_of(desk, &item)?, &label).map_err(ReviewError::Label)?)
-        }
-        (Some(_), Some(_)) => {
-            return Err(ReviewError::Invalid { what: "send a class or a label, not both" }.into());
     desk.work(move |desk| annotated(desk, &person, item, body)).await
 }
 
@@ -386,6 +386,13 @@ fn annotated(
     body: AnnotationBody,
 ) -> Result<Json<Value>, Failure> {
     let AnnotationBody { key, class, label, seconds, decision, comment, looks_real, reason } = body;
+    let label = match (class, label) {
+        (class, None) => class.map(Label::Class),
+        (None, Some(label)) => {
+            Some(Label::from_json(&task_of(desk, &item)?, &label).map_err(ReviewError::Label)?)
+        }
+        (Some(_), Some(_)) => {
+            return Err(ReviewError::Invalid { what: "send a class or a label, not both" }.into());
         }
     };
     let annotation = Annotation { key, label, seconds, decision, comment, looks_real, reason };

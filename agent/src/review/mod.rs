@@ -39,7 +39,7 @@ pub use crate::review::validation::next_to_validate;
 use crate::item::CleanItem;
 use crate::label::{Label, LabelError};
 use crate::prelabel::personal::of_bundle;
-use crate::prelabel::{Origin, Prelabel};
+use crate::prelabel::{Origin, Prelabel, decode_scores};
 use crate::route::{Read, label_of_record};
 use crate::store::acceptance::Audit;
 use crate::store::items::{ItemRow, Stage};
@@ -151,6 +151,10 @@ pub struct Card {
     pub content: CleanItem,
     /// Its prelabel; the page hides it from a blind reader.
     pub prelabel: Option<Prelabel>,
+    /// How sure the prelabel's maker is of each of its marks; empty where it does not say.
+    pub scores: Vec<Option<f64>>,
+    /// Where a prelabel came from that no model of the project made.
+    pub origin: Option<Origin>,
     /// Whether the reader sees neither the prelabel nor what others said.
     pub blind: bool,
     /// The lease.
@@ -161,10 +165,6 @@ pub struct Card {
     pub campaign: Option<String>,
     /// What the readers said before an expert, in their order.
     pub readings: Vec<Label>,
-}
-
-/// A person's answer to a prelabel, with everything a tally needs: the next type of the privacy
-/// boundary. Made from the store's annotations alone, and only where prelabel and label of record
     /// Why others skipped or flagged it, for an expert.
     pub notes: Vec<Note>,
 }
@@ -178,6 +178,10 @@ pub struct Note {
     pub reason: Option<Reason>,
     /// In the person's own words.
     pub comment: Option<String>,
+}
+
+/// A person's answer to a prelabel, with everything a tally needs: the next type of the privacy
+/// boundary. Made from the store's annotations alone, and only where prelabel and label of record
 /// are exactly one class: what is counted and learned from is classes.
 #[derive(Clone)]
 pub struct Correction {
@@ -325,7 +329,10 @@ fn card(
     lease: Lease,
 ) -> Result<Card, ReviewError> {
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-    let confidence = prelabel.as_ref().map(|p| f64::from(p.confidence_milli()) / 1000.0);
+    let origin = row.origin.as_deref().map(Origin::decode).transpose()?;
+    let scored = !matches!(origin, Some(Origin::Imported { scored: false, .. }));
+    let confidence = prelabel.as_ref().filter(|_| scored);
+    let confidence = confidence.map(|p| f64::from(p.confidence_milli()) / 1000.0);
     let campaign = match &lease.campaign {
         Some(id) => tx.campaign(&insitu_protocol::bytes::Fixed(*id))?,
         None => None,
@@ -347,8 +354,7 @@ fn card(
             why_expert(project, &past, &readings)
         }
     };
-    let origin = row.origin.as_deref().map(Origin::decode).transpose()?;
-    let why = match (lease.reading, origin, row.wanted) {
+    let why = match (lease.reading, &origin, row.wanted) {
         (Reading::First | Reading::Expert, Some(origin), _) if why == UNSURE => origin.to_string(),
         (Reading::First, None, true) if !blind => "chosen to be labeled first".to_owned(),
         _ => why,
@@ -359,13 +365,40 @@ fn card(
     };
     let content = CleanItem::load(&row)?;
     let campaign = campaign.map(|campaign| campaign.order.title.to_string());
-    Ok(Card { row, content, prelabel, blind, lease, why, campaign, readings, notes })
+    let scores = row.scores.as_deref().map_or(Ok(Vec::new()), decode_scores)?;
+    Ok(Card {
+        row,
+        content,
+        prelabel,
+        scores,
+        origin,
+        blind,
+        lease,
+        why,
+        campaign,
+        readings,
+        notes,
+    })
 }
 
 /// What was said of an item itself, oldest first.
 fn labels_of(reads: Vec<Read>) -> Vec<Label> {
     let said = |read: &Read| read.verdict == Verdict::Label && read.reading.is_of_record();
     reads.into_iter().filter(said).filter_map(|read| read.label).collect()
+}
+
+/// Why an item was skipped or flagged, oldest first.
+fn notes_of(past: &[PastRead]) -> Vec<Note> {
+    let unlabeled = |past: &&PastRead| {
+        let says = past.reason.is_some() || past.comment.is_some();
+        says && past.read.verdict != Verdict::Label && past.read.reading.is_of_record()
+    };
+    let note = |past: &PastRead| Note {
+        verdict: past.read.verdict,
+        reason: past.reason,
+        comment: past.comment.clone(),
+    };
+    past.iter().filter(unlabeled).map(note).collect()
 }
 
 fn why_expert(project: &ProjectRow, past: &[AnnotationRow], labels: &[Label]) -> String {
@@ -387,20 +420,6 @@ fn why_expert(project: &ProjectRow, past: &[AnnotationRow], labels: &[Label]) ->
 }
 
 impl Correction {
-/// Why an item was skipped or flagged, oldest first.
-fn notes_of(past: &[PastRead]) -> Vec<Note> {
-    let unlabeled = |past: &&PastRead| {
-        let says = past.reason.is_some() || past.comment.is_some();
-        says && past.read.verdict != Verdict::Label && past.read.reading.is_of_record()
-    };
-    let note = |past: &PastRead| Note {
-        verdict: past.read.verdict,
-        reason: past.reason,
-        comment: past.comment.clone(),
-    };
-    past.iter().filter(unlabeled).map(note).collect()
-}
-
     /// The correction of an item that has a prelabel and a label of record, both exactly one class.
     ///
     /// # Errors

@@ -99,6 +99,9 @@ pub enum LineError {
     /// An item that could not be redacted, or whose redaction settings are refused.
     #[error("the item cannot be redacted, so that its spans have no place")]
     NotRedacted,
+    /// What a model's score cannot be.
+    #[error("a score that is no number from 0 to 1")]
+    Score,
     /// Folders in folders.
     #[error("{folders} folders lie deeper than {DEPTH_MAX} and were not looked into")]
     TooDeep {

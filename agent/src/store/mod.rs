@@ -21,6 +21,7 @@ pub mod labels;
 pub mod ledger;
 pub mod media;
 pub mod meta;
+pub mod offered;
 pub mod offers;
 pub mod orders;
 pub mod peers;
@@ -86,8 +87,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_19.sql"),
     include_str!("schema_20.sql"),
     include_str!("schema_21.sql"),
-];
     include_str!("schema_22.sql"),
+];
 
 /// Why the store could not do something.
 #[derive(Debug, thiserror::Error)]

@@ -5,20 +5,22 @@
 //!
 //! Source: the data format of <https://cocodataset.org/#format-data>.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::io::{self, BufRead};
+use std::fs;
+use std::io::{self, BufRead, BufReader};
+use std::path::Path;
 
 use serde::Deserializer as _;
-use serde::de::{self, IgnoredAny, MapAccess, Visitor};
+use serde::de::{self, DeserializeSeed as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::guess::Guess;
 use super::list::{Elements, Meter, State};
 use super::said::{Said, box_of_pixels, polygon_of_pixels};
 use super::{
     Ask, Bad, Content, Found, Take, each, missing, number, object, pixels, place, take_text, text,
 };
-use crate::label::Shape;
 use crate::source::{ImportError, LineError};
 
 /// Most images.
@@ -29,6 +31,9 @@ pub(super) const MARKS_MAX: usize = 1_000_000;
 const POINTS_MAX: usize = 16_000_000;
 /// Most categories.
 const CATEGORIES_MAX: usize = 10_000;
+
+/// Lines of the file of results count from here: so they are told from those of the file of images.
+const RESULTS_LINE: u64 = 1 << 40;
 
 /// Reads a file. An image is one item, with the marks of its annotations as its label; `file_name` is
 /// its id and its file in the folder of the import. Other plain values beside an image are columns.
@@ -55,6 +60,9 @@ pub(super) fn read(
         // Half of the annotations would be labels that nobody gave.
         return take(Err(Bad { file: None, line, reason }));
     }
+    if let Some(path) = ask.drafts.and_then(|drafts| drafts.results) {
+        file.results(path)?;
+    }
     file.give(ask, &content, take)
 }
 
@@ -80,11 +88,15 @@ struct Mark {
     line: u64,
     category: u64,
     shapes: Shapes,
+    /// Of a prediction.
+    score: Option<f64>,
 }
 
 enum Shapes {
     Box([f64; 4]),
     Polygons(Vec<Vec<[f64; 2]>>),
+    /// What could not be read: its image has no label that somebody gave.
+    Unread,
 }
 
 impl File {
@@ -122,7 +134,8 @@ impl File {
         let image = place(&value["image_id"], "image_id");
         let mark = || {
             let category = place(&value["category_id"], "category_id")?;
-            Ok(Mark { line, category, shapes: shapes(value)? })
+            let score = super::guess::number(&value["score"])?;
+            Ok(Mark { line, category, shapes: shapes(value)?, score })
         };
         match (image, mark()) {
             (Ok(image), Ok(mark)) => {
@@ -132,13 +145,38 @@ impl File {
                 }
                 self.marks.entry(image).or_default().push(mark);
             }
-            // An image with a mark that cannot be told has no label that somebody gave.
             (Ok(image), Err(reason)) => {
-                let shapes = Shapes::Polygons(Vec::new());
-                self.marks.entry(image).or_default().push(Mark { line, category: 0, shapes });
+                let shapes = Shapes::Unread;
+                self.marks.entry(image).or_default().push(Mark {
+                    line,
+                    category: 0,
+                    shapes,
+                    score: None,
+                });
                 self.bad.push((line, reason));
             }
             (Err(reason), _) => self.bad.push((line, reason)),
+        }
+        Ok(())
+    }
+
+    /// COCO's results: a list of annotations, each with a score. One that has none is no prediction.
+    fn results(&mut self, path: &Path) -> Result<(), ImportError> {
+        let results = fs::File::open(path).map_err(ImportError::Read)?;
+        let (meter, state) = Meter::new(BufReader::new(results));
+        let mut element = |line, value: Value| {
+            let line = RESULTS_LINE + line;
+            if value["score"].is_null() {
+                self.bad.push((line, missing("score")));
+                return Ok(());
+            }
+            self.annotation(line, &value)
+        };
+        let mut json = serde_json::Deserializer::from_reader(meter);
+        let read = Elements { state: &state, take: &mut element }.deserialize(&mut json);
+        if let Err(error) = read {
+            let line = state.ended(&error)?;
+            self.bad.push((RESULTS_LINE + line, LineError::NotAList));
         }
         Ok(())
     }
@@ -149,26 +187,27 @@ impl File {
         content: &Content<'_>,
         take: Take<'_>,
     ) -> Result<(), ImportError> {
-        let refused: BTreeSet<u64> = self.bad.iter().map(|(line, _)| *line).collect();
         for image in self.images {
             let marks = self.marks.remove(&image.id).unwrap_or_default();
             // Told of at its own line, below.
-            if marks.iter().any(|mark| refused.contains(&mark.line)) {
+            if marks.iter().any(|mark| matches!(mark.shapes, Shapes::Unread)) {
                 continue;
             }
             let unknown = |mark: &&Mark| !self.categories.contains_key(&mark.category);
             let line = marks.iter().find(unknown).map_or(image.line, |mark| mark.line);
             let found = image.found(ask, content, &self.categories, &marks);
-            take(ask.labeled(line, found))?;
+            let (file, line) = place_of(line);
+            take(ask.labeled_in(file, line, found))?;
         }
         // Of images that are not there, or that were given before under the same number.
         for mark in self.marks.into_values().flatten() {
-            if !refused.contains(&mark.line) {
+            if !matches!(mark.shapes, Shapes::Unread) {
                 self.bad.push((mark.line, missing("image_id")));
             }
         }
         for (line, reason) in self.bad {
-            take(Err(Bad { file: None, line, reason }))?;
+            let (file, line) = place_of(line);
+            take(Err(Bad { file: file.map(str::to_owned), line, reason }))?;
         }
         Ok(())
     }
@@ -183,19 +222,36 @@ impl Image {
         marks: &[Mark],
     ) -> Result<Found, LineError> {
         let Self { size, name, more: mut record, .. } = self;
-        let mut regions: Vec<(String, Shape)> = Vec::with_capacity(marks.len());
+        let (mut regions, mut drafted) = (Vec::with_capacity(marks.len()), Vec::new());
+        let mut scores = Vec::new();
         for mark in marks {
             let class = categories.get(&mark.category).ok_or_else(|| missing("category_id"))?;
-            match &mark.shapes {
-                Shapes::Box(sides) => regions.push((class.clone(), box_of_pixels(*sides, size))),
+            let shapes = match &mark.shapes {
+                Shapes::Box(sides) => vec![box_of_pixels(*sides, size)],
                 Shapes::Polygons(all) => {
-                    let polygons = all.iter().map(|points| polygon_of_pixels(points, size));
-                    regions.extend(polygons.map(|shape| (class.clone(), shape)));
+                    all.iter().map(|points| polygon_of_pixels(points, size)).collect()
                 }
+                Shapes::Unread => Vec::new(),
+            };
+            let shapes = shapes.into_iter().map(|shape| (class.clone(), shape));
+            if ask.drafts.is_some() && mark.score.is_some() {
+                scores.extend(shapes.clone().map(|_| mark.score));
+                drafted.extend(shapes);
+            } else {
+                regions.extend(shapes);
             }
         }
         content.put(&mut record, ask, name, None);
-        Ok(Found { record, said: Some(Said::Regions(regions, Some(size))) })
+        let guess = (!drafted.is_empty()).then(|| Guess {
+            said: Said::Regions(drafted, Some(size)),
+            scores,
+            score: None,
+            model: None,
+        });
+        // An image with nothing but predictions is not one in which somebody found nothing.
+        let labeled = guess.is_none() || !regions.is_empty();
+        let said = labeled.then_some(Said::Regions(regions, Some(size)));
+        Ok(Found { record, said, guess })
     }
 }
 
@@ -221,6 +277,11 @@ fn shapes(value: &Value) -> Result<Shapes, LineError> {
     };
     let polygons: Result<Vec<Vec<[f64; 2]>>, LineError> = polygons.iter().map(polygon).collect();
     polygons.map(Shapes::Polygons)
+}
+
+/// In which file a line is, and which of it.
+fn place_of(line: u64) -> (Option<&'static str>, u64) {
+    line.checked_sub(RESULTS_LINE).map_or((None, line), |line| (Some("results"), line))
 }
 
 fn few(what: &'static str, got: usize, max: usize) -> Result<(), ImportError> {
