@@ -57,6 +57,9 @@ export class FakeAgent {
   /** `up`, `away` (connections break), `mute` (does the work, loses the answer). */
   mode = "up";
   leaseMs = LEASE_MS;
+  /** What each renewal of leases named; without `renewMs` the agent knows none. */
+  renewed = [];
+  renewMs;
   /** Where the page's files are. */
   dist = DIST;
   /** What it says about quality: `{report, errors, next}`. */
@@ -183,6 +186,10 @@ export class FakeAgent {
     if (method === "GET" && parts[2] === "next") return [200, this.next(person, url)];
     if (parts[0] === "people") return this.manage(method, person, parts[1], parts[2], body);
     if (method === "GET" && parts[2] === "quality") return this.judge(person, parts[3]);
+    if (method === "POST" && parts[0] === "leases" && this.renewMs !== undefined) {
+      this.renewed.push(body.items);
+      return [200, body.items.map((item) => (this.leases.get(item) === person.name ? new Date(Date.now() + this.renewMs).toISOString() : null))];
+    }
     if (method === "POST" && parts[2] === "lease") return this.lease(person, parts[1]);
     if (method === "POST" && parts[2] === "requeue") {
       this.requeued.push(parts[1]);
