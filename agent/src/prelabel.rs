@@ -1,5 +1,7 @@
 //! Prelabels: a model's draft label for a clean item, with a calibrated confidence.
 
+pub mod calibrated;
+mod origin;
 pub mod personal;
 mod spans;
 pub mod trial;
@@ -12,10 +14,10 @@ use insitu_models::engine::{Engine, EngineError, Library};
 use insitu_models::head::{Head, HeadKind};
 use insitu_models::manifest::Manifest;
 use insitu_models::predict::{PredictError, Prediction, Predictor};
-use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{Digest, digest};
 use serde::{Deserialize, Serialize};
 
+pub use self::origin::Origin;
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
 use crate::prelabel::personal::Personal;
@@ -27,7 +29,7 @@ const OBJECTS: &str = "objects";
 
 const CORRUPT: StoreError = StoreError::Corrupt { table: "items", column: "prelabel" };
 
-/// Most functions, or items, that an origin names.
+/// Most functions, or items, that an [`Origin`] names.
 pub const NAMED_MAX: usize = 10;
 
 /// A draft label. Made by [`Model::prelabel`], or by rules where there is no model yet, and read
@@ -150,12 +152,16 @@ impl Prelabel {
 
     #[cfg(test)]
     pub(crate) fn for_test(class: u16, confidence: f64, bundle: u8) -> Self {
-        Self { label: Label::Class(class), confidence, bundle: Fixed([bundle; 32]) }
+        Self {
+            label: Label::Class(class),
+            confidence,
+            bundle: insitu_protocol::bytes::Fixed([bundle; 32]),
+        }
     }
 
     #[cfg(test)]
     pub(crate) fn of_label_for_test(label: Label, confidence: f64) -> Self {
-        Self { label, confidence, bundle: Fixed([7; 32]) }
+        Self { label, confidence, bundle: insitu_protocol::bytes::Fixed([7; 32]) }
     }
 }
 
@@ -173,36 +179,6 @@ pub struct Draft {
     /// What the bundle's own head says, where a personal head made the prelabel: statistics that
     /// leave are about this one.
     pub of_bundle: Option<Prelabel>,
-}
-
-/// Where a draft came from that no model made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Origin {
-    /// Votes of a set's labeling functions.
-    Rules {
-        /// Names of the first [`NAMED_MAX`] that voted.
-        functions: Vec<String>,
-    },
-    /// Labels of items that are like it.
-    Propagated {
-        /// How likeness was found, in words.
-        method: String,
-        /// The closest labeled items, at most [`NAMED_MAX`].
-        from: Vec<Fixed<16>>,
-        /// How many there are.
-        items: u32,
-        /// Likeness of the closest, in [0, 1].
-        similarity: f64,
-    },
-    /// The label that its generator made a synthetic item for.
-    Generator,
-    /// A prediction that came with an import.
-    Imported {
-        /// Model and version, in its maker's words.
-        model: String,
-        /// Whether it says how sure it is; else the confidence is 0 and means nothing.
-        scored: bool,
-    },
 }
 
 impl std::fmt::Debug for Draft {
@@ -275,33 +251,6 @@ impl Draft {
                 .map_err(|_| StoreError::Corrupt { table: "items", column: "origin" })
         };
         self.origin.as_ref().map(encode).transpose()
-    }
-}
-
-impl Origin {
-    /// Reads what [`Draft::encode_origin`] wrote.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] for anything else.
-    pub fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        postcard::from_bytes(bytes)
-            .map_err(|_| StoreError::Corrupt { table: "items", column: "origin" })
-    }
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Rules { functions } => write!(f, "drafted by rules ({})", functions.join(", ")),
-            Self::Propagated { method, items: 1, similarity, .. } => {
-                write!(f, "{method} of a labeled item ({similarity:.2} alike)")
-            }
-            Self::Propagated { method, items, similarity, .. } => {
-                write!(f, "{method} of {items} labeled items (the closest {similarity:.2} alike)")
-            }
-            Self::Imported { model, .. } => write!(f, "drafted by {model}"),
-            Self::Generator => f.write_str("its generator\u{2019}s label"),
-        }
     }
 }
 
@@ -522,6 +471,8 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
+    use insitu_protocol::bytes::Fixed;
+
     use super::*;
     use crate::label::Span;
 

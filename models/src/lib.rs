@@ -20,6 +20,7 @@
 //! - [`fit`] says of which projects' labels a bundle is.
 
 pub mod bundle;
+pub mod calibrate;
 pub mod calibration;
 pub mod check;
 pub mod class_means;

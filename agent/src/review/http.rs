@@ -15,20 +15,17 @@ use axum::{Json, Router};
 use insitu_daemon::clock::Clock;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::ProjectName;
-use insitu_protocol::project::{FieldKind, Task};
-use jiff::Timestamp;
+use insitu_protocol::project::Task;
 use rust_embed::RustEmbed;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::shown::{shown, time};
 use super::sign_in::{self, Doors};
-use super::{Annotation, Card, Decision, ITEMS_MAX, Note, Reason, ReviewError, content, reveal};
-use crate::item::CleanItem;
+use super::{Annotation, Decision, ITEMS_MAX, Reason, ReviewError, content, reveal};
 use crate::label::{Label, task_json};
-use crate::prelabel::{Origin, Prelabel};
 use crate::store::items::Stage;
-use crate::store::labels::{Person, Reading};
-use crate::store::orders::ProjectRow;
+use crate::store::labels::Person;
 use crate::store::{Store, StoreError};
 
 /// The page, built by `agent/ui`.
@@ -282,72 +279,6 @@ pub(crate) fn project_name(path: &str) -> Result<ProjectName, Failure> {
     })
 }
 
-/// The fields of an item as a card has them.
-pub(super) fn fields(item: &str, clean: &CleanItem, project: &ProjectRow) -> Vec<Value> {
-    project
-        .definition
-        .fields
-        .iter()
-        .map(|field| {
-            let kind = match field.kind {
-                FieldKind::Number => "number",
-                FieldKind::Category => "category",
-                FieldKind::Text => "text",
-                FieldKind::Image => "image",
-                FieldKind::Series => "series",
-            };
-            let value = clean.value(field.name.as_str());
-            let value = value.map(|value| content::shown(item, field.name.as_str(), value));
-            json!({
-                "name": field.name, "title": field.title, "value": value,
-                "unit": field.unit, "kind": kind,
-            })
-        })
-        .collect()
-}
-
-fn shown(card: &Card, project: &ProjectRow) -> Value {
-    let blind = card.blind;
-    let item = Fixed(card.row.opaque).to_hex();
-    let fields = fields(&item, &card.content, project);
-    let prelabel = card.prelabel.as_ref().filter(|_| !blind);
-    let draft = |prelabel: &Prelabel| {
-        // A maker that does not say how sure it is, is not unsure.
-        let silent = matches!(card.origin, Some(Origin::Imported { scored: false, .. }));
-        let confidence = (!silent).then(|| prelabel.confidence());
-        let mut draft = json!({
-            "label": prelabel.label().to_json(), "confidence": confidence, "scores": card.scores,
-        });
-        if let (Some(class), Some(draft)) = (prelabel.class(), draft.as_object_mut()) {
-            draft.insert("class".to_owned(), json!(class));
-        }
-        draft
-    };
-    let readings = card.readings.iter().map(|label| json!({"label": label.to_json()}));
-    let note = |note: &Note| json!({"verdict": note.verdict.name(), "reason": note.reason, "comment": note.comment});
-    json!({
-        "item": item,
-        "queue": match card.lease.reading {
-            Reading::First | Reading::Second | Reading::Gold => "annotator",
-            Reading::Expert => "expert",
-            Reading::Campaign => "campaign",
-            Reading::Validation => "synthetic",
-        },
-        "fields": fields,
-        "prelabel": prelabel.map(draft),
-        "readings": readings.collect::<Vec<_>>(),
-        "notes": card.notes.iter().map(note).collect::<Vec<_>>(),
-        "blind": blind,
-        "why": card.why,
-        "bundle": prelabel.map(|prelabel| match &card.origin {
-            Some(Origin::Imported { model, .. }) => model.clone(),
-            _ => short(prelabel.bundle()),
-        }),
-        "campaign": card.campaign,
-        "lease_until": time(card.lease.until),
-    })
-}
-
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AnnotationBody {
@@ -467,10 +398,6 @@ async fn renew(
         Ok(Json(untils.into_iter().map(|until| json!(until.and_then(time))).collect()))
     })
     .await
-}
-
-fn time(second: i64) -> Option<String> {
-    Timestamp::from_second(second).ok().map(|time| time.to_string())
 }
 
 async fn status(State(desk): State<Desk>, _: Caller) -> Result<Json<Value>, Failure> {

@@ -6,6 +6,7 @@
 mod answer;
 mod caller;
 mod content;
+mod correction;
 mod gold;
 pub mod http;
 mod lead;
@@ -16,16 +17,17 @@ mod past;
 mod people;
 mod reveal;
 mod sealed;
+mod shown;
 mod sign_in;
 mod validation;
 
-use insitu_privacy::contribution::{ItemRef, SubjectRef};
 use insitu_protocol::ids::ProjectName;
 use jiff::Timestamp;
 use serde_json::json;
 
 pub use crate::review::answer::{Annotation, Decision, Reason, annotate, undo};
 pub(crate) use crate::review::answer::{annotate_in, annotate_unasked, retract_unasked};
+pub use crate::review::correction::{Correction, item_ref};
 pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
 pub use crate::review::lease::renew;
@@ -38,9 +40,9 @@ pub use crate::review::validation::next_to_validate;
 
 use crate::item::CleanItem;
 use crate::label::{Label, LabelError};
-use crate::prelabel::personal::of_bundle;
+use crate::prelabel::calibrated::Confidence;
 use crate::prelabel::{Origin, Prelabel, decode_scores};
-use crate::route::{Read, label_of_record};
+use crate::route::Read;
 use crate::store::acceptance::Audit;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{AnnotationRow, Lease, Offer, Person, Reading, Role, Verdict};
@@ -151,6 +153,8 @@ pub struct Card {
     pub content: CleanItem,
     /// Its prelabel; the page hides it from a blind reader.
     pub prelabel: Option<Prelabel>,
+    /// How sure it is, and what that is worth.
+    pub confidence: Confidence,
     /// How sure the prelabel's maker is of each of its marks; empty where it does not say.
     pub scores: Vec<Option<f64>>,
     /// Where a prelabel came from that no model of the project made.
@@ -178,26 +182,6 @@ pub struct Note {
     pub reason: Option<Reason>,
     /// In the person's own words.
     pub comment: Option<String>,
-}
-
-/// A person's answer to a prelabel, with everything a tally needs: the next type of the privacy
-/// boundary. Made from the store's annotations alone, and only where prelabel and label of record
-/// are exactly one class: what is counted and learned from is classes.
-#[derive(Clone)]
-pub struct Correction {
-    item: ItemRef,
-    subject: SubjectRef,
-    prelabel: u16,
-    confidence: f64,
-    first: Option<u16>,
-    second: Option<u16>,
-    record: u16,
-}
-
-impl std::fmt::Debug for Correction {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Correction(..)")
-    }
 }
 
 /// Leases up to `count` items of the best queue for the person's role.
@@ -330,9 +314,8 @@ fn card(
 ) -> Result<Card, ReviewError> {
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
     let origin = row.origin.as_deref().map(Origin::decode).transpose()?;
-    let scored = !matches!(origin, Some(Origin::Imported { scored: false, .. }));
-    let confidence = prelabel.as_ref().filter(|_| scored);
-    let confidence = confidence.map(|p| f64::from(p.confidence_milli()) / 1000.0);
+    let sure = |prelabel| Confidence::of(tx, project, prelabel, origin.as_ref());
+    let confidence = prelabel.as_ref().map_or(Ok(Confidence { value: None, by: None }), sure)?;
     let campaign = match &lease.campaign {
         Some(id) => tx.campaign(&insitu_protocol::bytes::Fixed(*id))?,
         None => None,
@@ -359,7 +342,7 @@ fn card(
         (Reading::First, None, true) if !blind => "chosen to be labeled first".to_owned(),
         _ => why,
     };
-    let why = match confidence.filter(|_| !blind) {
+    let why = match confidence.value.filter(|_| !blind) {
         Some(confidence) => format!("{why}: confidence {confidence:.2}"),
         None => why,
     };
@@ -370,6 +353,7 @@ fn card(
         row,
         content,
         prelabel,
+        confidence,
         scores,
         origin,
         blind,
@@ -417,74 +401,6 @@ fn why_expert(project: &ProjectRow, past: &[AnnotationRow], labels: &[Label]) ->
         },
         [_] | [] => UNSURE.to_owned(),
     }
-}
-
-impl Correction {
-    /// The correction of an item that has a prelabel and a label of record, both exactly one class.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn load(tx: &Tx<'_>, row: &ItemRow) -> Result<Option<Self>, StoreError> {
-        let past = past_reads(&tx.annotations_of(row.item)?)?;
-        let reads: Vec<Read> = past.iter().map(|past| past.read.clone()).collect();
-        let Some(record) = label_of_record(&reads).and_then(Label::class) else { return Ok(None) };
-        let Some(answered) = answered(&past) else { return Ok(None) };
-        let own = row.of_bundle.as_ref().map(|_| of_bundle(row)).transpose()?.flatten();
-        let answered = own.as_ref().unwrap_or(answered);
-        let Some(prelabel) = answered.class() else { return Ok(None) };
-        let class = |wanted| {
-            past.iter()
-                .find(|past| past.read.reading == wanted && past.label().is_some())
-                .and_then(PastRead::class)
-        };
-        Ok(Some(Self {
-            item: ItemRef(item_ref(&row.opaque)),
-            subject: SubjectRef(row.subject),
-            prelabel,
-            confidence: answered.confidence(),
-            first: class(Reading::First),
-            second: class(Reading::Second),
-            record,
-        }))
-    }
-
-    /// The item, as the contribution bound sees it.
-    pub fn item(&self) -> ItemRef {
-        self.item
-    }
-
-    /// The subject, as the contribution bound sees it.
-    pub fn subject(&self) -> SubjectRef {
-        self.subject
-    }
-
-    /// Class of the prelabel that was answered; of the bundle's own where a personal head made that
-    /// one.
-    pub fn prelabel(&self) -> u16 {
-        self.prelabel
-    }
-
-    /// Its confidence, in [0, 1].
-    pub fn confidence(&self) -> f64 {
-        self.confidence
-    }
-
-    /// First and second reader's classes, of an item that two people read.
-    pub fn pair(&self) -> Option<(u16, u16)> {
-        self.first.zip(self.second)
-    }
-
-    /// The label of record.
-    pub fn record(&self) -> u16 {
-        self.record
-    }
-}
-
-/// An item's name as the contribution bound takes it.
-pub fn item_ref(opaque: &[u8; 16]) -> [u8; 32] {
-    let mut reference = [0; 32];
-    reference[..16].copy_from_slice(opaque);
-    reference
 }
 
 /// What an item's annotations say, oldest first.

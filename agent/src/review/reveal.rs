@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::ReviewError;
-use super::http::{Caller, Desk, Failure, fields};
+use super::http::{Caller, Desk, Failure};
+use super::shown::fields;
 use super::sign_in::told;
 use crate::item::{CleanItem, Value};
 use crate::store::items::{ItemRow, Stage};

@@ -2,6 +2,7 @@ use insitu_protocol::project::Project;
 use proptest::prelude::*;
 
 use super::*;
+use crate::route::label_of_record;
 use crate::store::labels::{Role, Terms};
 use crate::store::tests::Scratch;
 use crate::testing;

@@ -10,6 +10,7 @@
 pub mod acceptance;
 pub mod accounts;
 pub mod bounds;
+pub mod calibrations;
 pub mod campaigns;
 pub mod corrections;
 pub mod erasure;

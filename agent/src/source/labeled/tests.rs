@@ -482,34 +482,3 @@ fn the_formats_examples_are_read() {
     ));
     assert!(found.iter().all(|found| found.as_ref().unwrap().2 == lesion), "{found:?}");
 }
-
-#[test]
-fn a_bad_mark_of_coco_refuses_its_own_image_alone() {
-    // As most of these files are: on one line.
-    let file = concat!(
-        r#"{"images": [{"id": 1, "file_name": "a", "width": 4, "height": 4},"#,
-        r#" {"id": 2, "file_name": "b", "width": 4, "height": 4}],"#,
-        r#" "categories": [{"id": 1, "name": "present"}], "annotations": ["#,
-        r#"{"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1]},"#,
-        r#" {"image_id": 2, "category_id": 1, "bbox": [0, 0]}]}"#,
-    );
-    let mut stream = file.as_bytes();
-    let project = testing::project_with(
-        "[task]\nkind = \"regions\"\nfield = \"scan\"\nshapes = [\"box\"]\n\
-         [[fields]]\nname = \"scan\"\ntitle = \"Scan\"\nkind = \"image\"\n",
-    );
-    let source = toml::from_str("name = \"heart\"\nid = \"id\"").unwrap();
-    let rules = Rules { source: &source, made: None, folder: None };
-    let (mut good, mut bad) = (0, 0);
-    let mut take = |record: Result<Labeled, Bad>| {
-        if record.is_ok() {
-            good += 1
-        } else {
-            bad += 1
-        }
-        Ok(())
-    };
-    let origin = Origin::File(&mut stream);
-    read(Format::Coco, &project, rules, ("label", None), origin, &mut take).unwrap();
-    assert_eq!((good, bad), (1, 1));
-}
