@@ -275,7 +275,7 @@ fn add(
     }
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
     if annotation.decision == Decision::Accept
-        && !is_blind(lease.reading, row)
+        && !is_blind(tx, lease.reading, row)?
         && prelabel.as_ref().is_some_and(|prelabel| Some(prelabel.label()) != label.as_ref())
     {
         return Err(ReviewError::Invalid { what: "accept comes with the prelabel's label" });

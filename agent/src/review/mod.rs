@@ -301,9 +301,12 @@ fn check_expert(person: &Person, now: i64) -> Result<(), ReviewError> {
 }
 
 /// Whether an item is read without its prelabel: second readings, judgements, gold, and first readings that
-/// are an audit.
-fn is_blind(reading: Reading, row: &ItemRow) -> bool {
-    reading.is_blind() || (reading == Reading::First && row.audit == Audit::Chosen)
+/// are an audit, or among which gold is to hide.
+fn is_blind(tx: &Tx<'_>, reading: Reading, row: &ItemRow) -> Result<bool, StoreError> {
+    if reading != Reading::First || row.audit == Audit::Chosen {
+        return Ok(reading.is_blind() || reading == Reading::First);
+    }
+    gold::is_decoy(tx, row)
 }
 
 fn card(
@@ -320,7 +323,7 @@ fn card(
         Some(id) => tx.campaign(&insitu_protocol::bytes::Fixed(*id))?,
         None => None,
     };
-    let blind = is_blind(lease.reading, &row);
+    let blind = is_blind(tx, lease.reading, &row)?;
     let (mut readings, mut notes) = (Vec::new(), Vec::new());
     let why = match lease.reading {
         Reading::First if blind => BLIND.to_owned(),
