@@ -236,6 +236,7 @@ impl Site {
                 decision: Decision::Correct,
                 comment: None,
                 looks_real: None,
+                reason: None,
             };
             let known =
                 review::annotate(store, person, &card.row.opaque, &annotation, now).unwrap();
