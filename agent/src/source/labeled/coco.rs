@@ -1,4 +1,4 @@
-//! COCO: images, categories, and annotations with a box or polygons.
+//! COCO: images, categories, and annotations with a box, polygons, or a run-length mask.
 //!
 //! Its three lists come in any order, and annotations refer to images, so that all marks are kept until
 //! the end: at most [`MARKS_MAX`] with [`POINTS_MAX`] points. Nothing else of the file is.
@@ -9,11 +9,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::io::{self, BufRead};
 
+use insitu_protocol::project::{ShapeKind, Task};
 use serde::Deserializer as _;
 use serde::de::{self, IgnoredAny, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::list::{Elements, Meter, State};
+use super::mask::{self, Mask};
 use super::said::{Said, box_of_pixels, polygon_of_pixels};
 use super::{
     Ask, Bad, Content, Found, Take, each, missing, number, object, pixels, place, take_text, text,
@@ -39,7 +41,11 @@ pub(super) fn read(
 ) -> Result<(), ImportError> {
     let content = Content::image(ask.project)?;
     let (meter, state) = Meter::new(reader);
-    let mut file = File::default();
+    let polygons = matches!(
+        &ask.project.task,
+        Task::Regions { shapes, .. } if shapes.contains(&ShapeKind::Polygon)
+    );
+    let mut file = File { polygons, ..File::default() };
     let mut json = serde_json::Deserializer::from_reader(meter);
     let parsed = json.deserialize_map(Whole { file: &mut file, state: &state });
     let parsed = parsed.and_then(|()| {
@@ -60,6 +66,8 @@ pub(super) fn read(
 
 #[derive(Default)]
 struct File {
+    /// Whether the project has a place for polygons; else boxes are what is wanted.
+    polygons: bool,
     images: Vec<Image>,
     categories: HashMap<u64, String>,
     marks: BTreeMap<u64, Vec<Mark>>,
@@ -85,6 +93,18 @@ struct Mark {
 enum Shapes {
     Box([f64; 4]),
     Polygons(Vec<Vec<[f64; 2]>>),
+    Mask(Mask),
+}
+
+impl Shapes {
+    fn points(&self) -> usize {
+        match self {
+            Self::Box(_) => 0,
+            Self::Polygons(polygons) | Self::Mask(Mask { polygons, .. }) => {
+                polygons.iter().map(Vec::len).sum()
+            }
+        }
+    }
 }
 
 impl File {
@@ -122,14 +142,12 @@ impl File {
         let image = place(&value["image_id"], "image_id");
         let mark = || {
             let category = place(&value["category_id"], "category_id")?;
-            Ok(Mark { line, category, shapes: shapes(value)? })
+            Ok(Mark { line, category, shapes: shapes(value, self.polygons)? })
         };
         match (image, mark()) {
             (Ok(image), Ok(mark)) => {
-                if let Shapes::Polygons(polygons) = &mark.shapes {
-                    self.points += polygons.iter().map(Vec::len).sum::<usize>();
-                    few("points", self.points, POINTS_MAX)?;
-                }
+                self.points += mark.shapes.points();
+                few("points", self.points, POINTS_MAX)?;
                 self.marks.entry(image).or_default().push(mark);
             }
             // An image with a mark that cannot be told has no label that somebody gave.
@@ -188,7 +206,10 @@ impl Image {
             let class = categories.get(&mark.category).ok_or_else(|| missing("category_id"))?;
             match &mark.shapes {
                 Shapes::Box(sides) => regions.push((class.clone(), box_of_pixels(*sides, size))),
-                Shapes::Polygons(all) => {
+                Shapes::Mask(mask) if mask.size != size => {
+                    return Err(LineError::Size { said: mask.size, got: size });
+                }
+                Shapes::Polygons(all) | Shapes::Mask(Mask { polygons: all, .. }) => {
                     let polygons = all.iter().map(|points| polygon_of_pixels(points, size));
                     regions.extend(polygons.map(|shape| (class.clone(), shape)));
                 }
@@ -199,12 +220,16 @@ impl Image {
     }
 }
 
-/// Its polygons, else its box.
-fn shapes(value: &Value) -> Result<Shapes, LineError> {
-    if value["iscrowd"] == 1 || value["segmentation"].is_object() {
-        return Err(LineError::Unsupported { what: "a run-length mask" });
+/// Its polygons, or those around its mask, where the project has polygons; else its box.
+fn shapes(value: &Value, polygons: bool) -> Result<Shapes, LineError> {
+    if value["iscrowd"] == 1 {
+        return Err(LineError::Unsupported { what: "a crowd, which is no single object," });
     }
-    let polygons = each(&value["segmentation"]);
+    let segmentation = if polygons { &value["segmentation"] } else { &Value::Null };
+    if segmentation.is_object() {
+        return mask::read(segmentation).map(Shapes::Mask);
+    }
+    let polygons = each(segmentation);
     if polygons.is_empty() {
         let [left, upper, width, height] = each(&value["bbox"]) else {
             return Err(missing("bbox"));

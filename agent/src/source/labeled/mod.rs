@@ -13,6 +13,7 @@ mod ground_truth;
 pub(crate) mod label_studio;
 mod labelbox;
 mod list;
+mod mask;
 mod prodigy;
 mod records;
 mod said;
@@ -60,7 +61,7 @@ pub enum Format {
     Doccano,
     /// An augmented manifest of SageMaker Ground Truth
     GroundTruth,
-    /// COCO's JSON: boxes and polygons, no run-length masks
+    /// COCO's JSON: boxes, polygons, and run-length masks without holes, in as polygons
     Coco,
     /// A folder of images and labels, with data.yaml
     Yolo,
