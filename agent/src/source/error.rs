@@ -174,6 +174,14 @@ pub enum LineError {
         /// The field.
         field: String,
     },
+    /// An image of a kind that is not read.
+    #[error("field {field:?} names {kind}, and images are PNG or JPEG here: convert it first")]
+    OtherImage {
+        /// The field.
+        field: String,
+        /// The kind, with its article.
+        kind: &'static str,
+    },
     /// An image without pixels, or with too many.
     #[error(
         "field {field:?} names an image of {got} pixels, 1 to {} are allowed",
@@ -266,7 +274,10 @@ pub enum ImportError {
     #[error("a Parquet file with a footer, a page, columns or rows over their limits")]
     ParquetSize,
     /// A column that is packed in a way that is not read.
-    #[error("column {column:?} is packed; only plain columns and Snappy are read")]
+    #[error(
+        "column {column:?} is packed in a way that is not read: write it plain, or with Snappy \
+         or gzip (data pages of version 1)"
+    )]
     Packed {
         /// Its name.
         column: String,
