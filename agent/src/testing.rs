@@ -200,7 +200,7 @@ pub(crate) fn desk(store: Arc<Store>) -> Desk {
 
 /// A local API on loopback, until it is dropped.
 pub(crate) struct Served {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     _server: JoinSet<std::io::Result<()>>,
 }
 

@@ -311,7 +311,8 @@ fn provenance(project: &Project, record: &Record, people: &People) -> Json {
     let annotations: Vec<Json> = record
         .past
         .iter()
-        .map(|past| {
+        .zip(&record.contexts)
+        .map(|(past, context)| {
             json!({
                 "by": people.name(past.person), "at": time(past.made_at),
                 "reading": reading(past.read.reading), "verdict": past.read.verdict.name(),
@@ -319,7 +320,7 @@ fn provenance(project: &Project, record: &Record, people: &People) -> Json {
                 "seconds": past.seconds, "comment": past.comment,
                 "project_version": past.made.as_ref().map(|made| made.project_version),
                 "tool": past.made.as_ref().map(|made| &made.tool),
-                "answers": past.prelabel.as_ref().map(draft),
+                "answers": past.prelabel.as_ref().map(draft), "context": context,
             })
         })
         .collect();
