@@ -238,7 +238,8 @@ impl Agent {
             let mut options = HttpOptions { hosts, tls, ..HttpOptions::default() };
             let mut app = router(desk.clone())
                 .merge(edge::http::router(desk.clone(), sources))
-                .merge(quality::http::router(desk.clone(), shared.agent.config.acceptances()));
+                .merge(quality::http::router(desk.clone(), shared.agent.config.acceptances()))
+                .merge(label_studio::page::router(desk.clone(), &studios));
             if !studios.is_empty() {
                 // The server's limit is above that of any part of it.
                 app = app.layer(DefaultBodyLimit::max(options.body_bytes_max));

@@ -1,6 +1,7 @@
 mod comparing;
 mod media;
 mod recorded;
+mod setup_page;
 mod spans;
 
 use std::collections::BTreeMap;
