@@ -246,8 +246,7 @@ impl Agent {
                 app = app.merge(label_studio::http::router(desk, &studios));
                 options.body_bytes_max = label_studio::BODY_BYTES_MAX;
             }
-            let health = health.clone();
-            let (metrics, stop) = (transport.metrics, shutdown.clone());
+            let (health, metrics, stop) = (health.clone(), transport.metrics, shutdown.clone());
             tasks.spawn(async move {
                 http::serve(listener, app, health, metrics, options, stop)
                     .await

@@ -47,7 +47,7 @@ pub(super) struct Writer<'a> {
     /// COCO's annotations, and how many there are.
     spool: Option<(File, u64)>,
     /// What files in folders there are, by folder and ending.
-    sets: BTreeSet<(String, String)>,
+    pub(super) sets: BTreeSet<(String, String)>,
     written: u64,
 }
 
@@ -146,11 +146,11 @@ impl<'a> Writer<'a> {
         Ok(self.provenance.write_all(b"\n")?)
     }
 
-    /// Ends the files, durably; gives the list of them, and which others there are, by folder and ending.
+    /// Ends the files, durably.
     ///
     /// # Errors
     /// As writing.
-    pub(super) fn finish(mut self) -> io::Result<(Vec<Entry>, BTreeSet<(String, String)>)> {
+    pub(super) fn finish(mut self) -> io::Result<Vec<Entry>> {
         if self.format == Format::LabelStudio {
             self.records.write_all(b"\n]\n")?;
         } else if self.format == Format::Coco {
@@ -161,7 +161,7 @@ impl<'a> Writer<'a> {
         if let Some(parts) = self.parts {
             entries.push(parts.finish()?);
         }
-        Ok((entries, self.sets))
+        Ok(entries)
     }
 
     fn line(&mut self, object: &Json) -> io::Result<()> {

@@ -33,9 +33,10 @@ pub(super) struct Mask {
 pub(super) fn read(segmentation: &Value) -> Result<Mask, LineError> {
     let [height, width] = each(&segmentation["size"]) else { return Err(missing("size")) };
     let (height, width) = (pixels(height, "size")?, pixels(width, "size")?);
-    let runs = match &segmentation["counts"] {
-        Value::String(packed) => unpacked(packed.as_bytes()),
-        counts => each(counts).iter().map(Value::as_u64).collect(),
+    let counts = &segmentation["counts"];
+    let runs = match counts.as_str() {
+        Some(packed) => unpacked(packed.as_bytes()),
+        None => each(counts).iter().map(Value::as_u64).collect(),
     };
     let runs = runs.ok_or_else(|| missing("counts"))?;
     let whole = runs.iter().try_fold(0_u64, |sum, run| sum.checked_add(*run));
