@@ -11,8 +11,8 @@ use crate::label_studio::{Texts, Unread};
 use crate::prelabel;
 use crate::redact::tagger::{NamesError, Transformer};
 use crate::redact::{
-    Engine, Hints, Mode, ModeName, Profile, Redacted, Replacement, Settings, SiteKey, Stamp,
-    Surrogates, Unclean, stamp,
+    Engine, Hints, Mode, ModeName, Ocr, OcrError, Profile, Redacted, Replacement, Settings,
+    SiteKey, Stamp, Surrogates, Unclean, stamp,
 };
 use crate::store::items::ItemRow;
 use crate::store::{Store, StoreError, Tx, explain};
@@ -197,6 +197,13 @@ pub(crate) fn names_model(inference: &Inference) -> Result<Option<Arc<Transforme
     let Some(folder) = &inference.names_model else { return Ok(None) };
     let engine = prelabel::engine(inference.library.as_ref())?;
     Ok(Some(Arc::new(Transformer::load(folder, &engine)?)))
+}
+
+/// The model that finds text in images, if the site's settings name one.
+pub(crate) fn ocr_model(inference: &Inference) -> Result<Option<Arc<Ocr>>, OcrError> {
+    let Some(folder) = &inference.ocr else { return Ok(None) };
+    let engine = prelabel::engine(inference.library.as_ref())?;
+    Ok(Some(Arc::new(Ocr::load(folder, &engine)?)))
 }
 
 /// Puts what surrogates stand for into the vault, with the item that they are of.

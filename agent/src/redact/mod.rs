@@ -13,7 +13,7 @@
 //! knows better. `resolve` makes one list of all, in which rules outweigh the tagger.
 //!
 //! `clean` replaces what was found: with masks, keyed hashes, or a `surrogate`. `lines` and
-//! `structure` do all of this to files, and `evidence` keeps count of it.
+//! `structure` do all of this to files, `ocr` finds text in images, and `evidence` keeps count of it.
 //!
 //! Spans are in Unicode code points, end exclusive, as everywhere in Insitu. Work is linear in the
 //! text: each place is read a bounded number of times over a bounded length.
@@ -27,6 +27,7 @@ mod kind;
 mod labels;
 mod lines;
 mod names;
+mod ocr;
 mod places;
 mod profile;
 mod resolve;
@@ -51,6 +52,7 @@ pub use custom::{Custom, CustomError};
 pub use evidence::{Evidence, EvidenceError, Evident, verify_report};
 pub use kind::{Kind, KindError, KindSet};
 pub use lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, Options, lines};
+pub use ocr::{Ocr, OcrError};
 pub use profile::{
     Coarse, Hints, Language, LanguageError, Mode, Profile, Score, ScoreError, SiteKey,
 };
