@@ -143,10 +143,9 @@ pub(crate) fn redact(
                 Ok(())
             }
             Err(reason) => {
-                let reason = reason.name();
-                metrics::counter!("insitu_agent_items_quarantined_total", "reason" => reason)
+                metrics::counter!("insitu_agent_items_quarantined_total", "reason" => reason.name())
                     .increment(1);
-                tx.quarantine(row.item, reason)
+                tx.quarantine(row.item, &reason.told())
             }
         })
     })

@@ -60,6 +60,16 @@ pub(crate) enum RedactError {
 }
 
 impl RedactError {
+    /// The reason for the site's people: its word, and which of their rules is to blame, if one is.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Unclean(Unclean::TooMuchWork { recognizer, .. }) => {
+                format!("{}: recognizer {recognizer}", self.name())
+            }
+            Self::Unclean(_) | Self::Image | Self::Store(_) => self.name().to_owned(),
+        }
+    }
+
     /// A word for the reason.
     pub(super) const fn name(&self) -> &'static str {
         match self {

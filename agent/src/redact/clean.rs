@@ -1,5 +1,8 @@
 //! Replacing what was found.
 
+use std::sync::Arc;
+
+use super::bounded::Work;
 use super::kind::Kind;
 use super::profile::{Hints, Mode};
 use super::scan::is_whole;
@@ -16,6 +19,8 @@ const HASH_DIGITS: usize = 16;
 const REPEATED_MAX: usize = 64;
 /// Digits of an identifier that is looked for elsewhere: fewer stand for many things.
 const REPEATED_DIGITS_MIN: usize = 5;
+/// What [`Unclean::Residue`] is called.
+pub(super) const RESIDUE: &str = "residue";
 /// Kinds with digits that are not one number of one person.
 const NO_NUMBERS: &[Kind] = &[
     Kind::Name,
@@ -100,7 +105,7 @@ impl std::fmt::Debug for Replacement {
 }
 
 /// Why a text could not be cleaned. Nobody may see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unclean {
     /// More than [`TEXT_BYTES_MAX`](super::TEXT_BYTES_MAX).
@@ -117,6 +122,17 @@ pub enum Unclean {
         /// How often it was read.
         readings: usize,
     },
+    /// A pattern of the site's settings took too long, and what it would have found is not known.
+    #[error(
+        "recognizer {recognizer}: its pattern takes more work on a text of {text_bytes} bytes than \
+         is allowed: give its repetitions limits, as in [0-9]{{1,8}}"
+    )]
+    TooMuchWork {
+        /// The recognizer's name in the settings.
+        recognizer: Arc<str>,
+        /// Bytes of the text.
+        text_bytes: usize,
+    },
     /// The engine failed on this text.
     #[error("the engine failed")]
     Failed,
@@ -124,10 +140,11 @@ pub enum Unclean {
 
 impl Unclean {
     /// A word for the reason: for metrics and the store.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::TooLong { .. } => "too-long",
-            Self::Residue { .. } => "residue",
+            Self::Residue { .. } => RESIDUE,
+            Self::TooMuchWork { .. } => "too-much-work",
             Self::Failed => "failed",
         }
     }
@@ -143,20 +160,21 @@ pub(super) struct Reading {
 /// residual check. Masking what they leave finds nothing more, so masking is idempotent.
 ///
 /// # Errors
-/// [`Unclean::Residue`] when there is no end to it.
+/// [`Unclean::Residue`] when there is no end to it, and [`Unclean::TooMuchWork`].
 pub(super) fn until_nothing_is_left(
     engine: &Engine,
     text: &str,
     hints: &Hints,
 ) -> Result<Reading, Unclean> {
-    let mut finds = engine.finds(text, hints);
+    let mut work = Work::on(text.len());
+    let mut finds = engine.finds(text, hints, &mut work)?;
     let first = finds.len();
     for _ in 0..READINGS_MAX {
         if finds.is_empty() {
             return Ok(Reading { finds, later: 0 });
         }
         let masked = masked(text, &finds);
-        let rest = engine.finds(&masked, hints);
+        let rest = engine.finds(&masked, hints, &mut work)?;
         if rest.is_empty() {
             return Ok(Reading { later: finds.len() - first, finds });
         }
