@@ -44,7 +44,7 @@ fn clean(scratch: &Scratch, row: &ProjectRow) {
                 let clean = CleanItem::redact(
                     &item,
                     &row.definition,
-                    |text| Ok::<_, StoreError>(text.to_owned()),
+                    |_, text| Ok::<_, StoreError>(Some(text.to_owned())),
                     |_| Ok(()),
                 )?;
                 clean.store(tx, &item)?;

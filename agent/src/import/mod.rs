@@ -19,7 +19,7 @@ use insitu_protocol::project::Task;
 
 use crate::config::Source;
 use crate::edge::{self, EdgeError, Kept};
-use crate::item::{CleanItem, RawItem, Value};
+use crate::item::{CleanItem, Dirty, RawItem, Value};
 use crate::label::Label;
 use crate::pipeline::items;
 use crate::pipeline::redactors::{Redactor, Redactors};
@@ -374,7 +374,9 @@ fn moved_label(
         return Err(LineError::NotRedacted);
     };
     let clean = CleanItem::load(row).map_err(|_| LineError::NotRedacted)?;
-    let redacted = redactor.read(row, text).map_err(|_| LineError::NotRedacted)?;
+    let dirty = Dirty { field, is_text: true, beside: &ready.item.beside() };
+    let redacted = redactor.read(row, dirty, text).map_err(|_| LineError::NotRedacted)?;
+    let redacted = redacted.ok_or(LineError::NotRedacted)?;
     if clean.value(field) != Some(&Value::Text(redacted.text.clone())) {
         return Err(LineError::RedactedOtherwise);
     }

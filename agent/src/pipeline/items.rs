@@ -129,7 +129,7 @@ pub(crate) fn redact(
         let clean = CleanItem::redact(
             &row,
             project,
-            |text| redactor.clean(&row, text, &mut replaced),
+            |dirty, value| redactor.clean(&row, dirty, value, &mut replaced),
             |_| redactor.image(),
         );
         done.push((row, clean, replaced));

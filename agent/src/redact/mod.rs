@@ -58,6 +58,7 @@ pub use profile::{
 };
 pub use settings::{ModeName, Settings, SettingsError};
 pub(crate) use settings::{Stamp, stamp};
+pub(crate) use structure::learn;
 pub use structure::{Action, FieldRules, Format, Images, Records};
 pub use surrogate::Surrogates;
 

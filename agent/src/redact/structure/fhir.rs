@@ -9,8 +9,9 @@ use serde_json::{Map, Value};
 
 use super::super::kind::Kind;
 use super::super::lines::LineError;
+use super::super::profile::Hints;
 use super::json::{self, join};
-use super::{Action, Cleaner};
+use super::{Action, Cleaner, known};
 
 /// Deepest nesting that is read.
 const DEPTH_MAX: usize = 100;
@@ -81,6 +82,36 @@ pub(super) fn subject(value: &Value) -> Option<String> {
     }
     let referred = ["subject", "patient", "beneficiary", "individual"];
     referred.iter().find_map(|name| value.get(name)?.get("reference").and_then(text))
+}
+
+/// Takes the names of people, and the numbers of patients, that `value` tells into `hints`.
+pub(super) fn learn(hints: &mut Hints, value: &Value, depth: usize) {
+    match value {
+        Value::Object(fields) if depth > 0 => {
+            let texts = |name: &str| match fields.get(name) {
+                Some(Value::Array(texts)) => texts.iter().filter_map(Value::as_str).collect(),
+                Some(Value::String(text)) => vec![text.as_str()],
+                Some(_) | None => Vec::new(),
+            };
+            // A HumanName: no other data type has such elements.
+            for part in texts("family").into_iter().chain(texts("given")) {
+                known::learn_name(hints, part);
+            }
+            if fields.get("resourceType").and_then(Value::as_str) == Some("Patient") {
+                let identifiers = fields.get("identifier").and_then(Value::as_array);
+                for identifier in identifiers.into_iter().flatten() {
+                    if let Some(number) = identifier.get("value").and_then(Value::as_str) {
+                        known::learn_number(hints, number);
+                    }
+                }
+            }
+            fields.values().for_each(|value| learn(hints, value, depth - 1));
+        }
+        Value::Array(items) if depth > 0 => {
+            items.iter().for_each(|item| learn(hints, item, depth - 1));
+        }
+        _ => {}
+    }
 }
 
 /// A resource or bundle.

@@ -5,7 +5,8 @@ use std::io::{self, BufRead, Write};
 
 use super::super::kind::Kind;
 use super::super::lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, utf8};
-use super::{Action, Cleaner, Piece, Records, finish};
+use super::super::profile::Hints;
+use super::{Action, Cleaner, Piece, Records, finish, known};
 
 /// What a field holds: the data types that hold personal data.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -211,6 +212,9 @@ fn clean(
         (!id.is_empty()).then(|| id.to_owned())
     });
     let mut cleaner = records.cleaner(line, subject);
+    for segment in &segments {
+        learn(&mut cleaner.hints, signs, segment);
+    }
     let mut out = String::new();
     for segment in segments {
         out.push_str(&self::segment(&mut cleaner, signs, segment)?);
@@ -218,6 +222,29 @@ fn clean(
     }
     out.push('\n');
     Ok((cleaner.account, out))
+}
+
+/// Takes the names of people, and the patient's numbers, that a segment tells into `hints`.
+fn learn(hints: &mut Hints, signs: Signs, segment: &str) {
+    let name = segment.split(signs.field).next().unwrap_or_default();
+    for (number, value) in segment.split(signs.field).enumerate().skip(1) {
+        let (names, numbers) = match defined(name, number, "") {
+            Field::Name => (0..3, 0..0),
+            Field::Person => (1..4, 0..0),
+            Field::Id(Kind::MedicalRecord) => (0..0, 0..1),
+            _ => continue,
+        };
+        for value in value.split(signs.repetition) {
+            for (at, part) in value.split(signs.component).enumerate() {
+                if names.contains(&at) {
+                    part.split(signs.subcomponent)
+                        .for_each(|part| known::learn_name(hints, &signs.unescaped(part)));
+                } else if numbers.contains(&at) {
+                    known::learn_number(hints, &signs.unescaped(part));
+                }
+            }
+        }
+    }
 }
 
 fn segment(cleaner: &mut Cleaner<'_>, signs: Signs, segment: &str) -> Result<String, LineError> {

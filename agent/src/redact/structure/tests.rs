@@ -135,6 +135,30 @@ fn dates_take_nothing_else_along() {
 }
 
 #[test]
+fn what_fields_say_of_people_is_hidden_in_the_texts_beside_them() {
+    let out =
+        clean(Format::Csv, "nachname,fallnummer,befund\nschmidt,77-4412,Schmidt (77-4412) klagt\n");
+    assert_eq!(out, "nachname,fallnummer,befund\n[NAME],[MEDICAL_RECORD],[NAME] ([ID]) klagt\n");
+    let out = clean(
+        Format::Json,
+        r#"{"patient": {"lastName": "Schmidt"}, "notes": [{"text": "did SCHMIDT sleep"}]}"#,
+    );
+    assert!(out.contains("did [NAME] sleep"), "{out}");
+    let out = clean(
+        Format::Fhir,
+        r#"{"resourceType": "Bundle", "entry": [
+            {"resource": {"resourceType": "Patient", "name": [{"family": "Schmidt", "given": ["Eva"]}]}},
+            {"resource": {"resourceType": "Observation", "note": [{"text": "did eva schmidt sleep"}]}}]}"#
+            .replace('\n', " ")
+            .as_str(),
+    );
+    assert!(out.contains("did [NAME] sleep"), "{out}");
+    let message = MESSAGE.replace("mail jane@example.org", "did jane roe 774411 sleep");
+    let out = clean(Format::Hl7, &message);
+    assert!(out.contains("did [NAME] [ID] sleep"), "{out}");
+}
+
+#[test]
 fn names_of_fields_are_read() {
     let out = clean(Format::Json, r#"{"mail jane@example.org": {"note": 1}, "mrn": "7"}"#);
     assert_eq!(out, "{\"mail [EMAIL]\":{\"note\":1},\"mrn\":\"7\"}\n");
