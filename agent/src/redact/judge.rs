@@ -19,6 +19,46 @@ const VALUES_MAX: usize = 3;
 const DENIAL: f32 = 0.5;
 /// Nobody is older.
 const OLDEST: u32 = 125;
+/// The oldest age that may be told (45 CFR 164.514(b)(2)(i)(C)).
+const OLDEST_TOLD: u32 = 89;
+/// What a number before it measures, which is no age then.
+const MEASURES: &[&str] = &[
+    "%",
+    "bpm",
+    "cc",
+    "celsius",
+    "cm",
+    "days",
+    "degrees",
+    "fahrenheit",
+    "feet",
+    "g",
+    "hours",
+    "hz",
+    "inches",
+    "kg",
+    "kgs",
+    "km",
+    "l",
+    "lb",
+    "lbs",
+    "m",
+    "mcg",
+    "meters",
+    "mg",
+    "min",
+    "minutes",
+    "ml",
+    "mm",
+    "mmhg",
+    "mmol",
+    "months",
+    "percent",
+    "pounds",
+    "seconds",
+    "units",
+    "weeks",
+];
 
 /// Judges every candidate of `finds`, and what the labels announce.
 pub(super) fn judge(scanner: &Scanner, profile: &Profile, text: &str, finds: &Finds) -> Vec<Find> {
@@ -159,8 +199,8 @@ fn value_start(text: &str, at: usize, labels: Labels) -> Option<usize> {
     // "on", "am", "en" are everywhere, so nothing may stand between them and their value.
     let mut near = skip_spaces(text, at, 1);
     if !labels.names_kind() && !labels.meets(Labels::AGE_FIELD) {
-        // But a colon behind "age".
-        if labels.meets(Labels::AGED) && text[near..].starts_with(':') {
+        // But a colon behind "age" and "birth year".
+        if labels.meets(Labels::AGED.or(Labels::BIRTH)) && text[near..].starts_with(':') {
             near = skip_spaces(text, near + 1, 2);
         }
         return text[near..].starts_with(|c: char| c.is_ascii_digit()).then_some(near);
@@ -227,15 +267,46 @@ fn finish(profile: &Profile, text: &str, rule: &Rule, mut find: Find) -> Option<
     if rule.labels.meets(Labels::YEAR.or(Labels::YEAR_LOCAL)) && !coarse {
         return None;
     }
-    if find.kind == Kind::Age {
-        let years = years();
-        if years > OLDEST || years <= 89 && !coarse {
+    if rule.labels.meets(Labels::BIRTH) && rule.announced && !coarse {
+        let youngest = profile.this_year.saturating_sub(OLDEST_TOLD + 1);
+        if years() > youngest {
             return None;
         }
-        if english {
-            // The unit is no secret, and the sentence stays readable.
-            find.end = find.start + years.to_string().len();
-        }
+    }
+    if find.kind == Kind::Age {
+        age(text, coarse, english, years(), &mut find)?;
     }
     Some(find)
+}
+
+/// An age, if it is hidden.
+fn age(text: &str, coarse: bool, english: bool, years: u32, find: &mut Find) -> Option<()> {
+    let told = &text[find.start..find.end];
+    // In words, the rule has it that it is over 89.
+    let words = !told.starts_with(|c: char| c.is_ascii_digit());
+    if !words && (years > OLDEST || years <= OLDEST_TOLD && !coarse) {
+        return None;
+    }
+    let rest = &text[find.end..];
+    if rest.starts_with('%') || MEASURES.iter().any(|unit| is_next(rest, unit)) {
+        return None;
+    }
+    if english {
+        // The unit is no secret, and the sentence stays readable.
+        let end = if words {
+            told.to_ascii_lowercase().rfind("year")
+        } else {
+            told.find(|c: char| !c.is_ascii_digit() && c != '.')
+        };
+        let told = &told[..end.unwrap_or(told.len())];
+        find.end = find.start + told.trim_end_matches([' ', '-', '.']).len();
+    }
+    Some(())
+}
+
+/// Whether `unit` is the next word of `rest`.
+fn is_next(rest: &str, unit: &str) -> bool {
+    let rest = rest.trim_start_matches([' ', '\u{a0}']);
+    rest.get(..unit.len()).is_some_and(|word| word.eq_ignore_ascii_case(unit))
+        && !rest[unit.len()..].starts_with(char::is_alphanumeric)
 }

@@ -114,6 +114,7 @@ impl Settings {
                 coarse: file.profile,
                 tagger: file.tagger,
                 custom: Custom::new(file.recognizers, &file.deny, &file.allow)?,
+                ..Profile::default()
             },
             mode: file.mode,
             language: file.language,

@@ -117,6 +117,39 @@ fn ages_and_years_follow_the_profile() {
 }
 
 #[test]
+fn ages_over_89_in_every_shape() {
+    for (text, expected) in [
+        ("pt is 92 and well", "pt is [AGE] and well"),
+        ("She's 93, he is now 91.", "She's [AGE], he is now [AGE]."),
+        ("a 92 yo F, 94 y/o, 95yrs", "a [AGE] yo F, [AGE] y/o, [AGE]yrs"),
+        ("die 92-jährige Frau, 93 Jahre alt", "die [AGE] Frau, [AGE]"),
+        ("de 93 años, 95 ans, 96 anni", "de [AGE], [AGE], [AGE]"),
+        ("a ninety-two year old, ninety-year-old", "a [AGE] year old, [AGE]-year-old"),
+        ("one hundred and two years old", "[AGE] years old"),
+        ("der zweiundneunzigjährige Mann", "der [AGE] Mann"),
+        ("noventa y dos años, quatre-vingt-douze ans", "[AGE], [AGE]"),
+        (
+            "age: 93, patient age: 93.5, leeftijd: 94",
+            "age: [AGE], patient age: [AGE], leeftijd: [AGE]",
+        ),
+        ("pt is 57, 57 yo, fifty years old", "pt is 57, 57 yo, fifty years old"),
+        ("he is 92 kg, she is 94% on air, is 98.6", "he is 92 kg, she is 94% on air, is 98.6"),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn years_of_birth_that_tell_an_age_over_89() {
+    let engine = Engine::new(Profile { tagger: false, this_year: 2026, ..Profile::safe_harbor() });
+    let clean = |text: &str| engine.clean(text, Mode::Mask).text;
+    assert_eq!(clean("born in 1931, seen in 1931"), "born in [DATE], seen in 1931");
+    assert_eq!(clean("YOB: 1936, Jahrgang 1935"), "YOB: [DATE], Jahrgang [DATE]");
+    assert_eq!(clean("born 1937, geb. 1960"), "born 1937, geb. 1960");
+    assert_eq!(clean("birth year: 1936"), "birth year: [DATE]");
+}
+
+#[test]
 fn names_by_what_stands_around_them() {
     check("Dr. Jane Q. Roe saw him", "[NAME] saw him");
     check("Patient: Roe, Jane\nSex: F", "Patient: [NAME]\nSex: F");

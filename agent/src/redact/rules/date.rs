@@ -69,12 +69,32 @@ pub(super) const RULES: &[Rule] = &[
     announced(Labels::YEAR, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),
     announced(Labels::YEAR_LOCAL, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),
     Rule::new(Kind::Date, 0.7, r"(?i:año) (?:19[2-9]|20[0-4])[0-9]").labels(Labels::YEAR_LOCAL),
+    // Years of birth that tell an age over 89.
+    announced(Labels::BIRTH, 0.8, r"(?:1[89]|20)[0-9]{2}"),
     // Ages.
+    age(
+        Labels::AGED,
+        r"(?i:(?:ninety(?:[ \-](?:one|two|three|four|five|six|seven|eight|nine))?|(?:one|a) hundred(?:[ \-](?:and )?(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen))?)[ \-]years?[ \-](?:olds?|of age))",
+    ),
+    age(
+        Labels::AGED_LOCAL,
+        r"(?i:(?:(?:ein|zwei|drei|vier|fünf|sechs|sieben|acht|neun)und)?neunzig(?:jährig(?:e[rsnm]?)?| jahre?n? alt)|(?:ein)?hundert(?:und)?(?:eins?|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn)?(?:jährig(?:e[rsnm]?)?| jahre?n? alt))",
+    ),
+    age(
+        Labels::AGED_LOCAL,
+        r"(?i:(?:noventa(?: y (?:un|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve))?|cien|ciento (?:un|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez)) años|quatre[ \-]vingt[ \-](?:dix(?:[ \-](?:sept|huit|neuf))?|onze|douze|treize|quatorze|quinze|seize) ans|novant(?:a(?:due|tre|quattro|cinque|sei|sette|nove)?|uno|otto) anni)",
+    ),
+    // So many years are an age, whatever stands around them.
+    age(
+        Labels::AGED_LOCAL,
+        r"(?:9[0-9]|1[01][0-9]|12[0-5])[ \-]?(?i:jahre?n?|años|anos|ans|anni|jaar|lat)",
+    ),
+    age(Labels::AGED, r"(?:9[0-9]|1[01][0-9]|12[0-5])[ \-]?(?i:y|yr|yrs|years?)"),
     age(
         Labels::AGED,
         r"[0-9]{1,3}(?:[ \-]?(?i:years?|yrs?)[ \-](?i:olds?|of age)|[ \-]?(?i:y[./]?o\.?|yo[mf]))",
     ),
-    Rule::announced(Kind::Age, 0.9, r"[0-9]{2,3}").labels(Labels::AGED),
+    Rule::announced(Kind::Age, 0.9, r"[0-9]{2,3}(?:\.[0-9]{1,2})?").labels(Labels::AGED),
     age(
         Labels::AGED_LOCAL,
         r"[0-9]{1,3}(?:-? ?(?i:jährig)(?i:e[rsnm]?)?| ?(?i:jahre?n? alt)| (?i:lebensjahr))",
@@ -90,7 +110,7 @@ pub(super) const RULES: &[Rule] = &[
     )
     .labels(Labels::AGED_LOCAL)
     .edge(Edge::Word),
-    Rule::announced(Kind::Age, 0.8, r"[0-9]{1,3}").labels(Labels::AGE_FIELD),
+    Rule::announced(Kind::Age, 0.8, r"[0-9]{1,3}(?:\.[0-9]{1,2})?").labels(Labels::AGE_FIELD),
 ];
 
 /// The numbers in `text`, at most six.

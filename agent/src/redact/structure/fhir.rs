@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::super::kind::Kind;
 use super::super::lines::LineError;
-use super::super::profile::Hints;
+use super::super::profile::{Hints, Mode};
 use super::json::{self, join};
 use super::{Action, Cleaner, known};
 
@@ -137,6 +137,7 @@ fn object(
     let own = fields.get("resourceType").and_then(Value::as_str).map(str::to_owned);
     let resource = own.as_deref().unwrap_or(place.resource).to_owned();
     let siblings = Siblings::of(&fields);
+    let fields = if is_age(place.parent) { young(cleaner, fields) } else { fields };
     let mut clean = Map::new();
     for (name, value) in fields {
         if !is_element(&name) {
@@ -160,6 +161,24 @@ fn object(
         }
     }
     Ok(clean)
+}
+
+/// Whether an element holds an age, in years or another unit: `onsetAge`, `valueAge`.
+fn is_age(name: &str) -> bool {
+    name == "age" || name.ends_with("Age")
+}
+
+/// An age over 89 years is 90, which is a number as well.
+fn young(cleaner: &mut Cleaner<'_>, mut fields: Map<String, Value>) -> Map<String, Value> {
+    let unit = ["code", "unit"].iter().find_map(|name| fields.get(*name)?.as_str());
+    let years = unit.is_none_or(|unit| unit.starts_with(['a', 'y', 'Y', 'j', 'J']));
+    let value =
+        fields.get_mut("value").filter(|value| value.as_f64().is_some_and(|age| age > 89.0));
+    if let Some(value) = value.filter(|_| years && !matches!(cleaner.records.mode, Mode::None)) {
+        *value = Value::from(90);
+        cleaner.account.found.push(Kind::Age);
+    }
+    fields
 }
 
 /// Whether the specification could give an element this name: what stands there as a name may

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 
 use super::super::kind::Kind;
 use super::super::lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, utf8};
-use super::super::profile::Hints;
+use super::super::profile::{Hints, Mode};
 use super::{Action, Cleaner, Piece, Records, finish, known};
 
 /// What a field holds: the data types that hold personal data.
@@ -252,12 +252,22 @@ fn segment(cleaner: &mut Cleaner<'_>, signs: Signs, segment: &str) -> Result<Str
     let name = fields.next().unwrap_or_default();
     let header = name == "MSH";
     let value_type = segment.split(signs.field).nth(2).unwrap_or_default().to_owned();
+    let age =
+        name == "OBX" && value_type == "NM" && is_age(segment.split(signs.field).nth(3), signs);
     let mut clean = vec![name.to_owned()];
     for (at, value) in fields.enumerate() {
         // The separator itself is the header's first field.
         let number = at + 1 + usize::from(header);
         if header && number == 2 {
             clean.push(value.to_owned());
+            continue;
+        }
+        if age && number == 5 && value.trim().parse::<f64>().is_ok_and(|age| age > 89.0) {
+            // A number must stay one.
+            cleaner.account.found.push(Kind::Age);
+            clean.push(
+                if matches!(cleaner.records.mode, Mode::None) { value } else { "90" }.to_owned(),
+            );
             continue;
         }
         let field = defined(name, number, &value_type);
@@ -269,6 +279,14 @@ fn segment(cleaner: &mut Cleaner<'_>, signs: Signs, segment: &str) -> Result<Str
         clean.push(repetitions.join(&signs.repetition.to_string()));
     }
     Ok(clean.join(&signs.field.to_string()))
+}
+
+/// Whether an observation is of an age, by its identifier (LOINC) or a word of its name.
+fn is_age(observed: Option<&str>, signs: Signs) -> bool {
+    let mut words = observed.unwrap_or_default().split([signs.component, ' ', '_', '-']);
+    let age =
+        |word: &str| ["age", "alter", "edad"].iter().any(|age| word.eq_ignore_ascii_case(age));
+    observed.is_some_and(|observed| observed.starts_with("30525-0")) || words.any(age)
 }
 
 fn field(

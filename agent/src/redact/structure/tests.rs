@@ -159,6 +159,22 @@ fn what_fields_say_of_people_is_hidden_in_the_texts_beside_them() {
 }
 
 #[test]
+fn ages_over_89_are_numbers_still_where_they_must_be() {
+    let out = clean(Format::Json, r#"{"age": 93, "patientAge": "94.5", "edad": 57, "n": 93}"#);
+    assert_eq!(out, "{\"age\":\"[AGE]\",\"edad\":\"[AGE]\",\"n\":93,\"patientAge\":\"[AGE]\"}\n");
+    let out = clean(
+        Format::Fhir,
+        r#"{"resourceType": "Condition", "onsetAge": {"value": 93, "unit": "years", "code": "a"}, "abatementAge": {"value": 93, "code": "mo"}}"#,
+    );
+    assert!(out.contains("\"value\":90") && out.contains("\"value\":93"), "{out}");
+    let out = clean(
+        Format::Hl7,
+        "MSH|^~\\&|A||B||2020||ORU|1|P|2.5\rOBX|1|NM|30525-0^Age^LN||93|a\rOBX|2|NM|8867-4^Pulse^LN||93|/min\r",
+    );
+    assert!(out.contains("||90|a") && out.contains("||93|/min"), "{out}");
+}
+
+#[test]
 fn names_of_fields_are_read() {
     let out = clean(Format::Json, r#"{"mail jane@example.org": {"note": 1}, "mrn": "7"}"#);
     assert_eq!(out, "{\"mail [EMAIL]\":{\"note\":1},\"mrn\":\"7\"}\n");
