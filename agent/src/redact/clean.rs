@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::bounded::Work;
 use super::kind::Kind;
+use super::plain::Plain;
 use super::profile::{Hints, Mode};
 use super::scan::is_whole;
 use super::{Engine, Find, Span};
@@ -276,6 +277,8 @@ pub(super) fn stand_in(
     mode: Mode<'_>,
     subject: &str,
 ) -> Option<Replacement> {
+    // As it was read: digits of every script are digits to a cipher.
+    let plain = Plain::new(original).text;
     match mode {
         Mode::None => clean.push_str(original),
         Mode::Mask => push_mask(clean, kind, None),
@@ -283,10 +286,10 @@ pub(super) fn stand_in(
             let mut hasher = blake3::Hasher::new_keyed(key.bytes());
             hasher.update(kind.as_str().as_bytes());
             hasher.update(b"\0");
-            hasher.update(original.as_bytes());
+            hasher.update(plain.as_bytes());
             push_mask(clean, kind, Some(&hasher.finalize().to_hex()[..HASH_DIGITS]));
         }
-        Mode::Surrogate(surrogates) => match surrogates.replace(kind, original, subject) {
+        Mode::Surrogate(surrogates) => match surrogates.replace(kind, &plain, subject) {
             Some(surrogate) => {
                 clean.push_str(&surrogate);
                 return Some(Replacement { kind, original: original.to_owned(), surrogate });

@@ -1,13 +1,13 @@
 //! Redaction: finds personal data in a text, and replaces it.
 //!
 //! ```text
-//! text ── scan ──> candidates, context words ── judge ──────────┐
-//!   │                      ├── web, names, places (by reading) ──┼── resolve ──> spans ──> clean
-//!   │                      └── veto ──┐                          │                           │
-//!   ├── tagger (names in running text)┴──────────────────────────┤        re-read until nothing is left
-//!   └── hints: the record's other fields ────────────────────────┘
+//! text ── plain ── scan ──> candidates, context words ── judge ──────────┐
+//!           │              ├── web, names, places (by reading) ──┼── resolve ──> spans ──> clean
+//!           │              └── veto ──┐                          │                           │
+//!           ├── tagger (names in running text)┴──────────────────────────┤        re-read until nothing is left
+//!           └── hints: the record's other fields ──────────────────────┘
 //! ```
-//! `scan` runs one automaton over the text; `rules/` holds what it looks for, a file per family, and
+//! `plain` takes away what nobody sees. `scan` runs one automaton over the text; `rules/` holds what it looks for, a file per family, and
 //! `labels` the words around; `custom` is what a site adds, from the file that `settings` reads, searched with
 //! `bounded` work. `judge` verifies check digits and weighs these words. `web`, `names`
 //! and `places` read what has no fixed shape; `tagger` finds what nothing announces, unless `veto`
@@ -30,6 +30,7 @@ mod labels;
 mod lines;
 mod names;
 mod places;
+mod plain;
 mod profile;
 mod resolve;
 mod rules;
@@ -186,6 +187,18 @@ impl Engine {
 
     /// Findings in bytes, sorted and apart.
     fn finds(
+        &self,
+        text: &str,
+        hints: &Hints,
+        work: &mut bounded::Work,
+    ) -> Result<Vec<Find>, Unclean> {
+        let plain = plain::Plain::new(text);
+        let found = self.finds_in(&plain.text, hints, work)?;
+        Ok(found.into_iter().map(|find| plain.in_original(find)).collect())
+    }
+
+    /// [`Engine::finds`] in a text as it is read.
+    fn finds_in(
         &self,
         text: &str,
         hints: &Hints,

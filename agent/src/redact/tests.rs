@@ -62,6 +62,20 @@ fn record_numbers_by_their_labels() {
 }
 
 #[test]
+fn words_behind_a_value_explain_it() {
+    check(
+        "her 12345678 (MRN) and A-774411 (case no)",
+        "her [MEDICAL_RECORD] (MRN) and [MEDICAL_RECORD] (case no)",
+    );
+    check("555 0199 (phone), 4711 (Fallnummer)", "[PHONE] (phone), [MEDICAL_RECORD] (Fallnummer)");
+    check("12 mg (id), lot 774411 (batch), x (MRN)", "12 mg (id), lot 774411 (batch), x (MRN)");
+    check(
+        "patient id: abc-77, patient id: A77B",
+        "patient id: [MEDICAL_RECORD], patient id: [MEDICAL_RECORD]",
+    );
+}
+
+#[test]
 fn dates_as_people_write_them() {
     for date in [
         "2024-02-29",
@@ -82,6 +96,69 @@ fn dates_as_people_write_them() {
         "the ratio 1/2/3 and 99/99/2020 and 5 may help",
         "the ratio 1/2/3 and 99/99/2020 and 5 may help",
     );
+}
+
+#[test]
+fn dates_of_more_languages() {
+    for date in [
+        "12 maart 2024",
+        "3 mei 2024",
+        "12 marca 2024",
+        "5 października 2023 r",
+        "1er février 2024",
+        "3 févr. 2024",
+        "4 gen 2024",
+        "12 de março de 2024",
+        "25 de out de 2023",
+        "2024年3月12日",
+        "2024년 3월 12일",
+        "令和6年3月12日",
+    ] {
+        let date = date.strip_suffix(" r").unwrap_or(date);
+        check(&format!("({date})"), "([DATE])");
+    }
+    check("患者は2024年3月12日に来院", "患者は[DATE]に来院");
+    check("gen 5 and mag 3, out 20, set 12", "gen 5 and mag 3, out 20, set 12");
+}
+
+#[test]
+fn telephone_numbers_without_a_label() {
+    for number in [
+        "+44 20 7946 0958",
+        "+44 (0)20 7946 0958",
+        "0044 20 7946 0958",
+        "020 7946 0958",
+        "07700 900123",
+        "+1 415 555 2671",
+        "(415) 555-2671",
+        "415-555-2671",
+        "+49 30 901820",
+        "030 9018200",
+        "0221 4710123",
+        "0171 1234567",
+        "+34 612 345 678",
+        "612 34 56 78",
+        "+33 6 12 34 56 78",
+        "06 12 34 56 78",
+        "+39 06 1234 5678",
+        "06 1234 5678",
+        "347 123 4567",
+        "06-12345678",
+        "+48 601 234 567",
+        "0664 1234567",
+        "079 123 45 67",
+        "02 9374 4000",
+        "0412 345 678",
+        "03-1234-5678",
+        "138 1234 5678",
+        "98765 43210",
+        "(11) 91234-5678",
+    ] {
+        check(&format!("x {number} y"), "x [PHONE] y");
+    }
+    for none in ["0.5 mg 12 34", "lot 0221 4710123", "01 2345"] {
+        check(none, none);
+    }
 }
 
 #[test]
@@ -225,6 +302,21 @@ fn offsets_are_code_points() {
 }
 
 #[test]
+fn what_nobody_sees_and_other_digits_hide_nothing() {
+    check("mail jane\u{200b}.roe@exam\u{ad}ple.org now", "mail [EMAIL] now");
+    check("SSN: 536\u{2060}-22-12\u{200b}34\u{200b}.", "SSN: [SSN]\u{200b}.");
+    check("card ４１１１ １１１１ １１１１ １１１１ ok", "card [CREDIT_CARD] ok");
+    check("phone ٠٢٢١ ٤٧١٠١٢٣ x", "phone [PHONE] x");
+    check("MRN ९८८५५४७५ x", "MRN [MEDICAL_RECORD] x");
+    check("ｊａｎｅ＠example.org", "[EMAIL]");
+    let surrogates = Surrogates::new(&SiteKey::new([1; 32]), Language::English);
+    let text = |text: &str| RULES.clean(text, Mode::Surrogate(&surrogates)).text;
+    assert_eq!(text("MRN ９８８５５４７５"), text("MRN 98855475"));
+    let hash = |text: &str| RULES.clean(text, Mode::Hash(&SiteKey::new([1; 32]))).text;
+    assert_eq!(hash("a@ex\u{ad}ample.org"), hash("a@example.org"));
+}
+
+#[test]
 fn hashes_depend_on_key_and_text() {
     let clean = |key: u8, text: &str| RULES.clean(text, Mode::Hash(&SiteKey::new([key; 32]))).text;
     let first = clean(1, "a@example.org");
@@ -289,6 +381,11 @@ fn texts() -> impl Strategy<Value = String> {
         "😀",
         "e\u{301}",
         "שלום",
+        "\u{200b}",
+        "\u{ad}",
+        "１２",
+        "٣",
+        "年",
         "12",
         "-",
         "/",

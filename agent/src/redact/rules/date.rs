@@ -4,8 +4,9 @@ use super::super::kind::Kind;
 use super::super::labels::Labels;
 use super::{Edge, Rule};
 
-/// The months' names in English, German, Spanish, French, Italian and Portuguese, with short forms.
-pub(super) const MONTH: &str = r"(?i:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|januar|jänner|februar|märz|mai|juni|juli|oktober|dezember|mrz|mär|okt|dez|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre|ene|abr|ago|dic|janvier|février|fevrier|mars|avril|juin|juillet|août|aout|septembre|octobre|novembre|décembre|decembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|novembro|dezembro)";
+/// The months' names in English, German, Spanish, French, Italian, Portuguese, Dutch and Polish, with
+/// short forms.
+pub(super) const MONTH: &str = r"(?i:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|januar|jänner|februar|märz|mai|juni|juli|oktober|dezember|mrz|mär|okt|dez|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre|ene|abr|ago|dic|janvier|février|fevrier|mars|avril|juin|juillet|août|aout|septembre|octobre|novembre|décembre|decembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|novembro|dezembro|januari|februari|maart|mei|juni|juli|augustus|stycznia|lutego|marca|kwietnia|maja|czerwca|lipca|sierpnia|września|października|listopada|grudnia|styczeń|luty|kwiecień|czerwiec|lipiec|sierpień|wrzesień|październik|listopad|grudzień|janv|févr|avr|juil|déc|gen|mag|giu|lug|ott|fev|out)";
 
 const DATES: Labels = Labels::of(Kind::Date).or(Labels::DAY);
 
@@ -59,6 +60,11 @@ pub(super) const RULES: &[Rule] = &[
     date(
         0.8,
         r"<month>(?: y| e| and| und| to| bis| a|,| -| \u{2013}) <month>\.?,?(?: of| de| del)? (?:1[89]|20)[0-9]{2}",
+    ),
+    // Chinese, Japanese, Korean.
+    date(
+        0.9,
+        r"(?:1[89]|20)[0-9]{2} ?[年년] ?[0-9]{1,2} ?[月월](?: ?[0-9]{1,2} ?[日号일])?|[0-9]{1,2} ?[月월] ?[0-9]{1,2} ?[日号일]|(?:令和|平成|昭和|大正) ?[0-9元]{1,2} ?年 ?[0-9]{1,2} ?月(?: ?[0-9]{1,2} ?日)?",
     ),
     // No day, or no year: only where something says that it is a date.
     date(0.6, r"(?:0?[1-9]|1[0-2])[/.](?:19|20)[0-9]{2}"),
@@ -171,8 +177,27 @@ fn compact(text: &str) -> bool {
 fn month_by_name(text: &str) -> bool {
     let (values, count) = numbers(text);
     let word = text.split(|c: char| !c.is_alphabetic()).find(|word| word.len() >= 3);
-    let doubtful =
-        matches!(word, Some("may" | "mar" | "march" | "mars" | "set" | "dec" | "ago" | "mai"));
+    let doubtful = matches!(
+        word,
+        Some(
+            "may"
+                | "mar"
+                | "march"
+                | "mars"
+                | "set"
+                | "dec"
+                | "ago"
+                | "mai"
+                | "mei"
+                | "maja"
+                | "gen"
+                | "mag"
+                | "giu"
+                | "lug"
+                | "ott"
+                | "out"
+        )
+    );
     let year = values[..count].iter().any(|value| (1800..=2099).contains(value));
     values[..count].iter().any(|value| day(*value) || (1800..=2099).contains(value))
         && (year || !doubtful)
