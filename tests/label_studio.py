@@ -3,7 +3,6 @@ import csv
 import json
 import os
 import sys
-import time
 import urllib.error
 import urllib.request
 
@@ -51,8 +50,7 @@ def connect(agent, secret_file, patients):
 
 
 def label():
-    # The webhook has told the agent of the tasks; it drafts them, and predicts when asked.
-    time.sleep(2)
+    # The webhook has told the agent of the tasks, which has drafted them, and predicts when asked.
     first = [task["id"] for task in tasks()]
     ask("POST", f"/api/dm/actions?id=retrieve_tasks_predictions&project={PROJECT}",
         {"selectedItems": {"all": False, "included": first[:4]}, "project": PROJECT})

@@ -18,6 +18,7 @@ packages=(-p insitu-agent -p insitu-coordinator)
 source tests/programs.sh
 
 link=$(free) http=$(free) api=$(free) web=$(free)
+backend=http://127.0.0.1:$api
 legacy=0123456789abcdef0123456789abcdef01234567
 kinds=(classes spans boxes segments)
 
@@ -80,6 +81,8 @@ compare = "1h"
 TOML
 done
 
+# Drafts would wait for a machine that has other things to do.
+sed -i '/^\[polite\]/,/^$/s/^enabled = true/enabled = false/' "$home/agent/agent.toml"
 agent() { "$bin/insitu-agent" run >>"$home/agent.log" 2>&1 & agent=$!; pids+=("$agent"); }
 agent
 within 60 "the agent" curl -fs "http://127.0.0.1:$api/readyz"
@@ -89,14 +92,28 @@ digest() { "$bin/insitu-agent" --log error models list --json | python3 -c 'impo
 within 60 "the model" digest
 "$bin/insitu-agent" --log error models approve "$(digest)" >/dev/null
 
-drive() { python3 tests/label_studio.py "$1" "http://127.0.0.1:$web" "$legacy" "$project" "http://127.0.0.1:$api" \
+if [ -n "${INSITU_RECORD:-}" ]; then
+    tap=$(free)
+    mkdir -p "$INSITU_RECORD"
+    python3 tests/label_studio_record.py "$tap" "$backend" "$INSITU_RECORD" >"$home/record.log" 2>&1 &
+    pids+=($!)
+    backend=http://127.0.0.1:$tap
+    within 30 "the recorder" curl -fs "$backend/healthz"
+fi
+drive() { python3 tests/label_studio.py "$1" "http://127.0.0.1:$web" "$legacy" "$project" "$backend" \
     "$home/agent/label-studio.secret" models/bundles/heart-disease/patients.csv; }
 kind() { python3 tests/label_studio_kinds.py "$1" "$2" "http://127.0.0.1:$web" "$legacy" "${numbers[$2]}" "${@:3}"; }
+routed() { status | python3 -c '
+import json, sys
+of = next(one for one in json.load(sys.stdin)["projects"] if one["name"] == sys.argv[1])
+sys.exit(of["auto_accepted"] + sum(of["queued"].values()) < int(sys.argv[2]))' "$@"; }
 drive connect
+within 120 "the drafts" routed heart-disease 12
 drive label
 "$bin/insitu-agent" --log error label-studio check --project heart-disease
 for kind in "${kinds[@]}"; do
-    kind connect "$kind" "http://127.0.0.1:$api" "$home/agent/label-studio.secret"
+    kind connect "$kind" "$backend" "$home/agent/label-studio.secret"
+    within 120 "the tasks of $kind" routed "$kind" 5
     kind label "$kind"
     "$bin/insitu-agent" --log error label-studio check --project "$kind"
 done
@@ -108,7 +125,9 @@ within 60 "the agent" curl -fs "http://127.0.0.1:$api/readyz"
 for name in heart-disease "${kinds[@]}"; do
     "$bin/insitu-agent" --log error label-studio sync --project "$name"
 done
-sleep 3
+heard() { "$bin/insitu-agent" --log error label-studio check --project "$1" --json \
+    | python3 -c 'import json, sys; sys.exit(json.load(sys.stdin)["waiting"] > 0)'; }
+for name in heart-disease "${kinds[@]}"; do within 60 "what was missed of $name" heard "$name"; done
 "$bin/insitu-agent" --log error export --project heart-disease --format jsonl --out "$home/labels" --people-only >/dev/null
 drive brought
 python3 tests/label_studio.py labels "$home/labels/records.jsonl"

@@ -105,6 +105,7 @@ fn main() {
         format: labeled::Format::JsonLines,
         folder: None,
         label: import::LABEL_COLUMN,
+        drafts: None,
         reader,
         now: 0,
     };

@@ -188,6 +188,7 @@ fn work(store: &Store, person: &Person) -> (Vec<Duration>, Vec<Duration>) {
             decision: Decision::Correct,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         let started = Instant::now();
         annotate(store, person, &row.opaque, &annotation, later(0)).unwrap();

@@ -210,6 +210,9 @@ pub struct Inference {
     pub library: Option<PathBuf>,
     /// The folder of a names model, which redaction then uses beside its own. Without it: its own.
     pub names_model: Option<PathBuf>,
+    /// The folder of the model that finds text in DICOM images, for the command `redact`. Without it
+    /// none is looked for.
+    pub ocr: Option<PathBuf>,
 }
 
 /// Why a configuration cannot be used.
@@ -352,6 +355,7 @@ impl Config {
         config.ledger.witness = config.ledger.witness.map(|witness| folder.join(witness));
         config.inference.library = config.inference.library.map(|library| folder.join(library));
         config.inference.names_model = config.inference.names_model.map(|model| folder.join(model));
+        config.inference.ocr = config.inference.ocr.map(|model| folder.join(model));
         for source in &mut config.projects {
             source.redaction = source.redaction.take().map(|file| folder.join(file));
             if let Some(watch) = &mut source.watch {

@@ -11,6 +11,9 @@ use serde::{Deserialize, Serialize};
 use crate::store::items::{Addition, ItemRow, NewItem, Stage};
 use crate::store::{StoreError, Tx};
 
+/// Bytes of a value that may tell of whom the other values are.
+pub(crate) const BESIDE_BYTES_MAX: usize = 120;
+
 /// A field's value.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub enum Value {
@@ -191,6 +194,11 @@ impl RawItem {
         Self { made_for, ..self }
     }
 
+    /// Its short values, not redacted, by field: as [`Dirty::beside`] has them.
+    pub(crate) fn beside(&self) -> Vec<(String, String)> {
+        beside(&self.fields)
+    }
+
     /// The value of a field, not redacted: for what is checked against it before it is stored.
     pub(crate) fn value(&self, field: &str) -> Option<&Value> {
         self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
@@ -234,6 +242,18 @@ impl RawItem {
     }
 }
 
+/// A value of an item on its way to be redacted.
+#[derive(Clone, Copy, Debug)]
+pub struct Dirty<'a> {
+    /// The field that it is of.
+    pub(crate) field: &'a str,
+    /// Whether it is text. A category or a number is what its field says, unless a rule of the site
+    /// says otherwise.
+    pub(crate) is_text: bool,
+    /// The item's short values, by field: they tell of whom the texts are.
+    pub(crate) beside: &'a [(String, String)],
+}
+
 /// An item whose texts are redacted.
 #[derive(Clone, PartialEq)]
 pub struct CleanItem {
@@ -247,38 +267,56 @@ impl std::fmt::Debug for CleanItem {
 }
 
 impl CleanItem {
-    /// The one maker: redacts each text field of a stored, unredacted item, and the names and units of
-    /// its series. What becomes of an image, whose pixels stay what they are, is for `image` to say.
+    /// The one maker: redacts each value of a stored, unredacted item, and the names and units of its
+    /// series. A value for which there is nothing is left out, as is a number that is none any more.
+    /// What becomes of an image, whose pixels stay what they are, is for `image` to say.
     ///
     /// Text fields of a newer version of the project that a store's item does not name as such
     /// were imported under the older one, as what they were then.
     ///
     /// # Errors
-    /// What `redact` says of a text, or `image` of an image: the item must then be shown to nobody.
+    /// What `redact` says of a value, or `image` of an image: the item must then be shown to nobody.
     /// [`StoreError::Corrupt`] when the content does not decode.
     pub(crate) fn redact<E: From<StoreError>>(
         row: &ItemRow,
         project: &Project,
-        mut redact: impl FnMut(&str) -> Result<String, E>,
+        mut redact: impl FnMut(Dirty<'_>, &str) -> Result<Option<String>, E>,
         image: impl Fn(&Image) -> Result<(), E>,
     ) -> Result<Self, E> {
-        let mut fields = decode(&row.content)?;
-        for (name, value) in &mut fields {
-            let kind = project.field(name).map(|field| field.kind);
-            match (value, kind) {
-                (Value::Text(text), Some(FieldKind::Text) | None) => *text = redact(text)?,
-                (Value::Image(found), _) => image(found)?,
-                (Value::Series(series), _) => {
-                    series.unit = redact(&series.unit)?;
-                    for channel in &mut series.channels {
-                        channel.name = redact(&channel.name)?;
-                        channel.unit = redact(&channel.unit)?;
-                    }
+        let fields = decode(&row.content)?;
+        let beside = beside(&fields);
+        let mut clean = Vec::with_capacity(fields.len());
+        for (field, value) in fields {
+            let kind = project.field(&field).map(|field| field.kind);
+            let is_text = matches!(kind, Some(FieldKind::Text) | None);
+            let dirty = Dirty { field: &field, is_text, beside: &beside };
+            let value = match value {
+                Value::Text(text) => redact(dirty, &text)?.map(Value::Text),
+                Value::Number(number) => {
+                    let told = redact(Dirty { is_text: false, ..dirty }, &number.to_string())?;
+                    let number = told.and_then(|told| told.parse::<f64>().ok());
+                    number.filter(|number| number.is_finite()).map(Value::Number)
                 }
-                (Value::Number(_) | Value::Text(_), _) => {}
-            }
+                Value::Image(found) => {
+                    image(&found)?;
+                    Some(Value::Image(found))
+                }
+                Value::Series(mut series) => {
+                    let mut text = |text: &str| {
+                        let told = redact(Dirty { is_text: true, ..dirty }, text)?;
+                        Ok::<_, E>(told.unwrap_or_default())
+                    };
+                    series.unit = text(&series.unit)?;
+                    for channel in &mut series.channels {
+                        channel.name = text(&channel.name)?;
+                        channel.unit = text(&channel.unit)?;
+                    }
+                    Some(Value::Series(series))
+                }
+            };
+            clean.extend(value.map(|value| (field, value)));
         }
-        Ok(Self { fields })
+        Ok(Self { fields: clean })
     }
 
     /// Reads back what [`CleanItem::store`] wrote.
@@ -332,6 +370,19 @@ impl CleanItem {
     pub(crate) fn from_fields(fields: Fields) -> Self {
         Self { fields }
     }
+}
+
+/// Values that are short enough to be the name or number of somebody, by field.
+fn beside(fields: &Fields) -> Vec<(String, String)> {
+    let short = |(name, value): &(String, Value)| {
+        let text = match value {
+            Value::Text(text) if text.len() <= BESIDE_BYTES_MAX => text.clone(),
+            Value::Number(number) => number.to_string(),
+            Value::Text(_) | Value::Image(_) | Value::Series(_) => return None,
+        };
+        Some((name.clone(), text))
+    };
+    fields.iter().filter_map(short).collect()
 }
 
 fn encode(fields: &Fields) -> Result<Vec<u8>, StoreError> {

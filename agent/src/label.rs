@@ -8,6 +8,7 @@
 pub mod agree;
 mod error;
 mod json;
+mod marks;
 
 pub use self::error::LabelError;
 pub use self::json::task_json;

@@ -424,7 +424,7 @@ mod tests {
         for asked in [Asked::ClassSums(head.shape()), Asked::Gradient(head)] {
             let mut sum = ClippedSum::new(ClipShape::new(2, 1.0, 4).unwrap());
             asked.add(&mut sum, &[(&[1.0], class(0))]).unwrap();
-            let before = sum.values().to_vec();
+            let before = sum.values();
             assert_ne!(before, [0, 0]);
             asked.add(&mut sum, &[(&[1.0], class(0)), (&[f32::NAN], class(1))]).unwrap();
             asked.add(&mut sum, &[(&[1.0], class(2))]).unwrap();

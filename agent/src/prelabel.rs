@@ -1,5 +1,7 @@
 //! Prelabels: a model's draft label for a clean item, with a calibrated confidence.
 
+pub mod calibrated;
+mod origin;
 pub mod personal;
 mod spans;
 pub mod trial;
@@ -12,13 +14,14 @@ use insitu_models::engine::{Engine, EngineError, Library};
 use insitu_models::head::{Head, HeadKind};
 use insitu_models::manifest::Manifest;
 use insitu_models::predict::{PredictError, Prediction, Predictor};
-use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{Digest, digest};
 use serde::{Deserialize, Serialize};
 
+pub use self::origin::Origin;
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
 use crate::prelabel::personal::Personal;
+use crate::source::labeled::Offer;
 use crate::store::StoreError;
 
 /// Folder of the bundles' objects in the data folder.
@@ -26,7 +29,7 @@ const OBJECTS: &str = "objects";
 
 const CORRUPT: StoreError = StoreError::Corrupt { table: "items", column: "prelabel" };
 
-/// Most functions, or items, that an origin names.
+/// Most functions, or items, that an [`Origin`] names.
 pub const NAMED_MAX: usize = 10;
 
 /// A draft label. Made by [`Model::prelabel`], or by rules where there is no model yet, and read
@@ -149,12 +152,16 @@ impl Prelabel {
 
     #[cfg(test)]
     pub(crate) fn for_test(class: u16, confidence: f64, bundle: u8) -> Self {
-        Self { label: Label::Class(class), confidence, bundle: Fixed([bundle; 32]) }
+        Self {
+            label: Label::Class(class),
+            confidence,
+            bundle: insitu_protocol::bytes::Fixed([bundle; 32]),
+        }
     }
 
     #[cfg(test)]
     pub(crate) fn of_label_for_test(label: Label, confidence: f64) -> Self {
-        Self { label, confidence, bundle: Fixed([7; 32]) }
+        Self { label, confidence, bundle: insitu_protocol::bytes::Fixed([7; 32]) }
     }
 }
 
@@ -165,34 +172,13 @@ pub struct Draft {
     pub prelabel: Prelabel,
     /// Of each class; empty where the maker does not say.
     pub probabilities: Vec<f64>,
+    /// How sure its maker is of each of its marks, in their order; empty where the maker does not say.
+    pub scores: Vec<Option<f64>>,
     /// Where a draft came from that no model made.
     pub origin: Option<Origin>,
     /// What the bundle's own head says, where a personal head made the prelabel: statistics that
     /// leave are about this one.
     pub of_bundle: Option<Prelabel>,
-}
-
-/// Where a draft came from that no model made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub enum Origin {
-    /// Votes of a set's labeling functions.
-    Rules {
-        /// Names of the first [`NAMED_MAX`] that voted.
-        functions: Vec<String>,
-    },
-    /// Labels of items that are like it.
-    Propagated {
-        /// How likeness was found, in words.
-        method: String,
-        /// The closest labeled items, at most [`NAMED_MAX`].
-        from: Vec<Fixed<16>>,
-        /// How many there are.
-        items: u32,
-        /// Likeness of the closest, in [0, 1].
-        similarity: f64,
-    },
-    /// The label that its generator made a synthetic item for.
-    Generator,
 }
 
 impl std::fmt::Debug for Draft {
@@ -203,7 +189,8 @@ impl std::fmt::Debug for Draft {
 
 impl From<Prelabel> for Draft {
     fn from(prelabel: Prelabel) -> Self {
-        Self { prelabel, probabilities: Vec::new(), origin: None, of_bundle: None }
+        let (probabilities, scores) = (Vec::new(), Vec::new());
+        Self { prelabel, probabilities, scores, origin: None, of_bundle: None }
     }
 }
 
@@ -214,11 +201,11 @@ impl Draft {
         Self { origin: Some(Origin::Generator), ..prelabel.into() }
     }
 
-    /// Whether it stays when a model could make another: people's labels of like items, and what a
-    /// generator was asked for, say more than a model; rules say less.
+    /// Whether it stays when a model could make another: people's labels of like items, what a
+    /// generator was asked for, and what the site chose to import say more than a model; rules less.
     pub fn is_lasting(&self) -> bool {
         match self.origin {
-            Some(Origin::Propagated { .. } | Origin::Generator) => true,
+            Some(Origin::Propagated { .. } | Origin::Generator | Origin::Imported { .. }) => true,
             Some(Origin::Rules { .. }) | None => false,
         }
     }
@@ -228,6 +215,30 @@ impl Draft {
     pub fn encode_probabilities(&self) -> Option<Vec<u8>> {
         let bytes = || self.probabilities.iter().flat_map(|p| (*p as f32).to_le_bytes()).collect();
         (!self.probabilities.is_empty()).then(bytes)
+    }
+
+    /// A prediction that came with an import.
+    pub(crate) fn imported(offer: Offer) -> Self {
+        let Offer { label, score, scores, model } = offer;
+        let maker = digest(format!("insitu 2026 imported draft\u{0}{model}").as_bytes());
+        let prelabel = Prelabel { label, confidence: score.unwrap_or(0.0), bundle: maker };
+        let origin = Some(Origin::Imported { model, scored: score.is_some() });
+        Self { scores, origin, ..prelabel.into() }
+    }
+
+    /// Whether its confidence says how sure its maker is.
+    pub fn is_scored(&self) -> bool {
+        !matches!(self.origin, Some(Origin::Imported { scored: false, .. }))
+    }
+
+    /// How sure its maker is of each mark, as it is stored, sealed.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn encode_scores(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let encode = || postcard::to_allocvec(&self.scores);
+        let scores = (!self.scores.is_empty()).then(encode).transpose();
+        scores.map_err(|_| StoreError::Corrupt { table: "items", column: "scores" })
     }
 
     /// The origin as it is stored, sealed.
@@ -243,30 +254,13 @@ impl Draft {
     }
 }
 
-impl Origin {
-    /// Reads what [`Draft::encode_origin`] wrote.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] for anything else.
-    pub fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
-        postcard::from_bytes(bytes)
-            .map_err(|_| StoreError::Corrupt { table: "items", column: "origin" })
-    }
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Rules { functions } => write!(f, "drafted by rules ({})", functions.join(", ")),
-            Self::Propagated { method, items: 1, similarity, .. } => {
-                write!(f, "{method} of a labeled item ({similarity:.2} alike)")
-            }
-            Self::Propagated { method, items, similarity, .. } => {
-                write!(f, "{method} of {items} labeled items (the closest {similarity:.2} alike)")
-            }
-            Self::Generator => f.write_str("its generator\u{2019}s label"),
-        }
-    }
+/// Reads what [`Draft::encode_scores`] wrote.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] for anything else.
+pub fn decode_scores(bytes: &[u8]) -> Result<Vec<Option<f64>>, StoreError> {
+    postcard::from_bytes(bytes)
+        .map_err(|_| StoreError::Corrupt { table: "items", column: "scores" })
 }
 
 /// Stands where the digest of a bundle would in the draft of a generator.
@@ -477,6 +471,8 @@ impl Model {
 
 #[cfg(test)]
 mod tests {
+    use insitu_protocol::bytes::Fixed;
+
     use super::*;
     use crate::label::Span;
 

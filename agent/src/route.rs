@@ -70,7 +70,10 @@ pub fn place(
     now: i64,
 ) -> Result<bool, StoreError> {
     let confidence = draft.prelabel.confidence_milli();
-    let people = to_people(routing, confidence);
+    let people = match draft.is_scored() {
+        true => to_people(routing, confidence),
+        false => Route::Annotator,
+    };
     // What could be accepted, and so is counted only if it is audited, is for the bundle to say: a
     // head of the site's own knows everybody's labels.
     let own = draft.of_bundle.as_ref().unwrap_or(&draft.prelabel);
@@ -88,6 +91,7 @@ pub fn place(
     // Drawn for what is accepted too: it may go back to people.
     let second = route != Route::Expert && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
     let (probabilities, origin) = (draft.encode_probabilities(), draft.encode_origin()?);
+    let scores = draft.encode_scores()?;
     let of_bundle = draft.of_bundle.as_ref().map(Prelabel::encode).transpose()?;
     let placement = Placement {
         item: row.item,
@@ -95,6 +99,7 @@ pub fn place(
         prelabel: &draft.prelabel.encode()?,
         of_bundle: of_bundle.as_deref(),
         probabilities: probabilities.as_deref(),
+        scores: scores.as_deref(),
         origin: origin.as_deref(),
         lasting: draft.is_lasting(),
         bundle: draft.prelabel.bundle().0,

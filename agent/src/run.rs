@@ -238,15 +238,15 @@ impl Agent {
             let mut options = HttpOptions { hosts, tls, ..HttpOptions::default() };
             let mut app = router(desk.clone())
                 .merge(edge::http::router(desk.clone(), sources))
-                .merge(quality::http::router(desk.clone(), shared.agent.config.acceptances()));
+                .merge(quality::http::router(desk.clone(), shared.agent.config.acceptances()))
+                .merge(label_studio::page::router(desk.clone(), &studios));
             if !studios.is_empty() {
                 // The server's limit is above that of any part of it.
                 app = app.layer(DefaultBodyLimit::max(options.body_bytes_max));
                 app = app.merge(label_studio::http::router(desk, &studios));
                 options.body_bytes_max = label_studio::BODY_BYTES_MAX;
             }
-            let health = health.clone();
-            let (metrics, stop) = (transport.metrics, shutdown.clone());
+            let (health, metrics, stop) = (health.clone(), transport.metrics, shutdown.clone());
             tasks.spawn(async move {
                 http::serve(listener, app, health, metrics, options, stop)
                     .await

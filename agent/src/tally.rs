@@ -74,7 +74,7 @@ impl Tally {
             project: project.name.clone(),
             project_version: project.version,
             body,
-            counts: sum.values().to_vec(),
+            counts: sum.values(),
             sensitivity: sum.shape().sensitivity(),
             nano_rho,
             origin,

@@ -91,7 +91,7 @@ pub(crate) fn add_items_of(
                 let clean = CleanItem::redact(
                     &stored,
                     &row.definition,
-                    |text| Ok::<_, StoreError>(text.to_owned()),
+                    |_, text| Ok::<_, StoreError>(Some(text.to_owned())),
                     |_| Ok(()),
                 )?;
                 clean.store(tx, &stored)?;
@@ -200,7 +200,7 @@ pub(crate) fn desk(store: Arc<Store>) -> Desk {
 
 /// A local API on loopback, until it is dropped.
 pub(crate) struct Served {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     _server: JoinSet<std::io::Result<()>>,
 }
 

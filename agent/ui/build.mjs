@@ -40,12 +40,13 @@ await build({
   entryPoints: [
     { in: "src/sign-in/main.ts", out: "sign-in" },
     { in: "src/pages/item.tsx", out: "item" },
+    { in: "src/pages/label-studio.tsx", out: "label-studio" },
     { in: "src/pages/people.tsx", out: "people" },
     { in: "src/pages/style.css", out: "pages" },
   ],
 });
 
-for (const file of ["index.html", "sign-in.html", "item.html", "people.html", "favicon.svg"]) {
+for (const file of ["index.html", "sign-in.html", "item.html", "label-studio.html", "people.html", "favicon.svg"]) {
   await copyFile(path.join(here, "static", file), path.join(out, file));
 }
 await writeFile(path.join(out, "NOTICE"), await notice(Object.keys(metafile.inputs)));

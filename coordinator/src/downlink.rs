@@ -7,7 +7,8 @@ use insitu_protocol::bytes::Bytes;
 use insitu_protocol::frame::{PREFIX_BYTES, encode};
 use insitu_protocol::ids::SiteName;
 use insitu_protocol::order::{
-    BundleOrder, FunctionsOrder, NumberedOrder, ORDERS_BYTES_MAX, ORDERS_MAX, Order, RoundOrder,
+    BundleOrder, FunctionsOrder, NumberedOrder, ORDERS_MAX, Order, RoundOrder,
+    SEVERAL_ORDERS_BYTES_MAX,
 };
 use insitu_protocol::response::Response;
 
@@ -190,7 +191,7 @@ fn build(
 fn fits(orders: &[NumberedOrder]) -> bool {
     orders.len() == 1
         || encode(&Response::Orders(orders.to_vec()))
-            .is_ok_and(|frame| frame.len() - PREFIX_BYTES <= ORDERS_BYTES_MAX)
+            .is_ok_and(|frame| frame.len() - PREFIX_BYTES <= SEVERAL_ORDERS_BYTES_MAX)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::agreement::ReportError;
 use crate::agreement::calibration::{self, CalibrationFigures, Share};
 use crate::agreement::counts::{CountsError, Released, noised};
 use crate::ledger::shown_epsilon;
+use crate::round::report::RunReport;
 use crate::session::vector;
 use crate::store::{EvaluationRow, EvaluationState, Noise, Store, Tx};
 
@@ -151,6 +152,21 @@ pub fn evaluation(
     id: EvaluationId,
 ) -> Result<Option<EvaluationReport>, ReportError> {
     store.read("evaluation", |tx| tx.evaluation(id)?.map(|row| describe(tx, row)).transpose())
+}
+
+/// The newest evaluation of the candidate of each round of a run, as far as there are any, in the
+/// rounds' order.
+///
+/// # Errors
+/// [`ReportError`].
+pub fn of_run(store: &Store, run: &RunReport) -> Result<Vec<EvaluationReport>, ReportError> {
+    store.read("evaluations_of_run", |tx| {
+        let mut found = Vec::new();
+        for id in run.rounds.iter().filter_map(|round| round.evaluation) {
+            found.extend(tx.evaluation(id)?.map(|row| describe(tx, row)).transpose()?);
+        }
+        Ok(found)
+    })
 }
 
 /// The evaluations of a candidate, oldest first.

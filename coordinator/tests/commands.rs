@@ -117,6 +117,11 @@ fn from_nothing_to_a_published_model() {
         shown.contains("price     rho 0.00") && shown.contains("nothing has started"),
         "{shown}"
     );
+    let each = json(folder, &[&dry[..], &["--evaluate-each-round"]].concat());
+    let (plan, each) = (&plan["total_nano_rho"], &each["plan"]);
+    assert_eq!(each["evaluations"], each["rounds"]);
+    assert!(plan.as_u64().unwrap() < each["total_nano_rho"].as_u64().unwrap());
+    assert!(shown.contains("evaluated 1 time(s), of the result: rho 0.00"), "{shown}");
     let means = [&start[..], &["--mechanism", "class-means", "--dry-run"]].concat();
     assert_eq!(json(folder, &means)["plan"]["rounds"], 1);
     let run = json(folder, &["round", "start", "--project", "heart-disease", "--closes-in", "60s"]);

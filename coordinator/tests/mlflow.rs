@@ -91,6 +91,7 @@ fn trained(folder: &Path) -> Coordinator {
         secure: SecureAggregation::Off,
         colluders: None,
         method: Method::default(),
+        each_round: None,
         promotion: Promotion::Forced("a test".to_owned()),
     };
     let run = training::start(office.bench(), &plan, now).unwrap();

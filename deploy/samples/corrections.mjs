@@ -10,4 +10,4 @@ const send = async (path, body) => {
 };
 await send("/items", { project: "heart-disease", items: [{ id: "17", patient: "p9", age: 63 }] });
 console.log(await send("/items/17?project=heart-disease"));
-console.log(await send("/items/17/corrections?project=heart-disease", { key: "viewer-0001", label: "present" }));
+console.log(await send("/items/17/corrections?project=heart-disease", { key: "viewer-0001", label: "disease", context: { time: "night" } }));

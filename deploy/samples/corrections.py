@@ -10,4 +10,4 @@ def send(path, body=None):
 
 send("/items", {"project": "heart-disease", "items": [{"id": "17", "patient": "p9", "age": 63}]})
 print(send("/items/17?project=heart-disease"))
-print(send("/items/17/corrections?project=heart-disease", {"key": "viewer-0001", "label": "present"}))
+print(send("/items/17/corrections?project=heart-disease", {"key": "viewer-0001", "label": "disease", "context": {"time": "night"}}))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use insitu_protocol::ids::{self, Digest};
 
+use crate::calibration::Calibration;
 use crate::check::{CheckError, check, check_text};
 use crate::golden::{Golden, GoldenError};
 use crate::head::{Head, HeadError};
@@ -180,8 +181,10 @@ impl Bundle {
         })
     }
 
-    /// The next version: the same backbone and calibration under another head, perhaps of another
-    /// kind.
+    /// The next version: the same backbone under another head, perhaps of another kind.
+    ///
+    /// A calibration says how often one head is right when it is sure; of another head it says
+    /// nothing. Another head therefore comes without any ([`Calibration::identity`]).
     ///
     /// # Errors
     /// [`BundleError`] when the head does not fit or the version is the last.
@@ -197,6 +200,9 @@ impl Bundle {
         }
         manifest.lineage.push(lineage);
         manifest.parent = Some(self.id());
+        if head != self.head {
+            manifest.calibration = Calibration::identity();
+        }
         let golden = |source| BundleError::Golden { source };
         let outputs = self.golden.under(&head, &manifest.calibration).map_err(golden)?;
         let golden_bytes = outputs.encode().map_err(golden)?;
@@ -398,6 +404,19 @@ mod tests {
         assert!(next.golden().probabilities.iter().flatten().all(|p| (p - 0.5).abs() < 1e-6));
         let wrong = first.successor(Head::new(2, 33, vec![0.0; 66]).unwrap(), Sentence::default());
         assert!(matches!(wrong, Err(BundleError::Golden { .. })));
+    }
+
+    #[test]
+    fn a_calibration_does_not_outlive_the_head_that_it_was_fitted_for() {
+        let first = shipped();
+        let fitted = &first.manifest().calibration;
+        assert_ne!(*fitted, Calibration::identity());
+        let why = || Sentence::new("for a test").unwrap();
+        let same = first.successor(first.head().clone(), why()).unwrap();
+        assert_eq!(same.manifest().calibration, *fitted);
+        let weights = first.head().weights().iter().map(|weight| weight * 3.0).collect();
+        let other = first.successor(Head::new(2, 34, weights).unwrap(), why()).unwrap();
+        assert_eq!(other.manifest().calibration, Calibration::identity());
     }
 
     #[test]

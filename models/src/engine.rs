@@ -165,9 +165,7 @@ impl Engine {
         features: usize,
     ) -> Result<Backbone, EngineError> {
         check(model, columns, features).map_err(|source| EngineError::Refused { source })?;
-        let session = self
-            .session(model)
-            .map_err(|source| EngineError::Load { engine: self.name.clone(), source })?;
+        let session = self.measured(model)?;
         Ok(Backbone { session, columns, features })
     }
 
@@ -216,12 +214,16 @@ impl Engine {
             let kind = if each_token { "for each token" } else { "for the text" };
             return Err(EngineError::Pooling { got: features, kind });
         }
-        let session = self
-            .session(model)
-            .map_err(|source| EngineError::Load { engine: self.name.clone(), source })?;
+        let session = self.measured(model)?;
         let position = |name: &str| TEXT_INPUTS.iter().position(|known| *known == name);
         let inputs = session.inputs().iter().filter_map(|input| position(input.name())).collect();
         Ok(TextBackbone { session, inputs, features, each_token, types })
+    }
+
+    /// Loads a model that was measured, and that nothing else is wrong with: it is not checked.
+    pub(crate) fn measured(&self, model: &[u8]) -> Result<Session, EngineError> {
+        self.session(model)
+            .map_err(|source| EngineError::Load { engine: self.name.clone(), source })
     }
 
     fn begin(library: &Library) -> Result<Self, EngineError> {

@@ -179,7 +179,7 @@ mod tests {
             dense.add(&adapter.subject_gradient(items).unwrap()).unwrap();
             prop_assert_ne!(one, Contribution::Dropped);
             for (outer, dense) in outer.values().iter().zip(dense.values()) {
-                prop_assert!(outer.abs_diff(*dense) <= 1, "{} {}", outer, dense);
+                prop_assert!(outer.abs_diff(dense) <= 1, "{} {}", outer, dense);
             }
             let square: i128 = outer.values().iter().map(|v| i128::from(*v).pow(2)).sum();
             prop_assert!(square <= i128::from(shape.sensitivity().get()));

@@ -13,13 +13,14 @@
 //! [`heads`] has the gradients of heads of every kind, [`tokens`] the tags of words that spans are.
 //! A site may keep a head of its own beside theirs ([`personal`]).
 //!
-//! - Inference (`engine`, `text`, `predict`, `pack`) needs the feature `runtime`, which is on by
+//! - Inference (`engine`, `ocr`, `text`, `predict`, `pack`) needs the feature `runtime`, which is on by
 //!   default. The coordinator builds without it and links no inference engine.
 //! - A backbone is untrusted until [`check`] has read it: an engine may abort the whole process on a
 //!   crafted one.
 //! - [`fit`] says of which projects' labels a bundle is.
 
 pub mod bundle;
+pub mod calibrate;
 pub mod calibration;
 pub mod check;
 pub mod class_means;
@@ -31,6 +32,8 @@ pub mod golden;
 pub mod head;
 pub mod heads;
 pub mod manifest;
+#[cfg(feature = "runtime")]
+pub mod ocr;
 pub mod optimiser;
 #[cfg(feature = "runtime")]
 pub mod pack;

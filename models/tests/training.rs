@@ -65,8 +65,8 @@ fn release(cases: &[Case], site: &str, head: &Head, recipe: &Training, noise: bo
     }
     let round = Rho::from_nano(recipe.run_nano_rho / u64::from(recipe.rounds));
     let scale = GaussianScale::for_budget(shape.sensitivity(), round).unwrap();
-    let values =
-        if noise { add_noise(sum.values(), scale).unwrap() } else { sum.values().to_vec() };
+    let values = sum.values();
+    let values = if noise { add_noise(&values, scale).unwrap() } else { values };
     values.into_iter().map(|value| i32::try_from(value).unwrap()).collect()
 }
 

@@ -89,6 +89,18 @@ impl Federation {
     /// Ends the coordinator and starts it again from its folder.
     pub async fn restart_coordinator(&mut self) {
         self.serving.end().await;
+        self.reopen();
+    }
+
+    /// Ends the coordinator without a word, as a power cut does, and starts it again from its folder.
+    pub async fn kill_coordinator(&mut self) {
+        self.network.cut(address().ip());
+        self.serving.kill().await;
+        self.network.heal(address().ip());
+        self.reopen();
+    }
+
+    fn reopen(&mut self) {
         let config = self.coordinator.office().config.clone();
         self.coordinator = Coordinator::open(config, Arc::clone(&self.clock)).unwrap();
         self.serving = serve(&self.coordinator, &self.network);
@@ -140,9 +152,14 @@ impl Federation {
 
     /// Publishes the shipped project and bundle, and waits until every site uses it.
     pub async fn publish(&self) -> Digest {
+        self.publish_as(&shipped_project()).await
+    }
+
+    /// The same with a project of another plan.
+    pub async fn publish_as(&self, project: &Project) -> Digest {
         let office = self.coordinator.office();
         let now = office.now_unix_s();
-        publish::project(&office.store, &shipped_project(), now).unwrap();
+        publish::project(&office.store, project, now).unwrap();
         let bundle = self.publish_bundle(&shipped_bundle());
         self.until("the bundle to be in use", || self.all_use(bundle)).await;
         bundle
@@ -201,6 +218,7 @@ impl Federation {
             secure: SecureAggregation::Auto,
             colluders: None,
             method,
+            each_round: None,
             promotion: Promotion::Forced("a test".to_owned()),
         };
         let office = self.coordinator.office();
@@ -222,11 +240,21 @@ impl Federation {
 
     /// Starts an evaluation at a price that leaves little noise.
     pub fn evaluate(&self, candidate: Digest) -> EvaluationId {
+        self.evaluate_at(candidate, 1_000_000_000, Duration::from_secs(3600))
+    }
+
+    /// The same at another price, for which sites have so long.
+    pub fn evaluate_at(
+        &self,
+        candidate: Digest,
+        nano_rho: u64,
+        closes_in: Duration,
+    ) -> EvaluationId {
         let plan = evaluation::Plan {
             candidate,
-            terms: Terms { nano_rho: 1_000_000_000, margin_milli: 20 },
+            terms: Terms { nano_rho, margin_milli: 20 },
             sites: None,
-            closes_in: Duration::from_secs(3600),
+            closes_in,
             secure: SecureAggregation::Auto,
             colluders: None,
             promotes: true,

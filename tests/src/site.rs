@@ -151,9 +151,7 @@ impl Site {
     pub async fn kill(&mut self) {
         let (store, mut daemon) = self.running.take().expect("the agent runs");
         drop(store);
-        daemon.task.shutdown().await;
-        // Its own tasks, and the farewell that nobody hears.
-        sleep(Duration::from_secs(5)).await;
+        daemon.kill().await;
     }
 
     /// The project's row.
@@ -236,6 +234,7 @@ impl Site {
                 decision: Decision::Correct,
                 comment: None,
                 looks_real: None,
+                reason: None,
             };
             let known =
                 review::annotate(store, person, &card.row.opaque, &annotation, now).unwrap();
@@ -292,6 +291,13 @@ impl Daemon {
         ended.expect("stops in time").expect("runs until it is asked").unwrap().unwrap();
     }
 
+    /// Ends it without asking.
+    pub(crate) async fn kill(&mut self) {
+        self.task.shutdown().await;
+        // Its own tasks, and the farewell that nobody hears.
+        sleep(Duration::from_secs(5)).await;
+    }
+
     /// Whether it has ended, asked or not.
     pub(crate) fn has_ended(&self) -> bool {
         self.handle.is_finished()
@@ -328,7 +334,8 @@ enabled = false
 epsilon_year = 20.0
 epsilon_ceiling = 20.0
 epsilon_window = 1.6
-epsilon_run = 1.1
+epsilon_run = 4.0
+epsilon_local_year = 20.0
 epsilon_evaluation = 12.0
 minimum_cohort = 50
 backbones = ["{backbone}"]

@@ -7,6 +7,8 @@ use std::time::Duration;
 use insitu_agent::tally;
 use insitu_coordinator::session::vector::segments;
 use insitu_coordinator::store::{SessionRow, SumRow};
+use insitu_privacy::secagg::{Event, Stage};
+use insitu_protocol::bytes::Fixed;
 use insitu_tests::federation::{Federation, project, shipped_project};
 use insitu_tests::simnet::{Conditions, Network};
 use tokio::time::sleep;
@@ -154,6 +156,107 @@ async fn a_run_under_secure_aggregation_ends_with_a_bundle_in_use() {
     federation.sent().await;
     for site in &federation.sites {
         federation.check_site(site);
+    }
+    assert_eq!(federation.alerts(), 0);
+    federation.stop().await;
+}
+
+/// In each of the five stages all sites but the last have answered when the power of the coordinator
+/// fails; the last one is cut off until then.
+async fn kill_in_every_stage(federation: &mut Federation, occasion: Fixed<16>, step: u32) {
+    let last = federation.sites.len() - 1;
+    let host = federation.sites[last].host;
+    for stage in Stage::ALL {
+        answered(federation, occasion, step, (stage, last)).await;
+        federation.kill_coordinator().await;
+        assert_eq!(messages(federation, occasion, step, stage), last, "{stage:?} was forgotten");
+        federation.network.heal(host);
+        if stage == Stage::Reveal {
+            return;
+        }
+        answered(federation, occasion, step, (stage, last + 1)).await;
+        federation.network.cut(host);
+    }
+}
+
+/// Waits until so many sites have sent their message of a stage; looks again before one of them could
+/// have sent the next.
+async fn answered(
+    federation: &Federation,
+    occasion: Fixed<16>,
+    step: u32,
+    (stage, sites): (Stage, usize),
+) {
+    let start = federation.clock.now();
+    while messages(federation, occasion, step, stage) != sites {
+        let waited = (federation.clock.now() - start).get_seconds();
+        assert!(waited < 600, "waited in vain for {sites} at {stage:?}");
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// Messages of a stage that the coordinator has stored.
+fn messages(federation: &Federation, occasion: Fixed<16>, step: u32, stage: Stage) -> usize {
+    let store = &federation.coordinator.office().store;
+    let events = store.read("events", |tx| {
+        let session = tx.attempts(occasion, step)?.pop().unwrap();
+        tx.session_events(&session)
+    });
+    let of_stage =
+        |event: &&Event| matches!(event, Event::Received { stage: at, .. } if *at == stage);
+    events.unwrap().iter().filter(of_stage).count()
+}
+
+/// A stage's part of this is more than a connection that was cut needs to come back.
+const PATIENT: Duration = Duration::from_secs(3600);
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_killed_in_every_stage_still_has_the_exact_sum() {
+    let mut federation = federation(14, 4).await;
+    let exact = exact(&federation);
+    federation.network.cut(federation.sites[3].host);
+    let id = federation.collect(PATIENT);
+    kill_in_every_stage(&mut federation, id, 0).await;
+    federation.until("the collection", || federation.collection(id).state != "open").await;
+    let report = federation.collection(id);
+    assert_eq!((report.state, report.attempts), ("finished", 1), "{report:?}");
+    let (session, sum) = collected(&federation);
+    assert_eq!(sum.survived, [0, 1, 2, 3]);
+    // 4/3 of one release's noise; a mask that is left makes it billions.
+    let ratio = noise(&session, &sum, &exact);
+    assert!((0.5..2.6).contains(&ratio), "{ratio}");
+    federation.sent().await;
+    for site in &federation.sites {
+        assert_eq!(federation.check_site(site).0, 1, "one release each");
+    }
+    assert_eq!(federation.alerts(), 0);
+    federation.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_killed_in_every_stage_of_a_round_asks_nobody_twice() {
+    let mut federation = federation(15, 4).await;
+    federation.network.cut(federation.sites[3].host);
+    let run = federation.train_within(1, PATIENT);
+    kill_in_every_stage(&mut federation, run, 1).await;
+    federation.trained(run).await;
+    let round = &federation.run(run).rounds[0];
+    assert_eq!((round.state, round.noise.as_str()), ("closed", "once for all sites"));
+    assert!(round.sites.iter().all(|site| site.state == "summed"), "{:?}", round.sites);
+    let store = &federation.coordinator.office().store;
+    let (session, sum) = store.read("sum", |tx| tx.summed(run, 1)).unwrap().unwrap();
+    assert_eq!((session.order.attempt, sum.survived.len()), (0, 4));
+    // A subject moves a coordinate by the clip norm at most; six deviations of the noise beside it.
+    // With a mask left one value in a thousand would be as small.
+    let training = shipped_project().training;
+    let unit = f64::from(training.fraction_bits).exp2() * f64::from(training.clip_milli) / 1e3;
+    let noise = 2.0 * session.order.parts[0].scale_1024 as f64 / 1024.0;
+    let largest = 4.0 * f64::from(insitu_tests::site::PATIENTS) * unit + 6.0 * noise;
+    assert!(largest < f64::from(i32::MAX) / 500.0);
+    assert!(sum.sums.iter().all(|value| f64::from(value.abs()) < largest), "{:?}", sum.sums);
+    federation.sent().await;
+    for site in &federation.sites {
+        assert_eq!(federation.check_site(site).0, 1, "one release each");
     }
     assert_eq!(federation.alerts(), 0);
     federation.stop().await;

@@ -1,7 +1,9 @@
 //! Why a file could not be cleaned. Nothing here comes from the file but numbers and tags.
 
 use crate::tag::Tag;
-use crate::{DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, INFLATED_BYTES_MAX, PIXEL_BYTES_MAX};
+use crate::{
+    DEPTH_MAX, ELEMENTS_MAX, FILE_BYTES_MAX, INFLATED_BYTES_MAX, PIXEL_BYTES_MAX, READ_PIXELS_MAX,
+};
 
 /// Why a file could not be cleaned: nobody may see it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -101,6 +103,29 @@ pub enum PixelError {
         "an ultrasound image, a capture or one that says it has text in it, and no rule says where"
     )]
     NoRule,
+    /// Text is to be looked for, and there is nothing that can.
+    #[error("text in its pixels is to be looked for, and there is no model that reads")]
+    NoFinder,
+    /// Text could not be looked for.
+    #[error("text could not be looked for in frame {frame}")]
+    Unread {
+        /// Its number, from 1.
+        frame: usize,
+    },
+    /// More than [`READ_PIXELS_MAX`].
+    #[error(
+        "text would have to be looked for in {got_pixels} pixels, {READ_PIXELS_MAX} are the most"
+    )]
+    TooMuchToRead {
+        /// Pixels of all frames, each as often as it is read.
+        got_pixels: u64,
+    },
+    /// The detector still finds some.
+    #[error("text is still found in the pixels after it was blackened {passes} times")]
+    TextLeft {
+        /// How often.
+        passes: usize,
+    },
 }
 
 impl Error {
@@ -114,6 +139,8 @@ impl Error {
             Self::TransferSyntax => "transfer-syntax",
             Self::Directory => "directory",
             Self::Pixels(PixelError::NoRule) => "pixels-without-rule",
+            Self::Pixels(PixelError::TextLeft { .. }) => "text-left",
+            Self::Pixels(PixelError::Unread { .. } | PixelError::TooMuchToRead { .. }) => "unread",
             Self::Pixels(_) => "pixels",
             Self::Unclean { .. } => "unclean",
             Self::Unwritable { .. } => "unwritable",

@@ -5,7 +5,8 @@
 //!                        └── pixel: frames, regions ──────────────┘                        check
 //! ```
 //! `read` believes no length, depth or count; `profile` holds the standard's table of attributes and
-//! its options; `clean` applies it, element by element; `pixel` blacks out what rules name; `write`
+//! its options; `clean` applies it, element by element; `pixel` blacks out what rules name, and the
+//! text that a [`TextFinder`] finds; `write`
 //! makes a new file, of which nothing is copied that was not looked at; `residual` reads that file
 //! as a stranger would, and refuses it when anything is left.
 //!
@@ -32,6 +33,7 @@ mod write;
 mod tests;
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -51,6 +53,8 @@ pub const FILE_BYTES_MAX: usize = 512 << 20;
 pub const INFLATED_BYTES_MAX: usize = 256 << 20;
 /// Most bytes of decoded pixels, all frames together.
 pub const PIXEL_BYTES_MAX: u64 = 512 << 20;
+/// Most pixels of a file in which text is looked for, each counted as often as it is read.
+pub const READ_PIXELS_MAX: u64 = 1 << 30;
 /// Most elements, items and fragments of a file.
 pub const ELEMENTS_MAX: usize = 500_000;
 /// Deepest nesting of sequences.
@@ -85,8 +89,42 @@ pub enum Pixels {
     /// is what cannot be decoded.
     #[default]
     Rules,
+    /// What rules name is blacked out, and what is found to be text; no rule is needed.
+    Ocr,
     /// They stay as they are: the steward knows that they show nobody's name.
     Keep,
+}
+
+/// What a frame shows, with eight bits a colour.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Picture {
+    /// Columns.
+    pub width: usize,
+    /// Red, green and blue of each pixel, row by row.
+    pub rgb: Vec<u8>,
+}
+
+/// Finds text in pictures. It is not part of this crate: it takes a model.
+pub trait TextFinder: std::fmt::Debug + Send + Sync {
+    /// Where text may be: left, top, right and bottom in pixels, the last two exclusive.
+    ///
+    /// # Errors
+    /// [`Unread`]: the file is then not written.
+    fn find(&self, picture: &Picture) -> Result<Vec<[u32; 4]>, Unread>;
+}
+
+/// A picture in which text cannot be looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("text in the picture cannot be looked for")]
+pub struct Unread;
+
+/// What looking for text in the frames of a file came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TextRead {
+    /// Frames that were looked at, those that were blackened more than once.
+    pub frames: u64,
+    /// Places that were found and blackened, in any frame.
+    pub regions: u64,
 }
 
 /// What stands in for what is personal. One subject at a time.
@@ -163,6 +201,8 @@ pub struct Cleaned {
     pub counts: Counts,
     /// What was done to its pixels.
     pub pixels: PixelOutcome,
+    /// What was read of them.
+    pub text: TextRead,
 }
 
 impl std::fmt::Debug for Cleaned {
@@ -180,6 +220,7 @@ impl std::fmt::Debug for Cleaned {
 pub struct Cleaner {
     settings: Settings,
     uids: Uids,
+    finder: Option<Arc<dyn TextFinder>>,
 }
 
 impl std::fmt::Debug for Cleaner {
@@ -191,7 +232,14 @@ impl std::fmt::Debug for Cleaner {
 impl Cleaner {
     /// A cleaner for a site. Under `uid_key`, a secret, identifiers are replaced.
     pub const fn new(settings: Settings, uid_key: [u8; 32]) -> Self {
-        Self { settings, uids: Uids::new(uid_key) }
+        Self { settings, uids: Uids::new(uid_key), finder: None }
+    }
+
+    /// The same, which looks for text in all pixels that do not stay as they are.
+    #[must_use]
+    pub fn with_finder(mut self, finder: Option<Arc<dyn TextFinder>>) -> Self {
+        self.finder = finder;
+        self
     }
 
     /// The file in `bytes`, cleaned, read again and found clean.
@@ -208,7 +256,7 @@ impl Cleaner {
         }
         let known = Known::of(&set);
         substitute.about(&known.person);
-        let pixels = pixel::clean(&mut set, file.syntax, &self.settings)?;
+        let pixels = pixel::clean(&mut set, file.syntax, &self.settings, self.finder.as_deref())?;
         let mut run = Run {
             retain: &self.settings.retain,
             uids: &self.uids,
@@ -218,13 +266,13 @@ impl Cleaner {
             given: HashSet::new(),
         };
         let mut clean = run.data_set(set)?;
-        let (syntax, outcome) = (pixels.syntax, pixels.outcome);
+        let (syntax, outcome, text) = (pixels.syntax, pixels.outcome, pixels.text);
         pixels.elements.into_iter().for_each(|element| clean.put(element));
-        statement::put(&mut clean, &self.settings.retain, outcome);
+        statement::put(&mut clean, &self.settings.retain, outcome, text);
         let uid = clean.ascii(Tag::SOP_INSTANCE).filter(|uid| !uid.is_empty());
         let uid = uid.ok_or(Error::Malformed { at: 0, reason: "no SOP instance UID" })?.to_owned();
         let bytes = write::file(&clean, syntax)?;
         run.counts.read_again = residual::check(&bytes, &mut run)?;
-        Ok(Cleaned { bytes, uid, counts: run.counts, pixels: outcome })
+        Ok(Cleaned { bytes, uid, counts: run.counts, pixels: outcome, text })
     }
 }

@@ -1,8 +1,9 @@
 //! What a cleaned file says of its cleaning (PS3.15, E.1.1 and E.3; PS3.16, CID 7050).
 //!
 //! It does not claim the Clean Pixel Data Option, nor that nothing is burned in: rules name where text
-//! is, and nobody has looked whether there is more.
+//! is, and no detector finds all that there is more.
 
+use crate::TextRead;
 use crate::data::{DataSet, Element, Value};
 use crate::pixel::PixelOutcome;
 use crate::profile::{EDITION, Retain};
@@ -17,7 +18,7 @@ const TIMES_MODIFIED: Tag = Tag(0x0028_0303);
 const BASIC: (&str, &str) = ("113100", "Basic Application Confidentiality Profile");
 
 /// Adds what the standard asks for, in place of what stood there.
-pub(crate) fn put(set: &mut DataSet<'_>, retain: &[Retain], pixels: PixelOutcome) {
+pub(crate) fn put(set: &mut DataSet<'_>, retain: &[Retain], pixels: PixelOutcome, text: TextRead) {
     let options: Vec<Retain> =
         Retain::ALL.into_iter().filter(|option| retain.contains(option)).collect();
     let mut codes = vec![BASIC];
@@ -37,6 +38,9 @@ pub(crate) fn put(set: &mut DataSet<'_>, retain: &[Retain], pixels: PixelOutcome
     }
     if matches!(pixels, PixelOutcome::Blackened { .. }) {
         method.push_str("\\Regions of pixels blackened");
+    }
+    if text.frames > 0 {
+        method.push_str("\\Text in pixels looked for by PP-OCRv4");
     }
     set.put(Element::text(IDENTITY_REMOVED, Vr::Cs, "YES"));
     set.put(Element::text(METHOD, Vr::Lo, method));

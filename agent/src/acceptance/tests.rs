@@ -138,6 +138,7 @@ fn annotation(key: &str, class: u16) -> Annotation {
         decision: Decision::Correct,
         comment: None,
         looks_real: None,
+        reason: None,
     }
 }
 
@@ -223,7 +224,7 @@ fn drift_switches_it_off_and_what_was_accepted_goes_back() {
         .tx("test", |tx| {
             let person = site.people[0].person;
             let (reading, until) = (Reading::Campaign, 2);
-            tx.put_lease(&Lease { item: passed, person, reading, campaign: None, until })?;
+            tx.put_lease(&Lease { item: passed, person, reading, campaign: None, until }, 0)?;
             let row = tx.item(passed)?.unwrap();
             let skip = Annotation { decision: Decision::Skip, label: None, ..annotation("s", 0) };
             let expert = Person { role: Role::Expert, ..site.people[0].clone() };
@@ -377,6 +378,7 @@ async fn an_audit_looks_like_a_second_reading() {
             decision: Decision::Correct,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         site.store()
             .tx("test", |tx| annotate_in(tx, &site.people[0], &card.row.opaque, &annotation, 0))

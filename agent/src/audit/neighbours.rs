@@ -348,6 +348,7 @@ impl Neighbour {
                     decision,
                     comment: None,
                     looks_real: None,
+                    reason: None,
                 };
                 annotate(&self.store, person, &card.row.opaque, &annotation, now).unwrap();
             }

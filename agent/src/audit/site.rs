@@ -334,6 +334,7 @@ pub(super) fn answer(
                 decision: Decision::Correct,
                 comment: None,
                 looks_real: None,
+                reason: None,
             };
             annotate_in(tx, person, &item, &annotation, NOW)?;
         }

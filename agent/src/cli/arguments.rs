@@ -191,6 +191,18 @@ pub(super) struct ImportArguments {
     /// Whose the labels of the file are: first readings of this person
     #[arg(long, value_name = "NAME", conflicts_with = "synthetic")]
     pub(super) reader: Option<String>,
+    /// Import predictions too, as drafts that people correct: those of label-studio, annotations of coco
+    /// that have a score, unanswered tasks of prodigy, the columns draft, draft_score and draft_model.
+    /// NAME is the model, with its version, of those of which the file does not say it
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = labeled::NO_MODEL,
+          conflicts_with = "synthetic", value_parser = |name: &str| Line::new(name))]
+    pub(super) drafts: Option<Line>,
+    /// What the file has as labels, in any format, are drafts of a model
+    #[arg(long, requires = "drafts", conflicts_with = "reader")]
+    pub(super) labels_are_drafts: bool,
+    /// A file of COCO's results, predictions for the images of a coco file
+    #[arg(long, value_name = "FILE", requires = "drafts")]
+    pub(super) results: Option<PathBuf>,
     /// The items are made, not observed: people judge them beside real ones, and nothing counts them
     #[arg(long)]
     pub(super) synthetic: bool,

@@ -4,16 +4,19 @@ use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use insitu_daemon::exit;
 use insitu_daemon::files::{self, Access};
-use insitu_dicom::{Cleaned, Counts, FILE_BYTES_MAX, PixelOutcome, Pixels, Retain, Settings};
+use insitu_dicom::{
+    Cleaned, Counts, FILE_BYTES_MAX, PixelOutcome, Pixels, Retain, Settings, TextFinder, TextRead,
+};
 use serde_json::{Value, json};
 
 use super::Failure;
 use super::redact::{Vault, Watch};
-use crate::redact::{self, Account, Images, LineError, ModeName, Observer as _, Records};
+use crate::redact::{self, Account, Images, LineError, ModeName, Observer as _, Ocr, Records};
 
 /// Most files of a run.
 const FILES_MAX: usize = 1_000_000;
@@ -32,12 +35,17 @@ pub(super) struct FileArguments {
     /// What happens to the pixels of DICOM files [default: rules]
     #[arg(long, value_enum)]
     pixels: Option<PixelsName>,
+    /// Look for text in the pixels by the model in this folder [default: the configuration's]
+    #[arg(long, value_name = "DIR")]
+    pub(super) ocr: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum PixelsName {
     /// Black where rules say; refused where a rule is needed and there is none
     Rules,
+    /// Black where rules say, and where text is found; no rule is needed
+    Ocr,
     /// As they are: they show nobody's name
     Keep,
 }
@@ -58,8 +66,14 @@ impl FileArguments {
         }
         match self.pixels {
             Some(PixelsName::Rules) => dicom.pixels = Pixels::Rules,
+            Some(PixelsName::Ocr) => dicom.pixels = Pixels::Ocr,
             Some(PixelsName::Keep) => dicom.pixels = Pixels::Keep,
             None => {}
+        }
+        if dicom.pixels == Pixels::Keep && self.ocr.is_some() {
+            return Err(usage(
+                "--ocr looks for text in pixels, and pixels that are kept stay as they are",
+            ));
         }
         let wants = |option| dicom.retain.contains(&option);
         if wants(Retain::Dates) && wants(Retain::ShiftedDates) {
@@ -76,8 +90,12 @@ impl FileArguments {
 
     /// Refuses these arguments for other formats.
     pub(super) fn refuse(&self) -> Result<(), Failure> {
-        if self.out.is_some() || !self.retain.is_empty() || self.pixels.is_some() {
-            let text = "--out, --retain and --pixels are for --format dicom only";
+        if self.out.is_some()
+            || !self.retain.is_empty()
+            || self.pixels.is_some()
+            || self.ocr.is_some()
+        {
+            let text = "--out, --retain, --pixels and --ocr are for --format dicom only";
             return Err(Failure::text(exit::USAGE, text));
         }
         Ok(())
@@ -93,11 +111,28 @@ pub(super) struct Files {
 }
 
 impl Files {
+    /// Whether text is looked for in pixels, by the model in `folder`.
+    ///
+    /// # Errors
+    /// Of usage, when it must be and there is no folder.
+    pub(super) fn reads(&self, folder: Option<&Path>) -> Result<bool, Failure> {
+        match (self.dicom.pixels, folder) {
+            (Pixels::Keep, _) | (Pixels::Rules, None) => Ok(false),
+            (Pixels::Rules | Pixels::Ocr, Some(_)) => Ok(true),
+            (Pixels::Ocr, None) => {
+                let text = "pixels are to be read, and there is no model: --ocr DIR, or ocr = \"DIR\" \
+                            under [inference]; models/ocr/fetch-ppocr.sh fetches it";
+                Err(Failure::text(exit::USAGE, text))
+            }
+        }
+    }
+
     /// Cleans each file that can be cleaned. What is told and counted names files by their number,
     /// in the order of their paths: a path may hold a name.
     pub(super) fn run(
         &self,
         records: &Records<'_>,
+        finder: Option<Arc<Ocr>>,
         vault: &Vault,
         watch: &mut Watch<'_>,
     ) -> Result<Value, Failure> {
@@ -112,8 +147,9 @@ impl Files {
         let mut paths = Vec::new();
         list(&input, 0, &mut paths).map_err(|error| refused(error, &self.input))?;
         paths.sort();
-        let images = Images::new(records, self.dicom.clone());
-        let mut total = Total::default();
+        let mut total = Total { ocr: finder.is_some(), ..Total::default() };
+        let finder = finder.map(|ocr| -> Arc<dyn TextFinder> { ocr });
+        let images = Images::new(records, self.dicom.clone(), finder);
         let mut written = HashSet::new();
         for (line, path) in (1..).zip(&paths) {
             match clean(&images, line, path, &mut written) {
@@ -183,6 +219,9 @@ struct Total {
     blackened_frames: u64,
     without_rule: u64,
     kept: u64,
+    ocr: bool,
+    read_clean: u64,
+    text: TextRead,
 }
 
 impl Total {
@@ -196,12 +235,15 @@ impl Total {
         sum.uids += more.uids;
         sum.dates += more.dates;
         sum.read_again += more.read_again;
+        self.text.frames += cleaned.text.frames;
+        self.text.regions += cleaned.text.regions;
         match cleaned.pixels {
             PixelOutcome::Blackened { frames } => {
                 self.blackened_files += 1;
                 self.blackened_frames += frames as u64;
             }
             PixelOutcome::NoRule => self.without_rule += 1,
+            PixelOutcome::ReadClean => self.read_clean += 1,
             PixelOutcome::Kept => self.kept += 1,
             PixelOutcome::Absent | PixelOutcome::RuledClean => {}
         }
@@ -222,6 +264,10 @@ impl Total {
             "pixels": {
                 "blackened_files": self.blackened_files, "blackened_frames": self.blackened_frames,
                 "no_rule": self.without_rule, "kept_unseen": self.kept,
+                "ocr": {
+                    "used": self.ocr, "frames_read": self.text.frames,
+                    "regions_blackened": self.text.regions, "no_text_files": self.read_clean,
+                },
             },
         })
     }
@@ -249,10 +295,33 @@ mod tests {
         assert_eq!(check(ModeName::None, &[]), Err(exit::USAGE));
         let both = [Retain::Dates, Retain::ShiftedDates];
         assert_eq!(check(ModeName::Surrogate, &both), Err(exit::USAGE));
+        let keeps = FileArguments {
+            pixels: Some(PixelsName::Keep),
+            ocr: Some("ocr".into()),
+            out: Some("out".into()),
+            ..FileArguments::default()
+        };
+        let kept = keeps.check(Some(Path::new("in")), &settings(ModeName::Mask, &[]));
+        assert_eq!(kept.unwrap_err().code, exit::USAGE);
         let nowhere = FileArguments::default();
         assert!(nowhere.check(Some(Path::new("in")), &settings(ModeName::Mask, &[])).is_err());
         assert!(arguments.check(None, &settings(ModeName::Mask, &[])).is_err());
         assert!(arguments.refuse().is_err() && nowhere.refuse().is_ok());
+    }
+
+    #[test]
+    fn pixels_are_read_by_a_model_or_not_at_all() {
+        let files = |pixels| Files {
+            input: "in".into(),
+            out: "out".into(),
+            dicom: Settings { pixels, ..Settings::default() },
+        };
+        let folder = Some(Path::new("ocr"));
+        assert_eq!(files(Pixels::Ocr).reads(None).unwrap_err().code, exit::USAGE);
+        assert!(files(Pixels::Ocr).reads(folder).unwrap());
+        assert!(files(Pixels::Rules).reads(folder).unwrap());
+        assert!(!files(Pixels::Rules).reads(None).unwrap());
+        assert!(!files(Pixels::Keep).reads(folder).unwrap());
     }
 
     #[test]

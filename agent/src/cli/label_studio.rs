@@ -6,18 +6,14 @@ use std::sync::{Arc, Mutex};
 use clap::{Args, Subcommand};
 use insitu_daemon::exit;
 use insitu_protocol::ids::ProjectName;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Context, Failure, Outcome, print_json};
-use crate::label_studio::client::{Client, ClientError};
+use crate::label_studio::check::{self, Finding, Setting, Standing, Untaken};
 use crate::label_studio::compare::{self, CompareError};
 use crate::label_studio::{Studio, StudioError, Texts};
 use crate::pipeline::redactors::{Redactors, names_model};
-use crate::store::StoreError;
 use crate::store::orders::ProjectRow;
-
-/// Events that could not be taken that are shown.
-const FAULTS_SHOWN: u32 = 20;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum LabelStudioCommand {
@@ -91,40 +87,23 @@ fn sync(context: &Context, studio: &Studio, project: &ProjectRow, json: bool) ->
     Ok(exit::DONE)
 }
 
-/// A thing that must be so, and whether it is.
-struct Finding {
-    what: &'static str,
-    fault: Option<String>,
-}
-
 fn check(context: &Context, studio: &Studio, project: &ProjectRow, json: bool) -> Outcome {
     let address = format!(
         "http://{}/label-studio/{}/SECRET",
         context.config.api.listen, project.definition.name
     );
-    let findings = findings(studio, project);
-    let (tasks, waiting, faults) = context.store.read("studio", |tx| {
-        let project = project.project;
-        let faults = tx.studio_faults(project, FAULTS_SHOWN)?;
-        let waiting = tx.waiting_studio_events(project)?;
-        Ok::<_, StoreError>((tx.studio_task_count(project)?, waiting, faults))
-    })?;
+    let Standing { findings, tasks, waiting, faults } =
+        check::check(&context.store, studio, project)?;
     if json {
-        let findings: Vec<Value> = findings
-            .iter()
-            .map(|finding| json!({"what": finding.what, "fault": finding.fault}))
-            .collect();
-        let faults: Vec<Value> = faults
-            .iter()
-            .map(|(event, reason)| json!({"event": event, "reason": reason}))
-            .collect();
         print_json(&json!({
             "address": address, "secret_file": studio.settings.secret_file.display().to_string(),
             "findings": findings, "tasks": tasks, "waiting": waiting, "faults": faults,
         }))?;
     } else {
         let mut out = io::stdout().lock();
-        writeln!(out, "Label Studio's environment: USE_DEFAULT_BANNED_SUBNETS=false")?;
+        for Setting { name, value, .. } in check::SETTINGS {
+            writeln!(out, "Label Studio's environment: {name}={value}")?;
+        }
         writeln!(out, "Backend URL (Settings, Model): {address}")?;
         let file = studio.settings.secret_file.display();
         writeln!(
@@ -138,60 +117,10 @@ fn check(context: &Context, studio: &Studio, project: &ProjectRow, json: bool) -
             }
         }
         writeln!(out, "{tasks} tasks are items; {waiting} events wait for their item's draft")?;
-        for (event, reason) in &faults {
+        for Untaken { event, reason } in &faults {
             writeln!(out, "not taken: {event}: {reason}")?;
         }
     }
     let sound = findings.iter().all(|finding| finding.fault.is_none());
     Ok(if sound { exit::DONE } else { exit::REFUSED })
-}
-
-fn findings(studio: &Studio, project: &ProjectRow) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    let mut find = |what, fault: Option<String>| findings.push(Finding { what, fault });
-    let open = studio.settings.is_open();
-    let fault = "it travels over http to another machine, where others may read it".to_owned();
-    find("the token is safe on its way", open.then_some(fault));
-    let mut client = match Client::new(&studio.settings) {
-        Ok(client) => client,
-        Err(error) => {
-            find("its token can be read", Some(crate::store::explain(&error)));
-            return findings;
-        }
-    };
-    let schema = compare::schema(&mut client, project, studio);
-    let fault = schema.err().map(|error| crate::store::explain(&error));
-    find("its project can be asked, and asks for what the project here does", fault);
-    let id = studio.settings.project.to_string();
-    let mark = format!("/label-studio/{}/", project.definition.name);
-    let ours = |entry: &Value| entry["url"].as_str().is_some_and(|url| url.contains(&mark));
-    let listed = |answer: Result<Value, ClientError>| match answer {
-        Ok(answer) => {
-            Ok(answer.as_array().and_then(|all| all.iter().find(|one| ours(one))).cloned())
-        }
-        Err(error) => Err(crate::store::explain(&error)),
-    };
-    let backend = listed(client.get("backends", "/api/ml/", &[("project", &id)]));
-    find(
-        "this agent is its backend",
-        match backend {
-            Ok(Some(backend)) if backend["state"] == "CO" => None,
-            Ok(Some(_)) => {
-                Some("it cannot reach the agent, or its label config does not fit".to_owned())
-            }
-            Ok(None) => Some("connect it: Settings, Model, with the URL above".to_owned()),
-            Err(fault) => Some(fault),
-        },
-    );
-    let webhook = listed(client.get("webhooks", "/api/webhooks/", &[("project", &id)]));
-    find(
-        "it tells this agent of annotations",
-        match webhook {
-            Ok(Some(hook)) if hook["is_active"] == true && hook["send_payload"] == true => None,
-            Ok(Some(_)) => Some("its webhook is off, or sends no payload".to_owned()),
-            Ok(None) => Some("it has no webhook at this agent's address".to_owned()),
-            Err(fault) => Some(fault),
-        },
-    );
-    findings
 }

@@ -15,11 +15,11 @@ use crate::edge::EdgeError;
 use crate::import::{self, LABEL_COLUMN, LabelsError, Report, Request};
 use crate::pipeline::redactors::{Redactors, names_model};
 use crate::review::ReviewError;
-use crate::source::labeled::{Bad, Format, Origin};
+use crate::source::labeled::{Bad, Drafts, Format, Origin};
 use crate::store::orders::ProjectRow;
 
 /// Imports files with labels, which become first readings of `--reader`; without it, they are left
-/// where they are and counted. `format` is that of a file.
+/// where they are and counted. Their predictions become drafts, with `--drafts`. `format` is that of a file.
 pub(super) fn import(
     context: &Context,
     project: &ProjectRow,
@@ -40,6 +40,11 @@ pub(super) fn import(
     };
     let names = names.map_err(|error| Failure::configuration(&error))?;
     let mut redactors = Redactors::of_config(&context.config).with_names(names);
+    let drafts = arguments.drafts.as_ref().map(|model| Drafts {
+        model: model.as_str(),
+        labels: arguments.labels_are_drafts,
+        results: arguments.results.as_deref(),
+    });
     let mut reports = Vec::new();
     for path in &arguments.paths {
         let request = Request {
@@ -48,6 +53,7 @@ pub(super) fn import(
             format: format(path),
             folder: folder(path),
             label,
+            drafts,
             reader,
             now: context.now(),
         };
@@ -73,7 +79,7 @@ pub(super) fn import(
             let bad = |bad: &Bad| json!({"file": bad.file, "line": bad.line, "reason": bad.reason.to_string()});
             json!({
                 "file": path.display().to_string(), "read": report.read, "added": report.added,
-                "known": report.known, "readings": report.readings,
+                "known": report.known, "readings": report.readings, "drafts": report.drafts,
                 "labels_left": report.labels_left, "bad": report.bad,
                 "bad_lines": report.bad_lines.iter().map(bad).collect::<Vec<_>>(),
             })
@@ -102,11 +108,14 @@ fn tell(path: &Path, report: &Report) -> io::Result<()> {
     if report.bad > listed {
         writeln!(io::stderr(), "{path}: {} more bad records", report.bad - listed)?;
     }
-    let Report { read, added, known, readings, labels_left, bad, .. } = report;
+    let Report { read, added, known, readings, drafts, labels_left, bad, .. } = report;
     writeln!(
         io::stdout(),
         "{path}: {read} read, {added} added, {known} known before, {readings} first readings, {bad} bad"
     )?;
+    if *drafts > 0 {
+        writeln!(io::stdout(), "{path}: {drafts} drafts are kept for people to correct")?;
+    }
     if *labels_left > 0 {
         writeln!(
             io::stdout(),

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::io::{self, BufRead, BufWriter, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use clap::{Args, ValueEnum};
@@ -14,13 +15,13 @@ use insitu_daemon::seal::Sealer;
 use insitu_models::sign::SigningKey;
 
 use super::arguments::Arguments;
-use super::dicom::FileArguments;
+use super::dicom::{FileArguments, Files};
 use super::{Context, Failure, Outcome, complain, print_json, work};
 use crate::config::Inference;
-use crate::pipeline::redactors::{keep_originals, names_model, site_key};
+use crate::pipeline::redactors::{keep_originals, names_model, ocr_model, site_key};
 use crate::redact::{
     self, Account, Coarse, Engine, Evidence, Evident, Format, Kind, Language, Mode, ModeName,
-    Observer, Options, Profile, Records, Replacement, Score, Settings, SiteKey, Surrogates,
+    Observer, Ocr, Options, Profile, Records, Replacement, Score, Settings, SiteKey, Surrogates,
 };
 use crate::store::{Store, explain};
 
@@ -40,13 +41,15 @@ Examples:
   insitu-agent redact notes.jsonl --spans --types NAME,DATE
   insitu-agent redact bundle.ndjson --format fhir --mode surrogate --report evidence.jsonl
   insitu-agent redact images/ --format dicom --out clean/ --mode surrogate --retain shifted-dates
+  insitu-agent redact images/ --format dicom --out clean/ --pixels ocr --ocr /usr/lib/insitu/ocr
 
 JSON lines hold \"id\" and \"text\", and may hold \"names\" and \"identifiers\" (what other fields say
 of the people in the text) and \"subject\" (whose dates move together). Spans count code points.
 
 DICOM files are read from a folder and those below it, or one file, and each is written into --out
 under its new identifier. Headers are cleaned by the basic profile of PS3.15 Annex E, pixels by the
-regions that the settings name ([[dicom.region]]) or that an ultrasound image has.
+regions that the settings name ([[dicom.region]]) or that an ultrasound image has, and, with --ocr,
+where text is found in any frame: it is blackened in all frames and looked for again.
 
 A record or file that cannot be cleaned is not written: its number and the reason go to stderr, the rest is
 processed, and the exit code is 1. Surrogates and hashes need the site's key: that of the
@@ -137,6 +140,8 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
         redact.files.refuse()?;
         None
     };
+    let inference = inference(arguments, redact)?;
+    let finder = images.as_ref().map_or(Ok(None), |files| finder(&inference, files))?;
     let (key, store) = site(arguments, redact, settings.mode)?;
     let surrogates = Surrogates::new(&key, settings.language);
     let mode = match settings.mode {
@@ -145,7 +150,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
         ModeName::Hash => Mode::Hash(&key),
         ModeName::None => Mode::None,
     };
-    let engine = with_names(arguments, redact, Engine::new(settings.profile))?;
+    let engine = with_names(&inference, Engine::new(settings.profile))?;
     let path = redact.file.as_deref().unwrap_or_else(|| Path::new("-"));
     let read = AtomicU64::new(0);
     let vault = Vault::new(store);
@@ -153,7 +158,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
     let records = Records { engine: &engine, mode, rules: &settings.fields, key: &key };
     let mut files = None;
     if let Some(images) = images {
-        files = Some(images.run(&records, &vault, &mut watch)?);
+        files = Some(images.run(&records, finder, &vault, &mut watch)?);
     } else {
         let reader = Counted { inner: work::open(path)?, read: &read };
         let writer = vault.before(out);
@@ -194,20 +199,30 @@ fn verify(path: &Path) -> Outcome {
     Ok(exit::DONE)
 }
 
-/// The engine with the model of names that the command line or the configuration names.
-fn with_names(
-    arguments: &Arguments,
-    redact: &RedactArguments,
-    engine: Engine,
-) -> Result<Engine, Failure> {
+/// Which models and engine the command line or the configuration names.
+fn inference(arguments: &Arguments, redact: &RedactArguments) -> Result<Inference, Failure> {
     let mut inference = if arguments.config.exists() {
         super::read_config(arguments)?.inference
     } else {
         Inference::default()
     };
     inference.names_model = redact.names_model.clone().or(inference.names_model);
-    let model = names_model(&inference).map_err(|error| Failure::configuration(&error))?;
+    inference.ocr = redact.files.ocr.clone().or(inference.ocr);
+    Ok(inference)
+}
+
+/// The engine with the model of names, if there is one.
+fn with_names(inference: &Inference, engine: Engine) -> Result<Engine, Failure> {
+    let model = names_model(inference).map_err(|error| Failure::configuration(&error))?;
     Ok(engine.with_names(model))
+}
+
+/// The model that finds text in the pixels of `files`, if any is looked for.
+fn finder(inference: &Inference, files: &Files) -> Result<Option<Arc<Ocr>>, Failure> {
+    if !files.reads(inference.ocr.as_deref())? {
+        return Ok(None);
+    }
+    ocr_model(inference).map_err(|error| Failure::configuration(&error))
 }
 
 /// The settings file's, with what the command line says otherwise.
@@ -582,8 +597,30 @@ mod tests {
         let arguments = Arguments::try_parse_from(words).unwrap();
         let Command::Redact(redact) = &arguments.command else { panic!("redact") };
         let engine = Engine::new(Profile { tagger: false, ..Profile::default() });
-        let failure = with_names(&arguments, redact, engine).map(drop).unwrap_err();
+        let named = inference(&arguments, redact).unwrap();
+        let failure = with_names(&named, engine).map(drop).unwrap_err();
         assert_eq!(failure.code, exit::CONFIGURATION);
+    }
+
+    #[test]
+    fn an_ocr_model_that_is_not_there_is_a_fault_of_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let run = |more: &[&str]| {
+            let (images, out) = (path("."), path("../out"));
+            let words = ["insitu-agent", "--config", "/nowhere/a.toml", "redact", &images];
+            let words = words.iter().copied().chain(["--format", "dicom", "--out", &out]);
+            let words = words.chain(more.iter().copied());
+            let arguments = Arguments::try_parse_from(words).unwrap();
+            let Command::Redact(redact) = &arguments.command else { panic!("redact") };
+            run(&arguments, redact, io::sink()).unwrap_err()
+        };
+        let missing = run(&["--ocr", &path("nothing")]);
+        assert_eq!(missing.code, exit::CONFIGURATION);
+        fs::write(path("detect.onnx"), "another model").unwrap();
+        assert_eq!(run(&["--ocr", &path(".")]).code, exit::CONFIGURATION);
+        assert_eq!(run(&["--pixels", "ocr"]).code, exit::USAGE);
+        assert!(!Path::new(&path("../out")).exists(), "nothing is written");
     }
 
     #[test]

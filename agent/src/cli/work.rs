@@ -38,7 +38,7 @@ pub(super) fn import(context: &Context, import: &ImportArguments) -> Outcome {
         Failure::text(exit::CONFIGURATION, text)
     })?;
     let plain = import.format.map(labeled::Format::plain);
-    if import.reader.is_some() || plain == Some(None) {
+    if import.reader.is_some() || import.drafts.is_some() || plain == Some(None) {
         let format = |path: &Path| import.format.unwrap_or_else(|| Format::of(path).into());
         return super::labeled::import(context, &project, rules, format, import);
     }

@@ -19,6 +19,9 @@ pub struct Watch {
     pub reader: Option<String>,
     /// The files' format, by its name in commands; else what their names say.
     pub format: Option<String>,
+    /// Whose drafts the files' predictions are, where the files do not say it; without it predictions
+    /// are left where they are.
+    pub drafts: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +31,7 @@ struct Table {
     done: Option<PathBuf>,
     reader: Option<String>,
     format: Option<String>,
+    drafts: Option<String>,
 }
 
 impl Watch {
@@ -55,12 +59,12 @@ impl<'de> Visitor<'de> for Form {
     }
 
     fn visit_str<E>(self, folder: &str) -> Result<Watch, E> {
-        Ok(Watch { folder: folder.into(), done: None, reader: None, format: None })
+        Ok(Watch { folder: folder.into(), done: None, reader: None, format: None, drafts: None })
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Watch, A::Error> {
         let table = Table::deserialize(MapAccessDeserializer::new(map))?;
-        let Table { folder, done, reader, format } = table;
-        Ok(Watch { folder, done, reader, format })
+        let Table { folder, done, reader, format, drafts } = table;
+        Ok(Watch { folder, done, reader, format, drafts })
     }
 }

@@ -126,15 +126,21 @@ async fn add(
     Application(person): Application,
     body: Result<Json<Items>, JsonRejection>,
 ) -> Result<Json<Value>, Failure> {
-    let Json(Items { project, items }) = body?;
-    let row = project_row(&counter, &project)?;
+    let Json(items) = body?;
+    let desk = counter.desk.clone();
+    desk.work(move |_| added(&counter, &person, items)).await
+}
+
+fn added(counter: &Counter, person: &Person, items: Items) -> Result<Json<Value>, Failure> {
+    let Items { project, items } = items;
+    let row = project_row(counter, &project)?;
     let rules = counter.sources.iter().find(|rules| rules.name == row.definition.name);
     let rules = rules.ok_or_else(|| Failure {
         status: StatusCode::CONFLICT,
         error: "the agent's configuration has no [[project]] of this name".to_owned(),
         hint: "the site's engineer says there which columns identify item and subject",
     })?;
-    let report = super::add_items(&counter.desk.store, &row, rules, &Who::from(&person), &items)?;
+    let report = super::add_items(&counter.desk.store, &row, rules, &Who::from(person), &items)?;
     let bad: Vec<Value> = report
         .bad_lines
         .iter()
@@ -154,8 +160,12 @@ async fn show(
     Path(id): Path<String>,
     of: Result<Query<Of>, QueryRejection>,
 ) -> Result<Json<Shown>, Failure> {
-    let row = project_of(&counter, of)?;
-    Ok(Json(super::show(&counter.desk.store, &row, &id)?))
+    let desk = counter.desk.clone();
+    desk.work(move |desk| {
+        let row = project_of(&counter, of)?;
+        Ok(Json(super::show(&desk.store, &row, &id)?))
+    })
+    .await
 }
 
 #[derive(Deserialize)]
@@ -180,10 +190,14 @@ async fn correct(
     body: Result<Json<CorrectionBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
     let Json(CorrectionBody { key, label, at, seconds, context }) = body?;
-    let row = project_of(&counter, of)?;
+    let desk = counter.desk.clone();
     let said = Said { key, label, at: at.map(Timestamp::as_second), seconds, context };
-    let now = counter.desk.clock.now().as_second();
-    let taken = super::correct(&counter.desk.store, person.person, &row, &id, &said, now)?;
+    let now = desk.clock.now().as_second();
+    let taken = desk.work(move |desk| {
+        let row = project_of(&counter, of)?;
+        Ok(super::correct(&desk.store, person.person, &row, &id, &said, now)?)
+    });
+    let taken = taken.await?;
     let status = match taken {
         Taken::Labeled => StatusCode::OK,
         Taken::Waiting => StatusCode::ACCEPTED,

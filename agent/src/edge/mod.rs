@@ -8,6 +8,8 @@
 
 pub mod http;
 
+use std::collections::HashMap;
+
 use insitu_protocol::project::Project;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -249,6 +251,25 @@ pub fn correct(
     })
 }
 
+/// Where and when each correction of an item was made, by who sent it and its name; of those of which
+/// that was said.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) fn circumstances(
+    tx: &Tx<'_>,
+    item: i64,
+) -> Result<HashMap<(i64, String), Circumstances>, StoreError> {
+    let mut all = HashMap::new();
+    for correction in tx.corrections_of(item)? {
+        let said = decode(&correction.body)?.context;
+        if said != Circumstances::default() {
+            all.insert((correction.person, correction.key), said);
+        }
+    }
+    Ok(all)
+}
+
 /// What became of a label that was imported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kept {
@@ -343,6 +364,7 @@ fn annotate(
         decision: if agrees { Decision::Accept } else { Decision::Correct },
         comment: None,
         looks_real: None,
+        reason: None,
     };
     annotate_unasked(tx, application, row, &annotation, body.at)
 }

@@ -44,7 +44,7 @@ fn clean(scratch: &Scratch, row: &ProjectRow) {
                 let clean = CleanItem::redact(
                     &item,
                     &row.definition,
-                    |text| Ok::<_, StoreError>(text.to_owned()),
+                    |_, text| Ok::<_, StoreError>(Some(text.to_owned())),
                     |_| Ok(()),
                 )?;
                 clean.store(tx, &item)?;
@@ -119,6 +119,7 @@ fn a_persons_label_stays_the_label_of_record() {
         decision: Decision::Accept,
         comment: None,
         looks_real: None,
+        reason: None,
     };
     crate::review::annotate(store, &ada, &cards[0].row.opaque, &annotation, 12).unwrap();
     let all = store.read("test", |tx| tx.annotations_of(1)).unwrap();
@@ -213,4 +214,48 @@ async fn the_api_does_what_its_document_says() {
     assert_eq!(status, 200);
     let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
     assert_eq!(paths.len(), 5, "{paths:?}");
+}
+
+/// The examples of `deploy/samples` do what they say, against the project that they name.
+#[tokio::test]
+async fn the_samples_run() {
+    for (program, sample) in
+        [("python3", "corrections.py"), ("sh", "corrections.sh"), ("node", "corrections.mjs")]
+    {
+        let needed = if program == "sh" { "curl" } else { program };
+        if std::process::Command::new(needed).arg("--version").output().is_err() {
+            eprintln!("SKIPPED: no {needed} to run {sample}");
+            continue;
+        }
+        let scratch = crate::store::tests::scratch();
+        let project = include_str!("../../../models/bundles/heart-disease/project.toml");
+        let row = testing::put(&scratch.store, &toml::from_str(project).unwrap());
+        let token = scratch.folder.path().join("token");
+        std::fs::write(&token, "viewer\n").unwrap();
+        testing::person(&scratch.store, "viewer", Role::Application);
+        let rules = Source { name: row.definition.name.clone(), ..rules() };
+        let store = Arc::new(scratch.store);
+        let desk = testing::desk(Arc::clone(&store));
+        let api = testing::Served::start(http::router(desk, Arc::from([rules]))).await;
+
+        let path = format!("{}/../deploy/samples/{sample}", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        assert!(text.contains("127.0.0.1:7080"), "{sample}");
+        let here = scratch.folder.path().join(sample);
+        std::fs::write(&here, text.replace("127.0.0.1:7080", &api.address.to_string())).unwrap();
+        for again in [false, true] {
+            let (here, token) = (here.clone(), token.clone());
+            let run = move || std::process::Command::new(program).arg(here).arg(token).output();
+            let done = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
+            let said = String::from_utf8_lossy(&done.stderr);
+            assert!(done.status.success(), "{sample}, again: {again}: {said}");
+        }
+        let kept = store.read("test", |tx| {
+            let item = tx.item_of_source(row.project, &tx.source_hash("heart-disease", "17"))?;
+            circumstances(tx, item.unwrap())
+        });
+        let times: Vec<Option<String>> =
+            kept.unwrap().into_values().map(|told| told.time).collect();
+        assert_eq!(times, [Some("night".to_owned())], "{sample}");
+    }
 }

@@ -103,9 +103,9 @@ fn fill(
         label: format!("a label and a comment {number}").into_bytes(),
     })?;
     let lease = Lease { item, person, reading: Reading::First, campaign: None, until: 9 };
-    tx.put_lease(&lease)?;
+    tx.put_lease(&lease, 0)?;
     tx.add_correction(person, &key, item, b"what an application said", 1)?;
-    tx.add_gold(&tx.item(item)?.unwrap(), 1, 1)?;
+    tx.add_gold(&tx.item(item)?.unwrap(), &1_u16.to_le_bytes(), 1)?;
     tx.add_studio_event(row.project, &key, b"an annotation as it came", 1)?;
     let event = tx.ready_studio_events(row.project, true, 1000)?.last().unwrap().event;
     tx.set_studio_event_item(event, item)?;

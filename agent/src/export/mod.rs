@@ -263,7 +263,7 @@ fn write(
     let people = record::People::read(tx, request.names)?;
     let mut writer = Writer::create(folder, &project.definition, request.format)?;
     let (mut counts, mut read, mut after) = (Counts::default(), 0, 0);
-    let mut items = Vec::new();
+    let (mut items, mut newest) = (Vec::new(), None);
     loop {
         let rows = tx.redacted_items(project.project, request.synthetic, after, STEP)?;
         let Some(last) = rows.last() else { break };
@@ -275,6 +275,7 @@ fn write(
                 if request.format.names_files() {
                     record.medium = media::read(tx, row, &record, &project.definition)?;
                 }
+                newest = newest.max(record.label.as_ref().and_then(|label| label.made_at));
                 writer.write(&record, &people)?;
                 items.push(row.item);
             }
@@ -282,8 +283,10 @@ fn write(
         read += u64::try_from(rows.len()).unwrap_or(u64::MAX);
         progress(read);
     }
+    let sets = std::mem::take(&mut writer.sets);
     let mut files = writer.finish()?;
-    let about = croissant::metadata(request, &files, &counts);
+    let day = newest.map(|at| record::time(at).chars().take_while(|c| *c != 'T').collect());
+    let about = croissant::metadata(request, &files, &counts, &croissant::Beside { sets, day });
     files.push(snapshot::put(folder, croissant::FILE, &about)?);
     let snapshot = snapshot::seal(tx.witness(), folder, request, counts, files)?;
     Ok((Exported { snapshot, counts }, items, tx.erasures()?))

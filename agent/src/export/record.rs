@@ -6,6 +6,7 @@ use insitu_protocol::project::{FieldKind, Project, Task};
 use jiff::Timestamp;
 
 use super::media::Medium;
+use crate::edge::{self, Circumstances};
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
 use crate::prelabel::Prelabel;
@@ -33,6 +34,8 @@ pub(super) struct Record {
     pub(super) prelabel: Option<Prelabel>,
     /// What people said, oldest first.
     pub(super) past: Vec<PastRead>,
+    /// Where and when each of that was said, as an application has told it.
+    pub(super) contexts: Vec<Option<Circumstances>>,
 }
 
 /// A label of record.
@@ -86,8 +89,16 @@ impl Record {
         project: &Project,
     ) -> Result<Self, StoreError> {
         let known = |label: &Label| label.is_within(project.classes.len());
-        let mut past = past_reads(&tx.annotations_of(row.item)?)?;
-        past.retain(|past| past.read.reading.is_of_record() && past.label().is_none_or(known));
+        let annotations = tx.annotations_of(row.item)?;
+        let mut circumstances = edge::circumstances(tx, row.item)?;
+        let contexts = annotations
+            .iter()
+            .map(|annotation| circumstances.remove(&(annotation.person, annotation.key.clone())));
+        let (past, contexts): (Vec<_>, Vec<_>) = past_reads(&annotations)?
+            .into_iter()
+            .zip(contexts)
+            .filter(|(past, _)| past.read.reading.is_of_record() && past.label().is_none_or(known))
+            .unzip();
         let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
         let prelabel = prelabel.filter(|prelabel| known(prelabel.label()));
         let item = CleanItem::load(row)?;
@@ -104,6 +115,7 @@ impl Record {
             label: Given::of(row.stage, &past, prelabel.as_ref()),
             prelabel,
             past,
+            contexts,
         })
     }
 

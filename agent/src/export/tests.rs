@@ -31,6 +31,7 @@ fn label(scratch: &Scratch, row: &ProjectRow, person: &Person, count: u32) {
             seconds: 1.5,
             comment: (i == 0).then(|| "odd, \"very\"".to_owned()),
             looks_real: None,
+            reason: None,
         };
         annotate(&scratch.store, person, &card.row.opaque, &annotation, 1010).unwrap();
     }
@@ -237,4 +238,27 @@ fn own_ids_come_from_the_sites_own_file() {
     let mut found: Vec<&str> = ids.values().map(String::as_str).collect();
     found.sort_unstable();
     assert_eq!(found, ["0", "7"]);
+}
+
+#[test]
+fn an_applications_circumstances_are_in_the_provenance() {
+    let (scratch, row) = testing::with_project();
+    testing::add_items(&scratch.store, &row, 0..1, 10);
+    testing::prelabel(&scratch.store, &row, |_| 0.75);
+    let app = testing::person(&scratch.store, "viewer", Role::Application);
+    let place = Some("ward 3".to_owned());
+    let said = crate::edge::Said {
+        key: "k".to_owned(),
+        label: row.definition.classes[0].name.as_str().into(),
+        at: None,
+        seconds: 1.0,
+        context: crate::edge::Circumstances { place, ..Default::default() },
+    };
+    crate::edge::correct(&scratch.store, app.person, &row, "0", &said, 20).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (out, ids) = (folder.path().join("a"), HashMap::new());
+    export(&scratch.store, &request(&row, Format::JsonLines, &out, &ids), |_| {}).unwrap();
+    let provenance = json_lines(&out.join("provenance.jsonl"));
+    let context = &provenance[0]["annotations"][0]["context"];
+    assert_eq!(*context, json!({"time": null, "place": "ward 3", "sensor": null}));
 }

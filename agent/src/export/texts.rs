@@ -112,8 +112,10 @@ fn tokens<'a>(text: &'a [char], spans: &'a [Span]) -> impl Iterator<Item = Token
     cuts.dedup();
     let mut at = 0;
     std::iter::from_fn(move || {
-        // A single space belongs to the token before it, unless a span begins with it.
-        if at > 0 && text.get(at) == Some(&' ') && !cuts.contains(&at) {
+        // A single space belongs to the token before it, unless a span begins or ends with it: spaCy
+        // refuses a token that is the space behind another.
+        let of_span = |span: &Span| span.start as usize == at || span.end as usize == at + 1;
+        if at > 0 && text.get(at) == Some(&' ') && !spans.iter().any(of_span) {
             at += 1;
         }
         let first = *text.get(at)?;
@@ -131,4 +133,22 @@ fn tokens<'a>(text: &'a [char], spans: &'a [Span]) -> impl Iterator<Item = Token
         }
         Some(Token { start, end: at })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_space_behind_a_span_is_no_token_of_its_own() {
+        let text: Vec<char> = "a rash on".chars().collect();
+        let of = |start, end| -> Vec<(usize, usize)> {
+            let spans = [Span { start, end, class: 0 }];
+            tokens(&text, &spans).map(|token| (token.start, token.end)).collect()
+        };
+        assert_eq!(of(2, 6), [(0, 1), (2, 6), (7, 9)]);
+        // Unless the span has it.
+        assert_eq!(of(2, 7), [(0, 1), (2, 6), (6, 7), (7, 9)]);
+        assert_eq!(of(6, 9), [(0, 1), (2, 6), (6, 7), (7, 9)]);
+    }
 }

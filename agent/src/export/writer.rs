@@ -1,5 +1,6 @@
 //! The files of a snapshot: records, who said what of each, and what lies beside them.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read as _, Seek as _, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -45,6 +46,8 @@ pub(super) struct Writer<'a> {
     parts: Option<Hashed<BufWriter<File>>>,
     /// COCO's annotations, and how many there are.
     spool: Option<(File, u64)>,
+    /// What files in folders there are, by folder and ending.
+    pub(super) sets: BTreeSet<(String, String)>,
     written: u64,
 }
 
@@ -87,8 +90,18 @@ impl<'a> Writer<'a> {
             extras.push(snapshot::put(folder, TAXONOMY, &taxonomy(project)?)?);
         }
         let provenance = Hashed::new(PROVENANCE, create(&folder.join(PROVENANCE))?);
-        let (folder, parts, written) = (folder.to_owned(), None, 0);
-        Ok(Self { project, format, folder, records, provenance, extras, parts, spool, written })
+        Ok(Self {
+            project,
+            format,
+            folder: folder.to_owned(),
+            records,
+            provenance,
+            extras,
+            parts: None,
+            spool,
+            sets: BTreeSet::new(),
+            written: 0,
+        })
     }
 
     /// Writes a record and what was said about it.
@@ -103,7 +116,9 @@ impl<'a> Writer<'a> {
             }
             Format::LabelStudio => {
                 self.between()?;
-                let task = label_studio::task(project, record, people);
+                let mut task = label_studio::task(project, record, people);
+                // Its converter wants the number that Label Studio gives each task.
+                task["id"] = json!(self.written + 1);
                 serde_json::to_writer(&mut self.records, &task).map_err(io::Error::from)?;
             }
             Format::Coco => self.coco(record)?,
@@ -220,6 +235,11 @@ impl<'a> Writer<'a> {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
+        if let Some((folder, (_, ending))) =
+            name.rsplit_once('/').and_then(|(folder, file)| Some((folder, file.rsplit_once('.')?)))
+        {
+            self.sets.insert((folder.to_owned(), ending.to_owned()));
+        }
         let entry = snapshot::put_part(&path, name, bytes)?;
         let list = match &mut self.parts {
             Some(list) => list,
@@ -291,15 +311,16 @@ fn provenance(project: &Project, record: &Record, people: &People) -> Json {
     let annotations: Vec<Json> = record
         .past
         .iter()
-        .map(|past| {
+        .zip(&record.contexts)
+        .map(|(past, context)| {
             json!({
                 "by": people.name(past.person), "at": time(past.made_at),
                 "reading": reading(past.read.reading), "verdict": past.read.verdict.name(),
                 "label": past.label().map(|label| said(project, label)),
-                "seconds": past.seconds, "comment": past.comment,
+                "seconds": past.seconds, "comment": past.comment, "reason": past.reason,
                 "project_version": past.made.as_ref().map(|made| made.project_version),
                 "tool": past.made.as_ref().map(|made| &made.tool),
-                "answers": past.prelabel.as_ref().map(draft),
+                "answers": past.prelabel.as_ref().map(draft), "context": context,
             })
         })
         .collect();

@@ -19,12 +19,12 @@ use insitu_protocol::project::Task;
 
 use crate::config::Source;
 use crate::edge::{self, EdgeError, Kept};
-use crate::item::{CleanItem, RawItem, Value};
+use crate::item::{CleanItem, Dirty, RawItem, Value};
 use crate::label::Label;
-use crate::pipeline::items;
 use crate::pipeline::redactors::{Redactor, Redactors};
+use crate::pipeline::{items, offered};
 use crate::review::ReviewError;
-use crate::source::labeled::{self, Bad, Format, Labeled, Origin};
+use crate::source::labeled::{self, Bad, Drafts, Format, Labeled, Offer, Origin};
 use crate::source::{
     self, BAD_LINES_MAX, BATCH_ITEMS, BATCH_MEDIA_BYTES, ImportError, LineError, Rules,
 };
@@ -46,6 +46,8 @@ pub struct Report {
     pub known: u64,
     /// Labels kept as first readings.
     pub readings: u64,
+    /// Drafts that were kept for people to correct.
+    pub drafts: u64,
     /// Labels of which nobody said whose they are.
     pub labels_left: u64,
     /// Bad records, and labels that were refused.
@@ -66,6 +68,8 @@ pub struct Request<'a> {
     pub folder: Option<&'a Path>,
     /// The column of labels, of formats that are nothing but columns.
     pub label: &'a str,
+    /// Which predictions are taken as drafts.
+    pub drafts: Option<Drafts<'a>>,
     /// Whose first readings the labels are; nobody's are left where they are.
     pub reader: Option<i64>,
     /// Now, Unix seconds.
@@ -128,14 +132,15 @@ pub fn import(
         media_bytes: 0,
         stopped: None,
     };
-    let Request { project, rules, format, folder, label, .. } = *request;
+    let Request { project, rules, format, folder, label, drafts, .. } = *request;
     let rules = Rules { source: rules, made: None, folder };
-    let read = labeled::read(format, &project.definition, rules, label, origin, &mut |record| {
-        importer.take(rules, record).map_err(|error| {
-            importer.stopped = Some(error);
-            ImportError::Stopped
-        })
-    });
+    let read =
+        labeled::read(format, &project.definition, rules, (label, drafts), origin, &mut |record| {
+            importer.take(rules, record).map_err(|error| {
+                importer.stopped = Some(error);
+                ImportError::Stopped
+            })
+        });
     let done = match (importer.stopped.take(), read) {
         (Some(error), _) => Err(error),
         (None, Err(error)) => Err(error.into()),
@@ -154,6 +159,7 @@ struct Ready {
     line: u64,
     item: RawItem,
     label: Option<Label>,
+    draft: Option<Offer>,
 }
 
 struct Importer<'a> {
@@ -185,10 +191,11 @@ impl Importer<'_> {
 
     /// The item of a record, whose label fits it.
     fn ready(&self, rules: Rules<'_>, record: Labeled) -> Result<Ready, Bad> {
-        let Labeled { file, line, cells, label, size } = record;
+        let Labeled { file, line, cells, label, draft, size } = record;
         let project = &self.request.project.definition;
         let item = source::raw_item(project, rules, cells).and_then(|item| {
-            if let Some(label) = &label {
+            let drafted = draft.as_ref().map(|draft| &draft.label);
+            for label in label.iter().chain(drafted) {
                 let fits = label.check_with(project, |field| item.value(field));
                 fits.map_err(labeled::refused)?;
             }
@@ -198,7 +205,7 @@ impl Importer<'_> {
             }
         });
         match item {
-            Ok(item) => Ok(Ready { file, line, item, label }),
+            Ok(item) => Ok(Ready { file, line, item, label, draft }),
             Err(reason) => Err(Bad { file, line, reason }),
         }
     }
@@ -216,10 +223,8 @@ impl Importer<'_> {
         let additions = self.store.tx("import", |tx| {
             let add = |ready: &Ready| {
                 let addition = ready.item.add(tx, *project, name)?;
-                let key = match (&ready.label, reader) {
-                    (Some(_), Some(_)) => ready.item.key(tx, *project, name)?,
-                    (None, _) | (_, None) => None,
-                };
+                let wanted = ready.draft.is_some() || (ready.label.is_some() && reader.is_some());
+                let key = if wanted { ready.item.key(tx, *project, name)? } else { None };
                 Ok::<_, StoreError>((addition, key))
             };
             let added = batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()?;
@@ -241,10 +246,11 @@ impl Importer<'_> {
                     continue;
                 }
             }
-            match (&ready.label, reader, key) {
-                (None, ..) | (Some(_), Some(_), None) => {}
-                (Some(_), None, _) => self.report.labels_left += 1,
-                (Some(_), Some(reader), Some(key)) => said.push((ready, reader, key)),
+            if ready.label.is_some() && reader.is_none() {
+                self.report.labels_left += 1;
+            }
+            if let Some(key) = key {
+                said.push((ready, key));
             }
         }
         let added = self.report.added - before;
@@ -257,20 +263,24 @@ impl Importer<'_> {
             | Task::Segments { .. }
             | Task::Preference { .. } => said,
         };
-        self.keep(said)
+        self.offer(&said)?;
+        match reader {
+            Some(reader) => self.keep(&said, reader),
+            None => Ok(()),
+        }
     }
 
     /// Redacts the items whose spans are known, and moves their spans to where they are then.
     fn place(
         &mut self,
         field: &str,
-        said: Vec<(Ready, i64, i64)>,
-    ) -> Result<Vec<(Ready, i64, i64)>, LabelsError> {
+        said: Vec<(Ready, i64)>,
+    ) -> Result<Vec<(Ready, i64)>, LabelsError> {
         if said.is_empty() {
             return Ok(said);
         }
         let (store, definition) = (self.store, &self.request.project.definition);
-        let keys: Vec<i64> = said.iter().map(|(_, _, key)| *key).collect();
+        let keys: Vec<i64> = said.iter().map(|(_, key)| *key).collect();
         let read = |what| {
             store.read(what, |tx| {
                 let row = |key: &i64| {
@@ -290,15 +300,15 @@ impl Importer<'_> {
             rows = read("import redacted")?;
         }
         let (mut moved, mut refused) = (Vec::with_capacity(said.len()), Vec::new());
-        for ((mut ready, reader, key), row) in said.into_iter().zip(rows) {
+        for ((mut ready, key), row) in said.into_iter().zip(rows) {
             let place = || {
                 let redactor = redactor.ok_or(LineError::NotRedacted)?;
-                moved_label(redactor, &row, field, &ready)
+                moved_labels(redactor, &row, field, &ready)
             };
             match place() {
-                Ok(label) => {
-                    ready.label = Some(label);
-                    moved.push((ready, reader, key));
+                Ok((label, draft)) => {
+                    (ready.label, ready.draft) = (label, draft);
+                    moved.push((ready, key));
                 }
                 Err(reason) => refused.push((ready, reason)),
             }
@@ -309,8 +319,28 @@ impl Importer<'_> {
         Ok(moved)
     }
 
+    /// Keeps drafts for the pipeline to place. One that the item has already is nothing new.
+    fn offer(&mut self, said: &[(Ready, i64)]) -> Result<(), LabelsError> {
+        if said.iter().all(|(ready, _)| ready.draft.is_none()) {
+            return Ok(());
+        }
+        self.report.drafts += self.store.tx("import drafts", |tx| {
+            let mut kept = 0;
+            for (ready, key) in said {
+                let Some(draft) = &ready.draft else { continue };
+                let row = tx.item(*key)?;
+                let row = row.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
+                kept += u64::from(offered::offer(tx, &row, draft)?);
+            }
+            Ok::<_, StoreError>(kept)
+        })?;
+        Ok(())
+    }
+
     /// Keeps labels as what their reader said.
-    fn keep(&mut self, said: Vec<(Ready, i64, i64)>) -> Result<(), LabelsError> {
+    fn keep(&mut self, said: &[(Ready, i64)], reader: i64) -> Result<(), LabelsError> {
+        let said: Vec<&(Ready, i64)> =
+            said.iter().filter(|(ready, _)| ready.label.is_some()).collect();
         if said.is_empty() {
             return Ok(());
         }
@@ -319,9 +349,9 @@ impl Importer<'_> {
         let (outcomes, full) = store.tx("import labels", |tx| {
             let mut waiting = tx.waiting_corrections()?;
             let mut outcomes = Vec::with_capacity(said.len());
-            for (ready, reader, key) in &said {
+            for (ready, key) in &said {
                 let Some(label) = &ready.label else { continue };
-                match edge::keep(tx, *reader, *key, label, &mut waiting, now) {
+                match edge::keep(tx, reader, *key, label, &mut waiting, now) {
                     Ok(kept) => outcomes.push(Ok(kept)),
                     Err(EdgeError::Review(ReviewError::Store(error))) => return Err(error),
                     Err(error @ EdgeError::Full { .. }) => return Ok((outcomes, Some(error))),
@@ -330,7 +360,7 @@ impl Importer<'_> {
             }
             Ok((outcomes, None))
         })?;
-        for ((ready, ..), outcome) in said.iter().zip(outcomes) {
+        for ((ready, _), outcome) in said.into_iter().zip(outcomes) {
             match outcome {
                 Ok(Kept::New) => self.report.readings += 1,
                 Ok(Kept::Known) => {}
@@ -361,22 +391,33 @@ fn image_size(item: &RawItem, task: &Task) -> Option<[u32; 2]> {
     }
 }
 
-/// The label's spans where they are in the redacted text.
-fn moved_label(
+/// The spans of label and draft where they are in the redacted text.
+fn moved_labels(
     redactor: &Redactor,
     row: &ItemRow,
     field: &str,
     ready: &Ready,
-) -> Result<Label, LineError> {
-    let (Some(Label::Spans(label)), Some(Value::Text(text))) =
-        (&ready.label, ready.item.value(field))
-    else {
+) -> Result<(Option<Label>, Option<Offer>), LineError> {
+    let Some(Value::Text(text)) = ready.item.value(field) else {
         return Err(LineError::NotRedacted);
     };
     let clean = CleanItem::load(row).map_err(|_| LineError::NotRedacted)?;
-    let redacted = redactor.read(row, text).map_err(|_| LineError::NotRedacted)?;
+    let dirty = Dirty { field, is_text: true, beside: &ready.item.beside() };
+    let redacted = redactor.read(row, dirty, text).map_err(|_| LineError::NotRedacted)?;
+    let redacted = redacted.ok_or(LineError::NotRedacted)?;
     if clean.value(field) != Some(&Value::Text(redacted.text.clone())) {
         return Err(LineError::RedactedOtherwise);
     }
-    label.moved(|start, end| redacted.place_of(start, end)).map_err(labeled::refused)
+    let moved = |label: &Label| match label {
+        Label::Spans(label) => {
+            label.moved(|start, end| redacted.place_of(start, end)).map_err(labeled::refused)
+        }
+        Label::Class(_) | Label::Classes(_) | Label::Regions(_) | Label::Segments(_) => {
+            Err(LineError::NotRedacted)
+        }
+    };
+    let label = ready.label.as_ref().map(moved).transpose()?;
+    let draft = ready.draft.clone();
+    let draft = draft.map(|draft| draft.clone().moved(moved(&draft.label)?, moved));
+    Ok((label, draft.transpose()?))
 }

@@ -26,6 +26,11 @@ const WORDS: [&str; 6] = ["pain", "fever", "\u{1f642}", "cough", "ache", "rash"]
 /// Of an image, in pixels.
 const SIZE: [u32; 2] = [40, 50];
 
+mod drafts;
+mod marks;
+
+use marks::{boxes, polygons};
+
 struct Site {
     store: Arc<Store>,
     row: ProjectRow,
@@ -63,6 +68,7 @@ impl Site {
             format,
             folder: Some(folder),
             label: LABEL_COLUMN,
+            drafts: None,
             reader: Some(self.reader),
             now: 0,
         };
@@ -220,28 +226,6 @@ fn texts<L: std::fmt::Debug>(
         let mut seen = BTreeSet::new();
         all.into_iter().filter(|(text, _)| seen.insert(text.clone())).collect()
     })
-}
-
-/// A number of percent with six decimals.
-fn percent(most: u32) -> impl Strategy<Value = f64> {
-    (0..=most * 1_000_000).prop_map(|millionths| f64::from(millionths) / 1e6)
-}
-
-fn boxes() -> impl Strategy<Value = Json> {
-    let one = (0..2_u16, percent(60), percent(60), percent(39), percent(39)).prop_map(
-        |(class, x, y, width, height)| json!({"class": class, "box": [x, y, width + 0.5, height + 0.5]}),
-    );
-    prop::collection::vec(one, 0..4).prop_map(|regions| json!({"regions": regions}))
-}
-
-fn polygons() -> impl Strategy<Value = Json> {
-    let points = prop::collection::vec((percent(99), percent(99)), 1..5);
-    let one = (0..2_u16, points).prop_map(|(class, points)| {
-        let mut all = vec![[0.5, 0.25], [100.0, 99.75]];
-        all.extend(points.into_iter().map(|(x, y)| [x, y]));
-        json!({"class": class, "polygon": all})
-    });
-    prop::collection::vec(one, 0..3).prop_map(|regions| json!({"regions": regions}))
 }
 
 fn items(labels: Vec<Json>) -> Vec<Json> {

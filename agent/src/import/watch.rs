@@ -18,7 +18,7 @@ use crate::config::{Source, Watch};
 use crate::edge::EdgeError;
 use crate::pipeline::redactors::Redactors;
 use crate::source::folder::{self, Files};
-use crate::source::labeled::{Format, Origin};
+use crate::source::labeled::{Drafts, Format, Origin};
 use crate::source::{self, ImportError, Rules, media};
 use crate::store::orders::ProjectRow;
 use crate::store::watched::{Outcome, Version, WatchedRow};
@@ -50,6 +50,7 @@ struct Look<'a> {
     project: &'a ProjectRow,
     each_is_an_item: bool,
     reader: Option<i64>,
+    drafts: Option<Drafts<'a>>,
     now: i64,
 }
 
@@ -143,7 +144,9 @@ impl Watcher {
         let Files { paths, .. } = folder::files(&self.watch.folder, FILES_MAX)?;
         let media = folder::media_field(&project.definition).is_some();
         let each_is_an_item = self.format.is_none() && media;
-        let look = Look { store, project: &project, each_is_an_item, reader, now };
+        let model = self.watch.drafts.clone();
+        let drafts = model.as_deref().map(|model| Drafts { model, labels: false, results: None });
+        let look = Look { store, project: &project, each_is_an_item, reader, drafts, now };
         let wanted = |path: &String| !self.is_done(path) && (each_is_an_item || self.reads(path));
         let paths: Vec<String> = paths.into_iter().filter(wanted).collect();
         let mut left = AT_ONCE;
@@ -248,7 +251,7 @@ impl Watcher {
 
     /// Imports a file; what its report says, and why it stopped, if it did.
     fn read(&mut self, look: &Look<'_>, path: &str) -> Result<(Report, Option<String>), LookError> {
-        let Look { store, project, each_is_an_item, reader, now } = *look;
+        let Look { store, project, each_is_an_item, reader, drafts, now } = *look;
         let whole = self.watch.folder.join(path);
         let root = self.watch.folder.as_path();
         let rules = Rules { source: &self.source, made: None, folder: Some(root) };
@@ -261,7 +264,7 @@ impl Watcher {
             Err(error) => return ended(Err(ImportError::Read(error))),
         };
         let format = self.format.unwrap_or_else(|| source::Format::of(&whole).into());
-        if let (Some(plain), None) = (format.plain(), reader) {
+        if let (Some(plain), None, None) = (format.plain(), reader, drafts) {
             let rules = Rules { folder: Some(folder), ..rules };
             let report = match plain {
                 source::Format::Parquet => source::import_table(store, project, rules, file),
@@ -278,6 +281,7 @@ impl Watcher {
             format,
             folder: Some(folder),
             label: LABEL_COLUMN,
+            drafts,
             reader,
             now,
         };

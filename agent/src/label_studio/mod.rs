@@ -15,11 +15,13 @@
 //! comparing. People there see the site's own text; here they see it redacted, and places in one
 //! become places in the other.
 
+pub mod check;
 pub mod client;
 pub mod compare;
 mod draft;
 pub mod http;
 mod media;
+pub mod page;
 mod places;
 mod queue;
 pub mod schema;

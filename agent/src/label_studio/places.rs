@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Studio;
 use crate::export::label_studio::Shown;
-use crate::item::{CleanItem, Value};
+use crate::item::{BESIDE_BYTES_MAX, CleanItem, Dirty, Value};
 use crate::label::Label;
 use crate::redact::{Redacted, Unclean};
 use crate::source::LineError;
@@ -20,7 +20,8 @@ use crate::store::{Store, StoreError};
 
 /// Redacts texts as the site's settings say. The pipeline's redactors do; they come later in the loop.
 pub trait Texts: Send + Sync {
-    /// The text of an item, redacted as those of `project` are.
+    /// The text of an item's field, redacted as those of `project` are; `None` where that leaves the
+    /// field out.
     ///
     /// # Errors
     /// [`Unread`].
@@ -29,8 +30,9 @@ pub trait Texts: Send + Sync {
         store: &Store,
         project: &ProjectName,
         row: &ItemRow,
+        dirty: Dirty<'_>,
         text: &str,
-    ) -> Result<Redacted, Unread>;
+    ) -> Result<Option<Redacted>, Unread>;
 }
 
 /// Why a text cannot be redacted.
@@ -59,6 +61,22 @@ pub(super) enum PlaceError {
     Otherwise,
     #[error(transparent)]
     Unread(#[from] Unread),
+}
+
+/// The short values of a task, as [`RawItem::beside`](crate::item::RawItem::beside) has them.
+fn beside(project: &Project, data: &Map<String, Json>) -> Vec<(String, String)> {
+    let known = data.iter().filter(|(name, _)| project.field(name).is_some());
+    let short = known.filter_map(|(name, value)| {
+        let text = match value {
+            Json::String(text) if text.len() <= BESIDE_BYTES_MAX => text.clone(),
+            Json::Number(number) => number.as_f64()?.to_string(),
+            Json::String(_) | Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => {
+                return None;
+            }
+        };
+        Some((name.clone(), text))
+    });
+    short.collect()
 }
 
 /// How places there become places here.
@@ -112,11 +130,9 @@ impl Places {
         let here = if clean == there {
             None
         } else {
-            let here = studio.texts.redact(store, &project.name, row, there)?;
-            if *clean != here.text {
-                return Err(PlaceError::Otherwise);
-            }
-            Some(here)
+            let dirty = Dirty { field, is_text: true, beside: &beside(project, data) };
+            let here = studio.texts.redact(store, &project.name, row, dirty, there)?;
+            Some(here.filter(|here| *clean == here.text).ok_or(PlaceError::Otherwise)?)
         };
         Ok(Self::Text { there: there.to_owned(), here })
     }

@@ -298,6 +298,7 @@ fn reading(
         decision,
         comment: None,
         looks_real: None,
+        reason: None,
     }))
 }
 

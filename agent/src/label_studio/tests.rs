@@ -1,6 +1,7 @@
 mod comparing;
 mod media;
 mod recorded;
+mod setup_page;
 mod spans;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::Images;
-use crate::item::CleanItem;
+use crate::item::{CleanItem, Dirty};
 use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::redact::{self, Kind, Redacted};
@@ -106,10 +107,11 @@ impl Texts for Masks {
         _: &Store,
         _: &ProjectName,
         _: &ItemRow,
+        _: Dirty<'_>,
         text: &str,
-    ) -> Result<Redacted, Unread> {
+    ) -> Result<Option<Redacted>, Unread> {
         let refused = self.refused.load(Ordering::Relaxed);
-        if refused { Err(Unread::Settings) } else { Ok(masked(text)) }
+        if refused { Err(Unread::Settings) } else { Ok(Some(masked(text))) }
     }
 }
 
@@ -183,7 +185,7 @@ impl Site {
                     let clean = CleanItem::redact(
                         &item,
                         &self.row.definition,
-                        |text| Ok::<_, StoreError>(masked(text).text),
+                        |_, text| Ok::<_, StoreError>(Some(masked(text).text)),
                         |_| Ok(()),
                     )?;
                     clean.store(tx, &item)?;

@@ -182,7 +182,8 @@ fn a_replayed_round_is_not_another_round() {
     order(&site, &judge, [Order::Round(again)], 20);
     let rows = site.store().read("test", |tx| tx.rounds(None)).unwrap();
     assert_eq!(rows.len(), 1);
-    assert_eq!((rows[0].state, &rows[0].order.head.0), (RoundState::Declined, &vec![0; 16]));
+    assert_eq!(rows[0].state, RoundState::Declined);
+    assert!(rows[0].order.head.0.is_empty(), "neither head is kept of a round that is over");
     assert!(rows[0].note.contains("not approved"), "{}", rows[0].note);
 }
 

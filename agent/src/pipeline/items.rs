@@ -3,7 +3,7 @@
 use insitu_protocol::project::{Project, Task};
 
 use super::redactors::{Redactor, keep_originals};
-use super::{Pipeline, PipelineError};
+use super::{Pipeline, PipelineError, offered};
 use crate::item::CleanItem;
 use crate::prelabel::Draft;
 use crate::route::{self, Accepts};
@@ -38,7 +38,7 @@ impl Pipeline {
         project: &ProjectRow,
         now: i64,
     ) -> Result<bool, PipelineError> {
-        if self.take_made(project, now)? {
+        if offered::place(&self.store, project, now)? || self.take_made(project, now)? {
             return Ok(true);
         }
         let Some(bundle) = project.bundle else { return self.hand_over(project) };
@@ -129,7 +129,7 @@ pub(crate) fn redact(
         let clean = CleanItem::redact(
             &row,
             project,
-            |text| redactor.clean(&row, text, &mut replaced),
+            |dirty, value| redactor.clean(&row, dirty, value, &mut replaced),
             |_| redactor.image(),
         );
         done.push((row, clean, replaced));
@@ -143,10 +143,9 @@ pub(crate) fn redact(
                 Ok(())
             }
             Err(reason) => {
-                let reason = reason.name();
-                metrics::counter!("insitu_agent_items_quarantined_total", "reason" => reason)
+                metrics::counter!("insitu_agent_items_quarantined_total", "reason" => reason.name())
                     .increment(1);
-                tx.quarantine(row.item, reason)
+                tx.quarantine(row.item, &reason.told())
             }
         })
     })

@@ -5,10 +5,12 @@
 //! windows closed, sessions given their part. All state is in the store, so a killed daemon goes on where it was.
 
 mod acceptance;
+mod calibrations;
 mod campaigns;
 mod evaluations;
 mod heads;
 pub(crate) mod items;
+pub(crate) mod offered;
 mod personal;
 pub(crate) mod redactors;
 mod rounds;
@@ -73,6 +75,8 @@ pub struct Pipeline {
     manners: Manners,
     trial: Option<Trial>,
     personals: Personals,
+    /// When each project's confidences were last looked at.
+    calibrated_at: BTreeMap<i64, i64>,
     /// Whether heads wait in this tick.
     training_waits: bool,
     waits: Vec<Wait>,
@@ -130,6 +134,7 @@ impl Pipeline {
             manners: Manners::new(Polite { enabled: false, ..Polite::default() }),
             trial: None,
             personals: Personals::default(),
+            calibrated_at: BTreeMap::new(),
             training_waits: false,
             waits: Vec::new(),
         }
@@ -201,7 +206,8 @@ impl Pipeline {
             };
             self.close_due_window(&project, now);
             let tested = self.review_acceptance(&project, now);
-            outcome = both(both(outcome, done), tested);
+            let calibrated = self.calibrate(&project, now).map(|()| false);
+            outcome = both(both(both(outcome, done), tested), calibrated);
         }
         self.make_way(rests, matches!(outcome, Ok(true)), now)?;
         if !self.training_waits {

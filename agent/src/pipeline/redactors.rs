@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use insitu_protocol::ids::ProjectName;
 
 use crate::config::{Config, Images, Inference};
+use crate::item::Dirty;
 use crate::label_studio::{Texts, Unread};
 use crate::prelabel;
 use crate::redact::tagger::{NamesError, Transformer};
 use crate::redact::{
-    Engine, Hints, Mode, ModeName, Profile, Redacted, Replacement, Settings, SiteKey, Stamp,
-    Surrogates, Unclean, stamp,
+    Engine, FieldRules, Hints, Mode, ModeName, Ocr, OcrError, Profile, Redacted, Replacement,
+    Settings, SiteKey, Stamp, Surrogates, Unclean, learn, stamp,
 };
 use crate::store::items::ItemRow;
 use crate::store::{Store, StoreError, Tx, explain};
@@ -37,6 +38,7 @@ pub struct Redactors {
 pub(crate) struct Redactor {
     engine: Engine,
     mode: ModeName,
+    rules: FieldRules,
     images: Images,
     key: SiteKey,
     surrogates: Surrogates,
@@ -60,6 +62,16 @@ pub(crate) enum RedactError {
 }
 
 impl RedactError {
+    /// The reason for the site's people: its word, and which of their rules is to blame, if one is.
+    pub(super) fn told(&self) -> String {
+        match self {
+            Self::Unclean(Unclean::TooMuchWork { recognizer, .. }) => {
+                format!("{}: recognizer {recognizer}", self.name())
+            }
+            Self::Unclean(_) | Self::Image | Self::Store(_) => self.name().to_owned(),
+        }
+    }
+
     /// A word for the reason.
     pub(super) const fn name(&self) -> &'static str {
         match self {
@@ -128,6 +140,7 @@ impl Redactors {
                 surrogates: Surrogates::new(&key, settings.language),
                 engine: engine.with_profile(settings.profile),
                 mode: settings.mode,
+                rules: settings.fields,
                 images,
                 key,
             });
@@ -146,28 +159,43 @@ impl Redactor {
         }
     }
 
-    /// A text of an item, clean; what got a surrogate is added to `replaced`.
+    /// A value of an item, clean; what got a surrogate is added to `replaced`. `None` when it is to be
+    /// left out.
     pub(super) fn clean(
         &self,
         row: &ItemRow,
-        text: &str,
+        dirty: Dirty<'_>,
+        value: &str,
         replaced: &mut Vec<Replacement>,
-    ) -> Result<String, RedactError> {
-        let mut redacted = self.read(row, text)?;
-        replaced.append(&mut redacted.replaced);
-        Ok(redacted.text)
+    ) -> Result<Option<String>, RedactError> {
+        if !dirty.is_text && !self.rules.names(dirty.field) {
+            return Ok(Some(value.to_owned()));
+        }
+        let redacted = self.read(row, dirty, value)?;
+        Ok(redacted.map(|mut redacted| {
+            replaced.append(&mut redacted.replaced);
+            redacted.text
+        }))
     }
 
-    /// A text of an item, clean, and where everything of it went.
-    pub(crate) fn read(&self, row: &ItemRow, text: &str) -> Result<Redacted, Unclean> {
+    /// A value of an item, clean, and where everything of it went; `None` when it is to be left out.
+    pub(crate) fn read(
+        &self,
+        row: &ItemRow,
+        dirty: Dirty<'_>,
+        value: &str,
+    ) -> Result<Option<Redacted>, Unclean> {
         let mode = match self.mode {
             ModeName::Surrogate => Mode::Surrogate(&self.surrogates),
             ModeName::Hash => Mode::Hash(&self.key),
             // Settings for items are never `None`; were they, a mask is what fails closed.
             ModeName::Mask | ModeName::None => Mode::Mask,
         };
-        let hints = Hints { subject: hex::encode(row.subject), ..Hints::default() };
-        self.engine.try_clean(text, &hints, mode)
+        let mut hints = Hints { subject: hex::encode(row.subject), ..Hints::default() };
+        for (field, value) in dirty.beside {
+            learn(&mut hints, &self.rules, field, value);
+        }
+        self.engine.clean_field(&self.rules, dirty.field, value, &hints, mode)
     }
 }
 
@@ -178,12 +206,13 @@ impl Texts for Mutex<Redactors> {
         store: &Store,
         project: &ProjectName,
         row: &ItemRow,
+        dirty: Dirty<'_>,
         text: &str,
-    ) -> Result<Redacted, Unread> {
+    ) -> Result<Option<Redacted>, Unread> {
         // What it holds is read again when it is not what it should be.
         let mut redactors = self.lock().unwrap_or_else(PoisonError::into_inner);
         let redactor = redactors.of(store, project)?.ok_or(Unread::Settings)?;
-        Ok(redactor.read(row, text)?)
+        Ok(redactor.read(row, dirty, text)?)
     }
 }
 
@@ -197,6 +226,13 @@ pub(crate) fn names_model(inference: &Inference) -> Result<Option<Arc<Transforme
     let Some(folder) = &inference.names_model else { return Ok(None) };
     let engine = prelabel::engine(inference.library.as_ref())?;
     Ok(Some(Arc::new(Transformer::load(folder, &engine)?)))
+}
+
+/// The model that finds text in images, if the site's settings name one.
+pub(crate) fn ocr_model(inference: &Inference) -> Result<Option<Arc<Ocr>>, OcrError> {
+    let Some(folder) = &inference.ocr else { return Ok(None) };
+    let engine = prelabel::engine(inference.library.as_ref())?;
+    Ok(Some(Arc::new(Ocr::load(folder, &engine)?)))
 }
 
 /// Puts what surrogates stand for into the vault, with the item that they are of.
@@ -213,7 +249,60 @@ pub(crate) fn keep_originals(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::item::{CleanItem, RawItem, Value};
+    use crate::store::items::Stage;
     use crate::store::tests::scratch;
+
+    #[test]
+    fn an_item_s_fields_follow_the_site_s_rules_and_tell_of_each_other() {
+        let scratch = scratch();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("redaction.toml");
+        let settings = "tagger = false\n[fields]\nward = \"LOCATION\"\ncode = \"keep\"\n\
+            secret = \"drop\"\nage = \"AGE\"\nscore = \"keep\"\n";
+        std::fs::write(&file, settings).unwrap();
+        let project: ProjectName = "heart".parse().unwrap();
+        let mut redactors = Redactors::new([(project.clone(), file)].into());
+        let redactor = redactors.of(&scratch.store, &project).unwrap().unwrap();
+        let text = |text: &str| Value::Text(text.to_owned());
+        let fields = [
+            ("surname", text("schmidt")),
+            ("dateOfBirth", text("03/2020")),
+            ("note", text("gestern schlief SCHMIDT gut")),
+            ("ward", text("4B")),
+            ("code", text("12.03.2020")),
+            ("secret", text("x")),
+            ("age", Value::Number(93.0)),
+            ("score", Value::Number(12.5)),
+            ("pulse", Value::Number(80.0)),
+        ];
+        let fields = fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let definition = crate::testing::project();
+        let row = crate::testing::put(&scratch.store, &definition).project;
+        let raw = RawItem::new("x".to_owned(), "y".to_owned(), false, fields);
+        let clean = scratch.store.tx("test", |tx| {
+            raw.add(tx, row, definition.name.as_str())?;
+            let row = tx.items_in_stage(row, Stage::New, 0, 1)?.remove(0);
+            let mut replaced = Vec::new();
+            let clean =
+                |dirty: Dirty<'_>, value: &str| redactor.clean(&row, dirty, value, &mut replaced);
+            CleanItem::redact::<RedactError>(&row, &definition, clean, |_| Ok(()))
+        });
+        let clean = clean.unwrap();
+        let shown = |name: &str| clean.value(name).map(Value::shown).unwrap_or_default();
+        assert_eq!(shown("note"), "gestern schlief [NAME] gut");
+        assert_eq!(
+            (shown("surname").as_str(), shown("dateOfBirth").as_str()),
+            ("[NAME]", "[DATE]")
+        );
+        assert_eq!((shown("ward").as_str(), shown("code").as_str()), ("[LOCATION]", "12.03.2020"));
+        assert_eq!(
+            (clean.value("secret"), clean.value("age")),
+            (None, None),
+            "a mask is no number"
+        );
+        assert_eq!((shown("score").as_str(), shown("pulse").as_str()), ("12.5", "80"));
+    }
 
     #[test]
     fn settings_are_read_again_when_they_change() {

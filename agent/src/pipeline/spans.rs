@@ -127,6 +127,7 @@ impl Site {
                 decision: Decision::Correct,
                 comment: None,
                 looks_real: None,
+                reason: None,
             };
             annotate(&self.store, &self.eve, &card.row.opaque, &annotation, now).unwrap();
         }

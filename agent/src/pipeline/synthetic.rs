@@ -40,7 +40,7 @@ impl Site {
             let row = self
                 .store()
                 .tx("test", |tx| {
-                    tx.put_lease(&lease)?;
+                    tx.put_lease(&lease, 0)?;
                     tx.item(item)
                 })
                 .unwrap()
@@ -53,6 +53,7 @@ impl Site {
                 decision: Decision::Accept,
                 comment: None,
                 looks_real: None,
+                reason: None,
             };
             annotate(self.store(), &self.eve, &row.opaque, &annotation, 1).unwrap();
         }

@@ -8,6 +8,7 @@ use super::LEVEL;
 use super::figure::Figure;
 use super::matrix::Matrix;
 use super::snapshot::{Labeled, Snapshot};
+use crate::label::Label;
 
 /// Fewer pairs than this say nothing worth showing.
 pub(super) const PAIRS_MIN: usize = 10;
@@ -49,20 +50,24 @@ impl Agreement {
             .iter()
             .filter_map(|item| Some((item.answered.as_ref()?.class()?, item.record?)))
             .collect();
-        let readers = if snapshot.project.definition.task.is_one_class() {
-            Comparison::of(classes, &readers, "were read by two people")
-        } else {
-            Comparison::of_labels(&snapshot.labeled)
-        };
+        if !snapshot.project.definition.task.is_one_class() {
+            let readers = snapshot.labeled.iter().filter_map(Labeled::labels).collect();
+            let model = snapshot
+                .labeled
+                .iter()
+                .filter_map(|item| Some((item.drafted.as_ref()?.label(), item.said.as_ref()?)));
+            let model = Comparison::of_labels(model.collect());
+            return Self { readers: Comparison::of_labels(readers), model };
+        }
+        let readers = Comparison::of(classes, &readers, "were read by two people");
         Self { readers, model: Comparison::of(classes, &model, "have a prelabel and a label") }
     }
 }
 
 impl Comparison {
-    /// Of labels that are not one class: how often two readers agree, as
-    /// [`crate::label::Label::agrees`] has it. There is no chance to correct for.
-    fn of_labels(labeled: &[Labeled]) -> Self {
-        let pairs: Vec<_> = labeled.iter().filter_map(Labeled::labels).collect();
+    /// Of labels that are not one class: how often two agree, as [`Label::agrees`] has it. There is no
+    /// chance to correct for.
+    fn of_labels(pairs: Vec<(&Label, &Label)>) -> Self {
         let same = pairs.iter().filter(|(first, second)| first.agrees(second)).count();
         let figure = Figure::share(same, pairs.len());
         Self {

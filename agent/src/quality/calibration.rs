@@ -56,6 +56,10 @@ impl Calibration {
         let mut models: BTreeMap<Digest, (Vec<f64>, Vec<bool>)> = BTreeMap::new();
         for item in &snapshot.labeled {
             let (Some(prelabel), Some(record)) = (&item.answered, item.record) else { continue };
+            // Its maker does not say how sure it is.
+            if prelabel.confidence() <= 0.0 {
+                continue;
+            }
             let (confidence, correct) = models.entry(prelabel.bundle()).or_default();
             confidence.push(prelabel.confidence().clamp(0.0, 1.0));
             correct.push(prelabel.class() == Some(record));

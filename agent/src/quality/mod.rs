@@ -43,6 +43,7 @@ use self::next::Next;
 use self::people::People;
 use self::progress::Progress;
 use self::snapshot::Snapshot;
+pub(crate) use self::snapshot::corrections;
 use self::synthetic::Synthetic;
 use crate::acceptance;
 use crate::config::Acceptance;

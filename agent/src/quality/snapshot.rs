@@ -1,6 +1,6 @@
 //! What a report is made of, read in small steps: nobody at the review table waits long for one.
 
-use insitu_protocol::ids::ProjectName;
+use insitu_protocol::ids::{Digest, ProjectName};
 
 use super::{LABELED_MAX, WAITING_MAX};
 use crate::label::Label;
@@ -40,6 +40,10 @@ pub(crate) struct Labeled {
     pub(crate) record: Option<u16>,
     /// The prelabel that people answered, if it is exactly one class.
     pub(crate) answered: Option<Prelabel>,
+    /// That label, of any kind.
+    pub(crate) said: Option<Label>,
+    /// The prelabel that people answered, of any kind.
+    pub(crate) drafted: Option<Prelabel>,
     /// Its probabilities of each class, as far as its maker gave them.
     pub(crate) probabilities: Option<Vec<f64>>,
 }
@@ -128,7 +132,8 @@ fn labeled_item(tx: &Tx<'_>, key: i64, classes: usize) -> Result<Labeled, StoreE
     let reads: Vec<Read> = past.iter().map(|past| past.read.clone()).collect();
     let known = |prelabel: &&Prelabel| is_class_of(prelabel, classes);
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-    let answered = answered(&past).filter(known).cloned();
+    let drafted = answered(&past).cloned();
+    let answered = drafted.as_ref().filter(known).cloned();
     // The store has the latest draft's alone.
     let same = answered.is_some() && answered == prelabel;
     let probabilities = row.probabilities.as_deref().filter(|_| same);
@@ -137,10 +142,32 @@ fn labeled_item(tx: &Tx<'_>, key: i64, classes: usize) -> Result<Labeled, StoreE
         opaque: row.opaque,
         stage: row.stage,
         record: label_of_record(&reads).and_then(Label::class),
+        said: label_of_record(&reads).cloned(),
+        drafted,
         answered,
         probabilities: probabilities.and_then(|bytes| decode_probabilities(bytes, classes)),
         past,
     })
+}
+
+/// How sure the maker of drafts was of those that people answered, and whether it was right; the newest
+/// of them.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) fn corrections(
+    store: &Store,
+    project: &ProjectRow,
+    maker: &Digest,
+) -> Result<(Vec<f64>, Vec<bool>), StoreError> {
+    let (labeled, _) = labeled(store, project)?;
+    let answers = labeled.iter().filter_map(|item| Some((item.answered.as_ref()?, item.record?)));
+    let of_maker = answers.filter(|(prelabel, _)| prelabel.bundle() == *maker);
+    Ok(of_maker
+        .map(|(prelabel, record)| {
+            (prelabel.confidence().clamp(0.0, 1.0), prelabel.class() == Some(record))
+        })
+        .unzip())
 }
 
 fn waiting(store: &Store, project: &ProjectRow) -> Result<Vec<Waiting>, StoreError> {

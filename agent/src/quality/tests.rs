@@ -4,11 +4,14 @@ use serde_json::Value;
 
 use super::*;
 use crate::label::Label;
+use crate::prelabel::Prelabel;
 use crate::review::{Annotation, Decision, annotate, next, next_to_validate, requeue};
-use crate::store::Tx;
+use crate::route::{self, Accepts};
 use crate::store::acceptance::ClassRow;
+use crate::store::items::Stage;
 use crate::store::labels::{Person, Reading, Role};
 use crate::store::tests::Scratch;
+use crate::store::{StoreError, Tx};
 use crate::testing;
 
 struct Site {
@@ -56,6 +59,7 @@ impl Site {
                     decision: Decision::Correct,
                     comment: None,
                     looks_real: None,
+                    reason: None,
                 };
                 annotate(&self.scratch.store, person, &card.row.opaque, &annotation, 1).unwrap();
             }
@@ -214,6 +218,7 @@ fn the_closest_call_comes_first_and_equal_items_share_a_task() {
             decision: Decision::Accept,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         annotate(&site.scratch.store, &site.ann, &card.row.opaque, &annotation, 1).unwrap();
     }
@@ -342,6 +347,7 @@ fn synthetic_items_have_figures_of_their_own() {
                 decision: Decision::Correct,
                 comment: None,
                 looks_real: Some(looks_real(&card)),
+                reason: None,
             };
             annotate(store, person, &card.row.opaque, &annotation, 1).unwrap();
         }
@@ -363,4 +369,42 @@ fn synthetic_items_have_figures_of_their_own() {
     for name in ["labeled", "agreement", "people", "calibration", "progress"] {
         assert_eq!(report[name], before[name], "{name}");
     }
+}
+
+#[test]
+fn drafts_of_every_kind_are_compared_with_what_people_made_of_them() {
+    let scratch = crate::store::tests::scratch();
+    let store = &scratch.store;
+    let task = "[task]\nkind = \"classes\"\n";
+    let mut project = testing::project_with(task);
+    project.routing.overlap = 0;
+    let row = testing::put(store, &project);
+    testing::add_items(store, &row, 0..2, 2);
+    let both = |both| Label::classes(if both { vec![0, 1] } else { vec![1] });
+    store
+        .tx("test", |tx| {
+            for item in tx.items_in_stage(row.project, Stage::Clean, 0, 10)? {
+                let draft = Prelabel::of_label_for_test(both(true), 0.7).into();
+                route::place(tx, &project.routing, &Accepts::Nothing, &item, &draft, 0)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    let ann = testing::person(store, "ann", Role::Annotator);
+    for (card, right) in next(store, &ann, &project.name, 2, 0).unwrap().iter().zip([true, false]) {
+        let annotation = Annotation {
+            key: format!("{right}"),
+            label: Some(both(right)),
+            seconds: 1.0,
+            decision: Decision::Correct,
+            comment: None,
+            looks_real: None,
+            reason: None,
+        };
+        annotate(store, &ann, &card.row.opaque, &annotation, 1).unwrap();
+    }
+    let shown = json(&Report::read(store, &project.name, None, 100).unwrap());
+    let model = &shown["agreement"]["model"];
+    assert_eq!(model["items"], 2);
+    close(&model["coefficients"][0]["value"], 0.5);
 }

@@ -1,10 +1,16 @@
 //! Replacing what was found.
 
+use std::sync::Arc;
+
+use super::bounded::Work;
 use super::kind::Kind;
+use super::plain::Plain;
 use super::profile::{Hints, Mode};
 use super::scan::is_whole;
 use super::{Engine, Find, Span};
 
+/// Score of an identifier that another field names: just below that of one that is announced.
+const KNOWN: f32 = 0.74;
 /// How often a text is re-read after replacing. A replacement can uncover nothing by itself, but it
 /// changes the words around what is left; almost always the first re-reading finds nothing.
 const READINGS_MAX: usize = 16;
@@ -16,6 +22,8 @@ const HASH_DIGITS: usize = 16;
 const REPEATED_MAX: usize = 64;
 /// Digits of an identifier that is looked for elsewhere: fewer stand for many things.
 const REPEATED_DIGITS_MIN: usize = 5;
+/// What [`Unclean::Residue`] is called.
+pub(super) const RESIDUE: &str = "residue";
 /// Kinds with digits that are not one number of one person.
 const NO_NUMBERS: &[Kind] = &[
     Kind::Name,
@@ -100,7 +108,7 @@ impl std::fmt::Debug for Replacement {
 }
 
 /// Why a text could not be cleaned. Nobody may see it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unclean {
     /// More than [`TEXT_BYTES_MAX`](super::TEXT_BYTES_MAX).
@@ -117,6 +125,17 @@ pub enum Unclean {
         /// How often it was read.
         readings: usize,
     },
+    /// A pattern of the site's settings took too long, and what it would have found is not known.
+    #[error(
+        "recognizer {recognizer}: its pattern takes more work on a text of {text_bytes} bytes than \
+         is allowed: give its repetitions limits, as in [0-9]{{1,8}}"
+    )]
+    TooMuchWork {
+        /// The recognizer's name in the settings.
+        recognizer: Arc<str>,
+        /// Bytes of the text.
+        text_bytes: usize,
+    },
     /// The engine failed on this text.
     #[error("the engine failed")]
     Failed,
@@ -124,10 +143,11 @@ pub enum Unclean {
 
 impl Unclean {
     /// A word for the reason: for metrics and the store.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &'static str {
         match self {
             Self::TooLong { .. } => "too-long",
-            Self::Residue { .. } => "residue",
+            Self::Residue { .. } => RESIDUE,
+            Self::TooMuchWork { .. } => "too-much-work",
             Self::Failed => "failed",
         }
     }
@@ -143,20 +163,21 @@ pub(super) struct Reading {
 /// residual check. Masking what they leave finds nothing more, so masking is idempotent.
 ///
 /// # Errors
-/// [`Unclean::Residue`] when there is no end to it.
+/// [`Unclean::Residue`] when there is no end to it, and [`Unclean::TooMuchWork`].
 pub(super) fn until_nothing_is_left(
     engine: &Engine,
     text: &str,
     hints: &Hints,
 ) -> Result<Reading, Unclean> {
-    let mut finds = engine.finds(text, hints);
+    let mut work = Work::on(text.len());
+    let mut finds = engine.finds(text, hints, &mut work)?;
     let first = finds.len();
     for _ in 0..READINGS_MAX {
         if finds.is_empty() {
             return Ok(Reading { finds, later: 0 });
         }
         let masked = masked(text, &finds);
-        let rest = engine.finds(&masked, hints);
+        let rest = engine.finds(&masked, hints, &mut work)?;
         if rest.is_empty() {
             return Ok(Reading { later: finds.len() - first, finds });
         }
@@ -256,6 +277,8 @@ pub(super) fn stand_in(
     mode: Mode<'_>,
     subject: &str,
 ) -> Option<Replacement> {
+    // As it was read: digits of every script are digits to a cipher.
+    let plain = Plain::new(original).text;
     match mode {
         Mode::None => clean.push_str(original),
         Mode::Mask => push_mask(clean, kind, None),
@@ -263,10 +286,10 @@ pub(super) fn stand_in(
             let mut hasher = blake3::Hasher::new_keyed(key.bytes());
             hasher.update(kind.as_str().as_bytes());
             hasher.update(b"\0");
-            hasher.update(original.as_bytes());
+            hasher.update(plain.as_bytes());
             push_mask(clean, kind, Some(&hasher.finalize().to_hex()[..HASH_DIGITS]));
         }
-        Mode::Surrogate(surrogates) => match surrogates.replace(kind, original, subject) {
+        Mode::Surrogate(surrogates) => match surrogates.replace(kind, &plain, subject) {
             Some(surrogate) => {
                 clean.push_str(&surrogate);
                 return Some(Replacement { kind, original: original.to_owned(), surrogate });
@@ -334,11 +357,16 @@ fn masks(text: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
     })
 }
 
-/// Identifiers that the record's other fields name.
+/// Identifiers that the record's other fields name. Where a word announces one, that says more of it.
 pub(super) fn known(text: &str, hints: &Hints) -> Vec<Find> {
     let identifiers = hints.identifiers.iter().filter(|identifier| identifier.len() >= 3);
     identifiers
         .flat_map(|identifier| text.match_indices(identifier.as_str()))
-        .map(|(start, found)| Find { start, end: start + found.len(), kind: Kind::Id, score: 0.9 })
+        .map(|(start, found)| Find {
+            start,
+            end: start + found.len(),
+            kind: Kind::Id,
+            score: KNOWN,
+        })
         .collect()
 }

@@ -7,7 +7,9 @@ use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
 use super::Find;
+use super::bounded::{Bounded, Work};
 use super::checks;
+use super::clean::Unclean;
 use super::kind::Kind;
 use super::profile::Score;
 use super::scan::is_whole;
@@ -102,8 +104,9 @@ pub enum CustomError {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(try_from = "RecognizerTable")] // an error then has the table's line
 pub(super) struct Recognizer {
+    name: Arc<str>,
     kind: Kind,
-    pattern: Regex,
+    pattern: Arc<Bounded>,
     check: Option<checks::Check>,
     score: f32,
     context: Vec<String>,
@@ -154,28 +157,32 @@ impl TryFrom<RecognizerTable> for Recognizer {
             table.context.len(),
             CONTEXT_WORDS_MAX,
         )?;
+        let refused = |reason: String| CustomError::Pattern {
+            recognizer: recognizer.clone(),
+            // The last line says what is wrong; those before draw it.
+            reason: reason.lines().last().unwrap_or_default().to_owned(),
+        };
         let pattern = RegexBuilder::new(&table.pattern)
             .size_limit(COMPILED_BYTES_MAX)
             .dfa_size_limit(COMPILED_BYTES_MAX)
             .build()
-            .map_err(|error| CustomError::Pattern {
-                recognizer: recognizer.clone(),
-                // The last line says what is wrong; those before draw it.
-                reason: error.to_string().lines().last().unwrap_or_default().to_owned(),
-            })?;
+            .map_err(|error| refused(error.to_string()))?;
         if pattern.is_match("") {
             return Err(CustomError::MatchesNothing { recognizer });
         }
+        let pattern = Bounded::new(&table.pattern).map_err(|error| refused(error.to_string()))?;
         let check = match table.check {
             None => None,
             Some(name) => {
-                let known = checks::NAMED.iter().find(|(known, _)| *known == name);
-                Some(known.ok_or(CustomError::Check { recognizer, name })?.1)
+                let known = checks::NAMED.iter().find(|(known, _)| **known == *name);
+                let refused = || CustomError::Check { recognizer: recognizer.clone(), name };
+                Some(known.ok_or_else(refused)?.1)
             }
         };
         Ok(Self {
+            name: recognizer.into(),
             kind: table.r#type,
-            pattern,
+            pattern: Arc::new(pattern),
             check,
             score: table.score.map_or(SCORE, Score::get),
             context: table.context.iter().map(|word| word.to_lowercase()).collect(),
@@ -213,14 +220,19 @@ impl Custom {
     }
 
     /// What the site's recognizers and list find in `text`.
-    pub(super) fn find(&self, text: &str) -> Vec<Find> {
+    ///
+    /// # Errors
+    /// [`Unclean::TooMuchWork`], with the recognizer that had no work left.
+    pub(super) fn find(&self, text: &str, work: &mut Work) -> Result<Vec<Find>, Unclean> {
         let Inner { recognizers, denied, .. } = &*self.0;
-        let mut found: Vec<Find> =
-            recognizers.iter().flat_map(|recognizer| recognizer.find(text)).collect();
+        let mut found = Vec::new();
+        for recognizer in recognizers {
+            recognizer.find(text, work, &mut found)?;
+        }
         if let Some(denied) = denied {
             found.extend(denied.find(text));
         }
-        found
+        Ok(found)
     }
 
     /// Takes what is never personal data at the site out of `found`.
@@ -259,22 +271,24 @@ impl std::fmt::Debug for Custom {
 }
 
 impl Recognizer {
-    fn find(&self, text: &str) -> Vec<Find> {
-        self.pattern
-            .find_iter(text)
-            .filter(|found| !found.is_empty() && is_whole(text, found.start(), found.end()))
-            .filter(|found| self.passes(found.as_str()))
-            .map(|found| Find {
-                start: found.start(),
-                end: found.end(),
-                kind: self.kind,
-                score: if self.in_context(text, found.start(), found.end()) {
-                    self.score.max(self.context_score)
-                } else {
-                    self.score
-                },
-            })
-            .collect()
+    fn find(&self, text: &str, work: &mut Work, found: &mut Vec<Find>) -> Result<(), Unclean> {
+        let matches = self.pattern.find_all(text, work).map_err(|_| Unclean::TooMuchWork {
+            recognizer: self.name.clone(),
+            text_bytes: text.len(),
+        })?;
+        let whole = matches.into_iter().filter(|(start, end)| is_whole(text, *start, *end));
+        let passed = whole.filter(|(start, end)| self.passes(&text[*start..*end]));
+        found.extend(passed.map(|(start, end)| Find {
+            start,
+            end,
+            kind: self.kind,
+            score: if self.in_context(text, start, end) {
+                self.score.max(self.context_score)
+            } else {
+                self.score
+            },
+        }));
+        Ok(())
     }
 
     fn passes(&self, found: &str) -> bool {

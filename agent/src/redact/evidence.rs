@@ -9,11 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::clean::RESIDUE;
 use super::lines::{Account, Failure};
-use super::{Kind, Language, ModeName, Profile, RULES_VERSION, TEXT_BYTES_MAX, Unclean};
+use super::{Kind, Language, ModeName, Profile, RULES_VERSION, TEXT_BYTES_MAX};
 
-/// The reason of failures of the residual check, as [`Unclean::name`] has it.
-const RESIDUE: &str = Unclean::Residue { readings: 0 }.name();
 /// Share of records with something left that the sample is to exclude.
 const LEFT_SHARE: f64 = 0.01;
 /// How sure it is to exclude it.
@@ -191,7 +190,7 @@ pub fn verify_report(text: &str) -> Result<(Value, PublicKey), EvidenceError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Coarse, KindSet, LineError};
+    use super::super::{Coarse, KindSet, LineError, Unclean};
     use super::*;
 
     fn evidence(records: u64) -> Evidence {

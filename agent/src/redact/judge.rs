@@ -6,7 +6,7 @@ use super::kind::Kind;
 use super::labels::Labels;
 use super::profile::{Coarse, Profile};
 use super::rules::{Check, Edge, Rule};
-use super::scan::{Candidate, Finds, Label, Scanner, char_at, char_before};
+use super::scan::{Candidate, Finds, Label, Scanner, char_at, char_before, in_words};
 use super::words::skip_spaces;
 
 /// How far before an identifier a context word counts, in bytes.
@@ -17,8 +17,66 @@ const GLUE_BYTES_MAX: usize = 32;
 const VALUES_MAX: usize = 3;
 /// What a word that denies ("lot", "version", a unit) takes from a score.
 const DENIAL: f32 = 0.5;
+/// How sure a value is that a word behind it explains.
+const EXPLAINED_SCORE: f32 = 0.75;
+/// Bytes of such a value.
+const VALUE_BYTES_MAX: usize = 32;
+/// Kinds of such a value: numbers of people that have no shape of their own.
+const EXPLAINED: &[Kind] = &[
+    Kind::MedicalRecord,
+    Kind::Account,
+    Kind::HealthPlan,
+    Kind::Ssn,
+    Kind::Passport,
+    Kind::License,
+    Kind::TaxId,
+    Kind::DeviceSerial,
+    Kind::Id,
+    Kind::Nhs,
+    Kind::Npi,
+];
 /// Nobody is older.
 const OLDEST: u32 = 125;
+/// The oldest age that may be told (45 CFR 164.514(b)(2)(i)(C)).
+const OLDEST_TOLD: u32 = 89;
+/// What a number before it measures, which is no age then.
+const MEASURES: &[&str] = &[
+    "%",
+    "bpm",
+    "cc",
+    "celsius",
+    "cm",
+    "days",
+    "degrees",
+    "fahrenheit",
+    "feet",
+    "g",
+    "hours",
+    "hz",
+    "inches",
+    "kg",
+    "kgs",
+    "km",
+    "l",
+    "lb",
+    "lbs",
+    "m",
+    "mcg",
+    "meters",
+    "mg",
+    "min",
+    "minutes",
+    "ml",
+    "mm",
+    "mmhg",
+    "mmol",
+    "months",
+    "percent",
+    "pounds",
+    "seconds",
+    "units",
+    "weeks",
+];
 
 /// Judges every candidate of `finds`, and what the labels announce.
 pub(super) fn judge(scanner: &Scanner, profile: &Profile, text: &str, finds: &Finds) -> Vec<Find> {
@@ -29,8 +87,43 @@ pub(super) fn judge(scanner: &Scanner, profile: &Profile, text: &str, finds: &Fi
     let mut values = Vec::new();
     for label in &finds.labels {
         announced(scanner, profile, text, label, &mut values, &mut found);
+        found.extend(explained(profile, text, label));
     }
     found
+}
+
+/// The value that a word in brackets behind it explains: `12345678 (MRN)`.
+fn explained(profile: &Profile, text: &str, label: &Label) -> Option<Find> {
+    let opened = text[..label.start].strip_suffix('(')?;
+    if !label.labels.names_kind() || !text[label.end..].starts_with(')') {
+        return None;
+    }
+    let kind = label.labels.kind()?;
+    let spaced = matches!(kind, Kind::Phone | Kind::Fax);
+    if !spaced && !EXPLAINED.contains(&kind) {
+        return None;
+    }
+    let end = opened.trim_end_matches([' ', '\u{a0}', ',', ':']).len();
+    let of_value = |c: char| {
+        c.is_ascii_digit()
+            || "-./_".contains(c)
+            || spaced && "+() ".contains(c)
+            || !spaced && c.is_ascii_alphabetic()
+    };
+    let from = text.floor_char_boundary(end.saturating_sub(VALUE_BYTES_MAX));
+    let value = text[from..end].char_indices().rev().take_while(|(_, c)| of_value(*c)).last();
+    let start = from + value?.0;
+    let value = text[start..end].trim_start_matches([' ', '-', '.', '/', '_', ')']);
+    let start = end - value.len();
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    let least = if spaced { 6 } else { 3 };
+    let whole = !in_words(char_before(text, start)) && end > start;
+    (whole && digits >= least && EXPLAINED_SCORE >= profile.min_score).then_some(Find {
+        start,
+        end,
+        kind,
+        score: EXPLAINED_SCORE,
+    })
 }
 
 /// A candidate anywhere in the text: the nearest word that supports or denies it decides.
@@ -159,8 +252,8 @@ fn value_start(text: &str, at: usize, labels: Labels) -> Option<usize> {
     // "on", "am", "en" are everywhere, so nothing may stand between them and their value.
     let mut near = skip_spaces(text, at, 1);
     if !labels.names_kind() && !labels.meets(Labels::AGE_FIELD) {
-        // But a colon behind "age".
-        if labels.meets(Labels::AGED) && text[near..].starts_with(':') {
+        // But a colon behind "age" and "birth year".
+        if labels.meets(Labels::AGED.or(Labels::BIRTH)) && text[near..].starts_with(':') {
             near = skip_spaces(text, near + 1, 2);
         }
         return text[near..].starts_with(|c: char| c.is_ascii_digit()).then_some(near);
@@ -211,7 +304,7 @@ fn kind(rule: &Rule, label: Labels) -> Kind {
 
 /// The last rules: the profile's, and that a word is not cut.
 fn finish(profile: &Profile, text: &str, rule: &Rule, mut find: Find) -> Option<Find> {
-    if find.score < profile.min_score || char_before(text, find.start).is_alphanumeric() {
+    if find.score < profile.min_score || in_words(char_before(text, find.start)) {
         return None;
     }
     let years = || {
@@ -227,15 +320,46 @@ fn finish(profile: &Profile, text: &str, rule: &Rule, mut find: Find) -> Option<
     if rule.labels.meets(Labels::YEAR.or(Labels::YEAR_LOCAL)) && !coarse {
         return None;
     }
-    if find.kind == Kind::Age {
-        let years = years();
-        if years > OLDEST || years <= 89 && !coarse {
+    if rule.labels.meets(Labels::BIRTH) && rule.announced && !coarse {
+        let youngest = profile.this_year.saturating_sub(OLDEST_TOLD + 1);
+        if years() > youngest {
             return None;
         }
-        if english {
-            // The unit is no secret, and the sentence stays readable.
-            find.end = find.start + years.to_string().len();
-        }
+    }
+    if find.kind == Kind::Age {
+        age(text, coarse, english, years(), &mut find)?;
     }
     Some(find)
+}
+
+/// An age, if it is hidden.
+fn age(text: &str, coarse: bool, english: bool, years: u32, find: &mut Find) -> Option<()> {
+    let told = &text[find.start..find.end];
+    // In words, the rule has it that it is over 89.
+    let words = !told.starts_with(|c: char| c.is_ascii_digit());
+    if !words && (years > OLDEST || years <= OLDEST_TOLD && !coarse) {
+        return None;
+    }
+    let rest = &text[find.end..];
+    if rest.starts_with('%') || MEASURES.iter().any(|unit| is_next(rest, unit)) {
+        return None;
+    }
+    if english {
+        // The unit is no secret, and the sentence stays readable.
+        let end = if words {
+            told.to_ascii_lowercase().rfind("year")
+        } else {
+            told.find(|c: char| !c.is_ascii_digit() && c != '.')
+        };
+        let told = &told[..end.unwrap_or(told.len())];
+        find.end = find.start + told.trim_end_matches([' ', '-', '.']).len();
+    }
+    Some(())
+}
+
+/// Whether `unit` is the next word of `rest`.
+fn is_next(rest: &str, unit: &str) -> bool {
+    let rest = rest.trim_start_matches([' ', '\u{a0}']);
+    rest.get(..unit.len()).is_some_and(|word| word.eq_ignore_ascii_case(unit))
+        && !rest[unit.len()..].starts_with(char::is_alphanumeric)
 }

@@ -46,8 +46,10 @@ impl Labels {
     pub(super) const YEAR: Self = Self(1 << 17);
     /// Stands before a year, in another language.
     pub(super) const YEAR_LOCAL: Self = Self(1 << 18);
+    /// Announces a year of birth.
+    pub(super) const BIRTH: Self = Self(1 << 19);
     /// The lowest bit that stands for a [`Kind`].
-    const KINDS_FROM: u32 = 19;
+    const KINDS_FROM: u32 = 20;
 
     /// Labels after which announced rules are tried.
     pub(super) const ANNOUNCING: Self = Self(
@@ -57,7 +59,8 @@ impl Labels {
             | Self::AGE_FIELD.0
             | Self::DAY.0
             | Self::YEAR.0
-            | Self::YEAR_LOCAL.0,
+            | Self::YEAR_LOCAL.0
+            | Self::BIRTH.0,
     );
 
     /// Whether a [`Kind`] is announced.
@@ -249,8 +252,15 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::YEAR_LOCAL,
     ),
     (r"https?://|ftp://|www\.", Labels::URL),
-    (r"age ?/ ?(?:sex|gender)|(?:sex|gender) ?/ ?age|aged?|age of|turned|turning", Labels::AGED),
-    (r"edad|alter", Labels::AGE_FIELD.or(Labels::AGED_LOCAL)),
+    (
+        r"age ?/ ?(?:sex|gender)|(?:sex|gender) ?/ ?age|aged?|age of|age (?:in )?(?:years|yrs)|turned|turning|(?:pt|patient|resident|client|he|she|who|mother|father|husband|wife|grandmother|grandfather) is(?: now| currently| about| almost| nearly| over)?|(?:he|she)[’']s|i am|i'm",
+        Labels::AGED,
+    ),
+    (r"edad|alter|âge|et[àa]|idade|leeftijd|wiek", Labels::AGE_FIELD.or(Labels::AGED_LOCAL)),
+    (
+        r"dob|d\.o\.b|yob|date of birth|year of birth|birth ?(?:date|year|day)|born(?: in| on)?|geb(?:oren)?(?: am| im jahr| im jahre)?|geburts(?:datum|jahr)|jahrgang|jg|nacid[oa](?: el| en)?|año de nacimiento|née? en|nat[oa] nel",
+        Labels::BIRTH,
+    ),
     (
         r"alter von|(?:var[óo]n|mujer|hombre|paciente|ni[ñn][oa]|lactante|se[ñn]ora?|enfermo|enferma|femenin[oa]|masculin[oa]|feto|reci[ée]n nacid[oa]|neonato|joven|anciano|anciana|madre|padre|hij[oa]|edad)(?: [a-záéíóúñ]{4,14})? de|mit",
         Labels::AGED_LOCAL,

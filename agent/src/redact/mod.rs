@@ -1,33 +1,38 @@
 //! Redaction: finds personal data in a text, and replaces it.
 //!
 //! ```text
-//! text ── scan ──> candidates, context words ── judge ──────────┐
-//!   │                      ├── web, names, places (by reading) ──┼── resolve ──> spans ──> clean
-//!   │                      └── veto ──┐                          │                           │
-//!   ├── tagger (names in running text)┴──────────────────────────┤        re-read until nothing is left
-//!   └── hints: the record's other fields ────────────────────────┘
+//! text ── plain ── scan ──> candidates, context words ── judge ──────────┐
+//!           │              ├── web, names, places (by reading) ──┼── resolve ──> spans ──> clean
+//!           │              └── veto ──┐                          │                           │
+//!           ├── tagger (names in running text)┴──────────────────────────┤        re-read until nothing is left
+//!           └── hints: the record's other fields ──────────────────────┘
 //! ```
-//! `scan` runs one automaton over the text; `rules/` holds what it looks for, a file per family, and
-//! `labels` the words around; `custom` is what a site adds, from the file that `settings` reads. `judge` verifies check digits and weighs these words. `web`, `names`
+//! `plain` takes away what nobody sees. `scan` runs one automaton over the text; `rules/` holds what it looks for, a file per family, and
+//! `labels` the words around; `custom` is what a site adds, from the file that `settings` reads, searched with
+//! `bounded` work. `judge` verifies check digits and weighs these words. `web`, `names`
 //! and `places` read what has no fixed shape; `tagger` finds what nothing announces, unless `veto`
 //! knows better. `resolve` makes one list of all, in which rules outweigh the tagger.
 //!
 //! `clean` replaces what was found: with masks, keyed hashes, or a `surrogate`. `lines` and
-//! `structure` do all of this to files, and `evidence` keeps count of it.
+//! `structure` do all of this to files, `ocr` finds text in images, and `evidence` keeps count of it.
 //!
 //! Spans are in Unicode code points, end exclusive, as everywhere in Insitu. Work is linear in the
 //! text: each place is read a bounded number of times over a bounded length.
 
+mod bounded;
 mod checks;
 mod clean;
 mod custom;
+mod eponyms;
 mod evidence;
 mod judge;
 mod kind;
 mod labels;
 mod lines;
 mod names;
+mod ocr;
 mod places;
+mod plain;
 mod profile;
 mod resolve;
 mod rules;
@@ -51,11 +56,13 @@ pub use custom::{Custom, CustomError};
 pub use evidence::{Evidence, EvidenceError, Evident, verify_report};
 pub use kind::{Kind, KindError, KindSet};
 pub use lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, Options, lines};
+pub use ocr::{Ocr, OcrError};
 pub use profile::{
     Coarse, Hints, Language, LanguageError, Mode, Profile, Score, ScoreError, SiteKey,
 };
 pub use settings::{ModeName, Settings, SettingsError};
 pub(crate) use settings::{Stamp, stamp};
+pub(crate) use structure::learn;
 pub use structure::{Action, FieldRules, Format, Images, Records};
 pub use surrogate::Surrogates;
 
@@ -132,21 +139,24 @@ impl Engine {
         &self.profile
     }
 
-    /// Personal data in `text`, in the order of its place, without overlaps.
+    /// Personal data in `text`, in the order of its place, without overlaps; all of a text that
+    /// cannot be read.
     pub fn find(&self, text: &str) -> Vec<Span> {
         self.find_with(text, &Hints::default())
     }
 
     /// As [`Engine::find`], knowing what the fields beside the text say.
     pub fn find_with(&self, text: &str, hints: &Hints) -> Vec<Span> {
-        to_spans(text, &self.finds(text, hints))
+        match self.finds(text, hints, &mut bounded::Work::on(text.len())) {
+            Ok(finds) => to_spans(text, &finds),
+            Err(_) => vec![all_of(text)],
+        }
     }
 
     /// `text` with its personal data replaced; one mask in place of a text that cannot be cleaned.
     pub fn clean(&self, text: &str, mode: Mode<'_>) -> Redacted {
         self.try_clean(text, &Hints::default(), mode).unwrap_or_else(|_| {
-            let end = text.chars().count();
-            let span = Span { start: 0, end, kind: Kind::Id, score: 1.0 };
+            let span = all_of(text);
             let text = format!("[{}]", Kind::Id);
             let places = vec![(0, text.chars().count())];
             Redacted { text, spans: vec![span], places, shown_later: 0, replaced: Vec::new() }
@@ -179,7 +189,24 @@ impl Engine {
     }
 
     /// Findings in bytes, sorted and apart.
-    fn finds(&self, text: &str, hints: &Hints) -> Vec<Find> {
+    fn finds(
+        &self,
+        text: &str,
+        hints: &Hints,
+        work: &mut bounded::Work,
+    ) -> Result<Vec<Find>, Unclean> {
+        let plain = plain::Plain::new(text);
+        let found = self.finds_in(&plain.text, hints, work)?;
+        Ok(found.into_iter().map(|find| plain.in_original(find)).collect())
+    }
+
+    /// [`Engine::finds`] in a text as it is read.
+    fn finds_in(
+        &self,
+        text: &str,
+        hints: &Hints,
+        work: &mut bounded::Work,
+    ) -> Result<Vec<Find>, Unclean> {
         let scanned = self.scanner.scan(text);
         let mut found = judge::judge(&self.scanner, &self.profile, text, &scanned);
         for find in &mut found {
@@ -203,7 +230,7 @@ impl Engine {
                 self.tagger.tag(text).into_iter().filter(|find| !veto::holds(text, &scanned, find)),
             );
         }
-        found.extend(self.profile.custom.find(text));
+        found.extend(self.profile.custom.find(text, work)?);
         found.retain(|find| find.score >= self.profile.min_score && self.profile.hides(find.kind));
         // What the site allows may be written with its title or without.
         self.profile.custom.allow(text, &mut found);
@@ -211,7 +238,7 @@ impl Engine {
         self.profile.custom.allow(text, &mut found);
         found.extend(clean::repeated(text, &found));
         clean::keep_masks(text, &mut found);
-        resolve::resolve(text, found)
+        Ok(resolve::resolve(text, found))
     }
 }
 
@@ -219,6 +246,11 @@ impl std::fmt::Debug for Engine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Engine").field("profile", &self.profile).finish_non_exhaustive()
     }
+}
+
+/// One span over everything.
+fn all_of(text: &str) -> Span {
+    Span { start: 0, end: text.chars().count(), kind: Kind::Id, score: 1.0 }
 }
 
 /// Byte offsets to code points. `finds` is sorted and apart.

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use super::Find;
+use super::eponyms::is_nobody;
 use super::kind::Kind;
 use super::labels::Labels;
 use super::profile::Hints;
@@ -36,7 +37,7 @@ const REPEATED: f32 = 0.7;
 /// Every name that `labels` or `hints` give away.
 pub(super) fn find(text: &str, finds: &Finds, hints: &Hints) -> Vec<Find> {
     let mut found: Vec<Find> =
-        finds.labels.iter().filter_map(|label| announced(text, label)).collect();
+        finds.labels.iter().filter_map(|label| announced(text, &finds.labels, label)).collect();
     let parts = parts(text, &found);
     if !parts.is_empty() {
         found.extend(occurrences(text, &parts, true).map(|word| name(word, REPEATED)));
@@ -89,19 +90,19 @@ fn name(word: Word<'_>, score: f32) -> Find {
 }
 
 /// The name beside one context word.
-fn announced(text: &str, label: &Label) -> Option<Find> {
+fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
     let is = |wanted| label.labels.meets(wanted);
     let name = |start, end| Find { start, end, kind: Kind::Name, score: ANNOUNCED };
     if is(Labels::TITLE) && is_title(&text[label.start..label.end]) {
         let dot = usize::from(matches!(char_at(text, label.end), '.' | ':'));
         let start = skip_spaces(text, label.end + dot, 3);
-        if let Some((start, end, _)) = parse(text, start, false) {
+        if let Some((start, end, _)) = parse(text, start, None) {
             return Some(name(start, end));
         }
     }
     if (is(Labels::NAME_FIELD) || is(Labels::ROLE))
         && let Some(start) = field_value(text, label.end)
-        && let Some((start, end, words)) = parse(text, start, true)
+        && let Some((start, end, words)) = parse(text, start, Some(labels))
         // "Patient: Presented with": one word is a name if nothing follows it.
         && (words >= 2 || is(Labels::NAME_FIELD) || !text[end..].starts_with([' ', ',']))
     {
@@ -110,7 +111,7 @@ fn announced(text: &str, label: &Label) -> Option<Find> {
     if is(Labels::ROLE) {
         let start = skip_spaces(text, label.end, 3);
         if start > label.end
-            && let Some((start, end, words)) = parse(text, start, false)
+            && let Some((start, end, words)) = parse(text, start, None)
             && words >= 2
         {
             return Some(Find { score: 0.7, ..name(start, end) });
@@ -119,20 +120,23 @@ fn announced(text: &str, label: &Label) -> Option<Find> {
     if is(Labels::CALLED) {
         let start = skip_spaces(text, label.end, 2);
         if start > label.end
-            && let Some((start, end, _)) = parse(text, start, false)
+            && let Some((start, end, _)) = parse(text, start, None)
         {
             return Some(Find { score: 0.7, ..name(start, end) });
         }
     }
     if is(Labels::GREETING) {
         let start = skip_spaces(text, label.end, 2);
-        let (start, end, words) = parse(text, start, false)?;
+        let (start, end, words) = parse(text, start, None)?;
+        if greets_nobody(text, start) {
+            return None;
+        }
         let closed = matches!(char_at(text, end), ',' | '!' | ':' | '.' | '\n' | ' ');
         return (closed && words <= 3).then_some(Find { score: 0.8, ..name(start, end) });
     }
     if is(Labels::CLOSING) {
         let start = signature(text, label.end)?;
-        let (start, end, words) = parse(text, start, false)?;
+        let (start, end, words) = parse(text, start, None)?;
         let alone = end == text.len() || matches!(char_at(text, end), '\n' | '\r' | ',' | '.');
         return (alone && words <= 4).then_some(Find { score: 0.8, ..name(start, end) });
     }
@@ -174,9 +178,27 @@ fn signature(text: &str, at: usize) -> Option<usize> {
     (gap.contains('\n') || gap.contains(',')).then_some(at + start)
 }
 
-/// Reads a name from byte `start`: its start (behind titles), its end and its number of words. In a field, "Doe, Jane" is one
-/// name, and small letters are taken when everything is written so.
-fn parse(text: &str, start: usize, field: bool) -> Option<(usize, usize, usize)> {
+/// Whether a greeting goes to many, whoever they are, or its sentence goes on: "Hello I moved".
+fn greets_nobody(text: &str, start: usize) -> bool {
+    let Some(word) = Word::at(text, start) else { return true };
+    let dotted = text[word.end()..].starts_with('.');
+    is_nobody(word.text) || word.is_initial() && !dotted && text[word.end()..].starts_with(' ')
+}
+
+/// Whether the word at byte `at` announces the next field: "Jane Roe Age: 61".
+fn is_next_field(text: &str, labels: &[Label], at: usize) -> bool {
+    let from = labels.partition_point(|label| label.start < at);
+    labels.get(from).is_some_and(|label| {
+        let sign = text[label.end..].find(|c: char| !matches!(c, '.' | '-') && !c.is_alphabetic());
+        label.start == at && sign.is_some_and(|sign| text[label.end + sign..].starts_with(':'))
+    })
+}
+
+/// Reads a name from byte `start`: its start (behind titles), its end and its number of words. In a
+/// field, which the text's labels come with, "Doe, Jane" is one name, and small letters are taken
+/// when everything is written so.
+fn parse(text: &str, start: usize, labels: Option<&[Label]>) -> Option<(usize, usize, usize)> {
+    let field = labels.is_some();
     let mut end = None;
     let mut words = 0;
     let mut comma = false;
@@ -190,6 +212,9 @@ fn parse(text: &str, start: usize, field: bool) -> Option<(usize, usize, usize)>
         let capital = word.is_capitalised();
         let initial = word.is_initial() && text[word.end()..].starts_with('.');
         if digits || !initial && (capital || field) && word.is_in(NO_NAMES) {
+            break;
+        }
+        if words > 0 && labels.is_some_and(|labels| is_next_field(text, labels, word.start)) {
             break;
         }
         let mut next = word.end();

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use insitu_daemon::clock::{Clock as _, SystemClock};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::custom::Custom;
@@ -48,6 +50,8 @@ pub struct Profile {
     pub tagger: bool,
     /// The site's own recognizers and lists.
     pub custom: Custom,
+    /// The year by which a year of birth tells an age.
+    pub this_year: u32,
 }
 
 impl Default for Profile {
@@ -59,6 +63,7 @@ impl Default for Profile {
             coarse: Coarse::default(),
             tagger: true,
             custom: Custom::default(),
+            this_year: u32::try_from(SystemClock.now().to_zoned(TimeZone::UTC).year()).unwrap_or(0),
         }
     }
 }

@@ -43,6 +43,8 @@ pub(super) struct Finds {
     pub(super) labels: Vec<Label>,
     /// Offsets of `@`.
     pub(super) ats: Vec<usize>,
+    /// Offsets of full stops between a word and a letter.
+    pub(super) dots: Vec<usize>,
 }
 
 /// What a pattern of the automaton stands for.
@@ -169,15 +171,17 @@ impl Scanner {
                 Class::Word => (true, true, 1),
                 Class::Opener => (true, false, 1),
                 Class::Other => {
-                    if byte == b'@' {
-                        finds.ats.push(at);
+                    match byte {
+                        b'@' => finds.ats.push(at),
+                        b'.' if in_word && is_letter(text, at + 1) => finds.dots.push(at),
+                        _ => {}
                     }
                     (false, false, 1)
                 }
                 Class::Wide => {
                     let c = char_at(text, at);
                     // A combining mark belongs to the letter before it.
-                    let goes_on = c.is_alphanumeric() || (in_word && is_mark(c));
+                    let goes_on = in_words(c) || (in_word && is_mark(c));
                     (c.is_alphabetic(), goes_on, c.len_utf8())
                 }
             };
@@ -263,6 +267,18 @@ pub(super) fn char_before(text: &str, at: usize) -> char {
     }
 }
 
+fn is_letter(text: &str, at: usize) -> bool {
+    text.as_bytes().get(at).is_some_and(u8::is_ascii_alphabetic)
+}
+
+/// Whether `c` is a letter or digit that belongs to the word of those beside it. Chinese, Japanese and
+/// Korean set no spaces: there, a number starts and ends beside letters.
+pub(super) fn in_words(c: char) -> bool {
+    c.is_alphanumeric()
+        && !matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}'
+            | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}')
+}
+
 /// Whether `c` is a combining diacritical mark.
 pub(super) fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}' | '\u{1ab0}'..='\u{1aff}' | '\u{20d0}'..='\u{20ff}' | '\u{fe0f}')
@@ -270,13 +286,13 @@ pub(super) fn is_mark(c: char) -> bool {
 
 /// Whether no word or number is cut at `start` or `end`.
 pub(super) fn is_whole(text: &str, start: usize, end: usize) -> bool {
-    let word = text[start..].starts_with(char::is_alphanumeric);
-    !(word && char_before(text, start).is_alphanumeric()) && ends_word(text, end)
+    let word = text[start..].starts_with(in_words);
+    !(word && in_words(char_before(text, start))) && ends_word(text, end)
 }
 
 /// Whether a word or number that ends at `end` is not continued there.
 pub(super) fn ends_word(text: &str, end: usize) -> bool {
-    if !char_before(text, end).is_alphanumeric() {
+    if !in_words(char_before(text, end)) {
         return true;
     }
     match text.as_bytes().get(end) {
@@ -284,7 +300,7 @@ pub(super) fn ends_word(text: &str, end: usize) -> bool {
         Some(byte) if byte.is_ascii() => !byte.is_ascii_alphanumeric(),
         Some(_) => {
             let next = char_at(text, end);
-            !next.is_alphanumeric() && !is_mark(next)
+            !in_words(next) && !is_mark(next)
         }
     }
 }

@@ -114,6 +114,7 @@ impl Settings {
                 coarse: file.profile,
                 tagger: file.tagger,
                 custom: Custom::new(file.recognizers, &file.deny, &file.allow)?,
+                ..Profile::default()
             },
             mode: file.mode,
             language: file.language,
@@ -134,7 +135,7 @@ impl Settings {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Engine, Mode};
+    use super::super::{Engine, Hints, Mode};
     use super::*;
 
     fn read(text: &str) -> Result<Settings, String> {
@@ -207,6 +208,23 @@ mod tests {
             let text = "Dr. Jane Roe and Dr. John Doe";
             assert_eq!(engine.clean(text, Mode::Mask).text, "Dr. Jane Roe and [NAME]", "{allowed}");
         }
+    }
+
+    #[test]
+    fn a_recognizer_that_takes_too_long_is_named_and_nothing_is_shown() {
+        let settings = read(
+            "tagger = false\n[[recognizer]]\nname = \"codes\"\ntype = \"ID\"\npattern = \"[A-Z]+[0-9]|[A-Z]\"",
+        );
+        let engine = Engine::new(settings.unwrap().profile);
+        let text = "A".repeat(1 << 16);
+        let clean = |text: &str| engine.try_clean(text, &Hints::default(), Mode::Mask);
+        let error = clean(&text).unwrap_err();
+        assert_eq!(error.name(), "too-much-work");
+        let said = error.to_string();
+        assert!(said.contains("recognizer codes") && said.contains("65536 bytes"), "{said}");
+        assert_eq!(engine.clean(&text, Mode::Mask).text, "[ID]", "all of it is hidden");
+        assert_eq!(engine.find(&text).len(), 1);
+        assert_eq!(clean("A12 b A").unwrap().text, "A12 b [ID]");
     }
 
     #[test]

@@ -62,6 +62,20 @@ fn record_numbers_by_their_labels() {
 }
 
 #[test]
+fn words_behind_a_value_explain_it() {
+    check(
+        "her 12345678 (MRN) and A-774411 (case no)",
+        "her [MEDICAL_RECORD] (MRN) and [MEDICAL_RECORD] (case no)",
+    );
+    check("555 0199 (phone), 4711 (Fallnummer)", "[PHONE] (phone), [MEDICAL_RECORD] (Fallnummer)");
+    check("12 mg (id), lot 774411 (batch), x (MRN)", "12 mg (id), lot 774411 (batch), x (MRN)");
+    check(
+        "patient id: abc-77, patient id: A77B",
+        "patient id: [MEDICAL_RECORD], patient id: [MEDICAL_RECORD]",
+    );
+}
+
+#[test]
 fn dates_as_people_write_them() {
     for date in [
         "2024-02-29",
@@ -82,6 +96,69 @@ fn dates_as_people_write_them() {
         "the ratio 1/2/3 and 99/99/2020 and 5 may help",
         "the ratio 1/2/3 and 99/99/2020 and 5 may help",
     );
+}
+
+#[test]
+fn dates_of_more_languages() {
+    for date in [
+        "12 maart 2024",
+        "3 mei 2024",
+        "12 marca 2024",
+        "5 października 2023 r",
+        "1er février 2024",
+        "3 févr. 2024",
+        "4 gen 2024",
+        "12 de março de 2024",
+        "25 de out de 2023",
+        "2024年3月12日",
+        "2024년 3월 12일",
+        "令和6年3月12日",
+    ] {
+        let date = date.strip_suffix(" r").unwrap_or(date);
+        check(&format!("({date})"), "([DATE])");
+    }
+    check("患者は2024年3月12日に来院", "患者は[DATE]に来院");
+    check("gen 5 and mag 3, out 20, set 12", "gen 5 and mag 3, out 20, set 12");
+}
+
+#[test]
+fn telephone_numbers_without_a_label() {
+    for number in [
+        "+44 20 7946 0958",
+        "+44 (0)20 7946 0958",
+        "0044 20 7946 0958",
+        "020 7946 0958",
+        "07700 900123",
+        "+1 415 555 2671",
+        "(415) 555-2671",
+        "415-555-2671",
+        "+49 30 901820",
+        "030 9018200",
+        "0221 4710123",
+        "0171 1234567",
+        "+34 612 345 678",
+        "612 34 56 78",
+        "+33 6 12 34 56 78",
+        "06 12 34 56 78",
+        "+39 06 1234 5678",
+        "06 1234 5678",
+        "347 123 4567",
+        "06-12345678",
+        "+48 601 234 567",
+        "0664 1234567",
+        "079 123 45 67",
+        "02 9374 4000",
+        "0412 345 678",
+        "03-1234-5678",
+        "138 1234 5678",
+        "98765 43210",
+        "(11) 91234-5678",
+    ] {
+        check(&format!("x {number} y"), "x [PHONE] y");
+    }
+    for none in ["0.5 mg 12 34", "lot 0221 4710123", "01 2345"] {
+        check(none, none);
+    }
 }
 
 #[test]
@@ -117,6 +194,39 @@ fn ages_and_years_follow_the_profile() {
 }
 
 #[test]
+fn ages_over_89_in_every_shape() {
+    for (text, expected) in [
+        ("pt is 92 and well", "pt is [AGE] and well"),
+        ("She's 93, he is now 91.", "She's [AGE], he is now [AGE]."),
+        ("a 92 yo F, 94 y/o, 95yrs", "a [AGE] yo F, [AGE] y/o, [AGE]yrs"),
+        ("die 92-jährige Frau, 93 Jahre alt", "die [AGE] Frau, [AGE]"),
+        ("de 93 años, 95 ans, 96 anni", "de [AGE], [AGE], [AGE]"),
+        ("a ninety-two year old, ninety-year-old", "a [AGE] year old, [AGE]-year-old"),
+        ("one hundred and two years old", "[AGE] years old"),
+        ("der zweiundneunzigjährige Mann", "der [AGE] Mann"),
+        ("noventa y dos años, quatre-vingt-douze ans", "[AGE], [AGE]"),
+        (
+            "age: 93, patient age: 93.5, leeftijd: 94",
+            "age: [AGE], patient age: [AGE], leeftijd: [AGE]",
+        ),
+        ("pt is 57, 57 yo, fifty years old", "pt is 57, 57 yo, fifty years old"),
+        ("he is 92 kg, she is 94% on air, is 98.6", "he is 92 kg, she is 94% on air, is 98.6"),
+    ] {
+        check(text, expected);
+    }
+}
+
+#[test]
+fn years_of_birth_that_tell_an_age_over_89() {
+    let engine = Engine::new(Profile { tagger: false, this_year: 2026, ..Profile::safe_harbor() });
+    let clean = |text: &str| engine.clean(text, Mode::Mask).text;
+    assert_eq!(clean("born in 1931, seen in 1931"), "born in [DATE], seen in 1931");
+    assert_eq!(clean("YOB: 1936, Jahrgang 1935"), "YOB: [DATE], Jahrgang [DATE]");
+    assert_eq!(clean("born 1937, geb. 1960"), "born 1937, geb. 1960");
+    assert_eq!(clean("birth year: 1936"), "birth year: [DATE]");
+}
+
+#[test]
 fn names_by_what_stands_around_them() {
     check("Dr. Jane Q. Roe saw him", "[NAME] saw him");
     check("Patient: Roe, Jane\nSex: F", "Patient: [NAME]\nSex: F");
@@ -126,6 +236,20 @@ fn names_by_what_stands_around_them() {
     check("seen by Jane Roe, MD. Roe agrees.", "seen by [NAME], MD. [NAME] agrees.");
     check("Dr. A. Roe und Dr. Í. Roe", "[NAME] und [NAME]");
     check("Mr. Roe's plan", "[NAME]'s plan");
+}
+
+#[test]
+fn a_name_ends_where_the_next_field_starts() {
+    check("Name: Roe Vorname: Jane", "Name: [NAME] Vorname: [NAME]");
+    check("Patient: Jane Roe Age: 61", "Patient: [NAME] Age: 61");
+}
+
+#[test]
+fn letters_to_many_name_nobody() {
+    for text in ["Liebe Eltern,", "Sehr geehrte Patientinnen und Patienten,", "Hello I moved"] {
+        check(text, text);
+    }
+    check("Liebe Jane,", "Liebe [NAME],");
 }
 
 #[test]
@@ -189,6 +313,21 @@ fn offsets_are_code_points() {
         let found: String = text.chars().skip(span.start).take(span.end - span.start).collect();
         assert_eq!(found, "jane@example.org");
     }
+}
+
+#[test]
+fn what_nobody_sees_and_other_digits_hide_nothing() {
+    check("mail jane\u{200b}.roe@exam\u{ad}ple.org now", "mail [EMAIL] now");
+    check("SSN: 536\u{2060}-22-12\u{200b}34\u{200b}.", "SSN: [SSN]\u{200b}.");
+    check("card ４１１１ １１１１ １１１１ １１１１ ok", "card [CREDIT_CARD] ok");
+    check("phone ٠٢٢١ ٤٧١٠١٢٣ x", "phone [PHONE] x");
+    check("MRN ९८८५५४७५ x", "MRN [MEDICAL_RECORD] x");
+    check("ｊａｎｅ＠example.org", "[EMAIL]");
+    let surrogates = Surrogates::new(&SiteKey::new([1; 32]), Language::English);
+    let text = |text: &str| RULES.clean(text, Mode::Surrogate(&surrogates)).text;
+    assert_eq!(text("MRN ９８８５５４７５"), text("MRN 98855475"));
+    let hash = |text: &str| RULES.clean(text, Mode::Hash(&SiteKey::new([1; 32]))).text;
+    assert_eq!(hash("a@ex\u{ad}ample.org"), hash("a@example.org"));
 }
 
 #[test]
@@ -256,6 +395,11 @@ fn texts() -> impl Strategy<Value = String> {
         "😀",
         "e\u{301}",
         "שלום",
+        "\u{200b}",
+        "\u{ad}",
+        "１２",
+        "٣",
+        "年",
         "12",
         "-",
         "/",

@@ -3,7 +3,7 @@
 use super::Find;
 use super::kind::Kind;
 use super::labels::Labels;
-use super::scan::{Finds, char_at, char_before, is_mark};
+use super::scan::{Finds, char_at, char_before, in_words, is_mark};
 
 /// Bytes of an address's local part (RFC 5321, 4.5.3.1.1).
 const LOCAL_BYTES_MAX: usize = 64;
@@ -11,6 +11,20 @@ const LOCAL_BYTES_MAX: usize = 64;
 const DOMAIN_BYTES_MAX: usize = 255;
 /// Bytes of a web address: what browsers take.
 const URL_BYTES_MAX: usize = 2_048;
+
+/// Bytes of a part of a domain name (RFC 1035, 2.3.4).
+const LABEL_BYTES_MAX: usize = 63;
+/// Top-level domains that are no words of any text. Sorted.
+const TOP: &[&str] = &[
+    "app", "biz", "clinic", "cloud", "com", "dev", "edu", "eu", "gov", "health", "hospital",
+    "info", "int", "mil", "net", "online", "org", "site",
+];
+/// Those of countries, and others that may be a word. Sorted.
+const COUNTRIES: &[&str] = &[
+    "ai", "ar", "at", "au", "be", "br", "ca", "ch", "cl", "cn", "co", "cz", "de", "dk", "es", "fi",
+    "fr", "gr", "hu", "ie", "il", "in", "io", "it", "jp", "kr", "lu", "me", "mx", "nl", "no", "nz",
+    "pl", "pt", "ro", "ru", "se", "sg", "sk", "tr", "tv", "tw", "ua", "uk", "us", "za",
+];
 
 /// Every e-mail and web address.
 pub(super) fn find(text: &str, finds: &Finds) -> Vec<Find> {
@@ -23,7 +37,57 @@ pub(super) fn find(text: &str, finds: &Finds) -> Vec<Find> {
             covered = found.end;
             Some(found)
         });
-    mails.chain(urls).collect()
+    let mut upto = 0;
+    let bare = finds.dots.iter().filter_map(|dot| {
+        // A name with several dots is read once.
+        let found = (*dot >= upto).then(|| bare(text, *dot))?;
+        upto = found.map_or(dot + 1, |found| found.end);
+        found
+    });
+    mails.chain(urls).chain(bare).collect()
+}
+
+/// A web address without a scheme, by a dot of its domain name: `hospital.org`, `klinik.example.de/x`.
+fn bare(text: &str, dot: usize) -> Option<Find> {
+    let part = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    let bytes = text.as_bytes();
+    let from = dot.saturating_sub(LABEL_BYTES_MAX);
+    let before = bytes[from..dot].iter().rev().take_while(|byte| part(byte)).count();
+    let start = dot - before;
+    let whole = before > 1
+        && !matches!(char_before(text, start), '@' | '.' | '_' | '/' | '\\')
+        && !in_words(char_before(text, start));
+    if !whole || !bytes[start].is_ascii_alphanumeric() {
+        return None;
+    }
+    let limit = bytes.len().min(start + DOMAIN_BYTES_MAX);
+    let domain = bytes[start..limit].iter().take_while(|byte| part(byte) || **byte == b'.').count();
+    let domain = text[start..start + domain].trim_end_matches(['.', '-']);
+    let end = start + domain.len();
+    let (name, top) = domain.rsplit_once('.')?;
+    // "abdomen.No" is the end of a sentence.
+    let one_case = |text: &str| {
+        !text.bytes().any(|byte| byte.is_ascii_uppercase())
+            || !text.bytes().any(|byte| byte.is_ascii_lowercase())
+    };
+    let small = top.to_ascii_lowercase();
+    let next = char_at(text, end);
+    if !one_case(top) || in_words(next) || matches!(next, '@' | '_') {
+        return None;
+    }
+    let path = next == '/' && char_at(text, end + 1).is_alphanumeric();
+    let known = TOP.binary_search(&small.as_str()).is_ok();
+    let country = COUNTRIES.binary_search(&small.as_str()).is_ok();
+    // Short ones are words as well, before which the space may be missing.
+    let sure = known
+        || country && (path || name.contains('.') && !name.split('.').any(|part| part.len() < 2));
+    if !sure || domain.split('.').any(str::is_empty) {
+        return None;
+    }
+    if path {
+        return url(text, start, end + 1);
+    }
+    Some(Find { start, end, kind: Kind::Url, score: 0.8 })
 }
 
 fn mail(text: &str, at: usize) -> Option<Find> {
@@ -99,6 +163,17 @@ mod tests {
             "see https://a.example/x?y=(1), or www.b.example.",
             &["https://a.example/x?y=(1)", "www.b.example"],
         );
+    }
+
+    #[test]
+    fn addresses_without_a_scheme() {
+        check(
+            "see hospital.org, My-Clinic.com/a/b?c=1. and klinik.example.de; goo.io/x (x.edu)",
+            &["hospital.org", "My-Clinic.com/a/b?c=1", "klinik.example.de", "goo.io/x"],
+        );
+        check("e.g. fin.de semana, abdomen.No, 3.com, v1.2.3, Dr.Roe, file.txt, z.B. a.de/", &[]);
+        check("jane@hospital.org", &["jane@hospital.org"]);
+        assert!(TOP.is_sorted() && COUNTRIES.is_sorted());
     }
 
     #[test]

@@ -46,6 +46,22 @@ pub struct Annotation {
     pub comment: Option<String>,
     /// Whether the item looks real; asked beside synthetic items alone.
     pub looks_real: Option<bool>,
+    /// Why it was skipped.
+    pub reason: Option<Reason>,
+}
+
+/// Why an item was skipped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// Which label is right is not clear.
+    Unclear,
+    /// The item does not say enough.
+    NotEnough,
+    /// It is not of the kind that the project is about.
+    WrongKind,
+    /// What the comment says.
+    Other,
 }
 
 /// Stores an annotation; `true` when it was stored before under the same key.
@@ -181,13 +197,9 @@ pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), R
         if matches!(reading, Reading::Expert | Reading::Campaign) && !person.is_expert(now) {
             return Ok(());
         }
-        tx.put_lease(&Lease {
-            item: row.item,
-            person: person.person,
-            reading,
-            campaign: row.campaign,
-            until: now + LEASE_SECONDS,
-        })?;
+        let (item, person, campaign) = (row.item, person.person, row.campaign);
+        let until = now + LEASE_SECONDS;
+        tx.put_lease(&Lease { item, person, reading, campaign, until }, now)?;
         Ok(())
     })
 }
@@ -203,6 +215,13 @@ fn check(annotation: &Annotation) -> Result<(), ReviewError> {
     let comment = annotation.comment.as_deref().unwrap_or_default();
     if comment.chars().count() > COMMENT_CHARS_MAX {
         return invalid("a comment has at most 2000 characters");
+    }
+    let skips = annotation.decision == Decision::Skip;
+    if annotation.reason.is_some() && !skips {
+        return invalid("a reason goes with a skip");
+    }
+    if annotation.reason == Some(Reason::Other) && comment.trim().is_empty() {
+        return invalid("another reason needs a comment that says it");
     }
     let labels = matches!(annotation.decision, Decision::Accept | Decision::Correct);
     if labels && annotation.label.is_none() {
@@ -256,7 +275,7 @@ fn add(
     }
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
     if annotation.decision == Decision::Accept
-        && !is_blind(lease.reading, row)
+        && !is_blind(tx, lease.reading, row)?
         && prelabel.as_ref().is_some_and(|prelabel| Some(prelabel.label()) != label.as_ref())
     {
         return Err(ReviewError::Invalid { what: "accept comes with the prelabel's label" });
@@ -271,6 +290,7 @@ fn add(
         comment: annotation.comment.clone().filter(|comment| !comment.is_empty()),
         prelabel,
         looks_real: annotation.looks_real,
+        reason: annotation.reason,
         made: Some(Made::here(project.definition.version)),
     };
     tx.add_annotation(&AnnotationRow {

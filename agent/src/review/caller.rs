@@ -52,14 +52,15 @@ where
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Failure> {
-        let desk = Desk::from_ref(state);
-        match parts.headers.get(header::AUTHORIZATION) {
+        let (headers, method) = (parts.headers.clone(), parts.method.clone());
+        let known = move |desk: &Desk| match headers.get(header::AUTHORIZATION) {
             Some(shown) => {
                 let token = shown.to_str().ok().and_then(|shown| shown.strip_prefix("Bearer "));
-                by_token(&desk, token)
+                by_token(desk, token)
             }
-            None => by_cookie(&desk, parts),
-        }
+            None => by_cookie(desk, &headers, &method),
+        };
+        Desk::from_ref(state).work(known).await
     }
 }
 
@@ -97,22 +98,22 @@ fn by_token(desk: &Desk, token: Option<&str>) -> Result<Known, Failure> {
     })
 }
 
-fn by_cookie(desk: &Desk, parts: &Parts) -> Result<Known, Failure> {
-    let cookie = cookie(&parts.headers, desk.doors.session_cookie());
+fn by_cookie(desk: &Desk, headers: &HeaderMap, method: &Method) -> Result<Known, Failure> {
+    let cookie = cookie(headers, desk.doors.session_cookie());
     let cookie = cookie.ok_or_else(|| not_signed_in("nobody is signed in".to_owned()))?;
-    let changes = !matches!(parts.method, Method::GET | Method::HEAD);
+    let changes = !matches!(*method, Method::GET | Method::HEAD);
     // Asking leases items, too. What no page asks for, such as an address that was typed, is `none`.
-    let site = parts.headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     if site.is_some_and(|site| site != b"same-origin" && site != b"none") {
         return Err(foreign_page());
     }
-    if changes && !is_own_page(&parts.headers, desk.doors.secure) {
+    if changes && !is_own_page(headers, desk.doors.secure) {
         return Err(foreign_page());
     }
     let now = desk.clock.now().as_second();
     let browser = desk.doors.accounts.known(&desk.store, cookie, now)?;
     let browser = browser.ok_or_else(|| not_signed_in("you are signed out".to_owned()))?;
-    match parts.headers.get(PAGE_TOKEN) {
+    match headers.get(PAGE_TOKEN) {
         // Two tabs, two people: what one of them left open is not the other's.
         Some(shown) if !browser.is_page(shown.to_str().unwrap_or_default()) => {
             return Err(not_signed_in("this page belongs to another sign-in".to_owned()));

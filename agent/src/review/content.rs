@@ -31,7 +31,8 @@ pub(super) async fn field(
 ) -> Result<Response, Failure> {
     let item: Fixed<16> = Fixed::from_hex(&item).ok_or(ReviewError::UnknownItem)?;
     let now = desk.clock.now().as_second();
-    let Content { media_type, bytes } = content(&desk.store, &person, &item.0, &name, now)?;
+    let found = desk.work(move |desk| Ok(content(&desk.store, &person, &item.0, &name, now)?));
+    let Content { media_type, bytes } = found.await?;
     let headers = [
         (header::CONTENT_TYPE, media_type),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),

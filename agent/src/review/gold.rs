@@ -1,12 +1,16 @@
 //! Gold: items with a known answer among the others, by which readers are measured.
 //!
 //! A gold item is in no queue of its own kind: it comes beside some of the cards that a person is
-//! given anew, looks like a second reading, and is counted like any other item of the queue. What is
-//! said of it is no label of record and is in no window.
+//! given anew, is read blind, and is counted like any other item of the queue. What is said of it is no
+//! label of record and is in no window. Where nothing else is read blind, that would give it away: so
+//! while gold is asked, as large a share of ordinary first readings is blind, too.
 
 use std::collections::BTreeMap;
 
 use super::{Chosen, ReviewError, past_reads};
+use crate::item::CleanItem;
+use crate::label::{Label, LabelError};
+use crate::store::items::ItemRow;
 use crate::store::labels::{Person, Reading};
 use crate::store::orders::ProjectRow;
 use crate::store::trail::{Event, What};
@@ -14,6 +18,9 @@ use crate::store::{Store, StoreError, Tx};
 
 /// Most gold items of a project.
 pub const GOLD_MAX: u64 = 10_000;
+/// Before a label that is not one class; no class has this number.
+const OTHER: [u8; 2] = [0xff; 2];
+const CORRUPT: StoreError = StoreError::Corrupt { table: "gold", column: "answer" };
 /// Items read in one transaction.
 const STEP: u32 = 256;
 
@@ -27,6 +34,9 @@ pub enum GoldError {
     /// Synthetic items are judged in a queue of their own.
     #[error("the item is synthetic")]
     Synthetic,
+    /// An answer that does not fit.
+    #[error(transparent)]
+    Label(#[from] LabelError),
     /// The project's limit.
     #[error("a project has at most {GOLD_MAX} gold items")]
     Full,
@@ -43,7 +53,7 @@ pub fn add_gold(
     tx: &Tx<'_>,
     project: &ProjectRow,
     id: &str,
-    class: u16,
+    answer: &Label,
     now: i64,
 ) -> Result<bool, GoldError> {
     let source = tx.source_hash(project.definition.name.as_str(), id);
@@ -52,15 +62,38 @@ pub fn add_gold(
     if item.synthetic {
         return Err(GoldError::Synthetic);
     }
+    answer.check(&project.definition, &CleanItem::load(&item)?)?;
     if tx.gold_items(project.project)? >= GOLD_MAX {
         return Err(GoldError::Full);
     }
-    let added = tx.add_gold(&item, class, now)?;
+    let added = tx.add_gold(&item, &encode(answer)?, now)?;
     if added {
         let event = Event::new(What::Gold).of(project.definition.name.as_str());
         tx.note(&event.on(item.opaque))?;
     }
     Ok(added)
+}
+
+/// A class as it always was; another label behind what no class is.
+fn encode(answer: &Label) -> Result<Vec<u8>, StoreError> {
+    match answer.class() {
+        Some(class) => Ok(class.to_le_bytes().to_vec()),
+        None => postcard::to_extend(answer, OTHER.to_vec()).map_err(|_| CORRUPT),
+    }
+}
+
+fn decode(bytes: &[u8]) -> Result<Label, StoreError> {
+    match bytes.split_first_chunk() {
+        Some((class, [])) => Ok(Label::Class(u16::from_le_bytes(*class))),
+        Some((&OTHER, label)) => postcard::from_bytes(label).map_err(|_| CORRUPT),
+        Some(_) | None => Err(CORRUPT),
+    }
+}
+
+/// Whether an ordinary first reading of an item is blind, so that what is blind is not gold.
+pub(super) fn is_decoy(tx: &Tx<'_>, row: &ItemRow) -> Result<bool, StoreError> {
+    let share = tx.gold_share(row.project)?;
+    Ok(share > 0 && tx.chosen("gold decoy", &row.opaque, share, 1000))
 }
 
 /// How many gold items everybody answered, and how many of them as they should: by person.
@@ -76,11 +109,12 @@ pub fn gold_scores(
         let last = store.read("gold answers", |tx| {
             let items = tx.gold(project, after, STEP)?;
             for (item, answer) in &items {
+                let answer = decode(answer)?;
                 for past in past_reads(&tx.annotations_of(*item)?)? {
-                    if let (Reading::Gold, Some(class)) = (past.read.reading, past.class()) {
+                    if let (Reading::Gold, Some(label)) = (past.read.reading, past.label()) {
                         let (answered, right) = scores.entry(past.person).or_insert((0, 0));
                         *answered += 1;
-                        *right += usize::from(class == *answer);
+                        *right += usize::from(label.agrees(&answer));
                     }
                 }
             }
@@ -129,11 +163,10 @@ mod tests {
     use insitu_protocol::bytes::Fixed;
 
     use super::*;
-    use crate::label::Label;
     use crate::review::{
         Annotation, Decision, annotate, annotate_unasked, http, next, retract_unasked, undo,
     };
-    use crate::store::items::{ItemRow, Stage};
+    use crate::store::items::Stage;
     use crate::store::labels::Role;
     use crate::store::tests::Scratch;
     use crate::testing;
@@ -152,10 +185,13 @@ mod tests {
             .store
             .tx("test", |tx| {
                 for id in 0..GOLD {
-                    assert!(add_gold(tx, &row, &id.to_string(), 0, 0)?);
-                    assert!(!add_gold(tx, &row, &id.to_string(), 0, 0)?);
+                    assert!(add_gold(tx, &row, &id.to_string(), &Label::Class(0), 0)?);
+                    assert!(!add_gold(tx, &row, &id.to_string(), &Label::Class(0), 0)?);
                 }
-                assert!(matches!(add_gold(tx, &row, "?", 0, 0), Err(GoldError::UnknownItem)));
+                let unknown = add_gold(tx, &row, "?", &Label::Class(0), 0);
+                assert!(matches!(unknown, Err(GoldError::UnknownItem)));
+                let misfit = add_gold(tx, &row, "20", &Label::Class(2), 0);
+                assert!(matches!(misfit, Err(GoldError::Label(_))));
                 tx.set_gold_share(row.project, share)?;
                 Ok::<_, GoldError>(())
             })
@@ -172,6 +208,7 @@ mod tests {
             decision: Decision::Correct,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         annotate(store, person, &item.opaque, &annotation, 1).unwrap();
     }
@@ -202,7 +239,9 @@ mod tests {
         let taught = store.read("test", |tx| tx.labeled_items(row.project, false, 0, 99)).unwrap();
         assert!(window.is_empty() && taught.is_empty());
         // Nobody answers one twice, and taking an answer back gives it back.
-        assert!(next(store, &ann, name, 50, 3).unwrap().iter().all(|card| !card.blind));
+        let rest = next(store, &ann, name, 50, 3).unwrap();
+        assert!(!rest.is_empty() && rest.iter().all(|card| card.lease.reading == Reading::First));
+        assert!(rest.iter().all(|card| card.blind), "a share of 1 makes all ordinary ones decoys");
         undo(store, &ann, &of_gold[0].item.to_string(), 4).unwrap();
         let back = next(store, &ann, name, 50, 5).unwrap();
         assert_eq!(back.iter().filter(gold).count(), 1);
@@ -218,6 +257,7 @@ mod tests {
             decision: Decision::Correct,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         let (stage, taught) = scratch
             .store
@@ -233,6 +273,61 @@ mod tests {
             })
             .unwrap();
         assert_eq!((stage, taught), (Stage::Done, Vec::new()));
+    }
+
+    #[test]
+    fn where_nothing_else_is_blind_ordinary_items_are_beside_gold() {
+        let (scratch, row, ann) = site(300);
+        let cards = next(&scratch.store, &ann, &row.definition.name, 50, 1).unwrap();
+        let blind = cards.iter().filter(|card| card.blind);
+        let (gold, ordinary): (Vec<_>, Vec<_>) =
+            blind.partition(|card| card.lease.reading == Reading::Gold);
+        assert!(!gold.is_empty() && !ordinary.is_empty());
+        assert!(ordinary.iter().all(|card| card.lease.reading == Reading::First));
+        // Accepting is not answering a prelabel that nobody showed.
+        answer(&scratch.store, &ann, &ordinary[0].row, 0);
+    }
+
+    #[test]
+    fn gold_of_every_kind_is_measured_as_readers_are_compared() {
+        let scratch = crate::store::tests::scratch();
+        let mut project = testing::project_with("[task]\nkind = \"classes\"\n");
+        project.routing.overlap = 0;
+        let row = testing::put(&scratch.store, &project);
+        testing::add_items(&scratch.store, &row, 0..3, 3);
+        let store = &scratch.store;
+        let classes = |both| Label::classes(if both { vec![0, 1] } else { vec![1] });
+        store
+            .tx("test", |tx| {
+                for item in tx.items_in_stage(row.project, Stage::Clean, 0, 9)? {
+                    crate::route::place_without_prelabel(tx, &project.routing, &item)?;
+                }
+                for id in ["0", "1"] {
+                    assert!(add_gold(tx, &row, id, &classes(true), 0)?);
+                }
+                tx.set_gold_share(row.project, 1000)?;
+                Ok::<_, GoldError>(())
+            })
+            .unwrap();
+        let ann = testing::person(store, "ann", Role::Annotator);
+        let mut right = [true, false].into_iter();
+        for asked in 0..3 {
+            for card in next(store, &ann, &project.name, 3, asked).unwrap() {
+                let is_gold = card.lease.reading == Reading::Gold;
+                let annotation = Annotation {
+                    key: card.row.item.to_string(),
+                    label: Some(classes(is_gold && right.next().unwrap())),
+                    seconds: 1.0,
+                    decision: Decision::Correct,
+                    comment: None,
+                    looks_real: None,
+                    reason: None,
+                };
+                annotate(store, &ann, &card.row.opaque, &annotation, asked).unwrap();
+            }
+        }
+        let scores = gold_scores(store, row.project).unwrap();
+        assert_eq!(scores.get(&ann.person).map(|(_, right)| *right), Some(1), "{scores:?}");
     }
 
     /// An answer moves the counts that the person sees, whichever item it is for.

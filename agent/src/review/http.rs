@@ -15,20 +15,17 @@ use axum::{Json, Router};
 use insitu_daemon::clock::Clock;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::ProjectName;
-use insitu_protocol::project::{FieldKind, Task};
-use jiff::Timestamp;
+use insitu_protocol::project::Task;
 use rust_embed::RustEmbed;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::shown::{shown, time};
 use super::sign_in::{self, Doors};
-use super::{Annotation, Card, Decision, ITEMS_MAX, ReviewError, content, reveal};
-use crate::item::CleanItem;
+use super::{Annotation, Decision, ITEMS_MAX, Reason, ReviewError, content, reveal};
 use crate::label::{Label, task_json};
-use crate::prelabel::Prelabel;
 use crate::store::items::Stage;
-use crate::store::labels::Reading;
-use crate::store::orders::ProjectRow;
+use crate::store::labels::Person;
 use crate::store::{Store, StoreError};
 
 /// The page, built by `agent/ui`.
@@ -60,6 +57,28 @@ pub struct Desk {
     pub doors: Arc<Doors>,
 }
 
+impl Desk {
+    /// Runs what waits for the store, and for the disk below it, off the threads that serve everybody.
+    pub(crate) async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let desk = self.clone();
+        tokio::task::spawn_blocking(move || work(&desk)).await.unwrap_or_else(|_| {
+            Err(Failure {
+                status: StatusCode::INTERNAL_SERVER_ERROR,
+                error: "the request was not finished".to_owned(),
+                hint: "try again; the agent's log says why",
+            })
+        })
+    }
+
+    /// The date, Unix seconds.
+    fn now(&self) -> i64 {
+        self.clock.now().as_second()
+    }
+}
+
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Desk").field("site", &self.site).finish_non_exhaustive()
@@ -78,6 +97,7 @@ pub fn router(desk: Desk) -> Router {
         .route("/api/items/{item}/fields/{name}", get(content::field))
         .route("/api/items/{item}/lease", post(open))
         .route("/api/items/{item}/requeue", post(requeue))
+        .route("/api/leases", post(renew))
         .route("/api/annotations/{key}", delete(undo))
         .route("/api/status", get(status))
         .merge(sign_in::routes())
@@ -173,8 +193,12 @@ async fn projects(
     State(desk): State<Desk>,
     Caller(person): Caller,
 ) -> Result<Json<Value>, Failure> {
-    let now = desk.clock.now().as_second();
-    let listed = desk.store.read("projects", |tx| {
+    desk.work(move |desk| Ok(Json(Value::Array(listed(desk, &person)?)))).await
+}
+
+fn listed(desk: &Desk, person: &Person) -> Result<Vec<Value>, StoreError> {
+    let now = desk.now();
+    desk.store.read("projects", |tx| {
         let engine = tx.live()?.engine;
         let mut listed = Vec::new();
         for row in tx.projects()? {
@@ -200,9 +224,8 @@ async fn projects(
                 "bundle": row.bundle.map(short), "engine": engine,
             }));
         }
-        Ok::<_, StoreError>(listed)
-    })?;
-    Ok(Json(Value::Array(listed)))
+        Ok(listed)
+    })
 }
 
 #[derive(Deserialize)]
@@ -234,15 +257,17 @@ async fn next(
 ) -> Result<Json<Value>, Failure> {
     let Query(NextQuery { count, queue }) = query?;
     let project = project_name(&project)?;
-    let now = desk.clock.now().as_second();
     let next = match queue {
         None => super::next,
         Some(QueueName::Synthetic) => super::next_to_validate,
     };
-    let cards = next(&desk.store, &person, &project, count.min(ITEMS_MAX), now)?;
-    let row = desk.store.read("project", |tx| tx.project(&project))?;
-    let row = row.ok_or(ReviewError::UnknownProject { project })?;
-    Ok(Json(Value::Array(cards.iter().map(|card| shown(card, &row)).collect())))
+    desk.work(move |desk| {
+        let cards = next(&desk.store, &person, &project, count.min(ITEMS_MAX), desk.now())?;
+        let row = desk.store.read("project", |tx| tx.project(&project))?;
+        let row = row.ok_or(ReviewError::UnknownProject { project })?;
+        Ok(Json(Value::Array(cards.iter().map(|card| shown(card, &row)).collect())))
+    })
+    .await
 }
 
 /// The project that a path names.
@@ -251,63 +276,6 @@ pub(crate) fn project_name(path: &str) -> Result<ProjectName, Failure> {
         status: StatusCode::NOT_FOUND,
         error: "there is no such project".to_owned(),
         hint: "GET /api/projects lists the projects",
-    })
-}
-
-/// The fields of an item as a card has them.
-pub(super) fn fields(item: &str, clean: &CleanItem, project: &ProjectRow) -> Vec<Value> {
-    project
-        .definition
-        .fields
-        .iter()
-        .map(|field| {
-            let kind = match field.kind {
-                FieldKind::Number => "number",
-                FieldKind::Category => "category",
-                FieldKind::Text => "text",
-                FieldKind::Image => "image",
-                FieldKind::Series => "series",
-            };
-            let value = clean.value(field.name.as_str());
-            let value = value.map(|value| content::shown(item, field.name.as_str(), value));
-            json!({
-                "name": field.name, "title": field.title, "value": value,
-                "unit": field.unit, "kind": kind,
-            })
-        })
-        .collect()
-}
-
-fn shown(card: &Card, project: &ProjectRow) -> Value {
-    let blind = card.blind;
-    let item = Fixed(card.row.opaque).to_hex();
-    let fields = fields(&item, &card.content, project);
-    let prelabel = card.prelabel.as_ref().filter(|_| !blind);
-    let draft = |prelabel: &Prelabel| {
-        let mut draft =
-            json!({"label": prelabel.label().to_json(), "confidence": prelabel.confidence()});
-        if let (Some(class), Some(draft)) = (prelabel.class(), draft.as_object_mut()) {
-            draft.insert("class".to_owned(), json!(class));
-        }
-        draft
-    };
-    let readings = card.readings.iter().map(|label| json!({"label": label.to_json()}));
-    json!({
-        "item": item,
-        "queue": match card.lease.reading {
-            Reading::First | Reading::Second | Reading::Gold => "annotator",
-            Reading::Expert => "expert",
-            Reading::Campaign => "campaign",
-            Reading::Validation => "synthetic",
-        },
-        "fields": fields,
-        "prelabel": prelabel.map(draft),
-        "readings": readings.collect::<Vec<_>>(),
-        "blind": blind,
-        "why": card.why,
-        "bundle": prelabel.map(|prelabel| short(prelabel.bundle())),
-        "campaign": card.campaign,
-        "lease_until": Timestamp::from_second(card.lease.until).ok().map(|t| t.to_string()),
     })
 }
 
@@ -327,6 +295,8 @@ struct AnnotationBody {
     comment: Option<String>,
     #[serde(default)]
     looks_real: Option<bool>,
+    #[serde(default)]
+    reason: Option<Reason>,
 }
 
 async fn annotate(
@@ -335,20 +305,29 @@ async fn annotate(
     Path(item): Path<String>,
     body: Result<Json<AnnotationBody>, JsonRejection>,
 ) -> Result<Json<Value>, Failure> {
-    let Json(AnnotationBody { key, class, label, seconds, decision, comment, looks_real }) = body?;
+    let Json(body) = body?;
     let item: Fixed<16> = Fixed::from_hex(&item).ok_or(ReviewError::UnknownItem)?;
+    desk.work(move |desk| annotated(desk, &person, item, body)).await
+}
+
+fn annotated(
+    desk: &Desk,
+    person: &Person,
+    item: Fixed<16>,
+    body: AnnotationBody,
+) -> Result<Json<Value>, Failure> {
+    let AnnotationBody { key, class, label, seconds, decision, comment, looks_real, reason } = body;
     let label = match (class, label) {
         (class, None) => class.map(Label::Class),
         (None, Some(label)) => {
-            Some(Label::from_json(&task_of(&desk, &item)?, &label).map_err(ReviewError::Label)?)
+            Some(Label::from_json(&task_of(desk, &item)?, &label).map_err(ReviewError::Label)?)
         }
         (Some(_), Some(_)) => {
             return Err(ReviewError::Invalid { what: "send a class or a label, not both" }.into());
         }
     };
-    let annotation = Annotation { key, label, seconds, decision, comment, looks_real };
-    let now = desk.clock.now().as_second();
-    let replay = super::annotate(&desk.store, &person, &item.0, &annotation, now)?;
+    let annotation = Annotation { key, label, seconds, decision, comment, looks_real, reason };
+    let replay = super::annotate(&desk.store, person, &item.0, &annotation, desk.now())?;
     Ok(Json(json!({"stored": true, "replay": replay})))
 }
 
@@ -369,9 +348,11 @@ async fn open(
     Path(item): Path<String>,
 ) -> Result<Json<Value>, Failure> {
     let item: Fixed<16> = Fixed::from_hex(&item).ok_or(ReviewError::UnknownItem)?;
-    let now = desk.clock.now().as_second();
-    let (card, project) = super::open(&desk.store, &person, &item.0, now)?;
-    Ok(Json(shown(&card, &project)))
+    desk.work(move |desk| {
+        let (card, project) = super::open(&desk.store, &person, &item.0, desk.now())?;
+        Ok(Json(shown(&card, &project)))
+    })
+    .await
 }
 
 async fn requeue(
@@ -380,9 +361,11 @@ async fn requeue(
     Path(item): Path<String>,
 ) -> Result<Json<Value>, Failure> {
     let item: Fixed<16> = Fixed::from_hex(&item).ok_or(ReviewError::UnknownItem)?;
-    let now = desk.clock.now().as_second();
-    let key = super::requeue(&desk.store, &person, &item.0, now)?;
-    Ok(Json(json!({"queue": "expert", "key": key})))
+    desk.work(move |desk| {
+        let key = super::requeue(&desk.store, &person, &item.0, desk.now())?;
+        Ok(Json(json!({"queue": "expert", "key": key})))
+    })
+    .await
 }
 
 async fn undo(
@@ -390,12 +373,35 @@ async fn undo(
     Caller(person): Caller,
     Path(key): Path<String>,
 ) -> Result<Json<Value>, Failure> {
-    super::undo(&desk.store, &person, &key, desk.clock.now().as_second())?;
-    Ok(Json(json!({"undone": true})))
+    desk.work(move |desk| {
+        super::undo(&desk.store, &person, &key, desk.now())?;
+        Ok(Json(json!({"undone": true})))
+    })
+    .await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RenewBody {
+    items: Vec<Fixed<16>>,
+}
+
+/// Until when the person has each of the items now, in their order; null for what is not theirs.
+async fn renew(
+    State(desk): State<Desk>,
+    Caller(person): Caller,
+    body: Result<Json<RenewBody>, JsonRejection>,
+) -> Result<Json<Value>, Failure> {
+    let Json(RenewBody { items }) = body?;
+    desk.work(move |desk| {
+        let untils = super::renew(&desk.store, &person, &items, desk.now())?;
+        Ok(Json(untils.into_iter().map(|until| json!(until.and_then(time))).collect()))
+    })
+    .await
 }
 
 async fn status(State(desk): State<Desk>, _: Caller) -> Result<Json<Value>, Failure> {
-    Ok(Json((desk.status)()?))
+    desk.work(|desk| Ok(Json((desk.status)()?))).await
 }
 
 async fn unknown(_: Caller) -> Failure {

@@ -77,6 +77,7 @@ pub fn requeue(
             comment: None,
             prelabel,
             looks_real: None,
+            reason: None,
             made: Some(Made::here(project.definition.version)),
         };
         tx.add_annotation(&AnnotationRow {
@@ -159,6 +160,7 @@ mod tests {
             decision: Decision::Correct,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         annotate(store, person, item, &annotation, now).unwrap();
     }

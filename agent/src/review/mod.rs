@@ -6,27 +6,31 @@
 mod answer;
 mod caller;
 mod content;
+mod correction;
 mod gold;
 pub mod http;
 mod lead;
+mod lease;
 mod manage;
 mod oidc;
 mod past;
 mod people;
 mod reveal;
 mod sealed;
+mod shown;
 mod sign_in;
 mod validation;
 
-use insitu_privacy::contribution::{ItemRef, SubjectRef};
 use insitu_protocol::ids::ProjectName;
 use jiff::Timestamp;
 use serde_json::json;
 
-pub use crate::review::answer::{Annotation, Decision, annotate, undo};
+pub use crate::review::answer::{Annotation, Decision, Reason, annotate, undo};
 pub(crate) use crate::review::answer::{annotate_in, annotate_unasked, retract_unasked};
+pub use crate::review::correction::{Correction, item_ref};
 pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
+pub use crate::review::lease::renew;
 pub use crate::review::past::{PastRead, answered, past_reads};
 pub use crate::review::people::{PersonError, SignInError, add_person, sign_in, token_hash};
 pub(crate) use crate::review::people::{end_of, listed};
@@ -36,9 +40,9 @@ pub use crate::review::validation::next_to_validate;
 
 use crate::item::CleanItem;
 use crate::label::{Label, LabelError};
-use crate::prelabel::personal::of_bundle;
-use crate::prelabel::{Origin, Prelabel};
-use crate::route::{Read, label_of_record};
+use crate::prelabel::calibrated::Confidence;
+use crate::prelabel::{Origin, Prelabel, decode_scores};
+use crate::route::Read;
 use crate::store::acceptance::Audit;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{AnnotationRow, Lease, Offer, Person, Reading, Role, Verdict};
@@ -149,6 +153,12 @@ pub struct Card {
     pub content: CleanItem,
     /// Its prelabel; the page hides it from a blind reader.
     pub prelabel: Option<Prelabel>,
+    /// How sure it is, and what that is worth.
+    pub confidence: Confidence,
+    /// How sure the prelabel's maker is of each of its marks; empty where it does not say.
+    pub scores: Vec<Option<f64>>,
+    /// Where a prelabel came from that no model of the project made.
+    pub origin: Option<Origin>,
     /// Whether the reader sees neither the prelabel nor what others said.
     pub blind: bool,
     /// The lease.
@@ -159,26 +169,19 @@ pub struct Card {
     pub campaign: Option<String>,
     /// What the readers said before an expert, in their order.
     pub readings: Vec<Label>,
+    /// Why others skipped or flagged it, for an expert.
+    pub notes: Vec<Note>,
 }
 
-/// A person's answer to a prelabel, with everything a tally needs: the next type of the privacy
-/// boundary. Made from the store's annotations alone, and only where prelabel and label of record
-/// are exactly one class: what is counted and learned from is classes.
-#[derive(Clone)]
-pub struct Correction {
-    item: ItemRef,
-    subject: SubjectRef,
-    prelabel: u16,
-    confidence: f64,
-    first: Option<u16>,
-    second: Option<u16>,
-    record: u16,
-}
-
-impl std::fmt::Debug for Correction {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Correction(..)")
-    }
+/// What somebody said who gave no label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    /// A skip or a flag.
+    pub verdict: Verdict,
+    /// Why it was skipped.
+    pub reason: Option<Reason>,
+    /// In the person's own words.
+    pub comment: Option<String>,
 }
 
 /// Leases up to `count` items of the best queue for the person's role.
@@ -233,7 +236,7 @@ fn serve(
     now: i64,
 ) -> Result<(), StoreError> {
     let held = tx.lease(item.item)?;
-    tx.put_lease(lease)?;
+    tx.put_lease(lease, now)?;
     if held.is_some_and(|held| held.person == lease.person && held.until > now) {
         return Ok(());
     }
@@ -298,9 +301,12 @@ fn check_expert(person: &Person, now: i64) -> Result<(), ReviewError> {
 }
 
 /// Whether an item is read without its prelabel: second readings, judgements, gold, and first readings that
-/// are an audit.
-fn is_blind(reading: Reading, row: &ItemRow) -> bool {
-    reading.is_blind() || (reading == Reading::First && row.audit == Audit::Chosen)
+/// are an audit, or among which gold is to hide.
+fn is_blind(tx: &Tx<'_>, reading: Reading, row: &ItemRow) -> Result<bool, StoreError> {
+    if reading != Reading::First || row.audit == Audit::Chosen {
+        return Ok(reading.is_blind() || reading == Reading::First);
+    }
+    gold::is_decoy(tx, row)
 }
 
 fn card(
@@ -310,13 +316,15 @@ fn card(
     lease: Lease,
 ) -> Result<Card, ReviewError> {
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-    let confidence = prelabel.as_ref().map(|p| f64::from(p.confidence_milli()) / 1000.0);
+    let origin = row.origin.as_deref().map(Origin::decode).transpose()?;
+    let sure = |prelabel| Confidence::of(tx, project, prelabel, origin.as_ref());
+    let confidence = prelabel.as_ref().map_or(Ok(Confidence { value: None, by: None }), sure)?;
     let campaign = match &lease.campaign {
         Some(id) => tx.campaign(&insitu_protocol::bytes::Fixed(*id))?,
         None => None,
     };
-    let blind = is_blind(lease.reading, &row);
-    let mut readings = Vec::new();
+    let blind = is_blind(tx, lease.reading, &row)?;
+    let (mut readings, mut notes) = (Vec::new(), Vec::new());
     let why = match lease.reading {
         Reading::First if blind => BLIND.to_owned(),
         Reading::First if prelabel.is_none() => NO_DRAFT.to_owned(),
@@ -326,29 +334,58 @@ fn card(
         Reading::Campaign => "asked for by a campaign".to_owned(),
         Reading::Expert => {
             let past = tx.annotations_of(row.item)?;
-            readings = labels_of(reads(&past)?);
+            let all = past_reads(&past)?;
+            notes = notes_of(&all);
+            readings = labels_of(all.into_iter().map(|past| past.read).collect());
             why_expert(project, &past, &readings)
         }
     };
-    let origin = row.origin.as_deref().map(Origin::decode).transpose()?;
-    let why = match (lease.reading, origin, row.wanted) {
+    let why = match (lease.reading, &origin, row.wanted) {
         (Reading::First | Reading::Expert, Some(origin), _) if why == UNSURE => origin.to_string(),
         (Reading::First, None, true) if !blind => "chosen to be labeled first".to_owned(),
         _ => why,
     };
-    let why = match confidence.filter(|_| !blind) {
+    let why = match confidence.value.filter(|_| !blind) {
         Some(confidence) => format!("{why}: confidence {confidence:.2}"),
         None => why,
     };
     let content = CleanItem::load(&row)?;
     let campaign = campaign.map(|campaign| campaign.order.title.to_string());
-    Ok(Card { row, content, prelabel, blind, lease, why, campaign, readings })
+    let scores = row.scores.as_deref().map_or(Ok(Vec::new()), decode_scores)?;
+    Ok(Card {
+        row,
+        content,
+        prelabel,
+        confidence,
+        scores,
+        origin,
+        blind,
+        lease,
+        why,
+        campaign,
+        readings,
+        notes,
+    })
 }
 
 /// What was said of an item itself, oldest first.
 fn labels_of(reads: Vec<Read>) -> Vec<Label> {
     let said = |read: &Read| read.verdict == Verdict::Label && read.reading.is_of_record();
     reads.into_iter().filter(said).filter_map(|read| read.label).collect()
+}
+
+/// Why an item was skipped or flagged, oldest first.
+fn notes_of(past: &[PastRead]) -> Vec<Note> {
+    let unlabeled = |past: &&PastRead| {
+        let says = past.reason.is_some() || past.comment.is_some();
+        says && past.read.verdict != Verdict::Label && past.read.reading.is_of_record()
+    };
+    let note = |past: &PastRead| Note {
+        verdict: past.read.verdict,
+        reason: past.reason,
+        comment: past.comment.clone(),
+    };
+    past.iter().filter(unlabeled).map(note).collect()
 }
 
 fn why_expert(project: &ProjectRow, past: &[AnnotationRow], labels: &[Label]) -> String {
@@ -367,74 +404,6 @@ fn why_expert(project: &ProjectRow, past: &[AnnotationRow], labels: &[Label]) ->
         },
         [_] | [] => UNSURE.to_owned(),
     }
-}
-
-impl Correction {
-    /// The correction of an item that has a prelabel and a label of record, both exactly one class.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn load(tx: &Tx<'_>, row: &ItemRow) -> Result<Option<Self>, StoreError> {
-        let past = past_reads(&tx.annotations_of(row.item)?)?;
-        let reads: Vec<Read> = past.iter().map(|past| past.read.clone()).collect();
-        let Some(record) = label_of_record(&reads).and_then(Label::class) else { return Ok(None) };
-        let Some(answered) = answered(&past) else { return Ok(None) };
-        let own = row.of_bundle.as_ref().map(|_| of_bundle(row)).transpose()?.flatten();
-        let answered = own.as_ref().unwrap_or(answered);
-        let Some(prelabel) = answered.class() else { return Ok(None) };
-        let class = |wanted| {
-            past.iter()
-                .find(|past| past.read.reading == wanted && past.label().is_some())
-                .and_then(PastRead::class)
-        };
-        Ok(Some(Self {
-            item: ItemRef(item_ref(&row.opaque)),
-            subject: SubjectRef(row.subject),
-            prelabel,
-            confidence: answered.confidence(),
-            first: class(Reading::First),
-            second: class(Reading::Second),
-            record,
-        }))
-    }
-
-    /// The item, as the contribution bound sees it.
-    pub fn item(&self) -> ItemRef {
-        self.item
-    }
-
-    /// The subject, as the contribution bound sees it.
-    pub fn subject(&self) -> SubjectRef {
-        self.subject
-    }
-
-    /// Class of the prelabel that was answered; of the bundle's own where a personal head made that
-    /// one.
-    pub fn prelabel(&self) -> u16 {
-        self.prelabel
-    }
-
-    /// Its confidence, in [0, 1].
-    pub fn confidence(&self) -> f64 {
-        self.confidence
-    }
-
-    /// First and second reader's classes, of an item that two people read.
-    pub fn pair(&self) -> Option<(u16, u16)> {
-        self.first.zip(self.second)
-    }
-
-    /// The label of record.
-    pub fn record(&self) -> u16 {
-        self.record
-    }
-}
-
-/// An item's name as the contribution bound takes it.
-pub fn item_ref(opaque: &[u8; 16]) -> [u8; 32] {
-    let mut reference = [0; 32];
-    reference[..16].copy_from_slice(opaque);
-    reference
 }
 
 /// What an item's annotations say, oldest first.

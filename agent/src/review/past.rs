@@ -2,7 +2,7 @@
 //! site and shows the result to the site's own people.
 
 use super::sealed::Sealed;
-use super::{Decision, Made};
+use super::{Decision, Made, Reason};
 use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::route::Read;
@@ -28,6 +28,8 @@ pub struct PastRead {
     pub seconds: f32,
     /// What the person wrote beside it.
     pub comment: Option<String>,
+    /// Why it was skipped, where that was said.
+    pub reason: Option<Reason>,
     /// With what it was made, where that was kept.
     pub made: Option<Made>,
 }
@@ -59,7 +61,7 @@ pub fn past_reads(annotations: &[AnnotationRow]) -> Result<Vec<PastRead>, StoreE
     annotations
         .iter()
         .map(|annotation| {
-            let Sealed { label, prelabel, looks_real, seconds, comment, made, decision } =
+            let Sealed { label, prelabel, looks_real, seconds, comment, made, decision, reason } =
                 Sealed::decode(&annotation.label)?;
             let AnnotationRow { person, made_at, reading, verdict, .. } = *annotation;
             let read = Read { reading, verdict, label };
@@ -73,6 +75,7 @@ pub fn past_reads(annotations: &[AnnotationRow]) -> Result<Vec<PastRead>, StoreE
                 looks_real,
                 seconds,
                 comment,
+                reason,
                 made,
             })
         })

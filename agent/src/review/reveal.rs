@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::ReviewError;
-use super::http::{Caller, Desk, Failure, fields};
+use super::http::{Caller, Desk, Failure};
+use super::shown::fields;
 use super::sign_in::told;
 use crate::item::{CleanItem, Value};
 use crate::store::items::{ItemRow, Stage};
@@ -72,12 +73,14 @@ pub(super) async fn look(
 ) -> Result<Response, Failure> {
     check_reveals(&person)?;
     let name: Fixed<16> = Fixed::from_hex(&item).ok_or(ReviewError::UnknownItem)?;
-    let (clean, project) = desk.store.tx("steward sees item", |tx| {
+    let see = move |tx: &Tx<'_>| {
         let (row, project, clean) = item_named(tx, &name.0)?;
         let seen = Event::new(What::Seen).by(&person).of(project.definition.name.as_str());
         tx.note(&seen.on(row.opaque))?;
         Ok::<_, ReviewError>((clean, project))
-    })?;
+    };
+    let seen = desk.work(move |desk| Ok(desk.store.tx("steward sees item", see)?));
+    let (clean, project) = seen.await?;
     let definition = &project.definition;
     let body = json!({
         "item": item, "project": definition.name, "title": definition.title,
@@ -99,8 +102,9 @@ pub(super) async fn reveal(
     let name = Fixed::from_hex(&item).ok_or_else(|| refuse(ReviewError::UnknownItem.into()))?;
     let now = desk.clock.now();
     desk.doors.accounts.reveal(&person, now).map_err(told)?;
-    let revealed = originals(&desk.store, &person, &name.0, &reason, now.as_second());
-    Ok(unkept(json!(revealed.map_err(|error| refuse(error.into()))?)))
+    let revealed = desk
+        .work(move |desk| Ok(originals(&desk.store, &person, &name.0, &reason, now.as_second())?));
+    Ok(unkept(json!(revealed.await.map_err(refuse)?)))
 }
 
 /// An answer that no browser and no proxy keeps.

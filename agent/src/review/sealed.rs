@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Decision;
+use super::{Decision, Reason};
 use crate::label::Label;
 use crate::prelabel::{Prelabel, Stub};
 use crate::store::StoreError;
@@ -24,6 +24,8 @@ pub(super) struct Sealed {
     pub(super) prelabel: Option<Prelabel>,
     /// Whether the item looked real, where that was asked and answered.
     pub(super) looks_real: Option<bool>,
+    /// Why it was skipped, where that was said.
+    pub(super) reason: Option<Reason>,
     /// `None` in rows of before this was kept.
     pub(super) made: Option<Made>,
 }
@@ -89,7 +91,12 @@ impl Sealed {
             label: self.label.clone().filter(|_| class.is_none()),
             prelabel: self.prelabel.as_ref().and_then(Prelabel::beside_stub).cloned(),
         };
-        postcard::to_allocvec(&(row, more)).map_err(|_| CORRUPT)
+        // Last, and only where there is one: rows of before there were reasons end without.
+        let mut bytes = postcard::to_allocvec(&(row, more)).map_err(|_| CORRUPT)?;
+        if let Some(reason) = self.reason {
+            bytes.extend(postcard::to_allocvec(&reason).map_err(|_| CORRUPT)?);
+        }
+        Ok(bytes)
     }
 
     /// Reads what [`Sealed::encode`] of this version or an earlier one wrote.
@@ -98,12 +105,17 @@ impl Sealed {
     /// [`StoreError::Corrupt`] for anything else.
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         let (row, rest): (Row, &[u8]) = postcard::take_from_bytes(bytes).map_err(|_| CORRUPT)?;
-        let more = match rest {
-            [] => More { looks_real: None, made: None, label: None, prelabel: None },
+        let (more, rest): (More, &[u8]) = match rest {
+            [] => (More { looks_real: None, made: None, label: None, prelabel: None }, &[]),
             [real] => {
-                More { looks_real: Some(*real == 1), made: None, label: None, prelabel: None }
+                let looks_real = Some(*real == 1);
+                (More { looks_real, made: None, label: None, prelabel: None }, &[])
             }
-            rest => postcard::from_bytes(rest).map_err(|_| CORRUPT)?,
+            rest => postcard::take_from_bytes(rest).map_err(|_| CORRUPT)?,
+        };
+        let reason = match rest {
+            [] => None,
+            rest => Some(postcard::from_bytes(rest).map_err(|_| CORRUPT)?),
         };
         let Row { class, decision, seconds, comment, prelabel } = row;
         let prelabel = match prelabel {
@@ -117,6 +129,7 @@ impl Sealed {
             comment,
             prelabel,
             looks_real: more.looks_real,
+            reason,
             made: more.made,
         })
     }
@@ -135,6 +148,7 @@ mod tests {
             comment: Some("so".to_owned()),
             prelabel,
             looks_real: None,
+            reason: None,
             made: Some(Made::here(3)),
         }
     }
@@ -151,10 +165,13 @@ mod tests {
         for label in [None, Some(Label::Class(1)), Some(segments)] {
             for prelabel in prelabels.clone() {
                 for looks_real in [None, Some(true), Some(false)] {
-                    let said = Sealed { looks_real, ..sealed(label.clone(), prelabel.clone()) };
+                    let reason = looks_real.map(|_| Reason::NotEnough);
+                    let said =
+                        Sealed { looks_real, reason, ..sealed(label.clone(), prelabel.clone()) };
                     let read = Sealed::decode(&said.encode().unwrap()).unwrap();
                     assert_eq!((&read.label, &read.prelabel), (&label, &prelabel));
                     assert_eq!((read.looks_real, read.made), (looks_real, Some(Made::here(3))));
+                    assert_eq!(read.reason, reason);
                     assert_eq!(read.comment.as_deref(), Some("so"));
                 }
             }

@@ -2,6 +2,7 @@ use insitu_protocol::project::Project;
 use proptest::prelude::*;
 
 use super::*;
+use crate::route::label_of_record;
 use crate::store::labels::{Role, Terms};
 use crate::store::tests::Scratch;
 use crate::testing;
@@ -48,6 +49,7 @@ impl Site {
             decision: Decision::Correct,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         annotate(&self.scratch.store, person, &card.row.opaque, &annotation, now)
     }
@@ -189,6 +191,7 @@ fn unasked(key: &str) -> Annotation {
         decision: Decision::Correct,
         comment: None,
         looks_real: None,
+        reason: None,
     }
 }
 
@@ -207,6 +210,7 @@ fn an_expert_whose_time_is_over_reads_as_an_annotator() {
         decision: Decision::Flag,
         comment: None,
         looks_real: None,
+        reason: None,
     };
     annotate(store, &site.ann, &cards[0].row.opaque, &flag, 1).unwrap();
     let leased = site.next(&eva, 1, 99).remove(0);
@@ -256,6 +260,7 @@ fn skip_gives_it_back_and_flag_calls_an_expert() {
             decision,
             comment: Some("the units look wrong".to_owned()),
             looks_real: None,
+            reason: None,
         };
         annotate(&site.scratch.store, &site.ann, &card.row.opaque, &annotation, 1).unwrap();
     };
@@ -292,6 +297,7 @@ fn senseless_answers_are_refused() {
         decision: Decision::Accept,
         comment: None,
         looks_real: None,
+        reason: None,
     };
     for bad in [
         Annotation { key: String::new(), ..good.clone() },
@@ -353,4 +359,41 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_skip_says_why_to_the_expert_who_decides() {
+    let (scratch, project) = testing::with_project();
+    testing::add_items(&scratch.store, &project, 0..1, 1);
+    testing::prelabel(&scratch.store, &project, |_| 0.7);
+    let store = &scratch.store;
+    let ann = testing::person(store, "ann", Role::Annotator);
+    let bob = testing::person(store, "bob", Role::Annotator);
+    let eve = testing::person(store, "eve", Role::Expert);
+    let name = &project.definition.name;
+    let item = next(store, &ann, name, 1, 0).unwrap()[0].row.opaque;
+    let skip = |reason, comment: Option<&str>| Annotation {
+        decision: Decision::Skip,
+        label: None,
+        reason,
+        comment: comment.map(str::to_owned),
+        ..unasked("s")
+    };
+    let refused = annotate(store, &ann, &item, &skip(Some(Reason::Other), Some(" ")), 1);
+    assert!(matches!(refused, Err(ReviewError::Invalid { .. })), "another one says which");
+    let accept = Annotation { reason: Some(Reason::Unclear), ..unasked("s") };
+    let refused = annotate(store, &ann, &item, &accept, 1);
+    assert!(matches!(refused, Err(ReviewError::Invalid { .. })), "a label needs no reason");
+    annotate(store, &ann, &item, &skip(Some(Reason::NotEnough), None), 1).unwrap();
+    next(store, &bob, name, 1, 2).unwrap();
+    let flag = Annotation { decision: Decision::Flag, label: None, ..unasked("f") };
+    annotate(store, &bob, &item, &flag, 3).unwrap();
+    let card = next(store, &eve, name, 1, 4).unwrap().remove(0);
+    let note = |note: &Note| (note.verdict, note.reason);
+    let notes: Vec<_> = card.notes.iter().map(note).collect();
+    assert_eq!(
+        notes,
+        [(Verdict::Skip, Some(Reason::NotEnough))],
+        "a flag without words says nothing"
+    );
 }

@@ -111,6 +111,7 @@ mod tests {
                 decision: Decision::Correct,
                 comment: None,
                 looks_real,
+                reason: None,
             };
             annotate(&self.scratch.store, person, &card.row.opaque, &annotation, now)
         }

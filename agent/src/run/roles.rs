@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::edge;
+use crate::label_studio;
 use crate::quality;
 use crate::review::http::router;
 use crate::store::roles::{Action, Role};
@@ -23,7 +24,8 @@ async fn every_role_is_served_what_the_table_allows() {
     let sources = std::iter::empty().collect();
     let app = router(desk.clone())
         .merge(edge::http::router(desk.clone(), sources))
-        .merge(quality::http::router(desk, BTreeMap::new()));
+        .merge(quality::http::router(desk.clone(), BTreeMap::new()))
+        .merge(label_studio::page::router(desk, &[]));
     let served = Served::start(app).await;
     let item = "00".repeat(16);
     let asked = [
@@ -40,6 +42,8 @@ async fn every_role_is_served_what_the_table_allows() {
         ("DELETE /api/people/nobody".to_owned(), Action::ManagePeople),
         ("POST /api/people/nobody/role".to_owned(), Action::ManagePeople),
         ("POST /api/people/nobody/password".to_owned(), Action::ManagePeople),
+        ("GET /api/label-studio".to_owned(), Action::Connect),
+        (format!("GET /api/label-studio/{project}"), Action::Connect),
     ];
     for (line, action) in &asked {
         for role in Role::ALL {

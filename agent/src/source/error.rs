@@ -99,6 +99,9 @@ pub enum LineError {
     /// An item that could not be redacted, or whose redaction settings are refused.
     #[error("the item cannot be redacted, so that its spans have no place")]
     NotRedacted,
+    /// What a model's score cannot be.
+    #[error("a score that is no number from 0 to 1")]
+    Score,
     /// Folders in folders.
     #[error("{folders} folders lie deeper than {DEPTH_MAX} and were not looked into")]
     TooDeep {
@@ -173,6 +176,14 @@ pub enum LineError {
     NotAnImage {
         /// The field.
         field: String,
+    },
+    /// An image of a kind that is not read.
+    #[error("field {field:?} names {kind}, and images are PNG or JPEG here: convert it first")]
+    OtherImage {
+        /// The field.
+        field: String,
+        /// The kind, with its article.
+        kind: &'static str,
     },
     /// An image without pixels, or with too many.
     #[error(
@@ -266,7 +277,10 @@ pub enum ImportError {
     #[error("a Parquet file with a footer, a page, columns or rows over their limits")]
     ParquetSize,
     /// A column that is packed in a way that is not read.
-    #[error("column {column:?} is packed; only plain columns and Snappy are read")]
+    #[error(
+        "column {column:?} is packed in a way that is not read: write it plain, or with Snappy \
+         or gzip (data pages of version 1)"
+    )]
     Packed {
         /// Its name.
         column: String,

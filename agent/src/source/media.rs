@@ -52,7 +52,9 @@ pub(super) fn image_of(field: &str, bytes: Vec<u8>) -> Result<Media, LineError> 
         let info = decoder.info().ok_or_else(refused)?;
         (Coding::Jpeg, u32::from(info.width), u32::from(info.height))
     } else {
-        return Err(refused());
+        let other = other_kind(&bytes);
+        let kind = |kind| LineError::OtherImage { field: field.to_owned(), kind };
+        return Err(other.map_or_else(refused, kind));
     };
     let got = u64::from(width) * u64::from(height);
     if !(1..=PIXELS_MAX).contains(&got) {
@@ -60,6 +62,23 @@ pub(super) fn image_of(field: &str, bytes: Vec<u8>) -> Result<Media, LineError> 
     }
     let digest = digest(&bytes);
     Ok((Value::Image(Image { coding, width, height, digest }), bytes))
+}
+
+/// What kind of image that is not read this is, by its first bytes.
+fn other_kind(bytes: &[u8]) -> Option<&'static str> {
+    let brand = bytes.get(4..12).unwrap_or_default();
+    Some(match bytes {
+        [b'I', b'I', 42, 0, ..] | [b'M', b'M', 0, 42, ..] => "a TIFF",
+        [b'I', b'I', 43, 0, ..] | [b'M', b'M', 0, 43, ..] => "a BigTIFF",
+        [b'G', b'I', b'F', b'8', ..] => "a GIF",
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => "a BMP",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "a WebP",
+        [0, 0, 0, 12, b'j', b'P', ..] | [0xff, 0x4f, 0xff, 0x51, ..] => "a JPEG 2000",
+        _ if matches!(brand, b"ftypheic" | b"ftypheix" | b"ftypmif1") => "a HEIF",
+        _ if brand == b"ftypavif" => "an AVIF",
+        _ if bytes.get(128..132) == Some(b"DICM") => "a DICOM",
+        _ => return None,
+    })
 }
 
 /// Reads the series that `path` names inside `folder`: JSON with its clock and channels, or CSV with
@@ -277,6 +296,22 @@ pub(crate) mod tests {
         assert_eq!(bytes, png);
         let refused = image("scan", Some(folder.path()), "text.png");
         assert_eq!(refused.unwrap_err().to_string(), "field \"scan\" names neither PNG nor JPEG");
+    }
+
+    #[test]
+    fn an_image_of_another_kind_is_named() {
+        for (bytes, kind) in [
+            (&b"II*\0\x08\0\0\0"[..], "a TIFF"),
+            (b"MM\0*\0\0\0\x08", "a TIFF"),
+            (b"GIF89a\x01\0", "a GIF"),
+            (b"RIFF\x04\0\0\0WEBPVP8 ", "a WebP"),
+            (b"\0\0\0\x18ftypheic\0\0", "a HEIF"),
+            (&[&[0; 128][..], b"DICM"].concat(), "a DICOM"),
+        ] {
+            let refused = image_of("scan", bytes.to_vec()).unwrap_err().to_string();
+            let said = "and images are PNG or JPEG here: convert it first";
+            assert_eq!(refused, format!("field \"scan\" names {kind}, {said}"));
+        }
     }
 
     #[test]

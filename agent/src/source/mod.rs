@@ -467,7 +467,10 @@ mod tests {
         let clean = CleanItem::redact(
             &items[0],
             &testing::project(),
-            |text| Ok::<_, StoreError>(format!("<{text}>")),
+            |dirty, text| {
+                let told = if dirty.is_text { format!("<{text}>") } else { text.to_owned() };
+                Ok::<_, StoreError>(Some(told))
+            },
             |_| Ok(()),
         )
         .unwrap();

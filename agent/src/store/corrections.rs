@@ -86,6 +86,21 @@ impl Tx<'_> {
         rows.next()?.map(|row| self.correction_row(row)).transpose()
     }
 
+    /// Everything that was sent of an item, in the order of arrival.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn corrections_of(&self, item: i64) -> Result<Vec<CorrectionRow>, StoreError> {
+        let sql = format!("SELECT {COLUMNS} FROM corrections WHERE item = ?1 ORDER BY correction");
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query([item])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(self.correction_row(row)?);
+        }
+        Ok(all)
+    }
+
     /// Corrections that wait for a prelabel, in the whole store.
     ///
     /// # Errors

@@ -42,6 +42,7 @@ const FATES: &[(&str, Fate)] = &[
     ("vault", Fate::Mended),
     ("snapshots", Fate::Mended),
     ("personal_heads", Fate::Mended),
+    ("calibrations", Fate::Mended),
     ("trail", Fate::Stays("random names of items and keyed hashes of subjects: the tombstone")),
     ("trail_checkpoints", Fate::Stays("signatures over the log")),
     ("erased", Fate::Stays("keyed hashes, so that what was erased does not come back")),
@@ -198,6 +199,7 @@ impl Tx<'_> {
         let projects: BTreeSet<i64> = items.iter().map(|doomed| doomed.project).collect();
         for project in projects {
             taken.heads += u64::from(self.drop_personal_head(project)?);
+            self.drop_calibration(project)?;
             let keys = items.iter().filter(|doomed| doomed.project == project);
             let keys: BTreeSet<i64> = keys.map(|doomed| doomed.item).collect();
             taken.snapshots.extend(self.take_out_of_snapshots(project, &keys)?);

@@ -3,7 +3,7 @@
 use insitu_protocol::ids::EvaluationId;
 use insitu_protocol::order::EvaluationOrder;
 use insitu_protocol::session::Purpose;
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 
 use crate::store::orders::{RoundState, decode, encode};
 use crate::store::{StoreError, Tx};
@@ -54,7 +54,7 @@ impl Tx<'_> {
         Ok(all)
     }
 
-    /// Moves an evaluation on.
+    /// Moves an evaluation on. One that is over is listed without its heads, like a round.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -67,6 +67,23 @@ impl Tx<'_> {
         self.sql.execute(
             "UPDATE evaluations SET state = ?1, note = ?2 WHERE evaluation = ?3",
             params![state.name(), note, evaluation.0],
+        )?;
+        if state == RoundState::Open {
+            return Ok(());
+        }
+        let definition: Option<Vec<u8>> = self
+            .sql
+            .prepare_cached("SELECT definition FROM evaluations WHERE evaluation = ?1")?
+            .query_row([evaluation.0], |row| row.get(0))
+            .optional()?;
+        let Some(definition) = definition else { return Ok(()) };
+        let mut order: EvaluationOrder = decode(&definition, TABLE)?;
+        for contender in [&mut order.current, &mut order.candidate] {
+            contender.head.0.clear();
+        }
+        self.sql.execute(
+            "UPDATE evaluations SET definition = ?1 WHERE evaluation = ?2",
+            params![encode(&order, TABLE)?, evaluation.0],
         )?;
         Ok(())
     }
@@ -106,7 +123,7 @@ mod tests {
     fn order(number: u8) -> EvaluationOrder {
         let contender = || Contender {
             bundle: Fixed([1; 32]),
-            head: Bytes(vec![]),
+            head: Bytes(vec![1; 4]),
             calibration: Bytes(vec![]),
         };
         EvaluationOrder {
@@ -136,7 +153,10 @@ mod tests {
                     (all.len(), all[0].state, &*all[0].note),
                     (1, RoundState::Declined, "why")
                 );
-                assert_eq!(all[0].order, order(0));
+                let mut over = order(0);
+                over.current.head.0.clear();
+                over.candidate.head.0.clear();
+                assert_eq!(all[0].order, over, "listed without its heads");
                 for number in 1..=u8::try_from(EVALUATIONS_OVER_MAX + 3).unwrap() {
                     tx.put_evaluation(&order(number))?;
                     tx.set_evaluation_state(Fixed([number; 16]), RoundState::Released, "")?;
@@ -144,6 +164,7 @@ mod tests {
                 tx.put_evaluation(&order(200))?;
                 tx.forget_evaluations()?;
                 assert_eq!(tx.open_evaluation_count()?, 1);
+                assert_eq!(tx.evaluations(Some(RoundState::Open))?[0].order, order(200));
                 let left = tx.evaluations(None)?;
                 assert_eq!(left.len() as u64, EVALUATIONS_OVER_MAX + 1);
                 assert!(left.iter().all(|row| row.order.evaluation != Fixed([0; 16])));

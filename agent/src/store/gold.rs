@@ -21,8 +21,8 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn add_gold(&self, item: &ItemRow, class: u16, now: i64) -> Result<bool, StoreError> {
-        let sealed = self.seal(cell(&item.opaque), &class.to_le_bytes())?;
+    pub fn add_gold(&self, item: &ItemRow, answer: &[u8], now: i64) -> Result<bool, StoreError> {
+        let sealed = self.seal(cell(&item.opaque), answer)?;
         let sql = "INSERT INTO gold (item, answer, added_at) VALUES (?1, ?2, ?3)
                    ON CONFLICT (item) DO NOTHING";
         if self.sql.prepare_cached(sql)?.execute(params![item.item, sealed, now])? == 0 {
@@ -43,7 +43,7 @@ impl Tx<'_> {
         Ok(statement.exists([item])?)
     }
 
-    /// Gold items of a project with keys above `after`, least first, with their answers.
+    /// Gold items of a project with keys above `after`, least first, with their encoded answers.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -52,7 +52,7 @@ impl Tx<'_> {
         project: i64,
         after: i64,
         limit: u32,
-    ) -> Result<Vec<(i64, u16)>, StoreError> {
+    ) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
         let mut statement = self.sql.prepare_cached(
             "SELECT g.item, i.opaque, g.answer FROM gold g JOIN items i ON i.item = g.item
              WHERE i.project = ?1 AND g.item > ?2 ORDER BY g.item LIMIT ?3",
@@ -61,8 +61,7 @@ impl Tx<'_> {
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
             let (opaque, sealed): ([u8; 16], Vec<u8>) = (row.get(1)?, row.get(2)?);
-            let plain = self.open(cell(&opaque), &sealed)?;
-            found.push((row.get(0)?, u16::from_le_bytes(fixed(&plain, TABLE, "answer")?)));
+            found.push((row.get(0)?, self.open(cell(&opaque), &sealed)?));
         }
         Ok(found)
     }

@@ -135,7 +135,9 @@ pub struct ItemRow {
     pub of_bundle: Option<Vec<u8>>,
     /// Encoded probabilities of all classes, of a prelabel whose maker gave them.
     pub probabilities: Option<Vec<u8>>,
-    /// Encoded origin of a draft that no model made.
+    /// How sure the prelabel's maker is of each of its marks, encoded.
+    pub scores: Option<Vec<u8>>,
+    /// Encoded origin of a draft that no model of the project made.
     pub origin: Option<Vec<u8>>,
     /// Chosen to be looked at before others.
     pub wanted: bool,
@@ -166,7 +168,7 @@ pub struct WindowItem {
 }
 
 /// The columns of an [`ItemRow`], of `items i`.
-pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for, i.of_bundle, i.audit";
+pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for, i.of_bundle, i.audit, i.scores";
 
 impl Tx<'_> {
     /// Adds an item, unless its project has one with the same source. The caller notes the import
@@ -390,7 +392,7 @@ impl Tx<'_> {
         let prelabel: Option<Vec<u8>> = row.get(10)?;
         let (probabilities, origin): (Option<Vec<u8>>, Option<Vec<u8>>) =
             (row.get(12)?, row.get(13)?);
-        let of_bundle: Option<Vec<u8>> = row.get(16)?;
+        let (of_bundle, scores): (Option<Vec<u8>>, Option<Vec<u8>>) = (row.get(16)?, row.get(18)?);
         let opened = |column, sealed: Option<Vec<u8>>| {
             sealed.map(|sealed| self.open(cell(&opaque, column), &sealed)).transpose()
         };
@@ -413,6 +415,7 @@ impl Tx<'_> {
             prelabel: opened("prelabel", prelabel)?,
             of_bundle: opened("of_bundle", of_bundle)?,
             probabilities: opened("probabilities", probabilities)?,
+            scores: opened("scores", scores)?,
             origin: opened("origin", origin)?,
             wanted: row.get(14)?,
             synthetic: row.get(11)?,

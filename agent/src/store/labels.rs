@@ -251,11 +251,13 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn put_lease(&self, lease: &Lease) -> Result<(), StoreError> {
+    pub fn put_lease(&self, lease: &Lease, now: i64) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(
-                "INSERT INTO leases (item, person, reading, campaign, until)
-                 VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (item) DO UPDATE SET
+                "INSERT INTO leases (item, person, reading, campaign, until, since)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (item) DO UPDATE SET
+                   since = CASE WHEN person = excluded.person AND until > excluded.since
+                     THEN since ELSE excluded.since END,
                    person = excluded.person, reading = excluded.reading,
                    campaign = excluded.campaign, until = excluded.until",
             )?
@@ -264,9 +266,34 @@ impl Tx<'_> {
                 lease.person,
                 lease.reading as i64,
                 lease.campaign,
-                lease.until
+                lease.until,
+                now
             ])?;
         Ok(())
+    }
+
+    /// Prolongs a lease that the person has and that nobody took over since it ended, to `until` or as
+    /// far as `longest` seconds from when it was given. Returns until when it lasts; `None` where the
+    /// person has none, or has had it for that long.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn renew_lease(
+        &self,
+        item: &[u8; 16],
+        person: i64,
+        now: i64,
+        until: i64,
+        longest: i64,
+    ) -> Result<Option<i64>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "UPDATE leases SET until = max(until, min(?4, since + ?5))
+             WHERE item = (SELECT item FROM items WHERE opaque = ?1) AND person = ?2
+               AND until > ?3
+             RETURNING until",
+        )?;
+        let mut rows = statement.query(params![item, person, now, until, longest])?;
+        Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
     }
 
     /// The item's lease, live or not.

@@ -10,6 +10,7 @@
 pub mod acceptance;
 pub mod accounts;
 pub mod bounds;
+pub mod calibrations;
 pub mod campaigns;
 pub mod corrections;
 pub mod erasure;
@@ -21,6 +22,7 @@ pub mod labels;
 pub mod ledger;
 pub mod media;
 pub mod meta;
+pub mod offered;
 pub mod offers;
 pub mod orders;
 pub mod peers;
@@ -86,6 +88,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_19.sql"),
     include_str!("schema_20.sql"),
     include_str!("schema_21.sql"),
+    include_str!("schema_22.sql"),
 ];
 
 /// Why the store could not do something.

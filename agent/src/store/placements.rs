@@ -19,6 +19,8 @@ pub struct Placement<'a> {
     pub of_bundle: Option<&'a [u8]>,
     /// Encoded probabilities of all classes.
     pub probabilities: Option<&'a [u8]>,
+    /// How sure its maker is of each of its marks, encoded.
+    pub scores: Option<&'a [u8]>,
     /// Encoded origin, where no model made it.
     pub origin: Option<&'a [u8]>,
     /// It stays when a model could make another.
@@ -46,12 +48,13 @@ impl Tx<'_> {
         let probabilities =
             placement.probabilities.map(|p| seal("probabilities", p)).transpose()?;
         let origin = placement.origin.map(|origin| seal("origin", origin)).transpose()?;
+        let scores = placement.scores.map(|scores| seal("scores", scores)).transpose()?;
         let of_bundle = placement.of_bundle.map(|own| seal("of_bundle", own)).transpose()?;
         let changed = self
             .sql
             .prepare_cached(
                 "UPDATE items SET prelabel = ?1, bundle = ?2, route = ?3, second = ?4, stage = ?5,
-                   probabilities = ?8, origin = ?9, lasting = ?10, of_bundle = ?11, audit = ?12
+                   probabilities = ?8, origin = ?9, lasting = ?10, of_bundle = ?11, audit = ?12, scores = ?14
                  WHERE item = ?6 AND opaque = ?13 AND stage IN (1, 2, 3, 5)
                    AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = items.item)
                    AND NOT EXISTS
@@ -70,7 +73,8 @@ impl Tx<'_> {
                 placement.lasting,
                 of_bundle,
                 placement.audit as i64,
-                placement.opaque
+                placement.opaque,
+                scores
             ])?;
         Ok(changed == 1)
     }

@@ -36,6 +36,8 @@ pub enum Action {
     Erase,
     /// Manage people.
     ManagePeople,
+    /// See how other programs of the site are connected, and what they lack.
+    Connect,
     /// Send items, and what users say of them.
     SendItems,
 }
@@ -48,14 +50,15 @@ impl Role {
     /// The table. Whatever asks for a role's rights asks here.
     fn actions(self) -> &'static [Action] {
         use Action::{
-            Decide, Erase, Label, Lead, ManagePeople, Reveal, SeeFigures, SendItems, SignIn,
+            Connect, Decide, Erase, Label, Lead, ManagePeople, Reveal, SeeFigures, SendItems,
+            SignIn,
         };
         match self {
             Self::Annotator => &[SignIn, Label],
             Self::Expert => &[SignIn, Label, Decide],
             Self::Lead => &[SignIn, Label, Decide, Lead, SeeFigures],
-            Self::Steward => &[SignIn, SeeFigures, Reveal, Erase],
-            Self::Admin => &[SignIn, ManagePeople],
+            Self::Steward => &[SignIn, SeeFigures, Reveal, Erase, Connect],
+            Self::Admin => &[SignIn, ManagePeople, Connect],
             Self::Application => &[SendItems],
         }
     }
@@ -108,6 +111,7 @@ SeeFigures      -         -      yes  yes     -     -
 Reveal          -         -      -    yes     -     -
 Erase           -         -      -    yes     -     -
 ManagePeople    -         -      -    -       yes   -
+Connect         -         -      -    yes     yes   -
 SendItems       -         -      -    -       -     yes";
 
     #[test]
@@ -129,6 +133,7 @@ SendItems       -         -      -    -       -     yes";
             Action::Reveal,
             Action::Erase,
             Action::ManagePeople,
+            Action::Connect,
             Action::SendItems,
         ];
         for (line, action) in lines.zip(actions) {

@@ -74,6 +74,11 @@ export class Api {
     await this.request("POST", `/api/items/${encodeURIComponent(item)}/annotations`, annotation);
   }
 
+  /** Until when each of the items is this person's now; null for what is not. */
+  async renew(items: string[]): Promise<(string | null)[]> {
+    return (await this.request("POST", "/api/leases", { items })).json();
+  }
+
   async undo(key: string): Promise<void> {
     await this.request("DELETE", `/api/annotations/${encodeURIComponent(key)}`);
   }

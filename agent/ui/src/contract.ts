@@ -116,8 +116,18 @@ export interface Prelabel {
   label?: Label;
   /** Index into the project's classes, where a label is one of them. */
   class?: number;
-  /** Calibrated, in [0, 1]. */
-  confidence: number;
+  /** In [0, 1]; null where its maker does not say how sure it is. */
+  confidence: number | null;
+  /** By whose labels the confidence was fitted to how often it is right; null: by nobody's. */
+  calibrated?: "model" | "site" | null;
+  /** How sure its maker is of each mark, in the label's order; empty where it does not say. */
+  scores?: (number | null)[];
+}
+
+export interface Note {
+  verdict: "skip" | "flag";
+  reason: Reason | null;
+  comment: string | null;
 }
 
 /** An item as leased to this person. */
@@ -130,6 +140,8 @@ export interface Card {
   blind: boolean;
   /** What the readers said, in their order, for an expert to settle. */
   readings?: { label: Label }[];
+  /** What was said by those who gave no label, for an expert. */
+  notes?: Note[];
   why: string;
   bundle: string | null;
   campaign: string | null;
@@ -138,6 +150,9 @@ export interface Card {
 }
 
 export type Decision = "accept" | "correct" | "skip" | "flag";
+
+/** Why an item is skipped. Another reason is what the comment says. */
+export type Reason = "unclear" | "not_enough" | "wrong_kind" | "other";
 
 export interface Annotation {
   /** Made by the page; sending the same key again never makes a second annotation. */
@@ -150,6 +165,8 @@ export interface Annotation {
   seconds: number;
   decision: Decision;
   comment?: string;
+  /** Of a skip. */
+  reason?: Reason;
   /** Asked in the queue of synthetic items alone. */
   looks_real?: boolean;
 }

@@ -1,6 +1,7 @@
 // The items leased to this person: one on the table, the next ones ready behind it.
 
 import { batch, computed, effect, signal } from "@preact/signals";
+import { activeMs } from "./activity";
 import { Refused, type Api } from "./api";
 import { SYNTHETIC, type Card, type Project } from "./contract";
 import { afterPaint } from "./frame";
@@ -10,8 +11,14 @@ import { view } from "./view";
 
 /** Cards asked for at a time. */
 export const CARDS_AHEAD = 10;
+/** Leases that are renewed at once. */
+const LEASES_MAX = 50;
 /** Ask for more when no more than this many are left. */
 const CARDS_LOW = 6;
+/** A lease that ends sooner than this is renewed while its holder works. */
+const LEASE_RENEW_MS = 300_000;
+/** No more often than this. */
+const RENEW_EVERY_MS = 30_000;
 /** A lease that ends sooner than this is not worth starting on. */
 const LEASE_MARGIN_MS = 5_000;
 const EMPTY_POLL_MS = 10_000;
@@ -45,6 +52,8 @@ let skewMs = 0;
 let asking = false;
 let pollAt = 0;
 let projectsAt = 0;
+let renewAt = 0;
+let seenActiveMs = 0;
 /** Items decided while a request for cards was under way: its answer may still name them. */
 let decidedMeanwhile = new Set<string>();
 
@@ -232,12 +241,35 @@ export function addDone(change: number): void {
 }
 
 function hasEnded(card: Card): boolean {
-  if (card.lease_until === null) return false;
-  return Date.parse(card.lease_until) - (Date.now() + skewMs) < LEASE_MARGIN_MS;
+  return leftMs(card) < LEASE_MARGIN_MS;
+}
+
+function leftMs({ lease_until }: Card): number {
+  return lease_until === null ? Infinity : Date.parse(lease_until) - (Date.now() + skewMs);
+}
+
+/** Keeps what is held while its holder works; the agent says for how long at most. */
+async function renewLeases(client: Api): Promise<void> {
+  const now = performance.now();
+  const active = activeMs();
+  if (now < renewAt || active === seenActiveMs) return;
+  renewAt = now + RENEW_EVERY_MS;
+  seenActiveMs = active;
+  const held = cards.value.slice(0, LEASES_MAX).map(({ item }) => item);
+  try {
+    const untils = await client.renew(held);
+    if (client !== api) return;
+    const until = new Map(held.map((item, index) => [item, untils[index]]));
+    cards.value = cards.value.map((card) => ({ ...card, lease_until: until.get(card.item) ?? card.lease_until }));
+  } catch (error) {
+    if (client === api && error instanceof Refused && error.status === 401) expire();
+    // Else the lease goes on as long as it did before.
+  }
 }
 
 async function tick(): Promise<void> {
   if (api === null || document.hidden) return;
+  if (current.value !== null && leftMs(current.value) < LEASE_RENEW_MS && !leaseEnded.value) await renewLeases(api);
   if (current.value !== null && hasEnded(current.value)) leaseEnded.value = true;
   if (performance.now() >= projectsAt) await refreshProjects();
   const short = cards.value.length <= CARDS_LOW && projects.value.length > 0;

@@ -29,7 +29,7 @@ const COMMANDS = {
     run: confirm,
     always: true,
   },
-  skip: { keys: [" "], caps: ["Space"], title: "Skip", run: review.skip },
+  skip: { keys: [" "], caps: ["Space"], title: "Skip: then 1 to 4 say why, or space again", run: review.skip },
   skipAlways: {
     keys: ["ctrl+ "],
     caps: ["Ctrl", "Space"],
@@ -132,6 +132,12 @@ export function onKey(event: KeyboardEvent): void {
     (one) =>
       one.keys.includes(name) && (reviewing || one.everywhere) && !(one.onItem && elsewhere) && usable(one),
   );
+  const why = reviewing && review.skipping.value && !typing && /^[1-4]$/.test(event.key);
+  if (why) {
+    event.preventDefault();
+    if (!event.repeat) review.skipFor(Number(event.key) - 1);
+    return;
+  }
   const index = command === undefined && !control && reviewing ? classMeant(event, alt) : null;
   if (command === undefined && index === null) return;
   if (typing && !command?.always) return;
@@ -203,5 +209,6 @@ function confirm(): void {
 }
 
 function cancel(): void {
-  if (!currentKind().cancel?.()) review.keepSuggestion();
+  if (review.skipping.value) review.skipping.value = false;
+  else if (!currentKind().cancel?.()) review.keepSuggestion();
 }

@@ -7,6 +7,7 @@ import { onKey } from "./keys";
 import * as review from "./review";
 import { session, start } from "./session";
 import { seesQuality, show } from "./view";
+import * as work from "./work";
 import { App } from "./views/app";
 
 document.addEventListener("keydown", (event) => {
@@ -20,6 +21,7 @@ start({
     // A steward labels nothing, and others do not see the quality view.
     if (me.role === "steward") show("quality");
     else if (!seesQuality(me.role)) show("review");
+    work.own(`${me.site}/${me.name}`);
     assets.open(api);
     deck.open(api);
   },
@@ -28,6 +30,7 @@ start({
     assets.forget();
     review.forget();
   },
+  left: work.forgetAll,
   settled: review.settled,
 });
 

@@ -3,13 +3,13 @@
 import { batch, computed, effect, signal } from "@preact/signals";
 import type { Refused } from "./api";
 import { activeMs } from "./activity";
-import { COMMENT_CHARS_MAX, SYNTHETIC, type Card, type Decision, type Label } from "./contract";
+import { COMMENT_CHARS_MAX, SYNTHETIC, type Card, type Decision, type Label, type Reason } from "./contract";
 import * as deck from "./deck";
 import { canonical, emptyLabel, isOneClass, sameLabel, taskOf } from "./label";
 import { notices, notify, say } from "./say";
 import { keep, randomHex, unconfirmed, UNCONFIRMED_MAX, withdraw, type Operation } from "./unconfirmed";
 import * as work from "./work";
-import { decisionInWords } from "./words";
+import { decisionInWords, REASONS } from "./words";
 
 /** Decisions that can be taken back. */
 const UNDO_MAX = 20;
@@ -33,7 +33,7 @@ interface Past {
 /** A suggestion that may be shown. */
 export interface Draft {
   label: Label;
-  confidence: number;
+  confidence: number | null;
 }
 
 /** The class that enter submits, where a label is one class; null when nothing is preselected. */
@@ -41,6 +41,8 @@ export const selection = computed(() => classOf(work.label.value));
 /** Whether the prelabel was rejected and a class is asked for. */
 export const rejecting = signal(false);
 export const comment = signal("");
+/** Whether the reason for a skip is asked. */
+export const skipping = signal(false);
 /** Whether the item looks real, where that is asked; null before it is answered. */
 export const looksReal = signal<boolean | null>(null);
 /** Which of an expert's readings was taken over last. */
@@ -85,7 +87,7 @@ effect(() => {
   batch(() => {
     const draft = (card && draftOf(card)?.label) ?? (card && emptyLabel(task));
     work.begin(card, draft, restored?.label ?? null);
-    rejecting.value = false;
+    rejecting.value = skipping.value = false;
     comment.value = restored?.comment ?? "";
     looksReal.value = restored?.looksReal ?? null;
     taken.value = null;
@@ -167,8 +169,22 @@ export function judge(real: boolean): void {
   say(looksReal.value === null ? "Not said whether it is real." : real ? "Looks real." : "Looks made up.");
 }
 
+/** Asks why; asked again, and for programs that only say "skip", it needs no reason. */
 export function skip(): void {
-  decide("skip", null);
+  if (skipping.value) return decide("skip", null);
+  skipping.value = deck.current.value !== null;
+  say("Why? 1 to 4, or space again without a reason.");
+}
+
+/** Skips for the reason at this place. Another one needs words. */
+export function skipFor(index: number): void {
+  const reason = REASONS[index]?.[0];
+  if (reason === undefined) return;
+  if (reason === "other" && comment.value.trim() === "") {
+    document.getElementById("comment")?.focus();
+    return say("Write why, then press escape and 4.");
+  }
+  decide("skip", null, reason);
 }
 
 export function flag(): void {
@@ -180,7 +196,7 @@ function submitLabel(label: Label): void {
   decide(sameLabel((card && draftOf(card)?.label) ?? null, label) ? "accept" : "correct", label);
 }
 
-function decide(decision: Decision, decided: Label | null): void {
+function decide(decision: Decision, decided: Label | null, reason?: Reason): void {
   const card = deck.current.value;
   const project = deck.project.value;
   if (!card || !project || deck.leaseEnded.value) return;
@@ -197,6 +213,7 @@ function decide(decision: Decision, decided: Label | null): void {
     decision,
     ...(text === "" ? {} : { comment: text }),
     ...(looksReal.value === null ? {} : { looks_real: looksReal.value }),
+    ...(reason && { reason }),
   };
   const label = decisionInWords(decision, decided, project.classes);
   const operation = { kind: "annotate" as const, project: project.name, item: card.item, label, queue: card.queue };
@@ -257,7 +274,10 @@ export function settled(operation: Operation, refusal: Refused | null): void {
     deck.drop(item);
     return;
   }
-  past.value = past.value.filter(({ key }) => key !== operation.annotation.key);
+  const lost = past.value.find(({ key }) => key === operation.annotation.key);
+  // What was decided comes back if the item does.
+  if (lost?.label) work.save(item, lost.label, draftOf(lost.card)?.label ?? null);
+  past.value = past.value.filter((entry) => entry !== lost);
   sessionStorage.setItem(HISTORY, JSON.stringify(past.value));
   if (deck.counts(operation.annotation.decision, operation.queue)) deck.addDone(-1);
   notify(`Not saved: “${label}”. The agent says: ${refusal.message}.`, refusal.hint);
@@ -273,7 +293,6 @@ export function forget(): void {
   });
   sessionStorage.removeItem(HISTORY);
   sessionStorage.removeItem(PACE);
-  work.forget();
 }
 
 function remember(entry: Past): void {

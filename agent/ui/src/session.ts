@@ -23,6 +23,8 @@ export const session = signal<State>({ at: "signed-out", reason: "" });
 export interface Listener {
   opened(api: Api, me: Me): void;
   forget(): void;
+  /** The person signed out. */
+  left(): void;
   settled: unconfirmed.Settled;
 }
 
@@ -106,6 +108,7 @@ export function signOut(): void {
   unconfirmed.close();
   sessionStorage.removeItem(TOKEN);
   sessionStorage.removeItem(PERSON);
+  listener.left();
   listener.forget();
 }
 

@@ -1,6 +1,6 @@
 // Labels in a few words that tell nothing about an item's content.
 
-import type { Class, Decision, Label } from "./contract";
+import type { Class, Decision, Label, Reason } from "./contract";
 import { relationsOf, marksOf } from "./label";
 
 export function labelInWords(label: Label | null, classes: Class[]): string {
@@ -18,6 +18,18 @@ export function decisionInWords(decision: Decision, label: Label | null, classes
   if (decision === "skip") return "Skipped";
   if (decision === "flag") return "Flagged for an expert";
   return `${decision === "accept" ? "Accepted" : "Corrected to"} ${labelInWords(label, classes)}`;
+}
+
+/** Why an item is skipped, by the digit that says it. */
+export const REASONS: [Reason, string][] = [
+  ["unclear", "Unclear"],
+  ["not_enough", "Not enough information"],
+  ["wrong_kind", "Wrong kind of item"],
+  ["other", "Other, as the comment says"],
+];
+
+export function reasonInWords(reason: Reason | null): string {
+  return REASONS.find(([name]) => name === reason)?.[1] ?? "";
 }
 
 export function nameOf(classes: Class[], index: number): string {

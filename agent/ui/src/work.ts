@@ -13,14 +13,17 @@ import {
   sameMark,
   withMarks,
 } from "./label";
-import { say } from "./say";
+import { notify, say } from "./say";
 
 /** Changes of one label that can be taken back. */
 const EDITS_MAX = 50;
 /** Changes with the same name, sooner after each other than this, are one. */
 const SAME_EDIT_MS = 1_000;
 // What a person marked tells about an item's content, so it is in sessionStorage: it ends with the tab.
-const WORK = "insitu.work";
+// One entry for each person and item: what one is called back from does not overwrite another.
+const WORK = "insitu.work/";
+/** Entries; the oldest go first. */
+const WORKS_MAX = 50;
 
 /** Null while a class has to be chosen. */
 export const label = signal<Label | null>(null);
@@ -41,33 +44,43 @@ export const edits = signal<Label[]>([]);
 export const changed = computed(() => !sameLabel(label.value, initial.value));
 
 interface Kept {
-  item: string;
   label: Label;
   edits: Label[];
+  /** What it was made of. */
+  draft: Label | null;
+  at: number;
 }
 
 const initial = signal<Label | null>(null);
 let item: string | null = null;
+let owner = "";
 let drafted: Mark[] = [];
 let lastEdit = { name: "", at: 0 };
 
 /** Starts on a card: with what was undone, with what the tab still holds of it, or as it was drafted. */
 export function begin(card: Card | null, draft: Label | null, restored: Label | null): void {
-  const kept: Kept | null = JSON.parse(sessionStorage.getItem(WORK) ?? "null");
-  const mine = kept !== null && kept.item === card?.item && restored === null ? kept : null;
   item = card?.item ?? null;
+  const kept: Kept | null = JSON.parse(sessionStorage.getItem(owner + item) ?? "null");
+  const mine = restored === null ? kept : null;
+  const moved = mine !== null && !sameLabel(mine.draft, draft);
   drafted = marksOf(draft);
   lastEdit = { name: "", at: 0 };
   batch(() => {
     initial.value = draft;
     label.value = restored ?? mine?.label ?? draft;
-    edits.value = mine?.edits ?? [];
+    edits.value = moved && draft !== null ? [...mine.edits, draft] : (mine?.edits ?? []);
     selected.value = null;
     part.value = null;
     brush.value = 0;
     begun.value += 1;
   });
   if (restored !== null) store();
+  if (moved) notify("Your unsaved work on this item is back.", "What it started from has changed: undo shows that.");
+}
+
+/** Whose work it is from now on. */
+export function own(person: string): void {
+  owner = `${WORK}${person}/`;
 }
 
 /** Changes the label so that nothing has to be taken back: a selection, a drag under way. */
@@ -196,10 +209,21 @@ export function lookOf(mark: Mark, index: number): Look {
   return isDraft(mark) ? "drafted" : "marked";
 }
 
-/** Forgets what the tab holds: the label was decided on, or the person left. */
+/** Forgets what the tab holds of the card on the table: the label was decided on. */
 export function forget(): void {
+  sessionStorage.removeItem(owner + item);
   item = null;
-  sessionStorage.removeItem(WORK);
+}
+
+/** Forgets all that the tab holds of the person, who left. */
+export function forgetAll(): void {
+  item = null;
+  for (const name of names()) sessionStorage.removeItem(name);
+}
+
+/** Keeps work on an item that is not on the table. */
+export function save(of: string, made: Label, draft: Label | null): void {
+  keep(of, { label: made, edits: [], draft, at: Date.now() });
 }
 
 function replaced(index: number, to: Mark): Mark[] {
@@ -219,11 +243,22 @@ function arrange(): void {
 
 function store(): void {
   if (item === null || label.value === null) return;
-  const kept: Kept = { item, label: label.value, edits: edits.value };
+  keep(item, { label: label.value, edits: edits.value, draft: initial.value, at: Date.now() });
+}
+
+function keep(of: string, kept: Kept): void {
+  const at = (name: string) => (JSON.parse(sessionStorage.getItem(name)!) as Kept).at;
+  const others = names().filter((name) => name !== owner + of);
+  others.sort((a, b) => at(a) - at(b));
+  for (const name of others.slice(0, Math.max(0, others.length - WORKS_MAX + 1))) sessionStorage.removeItem(name);
   try {
-    sessionStorage.setItem(WORK, JSON.stringify(kept));
+    sessionStorage.setItem(owner + of, JSON.stringify(kept));
   } catch {
     // Full: the label is still on the table, only a reload would lose it.
-    sessionStorage.removeItem(WORK);
+    sessionStorage.removeItem(owner + of);
   }
+}
+
+function names(): string[] {
+  return Object.keys(sessionStorage).filter((name) => name.startsWith(owner));
 }

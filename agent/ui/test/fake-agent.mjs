@@ -33,6 +33,9 @@ export class FakeAgent {
   /** By name: passwords, and who is signed in by which cookie. */
   passwords = new Map();
   browsers = new Map();
+  /** The Label Studios that are connected, and what a check of any says. */
+  studios = { projects: [], settings: [] };
+  standing = { findings: [], tasks: 0, waiting: 0, faults: [] };
   admitted = 0;
   /** The identity provider that is offered. */
   provider = null;
@@ -57,6 +60,9 @@ export class FakeAgent {
   /** `up`, `away` (connections break), `mute` (does the work, loses the answer). */
   mode = "up";
   leaseMs = LEASE_MS;
+  /** What each renewal of leases named; without `renewMs` the agent knows none. */
+  renewed = [];
+  renewMs;
   /** Where the page's files are. */
   dist = DIST;
   /** What it says about quality: `{report, errors, next}`. */
@@ -181,8 +187,13 @@ export class FakeAgent {
     if (method === "GET" && parts[0] === "me") return [200, person];
     if (method === "GET" && parts[0] === "projects" && parts.length === 1) return [200, [this.project()]];
     if (method === "GET" && parts[2] === "next") return [200, this.next(person, url)];
+    if (parts[0] === "label-studio") return this.studio(person, parts[1]);
     if (parts[0] === "people") return this.manage(method, person, parts[1], parts[2], body);
     if (method === "GET" && parts[2] === "quality") return this.judge(person, parts[3]);
+    if (method === "POST" && parts[0] === "leases" && this.renewMs !== undefined) {
+      this.renewed.push(body.items);
+      return [200, body.items.map((item) => (this.leases.get(item) === person.name ? new Date(Date.now() + this.renewMs).toISOString() : null))];
+    }
     if (method === "POST" && parts[2] === "lease") return this.lease(person, parts[1]);
     if (method === "POST" && parts[2] === "requeue") {
       this.requeued.push(parts[1]);
@@ -239,6 +250,15 @@ export class FakeAgent {
       return [403, { error: `this page is not for the role ${person.role}`, hint: "ask a lead" }];
     }
     return [200, { undefined: this.quality.report, "label-errors": this.quality.errors, next: this.quality.next }[list]];
+  }
+
+  /** What is connected, and what a check of it says. */
+  studio(person, project) {
+    if (!["steward", "admin"].includes(person.role)) {
+      return [403, { error: `connecting a Label Studio is not for the role ${person.role}`, hint: "ask the steward or an administrator" }];
+    }
+    if (project === undefined) return [200, this.studios];
+    return [200, this.standing];
   }
 
   manage(method, person, name, what, body) {

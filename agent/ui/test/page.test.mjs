@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { launch, openPage, skip } from "./browser.mjs";
 import { FakeAgent, makeItems } from "./fake-agent.mjs";
-import { axe, saved, signIn, TOKEN } from "./steps.mjs";
+import { axe, picture, saved, signIn, TOKEN } from "./steps.mjs";
 
 describe("review page", { skip }, () => {
   let browser;
@@ -61,6 +61,14 @@ describe("review page", { skip }, () => {
     await page.keyboard.press("2");
     await cardShows(page, 4);
     await page.keyboard.press(" ");
+    await page.getByText("Why skip it?").waitFor();
+    await page.keyboard.press("Escape");
+    await page.getByText("Why skip it?").waitFor({ state: "detached" });
+    await page.keyboard.press(" ");
+    await page.keyboard.press("4"); // needs words
+    await page.keyboard.type("blurred");
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("4");
     await cardShows(page, 5);
     await page.keyboard.press("c");
     await page.keyboard.type("a 1 f x unclear");
@@ -86,12 +94,13 @@ describe("review page", { skip }, () => {
         [1, "accept", 0, undefined],
         [2, "correct", 0, undefined],
         [3, "correct", 1, undefined],
-        [4, "skip", null, undefined],
+        [4, "skip", null, "blurred"],
         [5, "flag", 0, "a 1 f x unclear"],
         [6, "correct", 0, undefined],
         [6, "correct", 0, undefined],
       ],
     );
+    assert.deepEqual(agent.arrived.flatMap(({ reason }) => reason ?? []), ["other"]);
     assert.equal(agent.undone.length, 1);
     assert.equal(agent.undone[0], agent.arrived[5].key);
     assert.ok(agent.arrived.every(({ seconds }) => seconds >= 0 && seconds < 60));
@@ -127,6 +136,8 @@ describe("review page", { skip }, () => {
     await cardShows(page, 2);
     await page.getByRole("button", { name: "Skip" }).focus();
     await page.keyboard.press(" ");
+    await page.getByRole("button", { name: "Not enough information" }).focus();
+    await page.keyboard.press("Enter");
     await cardShows(page, 3);
     await saved(page);
     assert.deepEqual(
@@ -138,7 +149,7 @@ describe("review page", { skip }, () => {
   check(
     "a blind read shows neither prelabel nor confidence",
     async ({ agent, page }) => {
-      await page.getByText("Blind second read").waitFor();
+      await page.getByText("Blind read").waitFor();
       const text = await page.locator("main").innerText();
       assert.doesNotMatch(text, /suggested|%|confidence/i);
       assert.equal(await page.locator(".chosen").count(), 0);
@@ -340,6 +351,68 @@ describe("review page", { skip }, () => {
     );
   });
 
+  check(
+    "a lease goes on while somebody works, and no longer",
+    async ({ agent, page }) => {
+      await cardShows(page, 1);
+      await page.keyboard.press("c");
+      await page.keyboard.type("a long thought");
+      await page.waitForTimeout(8_000);
+      assert.equal(agent.renewed.length, 1, "once for all the work of half a minute");
+      assert.ok(agent.renewed[0].includes(agent.items[0].item));
+      await page.keyboard.press("Control+Enter");
+      await cardShows(page, 2);
+      await saved(page);
+    },
+    {
+      prepare: (agent) => {
+        agent.leaseMs = 6_000;
+        agent.renewMs = 600_000;
+      },
+    },
+  );
+
+  check(
+    "a confidence says what it is",
+    async ({ page }) => {
+      await page.getByText("% sure, calibrated", { exact: false }).waitFor();
+      await page.keyboard.press("a");
+      await page.getByText("% sure, calibrated by your site’s labels").waitFor();
+      await page.keyboard.press("a");
+      await page.getByText("% sure, not calibrated").waitFor();
+      await page.keyboard.press("a");
+      await page.getByText("Its maker does not say how sure it is.").waitFor();
+    },
+    {
+      items: () =>
+        makeItems(4, (index) => ({
+          prelabel: {
+            class: 0,
+            confidence: index === 3 ? null : 0.7,
+            calibrated: ["model", "site", null, null][index],
+          },
+        })),
+    },
+  );
+
+  check(
+    "an expert reads why others gave no label",
+    async ({ page }) => {
+      await page.getByText("Not enough information", { exact: true }).waitFor();
+      await page.getByText("Other, as the comment says: blurred").waitFor();
+    },
+    {
+      items: () =>
+        makeItems(1, () => ({
+          queue: "expert",
+          notes: [
+            { verdict: "skip", reason: "not_enough", comment: null },
+            { verdict: "skip", reason: "other", comment: "blurred" },
+          ],
+        })),
+    },
+  );
+
   check("a lease that went to somebody else is said, not hidden", async ({ agent, page }) => {
     await cardShows(page, 1);
     agent.leases.set(agent.items[0].item, "eve");
@@ -408,6 +481,11 @@ describe("review page", { skip }, () => {
         await axe(page, "item");
         await page.keyboard.press("x");
         await axe(page, "rejected");
+        await page.keyboard.press(" ");
+        await page.getByText("Why skip it?").waitFor();
+        await axe(page, "reasons");
+        await picture(page, `skip-reasons-${colorScheme}`);
+        await page.keyboard.press("Escape");
         await page.keyboard.press("h");
         await axe(page, "guideline");
         await page.keyboard.press("Escape");

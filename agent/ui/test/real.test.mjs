@@ -116,7 +116,7 @@ describe("page and real agent", { skip: skip || skipReal }, () => {
     await ann.decide("b", "2", "Shift+ArrowLeft", "Escape", ...polygon, "Enter");
     await ann.saved();
     const bob = await open("bob");
-    await bob.page.getByText("Blind second read").waitFor();
+    await bob.page.getByText("Blind read").waitFor();
     await bob.page.locator(".scan image").waitFor();
     await bob.decide("b", "2", "Shift+ArrowLeft", "Enter");
     await bob.saved();

@@ -228,7 +228,7 @@ describeKind("spans", (check) => {
   check(
     "a blind card shows no draft",
     async ({ agent, page, press }) => {
-      await page.getByText("Blind second read").waitFor();
+      await page.getByText("Blind read").waitFor();
       assert.equal(await page.locator(".marks li").count(), 0);
       await press("a", "ArrowRight", "1", "Enter");
       await saved(page);

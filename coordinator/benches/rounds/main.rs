@@ -146,6 +146,7 @@ fn start(served: &Served, rounds: u32, coarse: bool, count: usize, closes_in: Du
         secure: SecureAggregation::Off,
         colluders: None,
         method: Method { coarse, ..Method::default() },
+        each_round: None,
         promotion: Promotion::Forced("a benchmark".to_owned()),
     };
     training::start(office.bench(), &plan, office.now_unix_s()).unwrap()

@@ -17,6 +17,7 @@ use crate::agreement::labels;
 use crate::agreement::{self, AgreementReport, ReportError};
 use crate::campaign::report::{SiteProgress, campaigns};
 use crate::drift::{self, DriftReport};
+use crate::evaluation::{self, EvaluationReport, Figures};
 use crate::intake::fleet;
 use crate::ledger;
 use crate::registry::{self, BundleReport, RegistryError};
@@ -49,6 +50,11 @@ pub enum OverviewError {
         source: StoreError,
     },
 }
+
+/// Newest runs of a project whose candidates' evaluations are read: as many as the page shows.
+const EVALUATED_RUNS: usize = 3;
+/// Whose accuracy an evaluation over several sites says.
+const TOGETHER: &str = "all sites";
 
 /// `GET /api/overview`.
 #[derive(Debug, Serialize)]
@@ -246,7 +252,16 @@ fn describe(
     let (store, name) = (&office.store, &project.name);
     let bundles = registry::report(store, Some(name))?;
     let active = bundles.iter().find(|bundle| bundle.state == "active");
-    let runs = runs(store, Some(name))?;
+    let newest_first = runs(store, Some(name))?.into_iter().rev().enumerate();
+    let runs: Result<Vec<Run>, ReportError> = newest_first
+        .map(|(age, run)| {
+            let shown = age < EVALUATED_RUNS;
+            let found = if shown { evaluation::of_run(store, &run)? } else { Vec::new() };
+            Ok(describe_run(run, &bundles, &found))
+        })
+        .collect();
+    let mut runs = runs?;
+    runs.reverse();
     Ok(Project {
         title: project.title.to_string(),
         version: project.version,
@@ -258,7 +273,7 @@ fn describe(
         agreement: agreement::report(store, name)?,
         drift: drift_of(office, cache, project)?,
         calibration: calibration_of(office, name)?,
-        runs: runs.into_iter().map(|run| describe_run(run, &bundles)).collect(),
+        runs,
         campaigns: campaigns(store, Some(name))?
             .into_iter()
             .map(|campaign| Campaign {
@@ -275,14 +290,27 @@ fn describe(
     })
 }
 
-fn describe_run(run: RunReport, bundles: &[BundleReport]) -> Run {
-    let evaluation = |digest: Digest| {
+/// What was attached to a bundle by hand; else how right sites say that it is on what they hold out.
+fn describe_run(run: RunReport, bundles: &[BundleReport], held_out: &[EvaluationReport]) -> Run {
+    let by_hand = |digest: Digest| {
         let evaluations = &bundles.iter().find(|bundle| bundle.bundle == digest)?.evaluations;
         Some(Evaluation {
-            note: evaluations.first()?.note.clone(),
+            note: format!("Attached by hand: {}", evaluations.first()?.note),
             accuracy: evaluations.iter().map(|e| (e.site.to_string(), e.accuracy)).collect(),
         })
     };
+    let noised = |digest: Digest| {
+        held_out.iter().find_map(|report| {
+            let Figures::Known { current, candidate, .. } = &report.figures else { return None };
+            let mut both = [(report.candidate, candidate), (report.current, current)].into_iter();
+            let (_, rightness) = both.find(|(bundle, _)| *bundle == digest)?;
+            Some(Evaluation {
+                note: format!("Held-out items of {} site(s), noised", report.sites.len()),
+                accuracy: BTreeMap::from([(TOGETHER.to_owned(), rightness.accuracy.value)]),
+            })
+        })
+    };
+    let evaluation = |digest: Digest| by_hand(digest).or_else(|| noised(digest));
     let round = |round: RoundReport| Round {
         round: round.round,
         state: round.state,

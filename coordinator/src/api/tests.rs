@@ -38,6 +38,7 @@ fn office() -> (tempfile::TempDir, Office) {
         secure: SecureAggregation::Auto,
         colluders: None,
         method: Method::default(),
+        each_round: None,
         promotion: Promotion::Forced("a test".to_owned()),
     };
     let run = training::start(scene.bench(), &plan, NOW).unwrap();
@@ -96,7 +97,9 @@ fn the_overview_is_what_its_description_says() {
     let project = &overview["projects"][0];
     assert_eq!(overview["sites"][0]["connected"], true);
     assert_eq!(overview["sites"][1]["connected"], false);
-    assert_eq!(project["runs"][0]["rounds"][0]["evaluation"]["accuracy"]["b"], 0.77);
+    let evaluation = &project["runs"][0]["rounds"][0]["evaluation"];
+    assert_eq!(evaluation["accuracy"]["b"], 0.77);
+    assert!(evaluation["note"].as_str().unwrap().starts_with("Attached by hand: "));
     assert_eq!(project["campaigns"][0]["sites"][0]["matched"], 10);
     assert_eq!(project["campaigns"][0]["sites"][1]["answered"], false);
     assert_eq!(project["drift"]["reference"], "a");

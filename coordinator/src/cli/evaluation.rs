@@ -19,7 +19,7 @@ use crate::agreement::calibration::{CalibrationFigures, Share};
 use crate::api::Office;
 use crate::evaluation::{self as reports, EvaluationReport, Figures};
 use crate::jobs::evaluation::{self, Plan};
-use crate::ledger::DELTA;
+use crate::ledger::{DELTA, shown_epsilon};
 use crate::registry;
 use crate::store::{Promotion, SecureAggregation, Terms};
 
@@ -86,6 +86,10 @@ pub(super) struct AfterRun {
     /// Publish the result without an evaluation; the reason is recorded
     #[arg(long, value_name = "REASON")]
     force: Option<String>,
+    /// Evaluate the candidate of each round, not the result alone, beside the model in use: each costs
+    /// --evaluation-epsilon. The next round does not wait for it
+    #[arg(long)]
+    evaluate_each_round: bool,
 }
 
 impl TermsArguments {
@@ -104,6 +108,11 @@ impl TermsArguments {
 }
 
 impl AfterRun {
+    /// At what price the candidate of each round is evaluated, if it is.
+    pub(super) fn each_round(&self) -> anyhow::Result<Option<Terms>> {
+        self.evaluate_each_round.then(|| self.terms.terms()).transpose()
+    }
+
     /// As the run keeps it.
     pub(super) fn promotion(self) -> anyhow::Result<Promotion> {
         Ok(match self.force {
@@ -157,10 +166,28 @@ fn begin(office: &Office, start: Start) -> anyhow::Result<Output> {
         promotes: start.promote,
     };
     let id = evaluation::start(office.bench(), &plan, office.now_unix_s())?;
-    let text = format!(
-        "evaluation {id} has started; follow it with `insitu-coordinator evaluation show {id}`"
+    let nano_rho = plan.terms.nano_rho;
+    let mut text = format!("price     epsilon {:.4} for each subject", shown_epsilon(nano_rho));
+    // In a sum each site adds a share of the noise: alone it hides a subject that much less.
+    let session = office.store.read("evaluation_session", |tx| tx.attempts(id, 0))?.pop();
+    let shares = session.map_or(1, |session| session.order.threshold - session.order.colluders);
+    let nano_rho_local = nano_rho.saturating_mul(shares.into());
+    if shares > 1 {
+        text += &format!(
+            ", {:.4} if all other sites collude: a site whose policy does not allow both takes no part",
+            shown_epsilon(nano_rho_local)
+        );
+    }
+    text += &format!(
+        "\nevaluation {id} has started; follow it with `insitu-coordinator evaluation show {id}`"
     );
-    Output::new(&json!({"evaluation": id, "candidate": candidate}), text)
+    let report = json!({
+        "evaluation": id,
+        "candidate": candidate,
+        "nano_rho": nano_rho,
+        "nano_rho_local": nano_rho_local,
+    });
+    Output::new(&report, text)
 }
 
 fn rows(found: &[EvaluationReport]) -> String {

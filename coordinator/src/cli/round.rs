@@ -10,14 +10,18 @@ use insitu_models::optimiser::{Optimiser, UnknownOptimiser};
 use insitu_models::robust::Rule;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::{ProjectName, SiteName};
+use serde::Serialize;
 use serde_json::json;
 
 use super::evaluation::AfterRun;
 use super::output::{Output, short_or_dash, table, time};
 use super::setup::open;
 use crate::api::Office;
+use crate::evaluation::{self, EvaluationReport, Figures};
 use crate::jobs::training::{self, Plan, Rounds};
-use crate::round::report::{self, MethodReport, PlanReport, RoundSite, RunReport, run, runs};
+use crate::round::report::{
+    self, MethodReport, PlanReport, RoundReport, RoundSite, RunReport, run, runs,
+};
 use crate::store::{Buffering, Mechanism, Method};
 
 #[derive(Debug, Subcommand)]
@@ -157,7 +161,11 @@ pub(super) fn round(file: &Path, command: Round) -> anyhow::Result<Output> {
             Output::new(&runs, table(["run", "project", "state", "rounds", "started"], &rows))
         }
         Round::Show { run: id } => match run(&office.store, id)? {
-            Some(report) => Output::new(&report, run_text(&report)),
+            Some(run) => {
+                let evaluations = evaluation::of_run(&office.store, &run)?;
+                let shown = Shown { run, evaluations };
+                Output::new(&shown, run_text(&shown))
+            }
             None => bail!("there is no run {id}"),
         },
     }
@@ -179,6 +187,7 @@ fn start_run(office: &Office, start: RoundStart) -> anyhow::Result<Output> {
         secure: start.secure_aggregation.into(),
         colluders: start.colluders,
         method,
+        each_round: start.after.each_round()?,
         promotion: start.after.promotion()?,
     };
     let now_unix_s = office.now_unix_s();
@@ -241,13 +250,34 @@ fn plan_text(plan: &PlanReport) -> String {
     if let Some(clip) = method.clip {
         text += &format!("clipping  {clip} a subject\n");
     }
-    text + &format!(
+    text += &format!(
         "price     rho {:.9} a round, {:.9} in all: epsilon {:.4} at delta {:e} for each subject\n",
         plan.round_nano_rho as f64 * 1e-9,
         plan.nano_rho as f64 * 1e-9,
         plan.epsilon,
         plan.delta,
-    )
+    );
+    if plan.evaluations > 0 {
+        let what = if plan.evaluations == 1 { "of the result" } else { "one a round" };
+        text += &format!(
+            "evaluated {} time(s), {what}: rho {:.9} each; with the rounds {:.9}: epsilon {:.4} for each \
+             subject\n",
+            plan.evaluations,
+            plan.evaluation_nano_rho as f64 * 1e-9,
+            plan.total_nano_rho as f64 * 1e-9,
+            plan.total_epsilon,
+        );
+    }
+    text
+}
+
+/// A run and what is known of its candidates.
+#[derive(Debug, Serialize)]
+struct Shown {
+    #[serde(flatten)]
+    run: RunReport,
+    /// The newest of each candidate, in the rounds' order.
+    evaluations: Vec<EvaluationReport>,
 }
 
 /// A positive number in four digits or so.
@@ -299,8 +329,9 @@ fn thousandths(number: f64) -> Option<u64> {
     (1.0..=1e12).contains(&milli).then_some(milli as u64)
 }
 
-fn run_text(report: &RunReport) -> String {
-    let rows: Vec<[String; 6]> = report
+fn run_text(shown: &Shown) -> String {
+    let report = &shown.run;
+    let rows: Vec<[String; 7]> = report
         .rounds
         .iter()
         .map(|round| {
@@ -310,6 +341,7 @@ fn run_text(report: &RunReport) -> String {
                 round.state.to_owned(),
                 short_or_dash(round.bundle),
                 round.norm.map_or_else(String::new, |norm| format!("{norm:.3}")),
+                accuracy(shown, round),
                 round.noise.clone(),
                 sites.join(", "),
             ]
@@ -322,8 +354,38 @@ fn run_text(report: &RunReport) -> String {
         report.project,
         report.state,
         method_text(&report.method),
-        table(["round", "state", "candidate", "gradient", "noise", "sites"], &rows)
+        table(
+            [
+                "round",
+                "state",
+                "candidate",
+                "gradient",
+                "accuracy, in use → candidate",
+                "noise",
+                "sites"
+            ],
+            &rows
+        )
     )
+}
+
+/// How right the bundle in use and a round's candidate are on what sites hold out.
+fn accuracy(shown: &Shown, round: &RoundReport) -> String {
+    let of_round = |found: &&EvaluationReport| Some(found.evaluation) == round.evaluation;
+    let Some(found) = shown.evaluations.iter().find(of_round) else { return "–".to_owned() };
+    match &found.figures {
+        Figures::Known { current, candidate, .. } => {
+            let (before, after) = (current.accuracy, candidate.accuracy);
+            format!(
+                "{:.3} → {:.3} [{:.3}, {:.3}]",
+                before.value, after.value, after.low, after.high
+            )
+        }
+        Figures::Undefined { undefined } => match found.state {
+            "finished" => undefined.clone(),
+            state => state.to_owned(),
+        },
+    }
 }
 
 fn site_text(site: &RoundSite) -> String {

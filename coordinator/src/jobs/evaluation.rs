@@ -12,7 +12,7 @@ use insitu_models::bundle::Bundle;
 use insitu_models::calibration::CalibrationError;
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::ids::{Digest, EvaluationId, ProjectName, SiteName};
-use insitu_protocol::order::{Contender, EVALUATION_HEADS_BYTES_MAX, EvaluationOrder};
+use insitu_protocol::order::{Contender, EvaluationOrder};
 use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 use insitu_protocol::session::Purpose;
@@ -71,12 +71,6 @@ pub enum EvaluationError {
     Backbone {
         /// The bundle.
         bundle: Digest,
-    },
-    /// More than an order carries.
-    #[error("the two heads have {got} bytes, an order carries {EVALUATION_HEADS_BYTES_MAX}")]
-    Heads {
-        /// Bytes of both.
-        got: usize,
     },
     /// Another evaluation of the candidate goes on.
     #[error("evaluation {evaluation} of the bundle is still open")]
@@ -262,23 +256,66 @@ pub(super) fn conclude(
         }
         None => return Ok(publish::bundle_in(tx, bench.key, result, now_unix_s)?),
     };
-    let plan = Plan {
-        candidate: result,
+    let plan = Plan { promotes: true, ..of_run(tx, run, result, terms)? };
+    begin_or_report(tx, bench, run, &plan, now_unix_s)
+}
+
+/// Has the candidate of a closed round evaluated beside the bundle in use, in a run that wants this of
+/// each; of the last one only if [`conclude`] does not.
+///
+/// The next round does not wait for it: it does not depend on what the evaluation says, and sites that
+/// do not answer an evaluation hold no training up.
+///
+/// # Errors
+/// As [`conclude`].
+pub(super) fn of_round(
+    tx: &Tx<'_>,
+    bench: Bench<'_>,
+    run: &RunRow,
+    (number, candidate): (u32, Digest),
+    now_unix_s: i64,
+) -> Result<(), EvaluationError> {
+    let Some(terms) = run.each_round else { return Ok(()) };
+    if number == run.rounds && matches!(tx.promotion(run.id)?, Some(Promotion::Evaluated(_))) {
+        return Ok(());
+    }
+    begin_or_report(tx, bench, run, &of_run(tx, run, candidate, terms)?, now_unix_s)
+}
+
+/// How a candidate of a run is evaluated: at the sites of the run, in its way.
+fn of_run(
+    tx: &Tx<'_>,
+    run: &RunRow,
+    candidate: Digest,
+    terms: Terms,
+) -> Result<Plan, EvaluationError> {
+    let closes_in_s = run.closes_in_s.unsigned_abs().min(LIFE_S_MAX.unsigned_abs());
+    Ok(Plan {
+        candidate,
         terms,
         sites: Some(tx.still_members(tx.run_sites(run.id)?)?),
-        closes_in: Duration::from_secs(
-            run.closes_in_s.unsigned_abs().min(LIFE_S_MAX.unsigned_abs()),
-        ),
+        closes_in: Duration::from_secs(closes_in_s),
         secure: run.secure,
         colluders: run.colluders,
-        promotes: true,
-    };
-    match begin(tx, bench, &plan, now_unix_s) {
-        Ok(evaluation) => tracing::info!(run = %run.id, %evaluation, "result to be evaluated"),
+        promotes: false,
+    })
+}
+
+/// Begins an evaluation for a run. One that cannot be leaves the run as it is.
+fn begin_or_report(
+    tx: &Tx<'_>,
+    bench: Bench<'_>,
+    run: &RunRow,
+    plan: &Plan,
+    now_unix_s: i64,
+) -> Result<(), EvaluationError> {
+    let (run, bundle) = (run.id, plan.candidate);
+    match begin(tx, bench, plan, now_unix_s) {
+        Ok(evaluation) => tracing::info!(%run, %bundle, %evaluation, "candidate to be evaluated"),
         Err(error) if error.is_of_the_store() => return Err(error),
         // An operator can have it evaluated otherwise.
         Err(error) => {
-            tracing::error!(run = %run.id, error = %error, "the result cannot be evaluated");
+            tracing::error!(%run, %bundle, error = %error, "the candidate cannot be evaluated");
         }
     }
     Ok(())
@@ -407,10 +444,6 @@ fn compared(project: &Project, bundles: &[Bundle; 2]) -> Result<EvaluationOrder,
         })
     };
     let (current, candidate) = (contender(active)?, contender(candidate)?);
-    let got = current.head.0.len() + candidate.head.0.len();
-    if got > EVALUATION_HEADS_BYTES_MAX {
-        return Err(EvaluationError::Heads { got });
-    }
     Ok(EvaluationOrder {
         evaluation: Fixed([0; 16]),
         project: project.name.clone(),

@@ -222,7 +222,7 @@ pub fn foresee(
 ) -> Result<PlanReport, TrainingError> {
     bench.store.read("foresee_run", |tx| {
         let prepared = prepared(tx, bench, plan, Fixed([0; 16]), now_unix_s)?;
-        Ok(PlanReport::of(&prepared.run, &prepared.project))
+        Ok(PlanReport::of(&prepared.run, &prepared.project, &plan.promotion))
     })
 }
 
@@ -423,6 +423,7 @@ fn sum(
     tx.close_round(run.id, &closed, sites)?;
     metrics::counter!("insitu_rounds_total", "outcome" => "closed").increment(1);
     tracing::info!(run = %run.id, round = number, sites = sites.len(), "round closed");
+    evaluation::of_round(tx, bench, run, (number, digest), now_unix_s)?;
     if number < run.rounds {
         return match open_round(tx, run, number + 1, next_head, now_unix_s)? {
             Ok(()) => Ok(()),

@@ -179,7 +179,11 @@ impl Card {
         self.write_evaluations(&mut text);
         text.push_str("\n## Calibration\n");
         let Calibration { temperature, knots, thresholds } = &self.calibration;
-        line(&mut text, format_args!("temperature {temperature}, {} knots", knots.len()));
+        if self.calibration == Calibration::identity() {
+            line(&mut text, format_args!("none: confidences are the head's own probabilities"));
+        } else {
+            line(&mut text, format_args!("temperature {temperature}, {} knots", knots.len()));
+        }
         if !thresholds.is_empty() {
             let shown: Vec<String> = thresholds.iter().map(|at| format!("{at:.3}")).collect();
             line(&mut text, format_args!("thresholds by class: {}", shown.join(", ")));

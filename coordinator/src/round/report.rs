@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::answered;
 use crate::ledger::{DELTA, shown_epsilon};
 use crate::store::{
-    Mechanism, Method, Noise, RoundRow, RoundState, RunRow, RunState, Store, StoreError, Tx,
+    Mechanism, Method, Noise, Promotion, RoundRow, RoundState, RunRow, RunState, Store, StoreError,
+    Tx,
 };
 
 /// A training run.
@@ -55,6 +56,14 @@ pub struct PlanReport {
     pub nano_rho: u64,
     /// The same as ε.
     pub epsilon: f64,
+    /// Evaluations of its candidates: of each round's, of the result, or none.
+    pub evaluations: u32,
+    /// What each of them costs a site, nano-ρ.
+    pub evaluation_nano_rho: u64,
+    /// What rounds and evaluations cost it together.
+    pub total_nano_rho: u64,
+    /// The same as ε.
+    pub total_epsilon: f64,
     /// The δ of that.
     pub delta: f64,
     /// How updates become steps.
@@ -101,6 +110,8 @@ pub struct RoundReport {
     pub sites: Vec<RoundSite>,
     /// The candidate it gave.
     pub bundle: Option<Digest>,
+    /// The newest evaluation of that.
+    pub evaluation: Option<EvaluationId>,
     /// L2 norm of the mean gradient.
     pub norm: Option<f64>,
     /// `once for all sites`, or `per site, because …`.
@@ -120,8 +131,17 @@ pub struct RoundSite {
 
 impl PlanReport {
     /// Of a run of this version of its project.
-    pub(crate) fn of(run: &RunRow, project: &Project) -> Self {
+    pub(crate) fn of(run: &RunRow, project: &Project, promotion: &Promotion) -> Self {
         let nano_rho = run.round_nano_rho.saturating_mul(run.rounds.into());
+        let (evaluations, terms) = match (run.each_round, promotion) {
+            (Some(_), Promotion::Evaluated(terms)) => (run.rounds, Some(*terms)),
+            (Some(terms), Promotion::Forced(_)) => (run.rounds, Some(terms)),
+            (None, Promotion::Evaluated(terms)) => (1, Some(*terms)),
+            (None, Promotion::Forced(_)) => (0, None),
+        };
+        let evaluation_nano_rho = terms.map_or(0, |terms| terms.nano_rho);
+        let evaluated = evaluation_nano_rho.saturating_mul(evaluations.into());
+        let total_nano_rho = nano_rho.saturating_add(evaluated);
         let clip = f64::from(run.method.clipping(&project.training).clip_milli) / 1e3;
         let mut method = method(&run.method);
         method.clip.get_or_insert(clip);
@@ -134,6 +154,10 @@ impl PlanReport {
             round_nano_rho: run.round_nano_rho,
             nano_rho,
             epsilon: shown_epsilon(nano_rho),
+            evaluations,
+            evaluation_nano_rho,
+            total_nano_rho,
+            total_epsilon: shown_epsilon(total_nano_rho),
             delta: DELTA,
             method,
         }
@@ -148,7 +172,9 @@ pub fn plan(store: &Store, run: RunId) -> Result<Option<PlanReport>, StoreError>
     store.read("plan", |tx| {
         let Some(run) = tx.run(run)? else { return Ok(None) };
         let project = tx.project_version(&run.project, run.project_version)?;
-        Ok(project.map(|project| PlanReport::of(&run, &project)))
+        let promotion = tx.promotion(run.id)?;
+        let planned = project.zip(promotion);
+        Ok(planned.map(|(project, promotion)| PlanReport::of(&run, &project, &promotion)))
     })
 }
 
@@ -183,7 +209,7 @@ fn describe(tx: &Tx<'_>, run: RunRow) -> Result<RunReport, StoreError> {
     let is_published = |bundle: &Digest| publications.iter().any(|known| known.bundle == *bundle);
     let evaluation = match result {
         // Against whatever was active when the run ended, which need not be what it started from.
-        Some(bundle) => tx.newest_evaluation(bundle, None)?,
+        Some(bundle) => tx.newest_evaluation_id(bundle)?,
         None => None,
     };
     let rounds: Result<Vec<RoundReport>, StoreError> =
@@ -201,7 +227,7 @@ fn describe(tx: &Tx<'_>, run: RunRow) -> Result<RunReport, StoreError> {
         method: method(&run.method),
         start: run.bundle,
         published: result.filter(is_published),
-        evaluation: evaluation.map(|row| row.order.evaluation),
+        evaluation,
         rounds: rounds?,
     })
 }
@@ -243,6 +269,10 @@ fn describe_round(
                 staleness: staleness(site),
             })
             .collect(),
+        evaluation: match round.bundle {
+            Some(bundle) => tx.newest_evaluation_id(bundle)?,
+            None => None,
+        },
         bundle: round.bundle,
         norm: round.norm,
         noise: match round.noise {

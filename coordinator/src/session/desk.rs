@@ -239,7 +239,7 @@ impl Sessions {
         if seat.live.finish(store)? {
             return Ok(());
         }
-        if now_unix_s >= seat.live.row.gives_up_unix_s {
+        if now_unix_s >= seat.live.gives_up_unix_s() {
             return seat.live.give_up(store);
         }
         seat.keep();
@@ -327,7 +327,19 @@ impl Live {
     fn due(&self, now_unix_s: i64) -> i64 {
         let Some(stage) = self.server.open() else { return now_unix_s };
         let deadline = self.row.order.deadlines_unix_s[stage as usize];
-        if now_unix_s < deadline { deadline } else { self.row.gives_up_unix_s }
+        if now_unix_s < deadline { deadline } else { self.gives_up_unix_s() }
+    }
+
+    /// When it is given up if too few sites have answered its open stage. Before there is a vector,
+    /// that is when none is made any more: nothing was charged, and another attempt costs nothing.
+    fn gives_up_unix_s(&self) -> i64 {
+        let limit = self.row.gives_up_unix_s;
+        match self.server.open() {
+            Some(Stage::Keys | Stage::Shares) => {
+                limit.min(self.row.order.deadlines_unix_s[Stage::Masked as usize])
+            }
+            Some(Stage::Masked | Stage::Consent | Stage::Reveal) | None => limit,
+        }
     }
 
     /// Ends a session whose stages are closed, with its sum if there is one; says whether it did.
@@ -363,7 +375,15 @@ impl Live {
             Stage::Consent => "signed the list of survivors",
             Stage::Reveal => "revealed shares",
         };
-        self.abandon(store, &format!("{got} of {needed} needed sites {what} in time"))
+        let mut reason = format!("{got} of {needed} needed sites {what} in time");
+        if stage == Stage::Keys {
+            let times = needed.saturating_sub(self.row.order.colluders);
+            reason += &format!(
+                "; a site that is not away takes no part when its policy or its budget does not allow \
+                 the price, {times} times that of the sum if all other sites collude"
+            );
+        }
+        self.abandon(store, &reason)
     }
 
     fn abandon(&self, store: &Store, reason: &str) -> Result<(), SessionError> {

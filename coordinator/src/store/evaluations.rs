@@ -162,6 +162,19 @@ impl Tx<'_> {
         self.row(&sql, params![candidate.0, current], evaluation_row)
     }
 
+    /// The id of the newest evaluation of a candidate: without its heads.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn newest_evaluation_id(
+        &self,
+        candidate: Digest,
+    ) -> Result<Option<EvaluationId>, StoreError> {
+        let sql = "SELECT id FROM held_out_evaluation WHERE candidate = $1 \
+                   ORDER BY started_unix_s DESC, id DESC LIMIT 1";
+        self.row(sql, [candidate.0], |row| fixed(row, 0))
+    }
+
     /// The sites an evaluation invited.
     ///
     /// # Errors

@@ -48,7 +48,7 @@ pub use sessions::{SessionRow, SessionState, SumRow};
 pub const BUSY_WAIT: Duration = Duration::from_secs(20);
 
 /// The layouts, each a change of the one before.
-const LAYOUTS: [&str; 7] = [
+const LAYOUTS: [&str; 8] = [
     include_str!("schema.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
@@ -56,6 +56,7 @@ const LAYOUTS: [&str; 7] = [
     include_str!("schema-5.sql"),
     include_str!("schema-6.sql"),
     include_str!("schema-7.sql"),
+    include_str!("schema-8.sql"),
 ];
 /// The layout this program reads and writes.
 const SCHEMA_VERSION: i64 = LAYOUTS.len() as i64;

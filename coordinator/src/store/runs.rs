@@ -5,7 +5,7 @@ use rusqlite::{Row, params};
 
 use super::methods::{METHOD_COLUMNS, method};
 use super::row::{fixed, fixed_or_null, name, word};
-use super::{Method, StoreError, Tx};
+use super::{Method, StoreError, Terms, Tx};
 
 /// Where a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +134,8 @@ pub struct RunRow {
     pub colluders: Option<u8>,
     /// How it turns updates into steps.
     pub method: Method,
+    /// At what price the candidate of each round is evaluated, if it is.
+    pub each_round: Option<Terms>,
     /// When it started.
     pub started_unix_s: i64,
     /// Where it is.
@@ -181,8 +183,8 @@ impl Tx<'_> {
     pub fn add_run(&self, run: &RunRow, sites: &[SiteName]) -> Result<(), StoreError> {
         let sql = "INSERT INTO run (id, project, project_version, bundle, features, rounds, \
                    quorum, closes_in_s, round_nano_rho, secure_aggregation, colluders, \
-                   started_unix_s, state, reason) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, \
-                   $10, $11, $12, $13, $14)";
+                   started_unix_s, state, reason, evaluated_nano_rho, evaluated_margin_milli) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
         self.execute(
             sql,
             params![
@@ -199,7 +201,9 @@ impl Tx<'_> {
                 run.colluders,
                 run.started_unix_s,
                 run.state.name(),
-                run.reason
+                run.reason,
+                run.each_round.map(|terms| terms.nano_rho),
+                run.each_round.map(|terms| terms.margin_milli)
             ],
         )?;
         self.set_method(run.id, &run.method)?;
@@ -373,11 +377,13 @@ impl Tx<'_> {
 
 const RUN_COLUMNS: &str = "id, project, project_version, bundle, features, rounds, quorum, \
                            closes_in_s, round_nano_rho, secure_aggregation, colluders, \
-                           started_unix_s, state, reason";
+                           started_unix_s, state, reason, evaluated_nano_rho, \
+                           evaluated_margin_milli";
 /// Where [`METHOD_COLUMNS`] begin, which follow.
-const METHOD_AT: usize = 14;
+const METHOD_AT: usize = 16;
 
 fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
+    let (nano_rho, margin_milli): (Option<u64>, Option<u32>) = (row.get(14)?, row.get(15)?);
     Ok(RunRow {
         id: fixed(row, 0)?,
         project: name(row, 1)?,
@@ -394,6 +400,9 @@ fn run_row(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         started_unix_s: row.get(11)?,
         state: word(row, 12, RunState::from_name)?,
         reason: row.get(13)?,
+        each_round: nano_rho
+            .zip(margin_milli)
+            .map(|(nano_rho, margin_milli)| Terms { nano_rho, margin_milli }),
     })
 }
 

@@ -88,6 +88,7 @@ fn set_up() -> TempDir {
         secure: SecureAggregation::Off,
         colluders: None,
         method: Method::default(),
+        each_round: None,
         promotion: Promotion::Forced("a test".to_owned()),
     };
     training::start(scene.bench(), &plan, NOW).unwrap();

@@ -216,7 +216,7 @@ function evaluation(round) {
     name,
     [0.8, 0.79, 0.72, 0.68][index] + round * [0.005, 0.006, 0.045, 0.02][index],
   ]);
-  return { note: "held-out patients", accuracy: Object.fromEntries(accuracy) };
+  return { note: "Attached by hand: held-out patients", accuracy: Object.fromEntries(accuracy) };
 }
 
 function campaign() {

@@ -117,19 +117,26 @@ pub struct ClippedSum {
     limit: u64,
     sum: Vec<i64>,
     subjects: u64,
+    /// Of the subjects since `sum` was brought up to date: sums of this width take half the time.
+    recent: Vec<i32>,
+    /// So many more subjects fit into `recent`, whatever they are.
+    room: u32,
     /// Kept between calls so that adding allocates nothing.
-    quantised: Vec<i64>,
+    quantised: Vec<i32>,
 }
 
 impl ClippedSum {
     /// An empty sum: all zeros.
     pub fn new(shape: ClipShape) -> Self {
+        let limit = shape.sensitivity().get();
         Self {
             shape,
-            limit: shape.sensitivity().get(),
+            limit,
             sum: vec![0; shape.dimensions],
             subjects: 0,
-            quantised: Vec::with_capacity(shape.dimensions),
+            recent: vec![0; shape.dimensions],
+            room: room(limit),
+            quantised: vec![0; shape.dimensions],
         }
     }
 
@@ -142,7 +149,9 @@ impl ClippedSum {
         // f64 holds the squares of all finite f32, and their sum, without overflow.
         let length = squared_length(gradient).sqrt();
         Ok(self.admit(length, |steps_per_unit, quantised| {
-            quantised.extend(gradient.iter().map(|x| towards_zero(f64::from(*x) * steps_per_unit)));
+            for (step, x) in quantised.iter_mut().zip(gradient) {
+                *step = towards_zero(f64::from(*x) * steps_per_unit);
+            }
         }))
     }
 
@@ -164,10 +173,15 @@ impl ClippedSum {
         let square = |vector: &[f64]| vector.iter().map(|value| value * value).sum::<f64>();
         let length = layers.iter().map(|(r, x)| square(r) * square(x)).sum::<f64>().sqrt();
         Ok(self.admit(length, |steps_per_unit, quantised| {
+            let mut rest = quantised;
             for (r, x) in layers {
                 for r in r {
+                    let (row, after) = rest.split_at_mut(x.len());
                     let factor = r * steps_per_unit;
-                    quantised.extend(x.iter().map(|x| towards_zero(factor * x)));
+                    for (step, x) in row.iter_mut().zip(x) {
+                        *step = towards_zero(factor * x);
+                    }
+                    rest = after;
                 }
             }
         }))
@@ -186,26 +200,30 @@ impl ClippedSum {
     }
 
     /// Adds a gradient of this length, which `quantise` puts on the grid, given the steps of a unit.
-    fn admit(&mut self, length: f64, quantise: impl FnOnce(f64, &mut Vec<i64>)) -> Contribution {
+    fn admit(&mut self, length: f64, quantise: impl FnOnce(f64, &mut [i32])) -> Contribution {
         if !length.is_finite() {
             return Contribution::Dropped;
         }
         let clipped = length > self.shape.norm;
         let shrink = if clipped { self.shape.norm / length } else { 1.0 };
-        self.quantised.clear();
         quantise(shrink * grid(self.shape.fraction_bits), &mut self.quantised);
         if !self.is_within() {
             return Contribution::Dropped;
         }
-        for (total, step) in self.sum.iter_mut().zip(&self.quantised) {
-            *total += step;
+        // No overflow: no step is beyond the bound, and `room` counts how many of those fit.
+        for (total, step) in self.recent.iter_mut().zip(&self.quantised) {
+            *total = total.wrapping_add(*step);
+        }
+        self.room -= 1;
+        if self.room == 0 {
+            self.settle();
         }
         if clipped { Contribution::Clipped } else { Contribution::Whole }
     }
 
     /// The sum in grid steps of 2⁻ᵇ, `[dimensions]`. Exact, so it must not leave without noise.
-    pub fn values(&self) -> &[i64] {
-        &self.sum
+    pub fn values(&self) -> Vec<i64> {
+        self.sum.iter().zip(&self.recent).map(|(sum, recent)| sum + i64::from(*recent)).collect()
     }
 
     /// Subjects offered so far, dropped ones included.
@@ -218,24 +236,40 @@ impl ClippedSum {
         self.shape
     }
 
+    /// Brings `sum` up to date.
+    fn settle(&mut self) {
+        for (total, recent) in self.sum.iter_mut().zip(&mut self.recent) {
+            *total += i64::from(std::mem::take(recent));
+        }
+        self.room = room(self.limit);
+    }
+
     /// Whether `quantised` keeps the bound; what breaks it must not be added.
     fn is_within(&self) -> bool {
-        let most = self.limit.isqrt();
-        if self.quantised.iter().any(|step| step.unsigned_abs() > most) {
-            return false;
-        }
-        // No square is above the limit now, so that many of them fit in 64 bits.
-        let chunk = usize::try_from(u64::MAX / self.limit).unwrap_or(usize::MAX);
-        let squares =
-            |steps: &[i64]| steps.iter().map(|step| step.unsigned_abs().pow(2)).sum::<u64>();
-        let sum: u128 = self.quantised.chunks(chunk).map(|steps| u128::from(squares(steps))).sum();
+        // Every magnitude is at most this.
+        let most = self.quantised.iter().fold(0, |bits, step| bits | step.unsigned_abs());
+        let square = |step: &i32| u64::from(step.unsigned_abs()).pow(2);
+        let sum = if u64::from(most).pow(2).checked_mul(self.quantised.len() as u64).is_some() {
+            // No overflow: as many of the largest squares fit.
+            let sum = |sum: u64, step| sum.wrapping_add(square(step));
+            u128::from(self.quantised.iter().fold(0, sum))
+        } else {
+            self.quantised.iter().map(|step| u128::from(square(step))).sum()
+        };
         sum <= u128::from(self.limit)
     }
 }
 
+/// How many subjects an i32 holds whose squares are within `limit`; one, of up to 2³¹ steps, where
+/// i32 saturates and so truncates further.
+fn room(limit: u64) -> u32 {
+    let most = limit.isqrt().max(1);
+    u32::try_from(((1_u64 << 31) - 1) / most).unwrap_or(u32::MAX).max(1)
+}
+
 #[expect(clippy::cast_possible_truncation, reason = "truncation towards zero is the mechanism")]
-fn towards_zero(steps: f64) -> i64 {
-    steps as i64
+fn towards_zero(steps: f64) -> i32 {
+    steps as i32
 }
 
 /// Σxⱼ². Several sums at once: one alone would wait for each addition.
@@ -264,7 +298,7 @@ mod tests {
         for gradient in gradients {
             sum.add(gradient).unwrap();
         }
-        sum.values().to_vec()
+        sum.values()
     }
 
     /// Deterministic vectors of all magnitudes, hostile values included.
@@ -354,13 +388,32 @@ mod tests {
         let mut sum = ClippedSum::new(ClipShape::new(2, 1.0, 12).unwrap());
         let bad = [(vec![f64::NAN], vec![1.0, 0.0])];
         assert_eq!(sum.add_outer(&bad), Ok(Contribution::Dropped));
-        assert_eq!((sum.values(), sum.subjects()), (&[0, 0][..], 1));
+        assert_eq!((sum.values(), sum.subjects()), (vec![0, 0], 1));
         let short = [(vec![1.0], vec![1.0])];
         assert_eq!(sum.add_outer(&short), Err(ClipError::Length { got: 1, expected: 2 }));
         // Two layers are one gradient, with one norm.
         let two = [(vec![3.0], vec![1.0]), (vec![2.0], vec![2.0])];
         assert_eq!(sum.add_outer(&two), Ok(Contribution::Clipped));
         assert_eq!(sum.values(), [2457, 3276]);
+    }
+
+    /// Sums of 32 bits are carried into those of 64 before they can overflow.
+    #[test]
+    fn many_large_subjects_are_added_exactly() {
+        for (norm, bits) in [(1.0, 31), (0.999_999, 31), (1.0, 30), (1.0, 29), (1.0, 28), (0.7, 28)]
+        {
+            let shape = ClipShape::new(2, norm, bits).unwrap();
+            let mut sum = ClippedSum::new(shape);
+            let mut expected = vec![0, 0];
+            for subject in 0..40 {
+                let gradient = if subject % 10 == 3 { [0.5, -0.25] } else { [0.0, -2.0] };
+                let alone = sum_of(shape, &[gradient.to_vec()]);
+                assert!(alone.iter().any(|step| step.abs() > 1 << 26), "{alone:?}");
+                sum.add(&gradient).unwrap();
+                expected.iter_mut().zip(alone).for_each(|(sum, alone)| *sum += alone);
+                assert_eq!(sum.values(), expected, "{subject} at {norm} and {bits} bits");
+            }
+        }
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! The noise against the distribution it claims. The generator is the real one, so each test can
 //! raise a false alarm: with probability at most 10⁻⁹ for each of the statistics checked, some
-//! fifty in this file, so below 10⁻⁷ for a run. Planted faults must be caught by the same checks.
+//! seventy in this file, so below 10⁻⁷ for a run. Planted faults must be caught by the same checks.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use dashu::rational::RBig;
+use insitu_privacy::audit::Fit;
 use insitu_privacy::{GaussianScale, add_noise};
+use opendp::traits::samplers::sample_discrete_gaussian;
 
 /// Negative logarithm of the false-alarm probability of each check: ln 10⁹.
 const ALARM: f64 = 20.73;
 /// Two-sided normal quantile for the same probability.
 const ALARM_Z: f64 = 6.11;
-const DRAWS: usize = 40_000;
+const DRAWS: usize = 400_000;
 
 fn draw(steps: u64, count: usize) -> Vec<i64> {
     add_noise(&vec![0; count], GaussianScale::from_steps(steps).unwrap()).unwrap()
@@ -44,7 +47,8 @@ fn chi_square(draws: &[i64], scale: f64) -> (f64, f64) {
     (statistic, k + 2.0 * (k * ALARM).sqrt() + 2.0 * ALARM)
 }
 
-const SCALES: [u64; 6] = [724, 1024, 4639, 40_448, 1_585_299, 4_194_304];
+/// In 1/1024: below, at and between whole numbers, as statistics and as head updates have them.
+const SCALES: [u64; 9] = [400, 724, 1024, 1025, 2047, 4639, 40_448, 1_585_299, 4_194_304];
 
 #[test]
 fn the_noise_is_the_discrete_gaussian_of_its_scale() {
@@ -71,12 +75,64 @@ fn the_noise_is_the_discrete_gaussian_of_its_scale() {
     }
 }
 
+/// Where a scale has more steps than a word has bits, and at the largest.
+#[test]
+fn large_scales_are_those_of_the_normal_distribution() {
+    for steps in [(1 << 32) - 1, (1 << 32) + 1, (1 << 43) + 12_345, (1 << 50) - 1, 1 << 50] {
+        let draws = draw(steps, DRAWS);
+        let fit = Fit::of(&draws, GaussianScale::from_steps(steps).unwrap());
+        assert!(fit.distance_p > 1e-9, "scale {steps}/1024: {fit:?}");
+        assert!(fit.variance_z.abs() < ALARM_Z && fit.mean_z.abs() < ALARM_Z, "{steps}: {fit:?}");
+        // All digits are random: each of the lowest ten bits is set in half of the draws.
+        for bit in 0..10 {
+            let set = draws.iter().filter(|x| *x >> bit & 1 == 1).count() as f64;
+            let z = (set / DRAWS as f64 - 0.5) * 2.0 * (DRAWS as f64).sqrt();
+            assert!(z.abs() < ALARM_Z, "bit {bit} at {steps}/1024: {z}");
+        }
+    }
+}
+
+/// An independent sampler of the same distribution agrees: χ² of two samples, over bins that hold about
+/// as many of ours each.
+#[test]
+fn opendp_draws_the_same() {
+    let bins = |sorted: &[i64]| -> Vec<i64> {
+        let mut edges: Vec<i64> =
+            sorted.iter().copied().step_by(sorted.len() / 40).skip(1).collect();
+        edges.dedup();
+        edges
+    };
+    for steps in [724, 4639, 1_585_299] {
+        let mut ours = draw(steps, DRAWS);
+        let scale = RBig::from_parts(steps.into(), 1024_u32.into());
+        let theirs = || sample_discrete_gaussian(scale.clone()).unwrap().try_into().unwrap();
+        let theirs: Vec<i64> = std::iter::repeat_with(theirs).take(DRAWS / 10).collect();
+        ours.sort_unstable();
+        let edges = bins(&ours);
+        let count = |draws: &[i64]| {
+            let mut seen = vec![0.0; edges.len() + 1];
+            draws.iter().for_each(|x| seen[edges.partition_point(|edge| edge < x)] += 1.0);
+            seen
+        };
+        let ratio = (ours.len() as f64 / theirs.len() as f64).sqrt();
+        let statistic: f64 = count(&ours)
+            .iter()
+            .zip(count(&theirs))
+            .filter(|(a, b)| *a + b > 0.0)
+            .map(|(a, b)| (a / ratio - b * ratio).powi(2) / (a + b))
+            .sum();
+        let k = edges.len() as f64;
+        let limit = k + 2.0 * (k * ALARM).sqrt() + 2.0 * ALARM;
+        assert!(statistic < limit, "scale {steps}/1024: {statistic} over {limit}");
+    }
+}
+
 #[test]
 fn planted_faults_are_caught_by_the_same_check() {
     for steps in SCALES {
         let scale = steps as f64 / 1024.0;
-        // Drawn 10 % too narrow.
-        let (statistic, limit) = chi_square(&draw(steps * 9 / 10, DRAWS), scale);
+        // Drawn 2 % too narrow.
+        let (statistic, limit) = chi_square(&draw(steps * 98 / 100, DRAWS), scale);
         assert!(statistic > limit, "scale {scale}: {statistic} of {limit}");
         // Every draw twice, as if two threads shared a generator's state.
         let half = draw(steps, DRAWS / 2);

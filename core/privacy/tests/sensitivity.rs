@@ -118,7 +118,7 @@ fn clipped_sums_move_by_at_most_their_sensitivity_and_reach_it() {
                 without.add(&[0.3, -0.2]).unwrap();
                 let mut with = without.clone();
                 with.add(&[*x, *y]).unwrap();
-                furthest = furthest.max(squared_distance(with.values(), without.values()));
+                furthest = furthest.max(squared_distance(&with.values(), &without.values()));
             }
         }
         let claimed = shape.sensitivity().get();

@@ -14,12 +14,15 @@ use crate::text::Line;
 
 /// Most orders in one answer.
 pub const ORDERS_MAX: usize = 16;
-/// Longest answer with orders, in bytes. One order alone always fits.
-pub const ORDERS_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Longest answer with orders, in bytes. One order alone always fits: the longest compares two heads in
+/// a session of 255 sites, which takes less than 128 KiB beside them.
+pub const ORDERS_BYTES_MAX: usize = EVALUATION_HEADS_BYTES_MAX + 128 * 1024;
+/// Longest answer with more than one order, in bytes.
+pub const SEVERAL_ORDERS_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Longest head in a round's order, in bytes.
 pub const HEAD_BYTES_MAX: usize = 1024 * 1024;
-/// Longest heads of an evaluation, both together, in bytes.
-pub const EVALUATION_HEADS_BYTES_MAX: usize = HEAD_BYTES_MAX;
+/// Longest heads of an evaluation, both together, in bytes: what can be trained can be evaluated.
+pub const EVALUATION_HEADS_BYTES_MAX: usize = 2 * HEAD_BYTES_MAX;
 /// Longest calibration of an evaluated head, in bytes.
 pub const CALIBRATION_BYTES_MAX: usize = 16 * 1024;
 /// Longest bundle manifest, in bytes.

@@ -1,20 +1,28 @@
 //! `insitu-local pack`: a model's folder as a bundle for a project's classes.
 
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use clap::{Args, ValueEnum};
+use insitu_models::bundle::Bundle;
+use insitu_models::calibrate::{self, Fitted};
 use insitu_models::engine::{Engine, Library};
 use insitu_models::head::HeadKind;
 use insitu_models::manifest::{Pooling, Sentence};
 use insitu_models::pack::{TextModel, Title};
+use insitu_models::predict::Predictor;
 use insitu_protocol::project::{FieldKind, Project};
 use insitu_protocol::text::Line;
+use serde::Deserialize;
 
 /// Largest file of classes.
 const CLASSES_BYTES_MAX: u64 = 1024 * 1024;
+/// Most held-out texts.
+const HELD_OUT_MAX: usize = 100_000;
+/// Texts of which features are made at once.
+const BATCH_TEXTS: usize = 256;
 
 /// What to pack.
 #[derive(Debug, Args)]
@@ -45,6 +53,10 @@ pub(crate) struct Options {
     /// tokens (spans of the text; it begins knowing nothing)
     #[arg(long, value_name = "KIND", default_value_t = HeadKind::Softmax)]
     head: HeadKind,
+    /// Labeled texts that the head does not learn from, as JSON lines with text and label: the
+    /// bundle's confidence is fitted to how often it is right about them
+    #[arg(long, value_name = "FILE")]
+    held_out: Option<PathBuf>,
     /// A licence of model or data; once for each
     #[arg(long, value_name = "SENTENCE")]
     licence: Vec<String>,
@@ -77,7 +89,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         (_, Pool::First) => Pooling::First,
     };
     let model = TextModel::open(&options.model, options.tokens, pooling)?;
-    let bundle = model.bundle(&Engine::start(&Library::Search)?, title, options.head)?;
+    let engine = Engine::start(&Library::Search)?;
+    let mut bundle = model.bundle(&engine, title, options.head)?;
+    let fitted = options.held_out.as_ref().map(|path| fitted(path, &engine, &bundle, &classes));
+    let fitted = fitted.transpose()?;
+    if let Some(fitted) = &fitted {
+        bundle = bundle.calibrated(fitted.calibration.clone())?;
+    }
     bundle.write_to(&options.out)?;
     let manifest = bundle.manifest();
     writeln!(
@@ -91,7 +109,59 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         manifest.backbone.bytes,
         bundle.id()
     )?;
+    let calibration = match &fitted {
+        Some(Fitted { calibration, rows, error_before, error_after }) => format!(
+            "its confidence is calibrated on {rows} held-out texts: temperature {:.3}, {} knots; \
+             calibration error {error_before:.3} before, {error_after:.3} after",
+            calibration.temperature,
+            calibration.knots.len()
+        ),
+        None => "its confidence is not calibrated: --held-out names labeled texts".to_owned(),
+    };
+    writeln!(std::io::stdout(), "{calibration}")?;
     Ok(())
+}
+
+/// A held-out text.
+#[derive(Deserialize)]
+struct Row {
+    text: String,
+    label: String,
+}
+
+/// The calibration of a bundle by held-out texts.
+fn fitted(path: &Path, engine: &Engine, bundle: &Bundle, classes: &[String]) -> Result<Fitted> {
+    let rows = held_out(path, classes)?;
+    let mut predictor = Predictor::load(engine, bundle)?;
+    let (mut features, mut labels) = (Vec::new(), Vec::with_capacity(rows.len()));
+    for rows in rows.chunks(BATCH_TEXTS) {
+        let texts: Vec<&str> = rows.iter().map(|(text, _)| text.as_str()).collect();
+        features.extend(predictor.features_of_texts(&texts)?);
+        labels.extend(rows.iter().map(|(_, class)| *class));
+    }
+    Ok(calibrate::fit(bundle.head(), &features, &labels)?)
+}
+
+/// The texts of a file, each with its class.
+fn held_out(path: &Path, classes: &[String]) -> Result<Vec<(String, u32)>> {
+    let place = || path.display().to_string();
+    let file = BufReader::new(File::open(path).with_context(place)?);
+    let mut rows = Vec::new();
+    for (at, line) in file.lines().enumerate() {
+        let line = line.with_context(place)?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let place = || format!("{}:{}", path.display(), at + 1);
+        ensure!(rows.len() < HELD_OUT_MAX, "{}: more than {HELD_OUT_MAX} texts", place());
+        let row: Row = serde_json::from_str(&line)
+            .with_context(|| format!("{}: not a JSON object with text and label", place()))?;
+        let class = classes.iter().position(|class| *class == row.label);
+        let class = class.and_then(|class| u32::try_from(class).ok());
+        let class = class.with_context(|| format!("{}: a label that is no class", place()))?;
+        rows.push((row.text, class));
+    }
+    Ok(rows)
 }
 
 /// The field of the text, and the classes in order.
@@ -143,6 +213,18 @@ mod tests {
     fn options(words: &[&str]) -> Options {
         let all = ["pack", "model", "out", "--name", "tiny"].iter().chain(words);
         Line::try_parse_from(all).unwrap().options
+    }
+
+    #[test]
+    fn held_out_texts_have_classes_of_the_bundle() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("held-out.jsonl");
+        let classes = ["heart".to_owned(), "bank".to_owned()];
+        fs::write(&path, "{\"text\": \"a\", \"label\": \"bank\"}\n\n").unwrap();
+        assert_eq!(held_out(&path, &classes).unwrap(), [("a".to_owned(), 1)]);
+        fs::write(&path, "{\"text\": \"a\", \"label\": \"river\"}\n").unwrap();
+        let refused = held_out(&path, &classes).unwrap_err().to_string();
+        assert!(refused.ends_with(":1: a label that is no class"), "{refused}");
     }
 
     const PROJECT: &str = include_str!("../../../models/bundles/heart-disease/project.toml");

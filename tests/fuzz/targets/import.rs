@@ -82,6 +82,7 @@ fuzz_target!(|input: (u8, u8, &[u8])| {
     let project = &PROJECTS[usize::from(project) % PROJECTS.len()];
     let rules = Rules { source: &SOURCE, made: None, folder: None };
     let mut take = |_| Ok(());
-    let read = labeled::read(format, project, rules, "label", Origin::File(&mut bytes), &mut take);
+    let origin = Origin::File(&mut bytes);
+    let read = labeled::read(format, project, rules, ("label", None), origin, &mut take);
     drop(read);
 });

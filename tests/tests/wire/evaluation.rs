@@ -1,6 +1,7 @@
 //! Evaluations on the wire.
 
-use insitu_protocol::order::{Contender, EvaluationOrder};
+use insitu_protocol::order::{CALIBRATION_BYTES_MAX, Contender, EvaluationOrder, HEAD_BYTES_MAX};
+use insitu_protocol::session::MEMBERS_MAX;
 
 use super::*;
 
@@ -92,4 +93,35 @@ fn answers_to_evaluations() {
     ] {
         assert_eq!(hex(&postcard::to_allocvec(&body).unwrap()), wanted);
     }
+}
+
+/// What can be trained can be evaluated: two of the longest heads, in the largest session, are one
+/// order that can be sent.
+#[test]
+fn the_longest_heads_fit_into_an_order() {
+    let contender = |bundle| Contender {
+        bundle: Fixed([bundle; 32]),
+        head: Bytes(vec![0xff; HEAD_BYTES_MAX]),
+        calibration: Bytes(vec![0xff; CALIBRATION_BYTES_MAX]),
+    };
+    let longest = "s".repeat(63);
+    let member = |_| Member {
+        site: longest.parse().unwrap(),
+        agent: longest.parse().unwrap(),
+        verify_key: Fixed([0xff; 32]),
+    };
+    let evaluation = EvaluationOrder { current: contender(1), candidate: contender(2), ..order() };
+    let session = SessionOrder {
+        purpose: Purpose::Evaluation(evaluation),
+        attempt: u32::MAX,
+        members: (0..MEMBERS_MAX).map(member).collect(),
+        threshold: u8::MAX,
+        colluders: u8::MAX,
+        parts: vec![Part { values: u32::MAX, scale_1024: u64::MAX }],
+        deadlines_unix_s: [i64::MAX; 5],
+    };
+    let orders = vec![NumberedOrder { number: u64::MAX, order: Order::Session(session) }];
+    let sent = frame::encode(&Response::Orders(orders.clone())).unwrap();
+    let got = frame::decode::<Response>(&sent[frame::PREFIX_BYTES..]).unwrap();
+    assert_eq!(got, Response::Orders(orders));
 }

@@ -31,9 +31,9 @@ pub(super) struct Form {
     pub(super) samples: usize,
     /// Bits of a number, and those of them that are used.
     pub(super) allocated: usize,
-    stored: usize,
+    pub(super) stored: usize,
     high: usize,
-    signed: bool,
+    pub(super) signed: bool,
     /// Whether the first numbers of all pixels come first.
     pub(super) planar: bool,
     pub(super) frames: usize,
@@ -113,6 +113,31 @@ impl Form {
                 bytes.to_mut()[at..at + width].copy_from_slice(&clean[..width]);
             }
         }
+    }
+
+    /// The numbers of a frame, in the order of its bytes. Those of 32 bits lose one.
+    pub(super) fn values(&self, frame: &[u8]) -> Vec<i32> {
+        if self.allocated == 1 {
+            return (0..8 * frame.len())
+                .map(|at| i32::from(frame[at / 8] >> (at % 8) & 1))
+                .collect();
+        }
+        let shift = self.high + 1 - self.stored;
+        let above = 32 - self.stored;
+        let value = |bytes| {
+            let raw = (number(bytes) >> shift) << above;
+            if self.signed {
+                raw.cast_signed() >> above
+            } else {
+                (raw >> above.max(1)).cast_signed()
+            }
+        };
+        frame.chunks_exact(self.allocated / 8).map(value).collect()
+    }
+
+    /// The largest of [`Self::values`] when they have no sign.
+    pub(super) fn most(&self) -> i32 {
+        i32::try_from((1_u64 << self.stored) - 1).unwrap_or(i32::MAX)
     }
 
     /// Makes black, in every frame, the pixels of which `mask` (row by row) is true.

@@ -2,9 +2,12 @@
 //!
 //! The rules are the image's own (the regions of an ultrasound image that hold echoes: all outside of
 //! them goes) and the steward's, by kind of image. Images of kinds that often have text in them need
-//! a rule. Frames that change are written uncompressed; of compressed frames that do not change, what
+//! a rule, or somebody who looks for text, frame by frame. Frames that change are written uncompressed; of compressed frames that do not change, what
 //! is not image is left out (comments, EXIF and the like), and so is whatever follows the last pixel.
 
+mod burned;
+mod display;
+mod fill;
 mod form;
 mod frames;
 mod jpeg;
@@ -18,9 +21,10 @@ use crate::error::PixelError;
 use crate::read::Syntax;
 use crate::tag::Tag;
 use crate::vr::Vr;
-use crate::{Pixels, Settings};
+use crate::{Pixels, Settings, TextFinder, TextRead};
 
-use form::Form;
+use form::{Form, Photometric};
+use regions::Plan;
 pub use regions::Region;
 
 /// Pixels as floating-point numbers, and places of frames that are written anew.
@@ -43,7 +47,9 @@ pub enum PixelOutcome {
     NoRule,
     /// A rule of the steward's says that nothing is burned in.
     RuledClean,
-    /// What rules name is black in so many frames.
+    /// Text was looked for in every frame, and none was found; no rule is about them.
+    ReadClean,
+    /// What rules name, and what was found to be text, is black in so many frames.
     Blackened {
         /// Frames.
         frames: usize,
@@ -56,6 +62,15 @@ pub(crate) struct Clean<'a> {
     pub(crate) elements: Vec<Element<'a>>,
     pub(crate) syntax: Syntax,
     pub(crate) outcome: PixelOutcome,
+    pub(crate) text: TextRead,
+}
+
+/// What is to be done to an image's frames.
+struct Work<'w, 'a> {
+    set: &'w DataSet<'a>,
+    plan: Plan,
+    /// Who looks for text, unless the pixels stay as they are.
+    finder: Option<&'w dyn TextFinder>,
 }
 
 /// Takes the pixels out of a data set, and cleans them.
@@ -63,108 +78,144 @@ pub(crate) fn clean<'a>(
     set: &mut DataSet<'a>,
     syntax: Syntax,
     settings: &Settings,
+    finder: Option<&dyn TextFinder>,
 ) -> Result<Clean<'a>, PixelError> {
+    let finder = finder.filter(|_| settings.pixels != Pixels::Keep);
     let floats: Vec<Element<'a>> = FLOATS.iter().filter_map(|tag| set.take(*tag)).collect();
     let Some(element) = set.take(Tag::PIXELS) else {
         let outcome = match (floats.is_empty(), settings.pixels) {
             (true, _) => PixelOutcome::Absent,
             (false, Pixels::Keep) => PixelOutcome::Kept,
+            (false, Pixels::Ocr) => return Err(PixelError::NotDecodable),
+            (false, Pixels::Rules) if finder.is_some() => return Err(PixelError::NotDecodable),
             (false, Pixels::Rules) if regions::needs_rule(set) => return Err(PixelError::NoRule),
             (false, Pixels::Rules) => PixelOutcome::NoRule,
         };
-        return Ok(Clean { elements: floats, syntax, outcome });
+        return Ok(Clean { elements: floats, syntax, outcome, text: TextRead::default() });
     };
     let plan = regions::plan(set, &settings.regions)?;
     if settings.pixels == Pixels::Rules && !plan.is_ruled() && regions::needs_rule(set) {
         return Err(PixelError::NoRule);
     }
+    if settings.pixels == Pixels::Ocr && finder.is_none() {
+        return Err(PixelError::NoFinder);
+    }
     let form = Form::of(set)?;
     let outcome = match (settings.pixels, plan.is_ruled(), plan.is_black()) {
         (_, _, true) => PixelOutcome::Blackened { frames: form.frames },
         (Pixels::Keep, _, false) => PixelOutcome::Kept,
-        (Pixels::Rules, true, false) => PixelOutcome::RuledClean,
-        (Pixels::Rules, false, false) => PixelOutcome::NoRule,
+        (Pixels::Rules | Pixels::Ocr, true, false) => PixelOutcome::RuledClean,
+        (Pixels::Rules | Pixels::Ocr, false, false) => PixelOutcome::NoRule,
     };
+    let work = Work { set, plan, finder };
     match element.value {
         Value::Bytes(bytes) => {
-            let bytes = native(bytes, form, &plan)?;
+            let (bytes, text) = work.native(bytes, form)?;
             let element = Element::new(Tag::PIXELS, element.vr, Value::Bytes(bytes));
-            Ok(Clean { elements: vec![element], syntax, outcome })
+            let outcome = after(outcome, text, form);
+            Ok(Clean { elements: vec![element], syntax, outcome, text })
         }
-        Value::Fragments(fragments) => compressed(fragments, form, &plan, (syntax, outcome)),
+        Value::Fragments(fragments) => work.compressed(fragments, form, (syntax, outcome)),
         Value::Items(_) => Err(PixelError::Form),
     }
 }
 
-fn native<'a>(
-    bytes: Cow<'a, [u8]>,
-    form: Form,
-    plan: &regions::Plan,
-) -> Result<Cow<'a, [u8]>, PixelError> {
-    let needed = form.bytes()?;
-    if bytes.len() < needed {
-        let (got_bytes, needed_bytes) = (bytes.len() as u64, needed as u64);
-        return Err(PixelError::Short { got_bytes, needed_bytes });
+/// What was done, when text was looked for too.
+fn after(outcome: PixelOutcome, text: TextRead, form: Form) -> PixelOutcome {
+    if text.regions > 0 {
+        PixelOutcome::Blackened { frames: form.frames }
+    } else if text.frames > 0 && outcome == PixelOutcome::NoRule {
+        PixelOutcome::ReadClean
+    } else {
+        outcome
     }
-    let mut bytes = match bytes {
-        Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[..needed]),
-        Cow::Owned(mut bytes) => {
-            bytes.truncate(needed);
-            Cow::Owned(bytes)
-        }
-    };
-    form.clear_unused_bits(&mut bytes);
-    if plan.is_black() {
-        form.blacken(bytes.to_mut(), &plan.mask(form.rows, form.columns)?)?;
-    }
-    Ok(bytes)
 }
 
-fn compressed<'a>(
-    fragments: Vec<Cow<'a, [u8]>>,
-    form: Form,
-    plan: &regions::Plan,
-    (syntax, outcome): (Syntax, PixelOutcome),
-) -> Result<Clean<'a>, PixelError> {
-    let Syntax::Encapsulated(codec) = syntax else { return Err(PixelError::Form) };
-    let kept = outcome == PixelOutcome::Kept;
-    let is_jpeg = JPEG_FAMILY.contains(&codec);
-    let decodable = codec == RLE || codec == JPEG_BASELINE;
-    if !decodable && !kept {
-        return Err(PixelError::NotDecodable);
-    }
-    let as_is = |fragments| Clean {
-        elements: vec![Element::new(Tag::PIXELS, Vr::Ob, Value::Fragments(fragments))],
-        syntax,
-        outcome,
-    };
-    if !is_jpeg && codec != RLE {
-        return Ok(as_is(fragments));
-    }
-    let frames = frames::of(fragments, form.frames)?;
-    if is_jpeg && !plan.is_black() {
-        let stripped = frames.iter().enumerate().map(|(at, frame)| {
-            jpeg::without_comments(frame).ok_or(PixelError::Frame { frame: at + 1 }).map(Cow::Owned)
-        });
-        return Ok(as_is(stripped.collect::<Result<_, _>>()?));
-    }
-    let mut pixels = Vec::with_capacity(form.bytes()?);
-    let mut decoded = form;
-    for (at, frame) in frames.iter().enumerate() {
-        let bytes = if codec == RLE { rle::decode(frame, form) } else { jpeg::decode(frame, form) };
-        pixels.extend(bytes.ok_or(PixelError::Frame { frame: at + 1 })?);
-    }
-    let mut elements = Vec::new();
-    if form.samples == 3 {
-        decoded.planar = false;
-        elements.push(Element::new(PLANAR, Vr::Us, Value::Bytes(Cow::Owned(vec![0, 0]))));
-        if is_jpeg {
-            decoded.photometric = form::Photometric::Rgb;
-            elements.push(Element::text(PHOTOMETRIC, Vr::Cs, "RGB"));
+impl Work<'_, '_> {
+    fn native<'b>(
+        &self,
+        bytes: Cow<'b, [u8]>,
+        form: Form,
+    ) -> Result<(Cow<'b, [u8]>, TextRead), PixelError> {
+        let needed = form.bytes()?;
+        if bytes.len() < needed {
+            let (got_bytes, needed_bytes) = (bytes.len() as u64, needed as u64);
+            return Err(PixelError::Short { got_bytes, needed_bytes });
         }
+        let mut bytes = match bytes {
+            Cow::Borrowed(bytes) => Cow::Borrowed(&bytes[..needed]),
+            Cow::Owned(mut bytes) => {
+                bytes.truncate(needed);
+                Cow::Owned(bytes)
+            }
+        };
+        form.clear_unused_bits(&mut bytes);
+        if self.plan.is_black() {
+            form.blacken(bytes.to_mut(), &self.plan.mask(form.rows, form.columns)?)?;
+        }
+        let text = match self.finder {
+            Some(finder) => burned::blacken(&mut bytes, form, self.set, finder)?,
+            None => TextRead::default(),
+        };
+        Ok((bytes, text))
     }
-    let pixels = native(Cow::Owned(pixels), decoded, plan)?;
-    let vr = if form.allocated > 8 { Vr::Ow } else { Vr::Ob };
-    elements.push(Element::new(Tag::PIXELS, vr, Value::Bytes(pixels)));
-    Ok(Clean { elements, syntax: Syntax::ExplicitLittle, outcome })
+
+    fn compressed<'b>(
+        &self,
+        fragments: Vec<Cow<'b, [u8]>>,
+        form: Form,
+        (syntax, outcome): (Syntax, PixelOutcome),
+    ) -> Result<Clean<'b>, PixelError> {
+        let Syntax::Encapsulated(codec) = syntax else { return Err(PixelError::Form) };
+        let kept = outcome == PixelOutcome::Kept;
+        let is_jpeg = JPEG_FAMILY.contains(&codec);
+        let decodable = codec == RLE || codec == JPEG_BASELINE;
+        if !decodable && !kept {
+            return Err(PixelError::NotDecodable);
+        }
+        let as_is = |fragments, text| Clean {
+            elements: vec![Element::new(Tag::PIXELS, Vr::Ob, Value::Fragments(fragments))],
+            syntax,
+            outcome: after(outcome, text, form),
+            text,
+        };
+        if !is_jpeg && codec != RLE {
+            return Ok(as_is(fragments, TextRead::default()));
+        }
+        let frames = frames::of(fragments, form.frames)?;
+        let stripped = |frames: Vec<Cow<'b, [u8]>>| {
+            let strip = |(at, frame): (usize, &Cow<'_, [u8]>)| {
+                let clean = jpeg::without_comments(frame);
+                clean.ok_or(PixelError::Frame { frame: at + 1 }).map(Cow::Owned)
+            };
+            frames.iter().enumerate().map(strip).collect::<Result<Vec<_>, _>>()
+        };
+        if is_jpeg && !self.plan.is_black() && self.finder.is_none() {
+            return Ok(as_is(stripped(frames)?, TextRead::default()));
+        }
+        let mut pixels = Vec::with_capacity(form.bytes()?);
+        for (at, frame) in frames.iter().enumerate() {
+            let bytes =
+                if codec == RLE { rle::decode(frame, form) } else { jpeg::decode(frame, form) };
+            pixels.extend(bytes.ok_or(PixelError::Frame { frame: at + 1 })?);
+        }
+        let mut decoded = form;
+        let mut elements = Vec::new();
+        if form.samples == 3 {
+            decoded.planar = false;
+            elements.push(Element::new(PLANAR, Vr::Us, Value::Bytes(Cow::Owned(vec![0, 0]))));
+            if is_jpeg {
+                decoded.photometric = Photometric::Rgb;
+                elements.push(Element::text(PHOTOMETRIC, Vr::Cs, "RGB"));
+            }
+        }
+        let (pixels, text) = self.native(Cow::Owned(pixels), decoded)?;
+        if is_jpeg && !self.plan.is_black() && text.regions == 0 {
+            return Ok(as_is(stripped(frames)?, text));
+        }
+        let vr = if form.allocated > 8 { Vr::Ow } else { Vr::Ob };
+        elements.push(Element::new(Tag::PIXELS, vr, Value::Bytes(pixels)));
+        let outcome = after(outcome, text, form);
+        Ok(Clean { elements, syntax: Syntax::ExplicitLittle, outcome, text })
+    }
 }

@@ -133,19 +133,21 @@ impl Plan {
     pub(super) fn mask(&self, rows: usize, columns: usize) -> Result<Vec<bool>, PixelError> {
         let count = rows.checked_mul(columns).ok_or(PixelError::Form)?;
         let mut mask = vec![!self.shown.is_empty(); count];
-        let mut paint = |places: &[[u32; 4]], value: bool| {
-            for [left, top, right, bottom] in places {
-                let at =
-                    |edge: &u32, limit: usize| usize::try_from(*edge).unwrap_or(limit).min(limit);
-                let (left, right) = (at(left, columns), at(right, columns));
-                for row in at(top, rows)..at(bottom, rows) {
-                    mask[row * columns..][left.min(right)..right].fill(value);
-                }
-            }
-        };
-        paint(&self.shown, false);
-        paint(&self.black, true);
+        paint(&mut mask, columns, &self.shown, false);
+        paint(&mut mask, columns, &self.black, true);
         Ok(mask)
+    }
+}
+
+/// Sets what `places` cover of a mask, row by row.
+pub(super) fn paint(mask: &mut [bool], columns: usize, places: &[[u32; 4]], value: bool) {
+    let rows = mask.len() / columns;
+    for [left, top, right, bottom] in places {
+        let at = |edge: &u32, limit: usize| usize::try_from(*edge).unwrap_or(limit).min(limit);
+        let (left, right) = (at(left, columns), at(right, columns));
+        for row in at(top, rows)..at(bottom, rows) {
+            mask[row * columns..][left.min(right)..right].fill(value);
+        }
     }
 }
 

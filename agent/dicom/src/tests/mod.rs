@@ -1,5 +1,6 @@
 //! Whole files: what goes in, what comes out, and what no file may do.
 
+mod burned;
 mod headers;
 mod hostile;
 mod others;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn image(modality: &str, more: Vec<Element<'static>>, pixels: Vec<u8>) -> Vec<u8> {
+pub(super) fn image(modality: &str, more: Vec<Element<'static>>, pixels: Vec<u8>) -> Vec<u8> {
     let number = |tag, n: u16| bytes(tag, Vr::Us, n.to_le_bytes().to_vec());
     let mut elements = vec![
         text(0x0008_0060, Vr::Cs, modality),

@@ -66,6 +66,7 @@ pub(super) fn draft(
             prelabel: Prelabel::by_other(classes[best[0]], row[best[0]], digest),
             probabilities: spread(row, &classes, project.definition.classes.len()),
             origin: Some(Origin::Rules { functions }),
+            scores: Vec::new(),
             of_bundle: None,
         })
     };

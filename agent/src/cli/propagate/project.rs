@@ -124,6 +124,7 @@ fn draft(finding: &Finding, keys: &[i64]) -> Option<(i64, Draft)> {
         prelabel: Prelabel::by_other(class, *score, digest(MAKER)),
         probabilities: shares.clone(),
         origin: Some(origin),
+        scores: Vec::new(),
         of_bundle: None,
     };
     Some((keys[*row], draft))

@@ -154,6 +154,7 @@ fn equal_items_of_a_project_get_stored_drafts() {
             decision: Decision::Correct,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         annotate(&context.store, &ann, &card.row.opaque, &annotation, 2).unwrap();
     }

@@ -228,6 +228,7 @@ fn items_without_a_label_of_record_are_not_labeled() {
             decision: Decision::Correct,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         annotate(&context.store, &eve, &card.row.opaque, &annotation, 6).unwrap();
     }

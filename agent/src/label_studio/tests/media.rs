@@ -23,9 +23,13 @@ pub(super) fn images_with(shapes: &str) -> Project {
     project_of(["Nodule", "Lesion"], ["image", "image"], &task)
 }
 
-pub(super) fn series() -> Project {
-    let task = "kind = \"segments\"\nfield = \"csv\"\npoints = true";
-    project_of(["Arrhythmia", "Artifact"], ["csv", "series"], task)
+fn series() -> Project {
+    series_with("points = true")
+}
+
+pub(super) fn series_with(points: &str) -> Project {
+    let task = format!("kind = \"segments\"\nfield = \"csv\"\n{points}");
+    project_of(["Arrhythmia", "Artifact"], ["csv", "series"], &task)
 }
 
 /// A site of this project, and the Label Studio that has this file.

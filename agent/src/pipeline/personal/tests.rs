@@ -147,6 +147,7 @@ impl Site {
                     decision: Decision::Correct,
                     comment: None,
                     looks_real: None,
+                    reason: None,
                 };
                 annotate(&self.store, &self.eve, &card.row.opaque, &annotation, now).unwrap();
             }
@@ -390,6 +391,7 @@ fn a_site_like_the_others_keeps_their_head() {
             decision: Decision::Accept,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         annotate(&site.store, &site.eve, &card.row.opaque, &annotation, now).unwrap();
     }

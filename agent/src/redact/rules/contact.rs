@@ -40,6 +40,10 @@ pub(super) const RULES: &[Rule] = &[
     phone(0.6, r"[89][0-9]{2} [0-9]{2} [0-9]{2} [0-9]{2}|[67][0-9]{2} [0-9]{2} [0-9]{2} [0-9]{2}"),
     phone(0.5, r"[6-9][0-9]{2} [0-9]{3} [0-9]{3}"),
     phone(0.8, r"\([1-9][0-9]\) ?9?[0-9]{4}-[0-9]{4}"),
+    // A trunk digit, an area and a number, as in Germany, Italy, Japan, Australia and elsewhere.
+    phone(0.6, r"0[1-9][0-9]{0,4}(?:[ \-/][0-9]{2,8}){1,4}").text(trunk),
+    // China and India, and Italian mobiles.
+    phone(0.6, r"1[3-9][0-9][ \-][0-9]{4}[ \-][0-9]{4}|[6-9][0-9]{4} [0-9]{5}|3[2-9][0-9] [0-9]{3} ?[0-9]{4}"),
     // Anything dialable after a word that announces it.
     Rule::announced(
         Kind::Phone,
@@ -67,6 +71,13 @@ pub(super) const RULES: &[Rule] = &[
     )
     .edge(Edge::Word),
 ];
+
+/// Nine digits or more, and not a list of numbers of two.
+fn trunk(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let longest = text.split([' ', '-', '/']).map(str::len).max().unwrap_or(0);
+    (9..=12).contains(&digits) && longest >= 4
+}
 
 fn international(text: &str) -> bool {
     let main = text.split(|c: char| c.is_ascii_alphabetic()).next().unwrap_or(text);

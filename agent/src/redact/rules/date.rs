@@ -4,8 +4,9 @@ use super::super::kind::Kind;
 use super::super::labels::Labels;
 use super::{Edge, Rule};
 
-/// The months' names in English, German, Spanish, French, Italian and Portuguese, with short forms.
-pub(super) const MONTH: &str = r"(?i:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|januar|jänner|februar|märz|mai|juni|juli|oktober|dezember|mrz|mär|okt|dez|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre|ene|abr|ago|dic|janvier|février|fevrier|mars|avril|juin|juillet|août|aout|septembre|octobre|novembre|décembre|decembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|novembro|dezembro)";
+/// The months' names in English, German, Spanish, French, Italian, Portuguese, Dutch and Polish, with
+/// short forms.
+pub(super) const MONTH: &str = r"(?i:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|januar|jänner|februar|märz|mai|juni|juli|oktober|dezember|mrz|mär|okt|dez|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre|ene|abr|ago|dic|janvier|février|fevrier|mars|avril|juin|juillet|août|aout|septembre|octobre|novembre|décembre|decembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|novembro|dezembro|januari|februari|maart|mei|juni|juli|augustus|stycznia|lutego|marca|kwietnia|maja|czerwca|lipca|sierpnia|września|października|listopada|grudnia|styczeń|luty|kwiecień|czerwiec|lipiec|sierpień|wrzesień|październik|listopad|grudzień|janv|févr|avr|juil|déc|gen|mag|giu|lug|ott|fev|out)";
 
 const DATES: Labels = Labels::of(Kind::Date).or(Labels::DAY);
 
@@ -60,6 +61,11 @@ pub(super) const RULES: &[Rule] = &[
         0.8,
         r"<month>(?: y| e| and| und| to| bis| a|,| -| \u{2013}) <month>\.?,?(?: of| de| del)? (?:1[89]|20)[0-9]{2}",
     ),
+    // Chinese, Japanese, Korean.
+    date(
+        0.9,
+        r"(?:1[89]|20)[0-9]{2} ?[年년] ?[0-9]{1,2} ?[月월](?: ?[0-9]{1,2} ?[日号일])?|[0-9]{1,2} ?[月월] ?[0-9]{1,2} ?[日号일]|(?:令和|平成|昭和|大正) ?[0-9元]{1,2} ?年 ?[0-9]{1,2} ?月(?: ?[0-9]{1,2} ?日)?",
+    ),
     // No day, or no year: only where something says that it is a date.
     date(0.6, r"(?:0?[1-9]|1[0-2])[/.](?:19|20)[0-9]{2}"),
     announced(Labels::of(Kind::Date), 0.8, r"(?:0?[1-9]|1[0-2])/[0-9]{2}"),
@@ -69,12 +75,32 @@ pub(super) const RULES: &[Rule] = &[
     announced(Labels::YEAR, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),
     announced(Labels::YEAR_LOCAL, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),
     Rule::new(Kind::Date, 0.7, r"(?i:año) (?:19[2-9]|20[0-4])[0-9]").labels(Labels::YEAR_LOCAL),
+    // Years of birth that tell an age over 89.
+    announced(Labels::BIRTH, 0.8, r"(?:1[89]|20)[0-9]{2}"),
     // Ages.
+    age(
+        Labels::AGED,
+        r"(?i:(?:ninety(?:[ \-](?:one|two|three|four|five|six|seven|eight|nine))?|(?:one|a) hundred(?:[ \-](?:and )?(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen))?)[ \-]years?[ \-](?:olds?|of age))",
+    ),
+    age(
+        Labels::AGED_LOCAL,
+        r"(?i:(?:(?:ein|zwei|drei|vier|fünf|sechs|sieben|acht|neun)und)?neunzig(?:jährig(?:e[rsnm]?)?| jahre?n? alt)|(?:ein)?hundert(?:und)?(?:eins?|zwei|drei|vier|fünf|sechs|sieben|acht|neun|zehn)?(?:jährig(?:e[rsnm]?)?| jahre?n? alt))",
+    ),
+    age(
+        Labels::AGED_LOCAL,
+        r"(?i:(?:noventa(?: y (?:un|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve))?|cien|ciento (?:un|uno|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez)) años|quatre[ \-]vingt[ \-](?:dix(?:[ \-](?:sept|huit|neuf))?|onze|douze|treize|quatorze|quinze|seize) ans|novant(?:a(?:due|tre|quattro|cinque|sei|sette|nove)?|uno|otto) anni)",
+    ),
+    // So many years are an age, whatever stands around them.
+    age(
+        Labels::AGED_LOCAL,
+        r"(?:9[0-9]|1[01][0-9]|12[0-5])[ \-]?(?i:jahre?n?|años|anos|ans|anni|jaar|lat)",
+    ),
+    age(Labels::AGED, r"(?:9[0-9]|1[01][0-9]|12[0-5])[ \-]?(?i:y|yr|yrs|years?)"),
     age(
         Labels::AGED,
         r"[0-9]{1,3}(?:[ \-]?(?i:years?|yrs?)[ \-](?i:olds?|of age)|[ \-]?(?i:y[./]?o\.?|yo[mf]))",
     ),
-    Rule::announced(Kind::Age, 0.9, r"[0-9]{2,3}").labels(Labels::AGED),
+    Rule::announced(Kind::Age, 0.9, r"[0-9]{2,3}(?:\.[0-9]{1,2})?").labels(Labels::AGED),
     age(
         Labels::AGED_LOCAL,
         r"[0-9]{1,3}(?:-? ?(?i:jährig)(?i:e[rsnm]?)?| ?(?i:jahre?n? alt)| (?i:lebensjahr))",
@@ -90,7 +116,7 @@ pub(super) const RULES: &[Rule] = &[
     )
     .labels(Labels::AGED_LOCAL)
     .edge(Edge::Word),
-    Rule::announced(Kind::Age, 0.8, r"[0-9]{1,3}").labels(Labels::AGE_FIELD),
+    Rule::announced(Kind::Age, 0.8, r"[0-9]{1,3}(?:\.[0-9]{1,2})?").labels(Labels::AGE_FIELD),
 ];
 
 /// The numbers in `text`, at most six.
@@ -151,8 +177,27 @@ fn compact(text: &str) -> bool {
 fn month_by_name(text: &str) -> bool {
     let (values, count) = numbers(text);
     let word = text.split(|c: char| !c.is_alphabetic()).find(|word| word.len() >= 3);
-    let doubtful =
-        matches!(word, Some("may" | "mar" | "march" | "mars" | "set" | "dec" | "ago" | "mai"));
+    let doubtful = matches!(
+        word,
+        Some(
+            "may"
+                | "mar"
+                | "march"
+                | "mars"
+                | "set"
+                | "dec"
+                | "ago"
+                | "mai"
+                | "mei"
+                | "maja"
+                | "gen"
+                | "mag"
+                | "giu"
+                | "lug"
+                | "ott"
+                | "out"
+        )
+    );
     let year = values[..count].iter().any(|value| (1800..=2099).contains(value));
     values[..count].iter().any(|value| day(*value) || (1800..=2099).contains(value))
         && (year || !doubtful)

@@ -2,8 +2,9 @@
 //! stands in for it, so that a patient's images, reports and letters still belong together.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
-use insitu_dicom::{Cleaned, Person, Settings, Substitute, Unclean, What};
+use insitu_dicom::{Cleaned, Person, Settings, Substitute, TextFinder, Unclean, What};
 
 use super::super::kind::Kind;
 use super::super::lines::{Account, LineError};
@@ -20,9 +21,15 @@ pub struct Images<'a> {
 
 impl<'a> Images<'a> {
     /// With the engine, the mode and the key of `records`; identifiers are replaced under that key.
-    pub fn new(records: &'a Records<'a>, settings: Settings) -> Self {
+    /// With a `finder`, text is looked for in pixels that do not stay as they are.
+    pub fn new(
+        records: &'a Records<'a>,
+        settings: Settings,
+        finder: Option<Arc<dyn TextFinder>>,
+    ) -> Self {
         let key = blake3::derive_key("insitu 2026 dicom identifiers v1", records.key.bytes());
-        Self { records, cleaner: insitu_dicom::Cleaner::new(settings, key) }
+        let cleaner = insitu_dicom::Cleaner::new(settings, key).with_finder(finder);
+        Self { records, cleaner }
     }
 
     /// The file in `bytes`, cleaned, and what was done to it. `number` is the file's in its run.
@@ -152,7 +159,8 @@ mod tests {
         let rules = FieldRules::default();
         let records = Records { engine: &engine, mode, rules: &rules, key };
         let settings = Settings { retain: retain.to_vec(), ..Settings::default() };
-        let (account, cleaned) = Images::new(&records, settings).clean(1, &file(SCAN)).unwrap();
+        let (account, cleaned) =
+            Images::new(&records, settings, None).clean(1, &file(SCAN)).unwrap();
         (account, String::from_utf8_lossy(&cleaned.bytes).into_owned())
     }
 
@@ -198,7 +206,7 @@ mod tests {
         let engine = Engine::new(Profile::default());
         let (rules, key) = (FieldRules::default(), SiteKey::new([1; 32]));
         let records = Records { engine: &engine, mode: Mode::Mask, rules: &rules, key: &key };
-        let images = Images::new(&records, Settings::default());
+        let images = Images::new(&records, Settings::default(), None);
         let reason = images.clean(3, b"Jane Roe").unwrap_err();
         assert_eq!(reason.name(), "not-dicom");
         let failure = super::super::Failure { line: 3, reason };

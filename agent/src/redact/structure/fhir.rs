@@ -1,16 +1,20 @@
 //! FHIR R4: elements cleaned by what the specification says they hold.
 //!
-//! Names, addresses, telecoms and identifiers are replaced; dates are moved, or cut to the year,
+//! Names, addresses, telecoms and identifiers are replaced wherever an element of such a data type
+//! stands, in extensions as well; dates are moved, or cut to the year,
 //! which FHIR allows; what refers to other resources is replaced alike everywhere, so that
 //! references still lead; codes stay; attachments, photos, coordinates and the narrative (which
 //! repeats what the elements say) are left out; every other string is read as text.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use super::super::kind::Kind;
 use super::super::lines::LineError;
+use super::super::profile::{Hints, Mode};
 use super::json::{self, join};
-use super::{Action, Cleaner};
+use super::{Action, Cleaner, known};
 
 /// Deepest nesting that is read.
 const DEPTH_MAX: usize = 100;
@@ -58,10 +62,16 @@ const DROPPED: &[&str] = &[
 /// Elements with an instant, which has no shorter form: left out where dates are cut. Sorted.
 const INSTANTS: &[&str] = &["issued", "lastUpdated", "recorded", "timestamp"];
 
+/// Patients by the full addresses of their entries in a bundle.
+type Addresses = BTreeMap<String, String>;
+
 /// Where an element stands.
+#[derive(Clone, Copy)]
 struct Place<'p> {
-    /// The element that holds it, by name.
+    /// The element that holds it: its data type where that is known, else its name.
     parent: &'p str,
+    /// The patients of the bundle.
+    addresses: &'p Addresses,
     /// The resource's type.
     resource: &'p str,
     path: &'p str,
@@ -77,10 +87,86 @@ pub(super) fn subject(value: &Value) -> Option<String> {
         return entries.iter().find_map(|entry| subject(entry.get("resource")?));
     }
     if kind == "Patient" {
-        return value.get("id").and_then(Value::as_str).map(|id| format!("Patient/{id}"));
+        return value.get("id").and_then(text);
     }
-    let referred = ["subject", "patient", "beneficiary", "individual"];
-    referred.iter().find_map(|name| value.get(name)?.get("reference").and_then(text))
+    let referred = ["subject", "patient", "beneficiary", "individual", "for"];
+    let reference = |name: &&str| {
+        let reference = value.get(name)?.get("reference").and_then(Value::as_str)?;
+        Some(address(reference).to_owned())
+    };
+    referred.iter().find_map(reference)
+}
+
+/// The name of what a reference leads to: the same as its `id`, so that a patient is one subject in
+/// every resource and format.
+fn address(reference: &str) -> &str {
+    let plain = reference.split("/_history/").next().unwrap_or(reference);
+    if plain.starts_with("urn:") { plain } else { plain.rsplit('/').next().unwrap_or(plain) }
+}
+
+/// The patients of a bundle by the addresses that refer to them there.
+fn addresses(bundle: &Map<String, Value>) -> Addresses {
+    let entries = bundle.get("entry").and_then(Value::as_array);
+    let address = |entry: &Value| {
+        let url = entry.get("fullUrl")?.as_str().filter(|url| url.starts_with("urn:"))?;
+        let patient = entry.get("resource").filter(|one| one["resourceType"] == "Patient")?;
+        Some((url.to_owned(), subject(patient)?))
+    };
+    entries.into_iter().flatten().filter_map(address).collect()
+}
+
+/// The data type of an object, by the element that it is or by what it holds.
+fn data_type<'p>(parent: &'p str, fields: &Map<String, Value>) -> &'p str {
+    let has = |name: &str| fields.contains_key(name);
+    if parent.ends_with("HumanName") || has("family") || has("given") {
+        return "name";
+    }
+    if parent.ends_with("Address") || has("postalCode") || has("line") && has("city") {
+        return "address";
+    }
+    if parent.ends_with("ContactPoint") || Siblings::of(fields).telecom.is_some() && has("value") {
+        return "telecom";
+    }
+    let coded = has("code") || has("unit");
+    if parent.ends_with("Identifier") || parent == "requisition" && has("value") && !coded {
+        return "identifier";
+    }
+    parent
+}
+
+/// Takes the names of people, and the numbers of patients, that `value` tells into `hints`.
+pub(super) fn learn(hints: &mut Hints, value: &Value, depth: usize) {
+    match value {
+        Value::Object(fields) if depth > 0 => {
+            let texts = |name: &str| match fields.get(name) {
+                Some(Value::Array(texts)) => texts.iter().filter_map(Value::as_str).collect(),
+                Some(Value::String(text)) => vec![text.as_str()],
+                Some(_) | None => Vec::new(),
+            };
+            // A HumanName: no other data type has such elements.
+            for part in texts("family").into_iter().chain(texts("given")) {
+                known::learn_name(hints, part);
+            }
+            if fields.get("resourceType").and_then(Value::as_str) == Some("Patient") {
+                let identifiers = fields.get("identifier").and_then(Value::as_array);
+                for identifier in identifiers.into_iter().flatten() {
+                    if let Some(number) = identifier.get("value").and_then(Value::as_str) {
+                        known::learn_number(hints, number);
+                    }
+                }
+            }
+            fields.values().for_each(|value| learn(hints, value, depth - 1));
+        }
+        Value::Array(items) if depth > 0 => {
+            items.iter().for_each(|item| learn(hints, item, depth - 1));
+        }
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => {}
+    }
 }
 
 /// A resource or bundle.
@@ -91,7 +177,8 @@ pub(super) fn resource(cleaner: &mut Cleaner<'_>, value: Value) -> Result<Value,
     if !fields.get("resourceType").is_some_and(Value::is_string) {
         return Err(LineError::Malformed { reason: "not a FHIR resource: no resourceType" });
     }
-    let place = Place { parent: "", resource: "", path: "", depth: 0 };
+    let addresses = addresses(&fields);
+    let place = Place { parent: "", addresses: &addresses, resource: "", path: "", depth: 0 };
     object(cleaner, fields, &place).map(Value::Object)
 }
 
@@ -104,8 +191,39 @@ fn object(
         return Err(LineError::Malformed { reason: "nested more than 100 levels deep" });
     }
     let own = fields.get("resourceType").and_then(Value::as_str).map(str::to_owned);
+    if own.is_some() && place.depth > 0 {
+        return about(cleaner, fields, place);
+    }
+    elements(cleaner, fields, place)
+}
+
+/// A resource inside another, whose dates move with those of its own subject.
+fn about(
+    cleaner: &mut Cleaner<'_>,
+    fields: Map<String, Value>,
+    place: &Place<'_>,
+) -> Result<Map<String, Value>, LineError> {
+    let value = Value::Object(fields);
+    let own = subject(&value).filter(|own| !own.starts_with('#'));
+    let own = own.map(|own| place.addresses.get(&own).cloned().unwrap_or(own));
+    let Value::Object(fields) = value else { return Ok(Map::new()) };
+    let Some(own) = own else { return elements(cleaner, fields, place) };
+    let outer = std::mem::replace(&mut cleaner.hints.subject, own);
+    let clean = elements(cleaner, fields, place);
+    cleaner.hints.subject = outer;
+    clean
+}
+
+fn elements(
+    cleaner: &mut Cleaner<'_>,
+    fields: Map<String, Value>,
+    place: &Place<'_>,
+) -> Result<Map<String, Value>, LineError> {
+    let own = fields.get("resourceType").and_then(Value::as_str).map(str::to_owned);
     let resource = own.as_deref().unwrap_or(place.resource).to_owned();
     let siblings = Siblings::of(&fields);
+    let parent = data_type(place.parent, &fields);
+    let fields = if is_age(place.parent) { young(cleaner, fields) } else { fields };
     let mut clean = Map::new();
     for (name, value) in fields {
         if !is_element(&name) {
@@ -113,7 +231,8 @@ fn object(
         }
         let path = join(place.path, &name);
         let inner = Place {
-            parent: place.parent,
+            parent,
+            addresses: place.addresses,
             resource: &resource,
             path: &path,
             depth: place.depth + 1,
@@ -129,6 +248,24 @@ fn object(
         }
     }
     Ok(clean)
+}
+
+/// Whether an element holds an age, in years or another unit: `onsetAge`, `valueAge`.
+fn is_age(name: &str) -> bool {
+    name == "age" || name.ends_with("Age")
+}
+
+/// An age over 89 years is 90, which is a number as well.
+fn young(cleaner: &mut Cleaner<'_>, mut fields: Map<String, Value>) -> Map<String, Value> {
+    let unit = ["code", "unit"].iter().find_map(|name| fields.get(*name)?.as_str());
+    let years = unit.is_none_or(|unit| unit.starts_with(['a', 'y', 'Y', 'j', 'J']));
+    let value =
+        fields.get_mut("value").filter(|value| value.as_f64().is_some_and(|age| age > 89.0));
+    if let Some(value) = value.filter(|_| years && !matches!(cleaner.records.mode, Mode::None)) {
+        *value = Value::from(90);
+        cleaner.account.found.push(Kind::Age);
+    }
+    fields
 }
 
 /// Whether the specification could give an element this name: what stands there as a name may
@@ -204,9 +341,10 @@ fn string(
     place: &Place<'_>,
     siblings: &Siblings,
 ) -> Result<Option<String>, LineError> {
+    let birth = name == "birthDate" || place.path.split('.').any(|part| part == "_birthDate");
     if is_date(text) || name == "birthDate" {
         let instant = INSTANTS.binary_search(&name).is_ok();
-        let moved = cleaner.date(text, name == "birthDate");
+        let moved = cleaner.date(text, birth);
         return Ok(moved.filter(|moved| !instant || moved.len() == text.len()));
     }
     let hidden = match (place.parent, name) {

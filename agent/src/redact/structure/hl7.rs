@@ -5,7 +5,8 @@ use std::io::{self, BufRead, Write};
 
 use super::super::kind::Kind;
 use super::super::lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, utf8};
-use super::{Action, Cleaner, Piece, Records, finish};
+use super::super::profile::{Hints, Mode};
+use super::{Action, Cleaner, Piece, Records, finish, known};
 
 /// What a field holds: the data types that hold personal data.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -211,6 +212,9 @@ fn clean(
         (!id.is_empty()).then(|| id.to_owned())
     });
     let mut cleaner = records.cleaner(line, subject);
+    for segment in &segments {
+        learn(&mut cleaner.hints, signs, segment);
+    }
     let mut out = String::new();
     for segment in segments {
         out.push_str(&self::segment(&mut cleaner, signs, segment)?);
@@ -220,17 +224,58 @@ fn clean(
     Ok((cleaner.account, out))
 }
 
+/// Takes the names of people, and the patient's numbers, that a segment tells into `hints`.
+fn learn(hints: &mut Hints, signs: Signs, segment: &str) {
+    let name = segment.split(signs.field).next().unwrap_or_default();
+    for (number, value) in segment.split(signs.field).enumerate().skip(1) {
+        let (names, numbers) = match defined(name, number, "") {
+            Field::Name => (0..3, 0..0),
+            Field::Person => (1..4, 0..0),
+            Field::Id(Kind::MedicalRecord) => (0..0, 0..1),
+            Field::Address
+            | Field::Telecom
+            | Field::Id(_)
+            | Field::Named(_)
+            | Field::Date
+            | Field::Birth
+            | Field::Code
+            | Field::Drop
+            | Field::Text => continue,
+        };
+        for value in value.split(signs.repetition) {
+            for (at, part) in value.split(signs.component).enumerate() {
+                if names.contains(&at) {
+                    part.split(signs.subcomponent)
+                        .for_each(|part| known::learn_name(hints, &signs.unescaped(part)));
+                } else if numbers.contains(&at) {
+                    known::learn_number(hints, &signs.unescaped(part));
+                }
+            }
+        }
+    }
+}
+
 fn segment(cleaner: &mut Cleaner<'_>, signs: Signs, segment: &str) -> Result<String, LineError> {
     let mut fields = segment.split(signs.field);
     let name = fields.next().unwrap_or_default();
     let header = name == "MSH";
     let value_type = segment.split(signs.field).nth(2).unwrap_or_default().to_owned();
+    let age =
+        name == "OBX" && value_type == "NM" && is_age(segment.split(signs.field).nth(3), signs);
     let mut clean = vec![name.to_owned()];
     for (at, value) in fields.enumerate() {
         // The separator itself is the header's first field.
         let number = at + 1 + usize::from(header);
         if header && number == 2 {
             clean.push(value.to_owned());
+            continue;
+        }
+        if age && number == 5 && value.trim().parse::<f64>().is_ok_and(|age| age > 89.0) {
+            // A number must stay one.
+            cleaner.account.found.push(Kind::Age);
+            clean.push(
+                if matches!(cleaner.records.mode, Mode::None) { value } else { "90" }.to_owned(),
+            );
             continue;
         }
         let field = defined(name, number, &value_type);
@@ -242,6 +287,14 @@ fn segment(cleaner: &mut Cleaner<'_>, signs: Signs, segment: &str) -> Result<Str
         clean.push(repetitions.join(&signs.repetition.to_string()));
     }
     Ok(clean.join(&signs.field.to_string()))
+}
+
+/// Whether an observation is of an age, by its identifier (LOINC) or a word of its name.
+fn is_age(observed: Option<&str>, signs: Signs) -> bool {
+    let mut words = observed.unwrap_or_default().split([signs.component, ' ', '_', '-']);
+    let age =
+        |word: &str| ["age", "alter", "edad"].iter().any(|age| word.eq_ignore_ascii_case(age));
+    observed.is_some_and(|observed| observed.starts_with("30525-0")) || words.any(age)
 }
 
 fn field(

@@ -7,7 +7,7 @@ use serde_json::{Map, Number, Value};
 
 use super::super::lines::{Account, LineError, Observer, not_a_record};
 use super::documents::Documents;
-use super::{Action, Cleaner, Records, fhir, finish};
+use super::{Action, Cleaner, Records, fhir, finish, known};
 
 /// Deepest nesting that is read: as deep as serde_json goes, and said by us.
 const DEPTH_MAX: usize = 100;
@@ -38,6 +38,12 @@ fn clean(
     let own = records.rules.subject.as_deref().and_then(|path| at(&value, path));
     let subject = if is_fhir { own.or_else(|| fhir::subject(&value)) } else { own };
     let mut cleaner = records.cleaner(line, subject);
+    let hints = &mut cleaner.hints;
+    if is_fhir {
+        fhir::learn(hints, &value, DEPTH_MAX);
+    } else {
+        known::learn_all(hints, records.rules, "", &value, DEPTH_MAX);
+    }
     let clean = if is_fhir {
         fhir::resource(&mut cleaner, value)?
     } else {

@@ -1,14 +1,18 @@
 //! Records with a structure: JSON, CSV, FHIR, HL7 v2 and DICOM. Known fields are cleaned by what they are,
 //! text inside fields by the engine, which is told the field's name as the words before it.
 //!
+//! Names and record numbers that fields of a record tell are hidden in all of its texts.
+//!
 //! Nothing is kept because it is unknown: a field without a rule is read as text. In FHIR and HL7
 //! the formats' own definitions say what a field is; a site's rules come first.
 
 mod dicom;
 mod documents;
 mod fhir;
+mod field;
 mod hl7;
 mod json;
+mod known;
 mod table;
 
 use std::collections::BTreeMap;
@@ -23,6 +27,7 @@ use super::profile::{Hints, Mode, SiteKey};
 use super::{Coarse, Engine};
 
 pub use dicom::Images;
+pub(crate) use known::learn;
 
 /// What records look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +83,11 @@ impl FieldRules {
     /// Rules by path or name, and the path of the field that tells the subject.
     pub fn new(actions: BTreeMap<String, Action>, subject: Option<String>) -> Self {
         Self { actions, subject }
+    }
+
+    /// Whether there is a rule for the field at `path`.
+    pub(crate) fn names(&self, path: &str) -> bool {
+        self.action(path).is_some()
     }
 
     /// The rule for the field at `path`, names joined by full stops; list places do not count.
@@ -182,18 +192,7 @@ impl Cleaner<'_> {
     /// A value read by the engine, behind its field's name.
     fn text(&mut self, name: &str, value: &str) -> Result<String, LineError> {
         let Records { engine, mode, .. } = *self.records;
-        let label = label(name);
-        if !label.is_empty() {
-            let prefix = format!("{label}: ");
-            let mut redacted = engine.try_clean(&format!("{prefix}{value}"), &self.hints, mode)?;
-            let from = prefix.chars().count();
-            if redacted.spans.first().is_none_or(|span| span.start >= from) {
-                self.account.add(value.len(), &mut redacted);
-                return Ok(redacted.text.split_off(prefix.len()));
-            }
-        }
-        // Without a name, or with one that would itself be taken for personal data.
-        let mut redacted = engine.try_clean(value, &self.hints, mode)?;
+        let mut redacted = engine.clean_behind(name, value, &self.hints, mode)?;
         self.account.add(value.len(), &mut redacted);
         Ok(redacted.text)
     }

@@ -3,7 +3,7 @@
 use std::io::{self, BufRead, Write};
 
 use super::super::lines::{Account, LineError, Observer};
-use super::{Action, Mode, Records, finish};
+use super::{Action, Mode, Records, finish, known};
 use crate::source::csv;
 
 /// The header, and what is done to each column.
@@ -80,6 +80,9 @@ impl Columns {
         let cells = self.header.values(row)?;
         let subject = self.subject.map(|at| cells[at].clone());
         let mut cleaner = records.cleaner(line, subject);
+        for (name, cell) in self.header.names.iter().zip(&cells) {
+            known::learn(&mut cleaner.hints, records.rules, name, cell);
+        }
         let mut clean = Vec::with_capacity(cells.len());
         for ((name, action), cell) in self.header.names.iter().zip(&self.actions).zip(&cells) {
             clean.push(cleaner.apply(*action, name, cell)?.unwrap_or_default());

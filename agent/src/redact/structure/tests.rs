@@ -135,6 +135,109 @@ fn dates_take_nothing_else_along() {
 }
 
 #[test]
+fn what_fields_say_of_people_is_hidden_in_the_texts_beside_them() {
+    let out =
+        clean(Format::Csv, "nachname,fallnummer,befund\nschmidt,77-4412,Schmidt (77-4412) klagt\n");
+    assert_eq!(out, "nachname,fallnummer,befund\n[NAME],[MEDICAL_RECORD],[NAME] ([ID]) klagt\n");
+    let out = clean(
+        Format::Json,
+        r#"{"patient": {"lastName": "Schmidt"}, "notes": [{"text": "did SCHMIDT sleep"}]}"#,
+    );
+    assert!(out.contains("did [NAME] sleep"), "{out}");
+    let out = clean(
+        Format::Fhir,
+        r#"{"resourceType": "Bundle", "entry": [
+            {"resource": {"resourceType": "Patient", "name": [{"family": "Schmidt", "given": ["Eva"]}]}},
+            {"resource": {"resourceType": "Observation", "note": [{"text": "did eva schmidt sleep"}]}}]}"#
+            .replace('\n', " ")
+            .as_str(),
+    );
+    assert!(out.contains("did [NAME] sleep"), "{out}");
+    let message = MESSAGE.replace("mail jane@example.org", "did jane roe 774411 sleep");
+    let out = clean(Format::Hl7, &message);
+    assert!(out.contains("did [NAME] [ID] sleep"), "{out}");
+}
+
+#[test]
+fn ages_over_89_are_numbers_still_where_they_must_be() {
+    let out = clean(Format::Json, r#"{"age": 93, "patientAge": "94.5", "edad": 57, "n": 93}"#);
+    assert_eq!(out, "{\"age\":\"[AGE]\",\"edad\":\"[AGE]\",\"n\":93,\"patientAge\":\"[AGE]\"}\n");
+    let out = clean(
+        Format::Fhir,
+        r#"{"resourceType": "Condition", "onsetAge": {"value": 93, "unit": "years", "code": "a"}, "abatementAge": {"value": 93, "code": "mo"}}"#,
+    );
+    assert!(out.contains("\"value\":90") && out.contains("\"value\":93"), "{out}");
+    let out = clean(
+        Format::Hl7,
+        "MSH|^~\\&|A||B||2020||ORU|1|P|2.5\rOBX|1|NM|30525-0^Age^LN||93|a\rOBX|2|NM|8867-4^Pulse^LN||93|/min\r",
+    );
+    assert!(out.contains("||90|a") && out.contains("||93|/min"), "{out}");
+}
+
+#[test]
+fn data_types_are_known_wherever_they_stand() {
+    let input = r#"{"resourceType": "Patient", "id": "7", "extension": [
+        {"url": "http://x.example/mother", "valueHumanName": {"text": "ms x"}},
+        {"url": "http://x.example/home", "valueAddress": {"text": "behind the mill"}},
+        {"url": "http://x.example/call", "valueContactPoint": {"system": "phone", "value": "4711 x"}},
+        {"url": "http://x.example/id", "valueIdentifier": {"system": "urn:x", "value": "abc"}}],
+        "_birthDate": {"extension": [{"url": "http://x.example/birthTime", "valueDateTime": "1931-02-03T10:00:00Z"}]},
+        "requisition": {"value": "abc"}, "valueQuantity": {"value": 7, "unit": "kg"}}"#;
+    let out = clean(Format::Fhir, &input.replace('\n', " "));
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let extension = |at: usize, name: &str, part: &str| value["extension"][at][name][part].clone();
+    assert_eq!(extension(0, "valueHumanName", "text"), "[NAME]");
+    assert_eq!(extension(1, "valueAddress", "text"), "[ADDRESS]");
+    assert_eq!(extension(2, "valueContactPoint", "value"), "[PHONE]");
+    assert_eq!(extension(3, "valueIdentifier", "value"), "[ID]");
+    assert_eq!(value["requisition"]["value"], "[ID]");
+    assert_eq!(value["valueQuantity"]["unit"], "kg");
+    assert!(!out.contains("1931"), "{out}");
+}
+
+/// Days by which `from` was moved, as `to` has it: both `2024-03-01` or `20240301`.
+fn moved(from: &str, to: &str) -> i32 {
+    let date = |text: &str| {
+        let digits: String = text.chars().filter(char::is_ascii_digit).take(8).collect();
+        digits.parse::<jiff::civil::Date>().unwrap()
+    };
+    (date(to) - date(from)).get_days()
+}
+
+#[test]
+fn each_subject_of_a_bundle_moves_by_its_own_days_as_in_other_formats() {
+    let surrogates = Surrogates::new(&KEY, Language::English);
+    let mode = Mode::Surrogate(&surrogates);
+    let day = "2024-03-01";
+    let input = r#"{"resourceType": "Bundle", "entry": [
+        {"fullUrl": "urn:uuid:1", "resource": {"resourceType": "Patient", "id": "774411"}},
+        {"resource": {"resourceType": "Patient", "id": "8"}},
+        {"resource": {"resourceType": "Encounter", "subject": {"reference": "Patient/8"}, "period": {"start": "2024-03-01"}}},
+        {"resource": {"resourceType": "Observation", "subject": {"reference": "urn:uuid:1"}, "effectiveDateTime": "2024-03-01"}},
+        {"resource": {"resourceType": "Observation", "subject": {"reference": "http://x.example/Patient/774411/_history/2"}, "effectiveDateTime": "2024-03-01"}}]}"#;
+    let no_rules = FieldRules::default();
+    let (out, told) = clean_in(Format::Fhir, mode, &no_rules, &input.replace('\n', " "));
+    assert!(told.failures.is_empty(), "{:?}", told.failures);
+    let bundle: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let at = |entry: usize| &bundle["entry"][entry]["resource"];
+    let eight = moved(day, at(2)["period"]["start"].as_str().unwrap());
+    let other = moved(day, at(3)["effectiveDateTime"].as_str().unwrap());
+    assert_ne!(eight, other);
+    assert_eq!(moved(day, at(4)["effectiveDateTime"].as_str().unwrap()), other);
+    let message = MESSAGE.replace("20200312\r", "20240301\r");
+    let (out, _) = clean_in(Format::Hl7, mode, &no_rules, &message);
+    let seen = out.split("OBX|").nth(1).unwrap().split('\r').next().unwrap().to_owned();
+    assert_eq!(moved(day, seen.rsplit('|').next().unwrap()), other);
+    let rules = rules(&[("seen", "DATE")], Some("subject"));
+    let (out, _) = clean_in(Format::Csv, mode, &rules, "subject,seen\nPatient/774411,2024-03-01\n");
+    assert_eq!(moved(day, out.trim_end().rsplit(',').next().unwrap()), other);
+    let input = r#"{"subject": "774411", "seen": "2024-03-01"}"#;
+    let (out, _) = clean_in(Format::Json, mode, &rules, input);
+    let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(moved(day, value["seen"].as_str().unwrap()), other);
+}
+
+#[test]
 fn names_of_fields_are_read() {
     let out = clean(Format::Json, r#"{"mail jane@example.org": {"note": 1}, "mrn": "7"}"#);
     assert_eq!(out, "{\"mail [EMAIL]\":{\"note\":1},\"mrn\":\"7\"}\n");

@@ -107,6 +107,9 @@ impl Surrogates {
 
     /// The subject's secret shift: 1 to 364 days, forwards or backwards.
     fn days(&self, subject: &str) -> i32 {
+        // However a format writes it.
+        let subject = subject.trim();
+        let subject = subject.strip_prefix("Patient/").unwrap_or(subject);
         let draw = self.secret.below("days", &[subject], 2 * 364);
         let days = i32::try_from(draw).unwrap_or_default();
         if days < 364 { days - 364 } else { days - 363 }

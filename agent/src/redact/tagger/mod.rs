@@ -58,6 +58,9 @@ fn class_of(kind: Kind) -> Option<usize> {
     CLASSES.iter().position(|class| *class == kind)
 }
 
+/// Bytes of text that are read at once.
+const PART_BYTES_MAX: usize = 256 << 10;
+
 /// Finds personal data in running text by what its readers say.
 #[derive(Clone)]
 pub(super) struct Tagger {
@@ -81,16 +84,35 @@ impl Tagger {
         Self { transformer, ..self }
     }
 
-    /// What is found in `text`, apart from each other.
+    /// What is found in `text`, apart from each other. A long text is read in parts, since a reader
+    /// takes some hundred bytes of memory for each word.
     pub(super) fn tag(&self, text: &str) -> Vec<Find> {
-        let tokens = tokens(text);
-        let mut posteriors = self.crf.posteriors(&tokens);
+        let mut names = HashSet::new();
+        let mut found: Vec<Find> = Vec::new();
+        for (start, part) in parts(text) {
+            let tokens = tokens(part);
+            let own = self.tag_part(part, &tokens);
+            self.learn(&tokens, &own, &mut names);
+            found.extend(own.into_iter().map(|find| moved(find, start)));
+        }
+        if !names.is_empty() {
+            let mut again = Vec::new();
+            for (start, part) in parts(text) {
+                again.extend(repeated(start, &tokens(part), &found, &names));
+            }
+            found.extend(again);
+        }
+        found
+    }
+
+    fn tag_part(&self, text: &str, tokens: &[Token<'_>]) -> Vec<Find> {
+        let mut posteriors = self.crf.posteriors(tokens);
         let mut least = TAKEN;
         if let Some(transformer) = &self.transformer {
-            transformer.refine(text, &tokens, &mut posteriors);
+            transformer.refine(text, tokens, &mut posteriors);
             least = TAKEN_BOTH;
         }
-        let taken = taken(text, &tokens, &posteriors, least, |word| self.crf.is_only_word(word));
+        let taken = taken(text, tokens, &posteriors, least, |word| self.crf.is_only_word(word));
         let mut found: Vec<Find> = Vec::new();
         let mut open: Option<usize> = None;
         for ((token, posterior), taken) in tokens.iter().zip(&posteriors).zip(taken) {
@@ -120,8 +142,6 @@ impl Tagger {
         let mut found = drop_numbers(text, found);
         let shouts = !text.contains(char::is_lowercase) || !text.contains(char::is_uppercase);
         found.retain(|find| shouts || !self.is_common_word(text, find));
-        let repeated = self.repeated(&tokens, &found);
-        found.extend(repeated);
         found
     }
 
@@ -139,41 +159,71 @@ impl Tagger {
             || starts && find.score < SURE_SCORE_MIN && self.crf.is_only_word(found)
     }
 
-    /// The words of names that are sure, wherever else they stand with a capital: a reader knows the
-    /// person after the first line, and the sentence around the tenth mention tells nothing. Common
-    /// words are left alone.
-    fn repeated(&self, tokens: &[Token<'_>], found: &[Find]) -> Vec<Find> {
-        let tells = |token: &Token<'_>| {
-            token.text.starts_with(char::is_uppercase)
-                && token.text.chars().count() >= REPEATED_LETTERS_MIN
-        };
-        let covering = |token: &Token<'_>| {
-            let at = found.partition_point(|find| find.end <= token.start);
-            found.get(at).filter(|find| find.start <= token.start)
-        };
+    /// Takes the words of names that are sure into `names`. Common words are left alone.
+    fn learn(&self, tokens: &[Token<'_>], found: &[Find], names: &mut HashSet<String>) {
         let sure = |find: &&Find| find.kind == Kind::Name && find.score >= SURE_SCORE_MIN;
-        let names: HashSet<String> = tokens
+        let words = tokens
             .iter()
-            .filter(|token| tells(token) && covering(token).as_ref().is_some_and(sure))
+            .filter(|token| tells(token) && covering(token.start, found).as_ref().is_some_and(sure))
             .filter(|token| !self.crf.is_word(token.text))
-            .map(|token| token.text.to_lowercase())
-            .take(REPEATED_MAX)
-            .collect();
-        if names.is_empty() {
-            return Vec::new();
-        }
-        tokens
-            .iter()
-            .filter(|token| tells(token) && covering(token).is_none())
-            .filter(|token| names.contains(&token.text.to_lowercase()))
-            .map(|token| Find {
-                start: token.start,
-                end: token.end(),
-                kind: Kind::Name,
-                score: SCORE_MIN,
-            })
-            .collect()
+            .map(|token| token.text.to_lowercase());
+        let room = REPEATED_MAX.saturating_sub(names.len());
+        names.extend(words.take(room));
     }
+}
+
+/// Cuts a text into parts of bounded length: behind a line end, or else a space, where there is one.
+fn parts(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = &text[at..];
+        let limit = rest.floor_char_boundary(PART_BYTES_MAX);
+        let cut = if rest.len() <= PART_BYTES_MAX {
+            rest.len()
+        } else {
+            let head = &rest[..limit];
+            head.rfind('\n').or_else(|| head.rfind(' ')).map_or(limit, |end| end + 1)
+        };
+        let part = (at, &rest[..cut]);
+        at += cut;
+        (cut > 0).then_some(part)
+    })
+}
+
+fn moved(find: Find, by: usize) -> Find {
+    Find { start: find.start + by, end: find.end + by, ..find }
+}
+
+/// Whether a token may be a name that is known by its capital.
+fn tells(token: &Token<'_>) -> bool {
+    token.text.starts_with(char::is_uppercase) && token.text.chars().count() >= REPEATED_LETTERS_MIN
+}
+
+/// The finding over byte `at`; `found` is in the order of its places.
+fn covering(at: usize, found: &[Find]) -> Option<&Find> {
+    let next = found.partition_point(|find| find.end <= at);
+    found.get(next).filter(|find| find.start <= at)
+}
+
+/// The words of names that are sure, wherever else they stand with a capital: a reader knows the
+/// person after the first line, and the sentence around the tenth mention tells nothing.
+fn repeated(
+    start: usize,
+    tokens: &[Token<'_>],
+    found: &[Find],
+    names: &HashSet<String>,
+) -> Vec<Find> {
+    tokens
+        .iter()
+        .filter(|token| tells(token) && covering(start + token.start, found).is_none())
+        .filter(|token| names.contains(&token.text.to_lowercase()))
+        .map(|token| Find {
+            start: start + token.start,
+            end: start + token.end(),
+            kind: Kind::Name,
+            score: SCORE_MIN,
+        })
+        .collect()
 }
 
 /// Which tokens are personal data: the likely ones, and less likely ones beside them that are not
@@ -296,6 +346,22 @@ mod tests {
         let hides = |at: usize| found.iter().any(|find| find.start <= at && at < find.end);
         assert!(hides(first) && hides(second), "{found:?}");
         assert!(!hides(text.find("xqzyv").unwrap()), "small letters are no name here");
+    }
+
+    #[test]
+    fn a_long_text_is_read_in_parts_as_if_it_were_one() {
+        let tagger = Tagger::shipped();
+        let line = "Gestern war Jürgen Xqzyv in Köln.\n";
+        let filler = "Die Lunge ist frei und der Bauch weich.\n".repeat(PART_BYTES_MAX / 40 + 1);
+        let text = format!("{line}{filler}Xqzyv schlief gut.");
+        assert!(parts(&text).count() >= 2);
+        let whole: String = parts(&text).map(|(_, part)| part).collect();
+        assert_eq!(whole, text);
+        let found = tagger.tag(&text);
+        let last = text.rfind("Xqzyv").unwrap();
+        assert!(found.iter().any(|find| find.start == last), "a name of the first part");
+        let unbroken = "é".repeat(PART_BYTES_MAX);
+        assert_eq!(parts(&unbroken).map(|(_, part)| part.len()).sum::<usize>(), unbroken.len());
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::*;
-use crate::item::RawItem;
+use crate::item::{Dirty, RawItem};
 use crate::review::http::router;
 use crate::store::labels::Role;
 use crate::store::trail::{EventRow, Filter};
@@ -75,7 +75,8 @@ impl Site {
             .tx("test", |tx| {
                 raw.add(tx, project.project, project.definition.name.as_str())?;
                 let row = tx.items_in_stage(project.project, Stage::New, 0, 1)?.remove(0);
-                let redact = |text: &str| Ok(text.replace("Jane Roe", "Laura Keller"));
+                let redact =
+                    |_: Dirty<'_>, text: &str| Ok(Some(text.replace("Jane Roe", "Laura Keller")));
                 let clean =
                     CleanItem::redact::<StoreError>(&row, &project.definition, redact, |_| Ok(()))?;
                 clean.store(tx, &row)?;

@@ -125,6 +125,6 @@ impl Sentence {
             }
         }
         let said = Some(Said::Spans(marks, Vec::new()));
-        take(ask.labeled(self.line, Ok(Found { record, said })))
+        take(ask.labeled(self.line, Ok(Found { record, said, guess: None })))
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn record(
     let own = document.get("id").cloned();
     document.retain(|_, value| !value.is_object() && !value.is_array());
     content.put(&mut document, ask, value, own);
-    Ok(Found { record: document, said })
+    Ok(Found { record: document, said, guess: None })
 }
 
 fn triples(label: &[Value]) -> Result<Said, LineError> {

@@ -53,7 +53,7 @@ pub(super) fn record(
     line.retain(|_, value| !value.is_object() && !value.is_array());
     let own = line.get("id").cloned();
     content.put(&mut line, ask, value, own);
-    Ok(Found { record: line, said })
+    Ok(Found { record: line, said, guess: None })
 }
 
 fn said(task: &Task, label: &Value, about: &Value) -> Result<Said, LineError> {

@@ -8,6 +8,7 @@ use insitu_protocol::text::Line;
 use serde::de::DeserializeSeed as _;
 use serde_json::{Map, Value};
 
+use super::guess::Guess;
 use super::list::{Elements, Meter};
 use super::said::{Mark, Part, Said, Tie};
 use super::{
@@ -62,7 +63,8 @@ pub(super) fn read(
 }
 
 /// `{"id", "data": {…}, "annotations": [{"result": […], "was_cancelled", "ground_truth"}]}`. Of the
-/// annotations that were not cancelled the first one counts, or the first that is the ground truth.
+/// annotations that were not cancelled the first one counts, or the first that is the ground truth; of
+/// the `"predictions"` the surest.
 fn record(ask: &Ask<'_>, mut task: Map<String, Value>) -> Result<Found, LineError> {
     let Some(Value::Object(data)) = task.remove("data") else {
         return Err(missing("data"));
@@ -88,7 +90,35 @@ fn record(ask: &Ask<'_>, mut task: Map<String, Value>) -> Result<Found, LineErro
         Some(counts) => said(ask.project, each(&counts["result"]))?,
         None => None,
     };
-    Ok(Found { record, said })
+    let guess = match ask.drafts {
+        Some(_) => guess(ask.project, task.get("predictions").map(each).unwrap_or_default())?,
+        None => None,
+    };
+    Ok(Found { record, said, guess })
+}
+
+/// `[{"result": [{…, "score"}], "score", "model_version"}]`: the surest of them, else the first.
+fn guess(project: &Project, predictions: &[Value]) -> Result<Option<Guess>, LineError> {
+    let score = |prediction: &Value| prediction["score"].as_f64();
+    let surest = predictions.iter().reduce(|best, next| {
+        let surer = score(next).unwrap_or(-1.0) > score(best).unwrap_or(-1.0);
+        if surer { next } else { best }
+    });
+    let Some(surest) = surest else { return Ok(None) };
+    let result = each(&surest["result"]);
+    let Some(said) = said(project, result)? else { return Ok(None) };
+    // A part may be of several classes, each of which is a mark.
+    let kinds = ["labels", "rectanglelabels", "polygonlabels", "timeserieslabels"];
+    let mut scores = Vec::new();
+    for part in result {
+        let kind = part["type"].as_str().filter(|kind| kinds.contains(kind));
+        let Some(kind) = kind else { continue };
+        let score = super::guess::number(&part["score"])?;
+        scores.extend(each(&part["value"][kind]).iter().map(|_| score));
+    }
+    let score = super::guess::number(&surest["score"])?;
+    let model = surest["model_version"].as_str().map(str::to_owned);
+    Ok(Some(Guess { said, scores, score, model }))
 }
 
 /// A task's data, with the column that identifies items: without one, a task is known by its number.

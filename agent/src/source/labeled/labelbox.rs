@@ -47,7 +47,7 @@ pub(super) fn record(
         Some(_) | None => Map::new(),
     };
     content.put(&mut record, ask, value, own);
-    Ok(Found { record, said })
+    Ok(Found { record, said, guess: None })
 }
 
 fn said(task: &Task, annotations: &Value, media: &Value) -> Result<Option<Said>, LineError> {

@@ -10,9 +10,11 @@ mod coco;
 mod conll;
 mod doccano;
 mod ground_truth;
+mod guess;
 pub(crate) mod label_studio;
 mod labelbox;
 mod list;
+mod mask;
 mod prodigy;
 mod records;
 mod said;
@@ -30,6 +32,8 @@ use clap::ValueEnum;
 use insitu_protocol::project::{FieldKind, Project, Task};
 use serde_json::{Map, Value};
 
+use self::guess::Guess;
+pub use self::guess::{Drafts, NO_MODEL, Offer};
 use self::said::Mark;
 pub(crate) use self::said::{Said, refused};
 use super::folder::{is_media, only};
@@ -60,7 +64,7 @@ pub enum Format {
     Doccano,
     /// An augmented manifest of SageMaker Ground Truth
     GroundTruth,
-    /// COCO's JSON: boxes and polygons, no run-length masks
+    /// COCO's JSON: boxes, polygons, and run-length masks without holes, in as polygons
     Coco,
     /// A folder of images and labels, with data.yaml
     Yolo,
@@ -175,6 +179,8 @@ pub struct Labeled {
     pub(crate) cells: Vec<(String, Cell)>,
     /// Its label, with places in the text as it is in the file.
     pub label: Option<Label>,
+    /// What a model said of it, where that was asked for.
+    pub draft: Option<Offer>,
     /// The image's width and height in pixels, where its label's places are measured by them.
     pub size: Option<[u32; 2]>,
 }
@@ -206,16 +212,19 @@ pub(crate) struct Ask<'a> {
     pub(crate) rules: Rules<'a>,
     /// The column of labels, of formats that are nothing but columns.
     pub(crate) label: &'a str,
+    pub(crate) drafts: Option<Drafts<'a>>,
 }
 
 /// What a reader makes of a record.
 pub(crate) struct Found {
     pub(crate) record: Map<String, Value>,
     pub(crate) said: Option<Said>,
+    pub(crate) guess: Option<Guess>,
 }
 
 /// Reads a file or a folder, and gives each record to `take`; of one that is not usable, where it
-/// is and why. `label` is the column of labels, of formats that are nothing but columns.
+/// is and why. `label` is the column of labels, of formats that are nothing but columns; `drafts` says
+/// what of it a model said.
 ///
 /// # Errors
 /// [`ImportError::Read`]; [`ImportError::Content`] when the project has no field for what the format
@@ -225,11 +234,11 @@ pub fn read(
     format: Format,
     project: &Project,
     rules: Rules<'_>,
-    label: &str,
+    (label, drafts): (&str, Option<Drafts<'_>>),
     origin: Origin<'_>,
     take: Take<'_>,
 ) -> Result<(), ImportError> {
-    let ask = Ask { project, rules, label };
+    let ask = Ask { project, rules, label, drafts };
     match (format, origin) {
         (Format::Yolo, Origin::Folder(folder)) => yolo::read(&ask, folder, take),
         (Format::Voc, Origin::Folder(folder)) => voc::read(&ask, folder, take),
@@ -304,15 +313,24 @@ impl Ask<'_> {
         found: Result<Found, LineError>,
     ) -> Result<Labeled, Bad> {
         let file = || file.map(str::to_owned);
-        let labeled = |Found { record, said }: Found| {
-            let size = said.as_ref().and_then(Said::size);
-            let label = match said {
-                Some(said) => said.label(self.project)?,
-                None => None,
-            };
-            Ok(Labeled { file: file(), line, cells: json::cells_of(record), label, size })
+        let labeled = |Found { record, said, guess }: Found| {
+            let (said, guess) = self.told(said, guess);
+            let size = said.as_ref().or_else(|| guess.as_ref().map(|guess| &guess.said));
+            let size = size.and_then(Said::size);
+            let label = said.map_or(Ok(None), |said| said.label(self.project))?;
+            let draft = guess.map_or(Ok(None), |guess| self.offer(guess))?;
+            Ok(Labeled { file: file(), line, cells: json::cells_of(record), label, draft, size })
         };
         found.and_then(labeled).map_err(|reason| Bad { file: file(), line, reason })
+    }
+
+    /// What people said, and what a model said, of what the file has as labels and as predictions.
+    fn told(&self, said: Option<Said>, guess: Option<Guess>) -> (Option<Said>, Option<Guess>) {
+        match self.drafts {
+            None => (said, None),
+            Some(drafts) if drafts.labels => (None, said.map(Guess::from).or(guess)),
+            Some(_) => (said, guess),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use insitu_protocol::project::{FieldKind, Task};
 use serde_json::{Map, Value};
 
+use super::guess::{Guess, number};
 use super::said::{Mark, Said, Tie, box_of_pixels, polygon_of_pixels};
 use super::{
     Ask, Content, Found, each, mark, missing, names, pixels, points, sides, take_text, text,
@@ -11,13 +12,16 @@ use crate::label::Shape;
 use crate::source::LineError;
 
 /// `{"text" or "image", "answer": "accept", "meta": {…}}` with `"accept"` or `"label"`, or with
-/// `"spans"` and `"relations"`. What was rejected or ignored has no label.
+/// `"spans"` and `"relations"`. What was rejected or ignored has no label; what nobody has answered
+/// yet has a draft.
 pub(super) fn record(
     ask: &Ask<'_>,
     content: &Content<'_>,
     mut task: Map<String, Value>,
 ) -> Result<Found, LineError> {
     let accepted = task.get("answer").and_then(Value::as_str) == Some("accept");
+    let drafted = ask.drafts.is_some() && !task.contains_key("answer");
+    let guess = if drafted { guess(ask, &task)? } else { None };
     let said = if accepted { said(ask, &task)? } else { None };
     let value = match content.kind {
         FieldKind::Image | FieldKind::Series => take_text(&mut task, "image")?,
@@ -31,7 +35,21 @@ pub(super) fn record(
         Some(_) | None => Map::new(),
     };
     content.put(&mut record, ask, value, None);
-    Ok(Found { record, said })
+    Ok(Found { record, said, guess })
+}
+
+/// What a task says that nobody has answered; `"score"` or `"meta": {"score"}` is of the whole.
+fn guess(ask: &Ask<'_>, task: &Map<String, Value>) -> Result<Option<Guess>, LineError> {
+    let Some(said) = said(ask, task)? else { return Ok(None) };
+    let marks = task.get("spans").map(each).unwrap_or_default();
+    let scores = marks.iter().map(|mark| number(&mark["score"]));
+    let score = task.get("score").or_else(|| task.get("meta")?.get("score"));
+    Ok(Some(Guess {
+        said,
+        scores: scores.collect::<Result<_, _>>()?,
+        score: score.map_or(Ok(None), number)?,
+        model: None,
+    }))
 }
 
 fn said(ask: &Ask<'_>, task: &Map<String, Value>) -> Result<Option<Said>, LineError> {

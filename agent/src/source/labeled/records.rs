@@ -6,9 +6,12 @@ use std::io::BufRead;
 
 use serde_json::Value;
 
+use super::guess::{Guess, number};
 use super::{Ask, Bad, Found, Labeled, Said, Take, lines, object};
 use crate::source::{self, Cell, ImportError, LineError, Record};
 
+/// The columns of drafts: what a model said, how sure it is of that, and which model.
+const DRAFT: [&str; 3] = ["draft", "draft_score", "draft_model"];
 /// Where exported JSON lines have an item's own columns.
 const FIELDS: &str = "fields";
 
@@ -22,6 +25,7 @@ pub(super) fn csv(
 
 pub(super) fn parquet(ask: &Ask<'_>, file: File, take: Take<'_>) -> Result<(), ImportError> {
     let wanted = source::wanted(ask.project, ask.rules, Some(ask.label));
+    let wanted = |name: &str| wanted(name) || (ask.drafts.is_some() && DRAFT.contains(&name));
     source::parquet::read(file, ask.rules.source, wanted, &mut |record| {
         take(ask.with_label(record))
     })
@@ -35,10 +39,14 @@ pub(super) fn json_lines(
     lines(ask, reader, take, |line| {
         let mut record = object(line)?;
         let said = record.remove(ask.label).map(Said::Own);
+        let guess = match ask.drafts {
+            Some(_) => guess(&mut |name| record.remove(name))?,
+            None => None,
+        };
         if let Some(Value::Object(fields)) = record.remove(FIELDS) {
             record.extend(fields);
         }
-        Ok(Found { record, said })
+        Ok(Found { record, said, guess })
     })
 }
 
@@ -46,22 +54,48 @@ impl Ask<'_> {
     /// A record of columns, with the label that one of them holds.
     pub(super) fn with_label(&self, Record { line, cells }: Record) -> Result<Labeled, Bad> {
         let labeled = |cells: Vec<(String, Cell)>| {
-            let held = cells.iter().find(|(name, _)| name == self.label);
-            let said = match held.map(|(_, cell)| cell) {
-                None => None,
+            let held = |column: &str| cells.iter().find(|(name, _)| name == column);
+            let said = |column: &str| match held(column).map(|(_, cell)| cell) {
+                None => Ok(None),
                 Some(Cell::Text(text)) if self.project.class_named(text.trim()).is_some() => {
-                    Some(Said::Own(text.as_str().into()))
+                    Ok(Some(text.as_str().into()))
                 }
-                Some(Cell::Text(text)) => Some(Said::Own(cell_value(text)?)),
-                Some(Cell::Number(number)) => Some(Said::Own(number.to_string().into())),
-                Some(Cell::Nested) => {
-                    return Err(LineError::Nested { field: self.label.to_owned() });
-                }
+                Some(Cell::Text(text)) => cell_value(text).map(Some),
+                Some(Cell::Number(number)) => Ok(Some(number.to_string().into())),
+                Some(Cell::Nested) => Err(LineError::Nested { field: column.to_owned() }),
             };
+            let guess = match self.drafts {
+                Some(_) => {
+                    let [draft, score, model] = DRAFT;
+                    let mut found = [said(draft)?, plain(held(score)), plain(held(model))];
+                    guess(&mut |name| found[DRAFT.iter().position(|of| *of == name)?].take())?
+                }
+                None => None,
+            };
+            let (said, guess) = self.told(said(self.label)?.map(Said::Own), guess);
             let label = said.map_or(Ok(None), |said| said.label(self.project))?;
-            Ok(Labeled { file: None, line, cells, label, size: None })
+            let draft = guess.map_or(Ok(None), |guess| self.offer(guess))?;
+            Ok(Labeled { file: None, line, cells, label, draft, size: None })
         };
         cells.and_then(labeled).map_err(|reason| Bad { file: None, line, reason })
+    }
+}
+
+/// What the columns of drafts hold.
+fn guess(column: &mut dyn FnMut(&str) -> Option<Value>) -> Result<Option<Guess>, LineError> {
+    let [draft, score, model] = DRAFT.map(|name| column(name).filter(|value| !value.is_null()));
+    let Some(draft) = draft else { return Ok(None) };
+    let score = score.as_ref().map_or(Ok(None), number)?;
+    let model = model.and_then(|model| model.as_str().map(str::to_owned));
+    Ok(Some(Guess { said: Said::Own(draft), scores: Vec::new(), score, model }))
+}
+
+/// What a cell is, as it is.
+fn plain(cell: Option<&(String, Cell)>) -> Option<Value> {
+    match cell {
+        Some((_, Cell::Text(text))) => Some(text.as_str().into()),
+        Some((_, Cell::Number(number))) => Some((*number).into()),
+        Some((_, Cell::Nested)) | None => None,
     }
 }
 

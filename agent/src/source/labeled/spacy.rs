@@ -49,7 +49,7 @@ pub(super) fn record(
         Task::Regions { .. } | Task::Segments { .. } => None,
     };
     content.put(&mut record, ask, value, None);
-    Ok(Found { record, said })
+    Ok(Found { record, said, guess: None })
 }
 
 fn spans(about: &Value) -> Result<Said, LineError> {

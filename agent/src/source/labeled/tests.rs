@@ -29,7 +29,7 @@ fn run_from(format: Format, project: &Project, origin: Origin<'_>) -> Vec<Outcom
     let source: Source = toml::from_str("name = \"heart\"\nid = \"key\"").unwrap();
     let rules = Rules { source: &source, made: None, folder: None };
     let mut all = Vec::new();
-    read(format, project, rules, "label", origin, &mut |record| {
+    read(format, project, rules, ("label", None), origin, &mut |record| {
         all.push(match record {
             Ok(Labeled { cells, label, .. }) => {
                 let shown =
@@ -239,11 +239,31 @@ fn cocos_lists_come_in_any_order_and_refer_to_each_other() {
     let label =
         json!({"regions": [{"class": 1, "polygon": [[0.0, 0.0], [10.0, 0.0], [10.0, 10.0]]}]});
     assert_eq!(of(bbox.clone(), polygon), [record("scan.png", "scan.png", label), outside.clone()]);
-    let masks = [json!({"segmentation": {"counts": "x", "size": [1, 1]}}), json!({"iscrowd": 1})];
-    for mask in masks {
-        let refused = bad("3: a run-length mask cannot be imported");
-        assert_eq!(of(bbox.clone(), mask), [outside.clone(), refused]);
+    // The first 32 columns of 20 pixels from the top, in a mask of 200 rows.
+    let columns = (0..32).flat_map(|column| [if column == 0 { 0 } else { 180 }, 20]);
+    let runs: Vec<u32> = columns.chain([180 + 288 * 200]).collect();
+    let mask = json!({"segmentation": {"size": [200, 320], "counts": runs}});
+    let label = json!({"regions": [{"class": 1, "polygon": [
+        [10.0, 0.0], [10.0, 10.0], [0.0, 10.0], [0.0, 0.0],
+    ]}]});
+    let masked = [record("scan.png", "scan.png", label), outside.clone()];
+    assert_eq!(of(bbox.clone(), mask.clone()), masked);
+    for (mark, reason) in [
+        (json!({"segmentation": {"counts": "x", "size": [1, 1]}}), "there is no usable \"counts\""),
+        (json!({"iscrowd": 1}), "a crowd, which is no single object, cannot be imported"),
+    ] {
+        assert_eq!(of(bbox.clone(), mark), [outside.clone(), bad(&format!("3: {reason}"))]);
     }
+    let small = json!({"segmentation": {"counts": [0, 4], "size": [2, 2]}});
+    let other = "the labels are of an image of 2\u{d7}2 pixels, and the file's is 320\u{d7}200";
+    assert_eq!(of(bbox.clone(), small)[0], bad(&format!("5: {other}")));
+    // A project that has no polygons takes the box beside a mask.
+    let boxes = self::project("kind = \"regions\"\nfield = \"it\"\nshapes = [\"box\"]", "image");
+    let mut annotation = json!({"image_id": 1, "category_id": 0, "bbox": [32, 30, 96, 80]});
+    annotation.as_object_mut().unwrap().extend(mask.as_object().unwrap().clone());
+    let label = json!({"regions": [{"class": 1, "box": [10.0, 15.0, 30.0, 40.0]}]});
+    let found = run(Format::Coco, &boxes, &coco(&annotation));
+    assert_eq!(found[0], record("scan.png", "scan.png", label));
     let nowhere = of(bbox.clone(), json!({"image_id": 9}));
     assert_eq!(nowhere[2], bad("3: there is no usable \"image_id\""));
     let unknown = of(bbox, json!({"category_id": 9}));

@@ -72,7 +72,7 @@ fn annotation(
     let path = found.map_or_else(|| name.to_owned(), |folder| format!("{folder}/{name}"));
     let mut record = Map::new();
     content.put(&mut record, ask, path, Some(name.into()));
-    Ok(Found { record, said: Some(Said::Regions(regions?, Some(size))) })
+    Ok(Found { record, said: Some(Said::Regions(regions?, Some(size))), guess: None })
 }
 
 fn region(object: Node<'_, '_>, size: [u32; 2]) -> Result<(String, Shape), LineError> {

@@ -50,7 +50,7 @@ pub(super) fn read(ask: &Ask<'_>, root: &Path, take: Take<'_>) -> Result<(), Imp
             true => regions(root, &marks, &names).map(Some),
         };
         take(match found {
-            Ok(said) => ask.labeled_in(Some(image), 1, Ok(Found { record, said })),
+            Ok(said) => ask.labeled_in(Some(image), 1, Ok(Found { record, said, guess: None })),
             Err((line, reason)) => ask.labeled_in(Some(&marks), line, Err(reason)),
         })?;
     }

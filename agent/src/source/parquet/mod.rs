@@ -1,4 +1,4 @@
-//! Parquet: flat columns in row groups, plain or packed with Snappy.
+//! Parquet: flat columns in row groups, plain or packed with Snappy or gzip.
 //!
 //! Only the columns that are asked for are read, a row at a time; what a file says of its own sizes is
 //! bounded before it is believed ([`pages`]).
@@ -17,7 +17,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use parquet::schema::types::Type;
 
-use self::pages::Fault;
+use self::pages::{Fault, Packing};
 use super::{Cell, ImportError, LINE_BYTES_MAX, LineError, Record, needed};
 use crate::config::Source;
 
@@ -60,7 +60,7 @@ fn guarded<T>(run: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T, Imp
 
 fn whole(checked: Result<(), Fault>) -> Result<(), ImportError> {
     checked.map_err(|fault| match fault {
-        Fault::Form => ImportError::Parquet { what: "its form" },
+        Fault::Form | Fault::Packing => ImportError::Parquet { what: "its form" },
         Fault::Size => ImportError::ParquetSize,
     })
 }
@@ -103,9 +103,16 @@ fn check_pages(
             {
                 continue;
             }
-            if !matches!(column.compression(), Compression::UNCOMPRESSED | Compression::SNAPPY) {
-                return Err(ImportError::Packed { column: path.join(".") });
-            }
+            let packed = || ImportError::Packed { column: path.join(".") };
+            let packing = match column.compression() {
+                Compression::UNCOMPRESSED | Compression::SNAPPY => Packing::Bounded,
+                Compression::GZIP(_) => Packing::Gzip,
+                Compression::ZSTD(_)
+                | Compression::BROTLI(_)
+                | Compression::LZ4
+                | Compression::LZ4_RAW
+                | Compression::LZO => return Err(packed()),
+            };
             // A dictionary lies before the data.
             let data = column.data_page_offset();
             let start = column
@@ -118,7 +125,10 @@ fn check_pages(
             };
             let end = start.checked_add(size).filter(|end| *end <= length);
             let end = end.ok_or(ImportError::Parquet { what: "its form" })?;
-            whole(pages::check_pages(file, start, end).map_err(ImportError::Read)?)?;
+            match pages::check_pages(file, start, end, packing).map_err(ImportError::Read)? {
+                Err(Fault::Packing) => return Err(packed()),
+                checked => whole(checked)?,
+            }
         }
     }
     Ok(())

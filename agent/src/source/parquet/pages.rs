@@ -7,8 +7,10 @@
 //! Source: *Thrift compact protocol encoding* (Apache Thrift), and `parquet.thrift` of the Parquet format.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::FileExt as _;
+
+use flate2::read::MultiGzDecoder;
 
 /// Longest footer, in bytes.
 pub(super) const FOOTER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -34,6 +36,18 @@ pub(super) enum Fault {
     Form,
     /// Says that something is larger than it may be.
     Size,
+    /// Packed in a way in which nobody can tell beforehand how large it is.
+    Packing,
+}
+
+/// How pages are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Packing {
+    /// Nothing unpacks to more than its header says: the reader gives it no more room.
+    Bounded,
+    /// The reader goes on to the end, whatever the header says. So it is unpacked once before, into
+    /// nothing.
+    Gzip,
 }
 
 /// Looks at the footer.
@@ -63,7 +77,12 @@ pub(super) fn check_footer(file: &File) -> io::Result<Result<(), Fault>> {
 ///
 /// # Errors
 /// As [`check_footer`].
-pub(super) fn check_pages(file: &File, start: u64, end: u64) -> io::Result<Result<(), Fault>> {
+pub(super) fn check_pages(
+    file: &File,
+    start: u64,
+    end: u64,
+    packing: Packing,
+) -> io::Result<Result<(), Fault>> {
     let mut at = start;
     let mut bytes = vec![0; HEADER_BYTES_MAX];
     while at < end {
@@ -86,9 +105,35 @@ pub(super) fn check_pages(file: &File, start: u64, end: u64) -> io::Result<Resul
         if unpacked > PAGE_BYTES_MAX || packed > PAGE_BYTES_MAX || many {
             return Ok(Err(Fault::Size));
         }
-        at += u64::try_from(reader.at).unwrap_or(u64::MAX) + packed;
+        let body = at + u64::try_from(reader.at).unwrap_or(u64::MAX);
+        if packing == Packing::Gzip {
+            // The second kind of pages has parts that are not packed before those that are.
+            let checked = match data_2 {
+                Some(_) => Err(Fault::Packing),
+                None => check_gzip(file, body, packed, unpacked)?,
+            };
+            if checked.is_err() {
+                return Ok(checked);
+            }
+        }
+        at = body + packed;
     }
     Ok(if at == end { Ok(()) } else { Err(Fault::Form) })
+}
+
+/// Whether a page's gzip is as long as its header says.
+fn check_gzip(file: &File, at: u64, packed: u64, says: u64) -> io::Result<Result<(), Fault>> {
+    let mut bytes = vec![0; usize::try_from(packed).unwrap_or_default()];
+    match file.read_exact_at(&mut bytes, at) {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Err(Fault::Form)),
+        read => read?,
+    }
+    let mut unpacked = MultiGzDecoder::new(bytes.as_slice()).take(says + 1);
+    Ok(match io::copy(&mut unpacked, &mut io::sink()) {
+        Ok(length) if length > says => Err(Fault::Size),
+        Ok(length) if length == says => Ok(()),
+        Ok(_) | Err(_) => Err(Fault::Form),
+    })
 }
 
 struct Reader<'a> {

@@ -26,9 +26,14 @@ function Page() {
     <Shell
       title="Originals"
       links={
-        <a class="link" href="/#quality">
-          Quality
-        </a>
+        <>
+          <a class="link" href="/#quality">
+            Quality
+          </a>
+          <a class="link" href="label-studio.html">
+            Label Studio
+          </a>
+        </>
       }
       allowed={({ reveals }) => reveals === true}
       refusal="Only the site’s steward sees what surrogates stand for. Ask the steward, with the item’s name."

@@ -40,7 +40,11 @@ function Page() {
   return (
     <Shell
       title="People"
-      links={null}
+      links={
+        <a class="link" href="label-studio.html">
+          Label Studio
+        </a>
+      }
       allowed={({ role }) => role === "admin"}
       refusal="Only administrators manage people. To the items: open the review page."
     >

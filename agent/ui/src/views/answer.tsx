@@ -1,11 +1,11 @@
 // What a person decides: the label's classes and marks, a comment, and what happens with the item.
 
-import { COMMENT_CHARS_MAX, SYNTHETIC, type Card, type Project } from "../contract";
+import { COMMENT_CHARS_MAX, SYNTHETIC, type Card, type Prelabel, type Project } from "../contract";
 import { currentKind } from "../kinds";
 import { isOneClass, taskOf } from "../label";
 import * as review from "../review";
 import * as work from "../work";
-import { labelInWords } from "../words";
+import { labelInWords, REASONS, reasonInWords } from "../words";
 import { Classes, hasMarks, Relations } from "./classes";
 import { Marks } from "./marks";
 
@@ -35,13 +35,12 @@ function Suggestion({ card, project }: { card: Card; project: Project }) {
   if (card.blind) {
     return (
       <p class="suggestion">
-        <strong>Blind second read.</strong> Decide for yourself: no suggestion is shown.
+        <strong>Blind read.</strong> Decide for yourself: no suggestion is shown.
       </p>
     );
   }
   const draft = review.draftOf(card);
   if (draft === null) return <p class="suggestion">No suggestion for this item.</p>;
-  const percent = Math.round(draft.confidence * 100);
   const changed = !isOneClass(taskOf(project)) && work.changed.value && !review.rejecting.value;
   return (
     <div class={review.rejecting.value ? "suggestion rejected" : "suggestion"}>
@@ -50,20 +49,33 @@ function Suggestion({ card, project }: { card: Card; project: Project }) {
         <strong>{labelInWords(draft.label, project.classes)}</strong>
         {changed && ", changed by you"}
       </p>
-      <div
-        class="confidence"
-        role="meter"
-        aria-label="Calibrated confidence"
-        aria-valuemin={0}
-        aria-valuemax={100}
-        aria-valuenow={percent}
-        aria-valuetext={`${percent} percent`}
-      >
-        <span class="bar">
-          <span style={{ width: `${percent}%` }} />
-        </span>
-        <span>{percent} % sure, calibrated</span>
-      </div>
+      <Confidence prelabel={card.prelabel!} />
+    </div>
+  );
+}
+
+const FITTED = { model: "calibrated", site: "calibrated by your site’s labels" };
+
+/** How sure the suggestion's maker is, and what that number is worth. */
+function Confidence({ prelabel: { confidence, calibrated } }: { prelabel: Prelabel }) {
+  if (confidence === null) return <p class="note">Its maker does not say how sure it is.</p>;
+  const percent = Math.round(confidence * 100);
+  return (
+    <div
+      class="confidence"
+      role="meter"
+      aria-label="Confidence"
+      aria-valuemin={0}
+      aria-valuemax={100}
+      aria-valuenow={percent}
+      aria-valuetext={`${percent} percent`}
+    >
+      <span class="bar">
+        <span style={{ width: `${percent}%` }} />
+      </span>
+      <span>
+        {percent} % sure, {calibrated ? FITTED[calibrated] : "not calibrated"}
+      </span>
     </div>
   );
 }
@@ -150,7 +162,8 @@ function Actions({ card, project }: { card: Card; project: Project }) {
       >
         Reject <kbd>X</kbd>
       </button>
-      <button type="button" aria-keyshortcuts="Space" onClick={review.skip}>
+      {review.skipping.value && <Reasons />}
+      <button type="button" aria-keyshortcuts="Space" aria-expanded={review.skipping.value} onClick={review.skip}>
         Skip <kbd>Space</kbd>
       </button>
       <button type="button" aria-keyshortcuts="f" onClick={review.flag}>
@@ -168,6 +181,29 @@ function Actions({ card, project }: { card: Card; project: Project }) {
   );
 }
 
+function Reasons() {
+  return (
+    <fieldset class="whole classes">
+      <legend>Why skip it?</legend>
+      {REASONS.map(([reason, title], index) => (
+        <button key={reason} type="button" class="class" onClick={() => review.skipFor(index)}>
+          <kbd>{index + 1}</kbd> {title}
+        </button>
+      ))}
+    </fieldset>
+  );
+}
+
+/** What was said by those who gave no label. */
+function Notes({ card }: { card: Card }) {
+  return (card.notes ?? []).map(({ verdict, reason, comment }) => (
+    <div>
+      <dt>{verdict === "skip" ? "Skipped" : "Flagged"}</dt>
+      <dd>{[reasonInWords(reason), comment].filter(Boolean).join(": ")}</dd>
+    </div>
+  ));
+}
+
 function Provenance({ card }: { card: Card }) {
   return (
     <dl class="provenance">
@@ -179,12 +215,13 @@ function Provenance({ card }: { card: Card }) {
       )}
       <div>
         <dt>Why this item</dt>
-        <dd>{card.blind && card.queue !== SYNTHETIC ? "second read" : card.why}</dd>
+        <dd>{card.blind && card.queue !== SYNTHETIC ? "read blind" : card.why}</dd>
       </div>
       <div>
         <dt>Model</dt>
         <dd>{modelOf(card)}</dd>
       </div>
+      <Notes card={card} />
     </dl>
   );
 }

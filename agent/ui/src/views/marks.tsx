@@ -2,10 +2,12 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { colourOf } from "../colours";
-import type { Project } from "../contract";
+import type { Mark, Project } from "../contract";
+import { current } from "../deck";
 import { currentKind } from "../kinds";
 import { linking, linkTo, relationNames } from "../kinds/spans";
-import { taskOf } from "../label";
+import { marksOf, sameMark, taskOf } from "../label";
+import { draftOf } from "../review";
 import * as work from "../work";
 import { count, nameOf } from "../words";
 import { scrollWithin } from "./scroll";
@@ -50,7 +52,7 @@ export function Marks({ project }: { project: Project }) {
           <Row key={`mark ${index}`} {...row(index)}>
             <Swatch colour={colourOf(project.classes, mark.class)} index={mark.class} />
             <strong>{nameOf(project.classes, mark.class)}</strong> <bdi>{kind.describe?.(mark)}</bdi>{" "}
-            {work.isDraft(mark) && <span class="tag">suggested</span>}
+            {work.isDraft(mark) && <span class="tag">suggested{scoreOf(mark)}</span>}
           </Row>
         ))}
         {relations.map(({ from, to, relation }, index) => (
@@ -62,6 +64,14 @@ export function Marks({ project }: { project: Project }) {
       </ul>
     </section>
   );
+}
+
+/** How sure the maker of the suggestion is of this mark. */
+function scoreOf(mark: Mark): string {
+  const card = current.value;
+  const drafted = marksOf(card && (draftOf(card)?.label ?? null));
+  const score = card?.prelabel?.scores?.[drafted.findIndex((other) => sameMark(other, mark))];
+  return typeof score === "number" ? `, ${Math.round(score * 100)} %` : "";
 }
 
 interface RowProps {

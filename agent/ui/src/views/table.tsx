@@ -45,7 +45,7 @@ function Item() {
 
 function titleOf({ queue, blind }: Card): string {
   if (queue === SYNTHETIC) return "Item, synthetic or real";
-  return blind ? "Item, second read" : "Item";
+  return blind ? "Item, read blind" : "Item";
 }
 
 function LeaseEnded() {
@@ -53,8 +53,8 @@ function LeaseEnded() {
     <section class="state" role="status">
       <h2>This item’s time has run out</h2>
       <p>
-        It was reserved for you for ten minutes and may have gone to somebody else. Nothing you decided
-        before is lost.
+        Nobody was working on it here, and it may have gone to somebody else. Your unsaved work is kept in
+        this tab: it comes back with the item.
       </p>
       <button type="button" class="primary" onClick={renew}>
         Get fresh items <kbd>Enter</kbd>

@@ -178,6 +178,7 @@ fn overtaken(scene: &Scene) -> (RunId, Digest) {
         secure: SecureAggregation::Off,
         colluders: None,
         method: Method::default(),
+        each_round: None,
         promotion: Promotion::Evaluated(TERMS),
     };
     let run = training::start(scene.bench(), &plan, NOW).unwrap();
@@ -219,6 +220,86 @@ fn a_run_does_not_end_without_its_evaluation_when_the_store_fails() {
     scene.tick(NOW).unwrap();
     let run = run_report(&scene, run);
     assert_eq!((run.state, run.evaluation.is_some()), ("finished", true));
+}
+
+/// A run in which the candidate of each round is evaluated.
+fn evaluated_run(rounds: u32, promotion: Promotion) -> training::Plan {
+    training::Plan {
+        project: name(),
+        rounds: training::Rounds::Fixed(rounds),
+        sites: None,
+        quorum: None,
+        closes_in: Duration::from_secs(60),
+        secure: SecureAggregation::Off,
+        colluders: None,
+        method: Method::default(),
+        each_round: Some(TERMS),
+        promotion,
+    }
+}
+
+#[test]
+fn each_round_is_evaluated_without_holding_the_next_one_up() {
+    let scene = Scene::new(&["a"]);
+    let first = scene.publish();
+    let plan = evaluated_run(2, Promotion::Evaluated(TERMS));
+    let foreseen = training::foresee(scene.bench(), &plan, NOW).unwrap();
+    assert_eq!((foreseen.evaluations, foreseen.evaluation_nano_rho), (2, TERMS.nano_rho));
+    assert_eq!(foreseen.total_nano_rho, foreseen.nano_rho + 2 * TERMS.nano_rho);
+    assert!(foreseen.total_epsilon > foreseen.epsilon);
+    let run = training::start(scene.bench(), &plan, NOW).unwrap();
+    let stored = round::report::plan(&scene.store, run).unwrap().unwrap();
+    assert_eq!(stored.total_nano_rho, foreseen.total_nano_rho);
+
+    let mut agent = Agent::new("a");
+    agent.submit(&scene, Body::Update { run, round: 1 }, vec![5; 68], NOW).unwrap();
+    scene.tick(NOW).unwrap();
+    let report = run_report(&scene, run);
+    assert_eq!((report.rounds.len(), report.rounds[1].state), (2, "open"));
+    let id = report.rounds[0].evaluation.unwrap();
+    let found = evaluation::of_run(&scene.store, &report).unwrap();
+    assert_eq!((found.len(), found[0].evaluation, found[0].state), (1, id, "open"));
+    assert_eq!((found[0].current, Some(found[0].candidate)), (first, report.rounds[0].bundle));
+    assert_eq!((found[0].nano_rho, found[0].promotes), (TERMS.nano_rho, false));
+    // The candidate passes, and stays one: the run goes on.
+    let body = Body::Evaluation { evaluation: id };
+    agent.submit(&scene, body, answer([300, 10, 60, 30]), NOW).unwrap();
+    scene.tick(NOW).unwrap();
+    let found = evaluation::of_run(&scene.store, &run_report(&scene, run)).unwrap();
+    assert!(matches!(found[0].figures, Figures::Known { passes: true, .. }));
+    assert_eq!(active(&scene), first);
+
+    // The last candidate is the result, which is evaluated once, and published for it.
+    agent.submit(&scene, Body::Update { run, round: 2 }, vec![5; 68], NOW).unwrap();
+    scene.tick(NOW).unwrap();
+    let report = run_report(&scene, run);
+    let result = report.rounds[1].evaluation.unwrap();
+    assert_eq!((report.state, report.evaluation), ("finished", Some(result)));
+    assert_eq!(scene.store.read("all", |tx| tx.evaluations()).unwrap().len(), 2);
+    let body = Body::Evaluation { evaluation: result };
+    agent.submit(&scene, body, answer([300, 10, 60, 30]), NOW).unwrap();
+    scene.tick(NOW).unwrap();
+    assert_eq!(Some(active(&scene)), report.rounds[1].bundle);
+}
+
+#[test]
+fn a_result_that_is_published_anyway_is_evaluated_beside_the_bundle_before_it() {
+    let scene = Scene::new(&["a"]);
+    let first = scene.publish();
+    let plan = evaluated_run(1, Promotion::Forced("a test".to_owned()));
+    assert_eq!(training::foresee(scene.bench(), &plan, NOW).unwrap().evaluations, 1);
+    let run = training::start(scene.bench(), &plan, NOW).unwrap();
+    Agent::new("a").submit(&scene, Body::Update { run, round: 1 }, vec![5; 68], NOW).unwrap();
+    scene.tick(NOW).unwrap();
+    let report = run_report(&scene, run);
+    let found = evaluation::of_run(&scene.store, &report).unwrap();
+    assert_eq!((found.len(), found[0].current, found[0].promotes), (1, first, false));
+    assert_eq!(Some(active(&scene)), report.rounds[0].bundle);
+    let many = evaluated_run(101, Promotion::Evaluated(TERMS));
+    assert!(matches!(
+        training::start(scene.bench(), &many, NOW),
+        Err(training::TrainingError::Range { what: "--rounds with --evaluate-each-round", .. })
+    ));
 }
 
 /// What a party adds: the answer in the grid of the session.

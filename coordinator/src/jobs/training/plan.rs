@@ -10,11 +10,13 @@ use insitu_protocol::project::Project;
 
 use super::{TrainingError, tuned};
 use crate::store::{
-    Clipping, Mechanism, Method, Promotion, RunRow, RunState, SecureAggregation, Tx,
+    Clipping, Mechanism, Method, Promotion, RunRow, RunState, SecureAggregation, Terms, Tx,
 };
 
 /// Most rounds of a run.
 const ROUNDS_MAX: u32 = 1000;
+/// Most rounds of a run in which each is evaluated: as many evaluations may be open at once.
+const EVALUATED_ROUNDS_MAX: u32 = 100;
 /// Most steps that an update may be old.
 const STALENESS_MAX: u32 = 100;
 
@@ -37,6 +39,8 @@ pub struct Plan {
     pub colluders: Option<u8>,
     /// How updates become steps.
     pub method: Method,
+    /// At what price the candidate of each round is evaluated, if it is.
+    pub each_round: Option<Terms>,
     /// What becomes of the result.
     pub promotion: Promotion,
 }
@@ -87,6 +91,10 @@ pub(super) fn planned(
     let Ground { project, bundle, sites } = ground;
     let (rounds, method) = scheduled(tx, plan, ground)?;
     range("--rounds", rounds.into(), 1, ROUNDS_MAX.into())?;
+    if plan.each_round.is_some() {
+        let what = "--rounds with --evaluate-each-round";
+        range(what, rounds.into(), 1, EVALUATED_ROUNDS_MAX.into())?;
+    }
     let waited_for = waited_for(&method, sites.len() as u64)?;
     let quorum = plan.quorum.map_or(waited_for / 2 + 1, u64::from);
     range("--quorum", quorum, 1, waited_for)?;
@@ -110,6 +118,7 @@ pub(super) fn planned(
         secure: plan.secure,
         colluders: plan.colluders,
         method,
+        each_round: plan.each_round,
         started_unix_s: now_unix_s,
         state: RunState::Open,
         reason: String::new(),

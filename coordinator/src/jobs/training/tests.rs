@@ -29,6 +29,7 @@ fn plan(rounds: u32, quorum: Option<u32>) -> Plan {
         secure: SecureAggregation::Auto,
         colluders: None,
         method: Method::default(),
+        each_round: None,
         promotion: Promotion::Forced("a test".to_owned()),
     }
 }

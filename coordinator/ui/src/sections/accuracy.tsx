@@ -15,7 +15,7 @@ const SERIES_MAX = 6;
 /** What the chart needs of a round; 0 is the bundle that the run started from. */
 type Evaluated = Pick<Round, "round" | "evaluation">;
 
-/** Accuracy by round, from evaluations that an operator attached. */
+/** Accuracy by round, from what an operator attached or sites said of the items that they hold out. */
 export function AccuracyChart({ rounds }: { rounds: Evaluated[] }) {
   const sites = [...new Set(rounds.flatMap(({ evaluation }) => Object.keys(evaluation?.accuracy ?? {})))];
   const values = rounds.flatMap(({ evaluation }) => Object.values(evaluation?.accuracy ?? {}));
@@ -42,8 +42,8 @@ export function AccuracyChart({ rounds }: { rounds: Evaluated[] }) {
       <figcaption>
         <strong>Accuracy by round</strong>{" "}
         <span class="soft">
-          Attached by hand{notes.length > 0 && `: ${notes.join("; ")}`}. The coordinator has no true
-          labels and cannot measure this itself.
+          {notes.length > 0 && `${notes.join("; ")}. `}The coordinator has no true labels and cannot measure
+          this itself.
         </span>
       </figcaption>
       <svg viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label={inWords(series)}>

@@ -39,7 +39,7 @@ pub(super) fn class_sums(
             let of_subject = subject.iter().map(|index| items.item(*index));
             sum.add(&class_means::of_subject(first.shape(), of_subject)?)?;
         }
-        Ok(sum.values().to_vec())
+        Ok(sum.values())
     })?;
     let exact: Vec<&[i64]> = sums.iter().map(Vec::as_slice).collect();
     let heard = collector.collect(&exact, shape.sensitivity(), collector.left())?;

@@ -279,7 +279,7 @@ pub(crate) fn site_sum<'a>(
         let of_subject: Vec<_> = subject.iter().map(|index| items.item(*index)).collect();
         head.add_clipped(&of_subject, &mut sum)??;
     }
-    Ok(sum.values().to_vec())
+    Ok(sum.values())
 }
 
 /// A released sum as a round carries it, in 32 bits.

@@ -58,6 +58,7 @@ pub(super) fn site(number: usize, items: u32, labeled: u32) -> Site {
             decision: Decision::Correct,
             comment: None,
             looks_real: None,
+            reason: None,
         };
         annotate(&scratch.store, &eve, &card.row.opaque, &annotation, 1).unwrap();
     }

@@ -57,13 +57,14 @@ fn a_round_that_no_session_sums_falls_back_or_ends_the_run() {
         let order = sites[0].asked(&scene, now).unwrap();
         assert_eq!(order.purpose.occasion().1, 2);
         for _ in 0..3 {
-            now += 120;
+            now += 36;
             scene.tick(now).unwrap();
         }
         let why = "3 attempts failed, the last because 0 of 3 needed sites sent keys in time";
         if !falls_back {
             let report = report(&scene, run);
-            assert_eq!((report.state, report.reason.as_deref()), ("abandoned", Some(why)));
+            assert_eq!(report.state, "abandoned");
+            assert!(report.reason.unwrap().starts_with(why));
             continue;
         }
         assert_eq!(asked(&scene, "site-0", now).unwrap().0, 2);
@@ -76,7 +77,7 @@ fn a_round_that_no_session_sums_falls_back_or_ends_the_run() {
         let report = report(&scene, run);
         assert_eq!(report.state, "finished");
         assert_eq!(report.rounds[0].noise, "once for all sites");
-        assert_eq!(report.rounds[1].noise, format!("per site, because {why}"));
+        assert!(report.rounds[1].noise.starts_with(&format!("per site, because {why}")));
     }
 }
 

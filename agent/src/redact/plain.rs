@@ -1,0 +1,142 @@
+//! A text as it is read: without characters that nobody sees, and with digits and Latin letters of full
+//! width or of other scripts as those that patterns know. Where each part was is remembered.
+
+use std::borrow::Cow;
+
+use super::Find;
+
+/// The zeros of decimal digits that stand in ten places one after another: Arabic-Indic, Persian,
+/// N'Ko, Devanagari, Bengali, Gurmukhi, Gujarati, Odia, Tamil, Telugu, Kannada, Malayalam, Sinhala,
+/// Thai, Lao, Tibetan, Myanmar, Khmer, Mongolian (Unicode, category Nd).
+const ZEROS: &[u32] = &[
+    0x660, 0x6f0, 0x7c0, 0x966, 0x9e6, 0xa66, 0xae6, 0xb66, 0xbe6, 0xc66, 0xce6, 0xd66, 0xde6,
+    0xe50, 0xed0, 0xf20, 0x1040, 0x17e0, 0x1810,
+];
+/// Digits of mathematics: five alphabets of ten.
+const MATHEMATICAL: std::ops::RangeInclusive<u32> = 0x1d7ce..=0x1d7ff;
+
+/// A text as it is read.
+pub(super) struct Plain<'t> {
+    pub(super) text: Cow<'t, str>,
+    /// Where a character was changed or left out: from there on, so far in the plain text is so far in
+    /// the original one.
+    moves: Vec<(usize, usize)>,
+    original: usize,
+}
+
+impl<'t> Plain<'t> {
+    pub(super) fn new(text: &'t str) -> Self {
+        let original = text.len();
+        // No byte below stands in a character that is changed.
+        let same = !text.bytes().any(|byte| byte >= 0xc2)
+            || text.chars().all(|c| matches!(plain(c), Some(same) if same == c));
+        if same {
+            return Self { text: Cow::Borrowed(text), moves: Vec::new(), original };
+        }
+        let (mut out, mut moves) = (String::with_capacity(original), Vec::new());
+        for (at, c) in text.char_indices() {
+            let place = (out.len(), at);
+            if plain(c) == Some(c) {
+                out.push(c);
+                continue;
+            }
+            out.extend(plain(c));
+            moves.push(place);
+            moves.push((out.len(), at + c.len_utf8()));
+        }
+        Self { text: Cow::Owned(out), moves, original }
+    }
+
+    /// A finding in the plain text as one in the original text. What nobody sees beside it stays.
+    pub(super) fn in_original(&self, find: Find) -> Find {
+        if self.moves.is_empty() {
+            return find;
+        }
+        let (start, end) = (self.start(find.start), self.end(find.end));
+        Find { start, end: end.max(start), ..find }
+    }
+
+    /// Where the character at `at` is: behind all that was left out before it.
+    fn start(&self, at: usize) -> usize {
+        let upto = self.moves.partition_point(|(plain, _)| *plain <= at);
+        self.moves[..upto].last().map_or(at, |(plain, original)| original + (at - plain))
+    }
+
+    /// Where the character before `at` ends.
+    fn end(&self, at: usize) -> usize {
+        let upto = self.moves.partition_point(|(plain, _)| *plain < at);
+        let behind = self.moves[..upto].last();
+        let end = behind.map_or(at, |(plain, original)| original + (at - plain));
+        // A character that was changed ends at its own end.
+        let own = self.moves[upto..].first().filter(|(plain, _)| *plain == at);
+        match (behind, own) {
+            (Some((plain, _)), Some((_, original))) if at - plain < 4 && self.is_changed(upto) => {
+                (*original).min(self.original)
+            }
+            _ => end.min(self.original),
+        }
+    }
+
+    /// Whether the moves before and at `upto` are the two ends of one character.
+    fn is_changed(&self, upto: usize) -> bool {
+        upto % 2 == 1
+    }
+}
+
+/// What is read in place of a character; nothing for one that nobody sees.
+fn plain(c: char) -> Option<char> {
+    if c.is_ascii() {
+        return Some(c);
+    }
+    let code = u32::from(c);
+    let digit = |digit: u32| char::from_digit(digit, 10);
+    match c {
+        // Soft hyphen, zero width, direction, invisible operators, byte order mark.
+        '\u{ad}'
+        | '\u{34f}'
+        | '\u{61c}'
+        | '\u{180e}'
+        | '\u{200b}'..='\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}'
+        | '\u{feff}' => None,
+        '\u{3000}' => Some(' '),
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(code - 0xfee0),
+        _ if MATHEMATICAL.contains(&code) => digit((code - MATHEMATICAL.start()) % 10),
+        _ if c.is_numeric() => {
+            let zero = ZEROS.iter().find(|zero| (**zero..**zero + 10).contains(&code));
+            zero.map_or(Some(c), |zero| digit(code - zero))
+        }
+        _ => Some(c),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::kind::Kind;
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str, part: &str, original: &str) {
+        let plain = Plain::new(text);
+        assert_eq!(plain.text, expected);
+        let start = expected.find(part).unwrap();
+        let find = Find { start, end: start + part.len(), kind: Kind::Id, score: 1.0 };
+        let found = plain.in_original(find);
+        assert_eq!(&text[found.start..found.end], original);
+    }
+
+    #[test]
+    fn places_are_exact() {
+        check("abc", "abc", "b", "b");
+        check("x\u{200b}a\u{ad}b\u{200b}y", "xaby", "ab", "a\u{ad}b");
+        check("x\u{200b}\u{200b}ab", "xab", "ab", "ab");
+        check("é ١٢ü٣x", "é 12ü3x", "12ü3", "١٢ü٣");
+        check("é ١٢٣x", "é 123x", "2", "٢");
+        check("（ＩＤ）１２", "(ID)12", "ID", "ＩＤ");
+        check("a@b\u{2060}.c", "a@b.c", "a@b.c", "a@b\u{2060}.c");
+        check("𝟏𝟐 ४२", "12 42", "12", "𝟏𝟐");
+        check("ab\u{200b}", "ab", "ab", "ab");
+        check("1½", "1½", "½", "½");
+    }
+}

@@ -1,0 +1,262 @@
+//! What a record's fields say about the people in its texts: names and record numbers, which are then
+//! hidden in every text of the record, whether or not anything in the text gives them away.
+
+use serde_json::Value;
+
+use super::super::kind::Kind;
+use super::super::profile::Hints;
+use super::super::words::{NO_NAMES, PARTICLES, TITLES, Word};
+use super::{Action, FieldRules, label};
+
+/// Names, and numbers, of one record.
+const KNOWN_MAX: usize = 64;
+/// Bytes of a value that may be a name or a number.
+const KNOWN_BYTES_MAX: usize = 120;
+/// Words of a name.
+const NAME_WORDS_MAX: usize = 6;
+/// Digits of a number that is looked for elsewhere.
+const DIGITS_MIN: usize = 4;
+
+/// Last words of fields with a person's name. Sorted.
+const NAMES: &[&str] = &[
+    "apellido",
+    "apellidos",
+    "cognome",
+    "familienname",
+    "firstname",
+    "forename",
+    "fullname",
+    "geburtsname",
+    "givenname",
+    "lastname",
+    "maidenname",
+    "nachname",
+    "name",
+    "names",
+    "nom",
+    "nombre",
+    "nombres",
+    "nome",
+    "patientenname",
+    "patientname",
+    "prenom",
+    "prénom",
+    "surname",
+    "vorname",
+];
+/// What may stand before one of them: a `test name` is no person's. Sorted.
+const OF_PEOPLE: &[&str] = &[
+    "attending",
+    "author",
+    "birth",
+    "caregiver",
+    "client",
+    "consultant",
+    "contact",
+    "customer",
+    "de",
+    "del",
+    "des",
+    "doctor",
+    "emergency",
+    "employee",
+    "family",
+    "father",
+    "first",
+    "full",
+    "given",
+    "guardian",
+    "insured",
+    "kin",
+    "last",
+    "legal",
+    "maiden",
+    "member",
+    "middle",
+    "mother",
+    "next",
+    "nurse",
+    "of",
+    "paciente",
+    "patient",
+    "patienten",
+    "patients",
+    "person",
+    "physician",
+    "preferred",
+    "provider",
+    "referring",
+    "s",
+    "second",
+    "spouse",
+    "staff",
+    "subscriber",
+    "surgeon",
+    "the",
+];
+/// Fields whose whole name is a person. Sorted.
+const PEOPLE: &[&str] = &[
+    "arzt",
+    "attending",
+    "author",
+    "doctor",
+    "hausarzt",
+    "medico",
+    "médico",
+    "nurse",
+    "paciente",
+    "patient",
+    "patientin",
+    "physician",
+    "provider",
+    "referring physician",
+    "surgeon",
+    "verfasser",
+    "ärztin",
+];
+/// What stands for nobody. Sorted.
+const NOBODY: &[&str] =
+    &["anonymous", "desconocido", "inconnu", "na", "nil", "none", "null", "unbekannt", "unknown"];
+/// Fields whose whole name is a person's number. Sorted.
+const NUMBERS: &[&str] = &[
+    "accession number",
+    "account number",
+    "case id",
+    "case number",
+    "chart number",
+    "encounter id",
+    "fallnummer",
+    "hospital number",
+    "medical record number",
+    "mrn",
+    "nhc",
+    "patient id",
+    "patient identifier",
+    "patient no",
+    "patient nr",
+    "patient number",
+    "patienten id",
+    "patientennummer",
+    "patientid",
+    "record number",
+    "visit id",
+    "visit number",
+];
+
+/// Takes what the field at `path` says of people into `hints`.
+pub(crate) fn learn(hints: &mut Hints, rules: &FieldRules, path: &str, value: &str) {
+    if value.len() > KNOWN_BYTES_MAX {
+        return;
+    }
+    match rules.action(path) {
+        Some(Action::Hide(Kind::Name)) => learn_name(hints, value),
+        Some(Action::Hide(Kind::MedicalRecord | Kind::Id | Kind::Account | Kind::HealthPlan)) => {
+            learn_number(hints, value);
+        }
+        Some(Action::Hide(_) | Action::Keep | Action::Drop | Action::Text) => {}
+        None => {
+            let label = label(path.rsplit('.').next().unwrap_or(path));
+            if is_of_name(&label) {
+                learn_name(hints, value);
+            } else if NUMBERS.binary_search(&label.as_str()).is_ok() {
+                learn_number(hints, value);
+            }
+        }
+    }
+}
+
+/// Takes what the fields of a JSON value say, and those inside it, to `depth`.
+pub(super) fn learn_all(
+    hints: &mut Hints,
+    rules: &FieldRules,
+    path: &str,
+    value: &Value,
+    depth: usize,
+) {
+    match value {
+        Value::Object(fields) if depth > 0 => {
+            for (name, value) in fields {
+                let path = super::json::join(path, name);
+                learn_all(hints, rules, &path, value, depth - 1);
+            }
+        }
+        Value::Array(items) if depth > 0 => {
+            items.iter().for_each(|item| learn_all(hints, rules, path, item, depth - 1));
+        }
+        Value::String(text) => learn(hints, rules, path, text),
+        Value::Number(number) => learn(hints, rules, path, &number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Object(_) | Value::Array(_) => {}
+    }
+}
+
+fn is_of_name(label: &str) -> bool {
+    if PEOPLE.binary_search(&label).is_ok() {
+        return true;
+    }
+    let mut words = label.split(' ').filter(|word| !word.is_empty());
+    let last = words.next_back().unwrap_or_default();
+    NAMES.binary_search(&last).is_ok() && words.all(|word| OF_PEOPLE.binary_search(&word).is_ok())
+}
+
+/// Takes a value that is a person's name, if it looks like one.
+pub(super) fn learn_name(hints: &mut Hints, value: &str) {
+    let mut words = value.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '^' | '/'));
+    let odd = |c: char| c.is_ascii_digit() || matches!(c, '[' | ']' | '@' | ':');
+    if value.contains(odd) || words.clone().filter(|w| !w.is_empty()).count() > NAME_WORDS_MAX {
+        return;
+    }
+    let part = |text: &str| {
+        let word = Word::at(text, 0)?;
+        let listed = [NO_NAMES, NOBODY, PARTICLES, TITLES].iter().any(|list| word.is_in(list));
+        (!listed).then(|| word.text.to_owned())
+    };
+    let room = KNOWN_MAX.saturating_sub(hints.names.len());
+    let parts: Vec<String> = words.by_ref().filter_map(part).take(room).collect();
+    hints.names.extend(parts);
+}
+
+/// Takes a value that is a person's number, if it looks like one.
+pub(super) fn learn_number(hints: &mut Hints, value: &str) {
+    let value = value.trim();
+    let digits = value.bytes().filter(u8::is_ascii_digit).count();
+    if digits >= DIGITS_MIN && hints.identifiers.len() < KNOWN_MAX {
+        hints.identifiers.push(value.to_owned());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(fields: &[(&str, &str)], names: &[&str], identifiers: &[&str]) {
+        let mut hints = Hints::default();
+        for (name, value) in fields {
+            learn(&mut hints, &FieldRules::default(), name, value);
+        }
+        assert_eq!(
+            (hints.names, hints.identifiers),
+            (
+                names.iter().map(|name| (*name).to_owned()).collect(),
+                identifiers.iter().map(|id| (*id).to_owned()).collect(),
+            )
+        );
+    }
+
+    #[test]
+    fn names_and_numbers_are_told_by_their_fields() {
+        check(&[("patient_name", "Dr. Eva von Schmidt")], &["Eva", "Schmidt"], &[]);
+        check(&[("subject.lastName", "Roe"), ("Vorname", "Ana")], &["Roe", "Ana"], &[]);
+        check(&[("mrn", "774411"), ("patientId", "A-7744")], &[], &["774411", "A-7744"]);
+        check(&[("patient", "Unknown"), ("name", "see file 12")], &[], &[]);
+        check(&[("test name", "Glucose"), ("drug_name", "Aspirin"), ("n", "774411")], &[], &[]);
+        check(&[("name", "[NAME]"), ("mrn", "12")], &[], &[]);
+    }
+
+    #[test]
+    fn lists_are_sorted() {
+        for list in [NAMES, NOBODY, OF_PEOPLE, PEOPLE, NUMBERS] {
+            assert!(list.is_sorted(), "{list:?}");
+        }
+    }
+}
