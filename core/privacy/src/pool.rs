@@ -81,7 +81,7 @@ impl NoisePool {
     }
 
     /// Draws what the pool lacks so that each of `demands` can be taken, the first first. Blocks
-    /// while it draws: about a tenth of a microsecond per value. Older noise that is not demanded makes room;
+    /// while it draws: see [`add_noise`]. Older noise that is not demanded makes room;
     /// what does not fit at all is left out, and found dry.
     ///
     /// # Errors
