@@ -100,7 +100,7 @@ impl Role {
 mod tests {
     use super::*;
 
-    /// As the README has it.
+    /// As `agent/README.md` has it.
     const MATRIX: &str = "
                 annotator expert lead steward admin application
 SignIn          yes       yes    yes  yes     yes   -

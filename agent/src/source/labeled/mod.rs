@@ -47,8 +47,8 @@ pub const ELEMENT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Hexadecimal digits of a hash that names a text without an id.
 const HASH_DIGITS: usize = 32;
 
-/// A format of labeled items, as commands say it. Which kinds of labels each has a place for is in the
-/// README.
+/// A format of labeled items, as commands say it. Which kinds of labels each has a place for is in
+/// `agent/README.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     /// With a header; a column holds the label
