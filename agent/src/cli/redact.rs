@@ -1,8 +1,8 @@
 //! `redact`: hides personal data in files.
 
-use std::cell::RefCell;
-use std::fs;
-use std::io::{self, BufRead, BufWriter, IsTerminal as _, Read, Write};
+mod watch;
+
+use std::io::{self, BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,21 +14,18 @@ use insitu_daemon::files::{self, Access};
 use insitu_daemon::seal::Sealer;
 use insitu_models::sign::SigningKey;
 
+pub(super) use self::watch::{Vault, Watch};
 use super::arguments::Arguments;
 use super::dicom::{FileArguments, Files};
-use super::{Context, Failure, Outcome, complain, print_json, work};
+use super::{Context, Failure, Outcome, print_json, work};
 use crate::config::Inference;
-use crate::pipeline::redactors::{keep_originals, names_model, ocr_model, site_key};
+use crate::pipeline::redactors::{names_model, ocr_model, site_key};
 use crate::redact::{
-    self, Account, Coarse, Engine, Evidence, Evident, Format, Kind, Language, Mode, ModeName,
-    Observer, Ocr, Options, Profile, Records, Replacement, Score, Settings, SiteKey, Surrogates,
+    self, Coarse, Engine, Evident, Format, Kind, Language, Mode, ModeName, Ocr, Options, Profile,
+    Records, Score, Settings, SiteKey, Surrogates,
 };
-use crate::store::{Store, explain};
+use crate::store::Store;
 
-/// Records between two signs of progress.
-const PROGRESS_RECORDS: u64 = 500;
-/// Failures that are told one by one; the rest is counted.
-const FAILURES_TOLD: u64 = 100;
 /// Longest report that is verified, in bytes.
 const REPORT_BYTES_MAX: usize = 1 << 20;
 /// Bytes of the buffers of input and output.
@@ -51,8 +48,8 @@ under its new identifier. Headers are cleaned by the basic profile of PS3.15 Ann
 regions that the settings name ([[dicom.region]]) or that an ultrasound image has, and, with --ocr,
 where text is found in any frame: it is blackened in all frames and looked for again.
 
-A record or file that cannot be cleaned is not written: its number and the reason go to stderr, the rest is
-processed, and the exit code is 1. Surrogates and hashes need the site's key: that of the
+A record or file that cannot be cleaned is not written: its number and the reason go to stderr (of the first
+100; of all with --errors FILE), the rest is processed, and the exit code is 1. Surrogates and hashes need the site's key: that of the
 configuration's store, which then also keeps what surrogates stand for (see `vault`), or --key-file.")]
 pub(super) struct RedactArguments {
     /// The records, or a folder of DICOM files; stdin when absent
@@ -95,9 +92,15 @@ pub(super) struct RedactArguments {
     /// The key that signs the report; made when it is not there
     #[arg(long, default_value = "redaction-report.key", requires = "report")]
     report_key: PathBuf,
+    /// Write every failure to this file: a line of JSON with the record's number and the reason
+    #[arg(long, value_name = "FILE")]
+    errors: Option<PathBuf>,
     /// Do nothing but check the signature of a report, and print it
     #[arg(long, value_name = "REPORT", conflicts_with = "file")]
     verify: Option<PathBuf>,
+    /// The public key that must have signed the report, in hexadecimal digits
+    #[arg(long, value_name = "KEY", requires = "verify")]
+    signed_by: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -118,7 +121,7 @@ enum FormatName {
 
 pub(super) fn redact(arguments: &Arguments, redact: &RedactArguments) -> Outcome {
     match &redact.verify {
-        Some(report) => verify(report),
+        Some(report) => verify(report, redact.signed_by.as_deref()),
         None => run(arguments, redact, io::stdout().lock()),
     }
 }
@@ -154,7 +157,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
     let path = redact.file.as_deref().unwrap_or_else(|| Path::new("-"));
     let read = AtomicU64::new(0);
     let vault = Vault::new(store);
-    let mut watch = Watch::new(path, &read, &vault)?;
+    let mut watch = Watch::new(path, &read, &vault, redact.errors.as_deref())?;
     let records = Records { engine: &engine, mode, rules: &settings.fields, key: &key };
     let mut files = None;
     if let Some(images) = images {
@@ -170,7 +173,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
             Some(format) => records.run(format, reader, writer, &mut watch)?,
         }
     }
-    let evidence = watch.end();
+    let evidence = watch.end()?;
     if let Some(report) = &redact.report {
         let evident = Evident {
             made_at: SystemClock.now(),
@@ -179,6 +182,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
             mode: settings.mode,
             settings: settings.digest.as_deref(),
             profile: engine.profile(),
+            models: engine.models(),
             language: settings.language,
         };
         let key = SigningKey::open_or_create(&redact.report_key)
@@ -190,12 +194,25 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
     Ok(if evidence.failures() > 0 { exit::REFUSED } else { exit::DONE })
 }
 
-fn verify(path: &Path) -> Outcome {
+fn verify(path: &Path, signed_by: Option<&str>) -> Outcome {
     let bytes = files::read(path, REPORT_BYTES_MAX).map_err(|error| Failure::refused(&error))?;
     let text = String::from_utf8_lossy(&bytes);
     let (report, key) = redact::verify_report(&text).map_err(|error| Failure::refused(&error))?;
+    let signer = key.0.to_string();
+    if let Some(wanted) = signed_by
+        && !signer.eq_ignore_ascii_case(wanted.trim())
+    {
+        let text = format!("signed by {signer}, not by {}", wanted.trim());
+        return Err(Failure::text(exit::REFUSED, text));
+    }
     print_json(&report)?;
-    writeln!(io::stderr(), "signed by {}: compare this with what the site says", key.0)?;
+    match signed_by {
+        Some(_) => writeln!(io::stderr(), "signed by {signer}, as it must be")?,
+        None => writeln!(
+            io::stderr(),
+            "signed by {signer}: compare this with what the site says, or give it with --signed-by"
+        )?,
+    }
     Ok(exit::DONE)
 }
 
@@ -329,134 +346,15 @@ impl<R: BufRead> BufRead for Counted<'_, R> {
     }
 }
 
-/// What the surrogates of records stand for that are about to be written.
-pub(super) struct Vault {
-    store: Option<Store>,
-    replaced: RefCell<Vec<Replacement>>,
-}
-
-/// Writes nothing before the vault has what it stands for: a run may end at any time.
-struct Behind<'a, W> {
-    vault: &'a Vault,
-    inner: W,
-}
-
-impl Vault {
-    fn new(store: Option<Store>) -> Self {
-        Self { store, replaced: RefCell::default() }
-    }
-
-    /// A buffered writer to `out` that fills the vault first.
-    fn before<W: Write>(&self, out: W) -> BufWriter<Behind<'_, W>> {
-        BufWriter::with_capacity(BUFFER_BYTES, Behind { vault: self, inner: out })
-    }
-
-    fn add(&self, replaced: &mut Vec<Replacement>) {
-        if self.store.is_some() {
-            self.replaced.borrow_mut().append(replaced);
-        }
-    }
-
-    pub(super) fn keep(&self) -> io::Result<()> {
-        let mut replaced = self.replaced.borrow_mut();
-        if let Some(store) = &self.store
-            && !replaced.is_empty()
-        {
-            store
-                .tx("vault", |tx| keep_originals(tx, None, &replaced))
-                .map_err(|error| io::Error::other(explain(&error)))?;
-            replaced.clear();
-        }
-        Ok(())
-    }
-}
-
-impl<W: Write> Write for Behind<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.vault.keep()?;
-        self.inner.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
-}
-
-/// Tells failures and progress, and counts.
-pub(super) struct Watch<'a> {
-    evidence: Evidence,
-    vault: &'a Vault,
-    read: &'a AtomicU64,
-    size: Option<u64>,
-    terminal: bool,
-}
-
-impl<'a> Watch<'a> {
-    fn new(path: &Path, read: &'a AtomicU64, vault: &'a Vault) -> Result<Self, Failure> {
-        let size = fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len());
-        Ok(Self {
-            evidence: Evidence::new(random()?),
-            vault,
-            read,
-            size,
-            terminal: io::stderr().is_terminal(),
-        })
-    }
-
-    fn progress(&self) {
-        if !self.terminal || !self.evidence.records().is_multiple_of(PROGRESS_RECORDS) {
-            return;
-        }
-        let read = self.read.load(Ordering::Relaxed);
-        let share = match self.size {
-            Some(size) if size > 0 => format!(", {} %", read.saturating_mul(100) / size),
-            Some(_) | None => String::new(),
-        };
-        let (records, found) = (self.evidence.records(), self.evidence.found());
-        // A terminal that is gone needs no progress.
-        drop(write!(io::stderr(), "\r\x1b[K{records} records, {found} found{share}"));
-    }
-
-    fn end(self) -> Evidence {
-        let (records, failures) = (self.evidence.records(), self.evidence.failures());
-        if self.terminal {
-            let found = self.evidence.found();
-            drop(writeln!(io::stderr(), "\r\x1b[K{records} records, {found} found"));
-        }
-        if failures > 0 {
-            complain(&format!("{failures} records could not be cleaned, and were not written"));
-        }
-        self.evidence
-    }
-}
-
-impl Observer for Watch<'_> {
-    fn cleaned(&mut self, mut account: Account) -> io::Result<()> {
-        self.evidence.cleaned(&account);
-        self.vault.add(&mut account.replaced);
-        self.progress();
-        Ok(())
-    }
-
-    fn failed(&mut self, failure: redact::Failure) {
-        self.evidence.failed(&failure);
-        if self.terminal {
-            drop(write!(io::stderr(), "\r\x1b[K"));
-        }
-        match self.evidence.failures() {
-            told if told <= FAILURES_TOLD => complain(&explain(&failure)),
-            told if told == FAILURES_TOLD + 1 => complain("more failures are counted only"),
-            _ => {}
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use clap::Parser as _;
 
     use super::super::arguments::Command;
     use super::*;
+    use crate::redact::Evidence;
     use crate::store::tests::scratch;
 
     fn parse(arguments: &[&str]) -> Result<RedactArguments, clap::Error> {
@@ -499,6 +397,8 @@ mod tests {
             &path("report"),
             "--report-key",
             &path("report.key"),
+            "--errors",
+            &path("errors"),
         ];
         let arguments = Arguments::try_parse_from(words).unwrap();
         let Command::Redact(command) = &arguments.command else { panic!("redact") };
@@ -513,6 +413,35 @@ mod tests {
         assert_eq!((&report["records"], &report["found"]["EMAIL"]), (&2.into(), &1.into()));
         assert_eq!(report["not_cleaned"]["by_reason"]["not-utf8"], 1);
         assert_eq!(report["not_cleaned"]["by_reason"]["malformed"], 1);
+        assert_eq!(report["engine"]["models"]["tagger"].as_str().unwrap().len(), 64);
+        let errors = fs::read_to_string(path("errors")).unwrap();
+        let errors: Vec<serde_json::Value> =
+            errors.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&errors[0]["record"], &errors[0]["reason"]), (&2.into(), &"not-utf8".into()));
+        assert_eq!((&errors[1]["record"], errors.len()), (&3.into(), 2));
+    }
+
+    #[test]
+    fn a_report_by_another_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report");
+        let key = SigningKey::create(&folder.path().join("key")).unwrap();
+        let evident = Evident {
+            made_at: SystemClock.now(),
+            format: "lines",
+            files: None,
+            mode: ModeName::Mask,
+            settings: None,
+            profile: &Profile::default(),
+            models: Vec::new(),
+            language: Language::English,
+        };
+        fs::write(&path, Evidence::new([0; 32]).report(&evident, &key)).unwrap();
+        let signer = key.public().0.to_string();
+        assert_eq!(verify(&path, None).unwrap(), exit::DONE);
+        assert_eq!(verify(&path, Some(&signer.to_uppercase())).unwrap(), exit::DONE);
+        assert!(verify(&path, Some(&"0".repeat(64))).is_err());
+        assert!(verify(&path, Some("")).is_err());
     }
 
     #[test]
@@ -559,7 +488,7 @@ mod tests {
         let engine = Engine::new(Profile { tagger: false, ..Profile::default() });
         let input = b"{\"id\":1,\"text\":\"mail jane@example.org\"}\n".chain(Torn);
         let (mut out, read) = (Vec::new(), AtomicU64::new(0));
-        let mut watch = Watch::new(Path::new("-"), &read, &vault).unwrap();
+        let mut watch = Watch::new(Path::new("-"), &read, &vault, None).unwrap();
         let options = Options { mode: Mode::Surrogate(&surrogates), spans_only: false };
         let (reader, writer) = (io::BufReader::new(input), vault.before(&mut out));
         redact::lines(&engine, reader, writer, options, &mut watch).unwrap_err();
