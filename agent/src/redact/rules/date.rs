@@ -95,7 +95,7 @@ pub(super) const RULES: &[Rule] = &[
         Labels::AGED_LOCAL,
         r"(?:9[0-9]|1[01][0-9]|12[0-5])[ \-]?(?i:jahre?n?|años|anos|ans|anni|jaar|lat)",
     ),
-    age(Labels::AGED, r"(?:9[0-9]|1[01][0-9]|12[0-5])[ \-]?(?i:y|yr|yrs|years?)"),
+    age(Labels::AGED, r"(?:9[0-9]|1[01][0-9]|12[0-5])[ \-]?(?i:yrs?|years?)"),
     age(
         Labels::AGED,
         r"[0-9]{1,3}(?:[ \-]?(?i:years?|yrs?)[ \-](?i:olds?|of age)|[ \-]?(?i:y[./]?o\.?|yo[mf]))",
@@ -173,31 +173,19 @@ fn compact(text: &str) -> bool {
         || year(4) && (day(first) && month(second) || month(first) && day(second))
 }
 
+/// Short forms of months that are words in small letters.
+const WORDS: &[&str] = &["may", "mar", "march", "mars", "set", "dec", "ago", "mai", "mei", "maja"];
+/// Those that are words, or parts of codes, however they are written.
+const CODES: &[&str] = &["fev", "gen", "giu", "lug", "mag", "ott", "out"];
+
 /// A day in range; "may" and "mar" in small letters are words unless a year follows.
 fn month_by_name(text: &str) -> bool {
     let (values, count) = numbers(text);
     let word = text.split(|c: char| !c.is_alphabetic()).find(|word| word.len() >= 3);
-    let doubtful = matches!(
-        word,
-        Some(
-            "may"
-                | "mar"
-                | "march"
-                | "mars"
-                | "set"
-                | "dec"
-                | "ago"
-                | "mai"
-                | "mei"
-                | "maja"
-                | "gen"
-                | "mag"
-                | "giu"
-                | "lug"
-                | "ott"
-                | "out"
-        )
-    );
+    let doubtful = word.is_some_and(|word| {
+        // What is "MAG-3" and "GEN 4" in capitals is no month either.
+        WORDS.contains(&word) || CODES.contains(&word.to_lowercase().as_str())
+    });
     let year = values[..count].iter().any(|value| (1800..=2099).contains(value));
     values[..count].iter().any(|value| day(*value) || (1800..=2099).contains(value))
         && (year || !doubtful)
