@@ -9,6 +9,7 @@ mod content;
 mod dicom;
 mod erase;
 mod export;
+mod failures;
 mod gold;
 mod label_functions;
 mod label_studio;

@@ -15,6 +15,7 @@ use insitu_models::sign::SigningKey;
 
 use super::arguments::Arguments;
 use super::dicom::FileArguments;
+use super::failures::Failures;
 use super::{Context, Failure, Outcome, complain, print_json, work};
 use crate::config::Inference;
 use crate::pipeline::redactors::{keep_originals, names_model, site_key};
@@ -48,9 +49,10 @@ DICOM files are read from a folder and those below it, or one file, and each is 
 under its new identifier. Headers are cleaned by the basic profile of PS3.15 Annex E, pixels by the
 regions that the settings name ([[dicom.region]]) or that an ultrasound image has.
 
-A record or file that cannot be cleaned is not written: its number and the reason go to stderr, the rest is
-processed, and the exit code is 1. Surrogates and hashes need the site's key: that of the
-configuration's store, which then also keeps what surrogates stand for (see `vault`), or --key-file.")]
+A record or file that cannot be cleaned is not written: its number and the reason go to stderr, of
+all beyond the first 100 to --errors FILE only, the rest is processed, and the exit code is 1.
+Surrogates and hashes need the site's key: that of the configuration's store, which then also keeps
+what surrogates stand for (see `vault`), or --key-file.")]
 pub(super) struct RedactArguments {
     /// The records, or a folder of DICOM files; stdin when absent
     file: Option<PathBuf>,
@@ -92,9 +94,15 @@ pub(super) struct RedactArguments {
     /// The key that signs the report; made when it is not there
     #[arg(long, default_value = "redaction-report.key", requires = "report")]
     report_key: PathBuf,
+    /// Write every failure to this file: a line of JSON with the record's number and the reason
+    #[arg(long, value_name = "FILE")]
+    errors: Option<PathBuf>,
     /// Do nothing but check the signature of a report, and print it
     #[arg(long, value_name = "REPORT", conflicts_with = "file")]
     verify: Option<PathBuf>,
+    /// The public key that must have signed the report, in hexadecimal digits
+    #[arg(long, value_name = "KEY", requires = "verify")]
+    signed_by: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -115,7 +123,7 @@ enum FormatName {
 
 pub(super) fn redact(arguments: &Arguments, redact: &RedactArguments) -> Outcome {
     match &redact.verify {
-        Some(report) => verify(report),
+        Some(report) => verify(report, redact.signed_by.as_deref()),
         None => run(arguments, redact, io::stdout().lock()),
     }
 }
@@ -149,7 +157,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
     let path = redact.file.as_deref().unwrap_or_else(|| Path::new("-"));
     let read = AtomicU64::new(0);
     let vault = Vault::new(store);
-    let mut watch = Watch::new(path, &read, &vault)?;
+    let mut watch = Watch::new(path, &read, &vault, redact.errors.as_deref())?;
     let records = Records { engine: &engine, mode, rules: &settings.fields, key: &key };
     let mut files = None;
     if let Some(images) = images {
@@ -165,7 +173,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
             Some(format) => records.run(format, reader, writer, &mut watch)?,
         }
     }
-    let evidence = watch.end();
+    let evidence = watch.end()?;
     if let Some(report) = &redact.report {
         let evident = Evident {
             made_at: SystemClock.now(),
@@ -174,6 +182,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
             mode: settings.mode,
             settings: settings.digest.as_deref(),
             profile: engine.profile(),
+            models: engine.models(),
             language: settings.language,
         };
         let key = SigningKey::open_or_create(&redact.report_key)
@@ -185,12 +194,25 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
     Ok(if evidence.failures() > 0 { exit::REFUSED } else { exit::DONE })
 }
 
-fn verify(path: &Path) -> Outcome {
+fn verify(path: &Path, signed_by: Option<&str>) -> Outcome {
     let bytes = files::read(path, REPORT_BYTES_MAX).map_err(|error| Failure::refused(&error))?;
     let text = String::from_utf8_lossy(&bytes);
     let (report, key) = redact::verify_report(&text).map_err(|error| Failure::refused(&error))?;
+    let signer = key.0.to_string();
+    if let Some(wanted) = signed_by
+        && !signer.eq_ignore_ascii_case(wanted.trim())
+    {
+        let text = format!("signed by {signer}, not by {}", wanted.trim());
+        return Err(Failure::text(exit::REFUSED, text));
+    }
     print_json(&report)?;
-    writeln!(io::stderr(), "signed by {}: compare this with what the site says", key.0)?;
+    match signed_by {
+        Some(_) => writeln!(io::stderr(), "signed by {signer}, as it must be")?,
+        None => writeln!(
+            io::stderr(),
+            "signed by {signer}: compare this with what the site says, or give it with --signed-by"
+        )?,
+    }
     Ok(exit::DONE)
 }
 
@@ -374,10 +396,18 @@ pub(super) struct Watch<'a> {
     read: &'a AtomicU64,
     size: Option<u64>,
     terminal: bool,
+    /// Where every failure is written.
+    errors: Failures,
 }
 
 impl<'a> Watch<'a> {
-    fn new(path: &Path, read: &'a AtomicU64, vault: &'a Vault) -> Result<Self, Failure> {
+    fn new(
+        path: &Path,
+        read: &'a AtomicU64,
+        vault: &'a Vault,
+        errors: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let errors = errors.map_or_else(|| Ok(Failures::default()), Failures::to)?;
         let size = fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| file.len());
         Ok(Self {
             evidence: Evidence::new(random()?),
@@ -385,6 +415,7 @@ impl<'a> Watch<'a> {
             read,
             size,
             terminal: io::stderr().is_terminal(),
+            errors,
         })
     }
 
@@ -402,16 +433,23 @@ impl<'a> Watch<'a> {
         drop(write!(io::stderr(), "\r\x1b[K{records} records, {found} found{share}"));
     }
 
-    fn end(self) -> Evidence {
+    fn end(self) -> Result<Evidence, Failure> {
         let (records, failures) = (self.evidence.records(), self.evidence.failures());
         if self.terminal {
             let found = self.evidence.found();
             drop(writeln!(io::stderr(), "\r\x1b[K{records} records, {found} found"));
         }
         if failures > 0 {
-            complain(&format!("{failures} records could not be cleaned, and were not written"));
+            let reasons = self.evidence.reasons();
+            let reasons: Vec<_> =
+                reasons.iter().map(|(reason, count)| format!("{reason}: {count}")).collect();
+            complain(&format!(
+                "{failures} records could not be cleaned, and were not written ({})",
+                reasons.join(", ")
+            ));
         }
-        self.evidence
+        self.errors.end()?;
+        Ok(self.evidence)
     }
 }
 
@@ -425,12 +463,17 @@ impl Observer for Watch<'_> {
 
     fn failed(&mut self, failure: redact::Failure) {
         self.evidence.failed(&failure);
+        self.errors.keep(&failure);
         if self.terminal {
             drop(write!(io::stderr(), "\r\x1b[K"));
         }
         match self.evidence.failures() {
             told if told <= FAILURES_TOLD => complain(&explain(&failure)),
-            told if told == FAILURES_TOLD + 1 => complain("more failures are counted only"),
+            told if told == FAILURES_TOLD + 1 => complain(if self.errors.are_kept() {
+                "more failures are in the file of --errors"
+            } else {
+                "more failures are counted only: --errors FILE keeps the numbers of all"
+            }),
             _ => {}
         }
     }
@@ -484,6 +527,8 @@ mod tests {
             &path("report"),
             "--report-key",
             &path("report.key"),
+            "--errors",
+            &path("errors"),
         ];
         let arguments = Arguments::try_parse_from(words).unwrap();
         let Command::Redact(command) = &arguments.command else { panic!("redact") };
@@ -498,6 +543,35 @@ mod tests {
         assert_eq!((&report["records"], &report["found"]["EMAIL"]), (&2.into(), &1.into()));
         assert_eq!(report["not_cleaned"]["by_reason"]["not-utf8"], 1);
         assert_eq!(report["not_cleaned"]["by_reason"]["malformed"], 1);
+        assert_eq!(report["engine"]["models"]["tagger"].as_str().unwrap().len(), 64);
+        let errors = fs::read_to_string(path("errors")).unwrap();
+        let errors: Vec<serde_json::Value> =
+            errors.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!((&errors[0]["record"], &errors[0]["reason"]), (&2.into(), &"not-utf8".into()));
+        assert_eq!((&errors[1]["record"], errors.len()), (&3.into(), 2));
+    }
+
+    #[test]
+    fn a_report_by_another_key_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report");
+        let key = SigningKey::create(&folder.path().join("key")).unwrap();
+        let evident = Evident {
+            made_at: SystemClock.now(),
+            format: "lines",
+            files: None,
+            mode: ModeName::Mask,
+            settings: None,
+            profile: &Profile::default(),
+            models: Vec::new(),
+            language: Language::English,
+        };
+        fs::write(&path, Evidence::new([0; 32]).report(&evident, &key)).unwrap();
+        let signer = key.public().0.to_string();
+        assert_eq!(verify(&path, None).unwrap(), exit::DONE);
+        assert_eq!(verify(&path, Some(&signer.to_uppercase())).unwrap(), exit::DONE);
+        assert!(verify(&path, Some(&"0".repeat(64))).is_err());
+        assert!(verify(&path, Some("")).is_err());
     }
 
     #[test]
@@ -544,7 +618,7 @@ mod tests {
         let engine = Engine::new(Profile { tagger: false, ..Profile::default() });
         let input = b"{\"id\":1,\"text\":\"mail jane@example.org\"}\n".chain(Torn);
         let (mut out, read) = (Vec::new(), AtomicU64::new(0));
-        let mut watch = Watch::new(Path::new("-"), &read, &vault).unwrap();
+        let mut watch = Watch::new(Path::new("-"), &read, &vault, None).unwrap();
         let options = Options { mode: Mode::Surrogate(&surrogates), spans_only: false };
         let (reader, writer) = (io::BufReader::new(input), vault.before(&mut out));
         redact::lines(&engine, reader, writer, options, &mut watch).unwrap_err();

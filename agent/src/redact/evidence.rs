@@ -49,6 +49,9 @@ pub struct Evident<'a> {
     pub settings: Option<&'a str>,
     /// What was looked for, and how.
     pub profile: &'a Profile,
+    /// BLAKE3 digests of the models that read names, as [`Engine::models`](super::Engine::models) has
+    /// them.
+    pub models: Vec<(&'static str, String)>,
     /// The texts' main language.
     pub language: Language,
 }
@@ -125,6 +128,11 @@ impl Evidence {
         self.failures.values().sum()
     }
 
+    /// How many of them, by reason.
+    pub const fn reasons(&self) -> &BTreeMap<&'static str, u64> {
+        &self.failures
+    }
+
     /// Pieces of personal data found.
     pub fn found(&self) -> u64 {
         self.found.values().sum()
@@ -142,6 +150,8 @@ impl Evidence {
             "engine": {
                 "version": env!("CARGO_PKG_VERSION"), "rules": RULES_VERSION,
                 "tagger": profile.tagger,
+                "models": evident.models.iter().map(|(name, digest)| ((*name).to_owned(), digest.clone().into()))
+                    .collect::<serde_json::Map<_, _>>(),
                 "settings": evident.settings, "min_score": profile.min_score,
                 "profile": profile.coarse, "language": evident.language.code(),
                 "types": profile.kinds.iter().map(Kind::as_str).collect::<Vec<_>>(),
@@ -220,6 +230,7 @@ mod tests {
             mode: ModeName::Mask,
             settings: None,
             profile: &profile,
+            models: vec![("tagger", "ab".to_owned())],
             language: Language::Spanish,
         };
         evidence.report(&evident, &key)
@@ -231,6 +242,7 @@ mod tests {
         let (value, _) = verify_report(&report).unwrap();
         assert_eq!(value["records"], 1000);
         let engine = &value["engine"];
+        assert_eq!(engine["models"], json!({"tagger": "ab"}));
         assert_eq!((&value["mode"], &engine["profile"]), (&"mask".into(), &"safe-harbor".into()));
         assert_eq!(
             (&engine["types"], &engine["language"]),

@@ -131,6 +131,12 @@ impl Engine {
         Self { scanner, tagger, profile: Arc::new(profile) }
     }
 
+    /// BLAKE3 digests of the models that read running text, if any does, by what they are: for
+    /// evidence of what has read.
+    pub fn models(&self) -> Vec<(&'static str, String)> {
+        if self.profile.tagger { self.tagger.digests() } else { Vec::new() }
+    }
+
     /// The profile that was given to [`Engine::new`].
     pub fn profile(&self) -> &Profile {
         &self.profile

@@ -65,6 +65,8 @@ const PART_BYTES_MAX: usize = 256 << 10;
 #[derive(Clone)]
 pub(super) struct Tagger {
     crf: Arc<Crf>,
+    /// BLAKE3 of its weights.
+    digest: Arc<str>,
     transformer: Option<Arc<Transformer>>,
 }
 
@@ -76,7 +78,17 @@ impl Tagger {
 
     /// A tagger with weights from [`train()`].
     pub(super) fn new(weights: &[u8]) -> Result<Self, WeightsError> {
-        Ok(Self { crf: Arc::new(Crf::decode(weights)?), transformer: None })
+        let digest = blake3::hash(weights).to_hex().as_str().into();
+        Ok(Self { crf: Arc::new(Crf::decode(weights)?), digest, transformer: None })
+    }
+
+    /// BLAKE3 digests of what its readers were loaded from.
+    pub(super) fn digests(&self) -> Vec<(&'static str, String)> {
+        let mut digests = vec![("tagger", self.digest.to_string())];
+        if let Some(transformer) = &self.transformer {
+            digests.push(("names_model", transformer.digest().to_owned()));
+        }
+        digests
     }
 
     /// The same, with this second reader, if there is one.

@@ -60,6 +60,7 @@ pub struct Transformer {
     knows: [bool; CLASSES.len()],
     pieces_max: usize,
     memory: Mutex<Memory>,
+    digest: String,
 }
 
 /// Why a folder is no model of names.
@@ -188,7 +189,13 @@ impl Transformer {
             columns,
             pieces_max: manifest.pieces_max,
             memory: Mutex::default(),
+            digest: blake3::hash(&bytes).to_hex().to_string(),
         })
+    }
+
+    /// BLAKE3 of `names.json`, which has the digests of the rest.
+    pub(super) fn digest(&self) -> &str {
+        &self.digest
     }
 
     /// Makes `rows`, the first reader's probabilities, those of both where that one is not sure.
