@@ -359,14 +359,19 @@ fn masks(text: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
 
 /// Identifiers that the record's other fields name. Where a word announces one, that says more of it.
 pub(super) fn known(text: &str, hints: &Hints) -> Vec<Find> {
-    let identifiers = hints.identifiers.iter().filter(|identifier| identifier.len() >= 3);
-    identifiers
-        .flat_map(|identifier| text.match_indices(identifier.as_str()))
-        .map(|(start, found)| Find {
+    let mut all = Vec::new();
+    for identifier in &hints.identifiers {
+        // As the text is read.
+        let identifier = Plain::new(identifier).text;
+        if identifier.len() < 3 {
+            continue;
+        }
+        all.extend(text.match_indices(&*identifier).map(|(start, found)| Find {
             start,
             end: start + found.len(),
             kind: Kind::Id,
             score: KNOWN,
-        })
-        .collect()
+        }));
+    }
+    all
 }

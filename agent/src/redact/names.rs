@@ -7,6 +7,7 @@ use super::Find;
 use super::eponyms::is_nobody;
 use super::kind::Kind;
 use super::labels::Labels;
+use super::plain::Plain;
 use super::profile::Hints;
 use super::scan::{Finds, Label, char_at, char_before, is_mark};
 use super::words::{NO_NAMES, PARTICLES, TITLES, Word, skip_spaces};
@@ -42,8 +43,11 @@ pub(super) fn find(text: &str, finds: &Finds, hints: &Hints) -> Vec<Find> {
     if !parts.is_empty() {
         found.extend(occurrences(text, &parts, true).map(|word| name(word, REPEATED)));
     }
-    let known = hints.names.iter().flat_map(|name| name.split_whitespace());
+    // As the text is read.
+    let known: Vec<_> = hints.names.iter().map(|name| Plain::new(name).text).collect();
     let known: HashSet<String> = known
+        .iter()
+        .flat_map(|name| name.split_whitespace())
         .filter(|part| part.chars().count() >= PART_LETTERS_MIN)
         .map(str::to_lowercase)
         .collect();

@@ -329,6 +329,10 @@ fn hints_name_what_other_fields_hold() {
     let hints = Hints { names, identifiers, ..Hints::default() };
     let clean = RULES.try_clean("ROSE rose, X-17; roses", &hints, Mode::Mask).unwrap();
     assert_eq!(clean.text, "[NAME], [ID]; roses");
+    let (names, identifiers) = (vec!["Ro\u{ad}se".into()], vec!["X-１７".into()]);
+    let hints = Hints { names, identifiers, ..Hints::default() };
+    let clean = RULES.try_clean("ro\u{200b}se, X-17", &hints, Mode::Mask).unwrap();
+    assert_eq!(clean.text, "[NAME], [ID]", "hints are read as texts are");
 }
 
 #[test]

@@ -218,8 +218,9 @@ pub(super) fn learn_name(hints: &mut Hints, value: &str) {
 /// Takes a value that is a person's number, if it looks like one.
 pub(super) fn learn_number(hints: &mut Hints, value: &str) {
     let value = value.trim();
-    let digits = value.bytes().filter(u8::is_ascii_digit).count();
-    if digits >= DIGITS_MIN && hints.identifiers.len() < KNOWN_MAX {
+    // Of any script; the rest of a value that is masked in part is no number of anybody.
+    let digits = value.chars().filter(|c| c.is_numeric()).count();
+    if digits >= DIGITS_MIN && !value.contains(['[', ']']) && hints.identifiers.len() < KNOWN_MAX {
         hints.identifiers.push(value.to_owned());
     }
 }
@@ -250,7 +251,7 @@ mod tests {
         check(&[("mrn", "774411"), ("patientId", "A-7744")], &[], &["774411", "A-7744"]);
         check(&[("patient", "Unknown"), ("name", "see file 12")], &[], &[]);
         check(&[("test name", "Glucose"), ("drug_name", "Aspirin"), ("n", "774411")], &[], &[]);
-        check(&[("name", "[NAME]"), ("mrn", "12")], &[], &[]);
+        check(&[("name", "[NAME]"), ("mrn", "12"), ("mrn", "[ID] 1931")], &[], &[]);
     }
 
     #[test]
