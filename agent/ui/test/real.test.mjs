@@ -164,7 +164,7 @@ describe("page and real agent", { skip: skip || skipReal }, () => {
     await ann.decide("a");
     const other = (await ann.suggestion()) === "no disease" ? ["2", "disease"] : ["1", "no disease"];
     await ann.decide(other[0]);
-    await ann.decide(" ");
+    await ann.decide(" ", "2");
     await ann.press("c");
     await ann.page.keyboard.type("contradicts itself");
     await ann.press("Escape");
