@@ -203,8 +203,22 @@ impl Bundle {
         if head != self.head {
             manifest.calibration = Calibration::identity();
         }
+        self.under(manifest, &head)
+    }
+
+    /// The same bundle, not yet published, under another calibration.
+    ///
+    /// # Errors
+    /// [`BundleError`] when it does not fit the head.
+    pub fn calibrated(&self, calibration: Calibration) -> Result<Self, BundleError> {
+        let manifest = Manifest { calibration, ..self.manifest.clone() };
+        self.under(manifest, &self.head)
+    }
+
+    /// This backbone under another head, with golden outputs of its own.
+    fn under(&self, mut manifest: Manifest, head: &Head) -> Result<Self, BundleError> {
         let golden = |source| BundleError::Golden { source };
-        let outputs = self.golden.under(&head, &manifest.calibration).map_err(golden)?;
+        let outputs = self.golden.under(head, &manifest.calibration).map_err(golden)?;
         let golden_bytes = outputs.encode().map_err(golden)?;
         let head_bytes = head.encode();
         manifest.kind = head.shape().kind;

@@ -6,7 +6,6 @@
 use insitu_measure::MeasureError;
 use insitu_measure::calibration::{Isotonic, Logits, Reliability, fit_temperature};
 
-use crate::bundle::{Bundle, BundleError, object};
 use crate::calibration::{Calibration, KNOTS_MAX};
 use crate::head::{Head, HeadError, HeadKind};
 
@@ -140,25 +139,6 @@ impl Calibration {
     pub fn is_fitted(&self) -> bool {
         let Self { temperature, knots, thresholds: _ } = self;
         temperature.to_bits() != 1.0_f64.to_bits() || !knots.is_empty()
-    }
-}
-
-impl Bundle {
-    /// The same bundle, not yet published, under another calibration.
-    ///
-    /// # Errors
-    /// [`BundleError`] when it does not fit the head.
-    pub fn calibrated(&self, calibration: Calibration) -> Result<Self, BundleError> {
-        let golden = |source| BundleError::Golden { source };
-        let outputs = self.golden().under(self.head(), &calibration).map_err(golden)?;
-        let golden_bytes = outputs.encode().map_err(golden)?;
-        let mut manifest = self.manifest().clone();
-        manifest.calibration = calibration;
-        manifest.golden = object(&golden_bytes);
-        let bytes = manifest.encode().map_err(|source| BundleError::Manifest { source })?;
-        let objects = [self.backbone().to_vec(), self.head().encode(), golden_bytes];
-        let mut given = objects.into_iter().chain(self.tokenizer().map(<[u8]>::to_vec));
-        Self::from_objects(bytes, |_| given.next())
     }
 }
 
