@@ -170,7 +170,7 @@ fn begin(office: &Office, start: Start) -> anyhow::Result<Output> {
     let mut text = format!("price     epsilon {:.4} for each subject", shown_epsilon(nano_rho));
     // In a sum each site adds a share of the noise: alone it hides a subject that much less.
     let session = office.store.read("evaluation_session", |tx| tx.attempts(id, 0))?.pop();
-    let shares = session.map_or(1, |session| session.order.threshold - session.order.colluders);
+    let shares = session.map_or(1, |session| session.order.noisy_sites());
     let nano_rho_local = nano_rho.saturating_mul(shares.into());
     if shares > 1 {
         text += &format!(

@@ -377,7 +377,7 @@ impl Live {
         };
         let mut reason = format!("{got} of {needed} needed sites {what} in time");
         if stage == Stage::Keys {
-            let times = needed.saturating_sub(self.row.order.colluders);
+            let times = self.row.order.noisy_sites();
             reason += &format!(
                 "; a site that is not away takes no part when its policy or its budget does not allow \
                  the price, {times} times that of the sum if all other sites collude"

@@ -125,8 +125,7 @@ fn read(
     sums: &[i32],
     sites: usize,
 ) -> Option<Counted> {
-    let noisy_sites = usize::from(order.threshold.checked_sub(order.colluders)?);
-    let segments = segments(&order.purpose, project, noisy_sites).ok()?;
+    let segments = segments(&order.purpose, project, order.noisy_sites().into()).ok()?;
     let before: usize = segments.iter().take(index).map(|segment| segment.values).sum();
     let segment = segments.get(index)?;
     Some(segment.read(sums.get(before..before + segment.values)?, sites))

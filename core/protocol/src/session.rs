@@ -51,6 +51,14 @@ pub struct SessionOrder {
     pub deadlines_unix_s: [i64; STAGES],
 }
 
+impl SessionOrder {
+    /// T − c: sites that are certain to add noise, whose noise together is that of one release. A sum
+    /// costs a site so many times its price if all others collude.
+    pub fn noisy_sites(&self) -> u8 {
+        self.threshold.saturating_sub(self.colluders)
+    }
+}
+
 /// Values of one kind in the vector, with noise of one scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Part {
