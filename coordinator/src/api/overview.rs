@@ -252,16 +252,17 @@ fn describe(
     let (store, name) = (&office.store, &project.name);
     let bundles = registry::report(store, Some(name))?;
     let active = bundles.iter().find(|bundle| bundle.state == "active");
-    let newest_first = runs(store, Some(name))?.into_iter().rev().enumerate();
-    let runs: Result<Vec<Run>, ReportError> = newest_first
-        .map(|(age, run)| {
-            let shown = age < EVALUATED_RUNS;
+    let runs = runs(store, Some(name))?;
+    let older = runs.len().saturating_sub(EVALUATED_RUNS);
+    let runs: Result<Vec<Run>, ReportError> = runs
+        .into_iter()
+        .enumerate()
+        .map(|(place, run)| {
+            let shown = place >= older;
             let found = if shown { evaluation::of_run(store, &run)? } else { Vec::new() };
             Ok(describe_run(run, &bundles, &found))
         })
         .collect();
-    let mut runs = runs?;
-    runs.reverse();
     Ok(Project {
         title: project.title.to_string(),
         version: project.version,
@@ -273,7 +274,7 @@ fn describe(
         agreement: agreement::report(store, name)?,
         drift: drift_of(office, cache, project)?,
         calibration: calibration_of(office, name)?,
-        runs,
+        runs: runs?,
         campaigns: campaigns(store, Some(name))?
             .into_iter()
             .map(|campaign| Campaign {

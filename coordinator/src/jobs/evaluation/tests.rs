@@ -169,18 +169,7 @@ fn an_evaluation_closes_at_its_deadline_with_what_it_has() {
 /// made active while it was under way.
 fn overtaken(scene: &Scene) -> (RunId, Digest) {
     scene.publish();
-    let plan = training::Plan {
-        project: name(),
-        rounds: training::Rounds::Fixed(1),
-        sites: None,
-        quorum: None,
-        closes_in: Duration::from_secs(60),
-        secure: SecureAggregation::Off,
-        colluders: None,
-        method: Method::default(),
-        each_round: None,
-        promotion: Promotion::Evaluated(TERMS),
-    };
+    let plan = training::Plan { each_round: None, ..evaluated_run(1, Promotion::Evaluated(TERMS)) };
     let run = training::start(scene.bench(), &plan, NOW).unwrap();
     let other = candidate(scene);
     promote(scene, other, Some("a test")).unwrap();
