@@ -79,6 +79,16 @@ fn noise(session: &SessionRow, sum: &SumRow, exact: &[Vec<i64>]) -> f64 {
     total / cell as f64
 }
 
+/// Ends it, in which each site has charged and sent one release, and nobody was alarmed.
+async fn one_release_each(federation: Federation) {
+    federation.sent().await;
+    for site in &federation.sites {
+        assert_eq!(federation.check_site(site).0, 1, "one release each");
+    }
+    assert_eq!(federation.alerts(), 0);
+    federation.stop().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn statistics_of_ten_sites_have_the_noise_of_one() {
     let federation = federation(11, 10).await;
@@ -94,12 +104,7 @@ async fn statistics_of_ten_sites_have_the_noise_of_one() {
     let ratio = noise(&session, &sum, &exact);
     println!("noise of ten sites under secure aggregation: {ratio:.2} of one release's");
     assert!((0.7..3.0).contains(&ratio), "{ratio}");
-    federation.sent().await;
-    for site in &federation.sites {
-        assert_eq!(federation.check_site(site).0, 1, "one release each");
-    }
-    assert_eq!(federation.alerts(), 0);
-    federation.stop().await;
+    one_release_each(federation).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -225,12 +230,7 @@ async fn a_coordinator_killed_in_every_stage_still_has_the_exact_sum() {
     // 4/3 of one release's noise; a mask that is left makes it billions.
     let ratio = noise(&session, &sum, &exact);
     assert!((0.5..2.6).contains(&ratio), "{ratio}");
-    federation.sent().await;
-    for site in &federation.sites {
-        assert_eq!(federation.check_site(site).0, 1, "one release each");
-    }
-    assert_eq!(federation.alerts(), 0);
-    federation.stop().await;
+    one_release_each(federation).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -254,10 +254,5 @@ async fn a_coordinator_killed_in_every_stage_of_a_round_asks_nobody_twice() {
     let largest = 4.0 * f64::from(insitu_tests::site::PATIENTS) * unit + 6.0 * noise;
     assert!(largest < f64::from(i32::MAX) / 500.0);
     assert!(sum.sums.iter().all(|value| f64::from(value.abs()) < largest), "{:?}", sum.sums);
-    federation.sent().await;
-    for site in &federation.sites {
-        assert_eq!(federation.check_site(site).0, 1, "one release each");
-    }
-    assert_eq!(federation.alerts(), 0);
-    federation.stop().await;
+    one_release_each(federation).await;
 }
