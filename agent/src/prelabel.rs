@@ -228,7 +228,7 @@ impl Draft {
 
     /// Whether its confidence says how sure its maker is.
     pub fn is_scored(&self) -> bool {
-        !matches!(self.origin, Some(Origin::Imported { scored: false, .. }))
+        self.origin.as_ref().is_none_or(Origin::is_scored)
     }
 
     /// How sure its maker is of each mark, as it is stored, sealed.

@@ -5,6 +5,8 @@
 //! for its people to see, and decides nothing: routing, what is accepted without a person, and what is
 //! released go by what the maker said.
 
+use std::collections::BTreeMap;
+
 use insitu_models::calibration::Calibration;
 use insitu_protocol::ids::Digest;
 use serde::{Deserialize, Serialize};
@@ -40,29 +42,61 @@ struct Manifest {
 }
 
 impl Confidence {
-    /// That of a draft of an item.
+    /// That nobody says.
+    pub const UNKNOWN: Self = Self { value: None, by: None };
+}
+
+/// What the confidences of a project's drafts are worth, read once for all of them that are shown.
+pub struct Calibrations {
+    /// The site's own, and whose drafts it is about.
+    site: Option<(Digest, Calibration)>,
+    /// Confidence of a guess.
+    chance: f64,
+    /// Whether each maker's drafts came with a calibration.
+    fitted: BTreeMap<Digest, bool>,
+}
+
+impl std::fmt::Debug for Calibrations {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Calibrations(..)")
+    }
+}
+
+impl Calibrations {
+    /// Those of a project.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn of(
+    pub fn read(tx: &Tx<'_>, project: &ProjectRow) -> Result<Self, StoreError> {
+        let site = tx.calibration(project.project)?;
+        let site = site.map(|row| Ok::<_, StoreError>((row.maker, decode(&row)?))).transpose()?;
+        let classes = u32::try_from(project.definition.classes.len()).unwrap_or(u32::MAX);
+        Ok(Self { site, chance: f64::from(classes.max(1)).recip(), fitted: BTreeMap::new() })
+    }
+
+    /// The confidence of a draft of an item.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn confidence(
+        &mut self,
         tx: &Tx<'_>,
-        project: &ProjectRow,
         prelabel: &Prelabel,
         origin: Option<&Origin>,
-    ) -> Result<Self, StoreError> {
-        let said = prelabel.confidence();
-        if matches!(origin, Some(Origin::Imported { scored: false, .. })) {
-            return Ok(Self { value: None, by: None });
+    ) -> Result<Confidence, StoreError> {
+        if !origin.is_none_or(Origin::is_scored) {
+            return Ok(Confidence::UNKNOWN);
         }
-        if let Some(row) = tx.calibration(project.project)?
-            && row.maker == prelabel.bundle()
-        {
-            let classes = u32::try_from(project.definition.classes.len()).unwrap_or(u32::MAX);
-            let value = decode(&row)?.confidence(said, f64::from(classes.max(1)).recip());
-            return Ok(Self { value: Some(value), by: Some(By::Site) });
+        let (said, maker) = (prelabel.confidence(), prelabel.bundle());
+        if let Some((_, calibration)) = self.site.as_ref().filter(|(of, _)| *of == maker) {
+            let value = calibration.confidence(said, self.chance);
+            return Ok(Confidence { value: Some(value), by: Some(By::Site) });
         }
-        let by = is_fitted(tx, &prelabel.bundle())?.then_some(By::Model);
-        Ok(Self { value: Some(said), by })
+        let fitted = match self.fitted.get(&maker) {
+            Some(fitted) => *fitted,
+            None => *self.fitted.entry(maker).or_insert(is_fitted(tx, &maker)?),
+        };
+        Ok(Confidence { value: Some(said), by: fitted.then_some(By::Model) })
     }
 }
 

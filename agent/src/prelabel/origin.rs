@@ -36,6 +36,11 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Whether the maker of such a draft says how sure it is.
+    pub fn is_scored(&self) -> bool {
+        !matches!(self, Self::Imported { scored: false, .. })
+    }
+
     /// Reads what [`super::Draft::encode_origin`] wrote.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use super::sealed::{Made, Sealed};
 use super::{Card, LEASE_SECONDS, ReviewError, card, check_expert, reads, serve, settle};
 use crate::label::Label;
 use crate::prelabel::Prelabel;
+use crate::prelabel::calibrated::Calibrations;
 use crate::route::label_of_record;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{Action, AnnotationRow, Lease, Person, Reading, Verdict};
@@ -37,7 +38,7 @@ pub fn open(
             until: now + LEASE_SECONDS,
         };
         serve(tx, &project, person, &row, &lease, now)?;
-        let mut card = card(tx, &project, row, lease)?;
+        let mut card = card(tx, &project, &mut Calibrations::read(tx, &project)?, row, lease)?;
         let record = label_of_record(&reads);
         let class = record.and_then(Label::class);
         let class = class.and_then(|class| project.definition.class(class));

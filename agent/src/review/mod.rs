@@ -40,7 +40,7 @@ pub use crate::review::validation::next_to_validate;
 
 use crate::item::CleanItem;
 use crate::label::{Label, LabelError};
-use crate::prelabel::calibrated::Confidence;
+use crate::prelabel::calibrated::{Calibrations, Confidence};
 use crate::prelabel::{Origin, Prelabel, decode_scores};
 use crate::route::Read;
 use crate::store::acceptance::Audit;
@@ -215,11 +215,12 @@ pub fn next(
         let count = usize::try_from(count.min(ITEMS_MAX)).unwrap_or(usize::MAX);
         let mut chosen = choose(tx, person, row.project, readings, count, now)?;
         gold::put_among(tx, &row, person, &mut chosen, count, now)?;
+        let mut calibrations = Calibrations::read(tx, &row)?;
         let cards = chosen.into_iter().map(|(item, reading, campaign)| {
             let until = now + LEASE_SECONDS;
             let lease = Lease { item: item.item, person: person.person, reading, campaign, until };
             serve(tx, &row, person, &item, &lease, now)?;
-            card(tx, &row, item, lease)
+            card(tx, &row, &mut calibrations, item, lease)
         });
         Ok(mix(cards.collect::<Result<_, ReviewError>>()?))
     })
@@ -312,13 +313,14 @@ fn is_blind(tx: &Tx<'_>, reading: Reading, row: &ItemRow) -> Result<bool, StoreE
 fn card(
     tx: &Tx<'_>,
     project: &ProjectRow,
+    calibrations: &mut Calibrations,
     row: ItemRow,
     lease: Lease,
 ) -> Result<Card, ReviewError> {
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
     let origin = row.origin.as_deref().map(Origin::decode).transpose()?;
-    let sure = |prelabel| Confidence::of(tx, project, prelabel, origin.as_ref());
-    let confidence = prelabel.as_ref().map_or(Ok(Confidence { value: None, by: None }), sure)?;
+    let sure = |prelabel| calibrations.confidence(tx, prelabel, origin.as_ref());
+    let confidence = prelabel.as_ref().map_or(Ok(Confidence::UNKNOWN), sure)?;
     let campaign = match &lease.campaign {
         Some(id) => tx.campaign(&insitu_protocol::bytes::Fixed(*id))?,
         None => None,

@@ -5,6 +5,7 @@
 use insitu_protocol::ids::ProjectName;
 
 use super::{Card, ITEMS_MAX, LEASE_SECONDS, ReviewError, card, check_labels, serve};
+use crate::prelabel::calibrated::Calibrations;
 use crate::store::Store;
 use crate::store::labels::{Lease, Offer, Person, Reading};
 
@@ -38,12 +39,13 @@ pub fn next_to_validate(
         items.sort_by_key(|item| item.opaque); // random names: a random order
         let until = now + LEASE_SECONDS;
         let lease = |item| Lease { item, person: reader, reading, campaign: None, until };
+        let mut calibrations = Calibrations::read(tx, &row)?;
         items
             .into_iter()
             .map(|item| {
                 let lease = lease(item.item);
                 serve(tx, &row, person, &item, &lease, now)?;
-                card(tx, &row, item, lease)
+                card(tx, &row, &mut calibrations, item, lease)
             })
             .collect()
     })
