@@ -373,7 +373,7 @@ impl CleanItem {
 }
 
 /// Values that are short enough to be the name or number of somebody, by field.
-fn beside(fields: &Fields) -> Vec<(String, String)> {
+pub(crate) fn beside(fields: &[(String, Value)]) -> Vec<(String, String)> {
     let short = |(name, value): &(String, Value)| {
         let text = match value {
             Value::Text(text) if text.len() <= BESIDE_BYTES_MAX => text.clone(),

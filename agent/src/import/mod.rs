@@ -417,7 +417,7 @@ fn moved_labels(
         }
     };
     let label = ready.label.as_ref().map(moved).transpose()?;
-    let draft = ready.draft.clone();
+    let draft = ready.draft.as_ref();
     let draft = draft.map(|draft| draft.clone().moved(moved(&draft.label)?, moved));
     Ok((label, draft.transpose()?))
 }

@@ -86,8 +86,6 @@ async fn show(
         error: format!("the configuration has no [project.label_studio] of project {name}"),
         hint: "the page says what it needs",
     })?;
-    let row = room.desk.store.read("project", |tx| tx.project(&name))?;
-    let row = row.ok_or(ReviewError::UnknownProject { project: name })?;
     let Ok(turn) = Arc::clone(&room.checks).try_acquire_owned() else {
         return Err(Failure {
             status: StatusCode::TOO_MANY_REQUESTS,
@@ -95,16 +93,12 @@ async fn show(
             hint: "try again in a few seconds",
         });
     };
-    let store = Arc::clone(&room.desk.store);
-    let checked = tokio::task::spawn_blocking(move || {
-        let standing = check::check(&store, &studio, &row);
+    let checked = room.desk.work(move |desk| {
+        let row = desk.store.read("project", |tx| tx.project(&name))?;
+        let row = row.ok_or(ReviewError::UnknownProject { project: name })?;
+        let standing = check::check(&desk.store, &studio, &row);
         drop(turn);
-        standing
+        Ok(Json(json!(standing?)))
     });
-    let standing = checked.await.map_err(|_| Failure {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
-        error: "the check broke off".to_owned(),
-        hint: "try again",
-    })??;
-    Ok(Json(json!(standing)))
+    checked.await
 }

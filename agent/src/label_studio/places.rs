@@ -11,7 +11,7 @@ use serde_json::{Map, Value as Json};
 
 use super::Studio;
 use crate::export::label_studio::Shown;
-use crate::item::{BESIDE_BYTES_MAX, CleanItem, Dirty, Value};
+use crate::item::{CleanItem, Dirty, Value, beside};
 use crate::label::Label;
 use crate::redact::{Redacted, Unclean};
 use crate::source::LineError;
@@ -63,20 +63,18 @@ pub(super) enum PlaceError {
     Unread(#[from] Unread),
 }
 
-/// The short values of a task, as [`RawItem::beside`](crate::item::RawItem::beside) has them.
-fn beside(project: &Project, data: &Map<String, Json>) -> Vec<(String, String)> {
+/// The values of a task, as an item has them.
+fn values(project: &Project, data: &Map<String, Json>) -> Vec<(String, Value)> {
     let known = data.iter().filter(|(name, _)| project.field(name).is_some());
-    let short = known.filter_map(|(name, value)| {
-        let text = match value {
-            Json::String(text) if text.len() <= BESIDE_BYTES_MAX => text.clone(),
-            Json::Number(number) => number.as_f64()?.to_string(),
-            Json::String(_) | Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => {
-                return None;
-            }
+    let value = |(name, value): (&String, &Json)| {
+        let value = match value {
+            Json::String(text) => Value::Text(text.clone()),
+            Json::Number(number) => Value::Number(number.as_f64()?),
+            Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => return None,
         };
-        Some((name.clone(), text))
-    });
-    short.collect()
+        Some((name.clone(), value))
+    };
+    known.filter_map(value).collect()
 }
 
 /// How places there become places here.
@@ -130,7 +128,7 @@ impl Places {
         let here = if clean == there {
             None
         } else {
-            let dirty = Dirty { field, is_text: true, beside: &beside(project, data) };
+            let dirty = Dirty { field, is_text: true, beside: &beside(&values(project, data)) };
             let here = studio.texts.redact(store, &project.name, row, dirty, there)?;
             Some(here.filter(|here| *clean == here.text).ok_or(PlaceError::Otherwise)?)
         };

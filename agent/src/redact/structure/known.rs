@@ -7,11 +7,10 @@ use super::super::kind::Kind;
 use super::super::profile::Hints;
 use super::super::words::{NO_NAMES, PARTICLES, TITLES, Word};
 use super::{Action, FieldRules, label};
+use crate::item::BESIDE_BYTES_MAX;
 
 /// Names, and numbers, of one record.
 const KNOWN_MAX: usize = 64;
-/// Bytes of a value that may be a name or a number.
-const KNOWN_BYTES_MAX: usize = 120;
 /// Words of a name.
 const NAME_WORDS_MAX: usize = 6;
 /// Digits of a number that is looked for elsewhere.
@@ -145,7 +144,7 @@ const NUMBERS: &[&str] = &[
 
 /// Takes what the field at `path` says of people into `hints`.
 pub(crate) fn learn(hints: &mut Hints, rules: &FieldRules, path: &str, value: &str) {
-    if value.len() > KNOWN_BYTES_MAX {
+    if value.len() > BESIDE_BYTES_MAX {
         return;
     }
     match rules.action(path) {
