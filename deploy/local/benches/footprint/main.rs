@@ -1,5 +1,5 @@
 //! What the two programs cost while they wait: time to ready, memory, size. What training rounds cost
-//! the agent, and what a whole demonstration costs. Prints each figure beside its bar.
+//! the agent, what drafting leaves of the engine's speed, and what a whole demonstration costs. Prints each figure beside its bar.
 //!
 //! `cargo bench -p insitu-local --bench footprint`; for the sizes of the two programs themselves,
 //! `cargo build --release -p insitu-agent -p insitu-coordinator` first; the rounds then are that agent's.
@@ -8,6 +8,8 @@
 #![allow(clippy::print_stdout, reason = "a benchmark prints")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark of real processes runs in real time")]
 
+mod drafts;
+mod federation;
 mod round;
 #[path = "../../../../models/tests/tiny/parts.rs"]
 mod tiny;
@@ -68,6 +70,9 @@ fn main() {
         }
     }
     round::main(folder.path());
+    let drafts = folder.path().join("drafts");
+    fs::create_dir(&drafts).unwrap();
+    drafts::main(&drafts);
     demonstration();
 }
 
