@@ -404,18 +404,7 @@ fn pending(
     if let Err(error) = outbox::check(tx) {
         pending.push(error.to_string());
     }
-    for row in tx.bundles()? {
-        match row.state {
-            BundleState::Pending => pending.push(format!(
-                "model {}: {}; insitu-agent models approve {}",
-                row.bundle, row.note, row.bundle
-            )),
-            BundleState::Failed => {
-                pending.push(format!("model {} is not used: {}", row.bundle, row.note));
-            }
-            BundleState::Wanted | BundleState::Ready | BundleState::Declined => {}
-        }
-    }
+    pending.extend(pending_models(tx)?);
     for row in tx.functions()? {
         let set = format!("{}@{}", row.manifest.name, row.manifest.object);
         match row.state {
@@ -464,6 +453,26 @@ fn pending(
                 row.order.title.as_str(),
                 row.order.campaign
             ));
+        }
+    }
+    Ok(pending)
+}
+
+fn pending_models(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
+    let mut pending = Vec::new();
+    for row in tx.bundles()? {
+        match row.state {
+            BundleState::Pending => pending.push(format!(
+                "model {}: {}; insitu-agent models approve {}",
+                row.bundle, row.note, row.bundle
+            )),
+            BundleState::Failed => {
+                pending.push(format!("model {} is not used: {}", row.bundle, row.note));
+            }
+            BundleState::Wanted if row.candidate && !row.note.is_empty() => {
+                pending.push(format!("model {} is not evaluated: {}", row.bundle, row.note));
+            }
+            BundleState::Wanted | BundleState::Ready | BundleState::Declined => {}
         }
     }
     Ok(pending)

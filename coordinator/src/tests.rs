@@ -1,6 +1,8 @@
 //! What the unit tests share: a coordinator's parts in a temporary folder, and agents that submit.
 
 mod faults;
+#[path = "../../models/tests/mirrored/mod.rs"]
+mod mirrored;
 
 use std::path::{Path, PathBuf};
 
@@ -173,6 +175,12 @@ fn shipped() -> PathBuf {
 pub(crate) fn project() -> Project {
     let text = std::fs::read_to_string(shipped().join("project.toml")).unwrap();
     toml::from_str(&text).unwrap()
+}
+
+/// The shipped bundle's head over another backbone.
+pub(crate) fn mirrored() -> Bundle {
+    let shipped = bundle();
+    mirrored::mirrored(&shipped, shipped.head())
 }
 
 /// The shipped bundle.

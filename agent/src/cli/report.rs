@@ -359,7 +359,7 @@ fn list_models(context: &Context, json: bool) -> Outcome {
             .map(|row| {
                 json!({
                     "bundle": row.bundle, "project": row.order.project, "backbone": row.backbone,
-                    "state": state(row), "note": row.note,
+                    "candidate": row.candidate, "state": state(row), "note": row.note,
                 })
             })
             .collect();
@@ -371,7 +371,9 @@ fn list_models(context: &Context, json: bool) -> Outcome {
         .map(|row| {
             let project = row.order.project.to_string();
             let backbone = row.backbone.to_hex();
-            vec![row.bundle.to_hex(), project, backbone, state(row).to_owned(), row.note.clone()]
+            let kind = if row.candidate { "candidate, " } else { "" };
+            let state = format!("{kind}{}", state(row));
+            vec![row.bundle.to_hex(), project, backbone, state, row.note.clone()]
         })
         .collect();
     table::print(&["model", "project", "backbone", "state", "note"], &rows)?;

@@ -326,7 +326,8 @@ impl Pipeline {
         let newest = self.store.read("bundles", |tx| {
             let bundles = tx.bundles()?;
             Ok::<_, StoreError>(bundles.into_iter().find(|row| {
-                row.order.project == project.definition.name && row.state == BundleState::Ready
+                let ready = row.state == BundleState::Ready && !row.candidate;
+                ready && row.order.project == project.definition.name
             }))
         })?;
         let Some(row) = newest.filter(|row| Some(row.bundle) != project.bundle) else {
@@ -445,6 +446,8 @@ fn both(
 
 #[cfg(test)]
 mod bundles;
+#[cfg(test)]
+mod candidates;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]

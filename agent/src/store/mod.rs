@@ -89,6 +89,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_20.sql"),
     include_str!("schema_21.sql"),
     include_str!("schema_22.sql"),
+    include_str!("schema_23.sql"),
 ];
 
 /// Why the store could not do something.

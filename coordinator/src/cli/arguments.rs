@@ -165,7 +165,7 @@ pub(super) enum Model {
         /// The project it serves
         #[arg(long)]
         project: ProjectName,
-        /// Only register it, so that it can be evaluated and promoted
+        /// Only register it, so that it can be evaluated and promoted: also with a new backbone
         #[arg(long)]
         candidate: bool,
         /// Publish it without such an evaluation; the reason is recorded

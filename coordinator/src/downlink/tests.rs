@@ -13,6 +13,7 @@ fn kinds(scene: &Scene, site_name: &str, after: u64, now: i64) -> Vec<(u64, &'st
     let kind = |order: &Order| match order {
         Order::Project(_) | Order::TaskProject(_) => "project",
         Order::Bundle(_) => "bundle",
+        Order::Candidate(_) => "candidate",
         Order::Round(_) | Order::CoarseRound(_) => "round",
         Order::Campaign(_) => "campaign",
         Order::Session(_) => "session",

@@ -66,6 +66,8 @@ pub enum Order {
     Evaluation(EvaluationOrder),
     /// Set a project up, or bring it to a new version; one that is not plain.
     TaskProject(Project),
+    /// Fetch and verify a bundle that is to be evaluated, and do not put it to use.
+    Candidate(BundleOrder),
 }
 
 impl Order {
@@ -210,7 +212,8 @@ impl RoundOrder {
     }
 }
 
-/// Two heads over one backbone, to be compared on the items that a site holds out of training.
+/// Two heads to be compared on the items that a site holds out of training: over one backbone, or the
+/// candidate's over its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluationOrder {
     /// The evaluation.
@@ -219,9 +222,10 @@ pub struct EvaluationOrder {
     pub project: ProjectName,
     /// Its version: fixes the shape of the answer.
     pub project_version: u32,
-    /// The backbone under both heads: must be one the site's steward approved.
+    /// The backbone in use, under every head that is in the order: must be one the site's steward
+    /// approved, and so must the candidate's own.
     pub backbone: Digest,
-    /// Columns of both heads.
+    /// Features that it gives.
     pub features: u32,
     /// What is in use.
     pub current: Contender,
@@ -238,10 +242,20 @@ pub struct EvaluationOrder {
 pub struct Contender {
     /// The bundle that it is of.
     pub bundle: Digest,
-    /// The head, `f32` little-endian, as in a round.
+    /// The head, `f32` little-endian, as in a round. Empty of a candidate that has a backbone of its
+    /// own: an [`Order::Candidate`] of before brought its bundle, which is judged as it is. An agent
+    /// that knows of no such evaluations declines them, since it finds a head without weights.
     pub head: Bytes,
-    /// From its probabilities to a confidence: JSON, as in the bundle's manifest.
+    /// From its probabilities to a confidence: JSON, as in the bundle's manifest. Empty with the head.
     pub calibration: Bytes,
+}
+
+impl Contender {
+    /// Whether it is a whole bundle, backbone and all, instead of a head over the backbone in use.
+    #[must_use]
+    pub fn is_bundle(&self) -> bool {
+        self.head.0.is_empty()
+    }
 }
 
 /// In the answer to an evaluation, the table of who was right counts in steps of this; the others
