@@ -37,6 +37,11 @@ pub(crate) struct Scene {
 impl Scene {
     /// A federation of these sites with the shipped project.
     pub(crate) fn new(sites: &[&str]) -> Self {
+        Self::of(sites, &project())
+    }
+
+    /// The same with another project of that name.
+    pub(crate) fn of(sites: &[&str], project: &Project) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store.db")).unwrap();
         let registry = Registry::new(dir.path().join("objects"));
@@ -46,7 +51,7 @@ impl Scene {
         for name in sites {
             scene.add(name);
         }
-        publish::project(&scene.store, &project(), NOW).unwrap();
+        publish::project(&scene.store, project, NOW).unwrap();
         scene
     }
 
