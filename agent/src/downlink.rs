@@ -122,7 +122,9 @@ pub fn apply(
             return Ok(false);
         }
         let kind = match &order.order {
-            Order::Project(project) | Order::TaskProject(project) => {
+            Order::Project(project)
+            | Order::TaskProject(project)
+            | Order::ThresholdProject(project) => {
                 let known = tx.project(&project.name)?.is_some();
                 if known || within("project", tx.project_count()?, PROJECTS_MAX) {
                     tx.put_project(project, now)?;

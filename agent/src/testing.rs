@@ -109,8 +109,8 @@ pub(crate) fn prelabel(store: &Store, row: &ProjectRow, confidence: impl Fn(usiz
             let items = tx.items_in_stage(row.project, Stage::Clean, 0, 100_000)?;
             for (i, item) in items.iter().enumerate() {
                 let prelabel = Prelabel::for_test(1, confidence(i), 7);
-                let routing = &row.definition.routing;
-                route::place(tx, routing, &Accepts::Assumed, item, &prelabel.into(), 0)?;
+                let project = &row.definition;
+                route::place(tx, project, &Accepts::Assumed, item, &prelabel.into(), 0)?;
             }
             Ok::<_, StoreError>(())
         })

@@ -124,6 +124,8 @@ impl Shape {
             description: line(""),
             key: None,
             colour: None,
+            accept_at: None,
+            expert_below: None,
         };
         Ok(Project {
             name: "audit".parse().map_err(|_| AuditError::Bytes)?,

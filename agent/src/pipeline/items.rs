@@ -158,11 +158,11 @@ fn place<'a>(
     drafts: impl Iterator<Item = (&'a ItemRow, Draft)>,
     now: i64,
 ) -> Result<u64, StoreError> {
-    let routing = &project.definition.routing;
+    let project = &project.definition;
     store.tx("prelabeled", |tx| {
         let mut placed = 0;
         for (row, draft) in drafts {
-            placed += u64::from(route::place(tx, routing, accepts, row, &draft, now)?);
+            placed += u64::from(route::place(tx, project, accepts, row, &draft, now)?);
         }
         Ok(placed)
     })

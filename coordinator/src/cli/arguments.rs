@@ -146,10 +146,17 @@ pub(super) enum Project {
     /// Create a project, or bring it to a higher version
     Create {
         /// TOML file with its taxonomy, fields, features, routing, statistics and training
+        ///
+        /// A class may have an accept_at and an expert_below of its own.
         file: PathBuf,
     },
     /// List the projects
     List,
+    /// Show a project's classes, each with the confidences that decide who sees its prelabels
+    Show {
+        /// The project
+        project: ProjectName,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -49,6 +49,11 @@ pub(super) fn project(file: &Path, command: &Project) -> anyhow::Result<Output> 
                 .collect();
             Output::new(&projects, table(["project", "version", "classes", "title"], &rows))
         }
+        Project::Show { project: name } => {
+            let project = office.store.read("project", |tx| tx.project(name))?;
+            let project = project.with_context(|| format!("there is no project {name}"))?;
+            Output::new(&project, classes_text(&project))
+        }
     }
 }
 
@@ -109,6 +114,30 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
             Output::new(&json!({"bundle": digest, "figures": accuracy.len()}), text)
         }
     }
+}
+
+/// The classes, each with its thresholds in thousandths, its own or the project's.
+fn classes_text(project: &project::Project) -> String {
+    let rows: Vec<[String; 4]> = (0..)
+        .zip(&project.classes)
+        .map(|(place, class)| {
+            let routing = project.routing_of([place]);
+            let thresholds = [routing.accept_at, routing.expert_below].map(|at| at.to_string());
+            let [accept_at, expert_below] = thresholds;
+            let own = class.accept_at.is_some() || class.expert_below.is_some();
+            let whose = if own { "its own" } else { "the project's" };
+            [class.name.to_string(), accept_at, expert_below, whose.to_owned()]
+        })
+        .collect();
+    let heading = ["class", "accept_at", "expert_below", "thresholds"];
+    format!(
+        "{} (version {}): {}, {} in 1000 items read twice\n{}",
+        project.name,
+        project.version,
+        project.title,
+        project.routing.overlap,
+        table(heading, &rows)
+    )
 }
 
 fn bundles(bundles: &[BundleReport]) -> anyhow::Result<Output> {

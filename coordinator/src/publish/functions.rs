@@ -163,6 +163,7 @@ mod tests {
             Order::Functions(order) => Some(order),
             Order::Project(_)
             | Order::TaskProject(_)
+            | Order::ThresholdProject(_)
             | Order::Evaluation(_)
             | Order::Bundle(_)
             | Order::Round(_)

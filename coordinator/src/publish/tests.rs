@@ -214,6 +214,7 @@ fn told(scene: &Scene, name: &str, now: i64) -> Digest {
         Order::Bundle(order) => Some(order.manifest),
         Order::Project(_)
         | Order::TaskProject(_)
+        | Order::ThresholdProject(_)
         | Order::Round(_)
         | Order::CoarseRound(_)
         | Order::Evaluation(_)

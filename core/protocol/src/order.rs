@@ -64,14 +64,22 @@ pub enum Order {
     Functions(FunctionsOrder),
     /// Compare two heads on what is held out of training.
     Evaluation(EvaluationOrder),
-    /// Set a project up, or bring it to a new version; one that is not plain.
-    TaskProject(Project),
+    /// Set a project up, or bring it to a new version; a uniform one that is not plain.
+    TaskProject(#[serde(with = "crate::project::uniform")] Project),
+    /// Set a project up, or bring it to a new version; one whose classes have thresholds.
+    ThresholdProject(Project),
 }
 
 impl Order {
     /// The order to set `project` up, such that as many agents as can be understand it.
     pub fn to_set_up(project: Project) -> Self {
-        if project.is_plain() { Self::Project(project) } else { Self::TaskProject(project) }
+        if project.is_plain() {
+            Self::Project(project)
+        } else if project.is_uniform() {
+            Self::TaskProject(project)
+        } else {
+            Self::ThresholdProject(project)
+        }
     }
 }
 

@@ -76,6 +76,7 @@ fn sites_answer_alone_and_the_gate_opens_for_what_is_not_worse() {
         Order::Evaluation(order) => Some(order),
         Order::Project(_)
         | Order::TaskProject(_)
+        | Order::ThresholdProject(_)
         | Order::Bundle(_)
         | Order::Round(_)
         | Order::CoarseRound(_)
