@@ -41,6 +41,14 @@ pub enum BundleState {
 impl BundleState {
     const ALL: [Self; 5] = [Self::Wanted, Self::Pending, Self::Ready, Self::Declined, Self::Failed];
 
+    /// Whether it is in use, or may be once it has arrived and the steward agrees.
+    pub fn is_coming(self) -> bool {
+        match self {
+            Self::Wanted | Self::Pending | Self::Ready => true,
+            Self::Declined | Self::Failed => false,
+        }
+    }
+
     /// The state of this name.
     pub(super) fn read(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
