@@ -7,6 +7,9 @@
 //!                                      └─ Done
 //!            < expert_below ── Expert ── Done          a flag at any time ── Expert ── Done
 //! ```
+//!
+//! Where a project's labels go through stages of review, what is done here goes there next
+//! ([`crate::review`]).
 
 mod accepts;
 
@@ -140,12 +143,11 @@ pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
             .find(|read| read.reading == wanted && read.verdict == Verdict::Label)
             .and_then(|read| read.label.as_ref())
     };
-    let decides = |read: &Read| read.verdict == Verdict::Label
-            && matches!(read.reading, Reading::Expert | Reading::Campaign);
+    let decides = |read: &Read| read.verdict == Verdict::Label && read.reading.decides();
     let flagged =
         reads.iter().rposition(|read| read.verdict == Verdict::Flag && read.reading.is_of_record());
     match (reads.iter().rposition(decides), flagged) {
-        // A flag after an expert's label asks for another.
+        // A flag after a deciding label asks for another.
         (decided, Some(flagged)) if decided < Some(flagged) => return Stage::Expert,
         (Some(_), _) => return Stage::Done,
         (None, _) => {}
@@ -162,11 +164,11 @@ pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
     }
 }
 
-/// The label of record: an expert's latest, else the first reader's.
+/// The label of record: an expert's or a reviewer's latest, else the first reader's.
 pub fn label_of_record(reads: &[Read]) -> Option<&Label> {
     let labels = || reads.iter().filter(|read| read.verdict == Verdict::Label);
     labels()
-        .rfind(|read| matches!(read.reading, Reading::Expert | Reading::Campaign))
+        .rfind(|read| read.reading.decides())
         .or_else(|| labels().find(|read| read.reading == Reading::First))
         .and_then(|read| read.label.as_ref())
 }
@@ -250,7 +252,7 @@ mod tests {
 
     #[test]
     fn reads_move_an_item_on() {
-        use Reading::{Campaign, Expert, First, Second};
+        use Reading::{Campaign, Expert, First, Review, Second};
         use Route::{Accepted, Annotator};
         /// Route, second reader, reads; stage and label of record.
         type Case = (Route, bool, Vec<Read>, Stage, Option<u16>);
@@ -294,6 +296,20 @@ mod tests {
                 Stage::Done,
                 Some(2),
             ),
+            (
+                Annotator,
+                false,
+                vec![label(First, 1), label(Expert, 0), label(Review, 2)],
+                Stage::Done,
+                Some(2),
+            ),
+            (
+                Annotator,
+                false,
+                vec![label(First, 1), other(Review, Verdict::Flag)],
+                Stage::Expert,
+                Some(1),
+            ),
         ];
         for (route, second, reads, expected, record) in cases {
             assert_eq!(stage(*route, *second, reads), *expected, "{reads:?}");
@@ -329,7 +345,8 @@ mod tests {
             Just(Reading::First),
             Just(Reading::Second),
             Just(Reading::Expert),
-            Just(Reading::Campaign)
+            Just(Reading::Campaign),
+            Just(Reading::Review)
         ];
         let read = (reading, 0_u16..3, 0..4).prop_map(|(reading, class, kind)| match kind {
             0 => other(reading, Verdict::Skip),

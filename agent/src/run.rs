@@ -415,6 +415,7 @@ async fn work(shared: Arc<Shared>, worker: Worker, shutdown: Shutdown) -> Result
     )
     .with_redactors(Redactors::of_config(&agent.config).with_names(names))
     .with_acceptance(agent.config.acceptances())
+    .with_reviews(agent.config.reviews())
     .with_label_studios(studios)
     .politely(Manners::new(agent.config.polite.clone()))
     .with_trials(trial)

@@ -17,6 +17,7 @@ use crate::outbox;
 use crate::prelabel::personal::{PersonalHead, Standing};
 use crate::redact::{Settings, SettingsError};
 use crate::release::{YEAR_SECONDS, epsilon};
+use crate::review;
 use crate::store::campaigns::CampaignState;
 use crate::store::items::Stage;
 use crate::store::meta::{Live, Wait};
@@ -146,6 +147,8 @@ pub struct Queues {
     pub annotator: u64,
     /// For an expert.
     pub expert: u64,
+    /// For a reviewer, whose word makes their labels final.
+    pub review: u64,
     /// For campaigns.
     pub campaign: u64,
 }
@@ -366,6 +369,7 @@ fn project(tx: &Tx<'_>, config: &Config, row: &ProjectRow) -> Result<ProjectStat
         queued: Queues {
             annotator: count(Stage::First) + count(Stage::Second),
             expert: count(Stage::Expert),
+            review: count(Stage::Review),
             campaign: tx.campaign_waiting(row.project)?,
         },
         annotations,
@@ -435,6 +439,15 @@ fn pending(
                 "items of {} wait until its redaction settings are right: {}",
                 source.name,
                 explain(&error)
+            ));
+        }
+    }
+    for row in tx.projects()? {
+        let name = &row.definition.name;
+        let wanted = config.source(name).and_then(|source| source.review.as_ref());
+        if let Err(error) = review::stages(&row.definition, wanted) {
+            pending.push(format!(
+                "the stages of review of {name} stay as they were: {error}; mend agent.toml"
             ));
         }
     }

@@ -23,7 +23,7 @@ use crate::prelabel::personal::of_bundle;
 use crate::review::{Correction, item_ref, reads};
 use crate::route::label_of_record;
 use crate::store::acceptance::Audit;
-use crate::store::items::{ItemRow, WindowItem};
+use crate::store::items::{ItemRow, Stage, WindowItem};
 use crate::store::labels::{Reading, Verdict};
 use crate::store::orders::ProjectRow;
 use crate::store::{StoreError, Tx};
@@ -322,7 +322,8 @@ fn outcome(tx: &Tx<'_>, order: &CampaignOrder, item: &ItemRow) -> Result<usize, 
             && annotation.verdict == Verdict::Label
             && annotation.campaign == Some(order.campaign.0)
     });
-    let Some(answer) = answer else { return Ok(0) };
+    // An answer that waits for a reviewer is no answer yet.
+    let Some(answer) = answer.filter(|_| item.stage != Stage::Review) else { return Ok(0) };
     let prelabel = of_bundle(item)?;
     // Whether somebody has read what was spared an audit depends on what was found for others.
     let record = label_of_record(&reads[..answer]).filter(|_| item.audit != Audit::Spared);

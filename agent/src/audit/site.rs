@@ -198,6 +198,7 @@ impl Site {
             images: crate::config::Images::default(),
             personal: false,
             acceptance: None,
+            review: None,
             label_studio: None,
             watch: None,
         };

@@ -197,7 +197,7 @@ pub fn show(store: &Store, project: &ProjectRow, id: &str) -> Result<Shown, Edge
         Ok(Shown {
             state: match row.stage {
                 Stage::New | Stage::Clean | Stage::Quarantined => "new",
-                Stage::First | Stage::Second | Stage::Expert => "waiting",
+                Stage::First | Stage::Second | Stage::Expert | Stage::Review => "waiting",
                 Stage::Accepted | Stage::Done => "done",
             },
             prelabel: prelabel.map(|prelabel| Draft {

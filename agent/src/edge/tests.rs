@@ -19,6 +19,7 @@ fn rules() -> Source {
         images: crate::config::Images::default(),
         personal: false,
         acceptance: None,
+        review: None,
         label_studio: None,
         watch: None,
     }

@@ -98,6 +98,7 @@ fn fill(
         item,
         reading: Reading::First,
         campaign: None,
+        review: None,
         made_at: 1,
         verdict: Verdict::Label,
         label: format!("a label and a comment {number}").into_bytes(),

@@ -28,7 +28,7 @@ pub(super) struct Record {
     pub(super) fields: Vec<(String, Value)>,
     /// The image or series that it is about, where the format names a file of it.
     pub(super) medium: Option<Medium>,
-    /// The label of record.
+    /// The label of record. Where labels go through stages of review none before it has.
     pub(super) label: Option<Given>,
     /// The model's draft.
     pub(super) prelabel: Option<Prelabel>,
@@ -57,6 +57,8 @@ pub(super) enum By {
     Expert,
     /// An expert, in a campaign.
     Campaign,
+    /// Whoever reviewed the label last.
+    Reviewer,
     /// The model, confident enough for nobody to look.
     Model,
 }
@@ -67,6 +69,7 @@ impl By {
             Self::Annotator => "annotator",
             Self::Expert => "expert",
             Self::Campaign => "campaign",
+            Self::Reviewer => "reviewer",
             Self::Model => "model",
         }
     }
@@ -101,6 +104,8 @@ impl Record {
             .unzip();
         let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
         let prelabel = prelabel.filter(|prelabel| known(prelabel.label()));
+        let staged = || Ok::<_, StoreError>(!tx.review_stages(row.project)?.is_empty());
+        let is_final = matches!(row.stage, Stage::Done | Stage::Accepted) || !staged()?;
         let item = CleanItem::load(row)?;
         let fields = project.fields.iter().filter_map(|field| {
             let name = field.name.as_str();
@@ -112,7 +117,7 @@ impl Record {
             holdout: row.holdout,
             fields: fields.collect(),
             medium: None,
-            label: Given::of(row.stage, &past, prelabel.as_ref()),
+            label: if is_final { Given::of(row.stage, &past, prelabel.as_ref()) } else { None },
             prelabel,
             past,
             contexts,
@@ -153,14 +158,13 @@ impl Given {
         let reads: Vec<Read> = past.iter().map(|past| past.read.clone()).collect();
         if let Some(label) = label_of_record(&reads) {
             let gave = |past: &&PastRead| past.label() == Some(label);
-            let decides = |past: &&PastRead| {
-                gave(past) && matches!(past.read.reading, Reading::Expert | Reading::Campaign)
-            };
+            let decides = |past: &&PastRead| gave(past) && past.read.reading.decides();
             let first = |past: &&PastRead| gave(past) && past.read.reading == Reading::First;
             let given = past.iter().rfind(decides).or_else(|| past.iter().find(first))?;
             let by = match given.read.reading {
                 Reading::Expert => By::Expert,
                 Reading::Campaign => By::Campaign,
+                Reading::Review => By::Reviewer,
                 Reading::First | Reading::Second | Reading::Validation | Reading::Gold => {
                     By::Annotator
                 }
@@ -207,6 +211,7 @@ pub(super) fn reading(reading: Reading) -> &'static str {
         Reading::Campaign => "campaign",
         Reading::Validation => "validation",
         Reading::Gold => "gold",
+        Reading::Review => "review",
     }
 }
 

@@ -152,6 +152,7 @@ fn site_of(project: &Project) -> Site {
         images: Images::AsTheyAre,
         personal: false,
         acceptance: None,
+        review: None,
         label_studio: Some(settings.clone()),
         watch: None,
     };

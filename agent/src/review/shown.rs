@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::http::short;
 use super::{Card, Note, content};
 use crate::item::CleanItem;
+use crate::label::Label;
 use crate::prelabel::calibrated::Confidence;
 use crate::prelabel::{Origin, Prelabel};
 use crate::store::labels::Reading;
@@ -42,17 +43,19 @@ pub(super) fn shown(card: &Card, project: &ProjectRow) -> Value {
     let item = Fixed(card.row.opaque).to_hex();
     let fields = fields(&item, &card.content, project);
     let prelabel = card.prelabel.as_ref().filter(|_| !blind);
-    let draft = |prelabel: &Prelabel| {
+    let draft = |label: &Label| {
         let Confidence { value, by } = card.confidence;
         let mut draft = json!({
-            "label": prelabel.label().to_json(), "confidence": value, "calibrated": by,
+            "label": label.to_json(), "confidence": value, "calibrated": by,
             "scores": card.scores,
         });
-        if let (Some(class), Some(draft)) = (prelabel.class(), draft.as_object_mut()) {
+        if let (Some(class), Some(draft)) = (label.class(), draft.as_object_mut()) {
             draft.insert("class".to_owned(), json!(class));
         }
         draft
     };
+    // A reviewer is shown the label in the draft's place.
+    let label = card.reviewed.as_ref().or_else(|| prelabel.map(Prelabel::label));
     let readings = card.readings.iter().map(|label| json!({"label": label.to_json()}));
     let note = |note: &Note| json!({"verdict": note.verdict.name(), "reason": note.reason, "comment": note.comment});
     json!({
@@ -61,10 +64,11 @@ pub(super) fn shown(card: &Card, project: &ProjectRow) -> Value {
             Reading::First | Reading::Second | Reading::Gold => "annotator",
             Reading::Expert => "expert",
             Reading::Campaign => "campaign",
+            Reading::Review => "review",
             Reading::Validation => "synthetic",
         },
         "fields": fields,
-        "prelabel": prelabel.map(draft),
+        "prelabel": label.map(draft),
         "readings": readings.collect::<Vec<_>>(),
         "notes": card.notes.iter().map(note).collect::<Vec<_>>(),
         "blind": blind,

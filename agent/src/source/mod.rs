@@ -407,6 +407,7 @@ mod tests {
             images: Images::default(),
             personal: false,
             acceptance: None,
+            review: None,
             label_studio: None,
             watch: None,
         }

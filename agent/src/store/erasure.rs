@@ -54,6 +54,7 @@ const FATES: &[(&str, Fate)] = &[
         Fate::Stays("who asked for what a surrogate stood for: the surrogate, not the original"),
     ),
     ("acceptance", Fate::Stays("counts of audited items by class")),
+    ("review_stages", Fate::Stays("settings of projects")),
     ("meta", Fate::Stays("single values of the site")),
     ("projects", Fate::Stays("definitions")),
     ("people", Fate::Stays("the site's own people")),

@@ -177,5 +177,6 @@ fn state(stage: Stage) -> &'static str {
         Stage::Expert => "waits for an expert",
         Stage::Done => "done",
         Stage::Quarantined => "could not be redacted",
+        Stage::Review => "waits for a reviewer",
     }
 }
