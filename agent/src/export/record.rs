@@ -6,11 +6,10 @@ use insitu_protocol::project::{FieldKind, Project, Task};
 use jiff::Timestamp;
 
 use super::media::Medium;
-use crate::edge::{self, Circumstances};
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
 use crate::prelabel::Prelabel;
-use crate::review::{PastRead, past_reads};
+use crate::review::{Circumstances, PastRead, circumstances, past_reads};
 use crate::route::{Read, label_of_record};
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::Reading;
@@ -93,10 +92,10 @@ impl Record {
     ) -> Result<Self, StoreError> {
         let known = |label: &Label| label.is_within(project.classes.len());
         let annotations = tx.annotations_of(row.item)?;
-        let mut circumstances = edge::circumstances(tx, row.item)?;
+        let mut told = circumstances(tx, row.item)?;
         let contexts = annotations
             .iter()
-            .map(|annotation| circumstances.remove(&(annotation.person, annotation.key.clone())));
+            .map(|annotation| told.remove(&(annotation.person, annotation.key.clone())));
         let (past, contexts): (Vec<_>, Vec<_>) = past_reads(&annotations)?
             .into_iter()
             .zip(contexts)

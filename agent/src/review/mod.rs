@@ -6,6 +6,7 @@
 mod answer;
 mod caller;
 mod content;
+mod context;
 mod correction;
 mod gold;
 pub mod http;
@@ -28,6 +29,8 @@ use serde_json::json;
 
 pub use crate::review::answer::{Annotation, Decision, Reason, annotate, undo};
 pub(crate) use crate::review::answer::{annotate_in, annotate_unasked, retract_unasked};
+pub use crate::review::context::Circumstances;
+pub(crate) use crate::review::context::{Unasked, circumstances};
 pub use crate::review::correction::{Correction, item_ref};
 pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
@@ -186,6 +189,9 @@ pub struct Card {
     pub readings: Vec<Label>,
     /// Why others skipped or flagged it, for an expert.
     pub notes: Vec<Note>,
+    /// Where and when an application's users said what is to be settled or reviewed, as far as the
+    /// application has told it.
+    pub contexts: Vec<Circumstances>,
 }
 
 /// What somebody said who gave no label.
@@ -344,7 +350,7 @@ fn card(
         None => None,
     };
     let blind = is_blind(tx, lease.reading, &row)?;
-    let (mut readings, mut notes) = (Vec::new(), Vec::new());
+    let (mut readings, mut notes, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
     let why = match lease.reading {
         Reading::First if blind => BLIND.to_owned(),
         Reading::First if prelabel.is_none() => NO_DRAFT.to_owned(),
@@ -355,6 +361,7 @@ fn card(
         Reading::Review => {
             let past = tx.annotations_of(row.item)?;
             notes = notes_of(&past_reads(&past)?);
+            contexts = context::of_annotations(tx, row.item, &past)?;
             let (number, role) = staged::stage_of(tx, &row)?;
             format!("review, stage {number} ({}): approve this label, or correct it", role.name())
         }
@@ -362,6 +369,7 @@ fn card(
             let past = tx.annotations_of(row.item)?;
             let all = past_reads(&past)?;
             notes = notes_of(&all);
+            contexts = context::of_annotations(tx, row.item, &past)?;
             readings = labels_of(all.into_iter().map(|past| past.read).collect());
             why_expert(project, &past, &readings)
         }
@@ -393,6 +401,7 @@ fn card(
         campaign,
         readings,
         notes,
+        contexts,
     })
 }
 

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::http::short;
-use super::{Card, Note, content};
+use super::{Card, Circumstances, Note, content};
 use crate::item::CleanItem;
 use crate::label::Label;
 use crate::prelabel::calibrated::Confidence;
@@ -38,10 +38,22 @@ pub(super) fn fields(item: &str, clean: &CleanItem, project: &ProjectRow) -> Vec
         .collect()
 }
 
+/// Where and when users said what is looked at now, as fields beside the item's own.
+fn contexts(told: &[Circumstances]) -> impl Iterator<Item = Value> {
+    (1..).zip(told).flat_map(|(number, context)| {
+        let several = told.len() > 1;
+        context.told().map(move |(title, told)| {
+            let title = if several { format!("{title} {number}") } else { title.to_owned() };
+            json!({"title": title, "value": told, "unit": "", "kind": "category"})
+        })
+    })
+}
+
 pub(super) fn shown(card: &Card, project: &ProjectRow) -> Value {
     let blind = card.blind;
     let item = Fixed(card.row.opaque).to_hex();
-    let fields = fields(&item, &card.content, project);
+    let mut fields = fields(&item, &card.content, project);
+    fields.extend(contexts(&card.contexts));
     let prelabel = card.prelabel.as_ref().filter(|_| !blind);
     let draft = |label: &Label| {
         let Confidence { value, by } = card.confidence;
