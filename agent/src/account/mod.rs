@@ -4,6 +4,7 @@
 //! plain hash is enough). What a browser must show beside its cookie is derived from the cookie, so a
 //! page that was opened by one person can do nothing in the name of the next.
 
+mod browser;
 mod change;
 mod limit;
 pub mod oidc;
@@ -11,7 +12,6 @@ mod password;
 mod refusals;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +27,7 @@ use crate::store::roles::Action;
 use crate::store::trail::{Event, What, Who};
 use crate::store::{Store, StoreError, explain};
 
+pub use browser::{Browser, Fresh};
 use change::put_password;
 pub use change::{check_new, is_name, nobodys_token, remove, set_password, set_role, sign_out};
 use limit::{Buckets, network};
@@ -118,40 +119,6 @@ pub struct Accounts {
     peers: Buckets,
     reveals: Buckets,
     refused: Refusals,
-}
-
-/// A browser that has just signed in.
-pub struct Fresh {
-    /// The cookie's value.
-    pub cookie: Zeroizing<String>,
-    /// What it is from here on.
-    pub browser: Browser,
-}
-
-/// A browser in which somebody is signed in.
-#[derive(Clone)]
-pub struct Browser {
-    /// Who.
-    pub person: Person,
-    /// What its pages show with each request that changes something.
-    pub page_token: String,
-    /// When it is signed out unless it is heard of, Unix seconds.
-    pub idle_until: i64,
-    /// When it is signed out in any case, Unix seconds.
-    pub until: i64,
-    secret: [u8; 32],
-}
-
-impl fmt::Debug for Fresh {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Fresh")
-    }
-}
-
-impl fmt::Debug for Browser {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Browser")
-    }
 }
 
 impl Accounts {
@@ -422,26 +389,6 @@ impl Accounts {
         let (idle_until, until) = self.ends(row);
         let page_token = hex::encode(blake3::derive_key(CONTEXT, secret));
         Browser { person, page_token, idle_until, until, secret: secret_hash(secret) }
-    }
-}
-
-impl Browser {
-    /// Whether a page was opened in this very sign-in.
-    pub fn is_page(&self, page_token: &str) -> bool {
-        // Compared as hashes: their equality takes the same time wherever they differ.
-        let (own, shown) = (&self.page_token, page_token);
-        blake3::hash(own.as_bytes()) == blake3::hash(shown.as_bytes())
-    }
-
-    /// Signs the browser out.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn sign_out(&self, store: &Store) -> Result<(), StoreError> {
-        store.tx("sign out", |tx| {
-            tx.end_sign_in(&self.secret)?;
-            tx.note(&Event::new(What::SignedOut).by(&self.person)).map(drop)
-        })
     }
 }
 
