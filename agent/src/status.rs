@@ -395,6 +395,13 @@ fn redaction(source: &Source) -> Result<(), SettingsError> {
         .map_or(Ok(()), |file| Settings::read(file).and_then(Settings::for_items).map(drop))
 }
 
+/// Why a project's stages of review are not those of the configuration, if they cannot be.
+fn unfit_review(config: &Config, row: &ProjectRow) -> Option<String> {
+    let name = &row.definition.name;
+    let error = review::stages(&row.definition, config.source(name)?.review.as_ref()).err()?;
+    Some(format!("the stages of review of {name} stay as they were: {error}; mend agent.toml"))
+}
+
 fn pending(
     tx: &Tx<'_>,
     config: &Config,
@@ -442,15 +449,7 @@ fn pending(
             ));
         }
     }
-    for row in tx.projects()? {
-        let name = &row.definition.name;
-        let wanted = config.source(name).and_then(|source| source.review.as_ref());
-        if let Err(error) = review::stages(&row.definition, wanted) {
-            pending.push(format!(
-                "the stages of review of {name} stay as they were: {error}; mend agent.toml"
-            ));
-        }
-    }
+    pending.extend(tx.projects()?.iter().filter_map(|row| unfit_review(config, row)));
     for ProjectStatus { name, quarantined, acceptance, watched, .. } in projects {
         pending.extend(acceptance.pending(name));
         pending.extend(watched.iter().flat_map(|watched| watched.pending(name)));
