@@ -225,25 +225,33 @@ mod tests {
         assert_eq!(placed.unwrap(), Some(to), "{label:?}");
     }
 
+    /// Classes, spans, regions and segments, of these classes each.
+    fn of_each_kind(classes: &[u16]) -> [Label; 4] {
+        let all = || classes.iter().copied();
+        let span = |class| Span { start: 0, end: 1 + u32::from(class), class };
+        let shape = || Shape::Box { x: 1.0, y: 1.0, width: 9.0, height: 9.0 };
+        let end = |class| 1.0 + f64::from(class);
+        let segment = |class| Segment { class, start: 0.0, end: end(class), channel: None };
+        [
+            Label::classes(classes.to_vec()),
+            Label::spans(all().map(span).collect(), vec![]).unwrap(),
+            Label::regions(all().map(|class| Region { class, shape: shape() }).collect()),
+            Label::segments(all().map(segment).collect()),
+        ]
+    }
+
     #[test]
     fn a_draft_is_routed_by_the_thresholds_of_its_classes() {
-        let one =
-            |class| Region { class, shape: Shape::Box { x: 1.0, y: 1.0, width: 9.0, height: 9.0 } };
-        let span = |class| Span { start: 0, end: 1 + u32::from(class), class };
-        let segment =
-            |class| Segment { class, start: 0.0, end: 1.0 + f64::from(class), channel: None };
-        let kinds: [&dyn Fn(&[u16]) -> Label; 4] = [
-            &|classes| Label::classes(classes.to_vec()),
-            &|classes| Label::spans(classes.iter().copied().map(span).collect(), vec![]).unwrap(),
-            &|classes| Label::regions(classes.iter().copied().map(one).collect()),
-            &|classes| Label::segments(classes.iter().copied().map(segment).collect()),
-        ];
-        for label in kinds {
-            check_placed(label(&[0]), Some(950), None, Route::Accepted);
-            check_placed(label(&[]), Some(950), None, Route::Accepted);
-            check_placed(label(&[0, 1]), Some(950), None, Route::Annotator);
-            check_placed(label(&[0, 1]), Some(950), Some(940), Route::Expert);
-            check_placed(label(&[1]), Some(920), Some(100), Route::Accepted);
+        for (classes, accept_at, expert_below, to) in [
+            (&[0][..], 950, None, Route::Accepted),
+            (&[], 950, None, Route::Accepted),
+            (&[0, 1], 950, None, Route::Annotator),
+            (&[0, 1], 950, Some(940), Route::Expert),
+            (&[1], 920, Some(100), Route::Accepted),
+        ] {
+            for label in of_each_kind(classes) {
+                check_placed(label, Some(accept_at), expert_below, to);
+            }
         }
         check_placed(Label::Class(0), Some(950), Some(950), Route::Accepted);
         check_placed(Label::Class(1), Some(950), None, Route::Annotator);
