@@ -395,11 +395,14 @@ fn redaction(source: &Source) -> Result<(), SettingsError> {
         .map_or(Ok(()), |file| Settings::read(file).and_then(Settings::for_items).map(drop))
 }
 
-/// Why a project's stages of review are not those of the configuration, if they cannot be.
-fn unfit_review(config: &Config, row: &ProjectRow) -> Option<String> {
-    let name = &row.definition.name;
-    let error = review::stages(&row.definition, config.source(name)?.review.as_ref()).err()?;
-    Some(format!("the stages of review of {name} stay as they were: {error}; mend agent.toml"))
+/// Why projects' stages of review are not those of the configuration, where they cannot be.
+fn unfit_reviews(tx: &Tx<'_>, config: &Config) -> Result<Vec<String>, StoreError> {
+    let unfit = |row: &ProjectRow| {
+        let name = &row.definition.name;
+        let error = review::stages(&row.definition, config.source(name)?.review.as_ref()).err()?;
+        Some(format!("the stages of review of {name} stay as they were: {error}; mend agent.toml"))
+    };
+    Ok(tx.projects()?.iter().filter_map(unfit).collect())
 }
 
 fn pending(
@@ -408,7 +411,7 @@ fn pending(
     enrolled: bool,
     projects: &[ProjectStatus],
 ) -> Result<Vec<String>, StoreError> {
-    let mut pending = Vec::new();
+    let mut pending = unfit_reviews(tx, config)?;
     if !enrolled && config.coordinator.address.is_some() {
         pending.push("not enrolled: insitu-agent enroll --token-file FILE".to_owned());
     }
@@ -449,7 +452,6 @@ fn pending(
             ));
         }
     }
-    pending.extend(tx.projects()?.iter().filter_map(|row| unfit_review(config, row)));
     for ProjectStatus { name, quarantined, acceptance, watched, .. } in projects {
         pending.extend(acceptance.pending(name));
         pending.extend(watched.iter().flat_map(|watched| watched.pending(name)));
