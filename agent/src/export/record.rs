@@ -9,7 +9,7 @@ use super::media::Medium;
 use crate::edge::{self, Circumstances};
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
-use crate::prelabel::Prelabel;
+use crate::prelabel::{Origin, Prelabel};
 use crate::review::{PastRead, past_reads};
 use crate::route::{Read, label_of_record};
 use crate::store::items::{ItemRow, Stage};
@@ -32,6 +32,8 @@ pub(super) struct Record {
     pub(super) label: Option<Given>,
     /// The model's draft.
     pub(super) prelabel: Option<Prelabel>,
+    /// Model and version of a draft that was imported, in its maker's words.
+    pub(super) model: Option<String>,
     /// What people said, oldest first.
     pub(super) past: Vec<PastRead>,
     /// Where and when each of that was said, as an application has told it.
@@ -101,6 +103,7 @@ impl Record {
             .unzip();
         let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
         let prelabel = prelabel.filter(|prelabel| known(prelabel.label()));
+        let model = Origin::model_of(row.origin.as_deref())?.filter(|_| prelabel.is_some());
         let item = CleanItem::load(row)?;
         let fields = project.fields.iter().filter_map(|field| {
             let name = field.name.as_str();
@@ -114,6 +117,7 @@ impl Record {
             medium: None,
             label: Given::of(row.stage, &past, prelabel.as_ref()),
             prelabel,
+            model,
             past,
             contexts,
         })
@@ -122,6 +126,12 @@ impl Record {
     /// A field's value, if the item has one.
     pub(super) fn value(&self, field: &str) -> Option<&Value> {
         self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
+    }
+
+    /// Model and version that made a draft, of one that was imported and that the item still has.
+    pub(super) fn model_of(&self, draft: &Prelabel) -> Option<&str> {
+        let same = |own: &&Prelabel| own.bundle() == draft.bundle();
+        self.prelabel.as_ref().filter(same).and(self.model.as_deref())
     }
 
     /// Width and height of the image that it is about, in pixels; zeros without one.

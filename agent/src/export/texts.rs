@@ -9,8 +9,8 @@ use super::programs::marked;
 use super::record::Record;
 use crate::label::Span;
 
-/// The beginning of a file in CoNLL's format.
-pub(super) const CONLL_HEAD: &str = "-DOCSTART- -X- -X- O\n\n";
+/// The beginning of a document in CoNLL's format, in the form that spaCy's converter knows it by.
+const CONLL_HEAD: &str = "-DOCSTART- -X- O O\n\n";
 /// The group of spans in which spaCy keeps those that overlap.
 const GROUP: &str = "sc";
 
@@ -20,7 +20,7 @@ struct Token {
     end: usize,
 }
 
-/// A record as a sentence of CoNLL-2003, tagged in IOB2. What lies between tokens is not kept, nor are
+/// A record as a document of CoNLL-2003 with one sentence, tagged in IOB2. What lies between tokens is not kept, nor are
 /// the ends of lines.
 ///
 /// # Errors
@@ -31,7 +31,7 @@ pub(super) fn conll(project: &Project, record: &Record) -> Result<String, Export
     if overlapping(spans) {
         return Err(ExportError::Overlap { item: record.id.clone() });
     }
-    let mut lines = String::new();
+    let mut lines = CONLL_HEAD.to_owned();
     for token in tokens(&text, spans).filter(|token| !text[token.start].is_whitespace()) {
         let over =
             |span: &&Span| (span.start as usize) < token.end && token.start < span.end as usize;

@@ -38,7 +38,8 @@ use self::said::Mark;
 pub(crate) use self::said::{Said, refused};
 use super::folder::{is_media, only};
 use super::{
-    Cell, ImportError, LINE_BYTES_MAX, LineError, ON_DISK, Rules, json, next_line, trimmed,
+    Cell, ImportError, LINE_BYTES_MAX, LineError, ON_DISK, Rules, json, next_line, skip_mark,
+    trimmed,
 };
 use crate::label::Label;
 
@@ -239,6 +240,13 @@ pub fn read(
     take: Take<'_>,
 ) -> Result<(), ImportError> {
     let ask = Ask { project, rules, label, drafts };
+    let origin = match origin {
+        Origin::File(mut file) => {
+            skip_mark(&mut file).map_err(ImportError::Read)?;
+            Origin::File(file)
+        }
+        origin @ (Origin::Table(_) | Origin::Folder(_)) => origin,
+    };
     match (format, origin) {
         (Format::Yolo, Origin::Folder(folder)) => yolo::read(&ask, folder, take),
         (Format::Voc, Origin::Folder(folder)) => voc::read(&ask, folder, take),
@@ -483,7 +491,11 @@ fn file_text(path: &Path) -> Result<String, LineError> {
     if bytes.len() > LINE_BYTES_MAX {
         return Err(LineError::TooLong);
     }
-    String::from_utf8(bytes).map_err(|_| LineError::Encoding)
+    let text = String::from_utf8(bytes).map_err(|_| LineError::Encoding)?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(unmarked) => unmarked.to_owned(),
+        None => text,
+    })
 }
 
 /// Says that folders were not looked into, if there are any.
