@@ -33,6 +33,7 @@ use crate::account::oidc::{Gate, OidcError};
 use crate::config::{Config, ConfigError, Limits, TlsFiles};
 use crate::downlink::Judge;
 use crate::edge;
+use crate::erasure;
 use crate::import::watch::{WatchError, Watcher};
 use crate::label_studio::{self, Studio, StudioError, Texts};
 use crate::pipeline::redactors::names_model;
@@ -239,6 +240,7 @@ impl Agent {
             let mut app = router(desk.clone())
                 .merge(edge::http::router(desk.clone(), sources))
                 .merge(quality::http::router(desk.clone(), shared.agent.config.acceptances()))
+                .merge(erasure::http::router(desk.clone(), &shared.agent.config.projects))
                 .merge(label_studio::page::router(desk.clone(), &studios));
             if !studios.is_empty() {
                 // The server's limit is above that of any part of it.
