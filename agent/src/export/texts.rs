@@ -81,11 +81,20 @@ pub(super) fn spacy(project: &Project, record: &Record) -> Json {
     if overlapping(spans) {
         // Entities there are apart.
         document["ents"] = json!([]);
-        document["spans"] = json!({ GROUP: marks });
+        document["spans"] = group(marks);
     } else {
         document["ents"] = json!(marks);
     }
     document
+}
+
+/// Spans that may overlap. `Doc.from_json` wants to know of each, unlike of entities, what it is in a
+/// knowledge base.
+fn group(mut marks: Vec<Json>) -> Json {
+    for mark in &mut marks {
+        mark["kb_id"] = json!("");
+    }
+    json!({ GROUP: marks })
 }
 
 /// Whether a span begins in another. They are in order of where they begin.
@@ -138,6 +147,12 @@ fn tokens<'a>(text: &'a [char], spans: &'a [Span]) -> impl Iterator<Item = Token
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_of_a_group_have_all_that_spacy_reads() {
+        let found = group(vec![json!({"start": 2, "end": 6, "label": "sign"})]);
+        assert_eq!(found, json!({"sc": [{"start": 2, "end": 6, "label": "sign", "kb_id": ""}]}));
+    }
 
     #[test]
     fn the_space_behind_a_span_is_no_token_of_its_own() {

@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_json::Map;
 
 use super::said::Said;
-use super::{Ask, Bad, Content, Found, Take, file_text};
+use super::{Ask, Bad, Content, Found, Take};
 use crate::label::Shape;
 use crate::source::folder::{self, FILES_MAX};
 use crate::source::{ImportError, LineError};
@@ -83,7 +83,7 @@ fn marks_of(image: &str) -> String {
 }
 
 fn regions(root: &Path, path: &str, names: &[String]) -> Result<Said, (u64, LineError)> {
-    let text = file_text(&root.join(path)).map_err(|reason| (1, reason))?;
+    let text = folder::file_text(&root.join(path)).map_err(|reason| (1, reason))?;
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let region =
         |(number, line): (u64, &str)| region(line, names).map_err(|reason| (number, reason));
@@ -119,7 +119,7 @@ fn region(line: &str, names: &[String]) -> Result<(String, Shape), LineError> {
 
 /// The classes' names, by their numbers.
 fn names(root: &Path, file: &str) -> Result<Vec<String>, LineError> {
-    let text = file_text(&root.join(file))?;
+    let text = folder::file_text(&root.join(file))?;
     let names = match file.ends_with(".txt") {
         true => text.lines().map(|line| line.trim().to_owned()).collect(),
         false => in_yaml(&text).ok_or(LineError::NoNames)?,
