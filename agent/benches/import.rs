@@ -114,7 +114,7 @@ fn main() {
 
 /// The same with a draft, and with a label, of one span each.
 fn with_marks(project: &Project, rules: &Source, items: usize, folder: &Path) {
-    let (store, row) = self::store(folder.join("drafted"), project);
+    let (store, row) = store(folder.join("drafted"), project);
     let drafts = labeled::Drafts { model: "tagger 1", labels: false, results: None };
     let report = imported(&store, &row, rules, &marked("draft", items), (None, Some(drafts)));
     assert_eq!(report.1.drafts, u64::try_from(items).unwrap());

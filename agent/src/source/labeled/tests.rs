@@ -213,7 +213,10 @@ fn spacys_overlapping_spans_may_be_in_a_group_of_any_name() {
     let one = json!([{"start": 0, "end": 4, "label": "absent"}]);
     let label = json!({"spans": [{"start": 0, "end": 4, "class": 0}], "relations": []});
     let found = record(&hash("pain"), "pain", label);
-    assert_eq!(run(Format::Spacy, &project, &line(json!({"ruler": one}))), [found.clone()]);
+    assert_eq!(
+        run(Format::Spacy, &project, &line(json!({"ruler": one}))),
+        std::slice::from_ref(&found)
+    );
     assert_eq!(run(Format::Spacy, &project, &line(json!({"ruler": [], "sc": one}))), [found]);
     let either = run(Format::Spacy, &project, &line(json!({"a": one, "b": []})));
     assert_eq!(either, [bad("1: there is no usable \"spans.sc\"")]);
