@@ -13,7 +13,7 @@
 //! and `places` read what has no fixed shape; `tagger` finds what nothing announces, unless `veto`
 //! knows better. `resolve` makes one list of all, in which rules outweigh the tagger.
 //!
-//! `clean` replaces what was found: with masks, keyed hashes, or a `surrogate`. `lines` and
+//! `encoding` reads what is not in UTF-8. `clean` replaces what was found: with masks, keyed hashes, or a `surrogate`. `lines` and
 //! `structure` do all of this to files, `ocr` finds text in images, and `evidence` keeps count of it.
 //!
 //! Spans are in Unicode code points, end exclusive, as everywhere in Insitu. Work is linear in the
@@ -24,6 +24,7 @@ mod checks;
 mod clean;
 mod custom;
 mod eponyms;
+mod encoding;
 mod evidence;
 mod judge;
 mod kind;
@@ -55,10 +56,11 @@ pub use clean::{Redacted, Replacement, Unclean};
 pub use custom::{Custom, CustomError};
 pub use evidence::{Evidence, EvidenceError, Evident, verify_report};
 pub use kind::{Kind, KindError, KindSet};
+pub use encoding::{Decoded, Encoding, EncodingError};
 pub use lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, Options, lines};
 pub use ocr::{Ocr, OcrError};
 pub use profile::{
-    Coarse, Hints, Language, LanguageError, Mode, Profile, Score, ScoreError, SiteKey,
+    Coarse, Hints, Language, LanguageError, Mode, Profile, Score, ScoreError, SiteKey, Subject,
 };
 pub use settings::{ModeName, Settings, SettingsError};
 pub(crate) use settings::{Stamp, stamp};
