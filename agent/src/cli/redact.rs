@@ -174,11 +174,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
     if let Some(images) = images {
         files = Some(images.run(&records, finder, &vault, &mut watch)?);
     } else {
-        let counted = Counted { inner: work::open(path)?, read: &read };
-        let reader: Box<dyn BufRead> = match redact.encoding {
-            Some(encoding) => Box::new(encoding.decode(counted)),
-            None => Box::new(counted),
-        };
+        let reader = decoded(Counted { inner: work::open(path)?, read: &read }, redact.encoding);
         let writer = vault.before(out);
         match redact.format.records(redact.encoding.is_none()) {
             None => {
@@ -207,6 +203,14 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
             .map_err(|error| Failure::refused(&error))?;
     }
     Ok(if evidence.failures() > 0 { exit::REFUSED } else { exit::DONE })
+}
+
+/// `reader` in UTF-8, from the encoding that somebody has named.
+fn decoded<'r>(reader: impl BufRead + 'r, encoding: Option<Encoding>) -> Box<dyn BufRead + 'r> {
+    match encoding {
+        Some(encoding) => Box::new(encoding.decode(reader)),
+        None => Box::new(reader),
+    }
 }
 
 fn verify(path: &Path, signed_by: Option<&str>) -> Outcome {

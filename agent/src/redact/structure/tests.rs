@@ -298,7 +298,7 @@ fn each_subject_of_a_bundle_moves_by_its_own_days_as_in_other_formats() {
         {"resource": {"resourceType": "Observation", "subject": {"reference": "urn:uuid:1"}, "effectiveDateTime": "2024-03-01"}},
         {"resource": {"resourceType": "Observation", "subject": {"reference": "http://x.example/Patient/774411/_history/2"}, "effectiveDateTime": "2024-03-01"}}]}"#;
     let no_rules = FieldRules::default();
-    let (out, told) = clean_in(Format::Fhir, mode, &no_rules, &input.replace('\n', " "));
+    let (out, told) = clean_in(Format::Fhir, mode, &no_rules, input.replace('\n', " "));
     assert!(told.failures.is_empty(), "{:?}", told.failures);
     let bundle: serde_json::Value = serde_json::from_str(&out).unwrap();
     let at = |entry: usize| &bundle["entry"][entry]["resource"];
