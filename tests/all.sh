@@ -35,6 +35,8 @@ for ui in agent/ui coordinator/ui; do
         echo "skipped: no npm, so $ui/dist is neither compared with its sources nor tested"
     fi
 done
+step "formats"
+bash tests/formats.sh
 step "Label Studio"
 bash tests/label_studio.sh
 step "OpenID Connect"

@@ -48,7 +48,8 @@ done
     --coordinator "127.0.0.1:$link" >/dev/null
 "$bin/insitu-agent" enroll --token-file "$home/token" >/dev/null
 (umask 077; head -c 24 /dev/urandom | base64 | tr '+/' '-_' >"$home/agent/label-studio.secret")
-within 180 "Label Studio" curl -fs "http://127.0.0.1:$web/health"
+# Its first start makes some three hundred changes to an empty database.
+within 600 "Label Studio" curl -fs "http://127.0.0.1:$web/health"
 project=$(python3 tests/label_studio.py project "http://127.0.0.1:$web" "$legacy" "$home/agent/label-studio.token")
 # In the table of the configuration that comes last, so that nothing after it becomes part of it.
 cat >>"$home/agent/agent.toml" <<TOML

@@ -55,7 +55,7 @@ const fn set(name: &'static str, file: &'static str, bars: Option<(f64, f64)>) -
     Set { name, file, strict: false, bars, speed: None }
 }
 
-const SETS: [Set; 12] = [
+const SETS: [Set; 14] = [
     set("identifiers", "shared_ids_A.jsonl", Some((0.995, 0.0))),
     Set {
         strict: true,
@@ -73,8 +73,10 @@ const SETS: [Set; 12] = [
     set("own German", own!("de"), None),
     set("own German letters", own!("letters"), Some((0.95, 0.85))),
     set("own Spanish", own!("es"), None),
+    set("own everyday English", own!("everyday"), None),
     set("own of nobody", own!("clean"), None),
     set("own of nobody, more", own!("quiet"), None),
+    set("own of nobody, manuals", own!("manuals"), None),
 ];
 /// Share of the hard negatives, and of the texts without personal data, that may be hit.
 const NEGATIVES_MAX: f64 = 0.03;

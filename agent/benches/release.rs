@@ -63,6 +63,8 @@ fn charge() {
         description: Line::default(),
         key: None,
         colour: None,
+        accept_at: None,
+        expert_below: None,
     };
     project.classes = (0..32).map(class).collect();
     let row = store.tx("bench", |tx| {

@@ -29,7 +29,7 @@ use std::collections::btree_map::Entry;
 use insitu_measure::InvalidInput;
 use insitu_measure::calibration::{Risk, auto_accept, clopper_pearson_upper};
 use insitu_protocol::ids::Digest;
-use insitu_protocol::project::Routing;
+use insitu_protocol::project::Project;
 use serde::Serialize;
 
 use crate::config::Acceptance;
@@ -99,7 +99,7 @@ pub fn review(
     let mut changed = anew;
     if let Some(earn) = settings.filter(|settings| !settings.assume) {
         let audited = audited(store, project.project, maker)?;
-        let judge = Judge { earn, routing: &project.definition.routing, now };
+        let judge = Judge { earn, project: &project.definition, now };
         let classes = classes_of(project);
         let known = store.read("acceptance", |tx| tx.acceptance(project.project, &maker.0))?;
         for class in 0..classes {
@@ -284,7 +284,7 @@ fn said(tx: &Tx<'_>, item: &AuditedItem) -> Result<Option<Audited>, StoreError> 
 /// What is decided with.
 struct Judge<'a> {
     earn: &'a Acceptance,
-    routing: &'a Routing,
+    project: &'a Project,
     now: i64,
 }
 
@@ -304,7 +304,7 @@ impl Judge<'_> {
             let risk = Risk::new(self.earn.error_max, failure(self.earn, test, classes))?;
             let confidence: Vec<f64> = audited.iter().map(|it| of_milli(it.milli)).collect();
             let right: Vec<bool> = audited.iter().map(|it| it.right).collect();
-            let mut steps = self.thresholds();
+            let mut steps = self.thresholds(row.class);
             // The first failure ends the search, and of few items one error is a failure. Which
             // thresholds hold enough of them is a matter of confidences alone.
             let holds = |least: u16| audited.iter().filter(|it| it.milli >= least).count();
@@ -334,10 +334,10 @@ impl Judge<'_> {
         (made..u64::BITS).take_while(|test| first.saturating_mul(1 << test) <= audited).last()
     }
 
-    /// In thousandths, strict to lax, down to what the project's routing accepts.
-    fn thresholds(&self) -> Vec<u16> {
-        let (least, room) =
-            (self.routing.accept_at, 1000_u16.saturating_sub(self.routing.accept_at));
+    /// In thousandths, strict to lax, down to what the project's routing accepts of the class.
+    fn thresholds(&self, class: u16) -> Vec<u16> {
+        let least = self.project.routing_of([class]).accept_at;
+        let room = 1000_u16.saturating_sub(least);
         let mut all: Vec<u16> =
             (0..THRESHOLDS).rev().map(|step| least + room / THRESHOLDS * step).collect();
         all.dedup();

@@ -7,6 +7,7 @@ mod label_studio;
 mod oidc;
 mod policy;
 mod polite;
+mod review;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +32,7 @@ pub use policy::{
     SecureAggregation,
 };
 pub use polite::Polite;
+pub use review::{Review, ReviewError, ReviewStage, ReviewerRole};
 pub use watch::Watch;
 
 /// Share of subjects that are held out of training unless the site says otherwise: enough to tell
@@ -147,6 +149,8 @@ pub struct Source {
     pub personal: bool,
     /// What prelabels must earn before they are accepted without a person; without it none are.
     pub acceptance: Option<Acceptance>,
+    /// Whom a label goes through before it is final.
+    pub review: Option<Review>,
     /// A Label Studio in which people label the items.
     pub label_studio: Option<LabelStudio>,
     /// A folder whose files are imported as they come.
@@ -275,6 +279,14 @@ pub enum ConfigError {
         project: ProjectName,
         /// Its value.
         got: f64,
+    },
+    /// Stages of review that cannot be.
+    #[error("the stages of review of project {project} are not usable")]
+    Review {
+        /// The project.
+        project: ProjectName,
+        /// Why.
+        source: ReviewError,
     },
     /// A Label Studio that cannot be one.
     #[error("project {project}: label_studio.{key} is not usable: {reason}")]
@@ -410,6 +422,12 @@ impl Config {
         all.filter_map(|source| Some((source.name.clone(), source.acceptance?))).collect()
     }
 
+    /// Whom projects' labels go through before they are final.
+    pub fn reviews(&self) -> BTreeMap<ProjectName, Review> {
+        let all = self.projects.iter();
+        all.filter_map(|source| Some((source.name.clone(), source.review.clone()?))).collect()
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
         for (index, source) in self.projects.iter().enumerate() {
             if self.projects[..index].iter().any(|earlier| earlier.name == source.name) {
@@ -420,6 +438,9 @@ impl Config {
                 return Err(ConfigError::HoldoutShare { project, got });
             }
             source.acceptance.map_or(Ok(()), |acceptance| acceptance.check())?;
+            let review = source.review.as_ref().map_or(Ok(()), Review::check);
+            let refused = |error| ConfigError::Review { project: project.clone(), source: error };
+            review.map_err(refused)?;
             if let Some((key, reason)) = source.label_studio.as_ref().and_then(LabelStudio::fault) {
                 return Err(ConfigError::LabelStudio { project, key, reason });
             }

@@ -122,7 +122,9 @@ pub fn apply(
             return Ok(false);
         }
         let kind = match &order.order {
-            Order::Project(project) | Order::TaskProject(project) => {
+            Order::Project(project)
+            | Order::TaskProject(project)
+            | Order::ThresholdProject(project) => {
                 let known = tx.project(&project.name)?.is_some();
                 if known || within("project", tx.project_count()?, PROJECTS_MAX) {
                     tx.put_project(project, now)?;
@@ -130,9 +132,12 @@ pub fn apply(
                 "project"
             }
             Order::Bundle(bundle) => {
-                take_bundle(tx, judge, order.number, bundle)?;
-                tx.supersede_bundles()?;
+                take_bundle(tx, judge, order.number, bundle, Tx::put_bundle)?;
                 "bundle"
+            }
+            Order::Candidate(bundle) => {
+                take_bundle(tx, judge, order.number, bundle, Tx::put_candidate)?;
+                "candidate"
             }
             Order::Round(round) | Order::CoarseRound(round) => {
                 tx.forget_rounds()?;
@@ -183,11 +188,12 @@ fn within(kind: &'static str, there: u64, limit: u64) -> bool {
     fits
 }
 
-fn take_bundle(
-    tx: &Tx<'_>,
+fn take_bundle<'a>(
+    tx: &Tx<'a>,
     judge: &Judge,
     number: u64,
     order: &BundleOrder,
+    put: impl FnOnce(&Tx<'a>, Digest, u64, &BundleOrder, Digest) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
     let id = digest(&order.manifest.0);
     let refuse = |why: &str| {
@@ -201,7 +207,10 @@ fn take_bundle(
         return Ok(());
     }
     match Manifest::decode(&order.manifest.0) {
-        Ok(manifest) => tx.put_bundle(id, number, order, manifest.backbone.digest),
+        Ok(manifest) => {
+            put(tx, id, number, order, manifest.backbone.digest)?;
+            tx.supersede_bundles()
+        }
         Err(error) => {
             refuse(&error.to_string());
             Ok(())
@@ -268,7 +277,8 @@ fn take_campaign(
 ///
 /// An object that arrived damaged is thrown away and what needs it stays wanted: a part that a power
 /// cut spoiled, or the coordinator's disk, may be right the next time. A bundle with a missing object
-/// of more than `bytes_max` waits: each byte of a metered network costs.
+/// of more than `bytes_max` waits: each byte of a metered network costs. So does a candidate that the
+/// policy does not let be evaluated, or that nothing asks about any more.
 ///
 /// # Errors
 /// [`DownlinkError`]; what has arrived stays, and fetching goes on from there.
@@ -276,6 +286,7 @@ pub async fn fetch(
     link: &Link,
     store: &Store,
     shelf: &Shelf,
+    judge: &Judge,
     bytes_max: Option<u64>,
 ) -> Result<(), DownlinkError> {
     insitu_daemon::files::create_folder(shelf.folder())?;
@@ -285,9 +296,7 @@ pub async fn fetch(
         if row.state != BundleState::Wanted {
             continue;
         }
-        if let Some(bytes) = missing_above(shelf, &row, bytes_max) {
-            let note =
-                format!("an object of {bytes} bytes waits for a network that is not metered");
+        if let Some(note) = waits(store, shelf, judge, &row, bytes_max)? {
             if note != row.note {
                 store.tx("bundle waits", |tx| {
                     tx.set_bundle_state(&row.bundle, BundleState::Wanted, &note)
@@ -345,6 +354,30 @@ async fn fetch_functions(link: &Link, store: &Store, shelf: &Shelf) -> Result<()
         }
     }
     damaged
+}
+
+/// Why a bundle is not fetched now, for people; empty for a candidate that nothing asks about.
+fn waits(
+    store: &Store,
+    shelf: &Shelf,
+    judge: &Judge,
+    row: &BundleRow,
+    bytes_max: Option<u64>,
+) -> Result<Option<String>, StoreError> {
+    if row.candidate {
+        let (asked, (allowed, why)) = store.read("candidate", |tx| {
+            Ok::<_, StoreError>((tx.is_compared(&row.bundle)?, judge.bundle(tx, row)?))
+        })?;
+        if !asked {
+            return Ok(Some(String::new()));
+        }
+        if allowed != BundleState::Ready {
+            return Ok(Some(format!("{why}; insitu-agent models approve {}", row.bundle)));
+        }
+    }
+    let bytes = missing_above(shelf, row, bytes_max);
+    Ok(bytes
+        .map(|bytes| format!("an object of {bytes} bytes waits for a network that is not metered")))
 }
 
 /// Bytes of the largest object of a bundle that is missing and above the limit.
@@ -414,7 +447,8 @@ fn hash(path: &PathBuf) -> io::Result<[u8; 32]> {
 }
 
 impl Judge {
-    /// Whether a complete bundle may be used: its next state, and why it waits.
+    /// Whether a complete bundle may be used or, if it is a candidate, judged: its next state, and why
+    /// it waits. A candidate needs an approved backbone, like any head that is compared.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -429,15 +463,14 @@ impl Judge {
             None => {}
         }
         let approved = self.backbone(tx, &row.backbone)?;
-        Ok(match self.policy.approve_models {
-            ApproveModels::ApprovedBackbones if approved => (BundleState::Ready, String::new()),
-            ApproveModels::ApprovedBackbones => {
-                let note = format!("backbone {} is not approved", row.backbone);
-                (BundleState::Pending, note)
-            }
-            ApproveModels::Manual => {
-                (BundleState::Pending, "waits for the steward's approval".to_owned())
-            }
+        let by_backbone =
+            row.candidate || self.policy.approve_models == ApproveModels::ApprovedBackbones;
+        Ok(if !by_backbone {
+            (BundleState::Pending, "waits for the steward's approval".to_owned())
+        } else if approved {
+            (BundleState::Ready, String::new())
+        } else {
+            (BundleState::Pending, format!("backbone {} is not approved", row.backbone))
         })
     }
 

@@ -2,16 +2,20 @@
 //!
 //! Everything that the store has of the items goes in one transaction: content, images and series,
 //! prelabels, labels and comments, the originals behind their surrogates, their places in queues, what a
-//! Label Studio said of them. The audit log keeps a tombstone: keyed hashes, counts, and who did it. The
+//! Label Studio said of them, also where that is no item yet. The audit log keeps a tombstone: keyed hashes, counts, and who did it. The
 //! same transaction keeps the subject from being imported again. Then the write-ahead log is emptied, so that
 //! the bytes are nowhere in the store's files; [`finish`] does that when a crash came between.
 //!
 //! What was released is noise about many subjects, and left long ago: it stays charged. Snapshots
 //! that were exported are outside of the store: an erasure says which ones hold the items.
 
+pub mod http;
+
 use insitu_protocol::ids::ProjectName;
 use serde_json::json;
 
+use crate::config::Source;
+use crate::label_studio::forget::{About, forget};
 use crate::store::erasure::{Doomed, EVERY_PROJECT, Taken};
 use crate::store::labels::{Action, Person};
 use crate::store::orders::ProjectRow;
@@ -37,6 +41,8 @@ pub struct Erased {
     pub items: u64,
     /// What went with them.
     pub taken: Taken,
+    /// Tasks and annotations that Label Studio had told of, and that were no items yet.
+    pub waiting: u64,
     /// It was erased before, and nothing of it had come back.
     pub before: bool,
     /// Whether no byte is left in the store's files; else the daemon, or the next erasure, sees to it.
@@ -71,35 +77,79 @@ pub enum ErasureError {
 }
 
 /// Erases a subject or an item, and keeps it from being imported again. Doing it again changes
-/// nothing, unless some of it has come since.
+/// nothing, unless some of it has come since. `sources` are the site's projects, as it has configured
+/// them: whose a waiting task is, only they tell.
 ///
 /// # Errors
 /// [`ErasureError`]; nothing is erased then.
 pub fn erase(
     store: &Store,
     steward: &Person,
-    target: Target<'_>,
+    (target, sources): (Target<'_>, &[Source]),
     reason: &str,
     now: i64,
 ) -> Result<Erased, ErasureError> {
     check(steward, reason)?;
-    let mut erased = store.tx("erase", |tx| {
-        let found = Found::of(tx, target)?;
-        let new = tx.bar(&found.hash, found.project, now)?;
-        if let (true, true, Target::Item(_, project)) = (new, found.items.is_empty(), target) {
-            let project = project.definition.name.clone();
-            return Err(ErasureError::UnknownItem { project });
-        }
-        if !new && found.items.is_empty() {
-            return Ok(Erased { before: true, ..Erased::default() });
-        }
-        let taken = tx.erase_items(&found.items)?;
-        found.entomb(tx, steward, &taken, reason)?;
-        let items = u64::try_from(found.items.len()).unwrap_or(u64::MAX);
-        Ok(Erased { items, taken, ..Erased::default() })
-    })?;
+    let mut erased = store.tx("erase", |tx| taken(tx, steward, (target, sources), reason, now))?;
     erased.scrubbed = finish(store)?;
     Ok(erased)
+}
+
+/// What [`erase`] would take away. Nothing is changed: it is done, and undone before anybody sees it.
+///
+/// # Errors
+/// [`ErasureError`].
+pub fn preview(
+    store: &Store,
+    steward: &Person,
+    target: (Target<'_>, &[Source]),
+) -> Result<Erased, ErasureError> {
+    check(steward, "")?;
+    let undone: Result<(), Undone> = store.tx("erase preview", |tx| {
+        Err(taken(tx, steward, target, "", 0).map_or_else(Undone::Failed, Undone::Seen))
+    });
+    match undone {
+        Ok(()) => Ok(Erased::default()),
+        Err(Undone::Seen(erased)) => Ok(erased),
+        Err(Undone::Failed(error)) => Err(error),
+    }
+}
+
+/// Why a transaction is not kept.
+enum Undone {
+    Seen(Erased),
+    Failed(ErasureError),
+}
+
+impl From<StoreError> for Undone {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Takes a target out of the store, within a transaction.
+fn taken(
+    tx: &Tx<'_>,
+    steward: &Person,
+    (target, sources): (Target<'_>, &[Source]),
+    reason: &str,
+    now: i64,
+) -> Result<Erased, ErasureError> {
+    let found = Found::of(tx, target)?;
+    let new = tx.bar(&found.hash, found.project, now)?;
+    let waiting = found.forget(tx, sources)?;
+    let nothing = found.items.is_empty() && waiting == 0;
+    if let (true, true, Target::Item(_, project)) = (new, nothing, target) {
+        let project = project.definition.name.clone();
+        return Err(ErasureError::UnknownItem { project });
+    }
+    if !new && nothing {
+        return Ok(Erased { before: true, ..Erased::default() });
+    }
+    let taken = tx.erase_items(&found.items)?;
+    found.entomb(tx, steward, (&taken, waiting), reason)?;
+    let items = u64::try_from(found.items.len()).unwrap_or(u64::MAX);
+    Ok(Erased { items, taken, waiting, ..Erased::default() })
 }
 
 /// Lets a subject or an item that was erased be imported again; `false` when nothing kept it.
@@ -181,12 +231,28 @@ impl<'a> Found<'a> {
         self.subject.into_iter().fold(event, Event::about)
     }
 
+    /// Forgets what Label Studio said of it that is no item yet; how many tasks and annotations.
+    fn forget(&self, tx: &Tx<'_>, sources: &[Source]) -> Result<u64, StoreError> {
+        let about = match &self.subject {
+            Some(subject) => About::Subject(subject),
+            None => About::Item(&self.hash),
+        };
+        let mut count = 0;
+        for project in tx.projects()? {
+            if self.project == EVERY_PROJECT || self.project == project.project {
+                let source = sources.iter().find(|source| source.name == project.definition.name);
+                count += forget(tx, &project, source, (about, &self.items))?;
+            }
+        }
+        Ok(count)
+    }
+
     /// Notes what was: a row for each item, and one for all of it.
     fn entomb(
         &self,
         tx: &Tx<'_>,
         steward: &Person,
-        taken: &Taken,
+        (taken, waiting): (&Taken, u64),
         reason: &str,
     ) -> Result<(), StoreError> {
         let projects = tx.projects()?;
@@ -207,7 +273,7 @@ impl<'a> Found<'a> {
             taken.snapshots.iter().rev().take(SNAPSHOTS_NAMED).map(|row| row.snapshot).collect();
         tx.note(&self.event(What::Erased, steward).with(json!({
             "items": self.items.len(), "rows": rows, "originals": taken.originals,
-            "snapshots": snapshots, "reason": reason,
+            "waiting": waiting, "snapshots": snapshots, "reason": reason,
         })))?;
         Ok(())
     }

@@ -195,17 +195,21 @@ impl Label {
         }
     }
 
+    /// Every class that it names, in its order; a class once for each mark that has it.
+    pub fn named(&self) -> Vec<u16> {
+        match self {
+            Self::Class(class) => vec![*class],
+            Self::Classes(all) => all.clone(),
+            Self::Spans(label) => label.spans.iter().map(|span| span.class).collect(),
+            Self::Regions(regions) => regions.iter().map(|region| region.class).collect(),
+            Self::Segments(segments) => segments.iter().map(|segment| segment.class).collect(),
+        }
+    }
+
     /// Whether every class of the label is among the first `classes`: an older version of its project
     /// may have had more.
     pub fn is_within(&self, classes: usize) -> bool {
-        let known = |class: u16| usize::from(class) < classes;
-        match self {
-            Self::Class(class) => known(*class),
-            Self::Classes(all) => all.iter().copied().all(known),
-            Self::Spans(label) => label.spans.iter().all(|span| known(span.class)),
-            Self::Regions(regions) => regions.iter().all(|region| known(region.class)),
-            Self::Segments(segments) => segments.iter().all(|segment| known(segment.class)),
-        }
+        self.named().into_iter().all(|class| usize::from(class) < classes)
     }
 
     /// Whether the label fits the project's task and classes, and lies inside the item.

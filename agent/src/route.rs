@@ -7,10 +7,13 @@
 //!                                      └─ Done
 //!            < expert_below ── Expert ── Done          a flag at any time ── Expert ── Done
 //! ```
+//!
+//! Where a project's labels go through stages of review, what is done here goes there next
+//! ([`crate::review`]).
 
 mod accepts;
 
-use insitu_protocol::project::Routing;
+use insitu_protocol::project::{Project, Routing};
 
 pub use self::accepts::Accepts;
 use crate::label::Label;
@@ -30,6 +33,11 @@ pub struct Read {
     pub verdict: Verdict,
     /// The label, of a [`Verdict::Label`].
     pub label: Option<Label>,
+}
+
+/// The thresholds of a draft: those of the classes that it names.
+fn routing_of(project: &Project, prelabel: &Prelabel) -> Routing {
+    project.routing_of(prelabel.label().named())
 }
 
 /// Where a confidence in thousandths sends an item, were all that may be accepted earned.
@@ -55,30 +63,31 @@ fn to_people(routing: &Routing, confidence_milli: u16) -> Route {
 /// Stores a draft with the queue to which its confidence and its origin send its item, unless a
 /// person has labeled or is about to label the item.
 ///
-/// What the project's routing accepts is accepted as far as `accepts` says so; an annotator has the
-/// rest. A person reads a held-out item however sure the model is: an evaluation by items that one
+/// What is accepted at the confidence that the project demands of the draft's classes, the strictest
+/// of several, is accepted as far as `accepts` says so; an annotator has the rest. A person reads a held-out item however sure the model is: an evaluation by items that one
 /// model was unsure of would say little about any.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn place(
     tx: &Tx<'_>,
-    routing: &Routing,
+    project: &Project,
     accepts: &Accepts,
     row: &ItemRow,
     draft: &Draft,
     now: i64,
 ) -> Result<bool, StoreError> {
     let confidence = draft.prelabel.confidence_milli();
+    let routing = routing_of(project, &draft.prelabel);
     let people = match draft.is_scored() {
-        true => to_people(routing, confidence),
+        true => to_people(&routing, confidence),
         false => Route::Annotator,
     };
     // What could be accepted, and so is counted only if it is audited, is for the bundle to say: a
     // head of the site's own knows everybody's labels.
     let own = draft.of_bundle.as_ref().unwrap_or(&draft.prelabel);
     let could = draft.origin.is_none()
-        && route(routing, own.confidence_milli()) == Route::Accepted
+        && route(&routing_of(project, own), own.confidence_milli()) == Route::Accepted
         && !row.holdout;
     let (route, audit) = if could {
         match accepts.decide(tx, row, draft.prelabel.class(), confidence) {
@@ -134,14 +143,11 @@ pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
             .find(|read| read.reading == wanted && read.verdict == Verdict::Label)
             .and_then(|read| read.label.as_ref())
     };
-    let decides = |read: &Read| {
-        read.verdict == Verdict::Label
-            && matches!(read.reading, Reading::Expert | Reading::Campaign)
-    };
+    let decides = |read: &Read| read.verdict == Verdict::Label && read.reading.decides();
     let flagged =
         reads.iter().rposition(|read| read.verdict == Verdict::Flag && read.reading.is_of_record());
     match (reads.iter().rposition(decides), flagged) {
-        // A flag after an expert's label asks for another.
+        // A flag after a deciding label asks for another.
         (decided, Some(flagged)) if decided < Some(flagged) => return Stage::Expert,
         (Some(_), _) => return Stage::Done,
         (None, _) => {}
@@ -158,11 +164,11 @@ pub fn stage(route: Route, second: bool, reads: &[Read]) -> Stage {
     }
 }
 
-/// The label of record: an expert's latest, else the first reader's.
+/// The label of record: an expert's or a reviewer's latest, else the first reader's.
 pub fn label_of_record(reads: &[Read]) -> Option<&Label> {
     let labels = || reads.iter().filter(|read| read.verdict == Verdict::Label);
     labels()
-        .rfind(|read| matches!(read.reading, Reading::Expert | Reading::Campaign))
+        .rfind(|read| read.reading.decides())
         .or_else(|| labels().find(|read| read.reading == Reading::First))
         .and_then(|read| read.label.as_ref())
 }
@@ -172,7 +178,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::label::{Region, Shape};
+    use crate::label::{Region, Segment, Shape, Span};
+    use crate::testing;
 
     const ROUTING: Routing = Routing { accept_at: 900, expert_below: 600, overlap: 0 };
 
@@ -200,9 +207,60 @@ mod tests {
         assert_eq!(route(&never, 1000), Route::Annotator);
     }
 
+    /// Where a draft goes whose confidence is 0.93, in the project of tests, whose class 1 demands more.
+    #[track_caller]
+    fn check_placed(label: Label, accept_at: Option<u16>, expert_below: Option<u16>, to: Route) {
+        let scratch = crate::store::tests::scratch();
+        let mut project = testing::project();
+        project.classes[1].accept_at = accept_at;
+        project.classes[1].expert_below = expert_below;
+        let row = testing::put(&scratch.store, &project);
+        testing::add_items(&scratch.store, &row, 0..1, 1);
+        let draft = Prelabel::of_label_for_test(label.clone(), 0.93).into();
+        let placed = scratch.store.tx("test", |tx| {
+            let item = tx.items_in_stage(row.project, Stage::Clean, 0, 1)?.remove(0);
+            assert!(place(tx, &project, &Accepts::Assumed, &item, &draft, 0)?);
+            Ok::<_, StoreError>(tx.item(item.item)?.unwrap().route)
+        });
+        assert_eq!(placed.unwrap(), Some(to), "{label:?}");
+    }
+
+    /// Classes, spans, regions and segments, of these classes each.
+    fn of_each_kind(classes: &[u16]) -> [Label; 4] {
+        let all = || classes.iter().copied();
+        let span = |class| Span { start: 0, end: 1 + u32::from(class), class };
+        let shape = || Shape::Box { x: 1.0, y: 1.0, width: 9.0, height: 9.0 };
+        let end = |class| 1.0 + f64::from(class);
+        let segment = |class| Segment { class, start: 0.0, end: end(class), channel: None };
+        [
+            Label::classes(classes.to_vec()),
+            Label::spans(all().map(span).collect(), vec![]).unwrap(),
+            Label::regions(all().map(|class| Region { class, shape: shape() }).collect()),
+            Label::segments(all().map(segment).collect()),
+        ]
+    }
+
+    #[test]
+    fn a_draft_is_routed_by_the_thresholds_of_its_classes() {
+        for (classes, accept_at, expert_below, to) in [
+            (&[0][..], 950, None, Route::Accepted),
+            (&[], 950, None, Route::Accepted),
+            (&[0, 1], 950, None, Route::Annotator),
+            (&[0, 1], 950, Some(940), Route::Expert),
+            (&[1], 920, Some(100), Route::Accepted),
+        ] {
+            for label in of_each_kind(classes) {
+                check_placed(label, Some(accept_at), expert_below, to);
+            }
+        }
+        check_placed(Label::Class(0), Some(950), Some(950), Route::Accepted);
+        check_placed(Label::Class(1), Some(950), None, Route::Annotator);
+        check_placed(Label::Class(1), Some(950), Some(940), Route::Expert);
+    }
+
     #[test]
     fn reads_move_an_item_on() {
-        use Reading::{Campaign, Expert, First, Second};
+        use Reading::{Campaign, Expert, First, Review, Second};
         use Route::{Accepted, Annotator};
         /// Route, second reader, reads; stage and label of record.
         type Case = (Route, bool, Vec<Read>, Stage, Option<u16>);
@@ -246,6 +304,20 @@ mod tests {
                 Stage::Done,
                 Some(2),
             ),
+            (
+                Annotator,
+                false,
+                vec![label(First, 1), label(Expert, 0), label(Review, 2)],
+                Stage::Done,
+                Some(2),
+            ),
+            (
+                Annotator,
+                false,
+                vec![label(First, 1), other(Review, Verdict::Flag)],
+                Stage::Expert,
+                Some(1),
+            ),
         ];
         for (route, second, reads, expected, record) in cases {
             assert_eq!(stage(*route, *second, reads), *expected, "{reads:?}");
@@ -281,7 +353,8 @@ mod tests {
             Just(Reading::First),
             Just(Reading::Second),
             Just(Reading::Expert),
-            Just(Reading::Campaign)
+            Just(Reading::Campaign),
+            Just(Reading::Review)
         ];
         let read = (reading, 0_u16..3, 0..4).prop_map(|(reading, class, kind)| match kind {
             0 => other(reading, Verdict::Skip),

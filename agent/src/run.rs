@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use insitu_daemon::clock::Clock;
 use insitu_daemon::credentials::CredentialsError;
@@ -33,6 +34,7 @@ use crate::account::oidc::{Gate, OidcError};
 use crate::config::{Config, ConfigError, Limits, TlsFiles};
 use crate::downlink::Judge;
 use crate::edge;
+use crate::erasure;
 use crate::import::watch::{WatchError, Watcher};
 use crate::label_studio::{self, Studio, StudioError, Texts};
 use crate::pipeline::redactors::names_model;
@@ -233,13 +235,9 @@ impl Agent {
         let mut tasks: JoinSet<Result<(), RunError>> = JoinSet::new();
         if let Some(listener) = transport.listener {
             let desk = shared.desk();
-            let sources = shared.agent.config.projects.iter().cloned().collect();
             let hosts = shared.agent.config.api.hosts.clone();
             let mut options = HttpOptions { hosts, tls, ..HttpOptions::default() };
-            let mut app = router(desk.clone())
-                .merge(edge::http::router(desk.clone(), sources))
-                .merge(quality::http::router(desk.clone(), shared.agent.config.acceptances()))
-                .merge(label_studio::page::router(desk.clone(), &studios));
+            let mut app = pages(&desk, &shared.agent.config, &studios);
             if !studios.is_empty() {
                 // The server's limit is above that of any part of it.
                 app = app.layer(DefaultBodyLimit::max(options.body_bytes_max));
@@ -415,6 +413,7 @@ async fn work(shared: Arc<Shared>, worker: Worker, shutdown: Shutdown) -> Result
     )
     .with_redactors(Redactors::of_config(&agent.config).with_names(names))
     .with_acceptance(agent.config.acceptances())
+    .with_reviews(agent.config.reviews())
     .with_label_studios(studios)
     .politely(Manners::new(agent.config.polite.clone()))
     .with_trials(trial)
@@ -459,6 +458,16 @@ async fn sweep(shared: Arc<Shared>, shutdown: Shutdown) -> Result<(), RunError> 
         }
     }
     Ok(())
+}
+
+/// The review page, the local API, and the pages of stewards and administrators.
+fn pages(desk: &Desk, config: &Config, studios: &[Studio]) -> Router {
+    let sources = config.projects.iter().cloned().collect();
+    router(desk.clone())
+        .merge(edge::http::router(desk.clone(), sources))
+        .merge(quality::http::router(desk.clone(), config.acceptances()))
+        .merge(erasure::http::router(desk.clone(), &config.projects))
+        .merge(label_studio::page::router(desk.clone(), studios))
 }
 
 /// Notes in the audit log that the daemon starts, and that its settings have changed, if they have.

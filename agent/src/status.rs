@@ -17,6 +17,7 @@ use crate::outbox;
 use crate::prelabel::personal::{PersonalHead, Standing};
 use crate::redact::{Settings, SettingsError};
 use crate::release::{YEAR_SECONDS, epsilon};
+use crate::review;
 use crate::store::campaigns::CampaignState;
 use crate::store::items::Stage;
 use crate::store::meta::{Live, Wait};
@@ -146,6 +147,8 @@ pub struct Queues {
     pub annotator: u64,
     /// For an expert.
     pub expert: u64,
+    /// For a reviewer, whose word makes their labels final.
+    pub review: u64,
     /// For campaigns.
     pub campaign: u64,
 }
@@ -366,6 +369,7 @@ fn project(tx: &Tx<'_>, config: &Config, row: &ProjectRow) -> Result<ProjectStat
         queued: Queues {
             annotator: count(Stage::First) + count(Stage::Second),
             expert: count(Stage::Expert),
+            review: count(Stage::Review),
             campaign: tx.campaign_waiting(row.project)?,
         },
         annotations,
@@ -391,31 +395,30 @@ fn redaction(source: &Source) -> Result<(), SettingsError> {
         .map_or(Ok(()), |file| Settings::read(file).and_then(Settings::for_items).map(drop))
 }
 
+/// Why projects' stages of review are not those of the configuration, where they cannot be.
+fn unfit_reviews(tx: &Tx<'_>, config: &Config) -> Result<Vec<String>, StoreError> {
+    let unfit = |row: &ProjectRow| {
+        let name = &row.definition.name;
+        let error = review::stages(&row.definition, config.source(name)?.review.as_ref()).err()?;
+        Some(format!("the stages of review of {name} stay as they were: {error}; mend agent.toml"))
+    };
+    Ok(tx.projects()?.iter().filter_map(unfit).collect())
+}
+
 fn pending(
     tx: &Tx<'_>,
     config: &Config,
     enrolled: bool,
     projects: &[ProjectStatus],
 ) -> Result<Vec<String>, StoreError> {
-    let mut pending = Vec::new();
+    let mut pending = unfit_reviews(tx, config)?;
     if !enrolled && config.coordinator.address.is_some() {
         pending.push("not enrolled: insitu-agent enroll --token-file FILE".to_owned());
     }
     if let Err(error) = outbox::check(tx) {
         pending.push(error.to_string());
     }
-    for row in tx.bundles()? {
-        match row.state {
-            BundleState::Pending => pending.push(format!(
-                "model {}: {}; insitu-agent models approve {}",
-                row.bundle, row.note, row.bundle
-            )),
-            BundleState::Failed => {
-                pending.push(format!("model {} is not used: {}", row.bundle, row.note));
-            }
-            BundleState::Wanted | BundleState::Ready | BundleState::Declined => {}
-        }
-    }
+    pending.extend(pending_models(tx)?);
     for row in tx.functions()? {
         let set = format!("{}@{}", row.manifest.name, row.manifest.object);
         match row.state {
@@ -464,6 +467,26 @@ fn pending(
                 row.order.title.as_str(),
                 row.order.campaign
             ));
+        }
+    }
+    Ok(pending)
+}
+
+fn pending_models(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
+    let mut pending = Vec::new();
+    for row in tx.bundles()? {
+        match row.state {
+            BundleState::Pending => pending.push(format!(
+                "model {}: {}; insitu-agent models approve {}",
+                row.bundle, row.note, row.bundle
+            )),
+            BundleState::Failed => {
+                pending.push(format!("model {} is not used: {}", row.bundle, row.note));
+            }
+            BundleState::Wanted if row.candidate && !row.note.is_empty() => {
+                pending.push(format!("model {} is not evaluated: {}", row.bundle, row.note));
+            }
+            BundleState::Wanted | BundleState::Ready | BundleState::Declined => {}
         }
     }
     Ok(pending)

@@ -23,7 +23,7 @@ use crate::prelabel::personal::of_bundle;
 use crate::review::{Correction, item_ref, reads};
 use crate::route::label_of_record;
 use crate::store::acceptance::Audit;
-use crate::store::items::{ItemRow, WindowItem};
+use crate::store::items::{ItemRow, Stage, WindowItem};
 use crate::store::labels::{Reading, Verdict};
 use crate::store::orders::ProjectRow;
 use crate::store::{StoreError, Tx};
@@ -248,10 +248,12 @@ fn tallies(
         origin,
     };
     let corrected = format!("{} corrected items (one a subject)", labels.corrections);
+    let classified =
+        format!("{} items corrected from class to class (one a subject)", labels.classified);
     let pairs = format!("{} items read twice (one a subject)", labels.pairs);
     let [confusion, coincidence, calibration, drift_outline] = window_outlines(project);
     [
-        tally(Body::Confusion { window }, labels.confusion, confusion, corrected.clone()),
+        tally(Body::Confusion { window }, labels.confusion, confusion, classified),
         tally(Body::Coincidence { window }, labels.coincidence, coincidence, pairs),
         tally(Body::Calibration { window }, labels.calibration, calibration, corrected),
         tally(Body::Drift { window }, drift, drift_outline, imported_origin),
@@ -322,7 +324,8 @@ fn outcome(tx: &Tx<'_>, order: &CampaignOrder, item: &ItemRow) -> Result<usize, 
             && annotation.verdict == Verdict::Label
             && annotation.campaign == Some(order.campaign.0)
     });
-    let Some(answer) = answer else { return Ok(0) };
+    // An answer that waits for a reviewer is no answer yet.
+    let Some(answer) = answer.filter(|_| item.stage != Stage::Review) else { return Ok(0) };
     let prelabel = of_bundle(item)?;
     // Whether somebody has read what was spared an audit depends on what was found for others.
     let record = label_of_record(&reads[..answer]).filter(|_| item.audit != Audit::Spared);
@@ -331,9 +334,9 @@ fn outcome(tx: &Tx<'_>, order: &CampaignOrder, item: &ItemRow) -> Result<usize, 
     Ok(if kept { 1 } else { 2 })
 }
 
-/// Confusion, coincidence and calibration, counted together. They count classes: in a project whose
-/// labels are of another kind they are zero, and are released with their noise, shape and price all
-/// the same.
+/// Confusion, coincidence and calibration, counted together. The first two count classes: in a project
+/// whose labels are of another kind they are zero, and are released with their noise, shape and price all
+/// the same. Calibration counts labels of every kind.
 struct LabelCounts {
     classes: usize,
     bins: usize,
@@ -341,6 +344,7 @@ struct LabelCounts {
     coincidence: Vec<i64>,
     calibration: Vec<i64>,
     corrections: u64,
+    classified: u64,
     pairs: u64,
 }
 
@@ -355,17 +359,20 @@ impl LabelCounts {
             coincidence: vec![0; classes * classes],
             calibration: vec![0; bins * 2],
             corrections: 0,
+            classified: 0,
             pairs: 0,
         }
     }
 
     fn add(&mut self, correction: &Correction) {
         let class = |class: u16| usize::from(class).min(self.classes - 1);
-        let (prelabel, record) = (class(correction.prelabel()), class(correction.record()));
-        self.confusion[prelabel * self.classes + record] += 1;
         let bin = confidence_bin(correction.confidence(), self.classes, self.bins);
-        self.calibration[bin * 2 + usize::from(prelabel == record)] += 1;
+        self.calibration[bin * 2 + usize::from(correction.is_kept())] += 1;
         self.corrections += 1;
+        if let Some((prelabel, record)) = correction.classes() {
+            self.confusion[class(prelabel) * self.classes + class(record)] += 1;
+            self.classified += 1;
+        }
         if let Some((first, second)) = correction.pair() {
             self.coincidence[class(first) * self.classes + class(second)] += 1;
             self.pairs += 1;

@@ -31,6 +31,9 @@ use crate::store::orders::{BundleState, ProjectRow};
 use crate::store::tests::{Scratch, scratch};
 use crate::store::{Store, StoreError};
 
+#[path = "../../models/tests/mirrored/mod.rs"]
+pub(crate) mod mirrored;
+
 /// A project of two classes with a number, a category and a text.
 pub(crate) fn project() -> Project {
     toml::from_str(include_str!("testing.toml")).unwrap()
@@ -109,21 +112,26 @@ pub(crate) fn prelabel(store: &Store, row: &ProjectRow, confidence: impl Fn(usiz
             let items = tx.items_in_stage(row.project, Stage::Clean, 0, 100_000)?;
             for (i, item) in items.iter().enumerate() {
                 let prelabel = Prelabel::for_test(1, confidence(i), 7);
-                let routing = &row.definition.routing;
-                route::place(tx, routing, &Accepts::Assumed, item, &prelabel.into(), 0)?;
+                let project = &row.definition;
+                route::place(tx, project, &Accepts::Assumed, item, &prelabel.into(), 0)?;
             }
             Ok::<_, StoreError>(())
         })
         .unwrap();
 }
 
-/// A bundle arrives in a site's data folder, and is approved.
-pub(crate) fn publish(store: &Store, data: &Path, row: &ProjectRow, bundle: &Bundle, number: u64) {
+/// The objects of a bundle arrive in a site's data folder.
+pub(crate) fn arrive(data: &Path, bundle: &Bundle) {
     let shelf = Shelf::new(data);
     std::fs::create_dir_all(shelf.folder()).unwrap();
     for (object, bytes) in bundle.objects() {
         std::fs::write(shelf.path(&object.digest), bytes).unwrap();
     }
+}
+
+/// A bundle arrives in a site's data folder, and is approved.
+pub(crate) fn publish(store: &Store, data: &Path, row: &ProjectRow, bundle: &Bundle, number: u64) {
+    arrive(data, bundle);
     let order = BundleOrder {
         project: row.definition.name.clone(),
         manifest: Bytes(bundle.manifest_bytes().to_vec()),

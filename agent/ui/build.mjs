@@ -39,6 +39,7 @@ await build({
   ...options,
   entryPoints: [
     { in: "src/sign-in/main.ts", out: "sign-in" },
+    { in: "src/pages/erase.tsx", out: "erase" },
     { in: "src/pages/item.tsx", out: "item" },
     { in: "src/pages/label-studio.tsx", out: "label-studio" },
     { in: "src/pages/people.tsx", out: "people" },
@@ -46,7 +47,7 @@ await build({
   ],
 });
 
-for (const file of ["index.html", "sign-in.html", "item.html", "label-studio.html", "people.html", "favicon.svg"]) {
+for (const file of ["index.html", "sign-in.html", "erase.html", "item.html", "label-studio.html", "people.html", "favicon.svg"]) {
   await copyFile(path.join(here, "static", file), path.join(out, file));
 }
 await writeFile(path.join(out, "NOTICE"), await notice(Object.keys(metafile.inputs)));

@@ -15,8 +15,8 @@ use insitu_protocol::response::Response;
 use insitu_models::manifest::Manifest;
 
 use crate::store::{
-    CampaignState, Clipping, EvaluationState, FunctionsRow, Mechanism, Noise, OrderKind, RoundRow,
-    RoundState, RunRow, SessionState, Store, StoreError, Tx,
+    BundleRow, CampaignState, Clipping, EvaluationState, FunctionsRow, Mechanism, Noise, OrderKind,
+    RoundRow, RoundState, RunRow, SessionState, Store, StoreError, Tx,
 };
 
 /// Why the orders cannot be told.
@@ -144,10 +144,13 @@ fn build(
             let Some(row) = tx.bundle(*bundle)? else { return Ok(None) };
             let its = tx.publication_for(&row.project, site)?;
             let current = its.is_some_and(|its| its.number == *publication);
-            Ok(row.signature.filter(|_| current).map(|signature| {
-                let manifest = Bytes(row.manifest);
-                Order::Bundle(BundleOrder { project: row.project, manifest, signature })
-            }))
+            Ok(if current { bundle_order(row).map(Order::Bundle) } else { None })
+        }
+        OrderKind::Candidate { bundle } => {
+            let newest = tx.newest_evaluation(*bundle, None)?;
+            let open = newest.is_some_and(|row| row.state == EvaluationState::Open);
+            let row = tx.bundle(*bundle)?.filter(|_| open);
+            Ok(row.and_then(bundle_order).map(Order::Candidate))
         }
         OrderKind::Round { run, round } => {
             let (Some(run), Some(round)) = (tx.run(*run)?, tx.round(*run, *round)?) else {
@@ -185,6 +188,12 @@ fn build(
             Ok(open.map(|row| Order::Campaign(row.order)))
         }
     }
+}
+
+/// A bundle with its signature; `None` for one that nobody has signed.
+fn bundle_order(row: BundleRow) -> Option<BundleOrder> {
+    let BundleRow { project, manifest, signature, .. } = row;
+    Some(BundleOrder { project, manifest: Bytes(manifest), signature: signature? })
 }
 
 /// Whether an answer with these orders can be sent. One order alone always can.

@@ -330,13 +330,18 @@ fn describe(tx: &Tx<'_>, row: BundleRow) -> Result<BundleReport, RegistryError> 
     let canary = tx.canary(&row.project)?.filter(|it| it.publication.bundle == row.digest);
     let mut publications = tx.publications(&row.project)?.into_iter();
     let last = publications.find(|publication| publication.bundle == row.digest);
+    let was_published = last.is_some();
     let reason = last.map(|last| last.reason).filter(|reason| !reason.is_empty());
-    let state = match row.signature {
-        _ if active == Some(row.digest) => "active",
-        _ if canary.is_some() => "canary",
-        Some(_) if reason.is_some() => "rolled back",
-        Some(_) => "published",
-        None => "candidate",
+    let state = if active == Some(row.digest) {
+        "active"
+    } else if canary.is_some() {
+        "canary"
+    } else if reason.is_some() {
+        "rolled back"
+    } else if was_published {
+        "published"
+    } else {
+        "candidate"
     };
     let evaluations = tx.figures(row.digest)?.into_iter().map(|row| Evaluation {
         site: row.site,

@@ -1,6 +1,8 @@
 //! What the unit tests share: a coordinator's parts in a temporary folder, and agents that submit.
 
 mod faults;
+#[path = "../../models/tests/mirrored/mod.rs"]
+mod mirrored;
 
 use std::path::{Path, PathBuf};
 
@@ -35,6 +37,11 @@ pub(crate) struct Scene {
 impl Scene {
     /// A federation of these sites with the shipped project.
     pub(crate) fn new(sites: &[&str]) -> Self {
+        Self::of(sites, &project())
+    }
+
+    /// The same with another project of that name.
+    pub(crate) fn of(sites: &[&str], project: &Project) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(&dir.path().join("store.db")).unwrap();
         let registry = Registry::new(dir.path().join("objects"));
@@ -44,7 +51,7 @@ impl Scene {
         for name in sites {
             scene.add(name);
         }
-        publish::project(&scene.store, &project(), NOW).unwrap();
+        publish::project(&scene.store, project, NOW).unwrap();
         scene
     }
 
@@ -173,6 +180,12 @@ fn shipped() -> PathBuf {
 pub(crate) fn project() -> Project {
     let text = std::fs::read_to_string(shipped().join("project.toml")).unwrap();
     toml::from_str(&text).unwrap()
+}
+
+/// The shipped bundle's head over another backbone.
+pub(crate) fn mirrored() -> Bundle {
+    let shipped = bundle();
+    mirrored::mirrored(&shipped, shipped.head())
 }
 
 /// The shipped bundle.

@@ -72,6 +72,8 @@ async fn an_agent_joins_releases_and_fetches_and_a_restart_forgets_nothing() {
         Order::Bundle(bundle) => Some(bundle),
         Order::Project(_)
         | Order::TaskProject(_)
+        | Order::Candidate(_)
+        | Order::ThresholdProject(_)
         | Order::Round(_)
         | Order::CoarseRound(_)
         | Order::Campaign(_)

@@ -4,14 +4,17 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fmt::Write as _;
+use std::ops::Range;
+use std::time::Duration;
 
 use insitu_agent::item::Value;
 use insitu_agent::label::{Label, Span};
 use insitu_agent::prelabel::engine;
 use insitu_agent::review::Card;
 use insitu_agent::store::items::Stage;
+use insitu_coordinator::agreement::{self, Estimate};
 use insitu_coordinator::publish::{self, PublishError};
-use insitu_coordinator::registry::RegistryError;
+use insitu_coordinator::registry::{self, RegistryError};
 use insitu_models::bundle::Bundle;
 use insitu_models::fit::FitError;
 use insitu_models::head::HeadKind;
@@ -22,6 +25,7 @@ use insitu_protocol::text::Line;
 use insitu_tests::federation::{Federation, project, shipped_bundle, shipped_project};
 use insitu_tests::simnet::{Conditions, Network};
 use insitu_tests::site::{PATIENTS, Site};
+use tokio::time::sleep;
 
 #[path = "../../models/tests/tiny/mod.rs"]
 mod tiny;
@@ -96,7 +100,7 @@ async fn spans_are_labeled_without_a_model_and_released_like_classes() {
 async fn once_round(
     project: Project,
     first: &Bundle,
-    table: impl Fn(&Site, std::ops::Range<u32>) -> String,
+    table: impl Fn(&Site, Range<u32>) -> String,
     label: impl Fn(&Card) -> Label,
 ) {
     let mut federation = Federation::found(Network::new(5, Conditions::default()), "30days");
@@ -173,7 +177,7 @@ async fn a_model_of_several_classes_is_published_corrected_trained_and_published
     let shipped = shipped_bundle();
     let head = shipped.head().clone().into_kind(HeadKind::MultiLabel).unwrap();
     let first = shipped.successor(head, Sentence::new("for a test").unwrap()).unwrap();
-    let table = |site: &Site, rows: std::ops::Range<u32>| {
+    let table = |site: &Site, rows: Range<u32>| {
         let mut text = "id,age,sex,chol\n".to_owned();
         for row in rows {
             let (age, sex) = (35 + row % 40, ["Male", "Female"][row as usize % 2]);
@@ -190,10 +194,8 @@ async fn a_model_of_several_classes_is_published_corrected_trained_and_published
 
 const TEXTS: [&str; 4] = ["heart, then a bank card.", "nothing", "(bank card)", "my heart"];
 
-#[tokio::test(start_paused = true)]
-async fn a_model_of_spans_is_published_corrected_trained_and_published() {
-    let mut project = spans_project();
-    project.routing.accept_at = 1001;
+/// A bundle that drafts spans, and has learned nothing yet: it marks none.
+fn spans_bundle(project: &Project) -> Bundle {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("model.onnx"), tiny::backbone(0)).unwrap();
     std::fs::write(folder.path().join("tokenizer.json"), tiny::tokenizer()).unwrap();
@@ -204,15 +206,23 @@ async fn a_model_of_spans_is_published_corrected_trained_and_published() {
         classes: project.classes.iter().map(|class| class.name.clone()).collect(),
         licences: Vec::new(),
     };
-    let first = model.bundle(&engine(None).unwrap(), title, HeadKind::Tokens).unwrap();
-    let table = |site: &Site, rows: std::ops::Range<u32>| {
-        let mut text = "id,note\n".to_owned();
-        for row in rows {
-            let words = TEXTS[row as usize % TEXTS.len()];
-            writeln!(text, "{}-{row},\"{words}\"", site.name).unwrap();
-        }
-        text
-    };
+    model.bundle(&engine(None).unwrap(), title, HeadKind::Tokens).unwrap()
+}
+
+fn texts(site: &Site, rows: Range<u32>) -> String {
+    let mut text = "id,note\n".to_owned();
+    for row in rows {
+        let words = TEXTS[row as usize % TEXTS.len()];
+        writeln!(text, "{}-{row},\"{words}\"", site.name).unwrap();
+    }
+    text
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_model_of_spans_is_published_corrected_trained_and_published() {
+    let mut project = spans_project();
+    project.routing.accept_at = 1001;
+    let first = spans_bundle(&project);
     let label = |card: &Card| {
         let Some(Value::Text(text)) = card.content.value("note") else { panic!("no text") };
         let marks = [("heart", 0), ("bank card", 1)].into_iter().filter_map(|(words, class)| {
@@ -221,5 +231,95 @@ async fn a_model_of_spans_is_published_corrected_trained_and_published() {
         });
         Label::spans(marks.collect(), Vec::new()).unwrap()
     };
-    once_round(project, &first, table, label).await;
+    once_round(project, &first, texts, label).await;
+}
+
+/// Texts of each window of a canary.
+const WINDOW: u32 = 120;
+
+/// What becomes of the canary of a head of spans whose drafts people keep, or else change: the state of
+/// its bundle, and why it was taken back.
+async fn canary_of_spans(seed: u64, keep: bool) -> (&'static str, Option<String>) {
+    let mut federation = Federation::found(Network::new(seed, Conditions::default()), "30days");
+    for site in SITES {
+        federation.join(site).await;
+    }
+    let mut project = spans_project();
+    (project.routing.accept_at, project.routing.overlap) = (1001, 0);
+    // Half of the window's budget for what is read here. Its four cells have a noise of deviation 4.4,
+    // so that a figure needs 88 texts.
+    let plan = &mut project.statistics;
+    (plan.confusion_nano_rho, plan.coincidence_nano_rho) = (1_000_000, 1_000_000);
+    (plan.calibration_nano_rho, plan.calibration_bins) = (26_000_000, 2);
+    let office = federation.coordinator.office();
+    publish::project(&office.store, &project, office.now_unix_s()).unwrap();
+    let first = spans_bundle(&project);
+    let weights = vec![0.125; first.head().weights().len()];
+    let head = first.head().shape().head(weights).unwrap();
+    let next = first.successor(head, Sentence::new("for a test").unwrap()).unwrap();
+    let published = federation.publish_bundle(&first);
+    for site in &federation.sites {
+        site.approve_backbone(&first.manifest().backbone.digest);
+    }
+    federation.until("the bundle to be in use", || federation.all_use(published)).await;
+
+    let one_word = Label::spans(vec![Span { start: 0, end: 2, class: 1 }], Vec::new()).unwrap();
+    let window = async |number: u32| {
+        for site in &federation.sites {
+            site.import_table(&texts(site, number * WINDOW..(number + 1) * WINDOW), WINDOW);
+        }
+        let prelabeled = |site: &Site| site.stages()[..2] == [0, 0];
+        federation.until("the drafts", || federation.sites.iter().all(prelabeled)).await;
+        for site in &federation.sites {
+            let labels = site.label_as(|card, _| {
+                let draft = card.prelabel.as_ref().unwrap();
+                let kept = keep || draft.bundle() == published;
+                if kept { draft.label().clone() } else { one_word.clone() }
+            });
+            assert!(labels > 0);
+            site.release_statistics().unwrap();
+        }
+        federation.sent().await;
+    };
+    // The first window with a bundle is left out of the comparison.
+    for number in 0..2 {
+        window(number).await;
+    }
+    sleep(Duration::from_secs(5)).await;
+    let (store, now) = (&office.store, office.now_unix_s());
+    let canary = publish::register(store, &office.registry, &project.name, &next, now).unwrap();
+    let drawn =
+        publish::canary::start(store, &office.key, canary, 0.3, Some("a test"), now).unwrap();
+    let at = federation.sites.iter().position(|site| site.name == drawn[0]).unwrap();
+    federation.until("the canary", || federation.sites[at].bundle() == Some(canary)).await;
+    for number in 2..4 {
+        window(number).await;
+    }
+    sleep(Duration::from_secs(60)).await;
+    let listed = registry::report(store, None).unwrap();
+    let row = listed.into_iter().find(|row| row.bundle == canary).unwrap();
+    let in_use = federation.sites[at].bundle();
+    assert_eq!(in_use, Some(if row.reason.is_some() { published } else { canary }));
+    let found = agreement::report(store, &project.name).unwrap();
+    // Of eight windows two are the canary's.
+    let expected: f64 = if keep { 1.0 } else { 0.75 };
+    let agreement = &found.overall.agreement;
+    let known =
+        matches!(agreement, Estimate::Known { value, .. } if (value - expected).abs() < 0.1);
+    assert!(known, "{agreement:?} where {expected} is right");
+    federation.stop().await;
+    (row.state, row.reason)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_whose_spans_people_change_comes_back_by_itself() {
+    let (state, reason) = canary_of_spans(41, false).await;
+    let reason = reason.unwrap();
+    assert_eq!(state, "rolled back");
+    assert!(reason.contains("the share of prelabels kept fell from"), "{reason}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_canary_whose_spans_people_keep_as_they_kept_those_before_stays() {
+    assert_eq!(canary_of_spans(42, true).await, ("canary", None));
 }

@@ -70,7 +70,7 @@ impl Site {
         self.store()
             .tx("test", |tx| {
                 let accepts = accepts(tx, Some(&EARN), self.row.project, &BUNDLE)?;
-                let routing = &self.row.definition.routing;
+                let project = &self.row.definition;
                 for item in tx.items_in_stage(self.row.project, Stage::Clean, 0, 100_000)? {
                     let at = u64::try_from(item.item).unwrap();
                     let class = u16::try_from(at % 2).unwrap();
@@ -81,7 +81,7 @@ impl Site {
                     // The half keeps the number whole when it is rounded down.
                     let confidence = (f64::from(milli) + 0.5) / 1000.0;
                     let draft = Prelabel::for_test(class, confidence, 7).into();
-                    route::place(tx, routing, &accepts, &item, &draft, 0)?;
+                    route::place(tx, project, &accepts, &item, &draft, 0)?;
                 }
                 Ok::<_, StoreError>(())
             })
@@ -292,8 +292,8 @@ fn several_classes_are_not_audited() {
         .tx("test", |tx| {
             let accepts = accepts(tx, Some(&EARN), site.row.project, &BUNDLE)?;
             for item in tx.items_in_stage(site.row.project, Stage::Clean, 0, 100)? {
-                let (routing, draft) = (&site.row.definition.routing, prelabel.clone().into());
-                route::place(tx, routing, &accepts, &item, &draft, 0)?;
+                let (project, draft) = (&site.row.definition, prelabel.clone().into());
+                route::place(tx, project, &accepts, &item, &draft, 0)?;
                 assert_eq!(tx.item(item.item)?.unwrap().audit, Audit::Outside);
             }
             Ok::<_, StoreError>(())
@@ -305,9 +305,9 @@ fn several_classes_are_not_audited() {
 /// A lapse of the newest items alone, which all that went before would hide.
 #[test]
 fn a_long_good_record_does_not_hide_a_drift() {
-    let routing = testing::project().routing;
+    let project = testing::project();
     let earn = Acceptance { error_max: 0.01, ..EARN };
-    let judge = Judge { earn: &earn, routing: &routing, now: 5 };
+    let judge = Judge { earn: &earn, project: &project, now: 5 };
     let item = |at: i64, right| Audited { at, class: 0, milli: 990, right };
     let mut audited: Vec<Audited> = (0..8000).map(|at| item(at, true)).collect();
     let good = judge.judge(&ClassRow::new(0), &audited.iter().collect::<Vec<_>>(), 2).unwrap();
@@ -320,8 +320,8 @@ fn a_long_good_record_does_not_hide_a_drift() {
 
 #[test]
 fn tests_are_made_when_the_audit_has_doubled() {
-    let routing = testing::project().routing;
-    let judge = Judge { earn: &Acceptance::default(), routing: &routing, now: 0 };
+    let project = testing::project();
+    let judge = Judge { earn: &Acceptance::default(), project: &project, now: 0 };
     // No error among 436 items of two classes: 0.99^436 is below 0.05/4.
     assert_eq!(first_test(judge.earn, 2), 437);
     for (made, audited, due) in
@@ -331,10 +331,12 @@ fn tests_are_made_when_the_audit_has_doubled() {
     }
     let all: f64 = (0..1000).map(|test| failure(judge.earn, test, 2)).sum();
     assert!(2.0 * all < 0.05 && 2.0 * all > 0.0499, "{all}");
-    assert_eq!(judge.thresholds(), [990, 980, 970, 960, 950, 940, 930, 920, 910, 900]);
+    assert_eq!(judge.thresholds(0), [990, 980, 970, 960, 950, 940, 930, 920, 910, 900]);
     for (accept_at, expected) in [(1000, vec![1000]), (1001, vec![]), (995, vec![995])] {
-        let routing = Routing { accept_at, ..routing };
-        assert_eq!(Judge { routing: &routing, ..judge }.thresholds(), expected);
+        let mut project = project.clone();
+        project.classes[1].accept_at = Some(accept_at);
+        assert_eq!(Judge { project: &project, ..judge }.thresholds(1), expected);
+        assert_eq!(Judge { project: &project, ..judge }.thresholds(0), judge.thresholds(0));
     }
 }
 

@@ -4,6 +4,7 @@
 //! plain hash is enough). What a browser must show beside its cookie is derived from the cookie, so a
 //! page that was opened by one person can do nothing in the name of the next.
 
+mod browser;
 mod change;
 mod limit;
 pub mod oidc;
@@ -11,11 +12,12 @@ mod password;
 mod refusals;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::task::spawn_blocking;
 use zeroize::Zeroizing;
 
 use crate::config::SignInTimes;
@@ -25,6 +27,7 @@ use crate::store::roles::Action;
 use crate::store::trail::{Event, What, Who};
 use crate::store::{Store, StoreError, explain};
 
+pub use browser::{Browser, Fresh};
 use change::put_password;
 pub use change::{check_new, is_name, nobodys_token, remove, set_password, set_role, sign_out};
 use limit::{Buckets, network};
@@ -118,40 +121,6 @@ pub struct Accounts {
     refused: Refusals,
 }
 
-/// A browser that has just signed in.
-pub struct Fresh {
-    /// The cookie's value.
-    pub cookie: Zeroizing<String>,
-    /// What it is from here on.
-    pub browser: Browser,
-}
-
-/// A browser in which somebody is signed in.
-#[derive(Clone)]
-pub struct Browser {
-    /// Who.
-    pub person: Person,
-    /// What its pages show with each request that changes something.
-    pub page_token: String,
-    /// When it is signed out unless it is heard of, Unix seconds.
-    pub idle_until: i64,
-    /// When it is signed out in any case, Unix seconds.
-    pub until: i64,
-    secret: [u8; 32],
-}
-
-impl fmt::Debug for Fresh {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Fresh")
-    }
-}
-
-impl fmt::Debug for Browser {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Browser")
-    }
-}
-
 impl Accounts {
     /// Nobody has tried anything yet.
     pub fn new(times: SignInTimes) -> Self {
@@ -173,7 +142,7 @@ impl Accounts {
     /// [`AccountError::Busy`].
     pub async fn sign_in(
         &self,
-        store: &Store,
+        store: &Arc<Store>,
         name: &str,
         password: Zeroizing<String>,
         peer: IpAddr,
@@ -181,23 +150,28 @@ impl Accounts {
     ) -> Result<Fresh, AccountError> {
         let signed_in = async {
             let attempt = self.attempt(name, peer, now)?;
-            let second = now.as_second();
-            let known = store.read("account", |tx| {
-                let person = tx.person_named(name)?;
-                let person = person.filter(|person| may_sign_in(person, second));
-                let Some(person) = person else { return Ok::<_, StoreError>(None) };
-                Ok(tx.password(person.person)?.map(|hash| (person, hash)))
-            })?;
-            let (person, hash) = known.unzip();
+            let (whose, second) = (name.to_owned(), now.as_second());
+            let known = blocking(store, move |store| {
+                store.read("account", |tx| {
+                    let person = tx.person_named(&whose)?;
+                    let person = person.filter(|person| may_sign_in(person, second));
+                    let Some(person) = person else { return Ok(None) };
+                    Ok(tx.password(person.person)?.map(|hash| (person, hash)))
+                })
+            });
+            let (person, hash) = known.await?.unzip();
             let is_known = self.kiln.verify(password, hash.clone()).await?;
             let person = person.filter(|_| is_known).ok_or(AccountError::Wrong)?;
             attempt.put_back();
-            self.open(store, person, hash.as_deref(), second)
+            let entered =
+                blocking(store, move |store| enter(store, person, hash.as_deref(), second));
+            let (person, secret) = entered.await?;
+            Ok(self.fresh(person, &secret, second))
         };
         let result = signed_in.await;
         note(&result);
         if let Err(error) = &result {
-            self.count_refusal(store, name, error);
+            self.count_refusal(store, name, error).await;
         }
         result
     }
@@ -210,7 +184,7 @@ impl Accounts {
     /// [`AccountError`].
     pub async fn change_password(
         &self,
-        store: &Store,
+        store: &Arc<Store>,
         person: &Person,
         current: Zeroizing<String>,
         new: Zeroizing<String>,
@@ -218,8 +192,9 @@ impl Accounts {
     ) -> Result<(), AccountError> {
         password::check(&new)?;
         let (peer, now) = from;
-        let used = store.read("password", |tx| tx.password(person.person))?;
-        let used = used.ok_or(AccountError::Current)?;
+        let key = person.person;
+        let used = blocking(store, move |store| Ok(store.read("password", |tx| tx.password(key))?));
+        let used = used.await?.ok_or(AccountError::Current)?;
         let shown = async {
             let attempt = self.attempt(&person.name, peer, now)?;
             if !self.kiln.verify(current, Some(used.clone())).await? {
@@ -229,12 +204,15 @@ impl Accounts {
             Ok(())
         };
         if let Err(error) = shown.await {
-            self.count_refusal(store, &person.name, &error);
+            self.count_refusal(store, &person.name, &error).await;
             return Err(error);
         }
         let hash = self.kiln.hash(new).await?;
-        let (by, to) = (Some(person.into()), (person.name.as_str(), hash.as_str()));
-        put_password(store, by, to, Some(&used), now.as_second())
+        let (by, name) = (Some(person.into()), person.name.clone());
+        let put = move |store: &Store| {
+            put_password(store, by, (&name, &hash), Some(&used), now.as_second())
+        };
+        blocking(store, put).await
     }
 
     /// Gives the person of this name a password, by somebody else, and signs them out everywhere.
@@ -243,14 +221,15 @@ impl Accounts {
     /// [`AccountError`].
     pub async fn set_password(
         &self,
-        store: &Store,
+        store: &Arc<Store>,
         by: Who,
         name: &str,
         new: Zeroizing<String>,
         now: i64,
     ) -> Result<(), AccountError> {
-        let hash = self.hash(new).await?;
-        put_password(store, Some(by), (name, &hash), None, now)
+        let (hash, name) = (self.hash(new).await?, name.to_owned());
+        let put = move |store: &Store| put_password(store, Some(by), (&name, &hash), None, now);
+        blocking(store, put).await
     }
 
     /// What the store holds of a new password.
@@ -275,19 +254,15 @@ impl Accounts {
         by: Option<&str>,
         now: i64,
     ) -> Result<Fresh, AccountError> {
-        let mut secret = Zeroizing::new([0; 32]);
-        getrandom::fill(secret.as_mut()).map_err(|_| AccountError::Randomness)?;
-        let hash = secret_hash(&secret);
-        store.tx("sign in", |tx| {
-            if by.is_some() && tx.password(person.person)?.as_deref() != by {
-                return Err(AccountError::Wrong);
-            }
-            tx.add_sign_in(&hash, person.person, BROWSERS_MAX - 1, now)?;
-            Ok(tx.note(&Event::new(What::SignedIn).by(&person)).map(drop)?)
-        })?;
+        let (person, secret) = enter(store, person, by, now)?;
+        Ok(self.fresh(person, &secret, now))
+    }
+
+    /// The browser that has signed in with a secret.
+    fn fresh(&self, person: Person, secret: &[u8; 32], now: i64) -> Fresh {
         let row = SignInRow { person: person.person, started_at: now, seen_at: now };
-        let cookie = Zeroizing::new(hex::encode(secret.as_ref()));
-        Ok(Fresh { cookie, browser: self.browser(person, &row, &secret) })
+        let cookie = Zeroizing::new(hex::encode(secret));
+        Fresh { cookie, browser: self.browser(person, &row, secret) }
     }
 
     /// The browser that has this cookie, if it is signed in. That it was heard of is noted.
@@ -365,13 +340,22 @@ impl Accounts {
     }
 
     /// Counts a password that was refused, or was not looked at after too many others.
-    fn count_refusal(&self, store: &Store, name: &str, error: &AccountError) {
+    async fn count_refusal(&self, store: &Arc<Store>, name: &str, error: &AccountError) {
         let is_refusal = matches!(
             error,
             AccountError::Wrong | AccountError::Current | AccountError::Limited { .. }
         );
-        if is_refusal && let Err(error) = self.refused.password(store, name) {
-            tracing::warn!(error = explain(&error), "a refused sign-in is not counted");
+        if !is_refusal {
+            return;
+        }
+        let whose = name.to_owned();
+        let known =
+            move |store: &Store| Ok(store.read("refused", |tx| tx.person_named(&whose))?.is_some());
+        match blocking(store, known).await {
+            Ok(is_known) => self.refused.password(name, is_known),
+            Err(error) => {
+                tracing::warn!(error = explain(&error), "a refused sign-in is not counted");
+            }
         }
     }
 
@@ -408,26 +392,6 @@ impl Accounts {
     }
 }
 
-impl Browser {
-    /// Whether a page was opened in this very sign-in.
-    pub fn is_page(&self, page_token: &str) -> bool {
-        // Compared as hashes: their equality takes the same time wherever they differ.
-        let (own, shown) = (&self.page_token, page_token);
-        blake3::hash(own.as_bytes()) == blake3::hash(shown.as_bytes())
-    }
-
-    /// Signs the browser out.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn sign_out(&self, store: &Store) -> Result<(), StoreError> {
-        store.tx("sign out", |tx| {
-            tx.end_sign_in(&self.secret)?;
-            tx.note(&Event::new(What::SignedOut).by(&self.person)).map(drop)
-        })
-    }
-}
-
 /// An attempt that counts unless it is put back.
 struct Attempt<'a> {
     of: &'a Accounts,
@@ -446,6 +410,35 @@ impl Attempt<'_> {
         self.of.names.put_back(self.name.as_bytes());
         self.of.accounts.put_back(&self.account());
     }
+}
+
+/// Runs what waits for the store off the runtime's threads.
+async fn blocking<T: Send + 'static>(
+    store: &Arc<Store>,
+    f: impl FnOnce(&Store) -> Result<T, AccountError> + Send + 'static,
+) -> Result<T, AccountError> {
+    let store = Arc::clone(store);
+    spawn_blocking(move || f(&store)).await.unwrap_or(Err(AccountError::Busy))
+}
+
+/// Keeps that a person is signed in by a new secret, if the password's hash is still `by`.
+fn enter(
+    store: &Store,
+    person: Person,
+    by: Option<&str>,
+    now: i64,
+) -> Result<(Person, Zeroizing<[u8; 32]>), AccountError> {
+    let mut secret = Zeroizing::new([0; 32]);
+    getrandom::fill(secret.as_mut()).map_err(|_| AccountError::Randomness)?;
+    let hash = secret_hash(&secret);
+    store.tx("sign in", |tx| {
+        if by.is_some() && tx.password(person.person)?.as_deref() != by {
+            return Err(AccountError::Wrong);
+        }
+        tx.add_sign_in(&hash, person.person, BROWSERS_MAX - 1, now)?;
+        Ok(tx.note(&Event::new(What::SignedIn).by(&person)).map(drop)?)
+    })?;
+    Ok((person, secret))
 }
 
 fn may_sign_in(person: &Person, now: i64) -> bool {

@@ -39,11 +39,9 @@ impl std::fmt::Debug for Refusals {
 }
 
 impl Refusals {
-    /// Counts a password that was refused with a name.
-    pub(super) fn password(&self, store: &Store, name: &str) -> Result<(), StoreError> {
-        let is_known = store.read("refused", |tx| tx.person_named(name))?.is_some();
+    /// Counts a password that was refused with a name, which somebody has or nobody.
+    pub(super) fn password(&self, name: &str, is_known: bool) {
         self.count(if is_known { Tried::Person(name.to_owned()) } else { Tried::Others });
-        Ok(())
     }
 
     /// Counts somebody whom the provider did not bring in.

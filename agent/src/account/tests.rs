@@ -2,15 +2,22 @@ use serde_json::json;
 
 use super::*;
 use crate::store::roles::Role;
-use crate::store::tests::{Scratch, scratch};
+use crate::store::tests;
 use crate::store::trail::Filter;
 use crate::testing;
 
 const PASSWORD: &str = "correct horse battery";
 const PEER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
+/// A store that is also used off the runtime's threads.
+struct Scratch {
+    store: Arc<Store>,
+    folder: tempfile::TempDir,
+}
+
 fn site() -> (Scratch, Accounts) {
-    let scratch = scratch();
+    let tests::Scratch { store, folder } = tests::scratch();
+    let scratch = Scratch { store: Arc::new(store), folder };
     testing::person(&scratch.store, "ada", Role::Annotator);
     testing::person(&scratch.store, "eve", Role::Expert);
     set_password(&scratch.store, "ada", PASSWORD, 0).unwrap();

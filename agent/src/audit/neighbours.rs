@@ -181,6 +181,7 @@ fn neighbours(bundle: &insitu_models::bundle::Bundle, items: &[Item], gone: u8) 
         images: crate::config::Images::default(),
         personal: false,
         acceptance: None,
+        review: None,
         label_studio: None,
         watch: None,
     };

@@ -124,6 +124,8 @@ impl Shape {
             description: line(""),
             key: None,
             colour: None,
+            accept_at: None,
+            expert_below: None,
         };
         Ok(Project {
             name: "audit".parse().map_err(|_| AuditError::Bytes)?,
@@ -196,6 +198,7 @@ impl Site {
             images: crate::config::Images::default(),
             personal: false,
             acceptance: None,
+            review: None,
             label_studio: None,
             watch: None,
         };

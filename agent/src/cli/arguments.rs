@@ -300,14 +300,14 @@ pub(super) enum CampaignsCommand {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ModelsCommand {
-    /// All bundles, newest first
+    /// All bundles, newest first: those in use or to be used, and candidates, which are only evaluated
     List(Json),
-    /// Use a bundle, and trust its backbone for training
+    /// Use a bundle, or let a candidate be evaluated, and trust its backbone for training
     Approve {
         /// Its digest, or the beginning of it
         digest: String,
     },
-    /// Do not use a bundle
+    /// Neither use a bundle nor let it be evaluated
     Decline {
         /// Its digest, or the beginning of it
         digest: String,

@@ -137,7 +137,11 @@ fn tell_life(out: &mut impl Write, life: &Life) -> io::Result<()> {
     }
     if let Some(draft) = &life.draft {
         let (label, maker) = (&draft.label, draft.maker);
-        writeln!(out, "  draft {label} at {:.3} by {maker}", draft.confidence)?;
+        write!(out, "  draft {label} at {:.3} by {maker}", draft.confidence)?;
+        match &draft.model {
+            Some(model) => writeln!(out, ", imported as {model}")?,
+            None => writeln!(out)?,
+        }
     }
     for said in &life.said {
         let label = said.label.as_ref().map_or_else(String::new, |label| format!(" {label}"));

@@ -83,10 +83,11 @@ pub(super) fn erase(context: &Context, arguments: &EraseArguments) -> Outcome {
         }
         return Ok(exit::DONE);
     }
-    let erased = erasure::erase(store, &steward, target, reason, context.now()).map_err(failed)?;
+    let of = (target, context.config.projects.as_slice());
+    let erased = erasure::erase(store, &steward, of, reason, context.now()).map_err(failed)?;
     trail::sign(store, context.config.checkpoints()).map_err(|error| Failure::runtime(&error))?;
     if arguments.json {
-        print_json(&shown(&erased))?;
+        print_json(&erasure::http::shown(&erased))?;
     } else {
         tell(&erased)?;
     }
@@ -115,21 +116,6 @@ fn failed(error: ErasureError) -> Failure {
     }
 }
 
-fn shown(erased: &Erased) -> serde_json::Value {
-    let taken = &erased.taken;
-    let rows: serde_json::Map<String, serde_json::Value> =
-        taken.rows.iter().map(|(table, rows)| ((*table).to_owned(), (*rows).into())).collect();
-    let snapshots = taken.snapshots.iter();
-    let tasks: Vec<u64> = taken.tasks.iter().map(|(_, task)| *task).collect();
-    json!({
-        "items": erased.items, "before": erased.before, "rows": rows,
-        "originals": taken.originals, "heads": taken.heads, "scrubbed": erased.scrubbed,
-        "snapshots": snapshots.map(|row| json!({"snapshot": row.snapshot, "folder": row.folder}))
-            .collect::<Vec<_>>(),
-        "label_studio_tasks": tasks,
-    })
-}
-
 fn tell(erased: &Erased) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let taken = &erased.taken;
@@ -143,6 +129,10 @@ fn tell(erased: &Erased) -> io::Result<()> {
     }
     if taken.originals > 0 {
         writeln!(out, "  {} originals of surrogates", taken.originals)?;
+    }
+    if erased.waiting > 0 {
+        let waiting = erased.waiting;
+        writeln!(out, "  {waiting} tasks and annotations of Label Studio that were no items yet")?;
     }
     if taken.heads > 0 {
         writeln!(out, "  {} heads of the site's own, which are fitted anew", taken.heads)?;

@@ -21,8 +21,8 @@ use super::{Context, Failure, Outcome, print_json, work};
 use crate::config::Inference;
 use crate::pipeline::redactors::{names_model, ocr_model, site_key};
 use crate::redact::{
-    self, Coarse, Engine, Evident, Format, Kind, Language, Mode, ModeName, Ocr, Options, Profile,
-    Records, Score, Settings, SiteKey, Surrogates,
+    self, Coarse, Encoding, Engine, Evident, Format, Kind, Language, Mode, ModeName, Ocr, Options,
+    Profile, Records, Score, Settings, SiteKey, Surrogates,
 };
 use crate::store::Store;
 
@@ -37,11 +37,15 @@ Examples:
   echo '{\"id\": 1, \"text\": \"Call Jane Roe at (216) 555-0199\"}' | insitu-agent redact
   insitu-agent redact notes.jsonl --spans --types NAME,DATE
   insitu-agent redact bundle.ndjson --format fhir --mode surrogate --report evidence.jsonl
+  insitu-agent redact adt.hl7 --format hl7 --encoding latin1 > clean.hl7
   insitu-agent redact images/ --format dicom --out clean/ --mode surrogate --retain shifted-dates
   insitu-agent redact images/ --format dicom --out clean/ --pixels ocr --ocr /usr/lib/insitu/ocr
 
 JSON lines hold \"id\" and \"text\", and may hold \"names\" and \"identifiers\" (what other fields say
 of the people in the text) and \"subject\" (whose dates move together). Spans count code points.
+
+What is written is in UTF-8. Messages of HL7 are read in the character set that MSH-18 names, unless
+--encoding says what they are in; there UTF-8 is then named.
 
 DICOM files are read from a folder and those below it, or one file, and each is written into --out
 under its new identifier. Headers are cleaned by the basic profile of PS3.15 Annex E, pixels by the
@@ -57,6 +61,9 @@ pub(super) struct RedactArguments {
     /// What the records look like
     #[arg(long, value_enum, default_value = "lines")]
     format: FormatName,
+    /// What the records are in, such as latin1 [default: utf-8, or what HL7 messages say]
+    #[arg(long, value_name = "NAME")]
+    encoding: Option<Encoding>,
     /// What replaces personal data [default: mask]
     #[arg(long, value_enum)]
     mode: Option<ModeName>,
@@ -132,6 +139,10 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
         let text = "--spans is for the format lines only: other formats have no one text";
         return Err(Failure::text(exit::USAGE, text));
     }
+    if redact.encoding.is_some() && redact.format == FormatName::Dicom {
+        let text = "--encoding is for records: DICOM files say what they are in";
+        return Err(Failure::text(exit::USAGE, text));
+    }
     let settings = settings(redact)?;
     if redact.report.is_some() && settings.mode == ModeName::None {
         let text = "--report says what was hidden, and mode none hides nothing";
@@ -163,9 +174,9 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
     if let Some(images) = images {
         files = Some(images.run(&records, finder, &vault, &mut watch)?);
     } else {
-        let reader = Counted { inner: work::open(path)?, read: &read };
+        let reader = decoded(Counted { inner: work::open(path)?, read: &read }, redact.encoding);
         let writer = vault.before(out);
-        match redact.format.records() {
+        match redact.format.records(redact.encoding.is_none()) {
             None => {
                 let options = Options { mode, spans_only: redact.spans };
                 redact::lines(&engine, reader, writer, options, &mut watch)?;
@@ -192,6 +203,14 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
             .map_err(|error| Failure::refused(&error))?;
     }
     Ok(if evidence.failures() > 0 { exit::REFUSED } else { exit::DONE })
+}
+
+/// `reader` in UTF-8, from the encoding that somebody has named.
+fn decoded<'r>(reader: impl BufRead + 'r, encoding: Option<Encoding>) -> Box<dyn BufRead + 'r> {
+    match encoding {
+        Some(encoding) => Box::new(encoding.decode(reader)),
+        None => Box::new(reader),
+    }
 }
 
 fn verify(path: &Path, signed_by: Option<&str>) -> Outcome {
@@ -298,13 +317,14 @@ fn random() -> Result<[u8; 32], Failure> {
 }
 
 impl FormatName {
-    fn records(self) -> Option<Format> {
+    /// The format of records, if it is one; `declared` as in [`Format::Hl7`].
+    fn records(self, declared: bool) -> Option<Format> {
         match self {
             Self::Lines => None,
             Self::Json => Some(Format::Json),
             Self::Csv => Some(Format::Csv),
             Self::Fhir => Some(Format::Fhir),
-            Self::Hl7 => Some(Format::Hl7),
+            Self::Hl7 => Some(Format::Hl7 { declared }),
             Self::Dicom => None,
         }
     }
@@ -419,6 +439,31 @@ mod tests {
             errors.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!((&errors[0]["record"], &errors[0]["reason"]), (&2.into(), &"not-utf8".into()));
         assert_eq!((&errors[1]["record"], errors.len()), (&3.into(), 2));
+    }
+
+    #[test]
+    fn records_in_another_encoding_are_written_in_utf_8() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        fs::write(path("in.csv"), b"nachname,befund\nm\xfcller,M\xfcller f\xfchlt sich wohl\n")
+            .unwrap();
+        let clean = |more: &[&str]| {
+            let words = ["insitu-agent", "redact", &path("in.csv"), "--format", "csv"];
+            let arguments = Arguments::try_parse_from(words.iter().chain(more)).unwrap();
+            let Command::Redact(command) = &arguments.command else { panic!("redact") };
+            let mut out = Vec::new();
+            let code = run(&arguments, command, &mut out).unwrap();
+            (code, String::from_utf8(out).unwrap())
+        };
+        let table = "nachname,befund\n[NAME],[NAME] fühlt sich wohl\n";
+        assert_eq!(clean(&["--encoding", "latin1"]), (exit::DONE, table.to_owned()));
+        assert_eq!(clean(&[]), (exit::REFUSED, "nachname,befund\n".to_owned()));
+        let error = parse(&["--encoding", "ebcdic"]).unwrap_err().to_string();
+        assert!(error.contains("windows-1252"), "{error}");
+        let images =
+            parse(&["x", "--format", "dicom", "--out", "y", "--encoding", "latin1"]).unwrap();
+        let arguments = Arguments::try_parse_from(["insitu-agent", "redact"]).unwrap();
+        assert!(run(&arguments, &images, io::sink()).is_err());
     }
 
     #[test]

@@ -101,6 +101,7 @@ fn tell_projects(status: &Status) -> io::Result<()> {
                 project.auto_accepted.to_string(),
                 project.queued.annotator.to_string(),
                 project.queued.expert.to_string(),
+                project.queued.review.to_string(),
                 project.queued.campaign.to_string(),
                 project.corrected.to_string(),
                 project.window.to_string(),
@@ -118,6 +119,7 @@ fn tell_projects(status: &Status) -> io::Result<()> {
         "accepted",
         "annotator",
         "expert",
+        "review",
         "campaign",
         "corrected",
         "window",
@@ -359,7 +361,7 @@ fn list_models(context: &Context, json: bool) -> Outcome {
             .map(|row| {
                 json!({
                     "bundle": row.bundle, "project": row.order.project, "backbone": row.backbone,
-                    "state": state(row), "note": row.note,
+                    "candidate": row.candidate, "state": state(row), "note": row.note,
                 })
             })
             .collect();
@@ -371,7 +373,9 @@ fn list_models(context: &Context, json: bool) -> Outcome {
         .map(|row| {
             let project = row.order.project.to_string();
             let backbone = row.backbone.to_hex();
-            vec![row.bundle.to_hex(), project, backbone, state(row).to_owned(), row.note.clone()]
+            let kind = if row.candidate { "candidate, " } else { "" };
+            let state = format!("{kind}{}", state(row));
+            vec![row.bundle.to_hex(), project, backbone, state, row.note.clone()]
         })
         .collect();
     table::print(&["model", "project", "backbone", "state", "note"], &rows)?;

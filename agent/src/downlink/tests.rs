@@ -20,6 +20,7 @@ use tokio::task::JoinSet;
 
 use super::*;
 use crate::store::tests::scratch;
+use crate::testing;
 
 const FACTS: DeviceFacts = DeviceFacts {
     version: [0, 1, 0],
@@ -95,7 +96,7 @@ pub(crate) async fn link(coordinator: impl Handler) -> (Link, Trigger, JoinSet<(
 async fn damaged_functions_stay_wanted_and_are_said_to_be_damaged() {
     let scratch = scratch();
     let store = &scratch.store;
-    let shelf = Shelf::new(scratch.folder.path());
+    let (shelf, judge) = (Shelf::new(scratch.folder.path()), testing::generous(1));
     let (right, wrong) = (b"[[function]]".to_vec(), b"[[damaged!]]".to_vec());
     let object = digest(&right);
     let row = FunctionsRow {
@@ -116,13 +117,13 @@ async fn damaged_functions_stay_wanted_and_are_said_to_be_damaged() {
     assert!(wanted(), "with no bundle in sight");
 
     let (damaging, _trigger, _tasks) = link(Objects(wrong)).await;
-    let fetched = fetch(&damaging, store, &shelf, None).await;
+    let fetched = fetch(&damaging, store, &shelf, &judge, None).await;
     assert!(matches!(fetched, Err(DownlinkError::Content { object: got }) if got == object));
     let known = || store.read("test", |tx| tx.functions()).unwrap().remove(0);
     assert!(wanted() && known().note.contains("another content"), "{}", known().note);
 
     let (sound, _trigger, _tasks) = link(Objects(right)).await;
-    fetch(&sound, store, &shelf, None).await.unwrap();
+    fetch(&sound, store, &shelf, &judge, None).await.unwrap();
     assert_eq!((known().state, wanted()), (BundleState::Pending, false));
     assert!(shelf.path(&object).exists());
 }

@@ -8,16 +8,17 @@
 
 pub mod http;
 
-use std::collections::HashMap;
-
 use insitu_protocol::project::Project;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::config::Source;
 use crate::label::Label;
-use crate::prelabel::{NO_CLASS, Prelabel};
-use crate::review::{Annotation, Decision, KEY_BYTES_MAX, ReviewError, annotate_unasked, reads};
+use crate::prelabel::Prelabel;
+pub use crate::review::Circumstances;
+use crate::review::{
+    Annotation, Decision, KEY_BYTES_MAX, ReviewError, Unasked, annotate_unasked, reads,
+};
 use crate::route::label_of_record;
 use crate::source::{self, ImportError, Report};
 use crate::store::items::{ItemRow, Stage};
@@ -34,21 +35,6 @@ pub const CONTEXT_CHARS_MAX: usize = 200;
 pub const WAITING_MAX: u64 = 100_000;
 /// Corrections taken at once.
 const TAKEN_AT_ONCE: u32 = 500;
-
-/// Where and when a user said something: coarse, and kept at the site.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Circumstances {
-    /// Such as a part of the day or a shift.
-    #[serde(default)]
-    pub time: Option<String>,
-    /// Such as a ward, or a cell of a coarse grid.
-    #[serde(default)]
-    pub place: Option<String>,
-    /// Such as how a device was set up.
-    #[serde(default)]
-    pub sensor: Option<String>,
-}
 
 /// What a user of an application said of an item.
 #[derive(Clone, Debug)]
@@ -140,24 +126,6 @@ impl From<StoreError> for EdgeError {
     }
 }
 
-/// What is sealed in a correction's row.
-struct Body {
-    label: Label,
-    at: i64,
-    seconds: f32,
-    context: Circumstances,
-}
-
-/// The bytes of a body whose label is one class. One of another kind follows, with [`NO_CLASS`]
-/// where the class would be.
-#[derive(Serialize, Deserialize)]
-struct BodyRow {
-    class: u16,
-    at: i64,
-    seconds: f32,
-    context: Circumstances,
-}
-
 /// Adds items, each an object with the columns that the site's `[[project]]` names, as a line of an
 /// imported file. Sending one again changes nothing. Bad ones are reported by their position, from
 /// 1, and the others are added.
@@ -197,7 +165,7 @@ pub fn show(store: &Store, project: &ProjectRow, id: &str) -> Result<Shown, Edge
         Ok(Shown {
             state: match row.stage {
                 Stage::New | Stage::Clean | Stage::Quarantined => "new",
-                Stage::First | Stage::Second | Stage::Expert => "waiting",
+                Stage::First | Stage::Second | Stage::Expert | Stage::Review => "waiting",
                 Stage::Accepted | Stage::Done => "done",
             },
             prelabel: prelabel.map(|prelabel| Draft {
@@ -241,7 +209,7 @@ pub fn correct(
             }
         }
         let correction =
-            tx.add_correction(application, &said.key, row.item, &encode(&body)?, now)?;
+            tx.add_correction(application, &said.key, row.item, &body.encode()?, now)?;
         if !ready {
             return Ok(Taken::Waiting);
         }
@@ -249,25 +217,6 @@ pub fn correct(
         tx.take_correction(correction, now)?;
         Ok(Taken::Labeled)
     })
-}
-
-/// Where and when each correction of an item was made, by who sent it and its name; of those of which
-/// that was said.
-///
-/// # Errors
-/// [`StoreError`].
-pub(crate) fn circumstances(
-    tx: &Tx<'_>,
-    item: i64,
-) -> Result<HashMap<(i64, String), Circumstances>, StoreError> {
-    let mut all = HashMap::new();
-    for correction in tx.corrections_of(item)? {
-        let said = decode(&correction.body)?.context;
-        if said != Circumstances::default() {
-            all.insert((correction.person, correction.key), said);
-        }
-    }
-    Ok(all)
 }
 
 /// What became of a label that was imported.
@@ -296,7 +245,7 @@ pub(crate) fn keep(
     let row = tx.item(item)?.ok_or(ReviewError::UnknownItem)?;
     let last = tx.last_correction(person, item)?;
     if let Some(last) = &last
-        && decode(&last.body)?.label == *label
+        && Unasked::decode(&last.body)?.label == *label
     {
         return Ok(Kept::Known);
     }
@@ -307,11 +256,11 @@ pub(crate) fn keep(
     // Named by what it follows, so that a label that comes back after another is a new one.
     let key = format!("import-{item}-{}", last.map_or(0, |last| last.correction));
     let context = Circumstances::default();
-    let body = Body { label: label.clone(), at: now, seconds: 0.0, context };
+    let body = Unasked { label: label.clone(), at: now, seconds: 0.0, context };
     if ready {
         annotate(tx, person, &key, &row, &body)?;
     }
-    let correction = tx.add_correction(person, &key, item, &encode(&body)?, now)?;
+    let correction = tx.add_correction(person, &key, item, &body.encode()?, now)?;
     if ready {
         tx.take_correction(correction, now)?;
     } else {
@@ -335,8 +284,13 @@ pub fn take_waiting(store: &Store, project: &ProjectRow, now: i64) -> Result<boo
         for correction in &ready {
             let missing = StoreError::Corrupt { table: "items", column: "item" };
             let row = tx.item(correction.item)?.ok_or(missing)?;
-            match annotate(tx, correction.person, &correction.key, &row, &decode(&correction.body)?)
-            {
+            match annotate(
+                tx,
+                correction.person,
+                &correction.key,
+                &row,
+                &Unasked::decode(&correction.body)?,
+            ) {
                 Ok(()) => {}
                 Err(ReviewError::Store(error)) => return Err(error),
                 // The project has changed, or a window has closed: it was kept, and says no more.
@@ -353,7 +307,7 @@ fn annotate(
     application: i64,
     key: &str,
     row: &ItemRow,
-    body: &Body,
+    body: &Unasked,
 ) -> Result<(), ReviewError> {
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
     let agrees = prelabel.is_some_and(|prelabel| *prelabel.label() == body.label);
@@ -369,7 +323,7 @@ fn annotate(
     annotate_unasked(tx, application, row, &annotation, body.at)
 }
 
-fn body(project: &Project, said: &Said, now: i64) -> Result<Body, EdgeError> {
+fn body(project: &Project, said: &Said, now: i64) -> Result<Unasked, EdgeError> {
     if said.key.is_empty() || said.key.len() > KEY_BYTES_MAX {
         return Err(ReviewError::Invalid { what: "a key has 1 to 64 bytes" }.into());
     }
@@ -387,7 +341,7 @@ fn body(project: &Project, said: &Said, now: i64) -> Result<Body, EdgeError> {
         Label::from_json(&project.task, &said.label).map_err(ReviewError::Label)?
     };
     let at = said.at.map_or(now, |at| at.min(now));
-    Ok(Body { label, at, seconds: said.seconds, context: said.context.clone() })
+    Ok(Unasked { label, at, seconds: said.seconds, context: said.context.clone() })
 }
 
 fn item(tx: &Tx<'_>, project: &ProjectRow, id: &str) -> Result<ItemRow, ReviewError> {
@@ -401,29 +355,6 @@ fn label_name(project: &Project, label: &Label) -> Value {
     let Some(class) = label.class() else { return label.to_json() };
     let class = project.class(class);
     Value::from(class.map_or_else(String::new, |class| class.name.to_string()))
-}
-
-const CORRUPT: StoreError = StoreError::Corrupt { table: "corrections", column: "body" };
-
-fn encode(body: &Body) -> Result<Vec<u8>, StoreError> {
-    let Body { label, at, seconds, context } = body;
-    let class = label.class().unwrap_or(NO_CLASS);
-    let row = BodyRow { class, at: *at, seconds: *seconds, context: context.clone() };
-    let mut bytes = postcard::to_allocvec(&row).map_err(|_| CORRUPT)?;
-    if label.class().is_none() {
-        bytes.extend(postcard::to_allocvec(label).map_err(|_| CORRUPT)?);
-    }
-    Ok(bytes)
-}
-
-fn decode(bytes: &[u8]) -> Result<Body, StoreError> {
-    let (row, rest): (BodyRow, _) = postcard::take_from_bytes(bytes).map_err(|_| CORRUPT)?;
-    let BodyRow { class, at, seconds, context } = row;
-    let label = match class {
-        NO_CLASS => postcard::from_bytes(rest).map_err(|_| CORRUPT)?,
-        class => Label::Class(class),
-    };
-    Ok(Body { label, at, seconds, context })
 }
 
 /// Whether the role may use this.

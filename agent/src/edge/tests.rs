@@ -19,6 +19,7 @@ fn rules() -> Source {
         images: crate::config::Images::default(),
         personal: false,
         acceptance: None,
+        review: None,
         label_studio: None,
         watch: None,
     }
@@ -171,6 +172,50 @@ fn what_makes_no_sense_is_refused_with_numbers() {
     assert!(matches!(refused, Err(EdgeError::Items { got: found }) if found == got));
 }
 
+/// What an application told of a correction is on the card of who reviews it, and on nobody else's.
+#[tokio::test]
+async fn a_reviewer_sees_in_which_circumstances_it_was_said() {
+    let (scratch, row, app) = site();
+    let mut twice = row.definition.clone();
+    (twice.version, twice.routing.overlap) = (2, 1000);
+    let row = testing::put(&scratch.store, &twice);
+    let review = toml::from_str("[[stages]]\nrole = \"expert\"").unwrap();
+    crate::review::set_up_stages(&scratch.store, &row, Some(&review)).unwrap();
+    add(&scratch, &row, json!([{"id": "a", "patient": "p", "age": 50}]));
+    clean(&scratch, &row);
+    testing::prelabel(&scratch.store, &row, |_| 0.7);
+    let mut told = said("k", "present");
+    told.context.time = Some("night shift".to_owned());
+    correct(&scratch.store, app.person, &row, "a", &told, 1).unwrap();
+    testing::person(&scratch.store, "ada", Role::Annotator);
+    testing::person(&scratch.store, "eve", Role::Expert);
+    let store = Arc::new(scratch.store);
+    let api = testing::Served::start(crate::review::http::router(testing::desk(store))).await;
+    let next = async |person: &str| {
+        let (status, cards) = api.ask(person, "GET /api/projects/heart/next", &Value::Null).await;
+        assert_eq!((status, cards.as_array().unwrap().len()), (200, 1), "{person}: {cards}");
+        let shown = cards[0]["fields"].as_array().unwrap().iter();
+        let told = shown.filter(|field| field["name"].is_null());
+        let told: Vec<Value> =
+            told.map(|field| json!([field["title"], field["value"], field["kind"]])).collect();
+        (cards[0].clone(), told)
+    };
+    let (second, told) = next("ada").await;
+    assert_eq!((&second["blind"], told), (&json!(true), vec![]), "a blind reader is told nothing");
+    let path = format!("POST /api/items/{}/annotations", second["item"].as_str().unwrap());
+    let same = json!({"key": "s", "class": 1, "seconds": 1.0, "decision": "correct"});
+    assert_eq!(api.ask("ada", &path, &same).await.0, 200);
+    let (card, told) = next("eve").await;
+    assert_eq!(card["queue"], "review");
+    assert_eq!(
+        told,
+        [
+            json!(["Time of the correction", "night shift", "category"]),
+            json!(["Place of the correction", "ward 3", "category"])
+        ]
+    );
+}
+
 #[tokio::test]
 async fn the_api_does_what_its_document_says() {
     let (scratch, ..) = site();
@@ -252,7 +297,7 @@ async fn the_samples_run() {
         }
         let kept = store.read("test", |tx| {
             let item = tx.item_of_source(row.project, &tx.source_hash("heart-disease", "17"))?;
-            circumstances(tx, item.unwrap())
+            crate::review::circumstances(tx, item.unwrap())
         });
         let times: Vec<Option<String>> =
             kept.unwrap().into_values().map(|told| told.time).collect();

@@ -98,6 +98,7 @@ fn fill(
         item,
         reading: Reading::First,
         campaign: None,
+        review: None,
         made_at: 1,
         verdict: Verdict::Label,
         label: format!("a label and a comment {number}").into_bytes(),
@@ -131,7 +132,7 @@ fn fill(
 
 fn erase_subject(site: &Site) -> Erased {
     let target = Target::Subject(SUBJECT, None);
-    erase(&site.scratch.store, &site.steward, target, "asked to", 50).unwrap()
+    erase(&site.scratch.store, &site.steward, (target, &[]), "asked to", 50).unwrap()
 }
 
 fn add(store: &Store, row: &ProjectRow, id: &str, subject: &str) -> Addition {
@@ -266,7 +267,7 @@ fn what_was_erased_is_not_imported_until_that_is_allowed() {
 fn one_item_is_erased_by_its_own_id() {
     let site = site();
     let store = &site.scratch.store;
-    let erase = |id| erase(store, &site.steward, Target::Item(id, &site.row), "", 50);
+    let erase = |id| erase(store, &site.steward, (Target::Item(id, &site.row), &[]), "", 50);
     assert_eq!(erase("13").unwrap().items, 1);
     assert!(erase("13").unwrap().before);
     assert!(matches!(erase("no such"), Err(ErasureError::UnknownItem { .. })));
@@ -281,12 +282,12 @@ fn only_a_steward_erases() {
     for role in [Role::Annotator, Role::Expert, Role::Lead, Role::Application] {
         let person = Person { role, ..site.steward.clone() };
         let target = Target::Subject(SUBJECT, None);
-        let refused = erase(&site.scratch.store, &person, target, "", 50);
+        let refused = erase(&site.scratch.store, &person, (target, &[]), "", 50);
         assert!(matches!(refused, Err(ErasureError::Role { .. })));
     }
     let long = "x".repeat(REASON_BYTES_MAX + 1);
     let target = Target::Subject(SUBJECT, None);
-    let refused = erase(&site.scratch.store, &site.steward, target, &long, 50);
+    let refused = erase(&site.scratch.store, &site.steward, (target, &[]), &long, 50);
     assert!(matches!(refused, Err(ErasureError::Reason { .. })));
     assert_eq!(events(&site.scratch.store, What::Erased), []);
 }
@@ -341,7 +342,7 @@ fn no_byte_is_left_in_the_slack_of_pages() {
     };
     assert!(copies() > starts.len(), "the file has no slack to look into");
     let steward = testing::person(&scratch.store, "sam", Role::Steward);
-    erase(&scratch.store, &steward, Target::Subject("0", None), "", 50).unwrap();
+    erase(&scratch.store, &steward, (Target::Subject("0", None), &[]), "", 50).unwrap();
     assert_eq!(copies(), 0);
 }
 
@@ -364,6 +365,57 @@ fn while_somebody_reads_the_bytes_wait_and_the_sweep_sees_to_them() {
     assert!(!store.read("test", |tx| tx.is_unscrubbed()).unwrap());
 }
 
+#[test]
+fn what_label_studio_said_and_is_no_item_yet_goes_too() {
+    let (scratch, row) = testing::with_project();
+    let store = &scratch.store;
+    let steward = testing::person(store, "sam", Role::Steward);
+    let name = row.definition.name.as_str();
+    let rules = format!("name = \"{name}\"\nid = \"key\"\nsubject = \"patient\"");
+    let rules: Source = toml::from_str(&rules).unwrap();
+    let task = |id: u64, patient: &str| json!({"id": id, "data": {"key": format!("k{id}"), "patient": patient}});
+    let annotated = |id: u64, patient: &str| {
+        let annotation = json!({"id": id, "updated_at": "2026-11-01T00:00:00Z"});
+        json!({"Annotation": {"annotation": annotation, "task": task(id, patient)}})
+    };
+    let said = [
+        json!({"Tasks": [task(1, "p-1"), task(2, "p-2"), task(3, "p-1"), task(4, "p-3")]}),
+        json!({"Tasks": [task(5, "p-1")]}),
+        annotated(6, "p-1"),
+        annotated(7, "p-2"),
+        json!({"Deleted": {"annotation": 8}}),
+    ];
+    store
+        .tx("test", |tx| {
+            for (at, event) in said.iter().enumerate() {
+                tx.add_studio_event(row.project, &at.to_string(), event.to_string().as_bytes(), 1)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    let left = || {
+        let events = store.read("test", |tx| tx.unmet_studio_events(row.project, 0, 100)).unwrap();
+        let all = events.iter().map(|row| String::from_utf8(row.body.clone()).unwrap());
+        all.collect::<Vec<_>>().join("\n")
+    };
+    let sources = std::slice::from_ref(&rules);
+    let subject = Target::Subject("p-1", None);
+    assert_eq!(preview(store, &steward, (subject, sources)).unwrap().waiting, 4);
+    assert_eq!(left().matches("p-1").count(), 4, "it was only looked at");
+    let erased = erase(store, &steward, (subject, sources), "", 50).unwrap();
+    assert_eq!((erased.items, erased.waiting), (0, 4));
+    assert_eq!(left().matches("p-1").count(), 0, "{}", left());
+    assert_eq!(left().lines().count(), 3, "the others' and what is of nobody: {}", left());
+    assert!(erase(store, &steward, (subject, sources), "", 51).unwrap().before);
+
+    let item = Target::Item("k2", &row);
+    assert_eq!(erase(store, &steward, (item, sources), "", 52).unwrap().waiting, 1);
+    assert!(left().contains("k4") && left().contains("k7") && !left().contains("k2"));
+    // Nobody can say any more whose the rest is.
+    let unknown = erase(store, &steward, (Target::Subject("p-9", None), &[]), "", 53).unwrap();
+    assert_eq!((unknown.waiting, left().as_str()), (2, said[4].to_string().as_str()));
+}
+
 /// One step of a child's life, perhaps its last.
 fn on_event(event: TraceEvent<'_>) {
     let changes = matches!(&event, TraceEvent::Stmt(_, sql) if !sql.starts_with("SELECT"));
@@ -382,7 +434,7 @@ fn a_crash_leaves_all_or_nothing() {
         let steward = steward.into_iter().find(|person| person.name == "sam").unwrap();
         LEFT.store(step.parse().unwrap(), Ordering::Relaxed);
         crate::store::tests::trace(&store, on_event);
-        erase(&store, &steward, Target::Subject(SUBJECT, None), "", 50).unwrap();
+        erase(&store, &steward, (Target::Subject(SUBJECT, None), &[]), "", 50).unwrap();
         return;
     }
     let site = site();
@@ -412,7 +464,7 @@ fn a_crash_leaves_all_or_nothing() {
         assert_eq!(stones, if left == 0 { 5 } else { 0 }, "step {step}");
         outcomes[usize::from(left == 0)] += 1;
         let target = Target::Subject(SUBJECT, None);
-        let erased = erase(&store, &site.steward, target, "", 50).unwrap();
+        let erased = erase(&store, &site.steward, (target, &[]), "", 50).unwrap();
         assert_eq!((erased.before, erased.scrubbed), (left == 0, true), "step {step}");
         assert_eq!(found_in_files(copy.path(), &needles), 0, "step {step}");
         assert!(trail::verify(&store, None, None).unwrap().is_sound());

@@ -9,7 +9,7 @@ use crate::item::Value;
 use crate::prelabel::Prelabel;
 
 /// What every record has beside its fields, in the order of [`own_columns`].
-pub(super) const OWN_COLUMNS: [&str; 9] = [
+pub(super) const OWN_COLUMNS: [&str; 10] = [
     "id",
     "own_id",
     "label",
@@ -18,10 +18,11 @@ pub(super) const OWN_COLUMNS: [&str; 9] = [
     "prelabel",
     "confidence",
     "bundle",
+    "draft_model",
     "holdout",
 ];
 
-fn own_columns(project: &Project, record: &Record) -> [Json; 9] {
+fn own_columns(project: &Project, record: &Record) -> [Json; 10] {
     let prelabel = record.prelabel.as_ref();
     [
         json!(record.id),
@@ -32,6 +33,7 @@ fn own_columns(project: &Project, record: &Record) -> [Json; 9] {
         json!(prelabel.map(|prelabel| said(project, prelabel.label()))),
         json!(prelabel.map(Prelabel::confidence)),
         json!(prelabel.map(|prelabel| prelabel.bundle())),
+        json!(record.model),
         json!(record.holdout),
     ]
 }

@@ -64,7 +64,8 @@ pub(super) fn task(project: &Project, record: &Record, people: &People) -> Json 
         .iter()
         .map(|prelabel| {
             json!({
-                "model_version": prelabel.bundle(), "score": prelabel.confidence(),
+                "model_version": record.model.clone().unwrap_or_else(|| prelabel.bundle().to_hex()),
+                "score": prelabel.confidence(),
                 "result": said(project, record, prelabel.label()),
             })
         })

@@ -6,11 +6,10 @@ use insitu_protocol::project::{FieldKind, Project, Task};
 use jiff::Timestamp;
 
 use super::media::Medium;
-use crate::edge::{self, Circumstances};
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
-use crate::prelabel::Prelabel;
-use crate::review::{PastRead, past_reads};
+use crate::prelabel::{Origin, Prelabel};
+use crate::review::{Circumstances, PastRead, circumstances, past_reads};
 use crate::route::{Read, label_of_record};
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::Reading;
@@ -28,10 +27,12 @@ pub(super) struct Record {
     pub(super) fields: Vec<(String, Value)>,
     /// The image or series that it is about, where the format names a file of it.
     pub(super) medium: Option<Medium>,
-    /// The label of record.
+    /// The label of record. Where labels go through stages of review none before it has.
     pub(super) label: Option<Given>,
     /// The model's draft.
     pub(super) prelabel: Option<Prelabel>,
+    /// Model and version of a draft that was imported, in its maker's words.
+    pub(super) model: Option<String>,
     /// What people said, oldest first.
     pub(super) past: Vec<PastRead>,
     /// Where and when each of that was said, as an application has told it.
@@ -57,6 +58,8 @@ pub(super) enum By {
     Expert,
     /// An expert, in a campaign.
     Campaign,
+    /// Whoever reviewed the label last.
+    Reviewer,
     /// The model, confident enough for nobody to look.
     Model,
 }
@@ -67,6 +70,7 @@ impl By {
             Self::Annotator => "annotator",
             Self::Expert => "expert",
             Self::Campaign => "campaign",
+            Self::Reviewer => "reviewer",
             Self::Model => "model",
         }
     }
@@ -90,10 +94,10 @@ impl Record {
     ) -> Result<Self, StoreError> {
         let known = |label: &Label| label.is_within(project.classes.len());
         let annotations = tx.annotations_of(row.item)?;
-        let mut circumstances = edge::circumstances(tx, row.item)?;
+        let mut told = circumstances(tx, row.item)?;
         let contexts = annotations
             .iter()
-            .map(|annotation| circumstances.remove(&(annotation.person, annotation.key.clone())));
+            .map(|annotation| told.remove(&(annotation.person, annotation.key.clone())));
         let (past, contexts): (Vec<_>, Vec<_>) = past_reads(&annotations)?
             .into_iter()
             .zip(contexts)
@@ -101,6 +105,9 @@ impl Record {
             .unzip();
         let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
         let prelabel = prelabel.filter(|prelabel| known(prelabel.label()));
+        let staged = || Ok::<_, StoreError>(!tx.review_stages(row.project)?.is_empty());
+        let is_final = matches!(row.stage, Stage::Done | Stage::Accepted) || !staged()?;
+        let model = Origin::model_of(row.origin.as_deref())?.filter(|_| prelabel.is_some());
         let item = CleanItem::load(row)?;
         let fields = project.fields.iter().filter_map(|field| {
             let name = field.name.as_str();
@@ -112,8 +119,9 @@ impl Record {
             holdout: row.holdout,
             fields: fields.collect(),
             medium: None,
-            label: Given::of(row.stage, &past, prelabel.as_ref()),
+            label: if is_final { Given::of(row.stage, &past, prelabel.as_ref()) } else { None },
             prelabel,
+            model,
             past,
             contexts,
         })
@@ -122,6 +130,12 @@ impl Record {
     /// A field's value, if the item has one.
     pub(super) fn value(&self, field: &str) -> Option<&Value> {
         self.fields.iter().find(|(name, _)| name == field).map(|(_, value)| value)
+    }
+
+    /// Model and version that made a draft, of one that was imported and that the item still has.
+    pub(super) fn model_of(&self, draft: &Prelabel) -> Option<&str> {
+        let same = |own: &&Prelabel| own.bundle() == draft.bundle();
+        self.prelabel.as_ref().filter(same).and(self.model.as_deref())
     }
 
     /// Width and height of the image that it is about, in pixels; zeros without one.
@@ -153,14 +167,13 @@ impl Given {
         let reads: Vec<Read> = past.iter().map(|past| past.read.clone()).collect();
         if let Some(label) = label_of_record(&reads) {
             let gave = |past: &&PastRead| past.label() == Some(label);
-            let decides = |past: &&PastRead| {
-                gave(past) && matches!(past.read.reading, Reading::Expert | Reading::Campaign)
-            };
+            let decides = |past: &&PastRead| gave(past) && past.read.reading.decides();
             let first = |past: &&PastRead| gave(past) && past.read.reading == Reading::First;
             let given = past.iter().rfind(decides).or_else(|| past.iter().find(first))?;
             let by = match given.read.reading {
                 Reading::Expert => By::Expert,
                 Reading::Campaign => By::Campaign,
+                Reading::Review => By::Reviewer,
                 Reading::First | Reading::Second | Reading::Validation | Reading::Gold => {
                     By::Annotator
                 }
@@ -207,6 +220,7 @@ pub(super) fn reading(reading: Reading) -> &'static str {
         Reading::Campaign => "campaign",
         Reading::Validation => "validation",
         Reading::Gold => "gold",
+        Reading::Review => "review",
     }
 }
 

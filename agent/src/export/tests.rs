@@ -87,6 +87,49 @@ fn a_snapshot_holds_every_label_with_its_provenance_and_is_the_same_again() {
     assert!(verify(&first, None).unwrap().faults.is_empty());
 }
 
+/// Where labels go through stages of review, none before it has is the label of a snapshot.
+#[test]
+fn a_label_that_waits_for_a_reviewer_is_no_label_yet() {
+    let (scratch, row) = testing::with_project();
+    testing::add_items(&scratch.store, &row, 0..10, 10);
+    testing::prelabel(&scratch.store, &row, |i| if i < 2 { 0.99 } else { 0.75 });
+    let review = toml::from_str("[[stages]]\nrole = \"expert\"").unwrap();
+    crate::review::set_up_stages(&scratch.store, &row, Some(&review)).unwrap();
+    let ada = testing::person(&scratch.store, "ada", Role::Annotator);
+    let eve = testing::person(&scratch.store, "eve", Role::Expert);
+    label(&scratch, &row, &ada, 3);
+    let folder = tempfile::tempdir().unwrap();
+    let ids = HashMap::new();
+    let exported = |name: &str| {
+        let out = folder.path().join(name);
+        let request = Request { unlabeled: true, ..request(&row, Format::JsonLines, &out, &ids) };
+        let counts = export(&scratch.store, &request, |_| {}).unwrap().counts;
+        (counts, json_lines(&out.join("records.jsonl")), json_lines(&out.join("provenance.jsonl")))
+    };
+    let (counts, records, provenance) = exported("before");
+    assert_eq!((counts.people, counts.model, counts.unlabeled), (0, 2, 8));
+    assert_eq!(records[2]["label"], Json::Null);
+    // That it was said is no secret.
+    assert_eq!(provenance[2]["annotations"].as_array().unwrap().len(), 1);
+
+    let card = next(&scratch.store, &eve, &row.definition.name, 50, 2000).unwrap();
+    let reviewed = card.iter().find(|card| card.row.stage == Stage::Review).unwrap();
+    let correction = Annotation {
+        key: "reviewed".to_owned(),
+        label: Some(Label::Class(0)),
+        decision: Decision::Correct,
+        seconds: 1.0,
+        comment: None,
+        looks_real: None,
+        reason: None,
+    };
+    annotate(&scratch.store, &eve, &reviewed.row.opaque, &correction, 2001).unwrap();
+    let (counts, records, _) = exported("after");
+    assert_eq!((counts.people, counts.model, counts.unlabeled), (1, 2, 7));
+    let by: Vec<&str> = records.iter().filter_map(|r| r["label_by"].as_str()).collect();
+    assert_eq!(by.iter().filter(|by| **by == "reviewer").count(), 1, "{by:?}");
+}
+
 #[test]
 fn an_item_that_was_put_aside_is_left_out() {
     let (scratch, row) = labeled();
@@ -230,6 +273,7 @@ fn own_ids_come_from_the_sites_own_file() {
         images: crate::config::Images::default(),
         personal: false,
         acceptance: None,
+        review: None,
         label_studio: None,
         watch: None,
     };

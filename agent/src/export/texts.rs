@@ -9,8 +9,8 @@ use super::programs::marked;
 use super::record::Record;
 use crate::label::Span;
 
-/// The beginning of a file in CoNLL's format.
-pub(super) const CONLL_HEAD: &str = "-DOCSTART- -X- -X- O\n\n";
+/// The beginning of a document in CoNLL's format, in the form that spaCy's converter knows it by.
+const CONLL_HEAD: &str = "-DOCSTART- -X- O O\n\n";
 /// The group of spans in which spaCy keeps those that overlap.
 const GROUP: &str = "sc";
 
@@ -20,7 +20,7 @@ struct Token {
     end: usize,
 }
 
-/// A record as a sentence of CoNLL-2003, tagged in IOB2. What lies between tokens is not kept, nor are
+/// A record as a document of CoNLL-2003 with one sentence, tagged in IOB2. What lies between tokens is not kept, nor are
 /// the ends of lines.
 ///
 /// # Errors
@@ -31,7 +31,7 @@ pub(super) fn conll(project: &Project, record: &Record) -> Result<String, Export
     if overlapping(spans) {
         return Err(ExportError::Overlap { item: record.id.clone() });
     }
-    let mut lines = String::new();
+    let mut lines = CONLL_HEAD.to_owned();
     for token in tokens(&text, spans).filter(|token| !text[token.start].is_whitespace()) {
         let over =
             |span: &&Span| (span.start as usize) < token.end && token.start < span.end as usize;
@@ -81,11 +81,20 @@ pub(super) fn spacy(project: &Project, record: &Record) -> Json {
     if overlapping(spans) {
         // Entities there are apart.
         document["ents"] = json!([]);
-        document["spans"] = json!({ GROUP: marks });
+        document["spans"] = group(marks);
     } else {
         document["ents"] = json!(marks);
     }
     document
+}
+
+/// Spans that may overlap. `Doc.from_json` wants to know of each, unlike of entities, what it is in a
+/// knowledge base.
+fn group(mut marks: Vec<Json>) -> Json {
+    for mark in &mut marks {
+        mark["kb_id"] = json!("");
+    }
+    json!({ GROUP: marks })
 }
 
 /// Whether a span begins in another. They are in order of where they begin.
@@ -138,6 +147,12 @@ fn tokens<'a>(text: &'a [char], spans: &'a [Span]) -> impl Iterator<Item = Token
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn spans_of_a_group_have_all_that_spacy_reads() {
+        let found = group(vec![json!({"start": 2, "end": 6, "label": "sign"})]);
+        assert_eq!(found, json!({"sc": [{"start": 2, "end": 6, "label": "sign", "kb_id": ""}]}));
+    }
 
     #[test]
     fn the_space_behind_a_span_is_no_token_of_its_own() {

@@ -71,12 +71,12 @@ impl<'a> Writer<'a> {
                 spool = Some((create_read(&folder.join(SPOOL))?, 0));
             }
             Format::Yolo => records.write_all(regions::yolo_head(project).as_bytes())?,
-            Format::Conll => records.write_all(texts::CONLL_HEAD.as_bytes())?,
             Format::JsonLines
             | Format::Prodigy
             | Format::Doccano
             | Format::GroundTruth
             | Format::Voc
+            | Format::Conll
             | Format::Spacy
             | Format::Labelbox
             | Format::Parquet => {}
@@ -306,6 +306,7 @@ fn provenance(project: &Project, record: &Record, people: &People) -> Json {
         json!({
             "label": said(project, prelabel.label()),
             "confidence": prelabel.confidence(), "bundle": prelabel.bundle(),
+            "model": record.model_of(prelabel),
         })
     };
     let annotations: Vec<Json> = record

@@ -7,6 +7,8 @@ use std::io::BufReader;
 use std::sync::Arc;
 
 use insitu_daemon::clock::ManualClock;
+use insitu_protocol::bytes::{Bytes, Fixed};
+use insitu_protocol::order::BundleOrder;
 use insitu_protocol::project::Task;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
@@ -17,7 +19,9 @@ use crate::export;
 use crate::pipeline::Pipeline;
 use crate::prelabel::Shelf;
 use crate::source::media::tests::picture;
+use crate::store::Tx;
 use crate::store::labels::Role;
+use crate::store::orders::BundleState;
 use crate::store::tests::{Scratch, scratch};
 use crate::testing::{self, generous};
 
@@ -58,6 +62,12 @@ impl Site {
     }
 
     fn import(&self, format: Format, path: &Path) -> Report {
+        let report = self.bring_in(format, path);
+        self.tick();
+        report
+    }
+
+    fn bring_in(&self, format: Format, path: &Path) -> Report {
         let rules = toml::from_str("name = \"heart\"\nid = \"id\"").unwrap();
         let shown = [self.row.definition.name.clone()].into();
         let mut redactors = Redactors::new([].into()).with_images_of(shown);
@@ -84,12 +94,18 @@ impl Site {
         };
         let (report, done) = import(&self.store, &mut redactors, &request, origin);
         done.unwrap();
-        self.tick();
         report
     }
 
     /// Lets what was said become annotations.
     fn tick(&self) {
+        self.work();
+        testing::prelabel(&self.store, &self.row, |_| 0.75);
+        while edge::take_waiting(&self.store, &self.row, 0).unwrap() {}
+    }
+
+    /// Lets the pipeline do its work, without a model.
+    fn work(&self) {
         let shown = [self.row.definition.name.clone()].into();
         let clock = Arc::new(ManualClock::new(jiff::Timestamp::UNIX_EPOCH));
         let shelf = Shelf::new(self.files.path());
@@ -98,8 +114,6 @@ impl Site {
             Pipeline::new(store, clock, generous(1), Schedule::default(), shelf, None)
                 .with_redactors(Redactors::new([].into()).with_images_of(shown));
         while pipeline.tick().unwrap() {}
-        testing::prelabel(&self.store, &self.row, |_| 0.75);
-        while edge::take_waiting(&self.store, &self.row, 0).unwrap() {}
     }
 
     fn export(&self, format: Format, out: &Path) {
@@ -481,4 +495,37 @@ fn labels_of_an_image_of_another_size_are_refused() {
         LineError::Size { said: [400, 500], got: SIZE },
         "{report:?}"
     );
+}
+
+/// A label waits for the draft that it answers only while a model that drafts it may come.
+#[test]
+fn a_label_does_not_wait_for_a_model_that_nobody_ordered() {
+    let site = Site::new("kind = \"class\"", "category");
+    let path = site.files.path().join("labels.csv");
+    fs::write(&path, "id,it,label\n1,a,present\n2,b,\n").unwrap();
+    let bundle = Fixed([8; 32]);
+    let order = BundleOrder {
+        project: site.row.definition.name.clone(),
+        manifest: Bytes(Vec::new()),
+        signature: Fixed([0; 64]),
+    };
+    let ordered = |tx: &Tx<'_>| tx.put_bundle(bundle, 1, &order, Fixed([1; 32]));
+    site.store.tx("test", ordered).unwrap();
+    assert_eq!(site.bring_in(Format::Csv, &path).readings, 1);
+    site.work();
+    let stages = || {
+        let items =
+            [1, 2].map(|item| site.store.read("test", |tx| tx.item(item)).unwrap().unwrap());
+        items.map(|item| item.stage)
+    };
+    assert_eq!(stages(), [Stage::Clean, Stage::Clean]);
+
+    let declined = |tx: &Tx<'_>| tx.set_bundle_state(&bundle, BundleState::Declined, "");
+    site.store.tx("test", declined).unwrap();
+    site.work();
+    // What nobody has labeled waits on: a first model may yet come.
+    assert_eq!(stages(), [Stage::Done, Stage::Clean]);
+    let annotations = site.store.read("test", |tx| tx.annotations_of(1)).unwrap();
+    let reads = crate::review::reads(&annotations).unwrap();
+    assert_eq!(crate::route::label_of_record(&reads), Some(&Label::Class(1)));
 }

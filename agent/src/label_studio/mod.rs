@@ -19,6 +19,7 @@ pub mod check;
 pub mod client;
 pub mod compare;
 mod draft;
+pub(crate) mod forget;
 pub mod http;
 mod media;
 pub mod page;

@@ -152,6 +152,7 @@ fn site_of(project: &Project) -> Site {
         images: Images::AsTheyAre,
         personal: false,
         acceptance: None,
+        review: None,
         label_studio: Some(settings.clone()),
         watch: None,
     };
@@ -192,8 +193,8 @@ impl Site {
                 }
                 for item in tx.items_in_stage(self.row.project, Stage::Clean, 0, 1000)? {
                     let prelabel = Prelabel::of_label_for_test(label.clone(), 0.75);
-                    let routing = &self.row.definition.routing;
-                    crate::route::place(tx, routing, accepts, &item, &prelabel.into(), 0)?;
+                    let project = &self.row.definition;
+                    crate::route::place(tx, project, accepts, &item, &prelabel.into(), 0)?;
                 }
                 Ok::<_, StoreError>(())
             })

@@ -1,7 +1,8 @@
 //! Evaluation: how right two heads are on the items that the site holds out of training.
 //!
-//! Both see the same items, one of each subject, under the backbone in use: what is released is by
-//! how much they differ more than how good each is. The counts are a tally like any other.
+//! Both see the same items, one of each subject, under the backbone in use or, of a candidate that has
+//! its own, each under its own: what is released is by how much they differ more than how good each is.
+//! The counts are a tally like any other.
 
 use insitu_models::calibration::Calibration;
 use insitu_models::head::{Head, HeadShape};
@@ -12,7 +13,7 @@ use insitu_protocol::order::{Contender, EVALUATION_STEP, EvaluationOrder, Evalua
 use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 
-use super::{LearnError, Truth, batch_items, batches, lessons, study};
+use super::{LearnError, Lesson, Studied, Truth, batch_items, batches, lessons, study};
 use crate::prelabel::Model;
 use crate::store::Store;
 use crate::store::orders::ProjectRow;
@@ -35,7 +36,7 @@ pub fn outline(project: &Project, order: &EvaluationOrder) -> Result<Outline, Le
     })
 }
 
-/// Counts how right both heads of an evaluation are.
+/// Counts how right both heads of an evaluation are, over the backbone in use.
 ///
 /// # Errors
 /// [`LearnError`].
@@ -45,31 +46,118 @@ pub fn evaluate(
     project: &ProjectRow,
     order: &EvaluationOrder,
 ) -> Result<Tally, LearnError> {
-    let definition = &project.definition;
-    let outline = outline(definition, order)?;
-    let manifest = model.manifest();
-    let (active, features) = (manifest.backbone.digest, manifest.features);
-    if order.backbone != active {
-        return Err(LearnError::Backbone { ordered: order.backbone, active });
-    }
-    let classes = definition.classes.len();
-    if !usize::try_from(order.features).is_ok_and(|ordered| ordered == features) {
-        let classes = u16::try_from(classes).unwrap_or(u16::MAX);
-        return Err(LearnError::Shape { classes, features: order.features });
-    }
-    let shape = manifest.shape();
+    let asked = Asked::of(store, model, project, order)?;
+    let shape = model.manifest().shape();
     let judges = [judge(&order.current, shape)?, judge(&order.candidate, shape)?];
-    let name = [b"evaluation/", order.evaluation.0.as_slice()].concat();
-    let held_out = lessons(store, project, true, &name, ItemsPerSubject::ONE)?;
-    let mut counts = Counts::new(EvaluationShape::of(definition));
-    for batch in batches(&held_out, batch_items(model)) {
-        for item in study(store, model, batch)? {
-            counts.add(&judges, &item.features, &item.truth);
-        }
+    let said = verdicts(store, model, &judges, &asked.held_out)?;
+    Ok(asked.answer(said))
+}
+
+/// An evaluation in which the head in use has been judged, and a candidate with a backbone of its own
+/// has not.
+pub struct Begun<'a> {
+    asked: Asked<'a>,
+    current: Vec<[Option<Verdict>; 1]>,
+}
+
+impl std::fmt::Debug for Begun<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Begun(..)")
     }
-    let body = Body::Evaluation { evaluation: order.evaluation };
-    let origin = format!("{} corrected items held out of training (one a subject)", held_out.len());
-    Ok(Tally::of_evaluation(definition, body, counts.values, outline, origin))
+}
+
+impl<'a> Begun<'a> {
+    /// Judges the head in use.
+    ///
+    /// # Errors
+    /// [`LearnError`].
+    pub fn with(
+        store: &Store,
+        model: &mut Model,
+        project: &'a ProjectRow,
+        order: &'a EvaluationOrder,
+    ) -> Result<Self, LearnError> {
+        let asked = Asked::of(store, model, project, order)?;
+        let judges = [judge(&order.current, model.manifest().shape())?];
+        let current = verdicts(store, model, &judges, &asked.held_out)?;
+        Ok(Self { asked, current })
+    }
+
+    /// Judges the candidate as the bundle that it is: by its own backbone, head and calibration.
+    ///
+    /// Of an item that its backbone fails on it says nothing. Were the evaluation to fail instead, a
+    /// backbone could be made for one subject, and the absence of an answer would tell of it.
+    ///
+    /// # Errors
+    /// [`LearnError::Store`].
+    pub fn judge(self, store: &Store, candidate: &mut Model) -> Result<Tally, LearnError> {
+        let Self { asked, current } = self;
+        let judges = [(candidate.head().clone(), candidate.manifest().calibration.clone())];
+        let mut said = Vec::with_capacity(current.len());
+        for batch in batches(&asked.held_out, batch_items(candidate)) {
+            match verdicts(store, candidate, &judges, batch) {
+                Err(LearnError::Model(_)) => {}
+                all => {
+                    said.extend(all?);
+                    continue;
+                }
+            }
+            for lesson in batch.chunks(1) {
+                match verdicts(store, candidate, &judges, lesson) {
+                    Err(LearnError::Model(_)) => said.push([None]),
+                    one => said.extend(one?),
+                }
+            }
+        }
+        let both =
+            current.into_iter().zip(said).map(|([current], [candidate])| [current, candidate]);
+        Ok(asked.answer(both))
+    }
+}
+
+/// The items that an evaluation is about, and the form of its answer.
+struct Asked<'a> {
+    project: &'a Project,
+    order: &'a EvaluationOrder,
+    outline: Outline,
+    held_out: Vec<Lesson>,
+}
+
+impl<'a> Asked<'a> {
+    fn of(
+        store: &Store,
+        model: &Model,
+        project: &'a ProjectRow,
+        order: &'a EvaluationOrder,
+    ) -> Result<Self, LearnError> {
+        let definition = &project.definition;
+        let outline = outline(definition, order)?;
+        let manifest = model.manifest();
+        let (active, features) = (manifest.backbone.digest, manifest.features);
+        if order.backbone != active {
+            return Err(LearnError::Backbone { ordered: order.backbone, active });
+        }
+        if !usize::try_from(order.features).is_ok_and(|ordered| ordered == features) {
+            let classes = u16::try_from(definition.classes.len()).unwrap_or(u16::MAX);
+            return Err(LearnError::Shape { classes, features: order.features });
+        }
+        let name = [b"evaluation/", order.evaluation.0.as_slice()].concat();
+        let held_out = lessons(store, project, true, &name, ItemsPerSubject::ONE)?;
+        Ok(Self { project: definition, order, outline, held_out })
+    }
+
+    /// Counts what both contenders say of the items, in their order.
+    fn answer(self, said: impl IntoIterator<Item = [Option<Verdict>; 2]>) -> Tally {
+        let Self { project, order, outline, held_out } = self;
+        let mut counts = Counts::new(EvaluationShape::of(project));
+        for (lesson, said) in held_out.iter().zip(said) {
+            counts.add(&lesson.truth, said);
+        }
+        let body = Body::Evaluation { evaluation: order.evaluation };
+        let origin =
+            format!("{} corrected items held out of training (one a subject)", held_out.len());
+        Tally::of_evaluation(project, body, counts.values, outline, origin)
+    }
 }
 
 type Judge = (Head, Calibration);
@@ -83,6 +171,53 @@ fn judge(contender: &Contender, in_use: HeadShape) -> Result<Judge, LearnError> 
     Ok((shape.decode(&head.0)?, calibration))
 }
 
+/// What a contender says of an item, and whether that is right.
+#[derive(Clone, Copy)]
+struct Verdict {
+    class: usize,
+    confidence: f64,
+    right: bool,
+}
+
+impl Verdict {
+    /// `None` where a head gives nothing, or not of the label's kind.
+    ///
+    /// Of several classes a head is right when it says exactly these, and of a text when it says
+    /// exactly its spans.
+    fn of((head, calibration): &Judge, features: &[f32], truth: &Truth) -> Option<Self> {
+        let finite = features.iter().all(|value| value.is_finite());
+        if !finite || !head.takes(truth.target()) {
+            return None;
+        }
+        let said = Prediction::of(head, calibration, features).ok()?;
+        let right = match truth {
+            Truth::Class(class) => said.class == *class,
+            Truth::Classes(set) => {
+                said.classes.iter().copied().eq(set.iter().copied().map(usize::from))
+            }
+            Truth::Marks(marks) => marks.whole && marks.left_out == 0 && said.tags == marks.tags,
+        };
+        Some(Self { class: said.class, confidence: said.confidence, right })
+    }
+}
+
+/// What heads say of items over the backbone of `model`, in the items' order. In memory are the features
+/// of one batch.
+fn verdicts<const N: usize>(
+    store: &Store,
+    model: &mut Model,
+    judges: &[Judge; N],
+    lessons: &[Lesson],
+) -> Result<Vec<[Option<Verdict>; N]>, LearnError> {
+    let mut said = Vec::with_capacity(lessons.len());
+    for batch in batches(lessons, batch_items(model)) {
+        for Studied { features, truth } in study(store, model, batch)? {
+            said.push(judges.each_ref().map(|judge| Verdict::of(judge, &features, &truth)));
+        }
+    }
+    Ok(said)
+}
+
 /// The values of an answer.
 struct Counts {
     shape: EvaluationShape,
@@ -94,46 +229,27 @@ impl Counts {
         Self { shape, values: vec![0; shape.values()] }
     }
 
-    /// Adds an item. One for which a head gives nothing (features that are not finite) adds nothing:
-    /// were the evaluation to fail, its absence would tell of the subject.
-    ///
-    /// Of several classes a head is right when it says exactly these, and of a text when it says
-    /// exactly its spans; both have no confusion matrix, whose cells stay zero.
-    fn add(&mut self, judges: &[Judge; 2], features: &[f32], truth: &Truth) {
-        let [Ok(current), Ok(candidate)] = judges
-            .each_ref()
-            .map(|(head, calibration)| Prediction::of(head, calibration, features))
-        else {
-            return;
-        };
+    /// Adds an item. One of which a contender says nothing adds nothing: were the evaluation to fail, its
+    /// absence would tell of the subject. A label that is not one class has no confusion matrix, whose
+    /// cells stay zero.
+    fn add(&mut self, truth: &Truth, said: [Option<Verdict>; 2]) {
+        let [Some(current), Some(candidate)] = said else { return };
+        let said = [current, candidate];
         let EvaluationShape { classes, bins } = self.shape;
-        let fits = judges.iter().all(|(head, _)| head.takes(truth.target()));
-        if features.iter().any(|value| !value.is_finite()) || !fits {
-            return;
-        }
-        let right = [&current, &candidate].map(|prediction| match truth {
-            Truth::Class(class) => prediction.class == *class,
-            Truth::Classes(set) => {
-                prediction.classes.iter().copied().eq(set.iter().copied().map(usize::from))
-            }
-            Truth::Marks(marks) => {
-                marks.whole && marks.left_out == 0 && prediction.tags == marks.tags
-            }
-        });
-        let cell = match right {
+        let cell = match said.map(|verdict| verdict.right) {
             [true, true] => 0,
             [true, false] => 1,
             [false, true] => 2,
             [false, false] => 3,
         };
         self.values[self.shape.right().start + cell] += i64::from(EVALUATION_STEP);
-        for (at, prediction) in [current, candidate].into_iter().enumerate() {
+        for (at, Verdict { class, confidence, right }) in said.into_iter().enumerate() {
             if let Truth::Class(record) = truth {
-                let cell = prediction.class.min(classes - 1) * classes + record;
+                let cell = class.min(classes - 1) * classes + record;
                 self.values[self.shape.confusion(at).start + cell] += 1;
             }
-            let bin = confidence_bin(prediction.confidence, classes, bins);
-            let cell = bin * 2 + usize::from(right[at]);
+            let bin = confidence_bin(confidence, classes, bins);
+            let cell = bin * 2 + usize::from(right);
             self.values[self.shape.calibration(at).start + cell] += 1;
         }
     }
@@ -152,11 +268,16 @@ mod tests {
         [(head([5.0, 5.0, 0.0, 0.0]), plain()), (head([5.0, 0.0, 0.0, 5.0]), plain())]
     }
 
+    /// Adds what both say of an item.
+    fn add(counts: &mut Counts, judges: &[Judge; 2], features: &[f32], truth: &Truth) {
+        counts.add(truth, judges.each_ref().map(|judge| Verdict::of(judge, features, truth)));
+    }
+
     #[test]
     fn an_item_adds_to_one_cell_of_each_table() {
         let shape = EvaluationShape { classes: 2, bins: 4 };
         let mut counts = Counts::new(shape);
-        counts.add(&judges(), &[0.0, 1.0], &Truth::Class(1)); // the candidate alone is right
+        add(&mut counts, &judges(), &[0.0, 1.0], &Truth::Class(1)); // the candidate alone is right
         assert_eq!(counts.values[shape.right()], [0, 0, 2, 0]);
         assert_eq!(counts.values[shape.confusion(0)], [0, 1, 0, 0]);
         assert_eq!(counts.values[shape.confusion(1)], [0, 0, 0, 1]);
@@ -169,10 +290,10 @@ mod tests {
         // What cannot be judged adds nothing at all.
         for (features, record) in [([f32::NAN, 1.0], 0), ([1.0, f32::INFINITY], 0), ([1.0, 0.0], 2)]
         {
-            counts.add(&judges(), &features, &Truth::Class(record));
+            add(&mut counts, &judges(), &features, &Truth::Class(record));
         }
-        counts.add(&judges(), &[1.0], &Truth::Class(0));
-        counts.add(&judges(), &[1.0, 0.0], &Truth::Classes(vec![0]));
+        add(&mut counts, &judges(), &[1.0], &Truth::Class(0));
+        add(&mut counts, &judges(), &[1.0, 0.0], &Truth::Classes(vec![0]));
         squares = counts.values.iter().map(|value| value * value).sum();
         assert_eq!(squares, allowed);
     }
@@ -187,10 +308,10 @@ mod tests {
         let judges = [head([5.0, 5.0, 5.0, 5.0]), head([5.0, -5.0, -5.0, 5.0])];
         let shape = EvaluationShape { classes: 2, bins: 4 };
         let mut counts = Counts::new(shape);
-        counts.add(&judges, &[1.0, 0.0], &Truth::Classes(vec![0]));
-        counts.add(&judges, &[1.0, 0.0], &Truth::Classes(vec![0, 1]));
-        counts.add(&judges, &[1.0, 0.0], &Truth::Classes(vec![]));
-        counts.add(&judges, &[1.0, 0.0], &Truth::Class(0));
+        add(&mut counts, &judges, &[1.0, 0.0], &Truth::Classes(vec![0]));
+        add(&mut counts, &judges, &[1.0, 0.0], &Truth::Classes(vec![0, 1]));
+        add(&mut counts, &judges, &[1.0, 0.0], &Truth::Classes(vec![]));
+        add(&mut counts, &judges, &[1.0, 0.0], &Truth::Class(0));
         assert_eq!(counts.values[shape.right()], [0, 2, 2, 2]);
         assert!(
             counts.values[shape.confusion(0).start..shape.confusion(1).end].iter().all(|v| *v == 0)

@@ -73,6 +73,12 @@ fn an_answer_to_an_evaluation_survives_a_kill_at_every_step() {
 }
 
 #[test]
+fn a_candidate_arrives_and_is_judged_through_a_kill_at_every_step() {
+    let test = "a_candidate_arrives_and_is_judged_through_a_kill_at_every_step";
+    survive(test, Case::Candidate, 1, 1);
+}
+
+#[test]
 fn a_bundle_arrives_and_serves_through_a_kill_at_every_step() {
     let test = "a_bundle_arrives_and_serves_through_a_kill_at_every_step";
     if let Some((end, left)) = kill_everywhere(test, Case::Bundle, models::arrived) {
@@ -101,6 +107,8 @@ enum Case {
     Round,
     /// The answer to an evaluation.
     Evaluation,
+    /// A candidate over its own backbone: ordered, fetched, and the answer to its evaluation.
+    Candidate,
     /// A bundle: ordered, fetched, approved, in use.
     Bundle,
     /// A personal head.
@@ -173,6 +181,7 @@ impl Case {
             }
             Self::Sum => about_to_contribute(),
             Self::Round | Self::Evaluation | Self::Personal => models::labeled(),
+            Self::Candidate => models::with_key(),
             Self::Bundle => models::without_bundle(),
         }
     }
@@ -203,6 +212,10 @@ impl Case {
             }
             Self::Round | Self::Evaluation => {
                 models::answer(&store, folder, matches!(self, Self::Round));
+                send(&store, folder);
+            }
+            Self::Candidate => {
+                models::judge_candidate(&store, folder);
                 send(&store, folder);
             }
             Self::Bundle => models::take(&store, folder),

@@ -8,7 +8,7 @@ use crate::item::CleanItem;
 use crate::prelabel::Draft;
 use crate::route::{self, Accepts};
 use crate::store::items::{ItemRow, Stage};
-use crate::store::orders::ProjectRow;
+use crate::store::orders::{BundleRow, ProjectRow};
 use crate::store::{Store, StoreError};
 
 /// Items redacted, or prelabeled, in one tick.
@@ -74,13 +74,19 @@ impl Pipeline {
 
 impl Pipeline {
     /// Sends the oldest clean items of a project whose labels no model drafts to people as they are.
-    /// Those of a project whose labels are a class wait for its first bundle.
+    /// Those of a project whose labels are a class wait for its first bundle, unless somebody has
+    /// labeled them already and no bundle is on its way for the label to answer.
     fn hand_over(&self, project: &ProjectRow) -> Result<bool, PipelineError> {
-        if project.definition.task == Task::Class {
-            return Ok(false);
-        }
+        let name = &project.definition.name;
         let rows = self.store.read("clean items", |tx| {
-            tx.items_in_stage(project.project, Stage::Clean, 0, BATCH_ITEMS)
+            if project.definition.task != Task::Class {
+                return tx.items_in_stage(project.project, Stage::Clean, 0, BATCH_ITEMS);
+            }
+            let coming = |row: &BundleRow| row.order.project == *name && row.state.is_coming();
+            if tx.bundles()?.iter().any(coming) {
+                return Ok(Vec::new());
+            }
+            tx.items_labeled_early(project.project, BATCH_ITEMS)
         })?;
         if rows.is_empty() {
             return Ok(false);
@@ -158,11 +164,11 @@ fn place<'a>(
     drafts: impl Iterator<Item = (&'a ItemRow, Draft)>,
     now: i64,
 ) -> Result<u64, StoreError> {
-    let routing = &project.definition.routing;
+    let project = &project.definition;
     store.tx("prelabeled", |tx| {
         let mut placed = 0;
         for (row, draft) in drafts {
-            placed += u64::from(route::place(tx, routing, accepts, row, &draft, now)?);
+            placed += u64::from(route::place(tx, project, accepts, row, &draft, now)?);
         }
         Ok(placed)
     })

@@ -110,6 +110,7 @@ fn rules(name: &ProjectName) -> Source {
         personal: false,
         images: Images::AsTheyAre,
         acceptance: None,
+        review: None,
         label_studio: None,
         watch: None,
     }

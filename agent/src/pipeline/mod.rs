@@ -13,6 +13,7 @@ pub(crate) mod items;
 pub(crate) mod offered;
 mod personal;
 pub(crate) mod redactors;
+mod reviews;
 mod rounds;
 mod sessions;
 pub mod windows;
@@ -29,7 +30,7 @@ use insitu_protocol::ids::{Digest, ProjectName};
 use serde_json::json;
 
 use crate::acceptance::AcceptanceError;
-use crate::config::{Acceptance, Polite, Schedule};
+use crate::config::{Acceptance, Polite, Review, Schedule};
 use crate::downlink::Judge;
 use crate::edge;
 use crate::label_studio::{self, Studio};
@@ -38,6 +39,7 @@ use crate::outbox::OutboxError;
 use crate::pipeline::acceptance::Acceptances;
 use crate::pipeline::personal::Personals;
 pub use crate::pipeline::redactors::Redactors;
+use crate::pipeline::reviews::Reviews;
 use crate::polite::{Manners, Reason, URGENT_SECONDS, Work};
 use crate::prelabel::trial::Trial;
 use crate::prelabel::{self, Model, ModelError, Shelf};
@@ -65,6 +67,7 @@ pub struct Pipeline {
     library: Option<PathBuf>,
     redactors: Redactors,
     acceptances: Acceptances,
+    reviews: Reviews,
     engine_name: Option<String>,
     models: BTreeMap<i64, Model>,
     /// By project: which bundle did not load, and when it is tried again.
@@ -125,6 +128,7 @@ impl Pipeline {
             library,
             redactors: Redactors::default(),
             acceptances: Acceptances::default(),
+            reviews: Reviews::default(),
             engine_name: None,
             models: BTreeMap::new(),
             model_retry_at: BTreeMap::new(),
@@ -151,6 +155,12 @@ impl Pipeline {
     pub fn with_acceptance(mut self, settings: BTreeMap<ProjectName, Acceptance>) -> Self {
         self.acceptances = Acceptances::new(settings);
         self
+    }
+
+    /// The same, with whom projects' labels go through before they are final; without, nobody.
+    #[must_use]
+    pub fn with_reviews(self, settings: BTreeMap<ProjectName, Review>) -> Self {
+        Self { reviews: Reviews::new(settings), ..self }
     }
 
     /// The same pipeline, which takes what is said in these Label Studios.
@@ -193,11 +203,13 @@ impl Pipeline {
     /// [`PipelineError`]; the next tick tries again.
     pub fn tick(&mut self) -> Result<bool, PipelineError> {
         let now = self.clock.now().as_second();
+        // Before anything that takes time: people may label already.
+        let set_up = self.set_up_reviews();
         self.judge_bundles()?;
         self.draw_ahead()?;
         // Each part does its work whatever becomes of the others. Were an item that cannot be
         // prelabeled to hold releases up, their absence would tell of it.
-        let mut outcome = Ok(false);
+        let mut outcome = set_up;
         let rests = self.manners.wait(Work::Prelabel, now);
         for project in self.store.read("projects", |tx| tx.projects())? {
             let done = match rests {
@@ -326,7 +338,8 @@ impl Pipeline {
         let newest = self.store.read("bundles", |tx| {
             let bundles = tx.bundles()?;
             Ok::<_, StoreError>(bundles.into_iter().find(|row| {
-                row.order.project == project.definition.name && row.state == BundleState::Ready
+                let ready = row.state == BundleState::Ready && !row.candidate;
+                ready && row.order.project == project.definition.name
             }))
         })?;
         let Some(row) = newest.filter(|row| Some(row.bundle) != project.bundle) else {
@@ -445,6 +458,8 @@ fn both(
 
 #[cfg(test)]
 mod bundles;
+#[cfg(test)]
+mod candidates;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]

@@ -43,11 +43,10 @@ pub(super) fn place(store: &Store, project: &ProjectRow, now: i64) -> Result<boo
         }
         drafts.push((row, fits.then(|| Draft::imported(offer))));
     }
-    let routing = &project.definition.routing;
     store.tx("imported drafts", |tx| {
         for (row, draft) in &drafts {
             if let Some(draft) = draft {
-                route::place(tx, routing, &Accepts::Nothing, row, draft, now)?;
+                route::place(tx, &project.definition, &Accepts::Nothing, row, draft, now)?;
             }
             tx.forget_offered(row.item)?;
         }

@@ -13,7 +13,7 @@ use crate::prelabel;
 use crate::redact::tagger::{NamesError, Transformer};
 use crate::redact::{
     Engine, FieldRules, Hints, Mode, ModeName, Ocr, OcrError, Profile, Redacted, Replacement,
-    Settings, SiteKey, Stamp, Surrogates, Unclean, learn, stamp,
+    Settings, SiteKey, Stamp, Subject, Surrogates, Unclean, learn, stamp,
 };
 use crate::store::items::ItemRow;
 use crate::store::{Store, StoreError, Tx, explain};
@@ -191,7 +191,7 @@ impl Redactor {
             // Settings for items are never `None`; were they, a mask is what fails closed.
             ModeName::Mask | ModeName::None => Mode::Mask,
         };
-        let mut hints = Hints { subject: hex::encode(row.subject), ..Hints::default() };
+        let mut hints = Hints { subject: Subject::Stored(row.subject), ..Hints::default() };
         for (field, value) in dirty.beside {
             learn(&mut hints, &self.rules, field, value);
         }
@@ -218,7 +218,9 @@ impl Texts for Mutex<Redactors> {
 
 /// The site's key: the same in the pipeline and in `redact`.
 pub(crate) fn site_key(store: &Store) -> Result<SiteKey, StoreError> {
-    store.read("redaction key", |tx| Ok(SiteKey::new(tx.derived_key(KEY_PURPOSE))))
+    store.read("redaction key", |tx| {
+        Ok(SiteKey::new(tx.derived_key(KEY_PURPOSE)).with_subjects(tx.subjects()))
+    })
 }
 
 /// The model of names that the site's settings name, if they do.
@@ -302,6 +304,41 @@ mod tests {
             "a mask is no number"
         );
         assert_eq!((shown("score").as_str(), shown("pulse").as_str()), ("12.5", "80"));
+    }
+
+    #[test]
+    fn a_subject_s_dates_move_alike_in_items_and_in_files() {
+        let scratch = scratch();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("redaction.toml");
+        std::fs::write(&file, "mode = \"surrogate\"\ntagger = false\n").unwrap();
+        let project: ProjectName = "heart".parse().unwrap();
+        let mut redactors = Redactors::new([(project.clone(), file.clone())].into());
+        let redactor = redactors.of(&scratch.store, &project).unwrap().unwrap();
+        let row = crate::testing::put(&scratch.store, &crate::testing::project()).project;
+        let settings = Settings::read(&file).unwrap();
+        let key = site_key(&scratch.store).unwrap();
+        let surrogates = Surrogates::new(&key, settings.language);
+        let engine = Engine::new(settings.profile);
+        let mut shifts = BTreeSet::new();
+        for subject in ["774411", "8", "Müller"] {
+            let text = "seen 2024-03-01, again 2024-03-15";
+            let fields = vec![("note".to_owned(), Value::Text(text.to_owned()))];
+            let raw = RawItem::new(subject.to_owned(), subject.to_owned(), false, fields);
+            let in_item = scratch.store.tx("test", |tx| {
+                raw.add(tx, row, "heart")?;
+                let row = tx.items_in_stage(row, Stage::New, 0, 9)?.pop().unwrap();
+                let dirty = Dirty { field: "note", is_text: true, beside: &[] };
+                Ok::<_, StoreError>(redactor.read(&row, dirty, text).unwrap().unwrap().text)
+            });
+            let hints = Hints { subject: Subject::Named(subject.to_owned()), ..Hints::default() };
+            let in_file =
+                engine.try_clean(text, &hints, Mode::Surrogate(&surrogates)).unwrap().text;
+            assert_eq!(in_item.unwrap(), in_file);
+            assert_ne!(in_file, text);
+            shifts.insert(in_file);
+        }
+        assert_eq!(shifts.len(), 3, "each by days of its own");
     }
 
     #[test]

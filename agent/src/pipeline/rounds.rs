@@ -1,17 +1,10 @@
 //! Training rounds: one update for each round that the policy allows, never two.
 
-use insitu_protocol::ids::{Digest, ProjectName};
-use insitu_protocol::project::Project;
-use insitu_protocol::session::Purpose;
-
-use super::heads::HeadOrder;
+use super::heads::{HeadOrder, Heads};
 use super::{Pipeline, PipelineError};
-use crate::learn::{self, LearnError};
-use crate::prelabel::Model;
 use crate::release::Release;
-use crate::store::orders::{ProjectRow, RoundRow, RoundState};
-use crate::store::{Store, StoreError, Tx};
-use crate::tally::{Outline, Tally};
+use crate::store::orders::{RoundRow, RoundState};
+use crate::store::{StoreError, Tx};
 
 impl Pipeline {
     /// Answers the open rounds; `true` when there may be more to do.
@@ -22,26 +15,12 @@ impl Pipeline {
 }
 
 impl HeadOrder for RoundRow {
-    const KIND: &'static str = "update";
-
     fn name(&self) -> String {
         format!("round {} of run {}", self.order.round, self.order.run)
     }
 
-    fn purpose(&self) -> Purpose {
-        Purpose::Update(self.order.clone())
-    }
-
-    fn project(&self) -> &ProjectName {
-        &self.order.project
-    }
-
-    fn backbone(&self) -> &Digest {
-        &self.order.backbone
-    }
-
-    fn closes(&self) -> i64 {
-        self.order.closes_unix_s
+    fn heads(&self) -> Heads<'_> {
+        Heads::Trained(&self.order)
     }
 
     /// A later round of its run has come, whose head is the better one to learn at. A site that was
@@ -51,19 +30,6 @@ impl HeadOrder for RoundRow {
         let of_run = others.map(|other| &other.order).filter(|other| other.run == order.run);
         let newest = of_run.map(|other| other.round).max().filter(|round| *round > order.round)?;
         Some(format!("round {newest} of the run had come before this site could answer"))
-    }
-
-    fn outline(&self, _: &Project) -> Result<Outline, LearnError> {
-        Ok(learn::outline(&self.order)?)
-    }
-
-    fn tally(
-        &self,
-        store: &Store,
-        model: &mut Model,
-        project: &ProjectRow,
-    ) -> Result<Tally, LearnError> {
-        learn::update(store, model, project, &self.order)
     }
 
     fn finish(&self, release: Release) -> Release {

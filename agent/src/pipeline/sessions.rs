@@ -1,19 +1,16 @@
 //! Sessions of secure aggregation: joined, and given their vector.
 
-use insitu_protocol::session::{Purpose, SessionOrder};
+use insitu_protocol::session::SessionOrder;
 
-use super::heads::{Decline, HeadOrder, NO_MODEL, NO_PROJECT};
+use super::heads::{Decline, Fitness, Heads, NO_PROJECT};
 use super::{Pipeline, PipelineError, both, windows};
-use crate::learn::{self, LearnError};
 use crate::outbox;
-use crate::prelabel::Model;
 use crate::release;
 use crate::session::{self, ContributeError, Contribution};
-use crate::store::evaluations::EvaluationRow;
-use crate::store::orders::{ProjectRow, RoundRow};
+use crate::store::orders::ProjectRow;
 use crate::store::sessions::{SessionRow, SessionState};
-use crate::store::{Store, StoreError, explain};
-use crate::tally::{self, Tally};
+use crate::store::{StoreError, explain};
+use crate::tally;
 
 impl Pipeline {
     /// Judges proposed sessions and makes the vectors that are due; `true` when there was one.
@@ -78,10 +75,8 @@ impl Pipeline {
         tracing::warn!(session = %row.session, reason = note, "session left");
         self.store
             .tx("session left", |tx| tx.end_session(&row.session, SessionState::Declined, note))?;
-        match &order.purpose {
-            Purpose::Update(_) => declined.count(RoundRow::KIND),
-            Purpose::Evaluation(_) => declined.count(EvaluationRow::KIND),
-            Purpose::Statistics { .. } => {}
+        if let Some(heads) = Heads::of(&order.purpose) {
+            declined.count(heads.kind());
         }
         Ok(true)
     }
@@ -98,15 +93,17 @@ impl Pipeline {
         let Some(project) = project else {
             return Ok(Step::Declined(Decline::new("project", NO_PROJECT)));
         };
-        let backbone = match &order.purpose {
-            Purpose::Update(round) => Some(&round.backbone),
-            Purpose::Evaluation(evaluation) => Some(&evaluation.backbone),
-            Purpose::Statistics { .. } => None,
-        };
-        if let Some(backbone) = backbone
-            && let Some(declined) = self.unfit_for_heads(&project, backbone, now)?
-        {
-            return Ok(Step::Declined(declined));
+        let heads = Heads::of(&order.purpose);
+        if let Some(heads) = heads {
+            match self.fitness(&project, heads, now)? {
+                Fitness::Fit => {}
+                Fitness::NotYet if now <= order.deadlines_unix_s[0] => return Ok(Step::Later),
+                Fitness::NotYet => {
+                    let note = "its candidate did not arrive in time";
+                    return Ok(Step::Declined(Decline::new("late", note)));
+                }
+                Fitness::Unfit(declined) => return Ok(Step::Declined(declined)),
+            }
         }
         if row.state == SessionState::Proposed {
             let (policy, limits) = (&self.judge.policy, &self.judge.limits);
@@ -118,40 +115,31 @@ impl Pipeline {
         if now > order.deadlines_unix_s[2] {
             return Ok(Step::Declined(Decline::new("late", "its vector would come too late")));
         }
-        match &order.purpose {
-            Purpose::Update(round) => self.add_heads(row, order, &project, now, |store, model| {
-                learn::update(store, model, &project, round)
-            }),
-            Purpose::Evaluation(evaluation) => {
-                self.add_heads(row, order, &project, now, |store, model| {
-                    learn::evaluation::evaluate(store, model, &project, evaluation)
-                })
-            }
-            Purpose::Statistics { .. } => self.add_window(row, order, &project, now),
+        match heads {
+            Some(heads) => self.add_heads(row, order, &project, heads, now),
+            None => self.add_window(row, order, &project, now),
         }
     }
 
-    /// Adds what `tally` counts with the model in use.
     fn add_heads(
         &mut self,
         row: &SessionRow,
         order: &SessionOrder,
         project: &ProjectRow,
+        heads: Heads<'_>,
         now: i64,
-        tally: impl FnOnce(&Store, &mut Model) -> Result<Tally, LearnError>,
     ) -> Result<Step, PipelineError> {
         if self.training_waits {
             return Ok(Step::Later);
         }
-        let store = std::sync::Arc::clone(&self.store);
-        let Some(model) = self.model(project, now)? else {
-            return Ok(Step::Declined(Decline::new("no-model", NO_MODEL)));
+        let tally = match self.count_heads(project, heads, now)? {
+            Ok(tally) => tally,
+            Err(declined) => return Ok(Step::Declined(declined)),
         };
-        let tally = tally(&store, model)?;
         let contribution =
             Contribution { session: row.session, order, tallies: &[tally], window: None };
         let (limits, pool) = (&self.judge.limits, &self.pool);
-        session::contribute(&store, limits, pool, &contribution, now, |_| Ok(true))?;
+        session::contribute(&self.store, limits, pool, &contribution, now, |_| Ok(true))?;
         tracing::info!(session = %row.session, "masked and queued");
         Ok(Step::Done)
     }

@@ -198,6 +198,14 @@ fn corrected_spans_become_a_head_that_drafts_them() {
     }
     while site.correct(false) > 0 {}
 
+    // A window says how many drafts were kept: those of the texts in which there is nothing to mark.
+    let window = |row: &ProjectRow| site.store.read("test", |tx| tally::window(tx, row)).unwrap();
+    let [confusion, coincidence, calibration, _] = window(&site.row()).tallies;
+    assert!(confusion.counts().iter().chain(coincidence.counts()).all(|count| *count == 0));
+    let column = |at: usize| calibration.counts().iter().skip(at).step_by(2).sum::<i64>();
+    assert_eq!((column(0), column(1)), (40, 8));
+    assert_eq!(calibration.origin(), "48 corrected items (one a subject)");
+
     // Rounds without noise: what a site adds to each is its exact sum.
     let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();
     let row = site.row();

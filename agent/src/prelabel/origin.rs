@@ -41,6 +41,17 @@ impl Origin {
         !matches!(self, Self::Imported { scored: false, .. })
     }
 
+    /// Model and version, in its maker's words, of an encoded origin; `None` where none was imported.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] for what is no origin.
+    pub(crate) fn model_of(encoded: Option<&[u8]>) -> Result<Option<String>, StoreError> {
+        Ok(match encoded.map(Self::decode).transpose()? {
+            Some(Self::Imported { model, .. }) => Some(model),
+            Some(Self::Rules { .. } | Self::Propagated { .. } | Self::Generator) | None => None,
+        })
+    }
+
     /// Reads what [`super::Draft::encode_origin`] wrote.
     ///
     /// # Errors

@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::{Report, Reports};
 use crate::config::Acceptance;
 use crate::review::http::{Caller, Desk, Failure, project_name};
-use crate::store::StoreError;
 use crate::store::labels::{Action, Person};
 use crate::store::trail::{Event, What};
+use crate::store::{StoreError, Tx};
 
 #[derive(Clone)]
 struct Board {
@@ -59,7 +59,8 @@ async fn label_errors(
 ) -> Result<Json<Value>, Failure> {
     allow(&person, Action::Lead)?;
     let report = report(&board, &project).await?;
-    note_seen(&board, &person, &project, report.label_errors.listed())?;
+    let listed = report.label_errors.listed().collect();
+    note_seen(&board, person, project, listed).await?;
     json_of(&report.label_errors)
 }
 
@@ -70,7 +71,8 @@ async fn next(
 ) -> Result<Json<Value>, Failure> {
     allow(&person, Action::Lead)?;
     let report = report(&board, &project).await?;
-    note_seen(&board, &person, &project, report.next.listed())?;
+    let listed = report.next.listed().collect();
+    note_seen(&board, person, project, listed).await?;
     json_of(&report.next)
 }
 
@@ -80,21 +82,19 @@ async fn report(board: &Board, project: &str) -> Result<Arc<Report>, Failure> {
 }
 
 /// Notes that a person is shown some of what these items hold.
-fn note_seen(
+async fn note_seen(
     board: &Board,
-    person: &Person,
-    project: &str,
-    items: impl Iterator<Item = [u8; 16]>,
+    person: Person,
+    project: String,
+    items: Vec<[u8; 16]>,
 ) -> Result<(), Failure> {
-    let detail = json!({"list": true});
-    board.desk.store.tx("lead sees list", |tx| {
-        for item in items {
-            let seen = Event::new(What::Seen).by(person).of(project).on(item);
-            tx.note(&seen.with(detail.clone()))?;
-        }
-        Ok::<_, StoreError>(())
-    })?;
-    Ok(())
+    let note = move |tx: &Tx<'_>| {
+        items.into_iter().try_for_each(|item| {
+            let seen = Event::new(What::Seen).by(&person).of(&project).on(item);
+            tx.note(&seen.with(json!({"list": true}))).map(drop)
+        })
+    };
+    board.desk.work(move |desk| Ok(desk.store.tx("lead sees list", note)?)).await
 }
 
 fn allow(person: &Person, action: Action) -> Result<(), Failure> {

@@ -13,7 +13,6 @@ use super::figure::Figure;
 use super::matrix::Matrix;
 use super::snapshot::{Labeled, Snapshot};
 use crate::review::PastRead;
-use crate::store::labels::Reading;
 
 /// Most people shown, those with the most labels first.
 const PEOPLE_MAX: usize = 100;
@@ -29,7 +28,7 @@ const SMOOTHING: f64 = 0.5;
 pub(super) struct People {
     /// Items that two or more people labeled.
     shared: usize,
-    /// Of those, items on which people differ and no expert has decided.
+    /// Of those, items on which people differ and nobody has decided.
     disputed: usize,
     /// Why there is no consensus.
     undefined: Option<String>,
@@ -153,10 +152,8 @@ impl<'a> Consensus<'a> {
     }
 }
 
-/// The latest decision of an expert.
+/// The latest decision of an expert or a reviewer.
 fn decided(item: &Labeled) -> Option<&PastRead> {
-    let decides = |past: &&PastRead| {
-        past.label().is_some() && matches!(past.read.reading, Reading::Expert | Reading::Campaign)
-    };
+    let decides = |past: &&PastRead| past.label().is_some() && past.read.reading.decides();
     item.past.iter().rfind(decides)
 }

@@ -36,6 +36,7 @@ struct Day {
     day: String,
     first: usize,
     second: usize,
+    /// Deciding labels: of experts and of reviewers.
     expert: usize,
 }
 
@@ -52,7 +53,7 @@ impl Progress {
             match past.read.reading {
                 Reading::First => counts.first += 1,
                 Reading::Second => counts.second += 1,
-                Reading::Expert | Reading::Campaign => counts.expert += 1,
+                Reading::Expert | Reading::Campaign | Reading::Review => counts.expert += 1,
                 Reading::Validation | Reading::Gold => {} // not in the snapshot
             }
         }
@@ -74,6 +75,7 @@ fn name(stage: Stage) -> &'static str {
         Stage::Expert => "expert",
         Stage::Done => "done",
         Stage::Quarantined => "quarantined",
+        Stage::Review => "review",
     }
 }
 

@@ -385,7 +385,7 @@ fn drafts_of_every_kind_are_compared_with_what_people_made_of_them() {
         .tx("test", |tx| {
             for item in tx.items_in_stage(row.project, Stage::Clean, 0, 10)? {
                 let draft = Prelabel::of_label_for_test(both(true), 0.7).into();
-                route::place(tx, &project.routing, &Accepts::Nothing, &item, &draft, 0)?;
+                route::place(tx, &project, &Accepts::Nothing, &item, &draft, 0)?;
             }
             Ok::<_, StoreError>(())
         })

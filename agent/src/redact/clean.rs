@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::bounded::Work;
 use super::kind::Kind;
 use super::plain::Plain;
-use super::profile::{Hints, Mode};
+use super::profile::{Hints, Mode, Subject};
 use super::scan::is_whole;
 use super::{Engine, Find, Span};
 
@@ -235,7 +235,7 @@ fn to_original(finds: &[Find], rest: Vec<Find>) -> Vec<Find> {
 
 /// `text` with each of `finds` (sorted, apart) masked.
 fn masked(text: &str, finds: &[Find]) -> String {
-    replace(text, finds, Mode::Mask, "").text
+    replace(text, finds, Mode::Mask, &Subject::default()).text
 }
 
 /// A text in which findings were replaced.
@@ -248,7 +248,7 @@ pub(super) struct Replaced {
 }
 
 /// `text` with each of `finds` (sorted, apart) replaced.
-pub(super) fn replace(text: &str, finds: &[Find], mode: Mode<'_>, subject: &str) -> Replaced {
+pub(super) fn replace(text: &str, finds: &[Find], mode: Mode<'_>, subject: &Subject) -> Replaced {
     let mut clean = String::with_capacity(text.len());
     let (mut surrogates, mut places) = (Vec::new(), Vec::with_capacity(finds.len()));
     let (mut at, mut point) = (0, 0);
@@ -275,7 +275,7 @@ pub(super) fn stand_in(
     kind: Kind,
     original: &str,
     mode: Mode<'_>,
-    subject: &str,
+    subject: &Subject,
 ) -> Option<Replacement> {
     // As it was read: digits of every script are digits to a cipher.
     let plain = Plain::new(original).text;

@@ -33,7 +33,7 @@ static HEADS: Words = LazyLock::new(|| {
          neuropathy node nodes nodule nodules operation orifice orthese ossicles ossification \
          palsy paralysis parese pattern phenomenon phänomen plastik plexus plombe point position \
          pouch probe procedure psychosis pulse punkt reaction reflex regel regimen repair \
-         resection resektion respiration retinopathy retractor rhythm ring rule sarcoma sarkom \
+         resection resektion respiration retinopathy retractor rhythm ring rule rules sarcoma sarkom \
          scale schema schere schiene schleuse schlinge schnitt score screening sehne sheath shunt \
          sign skala sling solution space splint spots stadien stadium stage staging stain \
          staining stimulus stitch stroke struma stuart suture syndrom syndrome syndromes system \
@@ -41,6 +41,12 @@ static HEADS: Words = LazyLock::new(|| {
          transform triad triangle trias tube tuberculosis tubus tumor tumors tumour typ ulcer \
          ulkus ultrasound vaccine valve vein versuch virus wave waves zange zeichen zelle zellen \
          zugang zyste zysten",
+    )
+});
+/// Those of them that stand behind whole names, and a word further on.
+static SURE_HEADS: Words = LazyLock::new(|| {
+    words(
+        "classification criteria disease maneuver phenomenon rules scale score sign syndrome test          triad variant variants",
     )
 });
 /// What an eponym stands behind: `Morbus Crohn`, `síndrome de Down`.
@@ -65,17 +71,17 @@ static RESULTS: Words = LazyLock::new(|| {
 /// Eponyms that hardly anybody is called today: without a title they name nobody.
 static ALONE: Words = LazyLock::new(|| {
     words(
-        "apgar aschoff babinski bartholin basedow bechterew behçet billroth bochdalek boerhaave broca \
+        "apgar aschoff babinski bartholin bartter basedow bechterew behçet billroth bochdalek boerhaave broca \
          brodmann brudzinski brugada charcot cheyne chopart chvostek clavien courvoisier creutzfeldt \
          crohn danlos descemet dieulafoy dupuytren ebstein ehlers eisenmenger epley eustachi fabry \
-         fallot fanconi fazekas ficat fontan galeazzi gaucher giemsa golgi groshong guillain gustilo \
+         fallot fanconi fazekas ficat fontan galeazzi gaucher giemsa gitelman golgi groshong guillain gustilo \
          hachinski haglund hamman hashimoto heberden heimlich henoch hirschsprung holter ishihara \
          kaposi karnofsky kawasaki kegel kellgren kernig killip klinefelter klippel korotkoff \
-         korsakoff krukenberg kupffer kussmaul langerhans lasegue lasègue leriche lhermitte lisfranc \
+         korsakoff krukenberg kupffer kussmaul langerhans lasegue lasègue lemierre leriche lhermitte lisfranc \
          luschka maisonneuve mallampati mantoux marfan mcburney mcmurray meniere mobitz mohs \
          monteggia morgagni munchausen ménière niemann nikolsky ortolani outerbridge papanicolaou \
          peutz peyer peyronie phalen purkinje quincke ranson ranvier raynaud redon romberg rorschach \
-         rovsing schatzker schellong schober schwann sengstaken shaldon snellen spurling steinmann \
+         rovsing schatzker schellong schober schwann sengstaken sgarbossa shaldon snellen spurling steinmann \
          sudeck sydenham takayasu takotsubo tenckhoff tinel tourette treitz trendelenburg trousseau \
          valsalva virchow waldenstrom waldenström wernicke wilms wirsung zenker zollinger",
     )
@@ -95,21 +101,54 @@ static NOBODY: Words = LazyLock::new(|| {
          thanksgiving thursday tuesday versicherte viernes wednesday weihnachten all there",
     )
 });
+/// What joins two of a kind.
+const JOINS: &[&str] = &["and", "e", "o", "oder", "or", "plus", "u", "und", "versus", "vs", "y"];
+/// Units of a drug's dose.
+const DOSES: &[&str] =
+    &["g", "ie", "iu", "mcg", "mg", "ml", "tabletten", "tablets", "ui", "units", "µg"];
+const MONTHS: &[&str] = &[
+    "abril",
+    "agosto",
+    "dezember",
+    "diciembre",
+    "december",
+    "enero",
+    "febrero",
+    "februar",
+    "february",
+    "january",
+    "januar",
+    "juli",
+    "july",
+    "juni",
+    "junio",
+    "marzo",
+    "märz",
+    "november",
+    "noviembre",
+    "october",
+    "octubre",
+    "oktober",
+    "september",
+    "septiembre",
+];
 /// Grades of a classification: `Kellgren III`.
 const GRADES: &[&str] = &["I", "IA", "IB", "II", "IIA", "IIB", "III", "IIIA", "IIIB", "IV", "V"];
 
 /// Whether `find` is a disease, a test or a device that is called after somebody.
 pub(super) fn is_eponym(text: &str, find: &Find) -> bool {
     let found = &text[find.start..find.end];
-    if found.contains(' ') {
-        return false;
-    }
     let before = text[..find.start].trim_end_matches(' ');
     let rest = &text[find.end..];
     let rest = rest.strip_prefix("'s").or_else(|| rest.strip_prefix("’s")).unwrap_or(rest);
     let after = text.len() - rest.len();
+    if found.contains(' ') {
+        // "Ramsay Hunt syndrome": two names, and a word that no person is followed by.
+        return found.matches(' ').count() == 1 && is_before(text, after, &SURE_HEADS);
+    }
     is_before_head(text, after)
         || is_before_result(text, after)
+        || is_behind_result(before)
         || is_behind_lead(before)
         || is_alone(found, before)
 }
@@ -119,18 +158,76 @@ pub(super) fn is_nobody(word: &str) -> bool {
     holds(&NOBODY, word) || word.ends_with("innen")
 }
 
-/// Whether `find` is a drug, behind no title and no initial.
+/// Whether `find` is a drug, behind no title and no initial: by a list, or by the dose behind it.
 pub(super) fn is_drug(text: &str, find: &Find) -> bool {
     let found = &text[find.start..find.end];
-    is_line(DRUGS, &found.to_lowercase()) && !is_named(text[..find.start].trim_end_matches(' '))
+    (is_known_drug(found) || is_dosed(text, find))
+        && !is_named(text[..find.start].trim_end_matches(' '))
 }
 
-/// `disease`, `-Katheter`, `-B-Fraktur`: of a compound, its last part.
+fn is_known_drug(word: &str) -> bool {
+    is_line(DRUGS, &word.to_lowercase())
+}
+
+/// `Trelegy 20 mg`: one word before a number of a drug's unit.
+fn is_dosed(text: &str, find: &Find) -> bool {
+    let one = !text[find.start..find.end].contains(' ');
+    let rest = text[find.end..].trim_start_matches(' ');
+    let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit() || matches!(c, '.' | ','));
+    let space = unit.trim_start_matches(' ');
+    one && unit.len() < rest.len()
+        && Word::at(space, 0).is_some_and(|word| DOSES.contains(&word.text.to_lowercase().as_str()))
+}
+
+/// Whether `find` stands in a list with a drug, an eponym or a month: `Plavix and Brilinta`, `Bartter versus
+/// Gitelman`, `Juli und August`.
+pub(super) fn is_listed(text: &str, find: &Find) -> bool {
+    let known = |word: Word<'_>| {
+        is_known_drug(word.text) || holds(&ALONE, word.text) || is_month(word.text)
+    };
+    let found = &text[find.start..find.end];
+    if found.contains(' ') {
+        return false;
+    }
+    let joins = |word: &Word<'_>| JOINS.contains(&word.text);
+    let before = text[..find.start].trim_end_matches(' ');
+    let first = Word::before(before, before.len()).filter(joins).and_then(|word| {
+        let rest = before[..word.start].trim_end_matches(' ');
+        Word::before(rest, rest.len())
+    });
+    let second = Word::at(text, skip_spaces(text, find.end, 1))
+        .filter(joins)
+        .and_then(|word| Word::at(text, skip_spaces(text, word.end(), 1)));
+    (first.is_some_and(known) || second.is_some_and(known)) && !is_named(before)
+}
+
+/// Whether a word is a month, in any of the languages. Those that are people's names too are months
+/// beside another one only.
+fn is_month(word: &str) -> bool {
+    MONTHS.contains(&word.to_lowercase().as_str())
+}
+
+/// `disease`, `-Katheter`, `-B-Fraktur`: of a compound, its last part. Or, behind one other word, what
+/// no person is followed by: `Duke treadmill score`.
 fn is_before_head(text: &str, at: usize) -> bool {
+    let between = Word::at(text, skip_spaces(text, at, 1));
+    is_before(text, at, &HEADS)
+        || between
+            .filter(|word| word.start > at && !word.is_capitalised() && word.text.len() > 3)
+            .is_some_and(|word| is_before(text, word.end(), &SURE_HEADS))
+}
+
+fn is_before(text: &str, at: usize, heads: &Words) -> bool {
     let hyphen = usize::from(text[at..].starts_with('-'));
     Word::at(text, skip_spaces(text, at + hyphen, 1))
         .and_then(|word| word.text.rsplit('-').next())
-        .is_some_and(|head| holds(&HEADS, head))
+        .is_some_and(|head| holds(heads, head))
+}
+
+/// `Negative Hoffmann`: a sign behind what it turned out to be, at the start of a sentence.
+fn is_behind_result(before: &str) -> bool {
+    Word::before(before, before.len())
+        .is_some_and(|word| word.is_capitalised() && holds(&RESULTS, word.text))
 }
 
 /// `positive`, `IV`. But "Roe positive for flu" is somebody.
@@ -226,6 +323,34 @@ mod tests {
         assert!(DRUGS.lines().all(|drug| is_line(DRUGS, drug)));
         for other in ["", "a", "plavi", "plavixx", "zzzz", "\n", "jane"] {
             assert!(!is_line(DRUGS, other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn one_of_a_kind_tells_of_the_other() {
+        for (text, name, listed) in [
+            ("ASA, Plavix and Brilinta daily", "Brilinta", true),
+            ("Bartter versus Gitelman", "Bartter", true),
+            ("Dienstplan für Juli und August", "August", true),
+            ("Juni war August da", "August", false),
+            ("seen by Brilinta, Plavix held", "Brilinta", false),
+            ("Mr. Brilinta and Plavix", "Brilinta", false),
+            ("Roe and Brilinta", "Brilinta", false),
+        ] {
+            assert_eq!(is_listed(text, &find(text, name)), listed, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_dose_tells_a_drug() {
+        for (text, drug) in [
+            ("Zosyqq 3,5 mg daily", true),
+            ("Zosyqq 20mg", true),
+            ("Zosyqq 20 min late", false),
+            ("Zosyqq mg", false),
+            ("Mr. Zosyqq 20 mg", false),
+        ] {
+            assert_eq!(is_drug(text, &find(text, "Zosyqq")), drug, "{text}");
         }
     }
 

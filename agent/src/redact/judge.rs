@@ -92,15 +92,22 @@ pub(super) fn judge(scanner: &Scanner, profile: &Profile, text: &str, finds: &Fi
     found
 }
 
-/// The value that a word in brackets behind it explains: `12345678 (MRN)`.
+/// The value that a word behind it explains, in brackets: `12345678 (MRN)`; for a telephone at the end
+/// of a line without them, too: `781 1704 office`.
 fn explained(profile: &Profile, text: &str, label: &Label) -> Option<Find> {
-    let opened = text[..label.start].strip_suffix('(')?;
-    if !label.labels.names_kind() || !text[label.end..].starts_with(')') {
+    if !label.labels.names_kind() {
         return None;
     }
+    let (before, after) = (&text[..label.start], &text[label.end..]);
+    let in_brackets = before.strip_suffix('(').filter(|_| after.starts_with(')'));
+    let at_end = before.strip_suffix([' ', '-']).filter(|before| {
+        before.ends_with(|c: char| c.is_ascii_digit())
+            && (after.is_empty() || after.starts_with(['\n', '\r', ',', ';', '\\']))
+    });
+    let opened = in_brackets.or(at_end)?;
     let kind = label.labels.kind()?;
     let spaced = matches!(kind, Kind::Phone | Kind::Fax);
-    if !spaced && !EXPLAINED.contains(&kind) {
+    if !spaced && (in_brackets.is_none() || !EXPLAINED.contains(&kind)) {
         return None;
     }
     let end = opened.trim_end_matches([' ', '\u{a0}', ',', ':']).len();
@@ -116,7 +123,13 @@ fn explained(profile: &Profile, text: &str, label: &Label) -> Option<Find> {
     let value = text[start..end].trim_start_matches([' ', '-', '.', '/', '_', ')']);
     let start = end - value.len();
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
-    let least = if spaced { 6 } else { 3 };
+    let least = if in_brackets.is_none() {
+        7
+    } else if spaced {
+        6
+    } else {
+        3
+    };
     let whole = !in_words(char_before(text, start)) && end > start;
     (whole && digits >= least && EXPLAINED_SCORE >= profile.min_score).then_some(Find {
         start,

@@ -48,8 +48,10 @@ impl Labels {
     pub(super) const YEAR_LOCAL: Self = Self(1 << 18);
     /// Announces a year of birth.
     pub(super) const BIRTH: Self = Self(1 << 19);
+    /// Stands before two streets that meet.
+    pub(super) const CORNER: Self = Self(1 << 20);
     /// The lowest bit that stands for a [`Kind`].
-    const KINDS_FROM: u32 = 20;
+    const KINDS_FROM: u32 = 21;
 
     /// Labels after which announced rules are tried.
     pub(super) const ANNOUNCING: Self = Self(
@@ -246,6 +248,7 @@ const OTHERS: &[(&str, Labels)] = &[
         r"calle(?:j[óo]n)?|c/|avda|av[d]?\.|avenida|avinguda|paseo|p[ºo]|plaza|pza|pl\.|ronda|camino|carretera|ctra|traves[íi]a|r[úu]a|glorieta|rambla|cuesta|pasaje|pasadizo|urbanizaci[óo]n|urb|colonia|v[íi]a|viale|piazza|piazzale|corso|strada|vicolo|borgo|contrada|rue|boulevard|bd\.|all[ée]e|chemin|impasse|quai|passage|ulica|ul\.|carrer|aleja|calzada|acceso|v[íi]al|alameda|ca[ñn]ada|p\.? ?o\.? box",
         Labels::STREET,
     ),
+    (r"(?:the )?corner of|(?:la )?esquina de|(?:an der )?ecke", Labels::CORNER),
     (r"in|during|year|since|from|until|before|after", Labels::YEAR),
     (
         r"en|desde|desde el|año|el año|del año|del|de|entre|hasta|seit|im jahre?|jahr|anno|nach|vor|bis|und|y",
@@ -253,7 +256,7 @@ const OTHERS: &[(&str, Labels)] = &[
     ),
     (r"https?://|ftp://|www\.", Labels::URL),
     (
-        r"age ?/ ?(?:sex|gender)|(?:sex|gender) ?/ ?age|aged?|age of|age (?:in )?(?:years|yrs)|turned|turning|(?:pt|patient|resident|client|he|she|who|mother|father|husband|wife|grandmother|grandfather) is(?: now| currently| about| almost| nearly| over)?|(?:he|she)[’']s|i am|i'm",
+        r"age ?/ ?(?:sex|gender)|(?:sex|gender) ?/ ?age|aged?|age of|age (?:in )?(?:years|yrs)|turn(?:s|ed|ing)?|when (?:he|she|i|they) (?:was|were)|(?:pt|patient|resident|client|he|she|who|mother|father|husband|wife|grandmother|grandfather) is(?: now| currently| about| almost| nearly| over)?|(?:he|she)[’']s|i am|i'm",
         Labels::AGED,
     ),
     (r"edad|alter|âge|et[àa]|idade|leeftijd|wiek", Labels::AGE_FIELD.or(Labels::AGED_LOCAL)),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clean::{Redacted, Replacement, Unclean};
 use super::kind::Kind;
-use super::profile::{Hints, Mode};
+use super::profile::{Hints, Mode, Subject};
 use super::{Engine, Span};
 
 /// Bytes of the longest line that is read.
@@ -77,8 +77,8 @@ pub enum LineError {
     /// Longer than [`LINE_BYTES_MAX`].
     #[error("longer than {LINE_BYTES_MAX} bytes")]
     TooLong,
-    /// Not UTF-8.
-    #[error("not UTF-8 after {valid_bytes} bytes")]
+    /// Not UTF-8, or not text of the [`Encoding`](super::Encoding) that was given.
+    #[error("not UTF-8 (or what --encoding names) after {valid_bytes} bytes")]
     NotUtf8 {
         /// Bytes before the first invalid one.
         valid_bytes: usize,
@@ -261,12 +261,14 @@ fn clean(
     let subject = match (&record.subject, &record.id) {
         (Some(subject), _) => subject.clone(),
         (None, serde_json::Value::Null) => format!("line {line}"),
-        (None, id) => format!("record {id}"),
+        // As an item of the store that names no subject is its own.
+        (None, serde_json::Value::String(id)) => id.clone(),
+        (None, id) => id.to_string(),
     };
     let hints = Hints {
         names: record.names.clone(),
         identifiers: record.identifiers.clone(),
-        subject,
+        subject: Subject::Named(subject),
         field_name: false,
     };
     Ok(engine.try_clean(&record.text, &hints, options.mode)?)
@@ -333,7 +335,7 @@ pub(super) mod tests {
         let lines: Vec<_> = told.failures.iter().map(|(line, _)| *line).collect();
         assert_eq!(lines, [3, 4, 5]);
         let reason = &told.failures[2].1;
-        assert!(reason.contains("not UTF-8 after 0 bytes"), "{reason}");
+        assert!(reason.contains("not UTF-8 (or what --encoding names) after 0 bytes"), "{reason}");
         assert_eq!(told.accounts.len(), 2);
         assert_eq!((told.accounts[0].line, &*told.accounts[0].found), (1, &[Kind::Email][..]));
     }

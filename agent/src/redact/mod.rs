@@ -10,11 +10,12 @@
 //! `plain` takes away what nobody sees. `scan` runs one automaton over the text; `rules/` holds what it looks for, a file per family, and
 //! `labels` the words around; `custom` is what a site adds, from the file that `settings` reads, searched with
 //! `bounded` work. `judge` verifies check digits and weighs these words. `web`, `names`
-//! and `places` read what has no fixed shape; `tagger` finds what nothing announces, unless `veto`
+//! and `places` read what has no fixed shape; `countries` is a list; `tagger` finds what nothing announces, unless `veto`
 //! knows better. `resolve` makes one list of all, in which rules outweigh the tagger.
 //!
 //! `clean` replaces what was found: with masks, keyed hashes, or a `surrogate`. `lines` and
-//! `structure` do all of this to files, `ocr` finds text in images, and `evidence` keeps count of it.
+//! `structure` do all of this to files, which `encoding` reads where they are not in UTF-8; `ocr` finds
+//! text in images, and `evidence` keeps count of it. `language` tells what capitals mean in a text.
 //!
 //! Spans are in Unicode code points, end exclusive, as everywhere in Insitu. Work is linear in the
 //! text: each place is read a bounded number of times over a bounded length.
@@ -22,12 +23,15 @@
 mod bounded;
 mod checks;
 mod clean;
+mod countries;
 mod custom;
+mod encoding;
 mod eponyms;
 mod evidence;
 mod judge;
 mod kind;
 mod labels;
+mod language;
 mod lines;
 mod names;
 mod ocr;
@@ -53,12 +57,13 @@ use std::sync::Arc;
 
 pub use clean::{Redacted, Replacement, Unclean};
 pub use custom::{Custom, CustomError};
+pub use encoding::{Decoded, Encoding, EncodingError};
 pub use evidence::{Evidence, EvidenceError, Evident, verify_report};
 pub use kind::{Kind, KindError, KindSet};
 pub use lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, Options, lines};
 pub use ocr::{Ocr, OcrError};
 pub use profile::{
-    Coarse, Hints, Language, LanguageError, Mode, Profile, Score, ScoreError, SiteKey,
+    Coarse, Hints, Language, LanguageError, Mode, Profile, Score, ScoreError, SiteKey, Subject,
 };
 pub use settings::{ModeName, Settings, SettingsError};
 pub(crate) use settings::{Stamp, stamp};
@@ -67,7 +72,7 @@ pub use structure::{Action, FieldRules, Format, Images, Records};
 pub use surrogate::Surrogates;
 
 /// Version of the rules: part of every report, so that a finding can be traced to what made it.
-pub const RULES_VERSION: &str = "2";
+pub const RULES_VERSION: &str = "3";
 
 /// Longest text that is cleaned, in bytes.
 pub const TEXT_BYTES_MAX: usize = LINE_BYTES_MAX;
@@ -235,6 +240,7 @@ impl Engine {
             found.extend(
                 self.tagger.tag(text).into_iter().filter(|find| !veto::holds(text, &scanned, find)),
             );
+            found.extend(countries::find(text));
         }
         found.extend(self.profile.custom.find(text, work)?);
         found.retain(|find| find.score >= self.profile.min_score && self.profile.hides(find.kind));
@@ -242,6 +248,9 @@ impl Engine {
         self.profile.custom.allow(text, &mut found);
         names::cover_titles(text, &mut found);
         self.profile.custom.allow(text, &mut found);
+        if self.profile.hides(Kind::Zip) {
+            found.extend(places::below(text, &found));
+        }
         found.extend(clean::repeated(text, &found));
         clean::keep_masks(text, &mut found);
         Ok(resolve::resolve(text, found))

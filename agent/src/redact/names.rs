@@ -7,6 +7,7 @@ use super::Find;
 use super::eponyms::is_nobody;
 use super::kind::Kind;
 use super::labels::Labels;
+use super::language::Small;
 use super::plain::Plain;
 use super::profile::Hints;
 use super::scan::{Finds, Label, char_at, char_before, is_mark};
@@ -21,15 +22,6 @@ const PART_LETTERS_MIN: usize = 3;
 /// Titles that are hidden with their name, in small letters.
 const COVERED_TITLES: &[&str] =
     &["dr", "habil", "med", "miss", "mr", "mrs", "ms", "mx", "pd", "prof", "professor", "sir"];
-/// Words that tell a text's language.
-const LANGUAGE_WORDS: usize = 400;
-const SPANISH_WORDS: &[&str] = &[
-    "con", "de", "del", "el", "en", "la", "las", "los", "por", "que", "se", "sin", "su", "una", "y",
-];
-const OTHER_WORDS: &[&str] = &[
-    "and", "at", "by", "der", "die", "for", "from", "in", "is", "mit", "of", "on", "the", "to",
-    "und", "von", "was", "with",
-];
 /// Score of a name that stands where it was announced.
 const ANNOUNCED: f32 = 0.9;
 /// Score of a name's repetition.
@@ -59,7 +51,7 @@ pub(super) fn find(text: &str, finds: &Finds, hints: &Hints) -> Vec<Find> {
 /// where a title stands before most words of respect and tells nothing of the person.
 pub(super) fn cover_titles(text: &str, found: &mut [Find]) {
     let names = || found.iter().filter(|find| find.kind == Kind::Name);
-    if names().next().is_none() || is_spanish(text) {
+    if names().next().is_none() || Small::of(text).is_spanish() {
         return;
     }
     for find in found.iter_mut().filter(|find| find.kind == Kind::Name) {
@@ -79,16 +71,6 @@ fn title_before(text: &str, at: usize) -> Option<usize> {
     (near && capital && title.is_in(COVERED_TITLES)).then_some(title.start)
 }
 
-/// Whether more small words of Spanish than of English and German stand at the start of `text`.
-fn is_spanish(text: &str) -> bool {
-    let small = words(text).take(LANGUAGE_WORDS).filter(|word| !word.is_capitalised());
-    let mut balance = 0_i32;
-    for word in small {
-        balance += i32::from(word.is_in(SPANISH_WORDS)) - i32::from(word.is_in(OTHER_WORDS));
-    }
-    balance > 0
-}
-
 fn name(word: Word<'_>, score: f32) -> Find {
     Find { start: word.start, end: word.end(), kind: Kind::Name, score }
 }
@@ -97,7 +79,9 @@ fn name(word: Word<'_>, score: f32) -> Find {
 fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
     let is = |wanted| label.labels.meets(wanted);
     let name = |start, end| Find { start, end, kind: Kind::Name, score: ANNOUNCED };
-    if is(Labels::TITLE) && is_title(&text[label.start..label.end]) {
+    // "-D" is an option.
+    let option = char_before(text, label.start) == '-';
+    if is(Labels::TITLE) && !option && is_title(&text[label.start..label.end]) {
         let dot = usize::from(matches!(char_at(text, label.end), '.' | ':'));
         let start = skip_spaces(text, label.end + dot, 3);
         if let Some((start, end, _)) = parse(text, start, None) {

@@ -10,6 +10,12 @@ use super::words::{NO_NAMES, Word, skip_spaces};
 const ADDRESS_BYTES_MAX: usize = 160;
 /// Words of a town after a comma.
 const TOWN_WORDS_MAX: usize = 4;
+/// Digits of a number right before an address, and of a postcode.
+const NUMBER_BYTES_MAX: usize = 6;
+const POSTCODE_DIGITS_MIN: usize = 4;
+/// Bytes of a region's code, and how far below an address its postcode may stand.
+const REGION_BYTES_MAX: usize = 3;
+const BELOW_BYTES_MAX: usize = 40;
 /// Lines of an address in a field.
 const LINES_MAX: usize = 4;
 
@@ -110,12 +116,15 @@ const INNER: &[&str] = &[
     "s",
     "sn",
     "sto",
+    "str",
     "strada",
+    "strasse",
     "straße",
     "street",
     "suite",
     "the",
     "travesía",
+    "ul",
     "und",
     "unit",
     "up",
@@ -139,6 +148,9 @@ pub(super) fn find(text: &str, finds: &Finds) -> Vec<Find> {
         if label.labels.meets(Labels::STREET) {
             found.extend(street(text, label));
         }
+        if label.labels.meets(Labels::CORNER) {
+            found.extend(corner(text, label));
+        }
         if label.labels.meets(Labels::ADDRESS) {
             found.extend(address(text, label));
         }
@@ -149,12 +161,44 @@ pub(super) fn find(text: &str, finds: &Finds) -> Vec<Find> {
     found
 }
 
-/// Lengthens an address that a rule found by what follows it: postcode, town, flat.
+/// Lengthens an address that a rule found by what follows it: postcode, town, flat; and by a number
+/// right before it, as of a flat or a box.
 pub(super) fn lengthen(text: &str, find: &mut Find) {
     if find.kind == Kind::Address {
         let (end, _) = read(text, find.start, 1);
         find.end = find.end.max(end);
+        let before = text[..find.start].strip_suffix(' ').unwrap_or_default();
+        let number = Word::before(before, before.len())
+            .filter(|word| word.is_number() && (2..=NUMBER_BYTES_MAX).contains(&word.text.len()));
+        let first = |word: &Word<'_>| {
+            !text[..word.start].ends_with(['.', ',', '-', '/', ':', '+', '$', '€', '£'])
+        };
+        find.start = number.filter(first).map_or(find.start, |word| word.start);
     }
+}
+
+/// Postcodes on a line of their own, below an address or a place: `Toronto\n, ON\n 82269`.
+pub(super) fn below(text: &str, found: &[Find]) -> Vec<Find> {
+    let places = found.iter().filter(|find| matches!(find.kind, Kind::Address | Kind::Location));
+    places.filter_map(|place| postcode_below(text, place.end)).collect()
+}
+
+/// The postcode on the line below byte `at`, which a region's code may stand before.
+fn postcode_below(text: &str, at: usize) -> Option<Find> {
+    let limit = text.floor_char_boundary(text.len().min(at + BELOW_BYTES_MAX));
+    let gap = |c: char| matches!(c, ' ' | '\t' | ',' | '\r' | '\n');
+    let mut rest = text[at..limit].trim_start_matches(gap);
+    let start = |rest: &str| limit - rest.len();
+    let code = rest.chars().take_while(char::is_ascii_uppercase).count();
+    if (1..=REGION_BYTES_MAX).contains(&code) {
+        rest = rest[code..].trim_start_matches(gap);
+    }
+    let length = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let (start, end) = (start(rest), start(rest) + length);
+    let own_line = text[at..start].trim_end_matches([' ', '\t']).ends_with('\n');
+    let whole = (POSTCODE_DIGITS_MIN..=NUMBER_BYTES_MAX).contains(&length)
+        && text[end..].lines().next().is_none_or(|line| line.trim_matches([' ', '.']).is_empty());
+    (own_line && whole).then_some(Find { start, end, kind: Kind::Zip, score: 0.6 })
 }
 
 /// "Calle Mayor 3, 28013 Madrid": a word for streets, then a name, then a number.
@@ -167,6 +211,20 @@ fn street(text: &str, label: &Label) -> Option<Find> {
         end,
         kind: Kind::Address,
         score: if seen.numbers > 0 { 0.8 } else { 0.55 },
+    })
+}
+
+/// "the corner of King Street and 5th Avenue": two streets, one address.
+fn corner(text: &str, label: &Label) -> Option<Find> {
+    let start = skip_spaces(text, label.end, 2);
+    let (end, seen) = read(text, start, 1);
+    let read = &text[start..end];
+    let two = [" and ", " & ", " y ", " und ", "/"].iter().any(|sign| read.contains(sign));
+    (two && seen.words >= 2 && (seen.numbers > 0 || seen.words >= 3)).then_some(Find {
+        start: label.start,
+        end,
+        kind: Kind::Address,
+        score: 0.85,
     })
 }
 

@@ -27,10 +27,7 @@ pub(super) struct Plain<'t> {
 impl<'t> Plain<'t> {
     pub(super) fn new(text: &'t str) -> Self {
         let original = text.len();
-        // No byte below stands in a character that is changed.
-        let same = !text.bytes().any(|byte| byte >= 0xc2)
-            || text.chars().all(|c| matches!(plain(c), Some(same) if same == c));
-        if same {
+        if is_plain(text) {
             return Self { text: Cow::Borrowed(text), moves: Vec::new(), original };
         }
         let (mut out, mut moves) = (String::with_capacity(original), Vec::new());
@@ -83,6 +80,17 @@ impl<'t> Plain<'t> {
     }
 }
 
+/// Whether nothing in `text` is changed.
+fn is_plain(text: &str) -> bool {
+    // Below, of all characters the soft hyphen alone is changed: most texts are not read one by one.
+    let low =
+        text.as_bytes().chunks(64).all(|some| some.iter().fold(true, |all, b| all & (*b < 0xcd)));
+    if low {
+        return !text.contains('\u{ad}');
+    }
+    text.chars().all(|c| matches!(plain(c), Some(same) if same == c))
+}
+
 /// What is read in place of a character; nothing for one that nobody sees.
 fn plain(c: char) -> Option<char> {
     if c.is_ascii() {
@@ -124,6 +132,16 @@ mod tests {
         let find = Find { start, end: start + part.len(), kind: Kind::Id, score: 1.0 };
         let found = plain.in_original(find);
         assert_eq!(&text[found.start..found.end], original);
+    }
+
+    #[test]
+    fn only_the_soft_hyphen_is_changed_of_low_characters() {
+        let low = (0..=0x33f).filter_map(char::from_u32);
+        for c in low {
+            assert_eq!(is_plain(&c.to_string()), c != '\u{ad}', "{c:?}");
+            assert_eq!(plain(c), (c != '\u{ad}').then_some(c), "{c:?}");
+        }
+        assert!(!is_plain("é\u{200b}") && is_plain("“é”"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::custom::Custom;
 use super::kind::{Kind, KindSet};
 use super::surrogate::Surrogates;
+use crate::store::meta::Subjects;
 
 /// What happens to ages and bare years, which tell less than a full date of birth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
@@ -178,22 +179,52 @@ impl TryFrom<String> for Language {
 }
 
 /// A site's secret for hashes and surrogates.
-pub struct SiteKey([u8; 32]);
+pub struct SiteKey {
+    bytes: [u8; 32],
+    /// What stands for subjects in the site's store, if it has one.
+    subjects: Option<Subjects>,
+}
 
 impl SiteKey {
     /// Wraps 32 bytes that were drawn at random and are kept with the site's secrets.
     pub const fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self { bytes, subjects: None }
+    }
+
+    /// The same, with what tells subjects at the site: their dates then move alike in records that
+    /// name them and in items of the store, which does not know their names.
+    #[must_use]
+    pub fn with_subjects(self, subjects: Subjects) -> Self {
+        Self { subjects: Some(subjects), ..self }
     }
 
     pub(super) const fn bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.bytes
+    }
+
+    pub(super) const fn subjects(&self) -> Option<&Subjects> {
+        self.subjects.as_ref()
     }
 }
 
 impl std::fmt::Debug for SiteKey {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("SiteKey(..)")
+    }
+}
+
+/// Whom a text is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// As a record names it.
+    Named(String),
+    /// By what stands for it in the site's store.
+    Stored([u8; 32]),
+}
+
+impl Default for Subject {
+    fn default() -> Self {
+        Self::Named(String::new())
     }
 }
 
@@ -206,7 +237,7 @@ pub struct Hints {
     /// Record numbers and the like: hidden wherever they stand.
     pub identifiers: Vec<String>,
     /// Whom the text is about: dates with surrogates move by this subject's days.
-    pub subject: String,
+    pub subject: Subject,
     /// The text is the name of a field. A single word is then no running text, which the tagger
     /// would read: it takes `timestamp` and `heartRate` for names.
     pub field_name: bool,

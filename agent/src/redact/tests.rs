@@ -76,6 +76,41 @@ fn words_behind_a_value_explain_it() {
 }
 
 #[test]
+fn addresses_of_more_shapes() {
+    check("Parcel PSC 3294, Box 9168\nAPO AA 61487 arrived", "Parcel [ADDRESS] arrived");
+    check("of USNS Comfort\nFPO AE 09566", "of [ADDRESS]");
+    check("at the corner of King Street and 5th Avenue today", "at [ADDRESS] today");
+    check("the corner of the left eye and the nose", "the corner of the left eye and the nose");
+    check("12 Main Street, Toronto\n, ON\n 82269", "[ADDRESS]\n, ON\n [ZIP]");
+    check("12 Main Street\n82269 visits a year", "[ADDRESS]\n82269 visits a year");
+    check("370 3911 Fourth Avenue", "[ADDRESS]");
+}
+
+#[test]
+fn a_telephone_is_named_behind_it_at_the_end_of_a_line() {
+    check("781 1704 office\n(37) 788-063-Fax", "[PHONE] office\n[PHONE]-Fax");
+    check("12 34 office\n7811704 office hours", "12 34 office\n7811704 office hours");
+}
+
+#[test]
+fn the_strict_profile_hides_every_year_and_age() {
+    let strict = Engine::new(Profile { tagger: false, ..Profile::strict() });
+    let text = "a 2017 film, when he was 78, I'll turn 47; 2000 mg, ref 2017, lot 2018";
+    assert_eq!(
+        strict.clean(text, Mode::Mask).text,
+        "a [DATE] film, when he was [AGE], I'll turn [AGE]; 2000 mg, ref 2017, lot 2018"
+    );
+    check(text, text);
+}
+
+#[test]
+fn countries_are_places_without_more_around_them() {
+    let clean = ENGINE.clean("greetings from Uzbekistan, Bosnia and Herzegovina!", Mode::Mask);
+    assert!(!clean.text.contains("Uzbekistan"), "{}", clean.text);
+    check("greetings from Uzbekistan", "greetings from Uzbekistan");
+}
+
+#[test]
 fn dates_as_people_write_them() {
     for date in [
         "2024-02-29",

@@ -1,18 +1,26 @@
 //! What a tagger takes for a name and rules know better: context words, eponyms, drugs, feasts.
 
 use super::Find;
-use super::eponyms::{is_drug, is_eponym, is_nobody};
+use super::eponyms::{is_drug, is_eponym, is_listed, is_nobody};
 use super::kind::Kind;
 use super::scan::{Finds, char_at};
 use super::words::{NO_NAMES, Word};
 
 /// Whether rules refuse what the tagger found.
 pub(super) fn holds(text: &str, scanned: &Finds, find: &Find) -> bool {
-    find.kind != Kind::Age
-        && (is_context(text, scanned, find)
-            || is_nobody(&text[find.start..find.end])
-            || is_drug(text, find)
-            || is_eponym(text, find))
+    if find.kind == Kind::Age {
+        return is_section(text, find);
+    }
+    is_context(text, scanned, find)
+        || is_nobody(&text[find.start..find.end])
+        || is_drug(text, find)
+        || is_eponym(text, find)
+        || is_listed(text, find)
+}
+
+/// `mount(8)`: a number in brackets right behind a word is no age.
+fn is_section(text: &str, find: &Find) -> bool {
+    text[..find.start].strip_suffix('(').is_some_and(|word| word.ends_with(char::is_alphanumeric))
 }
 
 /// Every word of it is a context word, or one that never is a name.

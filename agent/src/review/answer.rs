@@ -6,7 +6,7 @@ use serde_json::json;
 use super::sealed::{Made, Sealed};
 use super::{
     COMMENT_CHARS_MAX, KEY_BYTES_MAX, LEASE_SECONDS, ReviewError, check_expert, check_labels,
-    is_blind, settle,
+    is_blind, settle, staged,
 };
 use crate::item::CleanItem;
 use crate::label::Label;
@@ -68,7 +68,8 @@ pub enum Reason {
 ///
 /// # Errors
 /// [`ReviewError::UnknownItem`], [`ReviewError::Leased`], [`ReviewError::NotLeased`],
-/// [`ReviewError::KeyTaken`], [`ReviewError::Label`], [`ReviewError::Invalid`].
+/// [`ReviewError::KeyTaken`], [`ReviewError::Label`], [`ReviewError::Invalid`]; of a review
+/// [`ReviewError::NotReviewer`], [`ReviewError::OwnLabel`].
 pub fn annotate(
     store: &Store,
     person: &Person,
@@ -96,6 +97,9 @@ pub(crate) fn annotate_in(
     check_labels(person)?;
     if matches!(lease.reading, Reading::Expert | Reading::Campaign) {
         check_expert(person, now)?;
+    }
+    if lease.reading == Reading::Review {
+        staged::check_reviewer(tx, person, &row, now)?;
     }
     add(tx, person.person, &row, &lease, annotation, now)?;
     tx.end_lease(row.item)?;
@@ -167,9 +171,11 @@ pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), R
         // No window counts a judgement beside synthetic items, nor an answer to gold.
         let window = match row.reading {
             Reading::Validation | Reading::Gold => None,
-            Reading::First | Reading::Second | Reading::Expert | Reading::Campaign => {
-                tx.label_window(row.item)?
-            }
+            Reading::First
+            | Reading::Second
+            | Reading::Expert
+            | Reading::Campaign
+            | Reading::Review => tx.label_window(row.item)?,
         };
         if let Some(window) = window {
             return Err(ReviewError::Closed { window });
@@ -190,6 +196,9 @@ pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), R
             (_, Stage::First) => Reading::First,
             (_, Stage::Second) => Reading::Second,
             (_, Stage::Expert) => Reading::Expert,
+            // Who took back another reading may have seen too much to review what is left.
+            (Reading::Review, Stage::Review) => Reading::Review,
+            (_, Stage::Review) => return Ok(()),
             (_, Stage::New | Stage::Clean | Stage::Accepted | Stage::Done | Stage::Quarantined) => {
                 return Ok(());
             }
@@ -274,7 +283,14 @@ fn add(
         label.check(&project.definition, &CleanItem::load(row)?)?;
     }
     let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-    if annotation.decision == Decision::Accept
+    let accepts = annotation.decision == Decision::Accept;
+    if lease.reading == Reading::Review {
+        if accepts && staged::reviewed_label(tx, row.item)? != label {
+            return Err(ReviewError::Invalid {
+                what: "what is approved is the item's label as it is now: ask for items again",
+            });
+        }
+    } else if accepts
         && !is_blind(tx, lease.reading, row)?
         && prelabel.as_ref().is_some_and(|prelabel| Some(prelabel.label()) != label.as_ref())
     {
@@ -300,6 +316,7 @@ fn add(
         item: row.item,
         reading: lease.reading,
         campaign: lease.campaign,
+        review: row.review.filter(|_| lease.reading == Reading::Review),
         made_at: now,
         verdict,
         label: said.encode()?,
@@ -310,7 +327,8 @@ fn add(
         (Verdict::Skip, _) => What::Skipped,
         (Verdict::Flag, _) => What::Flagged,
     };
-    Ok(note(tx, what, person, &project, row, lease.reading)?)
+    let review = row.review.filter(|_| lease.reading == Reading::Review);
+    Ok(note(tx, what, person, &project, row, (lease.reading, review))?)
 }
 
 /// Removes an annotation, and notes that it was taken back.
@@ -320,18 +338,23 @@ fn take_back(tx: &Tx<'_>, row: &AnnotationRow) -> Result<(), StoreError> {
     let project = tx
         .project_by_key(item.project)?
         .ok_or(StoreError::Corrupt { table: "items", column: "project" })?;
-    note(tx, What::Undone, row.person, &project, &item, row.reading)
+    note(tx, What::Undone, row.person, &project, &item, (row.reading, row.review))
 }
 
-/// Notes what somebody, by key, did with an item of a project.
+/// Notes what somebody, by key, did with an item of a project, in which reading and which stage of
+/// review.
 fn note(
     tx: &Tx<'_>,
     what: What,
     person: i64,
     project: &ProjectRow,
     item: &ItemRow,
-    reading: Reading,
+    (reading, review): (Reading, Option<u8>),
 ) -> Result<(), StoreError> {
     let event = Event::new(what).by(tx.who_is(person)?).of(project.definition.name.as_str());
-    tx.note(&event.on(item.opaque).with(json!({"reading": reading.name()}))).map(drop)
+    let mut detail = json!({"reading": reading.name()});
+    if let Some(at) = review {
+        detail["stage"] = json!(at + 1); // as people count
+    }
+    tx.note(&event.on(item.opaque).with(detail)).map(drop)
 }

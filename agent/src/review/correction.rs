@@ -3,7 +3,6 @@
 use insitu_privacy::contribution::{ItemRef, SubjectRef};
 
 use super::{PastRead, answered, past_reads};
-use crate::label::Label;
 use crate::prelabel::personal::of_bundle;
 use crate::route::{Read, label_of_record};
 use crate::store::items::ItemRow;
@@ -11,17 +10,15 @@ use crate::store::labels::Reading;
 use crate::store::{StoreError, Tx};
 
 /// A person's answer to a prelabel, with everything a tally needs: the next type of the privacy
-/// boundary. Made from the store's annotations alone, and only where prelabel and label of record
-/// are exactly one class: what is counted and learned from is classes.
+/// boundary. Made from the store's annotations alone.
 #[derive(Clone)]
 pub struct Correction {
     item: ItemRef,
     subject: SubjectRef,
-    prelabel: u16,
     confidence: f64,
-    first: Option<u16>,
-    second: Option<u16>,
-    record: u16,
+    kept: bool,
+    classes: Option<(u16, u16)>,
+    pair: Option<(u16, u16)>,
 }
 
 impl std::fmt::Debug for Correction {
@@ -31,18 +28,17 @@ impl std::fmt::Debug for Correction {
 }
 
 impl Correction {
-    /// The correction of an item that has a prelabel and a label of record, both exactly one class.
+    /// The correction of an item that has a prelabel and a label of record.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn load(tx: &Tx<'_>, row: &ItemRow) -> Result<Option<Self>, StoreError> {
         let past = past_reads(&tx.annotations_of(row.item)?)?;
         let reads: Vec<Read> = past.iter().map(|past| past.read.clone()).collect();
-        let Some(record) = label_of_record(&reads).and_then(Label::class) else { return Ok(None) };
+        let Some(record) = label_of_record(&reads) else { return Ok(None) };
         let Some(answered) = answered(&past) else { return Ok(None) };
         let own = row.of_bundle.as_ref().map(|_| of_bundle(row)).transpose()?.flatten();
         let answered = own.as_ref().unwrap_or(answered);
-        let Some(prelabel) = answered.class() else { return Ok(None) };
         let class = |wanted| {
             past.iter()
                 .find(|past| past.read.reading == wanted && past.label().is_some())
@@ -51,11 +47,10 @@ impl Correction {
         Ok(Some(Self {
             item: ItemRef(item_ref(&row.opaque)),
             subject: SubjectRef(row.subject),
-            prelabel,
             confidence: answered.confidence(),
-            first: class(Reading::First),
-            second: class(Reading::Second),
-            record,
+            kept: answered.label().agrees(record),
+            classes: answered.class().zip(record.class()),
+            pair: class(Reading::First).zip(class(Reading::Second)),
         }))
     }
 
@@ -69,25 +64,27 @@ impl Correction {
         self.subject
     }
 
-    /// Class of the prelabel that was answered; of the bundle's own where a personal head made that
-    /// one.
-    pub fn prelabel(&self) -> u16 {
-        self.prelabel
+    /// Whether the label of record says what the prelabel said that was answered, or the bundle's own
+    /// where a personal head made that one. Of every kind of label ([`Label::agrees`]).
+    ///
+    /// [`Label::agrees`]: crate::label::Label::agrees
+    pub fn is_kept(&self) -> bool {
+        self.kept
     }
 
-    /// Its confidence, in [0, 1].
+    /// The confidence of that prelabel, in [0, 1].
     pub fn confidence(&self) -> f64 {
         self.confidence
     }
 
-    /// First and second reader's classes, of an item that two people read.
-    pub fn pair(&self) -> Option<(u16, u16)> {
-        self.first.zip(self.second)
+    /// Classes of that prelabel and of the label of record, where both are exactly one.
+    pub fn classes(&self) -> Option<(u16, u16)> {
+        self.classes
     }
 
-    /// The label of record.
-    pub fn record(&self) -> u16 {
-        self.record
+    /// First and second reader's classes, of an item that two people read.
+    pub fn pair(&self) -> Option<(u16, u16)> {
+        self.pair
     }
 }
 

@@ -152,7 +152,10 @@ impl From<ReviewError> for Failure {
                 (StatusCode::FORBIDDEN, "annotators, experts and leads label items")
             }
             ReviewError::Lapsed { .. } => (StatusCode::FORBIDDEN, "ask a lead"),
-            ReviewError::NotLead { .. } => (StatusCode::FORBIDDEN, "ask a lead"),
+            ReviewError::NotLead { .. } | ReviewError::NotReviewer { .. } => {
+                (StatusCode::FORBIDDEN, "ask a lead")
+            }
+            ReviewError::OwnLabel => (StatusCode::FORBIDDEN, "ask for items again"),
             ReviewError::MayNotReveal { .. } => (StatusCode::FORBIDDEN, "ask the site's steward"),
             ReviewError::Leased { .. } => (StatusCode::CONFLICT, "that person may answer"),
             ReviewError::NotLeased => (StatusCode::CONFLICT, "GET …/next leases items"),
@@ -215,6 +218,7 @@ fn listed(desk: &Desk, person: &Person) -> Result<Vec<Value>, StoreError> {
                 "queues": {
                     "annotator": count(Stage::First) + count(Stage::Second) + gold.leased,
                     "expert": count(Stage::Expert),
+                    "review": count(Stage::Review),
                     "campaign": tx.campaign_waiting(row.project)?,
                     "synthetic": synthetic.waiting,
                 },

@@ -88,6 +88,7 @@ pub fn requeue(
             item: row.item,
             reading: Reading::Expert,
             campaign: None,
+            review: None,
             made_at: now,
             verdict: Verdict::Flag,
             label: flag.encode()?,

@@ -85,6 +85,10 @@ impl From<PersonError> for Failure {
 }
 
 async fn list(State(desk): State<Desk>, _: Manager) -> Result<Json<Value>, Failure> {
+    desk.work(|desk| Ok(Json(everybody(desk)?))).await
+}
+
+fn everybody(desk: &Desk) -> Result<Value, StoreError> {
     let now = desk.clock.now().as_second();
     let read =
         |tx: &crate::store::Tx<'_>| Ok::<_, StoreError>((tx.people()?, tx.with_passwords()?));
@@ -96,7 +100,7 @@ async fn list(State(desk): State<Desk>, _: Manager) -> Result<Json<Value>, Failu
         row["browsers"] = json!(browsers.get(&person.person).copied().unwrap_or(0));
         row
     });
-    Ok(Json(all.collect()))
+    Ok(all.collect())
 }
 
 #[derive(Deserialize)]
@@ -124,8 +128,11 @@ async fn add(
     let until = until.map_err(|_| PersonError::Over { what: "the calendar" })?;
     let terms = Terms { until, ..Terms::default() };
     let hash = desk.doors.accounts.hash(password).await?;
-    add_account(&desk.store, &manager, (&name, role, terms), &hash, now)?;
-    Ok((StatusCode::CREATED, Json(json!({"added": name}))))
+    desk.work(move |desk| {
+        add_account(&desk.store, &manager, (&name, role, terms), &hash, now)?;
+        Ok((StatusCode::CREATED, Json(json!({"added": name}))))
+    })
+    .await
 }
 
 async fn remove(
@@ -134,8 +141,11 @@ async fn remove(
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Failure> {
     manager.of_another(&name)?;
-    account::remove(&desk.store, manager.who(), &name, desk.clock.now().as_second())?;
-    Ok(Json(json!({"removed": name})))
+    desk.work(move |desk| {
+        account::remove(&desk.store, manager.who(), &name, desk.clock.now().as_second())?;
+        Ok(Json(json!({"removed": name})))
+    })
+    .await
 }
 
 #[derive(Deserialize)]
@@ -152,8 +162,11 @@ async fn set_role(
 ) -> Result<Json<Value>, Failure> {
     manager.of_another(&name)?;
     let Json(NewRole { role }) = body?;
-    account::set_role(&desk.store, manager.who(), &name, role_named(&role)?)?;
-    Ok(Json(json!({"name": name, "role": role})))
+    desk.work(move |desk| {
+        account::set_role(&desk.store, manager.who(), &name, role_named(&role)?)?;
+        Ok(Json(json!({"name": name, "role": role})))
+    })
+    .await
 }
 
 /// For a browser that was left open, or lost.
@@ -163,8 +176,11 @@ async fn sign_out(
     Path(name): Path<String>,
 ) -> Result<Json<Value>, Failure> {
     manager.of_another(&name)?;
-    let browsers = account::sign_out(&desk.store, manager.who(), &name)?;
-    Ok(Json(json!({"name": name, "browsers": browsers})))
+    desk.work(move |desk| {
+        let browsers = account::sign_out(&desk.store, manager.who(), &name)?;
+        Ok(Json(json!({"name": name, "browsers": browsers})))
+    })
+    .await
 }
 
 #[derive(Deserialize)]

@@ -6,6 +6,7 @@
 mod answer;
 mod caller;
 mod content;
+mod context;
 mod correction;
 mod gold;
 pub mod http;
@@ -19,6 +20,7 @@ mod reveal;
 mod sealed;
 mod shown;
 mod sign_in;
+mod staged;
 mod validation;
 
 use insitu_protocol::ids::ProjectName;
@@ -27,6 +29,8 @@ use serde_json::json;
 
 pub use crate::review::answer::{Annotation, Decision, Reason, annotate, undo};
 pub(crate) use crate::review::answer::{annotate_in, annotate_unasked, retract_unasked};
+pub use crate::review::context::Circumstances;
+pub(crate) use crate::review::context::{Unasked, circumstances};
 pub use crate::review::correction::{Correction, item_ref};
 pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
@@ -36,6 +40,7 @@ pub use crate::review::people::{PersonError, SignInError, add_person, sign_in, t
 pub(crate) use crate::review::people::{end_of, listed};
 pub use crate::review::sealed::Made;
 pub use crate::review::sign_in::Doors;
+pub use crate::review::staged::{StagesError, set_up as set_up_stages, stages};
 pub use crate::review::validation::next_to_validate;
 
 use crate::item::CleanItem;
@@ -99,6 +104,17 @@ pub enum ReviewError {
         /// The person's role.
         role: &'static str,
     },
+    /// The role does not review in this stage.
+    #[error("a {role} does not review what is for a {wanted} to review")]
+    NotReviewer {
+        /// The person's role.
+        role: &'static str,
+        /// The role that the stage asks for.
+        wanted: &'static str,
+    },
+    /// The person has read the item.
+    #[error("you have read this item: somebody else reviews its label")]
+    OwnLabel,
     /// The role does not see originals.
     #[error("a {role} may not see originals")]
     MayNotReveal {
@@ -151,8 +167,10 @@ pub struct Card {
     pub row: ItemRow,
     /// Its content.
     pub content: CleanItem,
-    /// Its prelabel; the page hides it from a blind reader.
+    /// Its prelabel; the page hides it from a blind reader, and a reviewer is not shown it.
     pub prelabel: Option<Prelabel>,
+    /// The label that a reviewer approves or corrects.
+    pub reviewed: Option<Label>,
     /// How sure it is, and what that is worth.
     pub confidence: Confidence,
     /// How sure the prelabel's maker is of each of its marks; empty where it does not say.
@@ -171,6 +189,9 @@ pub struct Card {
     pub readings: Vec<Label>,
     /// Why others skipped or flagged it, for an expert.
     pub notes: Vec<Note>,
+    /// Where and when an application's users said what is to be settled or reviewed, as far as the
+    /// application has told it.
+    pub contexts: Vec<Circumstances>,
 }
 
 /// What somebody said who gave no label.
@@ -197,12 +218,12 @@ pub fn next(
 ) -> Result<Vec<Card>, ReviewError> {
     let readings: &[Reading] = match person.role {
         // Were second readings last, a blind card before them would be known for an audit.
-        Role::Annotator => &[Reading::Second, Reading::First],
+        Role::Annotator => &[Reading::Second, Reading::Review, Reading::First],
         Role::Expert | Role::Lead if person.lapsed(now).is_some() => {
-            &[Reading::Second, Reading::First]
+            &[Reading::Second, Reading::Review, Reading::First]
         }
         Role::Expert | Role::Lead => {
-            &[Reading::Campaign, Reading::Expert, Reading::Second, Reading::First]
+            &[Reading::Campaign, Reading::Expert, Reading::Second, Reading::Review, Reading::First]
         }
         Role::Steward | Role::Admin | Role::Application => {
             return Err(ReviewError::Role { role: person.role.name() });
@@ -317,7 +338,10 @@ fn card(
     row: ItemRow,
     lease: Lease,
 ) -> Result<Card, ReviewError> {
-    let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
+    let reviews = lease.reading == Reading::Review;
+    let reviewed = if reviews { staged::reviewed_label(tx, row.item)? } else { None };
+    let prelabel = row.prelabel.as_deref().filter(|_| !reviews);
+    let prelabel = prelabel.map(Prelabel::decode).transpose()?;
     let origin = row.origin.as_deref().map(Origin::decode).transpose()?;
     let sure = |prelabel| calibrations.confidence(tx, prelabel, origin.as_ref());
     let confidence = prelabel.as_ref().map_or(Ok(Confidence::UNKNOWN), sure)?;
@@ -326,7 +350,7 @@ fn card(
         None => None,
     };
     let blind = is_blind(tx, lease.reading, &row)?;
-    let (mut readings, mut notes) = (Vec::new(), Vec::new());
+    let (mut readings, mut notes, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
     let why = match lease.reading {
         Reading::First if blind => BLIND.to_owned(),
         Reading::First if prelabel.is_none() => NO_DRAFT.to_owned(),
@@ -334,10 +358,18 @@ fn card(
         Reading::Second | Reading::Gold => BLIND.to_owned(),
         Reading::Validation => "synthetic and real items, blind".to_owned(),
         Reading::Campaign => "asked for by a campaign".to_owned(),
+        Reading::Review => {
+            let past = tx.annotations_of(row.item)?;
+            notes = notes_of(&past_reads(&past)?);
+            contexts = context::of_annotations(tx, row.item, &past)?;
+            let (number, role) = staged::stage_of(tx, &row)?;
+            format!("review, stage {number} ({}): approve this label, or correct it", role.name())
+        }
         Reading::Expert => {
             let past = tx.annotations_of(row.item)?;
             let all = past_reads(&past)?;
             notes = notes_of(&all);
+            contexts = context::of_annotations(tx, row.item, &past)?;
             readings = labels_of(all.into_iter().map(|past| past.read).collect());
             why_expert(project, &past, &readings)
         }
@@ -353,11 +385,13 @@ fn card(
     };
     let content = CleanItem::load(&row)?;
     let campaign = campaign.map(|campaign| campaign.order.title.to_string());
-    let scores = row.scores.as_deref().map_or(Ok(Vec::new()), decode_scores)?;
+    let scores =
+        row.scores.as_deref().filter(|_| !reviews).map_or(Ok(Vec::new()), decode_scores)?;
     Ok(Card {
         row,
         content,
         prelabel,
+        reviewed,
         confidence,
         scores,
         origin,
@@ -367,6 +401,7 @@ fn card(
         campaign,
         readings,
         notes,
+        contexts,
     })
 }
 
@@ -421,12 +456,15 @@ fn settle(tx: &Tx<'_>, item: i64) -> Result<Stage, StoreError> {
     let row = tx.item(item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
     let route = row.route.ok_or(StoreError::Corrupt { table: "items", column: "route" })?;
     // Gold is in no queue, whatever is said of it.
-    let stage = if tx.is_gold(item)? {
-        Stage::Done
-    } else {
-        crate::route::stage(route, row.second, &reads(&tx.annotations_of(item)?)?)
-    };
-    tx.set_stage(item, stage)?;
+    if tx.is_gold(item)? {
+        tx.set_stage(item, Stage::Done, None)?;
+        return Ok(Stage::Done);
+    }
+    let reads = reads(&tx.annotations_of(item)?)?;
+    let stage = crate::route::stage(route, row.second, &reads);
+    let review = if stage == Stage::Done { staged::awaited(tx, &row, &reads)? } else { None };
+    let stage = if review.is_some() { Stage::Review } else { stage };
+    tx.set_stage(item, stage, review)?;
     Ok(stage)
 }
 

@@ -61,11 +61,17 @@ async fn callback(
     metrics::counter!("insitu_agent_oidc_sign_ins_total", "result" => result).increment(1);
     // Whatever came of it, the same answer opens nothing a second time.
     let over = flow_cookie(&desk, None);
-    let left = |fresh| {
-        let left = leave(&desk, &headers, desk.clock.now().as_second());
-        left.map(|()| fresh).map_err(OidcError::Store)
+    let left = match arrived {
+        Ok(fresh) => {
+            let now = desk.clock.now().as_second();
+            match desk.work(move |desk| Ok(leave(desk, &headers, now))).await {
+                Ok(left) => left.map(|()| fresh).map_err(OidcError::Store),
+                Err(failure) => return failure.into_response(),
+            }
+        }
+        Err(error) => Err(error),
     };
-    match arrived.and_then(left) {
+    match left {
         Ok(fresh) => {
             redirect("/sign-in.html#entered", [over, doors.set_cookie(Some(&fresh.cookie))])
         }

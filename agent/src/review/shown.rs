@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::http::short;
-use super::{Card, Note, content};
+use super::{Card, Circumstances, Note, content};
 use crate::item::CleanItem;
+use crate::label::Label;
 use crate::prelabel::calibrated::Confidence;
 use crate::prelabel::{Origin, Prelabel};
 use crate::store::labels::Reading;
@@ -37,22 +38,36 @@ pub(super) fn fields(item: &str, clean: &CleanItem, project: &ProjectRow) -> Vec
         .collect()
 }
 
+/// Where and when users said what is looked at now, as fields beside the item's own.
+fn contexts(told: &[Circumstances]) -> impl Iterator<Item = Value> {
+    (1..).zip(told).flat_map(|(number, context)| {
+        let several = told.len() > 1;
+        context.told().map(move |(title, told)| {
+            let title = if several { format!("{title} {number}") } else { title.to_owned() };
+            json!({"title": title, "value": told, "unit": "", "kind": "category"})
+        })
+    })
+}
+
 pub(super) fn shown(card: &Card, project: &ProjectRow) -> Value {
     let blind = card.blind;
     let item = Fixed(card.row.opaque).to_hex();
-    let fields = fields(&item, &card.content, project);
+    let mut fields = fields(&item, &card.content, project);
+    fields.extend(contexts(&card.contexts));
     let prelabel = card.prelabel.as_ref().filter(|_| !blind);
-    let draft = |prelabel: &Prelabel| {
+    let draft = |label: &Label| {
         let Confidence { value, by } = card.confidence;
         let mut draft = json!({
-            "label": prelabel.label().to_json(), "confidence": value, "calibrated": by,
+            "label": label.to_json(), "confidence": value, "calibrated": by,
             "scores": card.scores,
         });
-        if let (Some(class), Some(draft)) = (prelabel.class(), draft.as_object_mut()) {
+        if let (Some(class), Some(draft)) = (label.class(), draft.as_object_mut()) {
             draft.insert("class".to_owned(), json!(class));
         }
         draft
     };
+    // A reviewer is shown the label in the draft's place.
+    let label = card.reviewed.as_ref().or_else(|| prelabel.map(Prelabel::label));
     let readings = card.readings.iter().map(|label| json!({"label": label.to_json()}));
     let note = |note: &Note| json!({"verdict": note.verdict.name(), "reason": note.reason, "comment": note.comment});
     json!({
@@ -61,10 +76,11 @@ pub(super) fn shown(card: &Card, project: &ProjectRow) -> Value {
             Reading::First | Reading::Second | Reading::Gold => "annotator",
             Reading::Expert => "expert",
             Reading::Campaign => "campaign",
+            Reading::Review => "review",
             Reading::Validation => "synthetic",
         },
         "fields": fields,
-        "prelabel": prelabel.map(draft),
+        "prelabel": label.map(draft),
         "readings": readings.collect::<Vec<_>>(),
         "notes": card.notes.iter().map(note).collect::<Vec<_>>(),
         "blind": blind,

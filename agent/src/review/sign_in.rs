@@ -107,7 +107,7 @@ async fn ways(State(desk): State<Desk>) -> Json<Value> {
 }
 
 async fn session(State(desk): State<Desk>, known: Known) -> Result<Json<Value>, Failure> {
-    report(&desk, &known.person, known.browser.as_ref()).map(Json)
+    desk.work(move |desk| report(desk, &known.person, known.browser.as_ref()).map(Json)).await
 }
 
 /// Who asks, as `/api/me` says it.
@@ -147,8 +147,11 @@ async fn sign_in(
     let (accounts, now) = (&desk.doors.accounts, desk.clock.now());
     let signed_in = accounts.sign_in(&desk.store, name.trim(), password.take(), peer, now).await;
     let fresh = signed_in.map_err(told)?;
-    leave(&desk, &headers, now.as_second()).map_err(refusal)?;
-    Ok(admit(&desk, &fresh))
+    let admitted = desk.work(move |desk| {
+        leave(desk, &headers, now.as_second())?;
+        admit(desk, &fresh)
+    });
+    admitted.await.map_err(refusal)
 }
 
 /// Signs out whoever the browser had before: its cookie is about to be replaced.
@@ -159,8 +162,8 @@ pub(super) fn leave(desk: &Desk, headers: &HeaderMap, now: i64) -> Result<(), St
 }
 
 async fn sign_out(State(desk): State<Desk>, known: Known) -> Result<Response, Response> {
-    if let Some(browser) = &known.browser {
-        browser.sign_out(&desk.store).map_err(refusal)?;
+    if let Some(browser) = known.browser {
+        desk.work(move |desk| Ok(browser.sign_out(&desk.store)?)).await.map_err(refusal)?;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     response.headers_mut().extend(desk.doors.set_cookie(None));
@@ -188,24 +191,23 @@ async fn password(
     let accounts = &desk.doors.accounts;
     let changed = accounts.change_password(&desk.store, &person, current, new.take(), from).await;
     changed.map_err(told)?;
-    if browser.is_none() {
-        return report(&desk, &person, None)
-            .map(|body| Json(body).into_response())
-            .map_err(refusal);
-    }
-    let fresh = accounts.open(&desk.store, person, None, from.1.as_second());
-    Ok(admit(&desk, &fresh.map_err(told)?))
+    let answered = desk.work(move |desk| {
+        if browser.is_none() {
+            return Ok(Json(report(desk, &person, None)?).into_response());
+        }
+        let (_, now) = from;
+        admit(desk, &desk.doors.accounts.open(&desk.store, person, None, now.as_second())?)
+    });
+    answered.await.map_err(refusal)
 }
 
 /// Gives a browser its cookie.
-fn admit(desk: &Desk, fresh: &Fresh) -> Response {
+fn admit(desk: &Desk, fresh: &Fresh) -> Result<Response, Failure> {
     let browser = &fresh.browser;
-    let mut response = match report(desk, &browser.person, Some(browser)) {
-        Ok(body) => Json(body).into_response(),
-        Err(error) => return refusal(error),
-    };
+    let body = report(desk, &browser.person, Some(browser))?;
+    let mut response = Json(body).into_response();
     response.headers_mut().extend(desk.doors.set_cookie(Some(&fresh.cookie)));
-    response
+    Ok(response)
 }
 
 fn refusal(error: impl Into<Failure>) -> Response {

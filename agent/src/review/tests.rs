@@ -126,7 +126,8 @@ fn a_second_reader_is_another_person_and_blind() {
         })
         .unwrap()
         .unwrap();
-    assert_eq!((correction.record(), correction.pair()), (0, Some((1, 0))));
+    assert_eq!((correction.classes(), correction.pair()), (Some((1, 0)), Some((1, 0))));
+    assert!(!correction.is_kept());
 }
 
 #[test]

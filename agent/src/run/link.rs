@@ -158,6 +158,7 @@ async fn receive(
             link,
             store,
             &Shelf::new(&config.data),
+            judge,
             config.polite.object_bytes_max(),
         )
         .await

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::edge;
+use crate::erasure;
 use crate::label_studio;
 use crate::quality;
 use crate::review::http::router;
@@ -25,6 +26,7 @@ async fn every_role_is_served_what_the_table_allows() {
     let app = router(desk.clone())
         .merge(edge::http::router(desk.clone(), sources))
         .merge(quality::http::router(desk.clone(), BTreeMap::new()))
+        .merge(erasure::http::router(desk.clone(), &[]))
         .merge(label_studio::page::router(desk, &[]));
     let served = Served::start(app).await;
     let item = "00".repeat(16);
@@ -42,6 +44,8 @@ async fn every_role_is_served_what_the_table_allows() {
         ("DELETE /api/people/nobody".to_owned(), Action::ManagePeople),
         ("POST /api/people/nobody/role".to_owned(), Action::ManagePeople),
         ("POST /api/people/nobody/password".to_owned(), Action::ManagePeople),
+        ("POST /api/erasures".to_owned(), Action::Erase),
+        ("POST /api/erasures/preview".to_owned(), Action::Erase),
         ("GET /api/label-studio".to_owned(), Action::Connect),
         (format!("GET /api/label-studio/{project}"), Action::Connect),
     ];

@@ -1,12 +1,12 @@
 //! A folder of images or series: an item for each file.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use insitu_protocol::project::{Field, FieldKind, Project};
 
-use super::{Cell, ImportError, Record};
+use super::{Cell, ImportError, LINE_BYTES_MAX, LineError, Record};
 use crate::config::Source;
 
 /// Most files of a folder.
@@ -114,4 +114,21 @@ fn walk(
         }
     }
     Ok(())
+}
+
+/// The text of a file in a folder.
+pub(super) fn file_text(path: &Path) -> Result<String, LineError> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
+    File::open(path)
+        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        .map_err(|_| LineError::Unreadable)?;
+    if bytes.len() > LINE_BYTES_MAX {
+        return Err(LineError::TooLong);
+    }
+    let text = String::from_utf8(bytes).map_err(|_| LineError::Encoding)?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(unmarked) => unmarked.to_owned(),
+        None => text,
+    })
 }

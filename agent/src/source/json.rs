@@ -4,13 +4,14 @@ use std::io::BufRead;
 
 use serde_json::{Map, Value};
 
-use crate::source::{Cell, ImportError, LineError, Record, next_line, trimmed};
+use crate::source::{Cell, ImportError, LineError, Record, next_line, skip_mark, trimmed};
 
 /// Reads objects, and gives each to `take`. Empty lines are passed over.
 pub(super) fn read(
     mut reader: impl BufRead,
     take: &mut impl FnMut(Record) -> Result<(), ImportError>,
 ) -> Result<(), ImportError> {
+    skip_mark(&mut reader).map_err(ImportError::Read)?;
     let mut text = Vec::new();
     let mut line = 0;
     while let Some(fits) = next_line(&mut reader, &mut text).map_err(ImportError::Read)? {

@@ -4,6 +4,9 @@ use std::io::{self, BufRead};
 
 use super::LINE_BYTES_MAX;
 
+/// What spreadsheets and Windows' editors write before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// Reads up to and including the next line feed into `line`, which is cleared first.
 ///
 /// `Ok(None)` at the end; `Ok(Some(false))` when the line was too long and has been passed over.
@@ -28,6 +31,14 @@ pub(crate) fn next_line(reader: &mut impl BufRead, line: &mut Vec<u8>) -> io::Re
             return Ok(Some(fits));
         }
     }
+}
+
+/// Passes over the byte order mark that a file of UTF-8 may begin with.
+pub(super) fn skip_mark(reader: &mut impl BufRead) -> io::Result<()> {
+    if reader.fill_buf()?.starts_with(BYTE_ORDER_MARK) {
+        reader.consume(BYTE_ORDER_MARK.len());
+    }
+    Ok(())
 }
 
 /// Without its line end.

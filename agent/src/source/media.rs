@@ -91,6 +91,8 @@ pub(super) fn series(field: &str, folder: Option<&Path>, path: &str) -> Result<M
 pub(super) fn series_of(field: &str, bytes: &[u8]) -> Result<Media, LineError> {
     let refused = |what| LineError::NotASeries { field: field.to_owned(), what };
     let text = std::str::from_utf8(bytes).map_err(|_| refused("not UTF-8"))?;
+    // Spreadsheets write it, and a clock behind it would be no clock.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let form = match text.trim_start().starts_with('{') {
         true => serde_json::from_str(text).map_err(|_| refused("not the JSON of a series"))?,
         false => table(text).map_err(refused)?,
@@ -296,6 +298,16 @@ pub(crate) mod tests {
         assert_eq!(bytes, png);
         let refused = image("scan", Some(folder.path()), "text.png");
         assert_eq!(refused.unwrap_err().to_string(), "field \"scan\" names neither PNG nor JPEG");
+    }
+
+    #[test]
+    fn a_byte_order_mark_hides_no_clock() {
+        let table = "\u{feff}time [s],I\n0,1\n0.5,2\n";
+        let (Value::Series(series), _) = series_of("ecg", table.as_bytes()).unwrap() else {
+            panic!("no series")
+        };
+        assert_eq!((series.channels.len(), series.unit.as_str()), (1, "s"));
+        assert!((series.step - 0.5).abs() < 1e-12);
     }
 
     #[test]

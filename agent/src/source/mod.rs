@@ -22,7 +22,7 @@ use serde_json::Map;
 
 pub use self::error::{ImportError, LineError};
 pub(crate) use self::line::next_line;
-use self::line::trimmed;
+use self::line::{skip_mark, trimmed};
 use self::record::identity;
 pub(crate) use self::record::{import_held, raw_item};
 use crate::config::Source;
@@ -320,6 +320,18 @@ pub fn ids(
     }
 }
 
+/// Whose a record is, as the item that it becomes would be: its subject, or else the item itself. `None` for
+/// one that can be no item.
+pub(crate) fn subject(
+    record: &Map<String, serde_json::Value>,
+    project: &Project,
+    source: &Source,
+) -> Option<String> {
+    record::identities(&json::cells_of(record.clone()), project, source)
+        .ok()
+        .map(|(_, subject)| subject)
+}
+
 /// The id of a record, as a line of JSON lines has it.
 pub fn id(record: &Map<String, serde_json::Value>, source: &Source) -> Option<String> {
     identity(&json::cells_of(record.clone()), &source.id)
@@ -407,6 +419,7 @@ mod tests {
             images: Images::default(),
             personal: false,
             acceptance: None,
+            review: None,
             label_studio: None,
             watch: None,
         }

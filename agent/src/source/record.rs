@@ -66,16 +66,7 @@ fn raw_item_with(
     mut read: impl FnMut(FieldKind, &str, &str) -> Result<media::Media, LineError>,
 ) -> Result<RawItem, LineError> {
     let Rules { source, made, .. } = rules;
-    let identify = |column: &str, what| {
-        identity(&cells, column)
-            .ok_or_else(|| LineError::Unidentified { column: column.to_owned(), what })
-    };
-    let id = identify(&source.id, "item")?;
-    let subject = match &source.subject {
-        Some(column) => identify(column, "subject")?,
-        // Apart from every named subject, or two projects' equal ids would be one person.
-        None => format!("item\u{0}{}\u{0}{id}", project.name),
-    };
+    let (id, subject) = identities(&cells, project, source)?;
     let holdout = source.holdout.as_ref().is_some_and(|h| {
         let named = plain(&cells, &h.column);
         named.as_ref() == Some(&h.value)
@@ -103,6 +94,28 @@ fn raw_item_with(
     let generator = made.map(|made| made.generator);
     let item = RawItem::new(id, subject, holdout, fields).held_out_by(source.holdout_milli());
     Ok(item.made_by(generator).made_for(made_for).with_media(media))
+}
+
+/// A record's own id, and its subject: a named one, or the item itself.
+///
+/// # Errors
+/// [`LineError::Unidentified`].
+pub(super) fn identities(
+    cells: &[(String, Cell)],
+    project: &Project,
+    source: &Source,
+) -> Result<(String, String), LineError> {
+    let identify = |column: &str, what| {
+        identity(cells, column)
+            .ok_or_else(|| LineError::Unidentified { column: column.to_owned(), what })
+    };
+    let id = identify(&source.id, "item")?;
+    let subject = match &source.subject {
+        Some(column) => identify(column, "subject")?,
+        // Apart from every named subject, or two projects' equal ids would be one person.
+        None => format!("item\u{0}{}\u{0}{id}", project.name),
+    };
+    Ok((id, subject))
 }
 
 /// The class that a column names, where it has a value.

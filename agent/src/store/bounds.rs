@@ -93,21 +93,26 @@ impl Tx<'_> {
     }
 
     /// Gives up bundles that wait, but for the newest [`BUNDLES_WAITING_MAX`]: what the steward has
-    /// not looked at in so many versions is out of date.
+    /// not looked at in so many versions is out of date. Candidates are counted by themselves, so that
+    /// they crowd out none that is to be used.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn supersede_bundles(&self) -> Result<(), StoreError> {
-        self.sql.execute(
-            "UPDATE bundles SET state = 'failed', note = ?1
-             WHERE state IN ('wanted', 'pending') AND bundle NOT IN
-               (SELECT bundle FROM bundles WHERE state IN ('wanted', 'pending')
-                ORDER BY number DESC LIMIT ?2)",
-            params![
-                format!("{BUNDLES_WAITING_MAX} newer ones came before it was decided on"),
-                super::signed(BUNDLES_WAITING_MAX)
-            ],
-        )?;
+        for candidate in [false, true] {
+            self.sql.execute(
+                "UPDATE bundles SET state = 'failed', note = ?1
+                 WHERE state IN ('wanted', 'pending') AND candidate = ?3 AND bundle NOT IN
+                   (SELECT bundle FROM bundles
+                    WHERE state IN ('wanted', 'pending') AND candidate = ?3
+                    ORDER BY number DESC LIMIT ?2)",
+                params![
+                    format!("{BUNDLES_WAITING_MAX} newer ones came before it was decided on"),
+                    super::signed(BUNDLES_WAITING_MAX),
+                    candidate
+                ],
+            )?;
+        }
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 
 use rusqlite::{Row, params};
 
+use crate::store::items::{COLUMNS as ITEM, ItemRow, Stage};
 use crate::store::labels::name;
 use crate::store::{Cell, StoreError, Tx, unsigned};
 
@@ -132,6 +133,26 @@ impl Tx<'_> {
             all.push(self.correction_row(row)?);
         }
         Ok(all)
+    }
+
+    /// Up to `limit` redacted items of a project that wait for a prelabel and that somebody has
+    /// labeled already, in the order in which that was said.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn items_labeled_early(
+        &self,
+        project: i64,
+        limit: u32,
+    ) -> Result<Vec<ItemRow>, StoreError> {
+        let sql = format!(
+            "SELECT {ITEM} FROM corrections c CROSS JOIN items i ON i.item = c.item
+             WHERE c.taken_at IS NULL AND i.project = ?1 AND i.stage = ?2
+             ORDER BY c.correction LIMIT ?3"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![project, Stage::Clean as i64, limit])?;
+        self.collect_items(&mut rows)
     }
 
     /// Nothing more is to be done about it.

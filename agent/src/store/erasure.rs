@@ -34,6 +34,7 @@ const FATES: &[(&str, Fate)] = &[
     ("corrections", Fate::RowsGo),
     ("annotations", Fate::RowsGo),
     ("media", Fate::RowsGo),
+    // Those about no item yet go by `label_studio::forget`, which can read them.
     ("studio_events", Fate::RowsGo),
     ("studio_annotations", Fate::RowsGo),
     ("studio_tasks", Fate::RowsGo),
@@ -54,6 +55,7 @@ const FATES: &[(&str, Fate)] = &[
         Fate::Stays("who asked for what a surrogate stood for: the surrogate, not the original"),
     ),
     ("acceptance", Fate::Stays("counts of audited items by class")),
+    ("review_stages", Fate::Stays("settings of projects")),
     ("meta", Fate::Stays("single values of the site")),
     ("projects", Fate::Stays("definitions")),
     ("people", Fate::Stays("the site's own people")),
@@ -66,7 +68,12 @@ const FATES: &[(&str, Fate)] = &[
     ("evaluations", Fate::Stays("orders")),
     ("approvals", Fate::Stays("decisions about models")),
     ("stages", Fate::Stays("counts of items by stage")),
-    ("sessions", Fate::Stays("keys and masked sums of sessions, which end within a day")),
+    (
+        "sessions",
+        Fate::Stays(
+            "keys, and messages with sums that were noised, charged and masked; gone with the session's end",
+        ),
+    ),
     ("peers", Fate::Stays("other sites' keys")),
     ("function_sets", Fate::Stays("rules")),
     ("item_floor", Fate::Stays("the greatest key that an item had")),

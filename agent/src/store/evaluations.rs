@@ -1,6 +1,6 @@
 //! Evaluations that the coordinator ordered.
 
-use insitu_protocol::ids::EvaluationId;
+use insitu_protocol::ids::{Digest, EvaluationId};
 use insitu_protocol::order::EvaluationOrder;
 use insitu_protocol::session::Purpose;
 use rusqlite::{OptionalExtension, params};
@@ -91,6 +91,21 @@ impl Tx<'_> {
 
 /// Orders that ask for heads to be trained or evaluated, and are not done.
 impl Tx<'_> {
+    /// Whether one of them asks about a bundle, in a sum over sites or by itself.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_compared(&self, bundle: &Digest) -> Result<bool, StoreError> {
+        let alone = self.evaluations(Some(RoundState::Open))?;
+        let sessions = self.open_sessions()?;
+        let summed = sessions.iter().filter_map(|row| match &row.order.as_ref()?.purpose {
+            Purpose::Evaluation(order) => Some(order),
+            Purpose::Update(_) | Purpose::Statistics { .. } => None,
+        });
+        let mut open = alone.iter().map(|row| &row.order).chain(summed);
+        Ok(open.any(|order| order.candidate.bundle == *bundle))
+    }
+
     /// When the first of them closes, Unix seconds; `None` when there is none. Of a session, its vector.
     ///
     /// # Errors

@@ -26,11 +26,13 @@ pub enum Stage {
     Done = 6,
     /// Could not be redacted: nobody sees it, and nothing counts it.
     Quarantined = 7,
+    /// Has a label, and waits for a reviewer of it.
+    Review = 8,
 }
 
 impl Stage {
     /// All of them, in order.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::New,
         Self::Clean,
         Self::Accepted,
@@ -39,6 +41,7 @@ impl Stage {
         Self::Expert,
         Self::Done,
         Self::Quarantined,
+        Self::Review,
     ];
 
     pub(super) fn read(number: i64) -> Result<Self, StoreError> {
@@ -147,6 +150,8 @@ pub struct ItemRow {
     pub made_for: Option<u16>,
     /// Chosen to be read blind although it could be accepted.
     pub audit: Audit,
+    /// The stage of review that it waits for, from 0; of [`Stage::Review`].
+    pub review: Option<u8>,
 }
 
 impl std::fmt::Debug for ItemRow {
@@ -168,7 +173,7 @@ pub struct WindowItem {
 }
 
 /// The columns of an [`ItemRow`], of `items i`.
-pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for, i.of_bundle, i.audit, i.scores";
+pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for, i.of_bundle, i.audit, i.scores, i.review";
 
 impl Tx<'_> {
     /// Adds an item, unless its project has one with the same source. The caller notes the import
@@ -331,14 +336,14 @@ impl Tx<'_> {
         Ok(changed == 1)
     }
 
-    /// Moves an item.
+    /// Moves an item, and says which stage of review it waits for, if any.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn set_stage(&self, item: i64, stage: Stage) -> Result<(), StoreError> {
+    pub fn set_stage(&self, item: i64, stage: Stage, review: Option<u8>) -> Result<(), StoreError> {
         self.sql
-            .prepare_cached("UPDATE items SET stage = ?1 WHERE item = ?2")?
-            .execute(params![stage as i64, item])?;
+            .prepare_cached("UPDATE items SET stage = ?1, review = ?2 WHERE item = ?3")?
+            .execute(params![stage as i64, review, item])?;
         Ok(())
     }
 
@@ -421,6 +426,7 @@ impl Tx<'_> {
             synthetic: row.get(11)?,
             made_for: row.get(15)?,
             audit: Audit::read(row.get(17)?)?,
+            review: row.get(19)?,
         })
     }
 

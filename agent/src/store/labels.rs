@@ -1,7 +1,8 @@
-//! People, their leases, and their annotations.
+//! People and their annotations.
 
 use rusqlite::{Row, params};
 
+pub use crate::store::leases::Lease;
 pub use crate::store::roles::{Action, Role};
 use crate::store::{Cell, StoreError, Tx, fixed};
 
@@ -42,6 +43,11 @@ impl Person {
     pub fn is_expert(&self, now: i64) -> bool {
         self.role.is_expert() && self.lapsed(now).is_none()
     }
+
+    /// Whether this person may review now what is for a role to review.
+    pub fn may_review(&self, role: Role, now: i64) -> bool {
+        self.role.labels() && self.role.covers(role) && (!role.is_expert() || self.is_expert(now))
+    }
 }
 
 /// For what an item is read. Stored as its number.
@@ -59,6 +65,8 @@ pub enum Reading {
     Validation = 4,
     /// An answer to an item whose answer is known: blind, and no label of record.
     Gold = 5,
+    /// The approval or correction of a label, by somebody who sees it.
+    Review = 6,
 }
 
 impl Reading {
@@ -66,15 +74,23 @@ impl Reading {
     pub fn is_blind(self) -> bool {
         match self {
             Self::Second | Self::Validation | Self::Gold => true,
-            Self::First | Self::Expert | Self::Campaign => false,
+            Self::First | Self::Expert | Self::Campaign | Self::Review => false,
         }
     }
 
     /// Whether what is said becomes the item's label, or decides who looks at it next.
     pub fn is_of_record(self) -> bool {
         match self {
-            Self::First | Self::Second | Self::Expert | Self::Campaign => true,
+            Self::First | Self::Second | Self::Expert | Self::Campaign | Self::Review => true,
             Self::Validation | Self::Gold => false,
+        }
+    }
+
+    /// Whether the latest label of such a reading is the label of record.
+    pub fn decides(self) -> bool {
+        match self {
+            Self::Expert | Self::Campaign | Self::Review => true,
+            Self::First | Self::Second | Self::Validation | Self::Gold => false,
         }
     }
 
@@ -87,10 +103,11 @@ impl Reading {
             Self::Campaign => "campaign",
             Self::Validation => "validation",
             Self::Gold => "gold",
+            Self::Review => "review",
         }
     }
 
-    fn read(number: i64) -> Result<Self, StoreError> {
+    pub(super) fn read(number: i64) -> Result<Self, StoreError> {
         match number {
             0 => Ok(Self::First),
             1 => Ok(Self::Second),
@@ -98,6 +115,7 @@ impl Reading {
             3 => Ok(Self::Campaign),
             4 => Ok(Self::Validation),
             5 => Ok(Self::Gold),
+            6 => Ok(Self::Review),
             _ => Err(StoreError::Corrupt { table: "annotations", column: "reading" }),
         }
     }
@@ -134,21 +152,6 @@ impl Verdict {
     }
 }
 
-/// The right to annotate one item, for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    /// The item's key.
-    pub item: i64,
-    /// Who has it.
-    pub person: i64,
-    /// For what.
-    pub reading: Reading,
-    /// The campaign, for [`Reading::Campaign`].
-    pub campaign: Option<[u8; 16]>,
-    /// Until when, Unix seconds.
-    pub until: i64,
-}
-
 /// An annotation as stored, its label opened.
 #[derive(Clone)]
 pub struct AnnotationRow {
@@ -164,6 +167,8 @@ pub struct AnnotationRow {
     pub reading: Reading,
     /// The campaign it answers.
     pub campaign: Option<[u8; 16]>,
+    /// The stage of review that it answers, from 0; of [`Reading::Review`].
+    pub review: Option<u8>,
     /// When, Unix seconds.
     pub made_at: i64,
     /// What was decided.
@@ -198,7 +203,8 @@ pub struct Offer {
 }
 
 pub(super) const PERSON: &str = "person, name, role, until, expert_until";
-const COLUMNS: &str = "annotation, person, key, item, reading, campaign, made_at, verdict, label";
+const COLUMNS: &str =
+    "annotation, person, key, item, reading, campaign, made_at, verdict, label, review";
 
 impl Tx<'_> {
     /// Adds a person; `None` when the name is taken.
@@ -247,91 +253,6 @@ impl Tx<'_> {
         rows.next()?.map(person).transpose()
     }
 
-    /// Gives or prolongs a lease. The caller has checked that nobody else has it.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn put_lease(&self, lease: &Lease, now: i64) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached(
-                "INSERT INTO leases (item, person, reading, campaign, until, since)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (item) DO UPDATE SET
-                   since = CASE WHEN person = excluded.person AND until > excluded.since
-                     THEN since ELSE excluded.since END,
-                   person = excluded.person, reading = excluded.reading,
-                   campaign = excluded.campaign, until = excluded.until",
-            )?
-            .execute(params![
-                lease.item,
-                lease.person,
-                lease.reading as i64,
-                lease.campaign,
-                lease.until,
-                now
-            ])?;
-        Ok(())
-    }
-
-    /// Prolongs a lease that the person has and that nobody took over since it ended, to `until` or as
-    /// far as `longest` seconds from when it was given. Returns until when it lasts; `None` where the
-    /// person has none, or has had it for that long.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn renew_lease(
-        &self,
-        item: &[u8; 16],
-        person: i64,
-        now: i64,
-        until: i64,
-        longest: i64,
-    ) -> Result<Option<i64>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "UPDATE leases SET until = max(until, min(?4, since + ?5))
-             WHERE item = (SELECT item FROM items WHERE opaque = ?1) AND person = ?2
-               AND until > ?3
-             RETURNING until",
-        )?;
-        let mut rows = statement.query(params![item, person, now, until, longest])?;
-        Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
-    }
-
-    /// The item's lease, live or not.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn lease(&self, item: i64) -> Result<Option<Lease>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT item, person, reading, campaign, until FROM leases WHERE item = ?1",
-        )?;
-        let mut rows = statement.query([item])?;
-        let Some(row) = rows.next()? else { return Ok(None) };
-        Ok(Some(Lease {
-            item: row.get(0)?,
-            person: row.get(1)?,
-            reading: Reading::read(row.get(2)?)?,
-            campaign: row.get(3)?,
-            until: row.get(4)?,
-        }))
-    }
-
-    /// Ends a lease.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn end_lease(&self, item: i64) -> Result<(), StoreError> {
-        self.sql.prepare_cached("DELETE FROM leases WHERE item = ?1")?.execute([item])?;
-        Ok(())
-    }
-
-    /// Removes leases that ended at or before `now`, and says how many.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub fn drop_expired_leases(&self, now: i64) -> Result<usize, StoreError> {
-        Ok(self.sql.prepare_cached("DELETE FROM leases WHERE until <= ?1")?.execute([now])?)
-    }
-
     /// Adds an annotation; its `annotation` key is assigned here. The caller has checked that
     /// the person has not used the key before.
     ///
@@ -342,8 +263,8 @@ impl Tx<'_> {
         self.sql
             .prepare_cached(
                 "INSERT INTO annotations
-                   (person, key, item, reading, campaign, made_at, verdict, label)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                   (person, key, item, reading, campaign, made_at, verdict, label, review)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
             )?
             .execute(params![
                 row.person,
@@ -353,7 +274,8 @@ impl Tx<'_> {
                 row.campaign,
                 row.made_at,
                 row.verdict as i64,
-                sealed
+                sealed,
+                row.review
             ])?;
         Ok(())
     }
@@ -394,7 +316,8 @@ impl Tx<'_> {
     }
 
     /// Keys above `after` of real items that have a label and are held out, or are not; those of which what
-    /// is earned decides whether they are read left out.
+    /// is earned decides whether they are read left out, and where labels go through stages of review
+    /// those whose label is not final.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -408,7 +331,9 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(
             "SELECT DISTINCT i.item FROM items i JOIN annotations a ON a.item = i.item
              WHERE i.project = ?1 AND i.item > ?2 AND i.holdout = ?4 AND a.verdict = 0
-               AND i.generator IS NULL AND a.reading < 4 AND i.audit < 2
+               AND i.generator IS NULL AND a.reading NOT IN (4, 5) AND i.audit < 2
+               AND (i.stage = 6
+                 OR NOT EXISTS (SELECT 1 FROM review_stages r WHERE r.project = i.project))
                AND NOT EXISTS (SELECT 1 FROM gold g WHERE g.item = i.item)
              ORDER BY i.item LIMIT ?3",
         )?;
@@ -425,12 +350,12 @@ impl Tx<'_> {
     pub fn annotation_counts(&self, project: i64) -> Result<(u64, u64), StoreError> {
         let all = self.count(
             "SELECT count(*) FROM annotations a JOIN items i ON i.item = a.item
-             WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL AND a.reading < 4",
+             WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL AND a.reading NOT IN (4, 5)",
             project,
         )?;
         let items = self.count(
             "SELECT count(DISTINCT a.item) FROM annotations a JOIN items i ON i.item = a.item
-             WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL AND a.reading < 4",
+             WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL AND a.reading NOT IN (4, 5)",
             project,
         )?;
         Ok((all, items))
@@ -450,6 +375,7 @@ impl Tx<'_> {
             campaign: campaign.map(|c| fixed(&c, "annotations", "campaign")).transpose()?,
             made_at: row.get(6)?,
             verdict: Verdict::read(row.get(7)?)?,
+            review: row.get(9)?,
             label,
         })
     }

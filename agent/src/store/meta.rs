@@ -72,20 +72,53 @@ impl Keys {
     }
 
     pub(super) fn hash(&self, domain: &str, parts: &[&[u8]]) -> [u8; 32] {
+        let mut hasher = self.hasher(domain);
+        parts.iter().for_each(|part| add_part(&mut hasher, part));
+        *hasher.finalize().as_bytes()
+    }
+
+    fn hasher(&self, domain: &str) -> blake3::Hasher {
         let mut hasher = blake3::Hasher::new_keyed(&self.0);
-        for part in std::iter::once(&domain.as_bytes()).chain(parts) {
-            // With its length before it, no part can be mistaken for the end of another.
-            hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
-            hasher.update(part);
-        }
+        add_part(&mut hasher, domain.as_bytes());
+        hasher
+    }
+}
+
+/// With its length before it, no part can be mistaken for the end of another.
+fn add_part(hasher: &mut blake3::Hasher, part: &[u8]) {
+    hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+    hasher.update(part);
+}
+
+/// Tells what stands for a subject in the store, without the store: the keyed hash that it was begun
+/// with, from which its key cannot be read.
+#[derive(Clone)]
+pub struct Subjects(blake3::Hasher);
+
+impl std::fmt::Debug for Subjects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Subjects(..)")
+    }
+}
+
+impl Subjects {
+    /// What stands for a subject, the same in every project of the site.
+    pub fn hash(&self, subject: &str) -> [u8; 32] {
+        let mut hasher = self.0.clone();
+        add_part(&mut hasher, subject.as_bytes());
         *hasher.finalize().as_bytes()
     }
 }
 
 impl Tx<'_> {
+    /// What stands for each subject at this site.
+    pub fn subjects(&self) -> Subjects {
+        Subjects(self.keys.hasher("subject"))
+    }
+
     /// What stands for a subject, the same in every project of the site.
     pub fn subject_hash(&self, subject: &str) -> [u8; 32] {
-        self.keys.hash("subject", &[subject.as_bytes()])
+        self.subjects().hash(subject)
     }
 
     /// What stands for the site's own id of an item.

@@ -19,6 +19,7 @@ pub mod functions;
 pub mod gold;
 pub mod items;
 pub mod labels;
+pub mod leases;
 pub mod ledger;
 pub mod media;
 pub mod meta;
@@ -30,6 +31,7 @@ pub mod personal;
 pub mod placements;
 pub mod quality;
 pub mod quarantine;
+pub mod reviews;
 pub mod roles;
 pub mod sessions;
 pub mod snapshot;
@@ -89,6 +91,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_20.sql"),
     include_str!("schema_21.sql"),
     include_str!("schema_22.sql"),
+    include_str!("schema_23.sql"),
+    include_str!("schema_24.sql"),
 ];
 
 /// Why the store could not do something.

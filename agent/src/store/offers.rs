@@ -23,6 +23,9 @@ const REAL: &str =
 /// Real items that wait for a second reader and that `?7` has labeled first: an index has them so.
 const OF_READER: &str = "items i WHERE i.project = ?1 AND ?2 = 4 AND i.stage = 4
      AND i.generator IS NULL AND i.reader = ?7";
+/// Real items that wait for a reviewer in stage `?7` of review.
+const OF_STAGE: &str = "items i WHERE i.project = ?1 AND ?2 = 8 AND i.stage = 8
+     AND i.generator IS NULL AND i.review = ?7";
 const OF_CAMPAIGNS: &str = "campaigns c JOIN campaign_items i ON i.campaign = c.campaign
      WHERE c.project = ?1 AND c.state = 'open' AND ?2 = ?2 AND ?7 IS NULL";
 
@@ -54,8 +57,16 @@ impl Tx<'_> {
     }
 
     fn offered(&self, offer: &Offer, part: Part) -> Result<Vec<Offered<i64>>, StoreError> {
-        let readers = match offer.reading {
+        // Of which first reader, or in which stage of review, one after the other.
+        let among = match offer.reading {
             Reading::Second => self.first_readers(offer.project, offer.person)?,
+            Reading::Review => match self.person_of(offer.person)? {
+                Some(person) => {
+                    let stages = self.stages_of_reviewer(offer.project, &person, offer.now)?;
+                    stages.into_iter().map(Some).collect()
+                }
+                None => Vec::new(),
+            },
             Reading::First
             | Reading::Expert
             | Reading::Validation
@@ -63,8 +74,8 @@ impl Tx<'_> {
             | Reading::Campaign => vec![None],
         };
         let mut found = Vec::new();
-        for reader in readers {
-            found.extend(self.offered_of(offer, part, reader)?);
+        for of in among {
+            found.extend(self.offered_of(offer, part, of)?);
         }
         found.sort_by_key(|(place, _)| *place);
         found.truncate(usize::try_from(offer.limit).unwrap_or(usize::MAX));
@@ -89,17 +100,19 @@ impl Tx<'_> {
         readers.map(|reader| reader.map_err(StoreError::from)).collect()
     }
 
-    /// The same of items that `reader` has labeled first, each with its place in the order.
+    /// The same of items that are `of` this first reader, or this stage of review, each with its place
+    /// in the order.
     fn offered_of(
         &self,
         offer: &Offer,
         part: Part,
-        reader: Option<i64>,
+        of: Option<i64>,
     ) -> Result<Vec<(i64, Offered<i64>)>, StoreError> {
         let stage = match offer.reading {
             Reading::First => Stage::First,
             Reading::Second => Stage::Second,
             Reading::Expert => Stage::Expert,
+            Reading::Review => Stage::Review,
             Reading::Validation | Reading::Gold => return Ok(Vec::new()),
             Reading::Campaign if part == Part::Wanted => return Ok(Vec::new()),
             Reading::Campaign => Stage::Done, // not used: campaigns have their own list
@@ -114,7 +127,7 @@ impl Tx<'_> {
                 offer.now,
                 offer.reading as i64,
                 offer.limit,
-                reader
+                of
             ],
             |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))),
         )?;
@@ -149,7 +162,7 @@ fn query(reading: Reading, part: Part) -> String {
     let not = if part == Part::Skipped { "" } else { "NOT" };
     let (wanted, by) = match (reading, part) {
         // Not by the index that has this order: few of very many are one reader's.
-        (Reading::Second, Part::Skipped) => ("", "+i.item"),
+        (Reading::Second | Reading::Review, Part::Skipped) => ("", "+i.item"),
         (Reading::Campaign, _) | (_, Part::Skipped) => ("", "i.item"),
         (_, Part::Wanted) => ("AND i.wanted IS NOT NULL", "i.wanted"),
         (_, Part::Others) => ("AND i.wanted IS NULL", "i.item"),
@@ -163,6 +176,13 @@ fn query(reading: Reading, part: Part) -> String {
             OF_READER,
             "AND NOT EXISTS (SELECT 1 FROM annotations a
                WHERE a.item = i.item AND a.person = ?3 AND a.verdict = 0)",
+            "NULL",
+        ),
+        // Nor is a reviewer whoever has said anything of the item.
+        Reading::Review => (
+            OF_STAGE,
+            "AND NOT EXISTS (SELECT 1 FROM annotations a
+               WHERE a.item = i.item AND a.person = ?3 AND a.verdict <> 1)",
             "NULL",
         ),
         Reading::Campaign => (
@@ -203,7 +223,7 @@ mod tests {
             });
             lines.unwrap().join("\n")
         };
-        for reading in [Reading::First, Reading::Second, Reading::Expert] {
+        for reading in [Reading::First, Reading::Second, Reading::Expert, Reading::Review] {
             for part in [Part::Wanted, Part::Others] {
                 let plan = plan(reading, part);
                 assert!(plan.starts_with("SEARCH i USING INDEX items_"), "{plan}");

@@ -41,6 +41,14 @@ pub enum BundleState {
 impl BundleState {
     const ALL: [Self; 5] = [Self::Wanted, Self::Pending, Self::Ready, Self::Declined, Self::Failed];
 
+    /// Whether it is in use, or may be once it has arrived and the steward agrees.
+    pub fn is_coming(self) -> bool {
+        match self {
+            Self::Wanted | Self::Pending | Self::Ready => true,
+            Self::Declined | Self::Failed => false,
+        }
+    }
+
     /// The state of this name.
     pub(super) fn read(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.name() == name)
@@ -69,6 +77,8 @@ pub struct BundleRow {
     pub order: BundleOrder,
     /// Digest of its backbone.
     pub backbone: Digest,
+    /// Whether it was ordered to be evaluated, and not to be put to use.
+    pub candidate: bool,
     /// How far it has come.
     pub state: BundleState,
     /// Why it waits or failed.
@@ -139,8 +149,8 @@ impl ApprovalKind {
 
 const CORRUPT_PROJECT: StoreError = StoreError::Corrupt { table: "projects", column: "definition" };
 const PROJECT: &str = "SELECT project, definition, bundle, window, window_opened_at FROM projects";
-const BUNDLE: &str =
-    "SELECT bundle, number, project, manifest, signature, backbone, state, note FROM bundles";
+const BUNDLE: &str = "SELECT bundle, number, project, manifest, signature, backbone, state, note, \
+                      candidate FROM bundles";
 
 impl Tx<'_> {
     /// Adds a project, or brings it to a newer version; an older or equal one changes nothing.
@@ -220,7 +230,7 @@ impl Tx<'_> {
     }
 
     /// Adds an ordered bundle; ordering a known one again makes it the newest, and gives one that
-    /// failed another chance.
+    /// failed another chance. One that was a candidate is judged anew.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -231,18 +241,59 @@ impl Tx<'_> {
         order: &BundleOrder,
         backbone: Digest,
     ) -> Result<(), StoreError> {
+        self.add_bundle(bundle, number, order, backbone, false)?;
         self.sql.execute(
-            "INSERT INTO bundles (bundle, number, project, manifest, signature, backbone, state)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'wanted')
-             ON CONFLICT (bundle) DO UPDATE SET number = max(number, excluded.number),
-               state = CASE state WHEN 'failed' THEN 'wanted' ELSE state END",
+            "UPDATE bundles SET number = max(number, ?2), candidate = 0, state = CASE
+               WHEN state = 'failed' THEN 'wanted'
+               WHEN candidate AND state <> 'wanted' THEN 'pending'
+               ELSE state END
+             WHERE bundle = ?1",
+            params![bundle.0, signed(number)],
+        )?;
+        Ok(())
+    }
+
+    /// Adds a bundle that is to be evaluated. A known one stays what it is, and one that failed has
+    /// another chance.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn put_candidate(
+        &self,
+        bundle: Digest,
+        number: u64,
+        order: &BundleOrder,
+        backbone: Digest,
+    ) -> Result<(), StoreError> {
+        self.add_bundle(bundle, number, order, backbone, true)?;
+        self.sql.execute(
+            "UPDATE bundles SET state = 'wanted' WHERE bundle = ?1 AND candidate AND state = 'failed'",
+            [bundle.0],
+        )?;
+        Ok(())
+    }
+
+    /// Adds a bundle that is not known.
+    fn add_bundle(
+        &self,
+        bundle: Digest,
+        number: u64,
+        order: &BundleOrder,
+        backbone: Digest,
+        candidate: bool,
+    ) -> Result<(), StoreError> {
+        self.sql.execute(
+            "INSERT INTO bundles
+               (bundle, number, project, manifest, signature, backbone, state, candidate)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, 'wanted', ?7) ON CONFLICT (bundle) DO NOTHING",
             params![
                 bundle.0,
                 signed(number),
                 order.project.as_str(),
                 order.manifest.0,
                 order.signature.0,
-                backbone.0
+                backbone.0,
+                candidate
             ],
         )?;
         Ok(())
@@ -418,6 +469,7 @@ fn bundle_row(row: &Row<'_>) -> Result<BundleRow, StoreError> {
             signature: Fixed(fixed(&signature, TABLE, "signature")?),
         },
         backbone: Fixed(row.get(5)?),
+        candidate: row.get(8)?,
         state: BundleState::read(&name)
             .ok_or(StoreError::Corrupt { table: TABLE, column: "state" })?,
         note: row.get(7)?,

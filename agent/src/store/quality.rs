@@ -33,7 +33,7 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(
             "SELECT DISTINCT a.item FROM annotations a CROSS JOIN items i ON i.item = a.item
              WHERE a.item < ?2 AND a.verdict = 0 AND i.project = ?1
-               AND i.generator IS NULL AND a.reading < 4
+               AND i.generator IS NULL AND a.reading NOT IN (4, 5)
              ORDER BY a.item DESC LIMIT ?3",
         )?;
         let rows = statement.query_map(params![project, before, limit], |row| row.get(0))?;

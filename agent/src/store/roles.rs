@@ -78,6 +78,11 @@ impl Role {
         self.may(Action::Decide)
     }
 
+    /// Whether the role allows all that another one does.
+    pub fn covers(self, other: Self) -> bool {
+        other.actions().iter().all(|action| self.may(*action))
+    }
+
     /// The role's name in commands and answers.
     pub fn name(self) -> &'static str {
         match self {
@@ -113,6 +118,23 @@ Erase           -         -      -    yes     -     -
 ManagePeople    -         -      -    -       yes   -
 Connect         -         -      -    yes     yes   -
 SendItems       -         -      -    -       -     yes";
+
+    /// Who reviews what is for annotators, experts and leads to review.
+    #[test]
+    fn a_review_is_for_whoever_may_do_all_that_its_role_may() {
+        for (role, covered) in [
+            (Role::Annotator, &[Role::Annotator][..]),
+            (Role::Expert, &[Role::Annotator, Role::Expert]),
+            (Role::Lead, &[Role::Annotator, Role::Expert, Role::Lead]),
+            (Role::Steward, &[]),
+            (Role::Admin, &[]),
+            (Role::Application, &[]),
+        ] {
+            for other in [Role::Annotator, Role::Expert, Role::Lead] {
+                assert_eq!(role.covers(other), covered.contains(&other), "{role:?} {other:?}");
+            }
+        }
+    }
 
     #[test]
     fn every_role_may_what_the_matrix_says_and_nothing_else() {

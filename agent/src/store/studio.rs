@@ -92,6 +92,50 @@ impl Tx<'_> {
         self.studio_events(project, ready, limit)
     }
 
+    /// Events about no item yet that came after `after`, in the order of arrival.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn unmet_studio_events(
+        &self,
+        project: i64,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<EventRow>, StoreError> {
+        let which = format!("e.item IS NULL AND e.event > {after}");
+        self.studio_events(project, &which, limit)
+    }
+
+    /// Puts another body in place of what an event said.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_studio_event_body(
+        &self,
+        project: i64,
+        event: i64,
+        body: &[u8],
+    ) -> Result<(), StoreError> {
+        let name: String = self
+            .sql
+            .prepare_cached("SELECT name FROM studio_events WHERE event = ?1")?
+            .query_row([event], |row| row.get(0))?;
+        let sealed = self.seal(cell(&row_name(project, &name)), body)?;
+        self.sql
+            .prepare_cached("UPDATE studio_events SET body = ?2 WHERE event = ?1")?
+            .execute(params![event, sealed])?;
+        Ok(())
+    }
+
+    /// Removes an event that waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn remove_studio_event(&self, event: i64) -> Result<(), StoreError> {
+        self.sql.prepare_cached("DELETE FROM studio_events WHERE event = ?1")?.execute([event])?;
+        Ok(())
+    }
+
     /// Events about no item yet, in the order of arrival.
     ///
     /// # Errors

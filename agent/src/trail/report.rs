@@ -6,7 +6,7 @@ use insitu_protocol::ids::Digest;
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::prelabel::Prelabel;
+use crate::prelabel::{Origin, Prelabel};
 use crate::review::past_reads;
 use crate::route::label_of_record;
 use crate::store::items::Stage;
@@ -56,6 +56,8 @@ pub struct Life {
 pub struct Draft {
     /// The bundle that made it, or the head of the site's own.
     pub maker: Digest,
+    /// Model and version of one that was imported, in its maker's words.
+    pub model: Option<String>,
     /// What it says.
     pub label: Json,
     /// How sure it is, in [0, 1].
@@ -115,6 +117,7 @@ pub struct Held {
 pub fn life(tx: &Tx<'_>, project: &ProjectRow, item: i64) -> Result<Option<Life>, StoreError> {
     let Some(row) = tx.item(item)? else { return Ok(None) };
     let draft = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
+    let model = Origin::model_of(row.origin.as_deref())?;
     let past = past_reads(&tx.annotations_of(item)?)?;
     let people: BTreeMap<i64, Person> =
         tx.people()?.into_iter().map(|person| (person.person, person)).collect();
@@ -153,6 +156,7 @@ pub fn life(tx: &Tx<'_>, project: &ProjectRow, item: i64) -> Result<Option<Life>
         holdout: row.holdout,
         draft: draft.map(|draft| Draft {
             maker: draft.bundle(),
+            model,
             label: draft.label().to_json(),
             confidence: draft.confidence(),
         }),
@@ -177,5 +181,6 @@ fn state(stage: Stage) -> &'static str {
         Stage::Expert => "waits for an expert",
         Stage::Done => "done",
         Stage::Quarantined => "could not be redacted",
+        Stage::Review => "waits for a reviewer",
     }
 }

@@ -70,6 +70,8 @@ export class FakeAgent {
   /** Items that a lead sent to the experts. */
   requeued = [];
   queues = { annotator: 0, expert: 2, campaign: 0, synthetic: 0 };
+  /** What stewards have erased. */
+  erased = [];
   /** Whoever is known at the site, for administrators: all of `people`, and who was added since. */
   listed = [...this.people.values()].map(({ name, role }) => makePerson(name, role));
   /** What administrators changed, in order. */
@@ -188,6 +190,7 @@ export class FakeAgent {
     if (method === "GET" && parts[0] === "projects" && parts.length === 1) return [200, [this.project()]];
     if (method === "GET" && parts[2] === "next") return [200, this.next(person, url)];
     if (parts[0] === "label-studio") return this.studio(person, parts[1]);
+    if (parts[0] === "erasures") return this.erase(person, parts[1] === "preview", body);
     if (parts[0] === "people") return this.manage(method, person, parts[1], parts[2], body);
     if (method === "GET" && parts[2] === "quality") return this.judge(person, parts[3]);
     if (method === "POST" && parts[0] === "leases" && this.renewMs !== undefined) {
@@ -259,6 +262,20 @@ export class FakeAgent {
     }
     if (project === undefined) return [200, this.studios];
     return [200, this.standing];
+  }
+
+  /** What would go of subject p-17, and what went. */
+  erase(person, preview, body) {
+    if (person.role !== "steward") return [403, { error: `a ${person.role} erases nothing: that is for a steward`, hint: "ask the site's steward" }];
+    const found = body.subject === "p-17" && !this.erased.some(({ subject }) => subject === "p-17");
+    const erased = {
+      items: found ? 3 : 0, before: !found, scrubbed: !preview, originals: found ? 2 : 0, heads: 0, waiting: found ? 1 : 0,
+      rows: found ? { annotations: 4, media: 1, items: 3, gold: 0 } : {},
+      snapshots: found ? [{ snapshot: "ab".repeat(32), folder: "/exports/labels-2026-11" }] : [],
+      label_studio_tasks: found ? [12, 15] : [],
+    };
+    if (!preview) this.erased.push(body);
+    return [200, erased];
   }
 
   manage(method, person, name, what, body) {

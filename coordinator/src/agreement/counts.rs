@@ -141,7 +141,7 @@ pub fn confusion(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsError>
 ///
 /// # Errors
 /// [`CountsError`].
-pub fn windows(tx: &Tx<'_>, project: &Project) -> Result<Vec<Window>, CountsError> {
+pub fn confusion_windows(tx: &Tx<'_>, project: &Project) -> Result<Vec<Window>, CountsError> {
     comparable_windows(tx, project, &Body::Confusion { window: 0 }, same_classes)
 }
 
@@ -159,10 +159,16 @@ pub fn coincidence(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsErro
 /// # Errors
 /// [`CountsError`].
 pub fn calibration(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsError> {
-    sources(tx, project, (&Body::Calibration { window: 0 }, Collected::Calibration), |a, b| {
-        a.classes.len() == b.classes.len()
-            && a.statistics.calibration_bins == b.statistics.calibration_bins
-    })
+    let kind = Body::Calibration { window: 0 };
+    sources(tx, project, (&kind, Collected::Calibration), same_bins)
+}
+
+/// The calibration histograms, window by window, as [`confusion_windows`].
+///
+/// # Errors
+/// [`CountsError`].
+pub fn calibration_windows(tx: &Tx<'_>, project: &Project) -> Result<Vec<Window>, CountsError> {
+    comparable_windows(tx, project, &Body::Calibration { window: 0 }, same_bins)
 }
 
 /// The drift histograms `[sum of bins]`.
@@ -253,6 +259,11 @@ fn comparable_windows(
         }
     }
     Ok(windows)
+}
+
+fn same_bins(then: &Project, now: &Project) -> bool {
+    then.classes.len() == now.classes.len()
+        && then.statistics.calibration_bins == now.statistics.calibration_bins
 }
 
 fn same_classes(then: &Project, now: &Project) -> bool {

@@ -1,5 +1,9 @@
-//! How far labels agree: prelabel against label of record (Cohen's κ), reader against reader
-//! (Krippendorff's α), for each site, over all, and pooled; calibration; labels by class.
+//! How far labels agree: prelabel against label of record (Cohen's κ, and the share that was kept),
+//! reader against reader (Krippendorff's α), for each site, over all, and pooled; calibration; labels
+//! by class.
+//!
+//! κ and α are of classes. Of labels of another kind the share alone is known, from the calibration
+//! releases: these count labels of every kind by whether the prelabel was kept.
 //!
 //! Noised counts are summed before anything is estimated, and every interval contains the noise.
 
@@ -85,7 +89,7 @@ pub struct TogetherAgreement {
 /// Agreement at a site, or over all.
 #[derive(Clone, Debug, Serialize)]
 pub struct AgreementFigures {
-    /// Confusion releases summed.
+    /// Confusion releases summed; calibration releases where a label is not one class.
     pub windows: u32,
     /// Items in them, as far as the noise lets one know: few or none may come out negative.
     pub n: i64,
@@ -157,27 +161,31 @@ pub enum PooledEstimate {
 /// # Errors
 /// [`ReportError`].
 pub fn report(store: &Store, project: &ProjectName) -> Result<AgreementReport, ReportError> {
-    let (project, confusion, coincidence) = store.read("agreement", |tx| {
+    let (project, drafts, coincidence) = store.read("agreement", |tx| {
         let unknown = || ReportError::UnknownProject { project: project.clone() };
         let project = tx.project(project)?.ok_or_else(unknown)?;
-        let confusion = counts::confusion(tx, &project)?;
+        let drafts = if project.task.is_one_class() {
+            counts::confusion(tx, &project)?
+        } else {
+            counts::calibration(tx, &project)?
+        };
         let coincidence = counts::coincidence(tx, &project)?;
-        Ok::<_, ReportError>((project, confusion, coincidence))
+        Ok::<_, ReportError>((project, drafts, coincidence))
     })?;
     let mut names: Vec<&SiteName> =
-        confusion.sites.iter().chain(&coincidence.sites).map(|site| &site.site).collect();
+        drafts.sites.iter().chain(&coincidence.sites).map(|site| &site.site).collect();
     names.sort();
     names.dedup();
     let sites: Vec<SiteAgreement> = names
         .into_iter()
         .map(|name| SiteAgreement {
             site: name.clone(),
-            figures: figures(&project, of(&confusion, name), of(&coincidence, name)),
+            figures: figures(&project, of(&drafts, name), of(&coincidence, name)),
         })
         .collect();
     let total = |sources: &Sources| sources.total().map_err(CountsError::from);
-    let overall = figures(&project, total(&confusion)?.as_ref(), total(&coincidence)?.as_ref());
-    let together = confusion.together.as_ref().map(|together| {
+    let overall = figures(&project, total(&drafts)?.as_ref(), total(&coincidence)?.as_ref());
+    let together = drafts.together.as_ref().map(|together| {
         let pairs = coincidence.together.as_ref().map(|together| &together.released);
         let figures = figures(&project, Some(&together.released), pairs);
         TogetherAgreement { source: together.name(), figures }
@@ -193,7 +201,29 @@ fn of<'a>(sources: &'a Sources, name: &SiteName) -> Option<&'a Released> {
     sources.sites.iter().find(|site| site.site == *name).map(|site| &site.released)
 }
 
+/// From confusion and coincidence matrices or, where a label is not one class, from calibration
+/// histograms alone.
 fn figures(
+    project: &Project,
+    drafts: Option<&Released>,
+    coincidence: Option<&Released>,
+) -> AgreementFigures {
+    if project.task.is_one_class() {
+        return figures_of_classes(project, drafts, coincidence);
+    }
+    let undefined = || Estimate::Undefined {
+        undefined: format!("labels of the kind {} have none", project.task.kind()),
+    };
+    AgreementFigures {
+        windows: drafts.map_or(0, |site| site.windows),
+        n: drafts.map_or(0, |site| site.counts.counts().iter().sum()),
+        kappa: undefined(),
+        alpha: undefined(),
+        agreement: Estimate::of(drafts.map(|site| estimate::right_share(&site.counts))),
+    }
+}
+
+fn figures_of_classes(
     project: &Project,
     confusion: Option<&Released>,
     coincidence: Option<&Released>,

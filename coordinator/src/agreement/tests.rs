@@ -1,7 +1,8 @@
+use insitu_protocol::project::Task;
 use insitu_protocol::release::Body;
 
 use super::*;
-use crate::tests::{Agent, NOW, Scene, name};
+use crate::tests::{Agent, NOW, Scene, name, project};
 
 /// Two sites; each releases a confusion and a coincidence matrix.
 fn scene() -> Scene {
@@ -72,6 +73,23 @@ fn windows_add_up_before_anything_is_estimated() {
     assert!((overall.sd_total - 32.0_f64.sqrt()).abs() < 1e-12);
     let report = report(&scene.store, &name()).unwrap();
     assert_eq!((report.sites[0].figures.windows, report.sites[0].figures.n), (2, 760));
+}
+
+#[test]
+fn labels_of_another_kind_have_the_share_of_prelabels_kept_alone() {
+    let scene = Scene::of(&["a"], &Project { task: Task::Classes, ..project() });
+    let mut agent = Agent::new("a");
+    agent.submit(&scene, Body::Confusion { window: 1 }, vec![900, 3, -2, 800], NOW).unwrap();
+    let counts = vec![90, 110, 70, 130, 50, 150, 30, 170, 10, 190];
+    agent.submit(&scene, Body::Calibration { window: 1 }, counts, NOW).unwrap();
+    let report = report(&scene.store, &name()).unwrap();
+    for figures in [&report.sites[0].figures, &report.overall] {
+        assert_eq!((figures.windows, figures.n), (1, 1000));
+        let (value, low, high) = known(&figures.agreement);
+        assert!((value - 0.75).abs() < 1e-12 && low < 0.75 && 0.75 < high && high - low < 0.06);
+        let none = Estimate::Undefined { undefined: "labels of the kind classes have none".into() };
+        assert_eq!((&figures.kappa, &figures.alpha), (&none, &none));
+    }
 }
 
 #[test]

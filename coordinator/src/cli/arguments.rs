@@ -146,10 +146,17 @@ pub(super) enum Project {
     /// Create a project, or bring it to a higher version
     Create {
         /// TOML file with its taxonomy, fields, features, routing, statistics and training
+        ///
+        /// A class may have an accept_at and an expert_below of its own.
         file: PathBuf,
     },
     /// List the projects
     List,
+    /// Show a project's classes, each with the confidences that decide who sees its prelabels
+    Show {
+        /// The project
+        project: ProjectName,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -165,7 +172,7 @@ pub(super) enum Model {
         /// The project it serves
         #[arg(long)]
         project: ProjectName,
-        /// Only register it, so that it can be evaluated and promoted
+        /// Only register it, so that it can be evaluated and promoted: also with a new backbone
         #[arg(long)]
         candidate: bool,
         /// Publish it without such an evaluation; the reason is recorded

@@ -21,6 +21,7 @@ use crate::evaluation::{self as reports, EvaluationReport, Figures};
 use crate::jobs::evaluation::{self, Plan};
 use crate::ledger::{DELTA, shown_epsilon};
 use crate::registry;
+use crate::registry::card::{self, CardObject};
 use crate::store::{Promotion, SecureAggregation, Terms};
 
 /// Largest margin: more says nothing of a model.
@@ -29,6 +30,10 @@ const MARGIN_MAX: f64 = 0.5;
 #[derive(Debug, Subcommand)]
 pub(super) enum Evaluation {
     /// Ask sites how right a bundle and the active one are on what they hold out of training
+    ///
+    /// A bundle with another backbone than the active one is fetched and verified by the sites first;
+    /// those whose steward has not approved that backbone take no part, and pay nothing. Under secure
+    /// aggregation a site has a tenth of --closes-in for it.
     Start(Start),
     /// List the evaluations
     List {
@@ -178,6 +183,19 @@ fn begin(office: &Office, start: Start) -> anyhow::Result<Output> {
             shown_epsilon(nano_rho_local)
         );
     }
+    let row = office.store.read("evaluation_started", |tx| tx.evaluation(id))?;
+    let backbone = if row.is_some_and(|row| row.order.candidate.is_bundle()) {
+        let objects = card::card(&office.store, candidate)?.objects;
+        objects.into_iter().find(|object| object.object == "backbone")
+    } else {
+        None
+    };
+    if let Some(CardObject { digest, bytes, .. }) = &backbone {
+        text += &format!(
+            "\nbackbone  {digest}, {bytes} bytes: sites that lack it fetch it first; a site whose steward \
+             has not approved it takes no part"
+        );
+    }
     text += &format!(
         "\nevaluation {id} has started; follow it with `insitu-coordinator evaluation show {id}`"
     );
@@ -186,6 +204,7 @@ fn begin(office: &Office, start: Start) -> anyhow::Result<Output> {
         "candidate": candidate,
         "nano_rho": nano_rho,
         "nano_rho_local": nano_rho_local,
+        "own_backbone": backbone,
     });
     Output::new(&report, text)
 }

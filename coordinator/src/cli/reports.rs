@@ -218,7 +218,7 @@ fn budget_report(office: &Office, project: Option<&ProjectName>) -> anyhow::Resu
     Output::new(&report, text)
 }
 
-fn estimate(estimate: &Estimate) -> String {
+pub(super) fn estimate(estimate: &Estimate) -> String {
     match estimate {
         Estimate::Known { value, low, high, .. } => format!("{value:.2} [{low:.2}, {high:.2}]"),
         Estimate::Undefined { undefined } => undefined.clone(),

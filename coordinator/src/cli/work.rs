@@ -8,14 +8,18 @@ use insitu_models::bundle::Bundle;
 use insitu_protocol::ids::SiteName;
 use insitu_protocol::order::{Clause, Selector};
 use insitu_protocol::project;
+use serde::Serialize;
 use serde_json::json;
 
 use super::arguments::{Campaign, CampaignCreate, Model, Project};
 use super::output::{Output, short, short_or_dash, table, time};
+use super::reports::estimate;
 use super::setup::open;
 use crate::api::Office;
 use crate::campaign::{self, Plan, Target, bins_clause};
+use crate::publish::canary::Comparison;
 use crate::registry::{BundleReport, card};
+use crate::store::Store;
 use crate::{publish, registry};
 
 /// Longest project file, in bytes.
@@ -49,6 +53,11 @@ pub(super) fn project(file: &Path, command: &Project) -> anyhow::Result<Output> 
                 .collect();
             Output::new(&projects, table(["project", "version", "classes", "title"], &rows))
         }
+        Project::Show { project: name } => {
+            let project = office.store.read("project", |tx| tx.project(name))?;
+            let project = project.with_context(|| format!("there is no project {name}"))?;
+            Output::new(&project, classes_text(&project))
+        }
     }
 }
 
@@ -70,7 +79,11 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
             };
             Output::new(&json!({"bundle": digest, "project": project}), text)
         }
-        Model::List { project } => bundles(&registry::report(store, project.as_ref())?),
+        Model::List { project } => {
+            let bundles = registry::report(store, project.as_ref())?.into_iter();
+            let listed = bundles.map(|bundle| Listed::of(store, bundle));
+            list(&listed.collect::<Result<Vec<_>, _>>()?)
+        }
         Model::Show { digest } => {
             let card = card::card(store, registry::find(store, &digest)?)?;
             let forced = card.bundle.forced.as_ref();
@@ -111,15 +124,66 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
     }
 }
 
-fn bundles(bundles: &[BundleReport]) -> anyhow::Result<Output> {
+/// The classes, each with its thresholds in thousandths, its own or the project's.
+fn classes_text(project: &project::Project) -> String {
+    let rows: Vec<[String; 4]> = (0..)
+        .zip(&project.classes)
+        .map(|(place, class)| {
+            let routing = project.routing_of([place]);
+            let thresholds = [routing.accept_at, routing.expert_below].map(|at| at.to_string());
+            let [accept_at, expert_below] = thresholds;
+            let own = class.accept_at.is_some() || class.expert_below.is_some();
+            let whose = if own { "its own" } else { "the project's" };
+            [class.name.to_string(), accept_at, expert_below, whose.to_owned()]
+        })
+        .collect();
+    let heading = ["class", "accept_at", "expert_below", "thresholds"];
+    format!(
+        "{} (version {}): {}, {} in 1000 items read twice\n{}",
+        project.name,
+        project.version,
+        project.title,
+        project.routing.overlap,
+        table(heading, &rows)
+    )
+}
+
+/// A bundle in the list and, of a canary, how agreement stands at its sites.
+#[derive(Serialize)]
+struct Listed {
+    #[serde(flatten)]
+    bundle: BundleReport,
+    canary: Option<Comparison>,
+}
+
+impl Listed {
+    fn of(store: &Store, bundle: BundleReport) -> anyhow::Result<Self> {
+        let canary = if bundle.canary_sites.is_empty() {
+            None
+        } else {
+            publish::canary::comparison(store, &bundle.project)?
+        };
+        Ok(Self { bundle, canary })
+    }
+
+    /// Where the bundle is.
+    fn stage(&self) -> String {
+        let stage = stage(&self.bundle);
+        let Some(Comparison { measure, before, after }) = &self.canary else { return stage };
+        format!("{stage}: {measure} {} → {}", estimate(before), estimate(after))
+    }
+}
+
+fn list(bundles: &[Listed]) -> anyhow::Result<Output> {
     let rows: Vec<[String; 6]> = bundles
         .iter()
-        .map(|bundle| {
+        .map(|listed| {
+            let bundle = &listed.bundle;
             [
                 short(bundle.bundle),
                 bundle.project.to_string(),
                 format!("{} {}", bundle.name, bundle.version),
-                stage(bundle),
+                listed.stage(),
                 short_or_dash(bundle.parent),
                 bundle.lineage.last().cloned().unwrap_or_default(),
             ]

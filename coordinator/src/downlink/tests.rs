@@ -11,8 +11,9 @@ use crate::tests::{NOW, Scene, name, project, site};
 fn kinds(scene: &Scene, site_name: &str, after: u64, now: i64) -> Vec<(u64, &'static str)> {
     let orders = poll(&scene.store, &site(site_name), after, now).unwrap();
     let kind = |order: &Order| match order {
-        Order::Project(_) | Order::TaskProject(_) => "project",
+        Order::Project(_) | Order::TaskProject(_) | Order::ThresholdProject(_) => "project",
         Order::Bundle(_) => "bundle",
+        Order::Candidate(_) => "candidate",
         Order::Round(_) | Order::CoarseRound(_) => "round",
         Order::Campaign(_) => "campaign",
         Order::Session(_) => "session",

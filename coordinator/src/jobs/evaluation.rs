@@ -63,15 +63,6 @@ pub enum EvaluationError {
         /// The bundle.
         bundle: Digest,
     },
-    /// Heads are compared over one backbone.
-    #[error(
-        "bundle {bundle} has another backbone than the active one: sites compare heads over the \
-         backbone in use"
-    )]
-    Backbone {
-        /// The bundle.
-        bundle: Digest,
-    },
     /// Another evaluation of the candidate goes on.
     #[error("evaluation {evaluation} of the bundle is still open")]
     StillOpen {
@@ -213,6 +204,11 @@ pub(super) fn begin(
         state: EvaluationState::Open,
         reason: String::new(),
     };
+    if row.order.candidate.is_bundle() {
+        // Before the orders that ask about it: sites apply them one after another.
+        tx.sign_bundle(bundle, bench.key.sign(&known.manifest))?;
+        sites.iter().try_for_each(|site| tx.add_order(site, &OrderKind::Candidate { bundle }))?;
+    }
     let proposed = match plan.secure {
         SecureAggregation::Off => Err(None),
         SecureAggregation::On | SecureAggregation::Auto => {
@@ -426,16 +422,15 @@ fn attempt(
     Ok(propose(tx, proposal, now_unix_s)?.map(drop))
 }
 
-/// What an order says of its bundles: the active one, then the candidate.
+/// What an order says of its bundles: the active one, then the candidate. A candidate whose features
+/// are made otherwise is named only, and sites fetch it.
 fn compared(project: &Project, bundles: &[Bundle; 2]) -> Result<EvaluationOrder, EvaluationError> {
     let [active, candidate] = bundles;
     let (manifest, other) = (active.manifest(), candidate.manifest());
-    let same = manifest.backbone.digest == other.backbone.digest
+    let same_features = manifest.backbone.digest == other.backbone.digest
+        && manifest.text == other.text
         && manifest.columns == other.columns
         && manifest.features == other.features;
-    if !same {
-        return Err(EvaluationError::Backbone { bundle: candidate.id() });
-    }
     let contender = |bundle: &Bundle| {
         Ok::<_, EvaluationError>(Contender {
             bundle: bundle.id(),
@@ -443,7 +438,12 @@ fn compared(project: &Project, bundles: &[Bundle; 2]) -> Result<EvaluationOrder,
             calibration: Bytes(bundle.manifest().calibration.encode()?),
         })
     };
-    let (current, candidate) = (contender(active)?, contender(candidate)?);
+    let (current, candidate) = if same_features {
+        (contender(active)?, contender(candidate)?)
+    } else {
+        let (head, calibration) = (Bytes(Vec::new()), Bytes(Vec::new()));
+        (contender(active)?, Contender { bundle: candidate.id(), head, calibration })
+    };
     Ok(EvaluationOrder {
         evaluation: Fixed([0; 16]),
         project: project.name.clone(),

@@ -1,5 +1,6 @@
 //! Staged rollout: a bundle goes to a share of the sites first, and comes back when the agreement
-//! of its prelabels with people's labels falls there.
+//! of its prelabels with people's labels falls there: κ where a label is one class, and of labels of
+//! other kinds the share of prelabels that the label of record kept.
 //!
 //! Only statistics that sites release by themselves tell one site from another; those collected
 //! under secure aggregation do not speak for a canary. A site's first window after the switch holds
@@ -16,7 +17,7 @@ use serde::Serialize;
 
 use super::{PublishError, may_replace, tell};
 use crate::agreement::Estimate;
-use crate::agreement::counts::{Released, Window};
+use crate::agreement::counts::{self, CountsError, Released, Window};
 use crate::registry::RegistryError;
 use crate::store::{CanaryRow, OrderKind, Store, StoreError, Tx};
 
@@ -24,9 +25,11 @@ use crate::store::{CanaryRow, OrderKind, Store, StoreError, Tx};
 /// 95 % would call back one good bundle in ten or so.
 const Z_99: f64 = 2.575_829_304;
 
-/// Cohen's κ at the sites of a canary.
+/// Agreement at the sites of a canary.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
+    /// What is compared: `κ`, or `the share of prelabels kept`.
+    pub measure: &'static str,
     /// With the bundle that every site has.
     pub before: Estimate,
     /// With the canary's.
@@ -106,7 +109,8 @@ pub fn watch(store: &Store, now_unix_s: i64) -> Result<(), PublishError> {
         let mut waiting = Vec::new();
         for project in tx.projects()? {
             if let Some(canary) = tx.canary(&project.name)?
-                && tx.statistics_count(&project.name, &CONFUSION)? != canary.looked
+                && tx.statistics_count(&project.name, &Measure::of(&project).kind())?
+                    != canary.looked
             {
                 waiting.push(project);
             }
@@ -121,20 +125,65 @@ pub fn watch(store: &Store, now_unix_s: i64) -> Result<(), PublishError> {
     outcome
 }
 
-/// The kind of release in which agreement is.
-const CONFUSION: Body = Body::Confusion { window: 0 };
+/// What agreement is in a project.
+#[derive(Clone, Copy)]
+enum Measure {
+    /// Cohen's κ of prelabel and label of record.
+    Kappa,
+    /// The share of prelabels that the label of record kept, whatever their confidence.
+    Kept,
+}
+
+impl Measure {
+    fn of(project: &Project) -> Self {
+        if project.task.is_one_class() { Self::Kappa } else { Self::Kept }
+    }
+
+    /// For people.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Kappa => "κ",
+            Self::Kept => "the share of prelabels kept",
+        }
+    }
+
+    /// The kind of release that it is read from.
+    fn kind(self) -> Body {
+        match self {
+            Self::Kappa => Body::Confusion { window: 0 },
+            Self::Kept => Body::Calibration { window: 0 },
+        }
+    }
+
+    fn windows(self, tx: &Tx<'_>, project: &Project) -> Result<Vec<Window>, CountsError> {
+        match self {
+            Self::Kappa => counts::confusion_windows(tx, project),
+            Self::Kept => counts::calibration_windows(tx, project),
+        }
+    }
+
+    /// `None` when the counts are too few for their noise.
+    fn estimate(self, released: &Released, project: &Project) -> Option<Agreement> {
+        match self {
+            Self::Kappa => estimate::kappa(&released.counts, project.classes.len()).ok(),
+            Self::Kept => estimate::right_share(&released.counts).ok(),
+        }
+    }
+}
 
 fn judge(tx: &Tx<'_>, project: &Project, now_unix_s: i64) -> Result<(), PublishError> {
     let Some(canary) = tx.canary(&project.name)? else { return Ok(()) };
-    let looked = tx.statistics_count(&project.name, &CONFUSION)?;
+    let measure = Measure::of(project);
+    let looked = tx.statistics_count(&project.name, &measure.kind())?;
     tx.look_at_canary(&project.name, canary.publication.number, looked)?;
-    let (Some(before), Some(after)) = kappas(tx, project, &canary)? else { return Ok(()) };
+    let (Some(before), Some(after)) = agreements(tx, project, &canary)? else { return Ok(()) };
     let deviation = before.deviation.hypot(after.deviation);
     if after.value + Z_99 * deviation >= before.value {
         return Ok(());
     }
     let reason = format!(
-        "rolled back: at its sites κ fell from {:.3} to {:.3}, by {:.1} deviations",
+        "rolled back: at its sites {} fell from {:.3} to {:.3}, by {:.1} deviations",
+        measure.name(),
         before.value,
         after.value,
         (before.value - after.value) / deviation
@@ -146,27 +195,36 @@ fn judge(tx: &Tx<'_>, project: &Project, now_unix_s: i64) -> Result<(), PublishE
     Ok(())
 }
 
-/// Compares the canary of a project with what its sites had before.
+/// Compares the canary of a project with what its sites had before; `None` when it has no canary.
 ///
 /// # Errors
 /// [`PublishError`].
-pub fn compare(
-    tx: &Tx<'_>,
-    project: &Project,
-    canary: &CanaryRow,
-) -> Result<Comparison, PublishError> {
-    let (before, after) = kappas(tx, project, canary)?;
-    let shown = |kappa: Option<Agreement>| match kappa {
+pub fn comparison(
+    store: &Store,
+    project: &ProjectName,
+) -> Result<Option<Comparison>, PublishError> {
+    store.read("compare_canary", |tx| {
+        let (Some(project), Some(canary)) = (tx.project(project)?, tx.canary(project)?) else {
+            return Ok(None);
+        };
+        compare(tx, &project, &canary).map(Some)
+    })
+}
+
+fn compare(tx: &Tx<'_>, project: &Project, canary: &CanaryRow) -> Result<Comparison, PublishError> {
+    let (before, after) = agreements(tx, project, canary)?;
+    let shown = |agreement: Option<Agreement>| match agreement {
         Some(Agreement { value, low, high, deviation, .. }) => {
             Estimate::Known { value, low, high, deviation }
         }
         None => Estimate::Undefined { undefined: "not enough data".to_owned() },
     };
-    Ok(Comparison { before: shown(before), after: shown(after) })
+    let measure = Measure::of(project).name();
+    Ok(Comparison { measure, before: shown(before), after: shown(after) })
 }
 
-/// κ at a canary's sites in windows of the bundle before it, and in its own.
-fn kappas(
+/// Agreement at a canary's sites in windows of the bundle before it, and in its own.
+fn agreements(
     tx: &Tx<'_>,
     project: &Project,
     canary: &CanaryRow,
@@ -176,9 +234,8 @@ fn kappas(
     let (mut before, mut after): (Option<Released>, Option<Released>) = (None, None);
     // By agent: which switches its windows have been over.
     let mut mixed: BTreeMap<(SiteName, String), (bool, bool)> = BTreeMap::new();
-    for Window { site, agent, received_unix_s, released } in
-        crate::agreement::counts::windows(tx, project)?
-    {
+    let measure = Measure::of(project);
+    for Window { site, agent, received_unix_s, released } in measure.windows(tx, project)? {
         if !canary.sites.contains(&site) || received_unix_s <= since {
             continue;
         }
@@ -192,9 +249,8 @@ fn kappas(
             }
         }
     }
-    let kappa =
-        |released: Option<Released>| estimate::kappa(&released?.counts, project.classes.len()).ok();
-    Ok((kappa(before), kappa(after)))
+    let estimate = |released: Option<Released>| measure.estimate(&released?, project);
+    Ok((estimate(before), estimate(after)))
 }
 
 /// A share of the sites, at least one and not all, by the digest of bundle and name.

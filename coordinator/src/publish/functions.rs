@@ -163,6 +163,8 @@ mod tests {
             Order::Functions(order) => Some(order),
             Order::Project(_)
             | Order::TaskProject(_)
+            | Order::Candidate(_)
+            | Order::ThresholdProject(_)
             | Order::Evaluation(_)
             | Order::Bundle(_)
             | Order::Round(_)

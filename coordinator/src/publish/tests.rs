@@ -11,6 +11,7 @@ use insitu_protocol::release::{Body, Release};
 use insitu_protocol::request::CHUNK_BYTES_MAX;
 
 use super::*;
+use crate::agreement::Estimate;
 use crate::registry;
 use crate::session::Sender;
 use crate::store::NewRelease;
@@ -214,6 +215,8 @@ fn told(scene: &Scene, name: &str, now: i64) -> Digest {
         Order::Bundle(order) => Some(order.manifest),
         Order::Project(_)
         | Order::TaskProject(_)
+        | Order::Candidate(_)
+        | Order::ThresholdProject(_)
         | Order::Round(_)
         | Order::CoarseRound(_)
         | Order::Evaluation(_)
@@ -316,6 +319,62 @@ fn a_canary_under_which_agreement_falls_comes_back_by_itself() {
     assert_eq!((row.state, listed(&scene, first).state), ("rolled back", "active"));
     let reason = row.reason.unwrap();
     assert!(reason.starts_with("rolled back: at its sites κ fell from 0.8"), "{reason}");
+}
+
+/// A window of each site in a project of sets of classes: so many drafts were kept, so many changed, in
+/// each of five bins.
+fn kept_and_changed(scene: &Scene, agents: &mut [Agent], window: u32, changed: i32, now: i64) {
+    for agent in agents {
+        let counts = [changed, 200 - changed].repeat(5);
+        agent.submit(scene, Body::Calibration { window }, counts, now).unwrap();
+        // Classes are not counted: what is released beside it is noise.
+        agent.submit(scene, Body::Confusion { window }, vec![3, -4, 0, 5], now).unwrap();
+    }
+}
+
+#[test]
+fn a_canary_for_sets_of_classes_comes_back_when_fewer_drafts_are_kept_and_else_stays() {
+    for (changed, comes_back) in [(22, false), (60, true)] {
+        let scene = Scene::of(&SITES, &Project { task: Task::Classes, ..project() });
+        let several = |weights: Vec<f32>| {
+            let head = insitu_models::head::Head::new(2, 34, weights).unwrap();
+            let head = head.into_kind(HeadKind::MultiLabel).unwrap();
+            bundle().successor(head, Sentence::new("for a test").unwrap()).unwrap()
+        };
+        let [first, second] = [0.0, 0.5].map(|weight| several(vec![weight; 68]));
+        let publish = |bundle: &Bundle| {
+            register(&scene.store, &scene.registry, &name(), bundle, NOW).unwrap()
+        };
+        let (first, second) = (publish(&first), publish(&second));
+        promote(&scene.store, &scene.key, first, None, NOW).unwrap();
+        let mut agents = SITES.map(Agent::new).to_vec();
+        for window in 1..=2 {
+            kept_and_changed(&scene, &mut agents, window, 20, NOW + i64::from(window));
+        }
+        let sites = begin(&scene, second, 0.4, NOW + 10).unwrap();
+        // The first window may hold drafts of both bundles.
+        for window in 3..=4 {
+            assert_eq!(listed(&scene, second).state, "canary");
+            let now = NOW + 10 + i64::from(window);
+            kept_and_changed(&scene, &mut agents, window, changed, now);
+            scene.tick(now).unwrap();
+        }
+        let row = listed(&scene, second);
+        let found = canary::comparison(&scene.store, &name()).unwrap();
+        if comes_back {
+            let reason = row.reason.unwrap();
+            let expected =
+                "rolled back: at its sites the share of prelabels kept fell from 0.900 to 0.700";
+            assert!(reason.starts_with(expected), "{reason}");
+            assert_eq!((told(&scene, sites[0].as_str(), NOW + 20), found), (first, None));
+        } else {
+            assert_eq!((row.state, row.reason), ("canary", None));
+            let found = found.unwrap();
+            assert_eq!(found.measure, "the share of prelabels kept");
+            let Estimate::Known { value, .. } = found.after else { panic!("{found:?}") };
+            assert!((value - 0.89).abs() < 1e-9, "{value}");
+        }
+    }
 }
 
 #[test]

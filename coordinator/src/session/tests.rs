@@ -49,6 +49,8 @@ impl Party {
             Order::Session(order) => Some(order),
             Order::Project(_)
             | Order::TaskProject(_)
+            | Order::Candidate(_)
+            | Order::ThresholdProject(_)
             | Order::Bundle(_)
             | Order::Round(_)
             | Order::CoarseRound(_)

@@ -53,6 +53,11 @@ pub enum OrderKind {
         /// The manifest's digest.
         set: Digest,
     },
+    /// A bundle that is to be evaluated.
+    Candidate {
+        /// The manifest's digest.
+        bundle: Digest,
+    },
 }
 
 /// An order in a site's list.
@@ -127,6 +132,7 @@ impl Tx<'_> {
             OrderKind::Session { session } => ("session", &session.0[..], 0),
             OrderKind::Functions { set } => ("functions", &set.0[..], 0),
             OrderKind::Evaluation { evaluation } => ("evaluation", &evaluation.0[..], 0),
+            OrderKind::Candidate { bundle } => ("candidate", &bundle.0[..], 0),
         };
         let sql = "INSERT INTO site_order (site, number, kind, reference, part) \
                    SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4 FROM site_order WHERE site = $1";
@@ -167,6 +173,7 @@ fn order(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
         "session" => Some(|row| Ok(OrderKind::Session { session: Fixed(row.get(2)?) })),
         "functions" => Some(|row| Ok(OrderKind::Functions { set: Fixed(row.get(2)?) })),
         "evaluation" => Some(|row| Ok(OrderKind::Evaluation { evaluation: Fixed(row.get(2)?) })),
+        "candidate" => Some(|row| Ok(OrderKind::Candidate { bundle: Fixed(row.get(2)?) })),
         _ => None,
     })?;
     Ok(OrderRow { number: row.get(0)?, kind: make(row)? })

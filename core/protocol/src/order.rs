@@ -64,14 +64,24 @@ pub enum Order {
     Functions(FunctionsOrder),
     /// Compare two heads on what is held out of training.
     Evaluation(EvaluationOrder),
-    /// Set a project up, or bring it to a new version; one that is not plain.
-    TaskProject(Project),
+    /// Set a project up, or bring it to a new version; a uniform one that is not plain.
+    TaskProject(#[serde(with = "crate::project::uniform")] Project),
+    /// Fetch and verify a bundle that is to be evaluated, and do not put it to use.
+    Candidate(BundleOrder),
+    /// Set a project up, or bring it to a new version; one whose classes have thresholds.
+    ThresholdProject(Project),
 }
 
 impl Order {
     /// The order to set `project` up, such that as many agents as can be understand it.
     pub fn to_set_up(project: Project) -> Self {
-        if project.is_plain() { Self::Project(project) } else { Self::TaskProject(project) }
+        if project.is_plain() {
+            Self::Project(project)
+        } else if project.is_uniform() {
+            Self::TaskProject(project)
+        } else {
+            Self::ThresholdProject(project)
+        }
     }
 }
 
@@ -210,7 +220,8 @@ impl RoundOrder {
     }
 }
 
-/// Two heads over one backbone, to be compared on the items that a site holds out of training.
+/// Two heads to be compared on the items that a site holds out of training: over one backbone, or the
+/// candidate's over its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvaluationOrder {
     /// The evaluation.
@@ -219,9 +230,10 @@ pub struct EvaluationOrder {
     pub project: ProjectName,
     /// Its version: fixes the shape of the answer.
     pub project_version: u32,
-    /// The backbone under both heads: must be one the site's steward approved.
+    /// The backbone in use, under every head that is in the order: must be one the site's steward
+    /// approved, and so must the candidate's own.
     pub backbone: Digest,
-    /// Columns of both heads.
+    /// Features that it gives.
     pub features: u32,
     /// What is in use.
     pub current: Contender,
@@ -238,10 +250,20 @@ pub struct EvaluationOrder {
 pub struct Contender {
     /// The bundle that it is of.
     pub bundle: Digest,
-    /// The head, `f32` little-endian, as in a round.
+    /// The head, `f32` little-endian, as in a round. Empty of a candidate that has a backbone of its
+    /// own: an [`Order::Candidate`] of before brought its bundle, which is judged as it is. An agent
+    /// that knows of no such evaluations declines them, since it finds a head without weights.
     pub head: Bytes,
-    /// From its probabilities to a confidence: JSON, as in the bundle's manifest.
+    /// From its probabilities to a confidence: JSON, as in the bundle's manifest. Empty with the head.
     pub calibration: Bytes,
+}
+
+impl Contender {
+    /// Whether it is a whole bundle, backbone and all, instead of a head over the backbone in use.
+    #[must_use]
+    pub fn is_bundle(&self) -> bool {
+        self.head.0.is_empty()
+    }
 }
 
 /// In the answer to an evaluation, the table of who was right counts in steps of this; the others

@@ -2,13 +2,15 @@
 //!
 //! A project is written by the central team as TOML, checked here, and sent to the sites as is.
 
+mod routing;
 mod task;
 mod wire;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::routing::Routing;
 pub use self::task::{Colour, Key, KeyError, ShapeKind, Task, TaskForm};
-pub(crate) use self::wire::plain;
+pub(crate) use self::wire::{plain, uniform};
 use crate::ids::ProjectName;
 use crate::text::{Line, Page};
 
@@ -69,6 +71,12 @@ pub struct Class {
     /// How it is drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub colour: Option<Colour>,
+    /// [`Routing::accept_at`] of prelabels of this class, where it is not the project's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_at: Option<u16>,
+    /// [`Routing::expert_below`] of prelabels of this class, where it is not the project's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expert_below: Option<u16>,
 }
 
 /// A field of an item.
@@ -120,18 +128,6 @@ pub enum Bins {
     Edges(Vec<f64>),
     /// A bin for each value, one for every other value, then missing.
     Values(Vec<Line>),
-}
-
-/// Thresholds on the calibrated confidence, in thousandths.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Routing {
-    /// At or above: the prelabel is accepted without a person.
-    pub accept_at: u16,
-    /// Below: an expert decides.
-    pub expert_below: u16,
-    /// Share of routed items that a second person reads blind.
-    pub overlap: u16,
 }
 
 /// What one statistics window spends, in nano-ρ of zCDP.
@@ -218,6 +214,33 @@ pub enum ProjectError {
         field: Line,
         /// The kind it must have.
         wanted: &'static str,
+    },
+    /// A class accepted at more than never.
+    #[error("class {class}: accept_at is {got}, allowed is 0 to 1001 (1001 is never)")]
+    AcceptAt {
+        /// The class.
+        class: Line,
+        /// Its threshold.
+        got: u16,
+    },
+    /// Thresholds of a class, its own or the project's, between which nothing is left.
+    #[error("class {class}: expert_below is {expert_below}, above its accept_at of {accept_at}")]
+    Thresholds {
+        /// The class.
+        class: Line,
+        /// Below which confidence experts see it.
+        expert_below: u16,
+        /// From which on it is accepted.
+        accept_at: u16,
+    },
+    /// Thresholds of what is no class of items.
+    #[error(
+        "class {class} has thresholds of its own, which the classes of a preference cannot have: \
+         the project's are those of all of them"
+    )]
+    PreferenceThresholds {
+        /// The class.
+        class: Line,
     },
     /// A value outside its range.
     #[error("{what} is {got}, allowed is {allowed}")]
@@ -381,13 +404,6 @@ impl Project {
         }
     }
 
-    fn check_routing(&self) -> Result<(), ProjectError> {
-        let Routing { accept_at, expert_below, overlap } = self.routing;
-        range("routing.accept_at", accept_at, accept_at <= 1001, "0 to 1001 (1001 is never)")?;
-        range("routing.expert_below", expert_below, expert_below <= accept_at, "0 to accept_at")?;
-        range("routing.overlap", overlap, overlap <= 1000, "0 to 1000")
-    }
-
     fn check_plans(&self) -> Result<(), ProjectError> {
         let bins = self.statistics.calibration_bins;
         let bins_fit = (2..=CALIBRATION_BINS_MAX).contains(&bins);
@@ -479,7 +495,7 @@ mod tests {
     }
 
     /// A project of this task, of two classes, with a field of each kind.
-    fn with(more: &str) -> Result<Project, toml::de::Error> {
+    pub(super) fn with(more: &str) -> Result<Project, toml::de::Error> {
         let fields: String = ["number", "category", "text", "image", "series"]
             .iter()
             .map(|kind| {
@@ -504,7 +520,7 @@ mod tests {
         assert_eq!(got, expected.map_err(str::to_owned), "{more}");
     }
 
-    const TWO: &str = "[[classes]]\nname = \"n\"\n[[classes]]\nname = \"y\"\n";
+    pub(super) const TWO: &str = "[[classes]]\nname = \"n\"\n[[classes]]\nname = \"y\"\n";
 
     #[test]
     fn tasks_are_read_and_checked() {
@@ -596,7 +612,9 @@ mod tests {
     #[test]
     fn a_project_survives_text_and_bytes() {
         let spans = "key = \"z\"\n[task]\nkind = \"spans\"\nfield = \"text\"\nrelations = [\"r\"]";
-        for project in [with(TWO).unwrap(), with(&format!("{TWO}{spans}")).unwrap()] {
+        let strict = format!("{TWO}accept_at = 950\n");
+        for text in [TWO, &format!("{TWO}{spans}"), &strict, &format!("{strict}{spans}")] {
+            let project = with(text).unwrap();
             assert_eq!(
                 toml::from_str::<Project>(&toml::to_string(&project).unwrap()).unwrap(),
                 project
@@ -607,15 +625,18 @@ mod tests {
         }
     }
 
+    /// What stores have from earlier versions of this program.
     #[test]
-    fn bytes_of_before_there_were_tasks_are_read() {
+    fn bytes_of_before_there_were_tasks_or_thresholds_of_classes_are_read() {
         let mut project = with(TWO).unwrap();
         project.fields.truncate(3);
         assert!(project.is_plain());
         let bytes = project.encode().unwrap();
-        // What follows: the task's number, how many classes have keys, and none of them has one.
-        let (before, after) = bytes.split_at(bytes.len() - 6);
-        assert_eq!(after, [0, 2, 0, 0, 0, 0]);
+        let (before, thresholds) = bytes.split_at(bytes.len() - 5);
+        assert_eq!(thresholds, [2, 0, 0, 0, 0], "of two classes none");
         assert_eq!(Project::decode(before).unwrap(), project);
+        let (plain, labeling) = before.split_at(before.len() - 6);
+        assert_eq!(labeling, [0, 2, 0, 0, 0, 0], "the task's number, and of two classes no key");
+        assert_eq!(Project::decode(plain).unwrap(), project);
     }
 }

@@ -51,7 +51,8 @@ pub enum Body {
         /// The window.
         window: u32,
     },
-    /// Items by confidence bin and whether the prelabel was right, `[bins, 2]`: wrong, right.
+    /// Items by confidence bin and whether the prelabel was right, `[bins, 2]`: wrong, right. Right is
+    /// what the label of record kept, of whichever kind the project's labels are.
     Calibration {
         /// The window.
         window: u32,

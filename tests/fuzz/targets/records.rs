@@ -32,7 +32,7 @@ impl Observer for Counts {
 
 fuzz_target!(|input: (u8, &[u8])| {
     let (format, bytes) = input;
-    let format = [Format::Json, Format::Csv, Format::Fhir, Format::Hl7][usize::from(format % 4)];
+    let format = [Format::Json, Format::Csv, Format::Fhir, Format::Hl7 { declared: true }][usize::from(format % 4)];
     let (rules, key) = (FieldRules::default(), SiteKey::new([7; 32]));
     let records = Records { engine: &ENGINE, mode: Mode::Mask, rules: &rules, key: &key };
     let (mut written, mut counts) = (Vec::new(), Counts::default());

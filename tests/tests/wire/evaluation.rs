@@ -81,6 +81,48 @@ fn evaluation_orders() {
     );
 }
 
+/// A candidate with a backbone of its own comes first, signed; the order that asks about it names it only.
+#[test]
+fn candidates() {
+    let candidate = BundleOrder {
+        project: "p".parse().unwrap(),
+        manifest: Bytes(vec![0x7b, 0x7d]),
+        signature: Fixed([5; 64]),
+    };
+    golden(
+        &Response::Orders(vec![NumberedOrder { number: 2, order: Order::Candidate(candidate) }]),
+        &[
+            "49000000",
+            "020102",
+            "09",             // variant: candidate
+            "0170",           // project
+            "027b7d",         // manifest
+            &"05".repeat(64), // signature
+        ],
+    );
+    let named = Contender {
+        bundle: Fixed([7; 32]),
+        head: Bytes(Vec::new()),
+        calibration: Bytes(Vec::new()),
+    };
+    assert!(named.is_bundle() && !order().current.is_bundle());
+    let asked = Order::Evaluation(EvaluationOrder { candidate: named, ..order() });
+    let pieces = pieces();
+    let (before, after) = pieces.split_at(pieces.find("0108027b7d").unwrap());
+    golden(
+        &Response::Orders(vec![NumberedOrder { number: 3, order: asked }]),
+        &[
+            "83000000",
+            "020103",
+            "07", // variant: evaluation
+            before,
+            "00", // head: none
+            "00", // calibration: none
+            &after["0108027b7d".len()..],
+        ],
+    );
+}
+
 #[test]
 fn answers_to_evaluations() {
     let evaluation = Fixed([1; 16]);

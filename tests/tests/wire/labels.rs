@@ -155,10 +155,39 @@ fn task_project_order() {
 }
 
 #[test]
-fn a_task_never_travels_as_a_plain_project() {
-    let project = Project { task: Task::Classes, ..project() };
-    let orders = vec![NumberedOrder { number: 1, order: Order::Project(project) }];
-    assert!(insitu_protocol::frame::encode(&Response::Orders(orders)).is_err());
+fn threshold_project_order() {
+    let mut project = project();
+    project.classes[0].accept_at = Some(980);
+    project.classes[1].expert_below = Some(700);
+    let body = [
+        "0a",            // variant: project with thresholds of its classes
+        &PLAIN.concat(), // as in a plain project's order
+        "00",            // task: class
+        "02",            // keys and colours of two classes
+        "00000000",      // none
+        "02",            // thresholds of two classes
+        "01d40700",      // accept_at 980, no expert_below
+        "0001bc05",      // no accept_at, expert_below 700
+    ]
+    .concat();
+    let length = 3 + body.len() / 2;
+    golden(
+        &Response::Orders(vec![NumberedOrder { number: 4, order: Order::to_set_up(project) }]),
+        &[&format!("{length:02x}000000"), "020104", &body],
+    );
+}
+
+/// An agent that knows nothing of what is new in a project would take it for another one.
+#[test]
+fn a_project_never_travels_as_one_that_says_less() {
+    let task = Project { task: Task::Classes, ..project() };
+    let mut strict = project();
+    strict.classes[1].accept_at = Some(980);
+    for order in [Order::Project(task), Order::Project(strict.clone()), Order::TaskProject(strict)]
+    {
+        let orders = vec![NumberedOrder { number: 1, order }];
+        assert!(insitu_protocol::frame::encode(&Response::Orders(orders)).is_err());
+    }
 }
 
 /// [`project`] as it always was.
@@ -201,6 +230,8 @@ fn project() -> Project {
         description: Line::default(),
         key: None,
         colour: None,
+        accept_at: None,
+        expert_below: None,
     };
     Project {
         name: "p".parse().unwrap(),

@@ -26,7 +26,7 @@ use tokio::time::timeout;
 use zeroize::Zeroizing;
 
 use super::change::{change_role, end_sign_ins};
-use super::{AccountError, Accounts, Fresh, is_name, nobodys_token};
+use super::{AccountError, Accounts, Fresh, blocking, enter, is_name, nobodys_token};
 use crate::config::{Oidc, PersonRole};
 use crate::store::labels::{Person, Terms};
 use crate::store::roles::Role;
@@ -220,7 +220,7 @@ impl Gate {
     pub async fn arrive(
         &self,
         accounts: &Accounts,
-        store: &Store,
+        store: &Arc<Store>,
         back: Return,
         cookie: Option<&str>,
         (peer, now): (IpAddr, Timestamp),
@@ -247,8 +247,13 @@ impl Gate {
                 provider.verify(&token, &flow.nonce, second)
             })
             .await?;
-        let person = self.admit(store, &claims, second)?;
-        Ok(accounts.open(store, person, None, second)?)
+        let arrival = self.arrival(&claims)?;
+        let admitted = blocking(store, move |store| {
+            let person = admit(store, arrival, second);
+            Ok(person.and_then(|person| Ok(enter(store, person, None, second)?)))
+        });
+        let (person, secret) = admitted.await??;
+        Ok(accounts.fresh(person, &secret, second))
     }
 
     fn redirect(&self) -> String {
@@ -271,51 +276,15 @@ impl Gate {
         talked.await.unwrap_or_else(|_| Err(busy()))
     }
 
-    /// The person whom a token is about: known by issuer and subject, new at the first time. The
-    /// provider's word on the role counts each time.
-    fn admit(
-        &self,
-        store: &Store,
-        claims: &Map<String, Value>,
-        now: i64,
-    ) -> Result<Person, OidcError> {
-        let (issuer, subject) = (self.settings.issuer.as_str(), token::subject(claims)?);
-        let role = self.role(claims);
+    /// What a token says of whoever arrives.
+    fn arrival(&self, claims: &Map<String, Value>) -> Result<Arrival, OidcError> {
         let name = claim(claims, &self.settings.name_claim).and_then(Value::as_str);
-        let nobody = nobodys_token()?;
-        let provider = || Who::provider(issuer);
-        store
-            .tx("admit person", |tx| {
-                let known = tx.person_by_identity(issuer, subject)?;
-                let Some(role) = role else {
-                    // Who lost the role is signed out everywhere else, too: that has to be kept.
-                    return Ok::<_, OidcError>(match known {
-                        Some(person) => {
-                            end_sign_ins(tx, Some(provider()), &person).map(|_| None)?
-                        }
-                        None => None,
-                    });
-                };
-                if let Some(mut person) = known {
-                    if person.ended(now).is_some() {
-                        return Err(OidcError::Ended);
-                    }
-                    if person.role != role {
-                        change_role(tx, Some(provider()), &person, role)?;
-                        person.role = role;
-                    }
-                    return Ok(Some(person));
-                }
-                let name =
-                    name.map(str::trim).filter(|name| is_name(name)).ok_or(OidcError::Name)?;
-                let added = tx.add_person(name, role, Terms::default(), &nobody, now)?;
-                let person = added.ok_or(OidcError::Name)?;
-                tx.add_identity(issuer, subject, person)?;
-                let detail = json!({"name": name, "role": role.name()});
-                tx.note(&Event::new(What::PersonAdded).by(provider()).with(detail))?;
-                Ok(Some(Person { person, name: name.to_owned(), role, terms: Terms::default() }))
-            })?
-            .ok_or(OidcError::Role)
+        Ok(Arrival {
+            issuer: self.settings.issuer.clone(),
+            subject: token::subject(claims)?.to_owned(),
+            role: self.role(claims),
+            name: name.map(str::to_owned),
+        })
     }
 
     fn role(&self, claims: &Map<String, Value>) -> Option<Role> {
@@ -334,6 +303,55 @@ impl Gate {
             PersonRole::Admin => Role::Admin,
         })
     }
+}
+
+/// Who arrives, by the provider's word.
+struct Arrival {
+    issuer: String,
+    subject: String,
+    role: Option<Role>,
+    name: Option<String>,
+}
+
+/// The person whom a token is about: known by issuer and subject, new at the first time. The
+/// provider's word on the role counts each time.
+fn admit(store: &Store, arrival: Arrival, now: i64) -> Result<Person, OidcError> {
+    let Arrival { issuer, subject, role, name } = arrival;
+    let nobody = nobodys_token()?;
+    let provider = || Who::provider(&issuer);
+    store
+        .tx("admit person", |tx| {
+            let known = tx.person_by_identity(&issuer, &subject)?;
+            let Some(role) = role else {
+                // Who lost the role is signed out everywhere else, too: that has to be kept.
+                return Ok::<_, OidcError>(match known {
+                    Some(person) => end_sign_ins(tx, Some(provider()), &person).map(|_| None)?,
+                    None => None,
+                });
+            };
+            if let Some(mut person) = known {
+                if person.ended(now).is_some() {
+                    return Err(OidcError::Ended);
+                }
+                if person.role != role {
+                    change_role(tx, Some(provider()), &person, role)?;
+                    person.role = role;
+                }
+                return Ok(Some(person));
+            }
+            let name = name
+                .as_deref()
+                .map(str::trim)
+                .filter(|name| is_name(name))
+                .ok_or(OidcError::Name)?;
+            let added = tx.add_person(name, role, Terms::default(), &nobody, now)?;
+            let person = added.ok_or(OidcError::Name)?;
+            tx.add_identity(&issuer, &subject, person)?;
+            let detail = json!({"name": name, "role": role.name()});
+            tx.note(&Event::new(What::PersonAdded).by(provider()).with(detail))?;
+            Ok(Some(Person { person, name: name.to_owned(), role, terms: Terms::default() }))
+        })?
+        .ok_or(OidcError::Role)
 }
 
 /// What belongs to one sign-in.

@@ -14,7 +14,7 @@ use serde_json::json;
 use super::*;
 use crate::account::set_password;
 use crate::config::{GroupRole, SignInTimes};
-use crate::store::tests::{Scratch, scratch};
+use crate::store::tests::{self, scratch};
 use crate::store::trail::Filter;
 use crate::testing::{self, Served};
 
@@ -108,6 +108,12 @@ async fn sell(State(liar): State<Arc<Liar>>, form: String) -> Result<Json<Value>
     Ok(Json(json!({"access_token": "a", "token_type": "Bearer", "id_token": liar.token(&nonce)})))
 }
 
+/// A store that is also used off the runtime's threads.
+struct Scratch {
+    store: Arc<Store>,
+    _folder: tempfile::TempDir,
+}
+
 struct Site {
     scratch: Scratch,
     accounts: Accounts,
@@ -154,7 +160,9 @@ impl Site {
         };
         let gate = Gate::new(settings).unwrap();
         let accounts = Accounts::new(SignInTimes::default());
-        Self { scratch: scratch(), accounts, gate, liar, _served: served }
+        let tests::Scratch { store, folder } = scratch();
+        let scratch = Scratch { store: Arc::new(store), _folder: folder };
+        Self { scratch, accounts, gate, liar, _served: served }
     }
 
     /// Sends a browser away, and gives its cookie and what the provider sends it back with.

@@ -155,7 +155,7 @@ fn place(
     items: &[(ItemRow, CleanItem)],
     drafts: &[Option<Draft>],
 ) -> Result<u64, StoreError> {
-    let routing = &project.definition.routing;
+    let definition = &project.definition;
     let mut placed = 0;
     let pairs: Vec<_> = items.iter().zip(drafts).collect();
     for page in pairs.chunks(PAGE_ROWS as usize) {
@@ -164,7 +164,7 @@ fn place(
             for ((row, _), draft) in page {
                 if let Some(draft) = draft {
                     let (nothing, now) = (&Accepts::Nothing, context.now());
-                    placed += u64::from(route::place(tx, routing, nothing, row, draft, now)?);
+                    placed += u64::from(route::place(tx, definition, nothing, row, draft, now)?);
                 }
             }
             Ok::<_, StoreError>(placed)

@@ -143,6 +143,5 @@ fn store(
     if known.is_some_and(|known| known.label() == draft.prelabel.label()) {
         return Ok(false);
     }
-    let routing = &snapshot.project.definition.routing;
-    route::place(tx, routing, &Accepts::Nothing, &row, draft, now)
+    route::place(tx, &snapshot.project.definition, &Accepts::Nothing, &row, draft, now)
 }

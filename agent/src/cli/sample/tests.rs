@@ -258,7 +258,7 @@ fn every_class_counts_and_not_the_likeliest_alone() {
             for (item, probabilities) in items.iter().zip(rest) {
                 let prelabel = Prelabel::for_test(0, 0.5, 7);
                 let draft = Draft { probabilities: probabilities.to_vec(), ..prelabel.into() };
-                route::place(tx, &project.routing, &Accepts::Nothing, item, &draft, 0)?;
+                route::place(tx, &project, &Accepts::Nothing, item, &draft, 0)?;
             }
             Ok::<_, StoreError>(())
         })

@@ -158,6 +158,57 @@ fn a_draft_of_spans_is_where_the_redacted_text_has_it() {
 }
 
 #[test]
+fn an_export_names_the_model_of_a_draft_that_was_imported() {
+    let site = Site::new("kind = \"class\"", "text");
+    let line = |id: &str, more: Json| {
+        let mut line = json!({"id": id, "it": id});
+        line.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        line.to_string() + "\n"
+    };
+    let path = site.files.path().join("items.jsonl");
+    let named = json!({"draft": "present", "draft_model": "cnn 3.1"});
+    let text = line("a", named) + &line("b", json!({"draft": "absent"})) + &line("c", json!({}));
+    fs::write(&path, text).unwrap();
+    assert_eq!(site.import_drafts(Format::JsonLines, &path, BY).drafts, 2);
+    site.tick();
+    let models = |format, file: &str, model: &dyn Fn(&Json) -> Json| {
+        let out = site.files.path().join(format!("out-{file}"));
+        let ids = HashMap::new();
+        let request = export::Request {
+            project: &site.row,
+            format,
+            out: &out,
+            unlabeled: true,
+            people_only: false,
+            synthetic: false,
+            names: false,
+            license: None,
+            ids: &ids,
+        };
+        export::export(&site.store, &request, |_| {}).unwrap();
+        let text = fs::read_to_string(out.join(file)).unwrap();
+        match serde_json::from_str::<Vec<Json>>(&text) {
+            Ok(list) => list.iter().map(model).collect::<Vec<_>>(),
+            Err(_) => {
+                text.lines().map(|line| model(&serde_json::from_str(line).unwrap())).collect()
+            }
+        }
+    };
+    // The third has a draft by rules of the test's own, which is named by its digest alone.
+    let expected = [json!("cnn 3.1"), json!("detector 2"), Json::Null];
+    assert_eq!(
+        models(Format::JsonLines, "records.jsonl", &|one| one["draft_model"].clone()),
+        expected
+    );
+    let in_provenance = |one: &Json| one["prelabel"]["model"].clone();
+    assert_eq!(models(Format::Doccano, "provenance.jsonl", &in_provenance), expected);
+    let version = |one: &Json| one["predictions"][0]["model_version"].clone();
+    let versions = models(Format::LabelStudio, "records.json", &version);
+    assert_eq!(versions[..2], expected[..2]);
+    assert_eq!(versions[2].as_str().map(str::len), Some(64), "{versions:?}");
+}
+
+#[test]
 fn a_draft_for_a_known_item_is_for_people_who_have_not_looked() {
     let site = Site::new("kind = \"preference\"\nfields = [\"it\", \"note\"]", "text");
     let line = |id: &str, more: Json| {

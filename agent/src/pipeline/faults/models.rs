@@ -12,7 +12,7 @@ use insitu_models::bundle::Bundle;
 use insitu_models::sign::SigningKey;
 use insitu_protocol::bytes::Bytes;
 use insitu_protocol::enroll::Welcome;
-use insitu_protocol::order::{BundleOrder, NumberedOrder, Order};
+use insitu_protocol::order::{BundleOrder, Contender, EvaluationOrder, NumberedOrder, Order};
 use insitu_protocol::request::Request;
 use insitu_protocol::response::{HelloAnswer, Refusal, Response};
 use tempfile::TempDir;
@@ -27,7 +27,7 @@ use crate::prelabel::{Prelabel, Shelf};
 use crate::store::items::Stage;
 use crate::store::orders::{BundleState, ProjectRow};
 use crate::store::{Store, StoreError};
-use crate::testing;
+use crate::testing::{self, mirrored::mirrored};
 
 const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/bundles/heart-disease");
 /// What signs the bundle, in the site's folder.
@@ -43,6 +43,13 @@ pub(super) fn labeled() -> TempDir {
     site.settle(&mut site.pipeline(false));
     assert_eq!(site.contradict(), PATIENTS);
     site.scratch.folder
+}
+
+/// The same, which knows whose signature a bundle needs.
+pub(super) fn with_key() -> TempDir {
+    let folder = labeled();
+    SigningKey::create(&folder.path().join(KEY)).unwrap();
+    folder
 }
 
 /// A site that waits for a bundle.
@@ -79,6 +86,39 @@ pub(super) fn answer(store: &Arc<Store>, folder: &Path, of_round: bool) {
     };
     apply(store, &judge(&bundle), &NumberedOrder { number: 7, order }, NOW).unwrap();
     pipeline(store, folder, judge(&bundle), NOW).tick().unwrap();
+}
+
+/// Hears of a candidate over a backbone of its own, fetches it, and says how right it is.
+pub(super) fn judge_candidate(store: &Arc<Store>, folder: &Path) {
+    let (row, bundle, key) = (row(store), shipped(), SigningKey::load(&folder.join(KEY)).unwrap());
+    let candidate = mirrored(&bundle, bundle.head());
+    let mut judge = judge(&bundle);
+    judge.policy.backbones.push(candidate.manifest().backbone.digest);
+    judge.bundle_key = Some(key.public());
+    let offered = BundleOrder {
+        project: row.definition.name.clone(),
+        manifest: Bytes(candidate.manifest_bytes().to_vec()),
+        signature: key.sign(candidate.manifest_bytes()),
+    };
+    let (head, calibration) = (Bytes(Vec::new()), Bytes(Vec::new()));
+    let named = Contender { bundle: candidate.id(), head, calibration };
+    let asked = EvaluationOrder { candidate: named, ..comparison(&row, &bundle) };
+    for (number, order) in [(6, Order::Candidate(offered)), (7, Order::Evaluation(asked))] {
+        apply(store, &judge, &NumberedOrder { number, order }, NOW).unwrap();
+    }
+    fetch_wanted(store, folder, &judge, candidate);
+    pipeline(store, folder, judge, NOW).tick().unwrap();
+}
+
+/// Fetches what is wanted from a coordinator that has this bundle.
+fn fetch_wanted(store: &Store, folder: &Path, judge: &Judge, bundle: Bundle) {
+    if store.read("test", |tx| tx.has_wanted()).unwrap() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let (link, _trigger, _tasks) = link(Pieces(bundle)).await;
+            fetch(&link, store, &Shelf::new(folder), judge, None).await.unwrap();
+        });
+    }
 }
 
 /// A coordinator that has the bundle's objects, and gives a third of one at a time.
@@ -124,13 +164,7 @@ pub(super) fn take(store: &Arc<Store>, folder: &Path) {
     let mut judge = judge(&bundle);
     judge.bundle_key = Some(key.public());
     apply(store, &judge, &NumberedOrder { number: 1, order: Order::Bundle(order) }, NOW).unwrap();
-    if store.read("test", |tx| tx.has_wanted()).unwrap() {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        runtime.block_on(async {
-            let (link, _trigger, _tasks) = link(Pieces(bundle)).await;
-            fetch(&link, store, &Shelf::new(folder), None).await.unwrap();
-        });
-    }
+    fetch_wanted(store, folder, &judge, bundle);
     let mut pipeline = pipeline(store, folder, judge, NOW);
     while pipeline.tick().unwrap() {}
 }

@@ -9,7 +9,7 @@ use insitu_privacy::{Rho, SquaredSensitivity};
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::order::{Contender, EvaluationOrder, NumberedOrder, Order};
 use insitu_protocol::release::Body;
-use insitu_protocol::session::{Member, SessionAnswer};
+use insitu_protocol::session::{Member, Purpose, SessionAnswer};
 
 pub(in crate::pipeline) use self::harness::about_to_contribute;
 use self::harness::*;

@@ -73,6 +73,8 @@ pub(super) const RULES: &[Rule] = &[
     announced(Labels::of(Kind::Date), 0.9, r"(?:19|20)[0-9]{6}|[0-9]{8}").text(compact),
     // Years, as far as the profile hides them.
     announced(Labels::YEAR, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),
+    // Alone: where every year is hidden, unless a unit or another word says that it is none.
+    Rule::new(Kind::Date, 0.6, r"(?:19[2-9]|20[0-4])[0-9]").labels(Labels::YEAR).labelled(0.7),
     announced(Labels::YEAR_LOCAL, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),
     Rule::new(Kind::Date, 0.7, r"(?i:año) (?:19[2-9]|20[0-4])[0-9]").labels(Labels::YEAR_LOCAL),
     // Years of birth that tell an age over 89.

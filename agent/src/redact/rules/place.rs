@@ -28,5 +28,10 @@ pub(super) const RULES: &[Rule] = &[
         0.75,
         r"[0-9]{1,4}(?: (?i:bis|ter))?,? (?i:rue|avenue|av\.|boulevard|bd|place|chemin|impasse|allée|quai|route|passage|cours|square) (?:(?i:de la |de l'|du |des |de |d')?[A-ZÀ-Ý][A-Za-zÀ-ÿ'’\-]{1,24} ?){1,4}",
     ),
+    // Military mail of the United States (Publication 28, 225): the unit, and the last line.
+    street(
+        0.8,
+        r"(?i:(?:(?:PSC|CMR|OMC|UMR|Unit) [0-9]{1,5},? Box [0-9]{1,6},?|(?:USS|USNS|USNV|USCGC) [A-Z][A-Za-zÀ-ž'’.\-]{1,24}(?: [A-Z][A-Za-zÀ-ž'’.\-]{1,24})?,?)[ \r\n]{1,4})?(?i:[AFD]PO,? A[AEP] [0-9]{5}(?:-[0-9]{4})?)",
+    ),
     street(0.8, r"(?i:p\.? ?o\.? box|postfach|apartado(?: de correos)?|apdo\.?) [0-9]{1,6}"),
 ];

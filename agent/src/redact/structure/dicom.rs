@@ -8,7 +8,7 @@ use insitu_dicom::{Cleaned, Person, Settings, Substitute, TextFinder, Unclean, W
 
 use super::super::kind::Kind;
 use super::super::lines::{Account, LineError};
-use super::super::profile::Mode;
+use super::super::profile::{Mode, Subject};
 use super::super::{Unclean as Refused, clean};
 use super::{Cleaner, Records};
 
@@ -52,7 +52,7 @@ impl Substitute for Cleaner<'_> {
         self.hints.names.clone_from(&person.names);
         self.hints.identifiers.clone_from(&person.identifiers);
         if !person.subject.is_empty() {
-            self.hints.subject.clone_from(&person.subject);
+            self.hints.subject = Subject::Named(person.subject.clone());
         }
     }
 
@@ -183,7 +183,8 @@ mod tests {
         let surrogates = Surrogates::new(&key, Language::English);
         let mode = Mode::Surrogate(&surrogates);
         let (account, clean) = run(mode, &key, &[Retain::ShiftedDates]);
-        let of = |kind, original| surrogates.replace(kind, original, "77441188").unwrap();
+        let subject = Subject::Named("77441188".to_owned());
+        let of = |kind, original| surrogates.replace(kind, original, &subject).unwrap();
         let name = format!("{}^{}", of(Kind::Name, "ROE"), of(Kind::Name, "JANE"));
         assert!(clean.contains(&name), "{name}: {clean}");
         assert!(clean.contains(&of(Kind::MedicalRecord, "77441188")));

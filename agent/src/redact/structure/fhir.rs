@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use super::super::kind::Kind;
 use super::super::lines::LineError;
-use super::super::profile::{Hints, Mode};
+use super::super::profile::{Hints, Mode, Subject};
 use super::json::{self, join};
 use super::{Action, Cleaner, known};
 
@@ -62,7 +62,8 @@ const DROPPED: &[&str] = &[
 /// Elements with an instant, which has no shorter form: left out where dates are cut. Sorted.
 const INSTANTS: &[&str] = &["issued", "lastUpdated", "recorded", "timestamp"];
 
-/// Patients by the full addresses of their entries in a bundle.
+/// Patients by what refers to them: the full addresses of their entries in a bundle, or their places
+/// in the resource that contains them (`#p1`).
 type Addresses = BTreeMap<String, String>;
 
 /// Where an element stands.
@@ -72,6 +73,8 @@ struct Place<'p> {
     parent: &'p str,
     /// The patients of the bundle.
     addresses: &'p Addresses,
+    /// The patients that the resource contains.
+    contained: &'p Addresses,
     /// The resource's type.
     resource: &'p str,
     path: &'p str,
@@ -80,21 +83,42 @@ struct Place<'p> {
 
 /// Whom a resource, or the first patient of a bundle, is about.
 pub(super) fn subject(value: &Value) -> Option<String> {
-    let text = |value: &Value| value.as_str().map(str::to_owned);
     let kind = value.get("resourceType").and_then(Value::as_str)?;
     if kind == "Bundle" {
         let entries = value.get("entry")?.as_array()?;
         return entries.iter().find_map(|entry| subject(entry.get("resource")?));
     }
     if kind == "Patient" {
-        return value.get("id").and_then(text);
+        return value.get("id").and_then(Value::as_str).map(str::to_owned);
     }
+    let reference = reference_to(value)?;
+    if reference.starts_with('#') {
+        return contained(value).remove(reference);
+    }
+    Some(address(reference).to_owned())
+}
+
+/// The reference of a resource to whom it is about.
+fn reference_to(resource: &Value) -> Option<&str> {
     let referred = ["subject", "patient", "beneficiary", "individual", "for"];
-    let reference = |name: &&str| {
-        let reference = value.get(name)?.get("reference").and_then(Value::as_str)?;
-        Some(address(reference).to_owned())
+    referred.iter().find_map(|name| resource.get(name)?.get("reference")?.as_str())
+}
+
+/// The patients that a resource contains. Their ids tell them apart in there only, so that they are
+/// known by their first number, or by what contains them, where that has a name.
+fn contained(resource: &Value) -> Addresses {
+    let inside = resource.get("contained").and_then(Value::as_array);
+    let patients = inside.into_iter().flatten().filter(|one| one["resourceType"] == "Patient");
+    let address = |patient: &Value| {
+        let place = format!("#{}", patient["id"].as_str()?);
+        let numbers = patient["identifier"].as_array().into_iter().flatten();
+        let number = numbers.filter_map(|one| one["value"].as_str()).next().map(str::to_owned);
+        let kind = resource["resourceType"].as_str()?;
+        let named = || Some(format!("{kind}/{}{place}", resource["id"].as_str()?));
+        let subject = number.or_else(named)?;
+        Some((place, subject))
     };
-    referred.iter().find_map(reference)
+    patients.filter_map(address).collect()
 }
 
 /// The name of what a reference leads to: the same as its `id`, so that a patient is one subject in
@@ -171,6 +195,7 @@ pub(super) fn learn(hints: &mut Hints, value: &Value, depth: usize) {
 
 /// A resource or bundle.
 pub(super) fn resource(cleaner: &mut Cleaner<'_>, value: Value) -> Result<Value, LineError> {
+    let contained = contained(&value);
     let Value::Object(fields) = value else {
         return Err(LineError::Malformed { reason: "not a FHIR resource: no JSON object" });
     };
@@ -178,7 +203,14 @@ pub(super) fn resource(cleaner: &mut Cleaner<'_>, value: Value) -> Result<Value,
         return Err(LineError::Malformed { reason: "not a FHIR resource: no resourceType" });
     }
     let addresses = addresses(&fields);
-    let place = Place { parent: "", addresses: &addresses, resource: "", path: "", depth: 0 };
+    let place = Place {
+        parent: "",
+        addresses: &addresses,
+        contained: &contained,
+        resource: "",
+        path: "",
+        depth: 0,
+    };
     object(cleaner, fields, &place).map(Value::Object)
 }
 
@@ -204,14 +236,31 @@ fn about(
     place: &Place<'_>,
 ) -> Result<Map<String, Value>, LineError> {
     let value = Value::Object(fields);
-    let own = subject(&value).filter(|own| !own.starts_with('#'));
-    let own = own.map(|own| place.addresses.get(&own).cloned().unwrap_or(own));
+    let own = own_subject(&value, place);
+    let contained = contained(&value);
+    let place = &Place { contained: &contained, ..*place };
     let Value::Object(fields) = value else { return Ok(Map::new()) };
     let Some(own) = own else { return elements(cleaner, fields, place) };
-    let outer = std::mem::replace(&mut cleaner.hints.subject, own);
+    let outer = std::mem::replace(&mut cleaner.hints.subject, Subject::Named(own));
     let clean = elements(cleaner, fields, place);
     cleaner.hints.subject = outer;
     clean
+}
+
+/// Whom a resource inside another is about, as the resources around it name that patient.
+fn own_subject(resource: &Value, place: &Place<'_>) -> Option<String> {
+    let of_bundle = |own: String| place.addresses.get(&own).cloned().unwrap_or(own);
+    if !place.path.ends_with("contained") {
+        return subject(resource).map(of_bundle);
+    }
+    let reference = match resource["resourceType"].as_str() {
+        Some("Patient") => format!("#{}", resource["id"].as_str()?),
+        Some(_) | None => reference_to(resource)?.to_owned(),
+    };
+    if reference.starts_with('#') {
+        return place.contained.get(&reference).cloned();
+    }
+    Some(of_bundle(address(&reference).to_owned()))
 }
 
 fn elements(
@@ -233,6 +282,7 @@ fn elements(
         let inner = Place {
             parent,
             addresses: place.addresses,
+            contained: place.contained,
             resource: &resource,
             path: &path,
             depth: place.depth + 1,

@@ -3,10 +3,15 @@
 
 use std::io::{self, BufRead, Write};
 
+use super::super::encoding::Encoding;
 use super::super::kind::Kind;
 use super::super::lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, utf8};
 use super::super::profile::{Hints, Mode};
 use super::{Action, Cleaner, Piece, Records, finish, known};
+
+/// The field of a header that names the message's character set, and what is written there.
+const CHARACTER_SET: usize = 18;
+const UTF_8: &str = "UNICODE UTF-8";
 
 /// What a field holds: the data types that hold personal data.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -40,6 +45,7 @@ pub(super) fn run(
     reader: impl BufRead,
     mut writer: impl Write,
     observer: &mut impl Observer,
+    declared: bool,
 ) -> io::Result<()> {
     let mut segments = Segments { reader, number: 0 };
     let mut message: Option<Message> = None;
@@ -47,7 +53,7 @@ pub(super) fn run(
         let starts = segment.as_ref().is_ok_and(|segment| segment.starts_with(b"MSH"));
         if starts {
             flush(records, message.take(), &mut writer, observer)?;
-            message = Some(Message { line, bytes: 0, segments: Ok(Vec::new()) });
+            message = Some(Message { line, bytes: 0, segments: Ok(Vec::new()), declared });
         }
         match (&mut message, segment) {
             (Some(message), segment) => message.add(segment),
@@ -69,6 +75,8 @@ struct Message {
     line: u64,
     bytes: usize,
     segments: Result<Vec<Vec<u8>>, LineError>,
+    /// Whether its character set is the one that it names.
+    declared: bool,
 }
 
 impl Message {
@@ -91,9 +99,28 @@ fn flush(
     writer: &mut impl Write,
     observer: &mut impl Observer,
 ) -> io::Result<()> {
-    let Some(Message { line, segments, .. }) = message else { return Ok(()) };
+    let Some(Message { line, segments, declared, .. }) = message else { return Ok(()) };
+    let segments = segments.and_then(|own| if declared { in_utf8(own) } else { Ok(own) });
     let outcome = segments.and_then(|segments| clean(records, line, &segments));
     finish(outcome, line, writer, observer)
+}
+
+/// The segments of a message that names its character set (MSH-18; of several, the first is meant).
+fn in_utf8(segments: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, LineError> {
+    let header = segments.first().map_or(&[][..], Vec::as_slice);
+    // ASCII is the same in all that are read.
+    let (Some(sign), false) = (header.get(3), segments.iter().all(|segment| segment.is_ascii()))
+    else {
+        return Ok(segments);
+    };
+    let named = header.split(|byte| byte == sign).nth(CHARACTER_SET - 1).unwrap_or_default();
+    let first = named.split(|byte| Some(byte) == header.get(5)).next().unwrap_or_default();
+    let encoding = Encoding::of_hl7(&String::from_utf8_lossy(first)).ok_or({
+        LineError::Malformed {
+            reason: "MSH-18 names a character set that is not read: give --encoding",
+        }
+    })?;
+    Ok(segments.into_iter().map(|segment| encoding.to_utf8(segment)).collect())
 }
 
 /// Reads segments, which end with a carriage return, a line feed, or both.
@@ -268,6 +295,10 @@ fn segment(cleaner: &mut Cleaner<'_>, signs: Signs, segment: &str) -> Result<Str
         let number = at + 1 + usize::from(header);
         if header && number == 2 {
             clean.push(value.to_owned());
+            continue;
+        }
+        if header && number == CHARACTER_SET && !value.is_empty() {
+            clean.push(UTF_8.to_owned());
             continue;
         }
         if age && number == 5 && value.trim().parse::<f64>().is_ok_and(|age| age > 89.0) {

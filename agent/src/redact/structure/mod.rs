@@ -23,7 +23,7 @@ use serde::Deserialize;
 use super::clean;
 use super::kind::Kind;
 use super::lines::{Account, Failure, LineError, Observer};
-use super::profile::{Hints, Mode, SiteKey};
+use super::profile::{Hints, Mode, SiteKey, Subject};
 use super::{Coarse, Engine};
 
 pub use dicom::Images;
@@ -39,7 +39,10 @@ pub enum Format {
     /// FHIR R4 resources or bundles: JSON values as in `Json`.
     Fhir,
     /// HL7 v2 messages, each starting with a segment `MSH`.
-    Hl7,
+    Hl7 {
+        /// Whether each is in the character set that it names (MSH-18), and not in UTF-8 anyway.
+        declared: bool,
+    },
 }
 
 /// What happens to a field.
@@ -127,13 +130,13 @@ impl Records<'_> {
             Format::Json => json::run(self, reader, writer, observer, false),
             Format::Fhir => json::run(self, reader, writer, observer, true),
             Format::Csv => table::run(self, reader, writer, observer),
-            Format::Hl7 => hl7::run(self, reader, writer, observer),
+            Format::Hl7 { declared } => hl7::run(self, reader, writer, observer, declared),
         }
     }
 
     fn cleaner(&self, line: u64, subject: Option<String>) -> Cleaner<'_> {
         let hints = Hints {
-            subject: subject.unwrap_or_else(|| format!("line {line}")),
+            subject: Subject::Named(subject.unwrap_or_else(|| format!("line {line}"))),
             ..Hints::default()
         };
         Cleaner { records: self, hints, account: Account { line, ..Account::default() } }

@@ -5,17 +5,23 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 
 use super::super::lines::tests::Told;
-use super::super::{Language, Profile, Surrogates};
+use super::super::{Encoding, Language, Profile, Surrogates};
 use super::*;
 
+const HL7: Format = Format::Hl7 { declared: true };
 const KEY: SiteKey = SiteKey::new([4; 32]);
 static RULES: LazyLock<Engine> =
     LazyLock::new(|| Engine::new(Profile { tagger: false, ..Profile::default() }));
 
-fn clean_in(format: Format, mode: Mode<'_>, rules: &FieldRules, input: &str) -> (String, Told) {
+fn clean_in(
+    format: Format,
+    mode: Mode<'_>,
+    rules: &FieldRules,
+    input: impl AsRef<[u8]>,
+) -> (String, Told) {
     let records = Records { engine: &RULES, mode, rules, key: &KEY };
     let (mut out, mut told) = (Vec::new(), Told::default());
-    records.run(format, input.as_bytes(), &mut out, &mut told).unwrap();
+    records.run(format, input.as_ref(), &mut out, &mut told).unwrap();
     (String::from_utf8(out).unwrap(), told)
 }
 
@@ -82,7 +88,7 @@ const MESSAGE: &str = "MSH|^~\\&|LAB|St. Mary|EHR||20200312101500||ORU^R01|4711|
 
 #[test]
 fn messages_are_cleaned_by_definition() {
-    let out = clean(Format::Hl7, MESSAGE);
+    let out = clean(HL7, MESSAGE);
     let segments: Vec<&str> = out.trim_end().split('\r').collect();
     assert_eq!(
         segments[1],
@@ -96,10 +102,86 @@ fn messages_are_cleaned_by_definition() {
 }
 
 #[test]
+fn a_message_is_read_in_the_character_set_that_it_names() {
+    let message = |set: &str, name: &[u8]| {
+        let head = format!("MSH|^~\\&|A||B||20200312||ORU|1|P|2.5|||||DEU|{set}\rPID|1||7||");
+        [head.as_bytes(), name, b"\rOBX|1|TX|1^R||Herr ", name, b" schlief f\xfcnf Stunden\r"]
+            .concat()
+    };
+    let of = |format, input: Vec<u8>| clean_in(format, Mode::Mask, &FieldRules::default(), input);
+    for set in ["8859/1", "8859/1~UNICODE UTF-8", "ISO-8859-1"] {
+        let (out, told) = of(HL7, message(set, b"M\xfcller"));
+        assert!(told.failures.is_empty(), "{set}: {:?}", told.failures);
+        assert!(
+            out.contains("|DEU|UNICODE UTF-8\r") && out.contains("[NAME] schlief fünf"),
+            "{out}"
+        );
+        assert_eq!(of(HL7, out.clone().into_bytes()).0, out, "cleaning is idempotent");
+    }
+    // What is not in it, or in one that nobody knows, is not guessed.
+    let mut three = message("", b"M\xfcller");
+    three.extend(message("EBCDIC", b"M\xfcller"));
+    three.extend(message("8859/1", b"M\xfcller"));
+    let (out, told) = of(HL7, three);
+    assert_eq!(out.matches("MSH").count(), 1, "{out}");
+    let reasons: Vec<_> =
+        told.failures.iter().map(|(line, reason)| (*line, reason.as_str())).collect();
+    assert_eq!(reasons[0].0, 1);
+    assert!(reasons[0].1.starts_with("not UTF-8"), "{reasons:?}");
+    assert_eq!(reasons[1].0, 4);
+    assert!(reasons[1].1.contains("MSH-18") && reasons[1].1.contains("--encoding"), "{reasons:?}");
+    // Whoever says what all of it is in has read it already.
+    let decoded = io::read_to_string(
+        "latin1".parse::<Encoding>().unwrap().decode(&*message("EBCDIC", b"M\xfcller")),
+    );
+    let (out, told) = of(Format::Hl7 { declared: false }, decoded.unwrap().into_bytes());
+    assert!(told.failures.is_empty() && out.contains("|DEU|UNICODE UTF-8\r"), "{out}");
+}
+
+#[test]
+fn a_contained_patient_is_a_subject_of_its_own() {
+    let surrogates = Surrogates::new(&KEY, Language::English);
+    let mode = Mode::Surrogate(&surrogates);
+    let day = "2024-03-01";
+    let moves = |input: &str| {
+        let input = input.replace("DAY", day).replace('\n', " ");
+        let (out, told) = clean_in(Format::Fhir, mode, &FieldRules::default(), input);
+        assert!(told.failures.is_empty(), "{:?}", told.failures);
+        let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+        let (seen, contained) = (&value["effectiveDateTime"], &value["contained"]);
+        let born = contained[0]["deceasedDateTime"].as_str().unwrap();
+        let inner = contained[1]["effectiveDateTime"].as_str();
+        (moved(day, seen.as_str().unwrap()), moved(day, born), inner.map(|inner| moved(day, inner)))
+    };
+    let numbered = r##"{"resourceType": "Observation", "subject": {"reference": "#p"}, "effectiveDateTime": "DAY",
+        "contained": [{"resourceType": "Patient", "id": "p", "identifier": [{"value": "774411"}], "deceasedDateTime": "DAY"},
+        {"resourceType": "Observation", "id": "o", "subject": {"reference": "#p"}, "effectiveDateTime": "DAY"}]}"##;
+    let (seen, born, inner) = moves(numbered);
+    assert_eq!((born, inner), (seen, Some(seen)));
+    // The number is the same subject's in every format; the place in a resource is nobody's.
+    let rules = rules(&[("seen", "DATE")], Some("subject"));
+    let (out, _) = clean_in(Format::Csv, mode, &rules, "subject,seen\n774411,2024-03-01\n");
+    assert_eq!(moved(day, out.trim_end().rsplit(',').next().unwrap()), seen);
+    let named = |id: &str| {
+        let own = format!("\"Observation\", \"id\": \"{id}\", \"subject\"");
+        let text = numbered.replacen("\"Observation\", \"subject\"", &own, 1);
+        moves(&text.replace("\"identifier\": [{\"value\": \"774411\"}], ", ""))
+    };
+    let (one, other) = (named("o1"), named("o2"));
+    assert_eq!((one.1, one.2), (one.0, Some(one.0)));
+    assert_ne!(one.0, other.0, "another resource's #p is somebody else");
+    // A resource about somebody else, who contains a patient.
+    let beside = numbered.replacen("\"#p\"", "\"Patient/8\"", 1);
+    let (eight, born, inner) = moves(&beside);
+    assert_eq!((born, inner), (seen, Some(seen)));
+    assert_ne!(eight, seen);
+}
+
+#[test]
 fn messages_with_surrogates_keep_intervals() {
     let surrogates = Surrogates::new(&KEY, Language::English);
     let mode = Mode::Surrogate(&surrogates);
-    let (out, _) = clean_in(Format::Hl7, mode, &FieldRules::default(), MESSAGE);
+    let (out, _) = clean_in(HL7, mode, &FieldRules::default(), MESSAGE);
     let birth = out.split("PID|").nth(1).unwrap().split('|').nth(6).unwrap().to_owned();
     let seen = out.split("OBX|").nth(1).unwrap().trim_end().rsplit('|').next().unwrap().to_owned();
     let seen = seen.trim_end_matches('\r').to_owned();
@@ -122,7 +204,7 @@ fn dates_take_nothing_else_along() {
     let surrogates = Surrogates::new(&KEY, Language::English);
     let mode = Mode::Surrogate(&surrogates);
     let message = "MSH|^~\\&|A||B||20200312101500+0100||ORU|1|P|2.5\rEVN||20200312 Jane Roe\r";
-    let (out, _) = clean_in(Format::Hl7, mode, &FieldRules::default(), message);
+    let (out, _) = clean_in(HL7, mode, &FieldRules::default(), message);
     assert!(out.contains("101500+0100|") && out.contains("EVN||\r"), "{out}");
     let input = r#"{"resourceType": "Patient", "deceasedDateTime": "2024-02-29TJane Roe"}"#;
     let (out, _) = clean_in(Format::Fhir, mode, &FieldRules::default(), input);
@@ -154,7 +236,7 @@ fn what_fields_say_of_people_is_hidden_in_the_texts_beside_them() {
     );
     assert!(out.contains("did [NAME] sleep"), "{out}");
     let message = MESSAGE.replace("mail jane@example.org", "did jane roe 774411 sleep");
-    let out = clean(Format::Hl7, &message);
+    let out = clean(HL7, &message);
     assert!(out.contains("did [NAME] [ID] sleep"), "{out}");
 }
 
@@ -168,7 +250,7 @@ fn ages_over_89_are_numbers_still_where_they_must_be() {
     );
     assert!(out.contains("\"value\":90") && out.contains("\"value\":93"), "{out}");
     let out = clean(
-        Format::Hl7,
+        HL7,
         "MSH|^~\\&|A||B||2020||ORU|1|P|2.5\rOBX|1|NM|30525-0^Age^LN||93|a\rOBX|2|NM|8867-4^Pulse^LN||93|/min\r",
     );
     assert!(out.contains("||90|a") && out.contains("||93|/min"), "{out}");
@@ -216,7 +298,7 @@ fn each_subject_of_a_bundle_moves_by_its_own_days_as_in_other_formats() {
         {"resource": {"resourceType": "Observation", "subject": {"reference": "urn:uuid:1"}, "effectiveDateTime": "2024-03-01"}},
         {"resource": {"resourceType": "Observation", "subject": {"reference": "http://x.example/Patient/774411/_history/2"}, "effectiveDateTime": "2024-03-01"}}]}"#;
     let no_rules = FieldRules::default();
-    let (out, told) = clean_in(Format::Fhir, mode, &no_rules, &input.replace('\n', " "));
+    let (out, told) = clean_in(Format::Fhir, mode, &no_rules, input.replace('\n', " "));
     assert!(told.failures.is_empty(), "{:?}", told.failures);
     let bundle: serde_json::Value = serde_json::from_str(&out).unwrap();
     let at = |entry: usize| &bundle["entry"][entry]["resource"];
@@ -225,7 +307,7 @@ fn each_subject_of_a_bundle_moves_by_its_own_days_as_in_other_formats() {
     assert_ne!(eight, other);
     assert_eq!(moved(day, at(4)["effectiveDateTime"].as_str().unwrap()), other);
     let message = MESSAGE.replace("20200312\r", "20240301\r");
-    let (out, _) = clean_in(Format::Hl7, mode, &no_rules, &message);
+    let (out, _) = clean_in(HL7, mode, &no_rules, &message);
     let seen = out.split("OBX|").nth(1).unwrap().split('\r').next().unwrap().to_owned();
     assert_eq!(moved(day, seen.rsplit('|').next().unwrap()), other);
     let rules = rules(&[("seen", "DATE")], Some("subject"));
@@ -274,14 +356,14 @@ fn names_of_fields_are_read() {
 #[test]
 fn what_a_rule_keeps_is_not_touched() {
     let rules = rules(&[("PID-5", "keep"), ("OBX-5", "keep")], None);
-    let (out, _) = clean_in(Format::Hl7, Mode::Mask, &rules, MESSAGE);
+    let (out, _) = clean_in(HL7, Mode::Mask, &rules, MESSAGE);
     assert!(out.contains("|ROE^JANE^Q^^MS|") && out.contains("Hoffmann\\T\\team on"), "{out}");
 }
 
 #[test]
 fn damaged_messages_cost_themselves_only() {
     let input = format!("stray\r{MESSAGE}MSH|^\rPID|x\r{MESSAGE}");
-    let (out, told) = clean_in(Format::Hl7, Mode::Mask, &FieldRules::default(), &input);
+    let (out, told) = clean_in(HL7, Mode::Mask, &FieldRules::default(), &input);
     assert_eq!(out.matches("MSH").count(), 2);
     assert_eq!(told.failures.len(), 2, "{:?}", told.failures);
 }
@@ -399,7 +481,7 @@ proptest! {
             (Format::Json, json.to_string()),
             (Format::Fhir, fhir.to_string()),
             (Format::Csv, format!("patient_name,mrn,note\n{cells}\n")),
-            (Format::Hl7, message),
+            (HL7, message),
         ] {
             let rules = FieldRules::default();
             let (once, told) = clean_in(format, Mode::Mask, &rules, &input);
@@ -421,7 +503,7 @@ proptest! {
     ) {
         let input = [start.as_bytes(), &bytes].concat();
         let surrogates = Surrogates::new(&KEY, Language::German);
-        for format in [Format::Json, Format::Csv, Format::Fhir, Format::Hl7] {
+        for format in [Format::Json, Format::Csv, Format::Fhir, HL7] {
             for mode in [Mode::Mask, Mode::Surrogate(&surrogates)] {
                 let rules = FieldRules::default();
                 let records = Records { engine: &RULES, mode, rules: &rules, key: &KEY };

@@ -23,7 +23,8 @@ mod weekday;
 pub(super) use weekday::weekday_before;
 
 use super::kind::Kind;
-use super::profile::{Language, SiteKey};
+use super::profile::{Language, SiteKey, Subject};
+use crate::store::meta::Subjects;
 use identifiers::Cipher;
 
 /// A site's surrogates. Immutable, shared between threads.
@@ -31,6 +32,7 @@ pub struct Surrogates {
     secret: Secret,
     cipher: Cipher,
     language: Language,
+    subjects: Option<Subjects>,
 }
 
 impl std::fmt::Debug for Surrogates {
@@ -45,13 +47,13 @@ impl Surrogates {
     pub fn new(key: &SiteKey, language: Language) -> Self {
         let secret = Secret(blake3::derive_key("insitu 2026 redaction surrogates v1", key.bytes()));
         let cipher = Cipher::new(&secret);
-        Self { secret, cipher, language }
+        Self { secret, cipher, language, subjects: key.subjects().cloned() }
     }
 
     /// What stands for `original`; `None` when only a mask can.
     ///
     /// `subject` is whom the dates belong to: all dates of a subject move by the same days.
-    pub(super) fn replace(&self, kind: Kind, original: &str, subject: &str) -> Option<String> {
+    pub(super) fn replace(&self, kind: Kind, original: &str, subject: &Subject) -> Option<String> {
         let Self { secret, language, .. } = self;
         match kind {
             Kind::Name => Some(people::name(secret, *language, original)),
@@ -106,11 +108,18 @@ impl Surrogates {
     }
 
     /// The subject's secret shift: 1 to 364 days, forwards or backwards.
-    fn days(&self, subject: &str) -> i32 {
-        // However a format writes it.
-        let subject = subject.trim();
-        let subject = subject.strip_prefix("Patient/").unwrap_or(subject);
-        let draw = self.secret.below("days", &[subject], 2 * 364);
+    fn days(&self, subject: &Subject) -> i32 {
+        let stored = match subject {
+            Subject::Stored(hash) => hex::encode(hash),
+            Subject::Named(name) => {
+                // However a format writes it.
+                let name = name.trim();
+                let name = name.strip_prefix("Patient/").unwrap_or(name);
+                let stored = self.subjects.as_ref().map(|subjects| subjects.hash(name));
+                stored.map_or_else(|| name.to_owned(), hex::encode)
+            }
+        };
+        let draw = self.secret.below("days", &[&stored], 2 * 364);
         let days = i32::try_from(draw).unwrap_or_default();
         if days < 364 { days - 364 } else { days - 363 }
     }
@@ -186,17 +195,18 @@ mod tests {
             (Kind::Address, "12 Main Street, Springfield"),
             (Kind::MedicalRecord, "A-774411"),
         ] {
-            let surrogate = one.replace(kind, original, "s").unwrap();
-            assert_eq!(one.replace(kind, original, "s").unwrap(), surrogate);
+            let of = |site: &Surrogates| site.replace(kind, original, &Subject::default()).unwrap();
+            let surrogate = of(&one);
+            assert_eq!(of(&one), surrogate);
             assert_ne!(surrogate, original);
-            assert_ne!(two.replace(kind, original, "s").unwrap(), surrogate, "{kind}");
+            assert_ne!(of(&two), surrogate, "{kind}");
         }
     }
 
     #[test]
     fn every_subject_has_a_shift_of_its_own_in_range() {
         let site = site(1);
-        let days: Vec<i32> = (0..500).map(|n| site.days(&n.to_string())).collect();
+        let days: Vec<i32> = (0..500).map(|n| site.days(&Subject::Named(n.to_string()))).collect();
         assert!(days.iter().all(|days| *days != 0 && days.abs() <= 364));
         let distinct: std::collections::HashSet<_> = days.iter().collect();
         assert!(distinct.len() > 300);

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use super::Find;
 use super::kind::Kind;
+use super::language::Small;
 use crf::{Crf, LABELS, OUTSIDE, Row};
 use tokens::{Token, tokens};
 
@@ -31,6 +32,10 @@ const WEIGHTS: &[u8] = include_bytes!("weights.bin");
 const TAKEN: f32 = 0.35;
 /// The same where two readers have read.
 const TAKEN_BOTH: f32 = 0.25;
+/// And of a word with a capital that is in no list, where capitals are for names.
+const TAKEN_UNKNOWN: f32 = 0.12;
+/// Letters of such a word.
+const UNKNOWN_LETTERS_MIN: usize = 4;
 /// Probability from which a token with a capital or a digit is taken beside one that is: the rest of
 /// a name, the number of a house.
 const TAKEN_BESIDE: f32 = 0.12;
@@ -42,6 +47,8 @@ const SCORE_MAX: f32 = 0.6;
 
 /// Score from which a find is sure.
 const SURE_SCORE_MIN: f32 = 0.58;
+/// Score below which hardly anything speaks for a name.
+const WEAK_SCORE_MAX: f32 = 0.51;
 /// Letters of a name's part that is looked for elsewhere in the text.
 const REPEATED_LETTERS_MIN: usize = 3;
 /// Parts of names of one text that are looked for elsewhere in it.
@@ -124,6 +131,12 @@ impl Tagger {
             transformer.refine(text, tokens, &mut posteriors);
             least = TAKEN_BOTH;
         }
+        let small = Small::of(text);
+        let names_in_capitals = self.transformer.is_some() && small.has_names_in_capitals();
+        let least = |at: usize| {
+            let unknown = names_in_capitals && self.is_unknown_name(tokens, at);
+            if unknown { TAKEN_UNKNOWN } else { least }
+        };
         let taken = taken(text, tokens, &posteriors, least, |word| self.crf.is_only_word(word));
         let mut found: Vec<Find> = Vec::new();
         let mut open: Option<usize> = None;
@@ -153,22 +166,46 @@ impl Tagger {
         found.iter_mut().for_each(|find| drop_particle(text, find));
         let mut found = drop_numbers(text, found);
         let shouts = !text.contains(char::is_lowercase) || !text.contains(char::is_uppercase);
-        found.retain(|find| shouts || !self.is_common_word(text, find));
+        let nouns = small.has_nouns_in_capitals();
+        found.retain(|find| shouts || !self.is_common_word(text, find, nouns));
         found
     }
 
-    /// A common word in small letters, which in a text with capitals is nobody's name; or one that
-    /// has its capital from starting a sentence, and little else that speaks for a name.
-    fn is_common_word(&self, text: &str, find: &Find) -> bool {
+    /// A word with a capital that no list has, inside of a sentence: where capitals are for names, hardly
+    /// anything else.
+    fn is_unknown_name(&self, tokens: &[Token<'_>], at: usize) -> bool {
+        let text = tokens[at].text;
+        let mut letters = text.chars();
+        let capital = letters.next().is_some_and(char::is_uppercase);
+        let inside = at > 0
+            && tokens[at - 1]
+                .text
+                .starts_with(|c: char| c.is_lowercase() || matches!(c, ',' | ';'));
+        inside
+            && capital
+            && text.chars().count() >= UNKNOWN_LETTERS_MIN
+            && letters.all(char::is_lowercase)
+            && !self.crf.is_word(text)
+    }
+
+    /// A word in small letters that is common or not sure, which in a text with capitals is nobody's name;
+    /// one that has its capital from starting a sentence, and little else that speaks for a name; or a
+    /// common one that hardly anything speaks for, behind an article or where every noun has a capital.
+    fn is_common_word(&self, text: &str, find: &Find, nouns_in_capitals: bool) -> bool {
         let found = &text[find.start..find.end];
         if find.kind == Kind::Age || !found.chars().all(char::is_alphabetic) {
             return false;
         }
         let before = text[..find.start].trim_end_matches([' ', '\t', '"', '*', '-']);
         let starts = before.is_empty() || before.ends_with(['.', '!', '?', '\n']);
-        let small = !found.contains(char::is_uppercase);
-        small && self.crf.is_word(found)
-            || starts && find.score < SURE_SCORE_MIN && self.crf.is_only_word(found)
+        let sure = find.score >= SURE_SCORE_MIN;
+        let word = self.crf.is_word(found);
+        if !found.contains(char::is_uppercase) {
+            return word || !sure;
+        }
+        let article = || ["the", "an"].iter().any(|article| ends_with_word(before, article));
+        starts && !sure && self.crf.is_only_word(found)
+            || word && find.score < WEAK_SCORE_MAX && (nouns_in_capitals || article())
     }
 
     /// Takes the words of names that are sure into `names`. Common words are left alone.
@@ -200,6 +237,11 @@ fn parts(text: &str) -> impl Iterator<Item = (usize, &str)> {
         at += cut;
         (cut > 0).then_some(part)
     })
+}
+
+/// Whether the last word of `text` is `word`.
+fn ends_with_word(text: &str, word: &str) -> bool {
+    text.strip_suffix(word).is_some_and(|rest| !rest.ends_with(char::is_alphanumeric))
 }
 
 fn moved(find: Find, by: usize) -> Find {
@@ -244,12 +286,12 @@ fn taken(
     text: &str,
     tokens: &[Token<'_>],
     posteriors: &[Row],
-    least: f32,
+    least: impl Fn(usize) -> f32,
     is_common: impl Fn(&str) -> bool,
 ) -> Vec<bool> {
     let inside = |at: usize| 1.0 - posteriors[at][OUTSIDE];
     let mut taken: Vec<bool> =
-        (0..tokens.len()).map(|at| inside(at) >= least && !tokens[at].is_line_end()).collect();
+        (0..tokens.len()).map(|at| inside(at) >= least(at) && !tokens[at].is_line_end()).collect();
     let joins = |at: usize, other: usize| {
         let (first, second) = (at.min(other), at.max(other));
         let gap = &text[tokens[first].end()..tokens[second].start];
@@ -335,7 +377,7 @@ mod tests {
             row
         };
         let posteriors: Vec<Row> = percent.iter().map(row).collect();
-        taken(text, &tokens, &posteriors, TAKEN, |word| word == "Call")
+        taken(text, &tokens, &posteriors, |_| TAKEN, |word| word == "Call")
     }
 
     #[test]

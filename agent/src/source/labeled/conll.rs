@@ -35,11 +35,11 @@ pub(super) fn read(
         let text = match (fits, std::str::from_utf8(trimmed(&bytes))) {
             (false, _) => Err(LineError::TooLong),
             (true, Err(_)) => Err(LineError::Encoding),
-            (true, Ok(text)) => Ok(text.trim()),
+            (true, Ok(text)) => Ok(text.trim_ascii()),
         };
         match text {
             Ok("") => std::mem::take(&mut sentence).give(ask, &content, take)?,
-            Ok(text) if text.split_whitespace().next() == Some(DOCUMENT) => {}
+            Ok(text) if text.split_ascii_whitespace().next() == Some(DOCUMENT) => {}
             Ok(text) => sentence.add(line, text),
             Err(reason) => sentence.refuse(line, reason),
         }
@@ -61,7 +61,8 @@ struct Sentence {
 
 impl Sentence {
     fn add(&mut self, line: u64, text: &str) {
-        let mut columns = text.split_whitespace();
+        // Between columns: a no-break space is part of a token.
+        let mut columns = text.split_ascii_whitespace();
         let (Some(token), Some(tag)) = (columns.next(), columns.next_back()) else {
             return self.refuse(line, LineError::Missing { field: "tag".to_owned() });
         };

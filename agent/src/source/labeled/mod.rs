@@ -25,7 +25,7 @@ mod voc;
 mod yolo;
 
 use std::fs::File;
-use std::io::{BufRead, Read as _};
+use std::io::BufRead;
 use std::path::Path;
 
 use clap::ValueEnum;
@@ -37,9 +37,7 @@ pub use self::guess::{Drafts, NO_MODEL, Offer};
 use self::said::Mark;
 pub(crate) use self::said::{Said, refused};
 use super::folder::{is_media, only};
-use super::{
-    Cell, ImportError, LINE_BYTES_MAX, LineError, ON_DISK, Rules, json, next_line, trimmed,
-};
+use super::{Cell, ImportError, LineError, ON_DISK, Rules, json, next_line, skip_mark, trimmed};
 use crate::label::Label;
 
 /// Longest element of a file that is one list, in bytes: one is held at a time.
@@ -239,6 +237,13 @@ pub fn read(
     take: Take<'_>,
 ) -> Result<(), ImportError> {
     let ask = Ask { project, rules, label, drafts };
+    let origin = match origin {
+        Origin::File(mut file) => {
+            skip_mark(&mut file).map_err(ImportError::Read)?;
+            Origin::File(file)
+        }
+        origin @ (Origin::Table(_) | Origin::Folder(_)) => origin,
+    };
     match (format, origin) {
         (Format::Yolo, Origin::Folder(folder)) => yolo::read(&ask, folder, take),
         (Format::Voc, Origin::Folder(folder)) => voc::read(&ask, folder, take),
@@ -471,19 +476,6 @@ fn names(value: &Value, field: &'static str) -> Result<Vec<String>, LineError> {
 
 fn missing(field: &str) -> LineError {
     LineError::Missing { field: field.to_owned() }
-}
-
-/// The text of a file in a folder.
-fn file_text(path: &Path) -> Result<String, LineError> {
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(LINE_BYTES_MAX).unwrap_or(u64::MAX);
-    File::open(path)
-        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
-        .map_err(|_| LineError::Unreadable)?;
-    if bytes.len() > LINE_BYTES_MAX {
-        return Err(LineError::TooLong);
-    }
-    String::from_utf8(bytes).map_err(|_| LineError::Encoding)
 }
 
 /// Says that folders were not looked into, if there are any.

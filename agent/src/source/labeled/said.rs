@@ -137,6 +137,9 @@ fn own(project: &Project, task: &Task, value: Value) -> Result<Option<Label>, Li
         Value::Null => Ok(None),
         Value::String(name) if name.trim().is_empty() => Ok(None),
         Value::String(name) if of_classes => classes(vec![name.trim().to_owned()]),
+        // Where a class is called 0 or 1 or true, that is how files say it.
+        Value::Number(name) if of_classes => classes(vec![name.to_string()]),
+        Value::Bool(name) if of_classes => classes(vec![name.to_string()]),
         Value::Array(names) if of_classes => classes(super::names(&Value::Array(names), "label")?),
         form @ (Value::Bool(_)
         | Value::Number(_)

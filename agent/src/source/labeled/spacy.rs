@@ -8,7 +8,7 @@ use super::said::{Mark, Said};
 use super::{Ask, Content, Found, each, mark, missing, take_text, triple};
 use crate::source::LineError;
 
-/// The group of spans in which spaCy keeps those that overlap.
+/// The group of spans in which spaCy keeps those that overlap, unless there is only one of another name.
 const GROUP: &str = "sc";
 /// From which value on a document is of a category.
 const HOLDS: f64 = 0.5;
@@ -54,7 +54,15 @@ pub(super) fn record(
 
 fn spans(about: &Value) -> Result<Said, LineError> {
     let listed = |value: &Value| triple(value, "entities");
-    let ents = each(&about["ents"]).iter().chain(each(&about["spans"][GROUP])).map(mark);
+    let groups = about["spans"].as_object();
+    let grouped = match groups.map(|groups| (groups.get(GROUP), groups.len())) {
+        None | Some((_, 0)) => &Value::Null,
+        Some((Some(group), _)) => group,
+        Some((None, 1)) => groups.and_then(|groups| groups.values().next()).unwrap_or(&Value::Null),
+        // Which of them are the labels nobody says, and none of them would be a label, too.
+        Some((None, _)) => return Err(missing("spans.sc")),
+    };
+    let ents = each(&about["ents"]).iter().chain(each(grouped)).map(mark);
     let marks: Result<Vec<Mark>, LineError> =
         ents.chain(each(&about["entities"]).iter().map(listed)).collect();
     Ok(Said::Spans(marks?, Vec::new()))

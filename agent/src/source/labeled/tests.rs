@@ -176,6 +176,62 @@ fn lines_of_other_tools() {
 }
 
 #[test]
+fn a_byte_order_mark_is_no_part_of_a_file() {
+    let (class, spans) = (project(TEXT, "text"), project(SPANS, "text"));
+    let marked = |format, project, text: &str| {
+        let read = run(format, project, &format!("\u{feff}{text}"));
+        assert_eq!(read, run(format, project, text), "{format:?}");
+        assert!(read.iter().all(Result::is_ok) && !read.is_empty(), "{format:?}: {read:?}");
+    };
+    marked(Format::JsonLines, &class, "{\"key\": 1, \"it\": \"a\", \"label\": \"absent\"}");
+    marked(Format::LabelStudio, &class, "[{\"id\": 1, \"data\": {\"it\": \"a\"}}]");
+    marked(Format::Prodigy, &class, "{\"text\": \"a\"}");
+    marked(Format::Csv, &class, "key,it,label\n1,a,absent\n");
+    let spans_alone = project("kind = \"spans\"\nfield = \"it\"", "text");
+    marked(Format::Conll, &spans_alone, "pain B-absent\n");
+    marked(Format::Spacy, &spans, "{\"text\": \"a\"}");
+}
+
+#[test]
+fn a_class_may_be_named_by_a_number() {
+    let mut project = project(TEXT, "text");
+    for (class, name) in project.classes.iter_mut().zip(["0", "true"]) {
+        class.name = insitu_protocol::text::Line::new(name).unwrap();
+    }
+    let line = |label: &str| format!("{{\"key\": 1, \"it\": \"a\", \"label\": {label}}}\n");
+    let text = line("0") + &line("true") + &line("7");
+    let read = run(Format::JsonLines, &project, &text);
+    let of = |class: u16| record("1", "a", json!({"class": class}));
+    assert_eq!(read[..2], [of(0), of(1)]);
+    assert!(read[2].as_ref().unwrap_err().contains("label"), "{read:?}");
+}
+
+#[test]
+fn spacys_overlapping_spans_may_be_in_a_group_of_any_name() {
+    let project = project("kind = \"spans\"\nfield = \"it\"", "text");
+    let line = |groups: Json| json!({"text": "pain", "ents": [], "spans": groups}).to_string();
+    let one = json!([{"start": 0, "end": 4, "label": "absent"}]);
+    let label = json!({"spans": [{"start": 0, "end": 4, "class": 0}], "relations": []});
+    let found = record(&hash("pain"), "pain", label);
+    assert_eq!(
+        run(Format::Spacy, &project, &line(json!({"ruler": one}))),
+        std::slice::from_ref(&found)
+    );
+    assert_eq!(run(Format::Spacy, &project, &line(json!({"ruler": [], "sc": one}))), [found]);
+    let either = run(Format::Spacy, &project, &line(json!({"a": one, "b": []})));
+    assert_eq!(either, [bad("1: there is no usable \"spans.sc\"")]);
+}
+
+#[test]
+fn a_no_break_space_is_part_of_a_token() {
+    let project = project("kind = \"spans\"\nfield = \"it\"", "text");
+    let text = "a\u{a0}b NN B-absent\nc NN I-absent\n";
+    let label = json!({"spans": [{"start": 0, "end": 5, "class": 0}], "relations": []});
+    let expected = record(&hash("a\u{a0}b c"), "a\u{a0}b c", label);
+    assert_eq!(run(Format::Conll, &project, text), [expected]);
+}
+
+#[test]
 fn every_way_to_tag_tokens_is_understood() {
     let project = project("kind = \"spans\"\nfield = \"it\"", "text");
     let spans = |marks: &[(u32, u32, u16)]| {

@@ -1,5 +1,6 @@
 //! Pascal VOC: a folder with `Annotations/*.xml` and, in `JPEGImages`, `images` or beside them, the
-//! images that they name. Boxes are in pixels, from the upper left corner.
+//! images that they name. Boxes are in pixels from the upper left corner, counted from 0, as LabelImg, CVAT
+//! and Label Studio write them; the devkit's own files count from 1.
 
 use std::path::Path;
 
@@ -7,7 +8,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::Map;
 
 use super::said::{Said, box_of_pixels};
-use super::{Ask, Content, Found, Take, file_text, missing};
+use super::{Ask, Content, Found, Take, missing};
 use crate::label::Shape;
 use crate::source::folder::{self, FILES_MAX};
 use crate::source::{ImportError, LineError};
@@ -30,7 +31,7 @@ pub(super) fn read(ask: &Ask<'_>, root: &Path, take: Take<'_>) -> Result<(), Imp
     let files = folder::files(at, FILES_MAX)?;
     for path in files.paths.iter().filter(|path| path.ends_with(".xml")) {
         let shown = format!("{prefix}{path}");
-        let text = file_text(&root.join(&shown));
+        let text = folder::file_text(&root.join(&shown));
         let options =
             ParsingOptions { allow_dtd: false, nodes_limit: NODES_MAX, ..Default::default() };
         let read = match &text {

@@ -12,7 +12,7 @@ use std::path::Path;
 use serde_json::Map;
 
 use super::said::Said;
-use super::{Ask, Bad, Content, Found, Take, file_text};
+use super::{Ask, Bad, Content, Found, Take};
 use crate::label::Shape;
 use crate::source::folder::{self, FILES_MAX};
 use crate::source::{ImportError, LineError};
@@ -83,7 +83,7 @@ fn marks_of(image: &str) -> String {
 }
 
 fn regions(root: &Path, path: &str, names: &[String]) -> Result<Said, (u64, LineError)> {
-    let text = file_text(&root.join(path)).map_err(|reason| (1, reason))?;
+    let text = folder::file_text(&root.join(path)).map_err(|reason| (1, reason))?;
     let lines = (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty());
     let region =
         |(number, line): (u64, &str)| region(line, names).map_err(|reason| (number, reason));
@@ -119,7 +119,7 @@ fn region(line: &str, names: &[String]) -> Result<(String, Shape), LineError> {
 
 /// The classes' names, by their numbers.
 fn names(root: &Path, file: &str) -> Result<Vec<String>, LineError> {
-    let text = file_text(&root.join(file))?;
+    let text = folder::file_text(&root.join(file))?;
     let names = match file.ends_with(".txt") {
         true => text.lines().map(|line| line.trim().to_owned()).collect(),
         false => in_yaml(&text).ok_or(LineError::NoNames)?,
@@ -130,18 +130,19 @@ fn names(root: &Path, file: &str) -> Result<Vec<String>, LineError> {
 /// `names` of a `data.yaml`: a list or a map with numbers, in a line or on lines of their own. Nothing
 /// else of YAML is understood, since nothing else is written there.
 fn in_yaml(text: &str) -> Option<Vec<String>> {
-    let mut lines = text.lines().map(|line| line.split(" #").next().unwrap_or(line).trim_end());
+    let mut lines = text.lines().map(|line| apart(line, is_comment)[0].trim_end());
     let first = lines.by_ref().find_map(|line| line.strip_prefix("names:"))?.trim();
     let entries: Vec<(Option<usize>, String)> = if let Some(list) = first.strip_prefix('[') {
-        list.strip_suffix(']')?.split(',').map(|name| (None, plain(name))).collect()
+        let names = apart(list.strip_suffix(']')?, is_comma).into_iter();
+        names.map(|name| Some((None, plain(name)?))).collect::<Option<_>>()?
     } else if let Some(map) = first.strip_prefix('{') {
-        map.strip_suffix('}')?.split(',').map(numbered).collect::<Option<_>>()?
+        apart(map.strip_suffix('}')?, is_comma).into_iter().map(numbered).collect::<Option<_>>()?
     } else if first.is_empty() {
         let block = lines.filter(|line| !line.trim().is_empty());
         let mut entries = Vec::new();
         for line in block {
             match (line.trim_start().strip_prefix("- "), line.starts_with([' ', '\t'])) {
-                (Some(name), _) => entries.push((None, plain(name))),
+                (Some(name), _) => entries.push((None, plain(name)?)),
                 (None, true) => entries.push(numbered(line)?),
                 (None, false) => break, // the next key
             }
@@ -162,12 +163,103 @@ fn in_yaml(text: &str) -> Option<Vec<String>> {
 
 fn numbered(entry: &str) -> Option<(Option<usize>, String)> {
     let (number, name) = entry.split_once(':')?;
-    Some((Some(number.trim().parse().ok()?), plain(name)))
+    Some((Some(number.trim().parse().ok()?), plain(name)?))
 }
 
-/// A name without its quotation marks.
-fn plain(name: &str) -> String {
+fn is_comma(_: char, c: char) -> bool {
+    c == ','
+}
+
+/// A comment follows a space.
+fn is_comment(before: char, c: char) -> bool {
+    c == '#' && before.is_whitespace()
+}
+
+/// The parts of a line between what `parts` it, by a character and the one before it, outside of
+/// quotations. A mark within a plain name, as in `it's`, begins none.
+fn apart(line: &str, parts: impl Fn(char, char) -> bool) -> Vec<&str> {
+    let (mut all, mut from) = (Vec::new(), 0);
+    let (mut quotation, mut escaped, mut before) = (None, false, ' ');
+    for (at, c) in line.char_indices() {
+        match quotation {
+            Some(_) if escaped => escaped = false,
+            Some('"') if c == '\\' => escaped = true,
+            Some(mark) if c == mark => quotation = None,
+            Some(_) => {}
+            // Two marks in a quotation are one of its text.
+            None if matches!(c, '"' | '\'') && (before == c || " \t[{,:".contains(before)) => {
+                quotation = Some(c);
+            }
+            None if parts(before, c) => {
+                all.push(&line[from..at]);
+                from = at + c.len_utf8();
+            }
+            None => {}
+        }
+        before = c;
+    }
+    all.push(&line[from..]);
+    all
+}
+
+/// A name without its quotation marks; `None` for an escape that no name needs.
+fn plain(name: &str) -> Option<String> {
     let name = name.trim();
-    let quoted = ['"', '\''].iter().find_map(|mark| name.strip_prefix(*mark)?.strip_suffix(*mark));
-    quoted.map_or_else(|| name.to_owned(), |quoted| quoted.replace("''", "'").replace("\\\"", "\""))
+    let quoted = |mark: char| name.strip_prefix(mark)?.strip_suffix(mark);
+    if let Some(quoted) = quoted('\'') {
+        return Some(quoted.replace("''", "'"));
+    }
+    let Some(quoted) = quoted('"') else { return Some(name.to_owned()) };
+    let (mut plain, mut rest) = (String::new(), quoted.chars());
+    while let Some(c) = rest.next() {
+        let digits = match c {
+            '\\' => match rest.next()? {
+                c @ ('\\' | '"' | '/' | ' ') => {
+                    plain.push(c);
+                    continue;
+                }
+                'x' => 2,
+                'u' => 4,
+                'U' => 8,
+                _ => return None,
+            },
+            c => {
+                plain.push(c);
+                continue;
+            }
+        };
+        let digits: String = rest.by_ref().take(digits).collect();
+        plain.push(char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?);
+    }
+    Some(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_a_yaml_are_read_as_other_programs_write_them() {
+        for (yaml, expected) in [
+            ("names: [a, 'b, c', \"d\"] # e", Some(vec!["a", "b, c", "d"])),
+            ("names: ['it''s, \"a\"', <b> & c]", Some(vec!["it's, \"a\"", "<b> & c"])),
+            ("nc: 2\nnames: {0: a, 1: \"b: #1\"}\n", Some(vec!["a", "b: #1"])),
+            // As this agent, and as PyYAML, write the same names.
+            (
+                "names:\n  0: \"it's: a \\\"test\\\" #1\"\n  1: \"back\\\\slash, \u{e9}\"\nval: x\n",
+                Some(vec!["it's: a \"test\" #1", "back\\slash, \u{e9}"]),
+            ),
+            (
+                "names:\n- 'it''s: a \"test\" #1'\n- \"back\\\\slash, \\xE9 \\U0001F642\"\nnc: 2\n",
+                Some(vec!["it's: a \"test\" #1", "back\\slash, \u{e9} \u{1f642}"]),
+            ),
+            ("names:\n- it's # said\n- a#b\n", Some(vec!["it's", "a#b"])),
+            ("names:\n- \"\\q\"\n", None),
+            ("names:\n  0: a\n  2: b\n", None),
+            ("nc: 2\n", None),
+        ] {
+            let expected = expected.map(|all| all.into_iter().map(str::to_owned).collect());
+            assert_eq!(in_yaml(yaml), expected, "{yaml}");
+        }
+    }
 }

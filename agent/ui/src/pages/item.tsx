@@ -33,6 +33,9 @@ function Page() {
           <a class="link" href="label-studio.html">
             Label Studio
           </a>
+          <a class="link" href="erase.html">
+            Erase
+          </a>
         </>
       }
       allowed={({ reveals }) => reveals === true}

@@ -27,6 +27,7 @@ const STAGES: Record<string, string> = {
   first: "wait for a first reader",
   second: "wait for a second reader",
   expert: "wait for an expert",
+  review: "wait for a reviewer",
   done: "done",
 };
 

@@ -1,4 +1,4 @@
-use insitu_protocol::ids::RunId;
+use insitu_protocol::ids::{RunId, digest};
 use insitu_protocol::order::{EVALUATION_STEP, EvaluationShape, Order};
 use insitu_protocol::response::Refusal;
 
@@ -9,7 +9,7 @@ use crate::publish::tests::candidate;
 use crate::round::report::RunReport;
 use crate::session::tests::{Party, parties, play};
 use crate::store::Method;
-use crate::tests::{Agent, NOW, Scene, name, project, site};
+use crate::tests::{Agent, NOW, Scene, bundle, name, project, site};
 use crate::{registry, round};
 
 const TERMS: Terms = Terms { nano_rho: 24_000_000, margin_milli: 20 };
@@ -76,6 +76,8 @@ fn sites_answer_alone_and_the_gate_opens_for_what_is_not_worse() {
         Order::Evaluation(order) => Some(order),
         Order::Project(_)
         | Order::TaskProject(_)
+        | Order::Candidate(_)
+        | Order::ThresholdProject(_)
         | Order::Bundle(_)
         | Order::Round(_)
         | Order::CoarseRound(_)
@@ -119,6 +121,61 @@ fn sites_answer_alone_and_the_gate_opens_for_what_is_not_worse() {
     let forced = |of| reports.iter().find(|row| row.bundle == of).unwrap().forced.clone();
     assert_eq!(forced(first).as_deref(), Some("the new one confuses people"));
     assert_eq!(forced(second), None);
+}
+
+/// A candidate over a backbone of its own.
+fn with_own_backbone(scene: &Scene) -> Digest {
+    let mirrored = crate::tests::mirrored();
+    scene
+        .store
+        .write("register", |tx| scene.registry.register(tx, &mirrored, &project(), NOW))
+        .unwrap()
+}
+
+#[test]
+fn a_candidate_over_another_backbone_is_sent_to_the_sites_before_they_are_asked() {
+    let scene = Scene::new(&["a", "b"]);
+    let first = scene.publish();
+    let second = with_own_backbone(&scene);
+    let state = || {
+        let reports = registry::report(&scene.store, None).unwrap();
+        reports.into_iter().find(|row| row.bundle == second).unwrap().state
+    };
+    let plan = Plan { sites: Some(vec![site("a")]), ..plan(second) };
+    let id = start(scene.bench(), &plan, NOW).unwrap();
+    let orders = scene.orders("a", NOW);
+    let [.., Order::Candidate(sent), Order::Evaluation(asked)] = orders.as_slice() else {
+        panic!("{orders:?}")
+    };
+    assert!(scene.key.public().verify(&sent.manifest.0, &sent.signature).is_ok());
+    assert_eq!((digest(&sent.manifest.0), asked.candidate.bundle), (second, second));
+    assert!(asked.candidate.is_bundle() && !asked.current.is_bundle());
+    assert_eq!(asked.backbone, bundle().manifest().backbone.digest);
+    let told = scene.orders("b", NOW);
+    assert!(!told.iter().any(|order| matches!(order, Order::Candidate(_))), "it is not invited");
+    assert_eq!((state(), active(&scene)), ("candidate", first));
+
+    let body = Body::Evaluation { evaluation: id };
+    Agent::new("a").submit(&scene, body, answer([300, 10, 60, 30]), NOW).unwrap();
+    scene.tick(NOW).unwrap();
+    let over = scene.orders("a", NOW);
+    assert!(!over.iter().any(|order| matches!(order, Order::Candidate(_))), "nobody asks any more");
+    promote(&scene, second, None).unwrap();
+    assert_eq!((state(), active(&scene)), ("active", second));
+}
+
+#[test]
+fn sites_that_are_to_answer_together_are_sent_the_candidate_first_too() {
+    let (scene, _) = parties(4);
+    start(scene.bench(), &plan(with_own_backbone(&scene)), NOW).unwrap();
+    let member = scene.store.read("members", |tx| tx.members()).unwrap().remove(0);
+    let orders = scene.orders(member.as_str(), NOW);
+    let [.., Order::Candidate(sent), Order::Session(session)] = orders.as_slice() else {
+        panic!("{orders:?}")
+    };
+    let Purpose::Evaluation(asked) = &session.purpose else { panic!("{session:?}") };
+    assert_eq!(asked.candidate.bundle, digest(&sent.manifest.0));
+    assert!(asked.candidate.is_bundle());
 }
 
 #[test]

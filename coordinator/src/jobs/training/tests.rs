@@ -45,6 +45,8 @@ fn asked(scene: &Scene, name: &str, now: i64) -> Option<(u32, Vec<u8>)> {
         Order::Round(order) | Order::CoarseRound(order) => Some((order.round, order.head.0)),
         Order::Project(_)
         | Order::TaskProject(_)
+        | Order::Candidate(_)
+        | Order::ThresholdProject(_)
         | Order::Bundle(_)
         | Order::Campaign(_)
         | Order::Session(_)

@@ -1,6 +1,6 @@
 //! Calibration of stated confidences from noised bins.
 
-use super::{EstimateError, NoisedCounts, Z_95, require, require_shape};
+use super::{Agreement, EstimateError, NoisedCounts, Z_95, require, require_shape};
 
 /// What a calibration release says.
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +85,33 @@ pub fn calibration(
     Ok(result)
 }
 
+/// The share of right answers R/N from noised counts `[bins, 2]` of (wrong, right), row-major, in items:
+/// over all bins together, whatever the confidence was.
+///
+/// By the delta method the variance is p(1 − p)/N by sampling, and v·B·((1 − p)² + p²)/N² by noise of
+/// variance v on each of the 2·B cells: R and N share the noise on the right ones.
+///
+/// # Errors
+/// [`EstimateError::NotEnoughData`], [`EstimateError::Shape`] for an odd number of counts,
+/// [`EstimateError::TooFew`] without any.
+pub fn right_share(counts: &NoisedCounts) -> Result<Agreement, EstimateError> {
+    let cells = counts.to_real();
+    if cells.is_empty() {
+        return Err(EstimateError::TooFew { got: 0, needed: 1 });
+    }
+    require_shape(counts, cells.len().next_multiple_of(2))?;
+    let (v, bins) = (counts.variance(), cells.len() as f64 / 2.0);
+    let n: f64 = cells.iter().sum();
+    require(n, cells.len() as f64 * v)?;
+    let right: f64 = cells.iter().skip(1).step_by(2).sum();
+    let value = (right / n).clamp(0.0, 1.0);
+    let noise = v * bins * ((1.0 - value).powi(2) + value * value) / (n * n);
+    let deviation = (value * (1.0 - value) / n + noise).sqrt();
+    let reach = Z_95 * deviation;
+    let (low, high) = ((value - reach).max(0.0), (value + reach).min(1.0));
+    Ok(Agreement { value, low, high, deviation, noise_deviation: noise.sqrt(), n })
+}
+
 /// right/(wrong + right) with its interval, by the delta method.
 fn proportion(wrong: f64, right: f64, variance: f64) -> Option<Proportion> {
     let n = wrong + right;
@@ -130,6 +157,24 @@ mod tests {
         let accuracy = result.accuracy[0].unwrap();
         assert!(accuracy.low < 0.7 && accuracy.high > 0.7 && accuracy.high - accuracy.low < 2e-3);
         assert!(result.error_if_perfect < 1e-3);
+    }
+
+    #[test]
+    fn the_share_of_right_answers_is_over_all_bins_and_knows_its_noise() {
+        let counts =
+            |variance| NoisedCounts::with_variance(vec![10, 290, 90, 110], variance).unwrap();
+        let exact = right_share(&counts(0.0)).unwrap();
+        assert!((exact.value - 0.8).abs() < 1e-12 && (exact.n - 500.0).abs() < 1e-12);
+        assert!((exact.deviation - (0.16_f64 / 500.0).sqrt()).abs() < 1e-12);
+        let noised = right_share(&counts(25.0)).unwrap();
+        // 25 on each of two wrong and two right cells.
+        let noise = 25.0 * 2.0 * (0.04 + 0.64) / 250_000.0;
+        assert!((noised.noise_deviation.powi(2) - noise).abs() < 1e-12);
+        assert!((noised.deviation.powi(2) - exact.deviation.powi(2) - noise).abs() < 1e-12);
+        let few = NoisedCounts::with_variance(vec![10, 39], 0.0).unwrap();
+        assert!(matches!(right_share(&few), Err(EstimateError::NotEnoughData { n: 49, .. })));
+        let odd = NoisedCounts::with_variance(vec![100; 3], 0.0).unwrap();
+        assert!(matches!(right_share(&odd), Err(EstimateError::Shape { got: 3, expected: 4 })));
     }
 
     #[test]

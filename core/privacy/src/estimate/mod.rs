@@ -12,7 +12,7 @@ mod drift;
 mod paired;
 
 pub use agreement::{Agreement, alpha, kappa, kappa_from_marginals};
-pub use calibration::{Calibration, Proportion, calibration};
+pub use calibration::{Calibration, Proportion, calibration, right_share};
 pub use drift::{Drift, Reference, drift};
 pub use paired::{Paired, paired};
 

@@ -1,9 +1,10 @@
 //! A project as text and as bytes.
 //!
-//! The bytes of a *plain* project are what every agent reads: one class as the task, classes without key
-//! and colour, fields of the first three kinds. [`Order::Project`](crate::order::Order) carries
-//! them. The bytes of any project are the same, followed by a [`Labeling`]. So a plain project's bytes
-//! in a store are the beginning of what is stored today, and still read.
+//! The bytes of a *plain* project are what every agent reads: one class as the task, classes without key,
+//! colour and thresholds, fields of the first three kinds. [`Order::Project`](crate::order::Order)
+//! carries them. Those of a *uniform* project, whose classes have no thresholds of their own, are the
+//! same, followed by a [`Labeling`]; those of any project are followed by [`Thresholds`]. So what was
+//! stored before is the beginning of what is stored today, and still read.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -55,7 +56,16 @@ struct Labeling {
     keys: Vec<(Option<Key>, Option<Colour>)>,
 }
 
+/// What a uniform project does not have: `accept_at` and `expert_below` of each class.
+#[derive(Serialize, Deserialize)]
+struct Thresholds(Vec<(Option<u16>, Option<u16>)>);
+
 impl Project {
+    /// Whether agents that know no thresholds of classes know all of it.
+    pub fn is_uniform(&self) -> bool {
+        !self.classes.iter().any(Class::has_thresholds)
+    }
+
     /// Whether agents that know one class as the only kind of label know all of it.
     pub fn is_plain(&self) -> bool {
         let bare = |class: &Class| class.key.is_none() && class.colour.is_none();
@@ -63,7 +73,10 @@ impl Project {
             FieldKind::Number | FieldKind::Category | FieldKind::Text => true,
             FieldKind::Image | FieldKind::Series => false,
         };
-        self.task == Task::Class && self.classes.iter().all(bare) && self.fields.iter().all(first)
+        self.is_uniform()
+            && self.task == Task::Class
+            && self.classes.iter().all(bare)
+            && self.fields.iter().all(first)
     }
 
     /// The bytes that are stored.
@@ -75,14 +88,18 @@ impl Project {
     }
 
     /// Reads what [`Project::encode`] wrote, or an earlier version of this program, which knew
-    /// plain projects alone.
+    /// plain projects alone, or uniform ones.
     ///
     /// # Errors
     /// [`postcard::Error`] for anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, postcard::Error> {
         let (plain, rest): (Plain, &[u8]) = postcard::take_from_bytes(bytes)?;
-        let labeling = if rest.is_empty() { None } else { Some(postcard::from_bytes(rest)?) };
-        plain.with(labeling).map_err(|_| postcard::Error::SerdeDeCustom)
+        let (labeling, rest) = match rest {
+            [] => (None, rest),
+            _ => postcard::take_from_bytes(rest).map(|(labeling, rest)| (Some(labeling), rest))?,
+        };
+        let thresholds = if rest.is_empty() { None } else { Some(postcard::from_bytes(rest)?) };
+        plain.with(labeling, thresholds).map_err(|_| postcard::Error::SerdeDeCustom)
     }
 
     fn plain(&self) -> Plain {
@@ -105,32 +122,51 @@ impl Project {
         let keys = self.classes.iter().map(|class| (class.key, class.colour)).collect();
         Labeling { task: self.task.clone(), keys }
     }
+
+    fn thresholds(&self) -> Thresholds {
+        Thresholds(self.classes.iter().map(|class| (class.accept_at, class.expert_below)).collect())
+    }
 }
 
 impl Plain {
-    fn with(self, labeling: Option<Labeling>) -> Result<Project, ProjectError> {
-        let labeling = labeling.unwrap_or_else(|| Labeling {
-            task: Task::Class,
-            keys: vec![(None, None); self.classes.len()],
-        });
-        let (got, classes) = (labeling.keys.len(), self.classes.len());
-        if got != classes {
-            let what = "keys of classes";
-            return Err(ProjectError::Count { what, got, min: classes, max: classes });
+    fn with(
+        self,
+        labeling: Option<Labeling>,
+        thresholds: Option<Thresholds>,
+    ) -> Result<Project, ProjectError> {
+        let classes = self.classes.len();
+        let Labeling { task, keys } = labeling
+            .unwrap_or_else(|| Labeling { task: Task::Class, keys: vec![(None, None); classes] });
+        let Thresholds(thresholds) =
+            thresholds.unwrap_or_else(|| Thresholds(vec![(None, None); classes]));
+        for (what, got) in
+            [("keys of classes", keys.len()), ("thresholds of classes", thresholds.len())]
+        {
+            if got != classes {
+                return Err(ProjectError::Count { what, got, min: classes, max: classes });
+            }
         }
-        let class = |((name, description), (key, colour))| Class { name, description, key, colour };
+        let class = |(((name, description), (key, colour)), (accept_at, expert_below))| Class {
+            name,
+            description,
+            key,
+            colour,
+            accept_at,
+            expert_below,
+        };
+        let classes = self.classes.into_iter().zip(keys).zip(thresholds).map(class);
         let project = Project {
             name: self.name,
             version: self.version,
             title: self.title,
             instructions: self.instructions,
-            classes: self.classes.into_iter().zip(labeling.keys).map(class).collect(),
+            classes: classes.collect(),
             fields: self.fields,
             features: self.features,
             routing: self.routing,
             statistics: self.statistics,
             training: self.training,
-            task: labeling.task,
+            task,
         };
         project.check()?;
         Ok(project)
@@ -142,7 +178,7 @@ impl Serialize for Project {
         if serializer.is_human_readable() {
             return Form::serialize(self, serializer);
         }
-        (self.plain(), self.labeling()).serialize(serializer)
+        (self.plain(), self.labeling(), self.thresholds()).serialize(serializer)
     }
 }
 
@@ -153,8 +189,9 @@ impl<'de> Deserialize<'de> for Project {
             project.check().map_err(serde::de::Error::custom)?;
             return Ok(project);
         }
-        let (plain, labeling) = <(Plain, Labeling)>::deserialize(deserializer)?;
-        plain.with(Some(labeling)).map_err(serde::de::Error::custom)
+        let (plain, labeling, thresholds) =
+            <(Plain, Labeling, Thresholds)>::deserialize(deserializer)?;
+        plain.with(Some(labeling), Some(thresholds)).map_err(serde::de::Error::custom)
     }
 }
 
@@ -176,11 +213,34 @@ pub(crate) mod plain {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Project, D::Error> {
-        let project = Plain::deserialize(deserializer)?.with(None);
+        let project = Plain::deserialize(deserializer)?.with(None, None);
         let project = project.map_err(serde::de::Error::custom)?;
         project
             .is_plain()
             .then_some(project)
             .ok_or_else(|| serde::de::Error::custom("a plain project with a field of a newer kind"))
+    }
+}
+
+/// The bytes of a uniform project.
+pub(crate) mod uniform {
+    use super::{Deserialize, Deserializer, Labeling, Plain, Project, Serialize, Serializer};
+
+    /// Fails for a project whose classes have thresholds: an agent would accept what it must not.
+    pub(crate) fn serialize<S: Serializer>(
+        project: &Project,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        if !project.is_uniform() {
+            return Err(serde::ser::Error::custom("the project is not uniform"));
+        }
+        (project.plain(), project.labeling()).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Project, D::Error> {
+        let (plain, labeling) = <(Plain, Labeling)>::deserialize(deserializer)?;
+        plain.with(Some(labeling), None).map_err(serde::de::Error::custom)
     }
 }

@@ -16,7 +16,7 @@ use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::ids::{Digest, digest};
 use insitu_protocol::order::RoundOrder;
 use insitu_protocol::release::{Body, Release as Wire};
-use insitu_protocol::session::{Member, Part, SessionAnswer};
+use insitu_protocol::session::{Member, Part, Purpose, SessionAnswer};
 
 use super::super::*;
 use crate::config::{Limits, Policy, Schedule};
