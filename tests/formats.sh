@@ -4,10 +4,10 @@
 # imported into a real agent and compared with what was written; what the agent exports is read by them and
 # compared with what it was given, value by value. Prodigy, doccano, Labelbox and Ground Truth have no
 # library that reads their files: those are compared by the layout that each one's manual gives.
-# Skipped, with a line that says so, where the libraries can be neither found nor installed.
-#   INSITU_FORMATS  folder of the libraries' virtual environment (default: ~/.cache/insitu-formats-DIGEST,
-#                   kept from one run to the next; installed there with pip, a minute or two, where it is not)
-#   INSITU_BIN      folder of insitu-agent and insitu-coordinator (default: they are built)
+# Skipped, with a line that says so, where there are no such libraries.
+#   INSITU_FORMATS          folder of their virtual environment (default: ~/.cache/insitu-formats-DIGEST)
+#   INSITU_FORMATS_INSTALL  1: where it is not there, it is made, with pip: 1.3 GB, kept for the next run
+#   INSITU_BIN              folder of insitu-agent and insitu-coordinator (default: they are built)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,13 +17,14 @@ if ! command -v python3 >/dev/null || ! command -v curl >/dev/null; then
 fi
 list=tests/formats.txt
 libraries=${INSITU_FORMATS:-${XDG_CACHE_HOME:-$HOME/.cache}/insitu-formats-$(sha256sum $list | cut -c1-12)}
+# An installation that was cut short is never taken for whole.
 if [ ! -e "$libraries/complete" ]; then
-    # Beside its name first: one that was cut short is never taken for whole.
-    if ! { python3 -m venv --clear "$libraries" && "$libraries/bin/pip" install -q --disable-pip-version-check \
-        --retries 1 --timeout 15 -r $list; }; then
-        echo "skipped: what $list names cannot be installed (Python 3.10 to 3.13, and pip's index, are needed)"
+    if [ "${INSITU_FORMATS_INSTALL:-0}" != 1 ]; then
+        echo "skipped: none of the formats' own libraries (INSITU_FORMATS_INSTALL=1 installs them)"
         exit 0
     fi
+    python3 -m venv --clear "$libraries"
+    "$libraries/bin/pip" install -q --disable-pip-version-check -r $list
     touch "$libraries/complete"
 fi
 packages=(-p insitu-agent -p insitu-coordinator)
