@@ -29,7 +29,9 @@ const EVERY: Duration = Duration::from_millis(500);
 /// Has the agent draft, then the engine alone, and prints both.
 pub(super) fn main(folder: &Path) {
     let Some(model) = std::env::var_os("INSITU_MINILM").map(PathBuf::from) else {
-        println!("drafts: left out; INSITU_MINILM=DIR names what models/bundles/fetch-minilm.sh made");
+        println!(
+            "drafts: left out; INSITU_MINILM=DIR names what models/bundles/fetch-minilm.sh made"
+        );
         return;
     };
     let classes = ["card", "transfer", "cash"].map(str::to_owned);

@@ -11,9 +11,9 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use super::IDLE_AFTER;
 use super::federation::{Federation, PROJECT, Packed, wait_for};
 use super::tiny::{graph, lookup, tokenizer};
-use super::IDLE_AFTER;
 
 /// The classes are pairs of these: 7 × 11.
 const THINGS: [&str; 7] = ["card", "transfer", "top", "cash", "account", "rate", "payment"];
