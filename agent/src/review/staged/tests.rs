@@ -172,7 +172,7 @@ fn a_label_is_final_once_it_went_through_its_stages() {
     // As after adjudication, the first reader's label is one that was not kept.
     let row = site.item(&card);
     let correction = site.store().read("test", |tx| Correction::load(tx, &row)).unwrap().unwrap();
-    assert_eq!(correction.record(), 0);
+    assert_eq!(correction.classes().map(|(_, record)| record), Some(0));
 }
 
 #[test]
