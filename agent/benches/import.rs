@@ -1,12 +1,13 @@
 //! Speed of import and export: `cargo bench -p insitu-agent --bench import`.
 //!
-//! 100,000 short texts (`INSITU_BENCH_ITEMS` for another number) into a new store on this machine's disk,
-//! without labels, with a draft and with a label each, and out again. From memory and by the library: reading
-//! the file and starting the program are not in it. An import does not redact, which the running agent does
-//! in the background; only labels that are spans need it at once. The goal is for 100,000, and is scaled.
+//! 100,000 short texts (`INSITU_BENCH_ITEMS` for another number) into a new store on this machine's
+//! disk, without labels, with a draft and with a label each, and out again. From memory and by the
+//! library: reading the file and starting the program are not in it. An import does not redact,
+//! which the running agent does in the background; only labels that are spans need it at once. The
+//! goal is for 100,000, and is scaled.
 //!
-//! Label Studio's figures beside were measured with version 1.23.2 over its own HTTP API, on SQLite, with
-//! 10,000 tasks and with 1,000 predictions; nothing says that they grow evenly.
+//! Label Studio's figures beside were measured with version 1.23.2 over its own HTTP API, on
+//! SQLite, with 10,000 tasks and with 1,000 predictions; nothing says that they grow evenly.
 
 #![allow(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]

@@ -1,10 +1,11 @@
 //! What people at work wait for: `cargo bench -p insitu-agent --bench review`.
 //!
-//! A store of 1,000,000 short texts (`INSITU_BENCH_ITEMS` for another number) that wait for readers, a
-//! fifth of them for a second one; 20 annotators who decide five times as fast as people do, first all in
-//! step, which is the worst that can be, then each in their own time; a page of 50; the memory of a process
-//! that serves from such a store. What is measured is the library: HTTP is not in it. Label Studio's figures
-//! beside were measured over its HTTP API, with version 1.23.2, one caller and 10,000 tasks.
+//! A store of 1,000,000 short texts (`INSITU_BENCH_ITEMS` for another number) that wait for
+//! readers, a fifth of them for a second one; 20 annotators who decide five times as fast as people
+//! do, first all in step, which is the worst that can be, then each in their own time; a page of
+//! 50; the memory of a process that serves from such a store. What is measured is the library: HTTP
+//! is not in it. Label Studio's figures beside were measured over its HTTP API, with version
+//! 1.23.2, one caller and 10,000 tasks.
 
 #![allow(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
@@ -177,8 +178,8 @@ fn fill(store: &Arc<Store>, data: &Path, items: usize) -> Vec<Person> {
     (0..ANNOTATORS).map(add).collect()
 }
 
-/// What all annotators wait for. In step 0 they begin together, in step 1 evenly spread over the time that
-/// each takes for a decision.
+/// What all annotators wait for. In step 0 they begin together, in step 1 evenly spread over the
+/// time that each takes for a decision.
 fn together(store: &Arc<Store>, people: &[Person], step: usize) -> (Vec<Duration>, Vec<Duration>) {
     let working = people.iter().zip(0..).map(|(person, number)| {
         let (store, person) = (Arc::clone(store), person.clone());

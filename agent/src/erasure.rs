@@ -1,10 +1,11 @@
 //! Erasure: a subject, or one item, leaves the site's store for good.
 //!
 //! Everything that the store has of the items goes in one transaction: content, images and series,
-//! prelabels, labels and comments, the originals behind their surrogates, their places in queues, what a
-//! Label Studio said of them, also where that is no item yet. The audit log keeps a tombstone: keyed hashes, counts, and who did it. The
-//! same transaction keeps the subject from being imported again. Then the write-ahead log is emptied, so that
-//! the bytes are nowhere in the store's files; [`finish`] does that when a crash came between.
+//! prelabels, labels and comments, the originals behind their surrogates, their places in queues,
+//! what a Label Studio said of them, also where that is no item yet. The audit log keeps a
+//! tombstone: keyed hashes, counts, and who did it. The same transaction keeps the subject from
+//! being imported again. Then the write-ahead log is emptied, so that the bytes are nowhere in the
+//! store's files; [`finish`] does that when a crash came between.
 //!
 //! What was released is noise about many subjects, and left long ago: it stays charged. Snapshots
 //! that were exported are outside of the store: an erasure says which ones hold the items.

@@ -63,9 +63,10 @@ fn to_people(routing: &Routing, confidence_milli: u16) -> Route {
 /// Stores a draft with the queue to which its confidence and its origin send its item, unless a
 /// person has labeled or is about to label the item.
 ///
-/// What is accepted at the confidence that the project demands of the draft's classes, the strictest
-/// of several, is accepted as far as `accepts` says so; an annotator has the rest. A person reads a held-out item however sure the model is: an evaluation by items that one
-/// model was unsure of would say little about any.
+/// What is accepted at the confidence that the project demands of the draft's classes, the
+/// strictest of several, is accepted as far as `accepts` says so; an annotator has the rest. A
+/// person reads a held-out item however sure the model is: an evaluation by items that one model
+/// was unsure of would say little about any.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -207,7 +208,8 @@ mod tests {
         assert_eq!(route(&never, 1000), Route::Annotator);
     }
 
-    /// Where a draft goes whose confidence is 0.93, in the project of tests, whose class 1 demands more.
+    /// Where a draft goes whose confidence is 0.93, in the project of tests, whose class 1 demands
+    /// more.
     #[track_caller]
     fn check_placed(label: Label, accept_at: Option<u16>, expert_below: Option<u16>, to: Route) {
         let scratch = crate::store::tests::scratch();

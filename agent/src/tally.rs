@@ -334,9 +334,9 @@ fn outcome(tx: &Tx<'_>, order: &CampaignOrder, item: &ItemRow) -> Result<usize, 
     Ok(if kept { 1 } else { 2 })
 }
 
-/// Confusion, coincidence and calibration, counted together. The first two count classes: in a project
-/// whose labels are of another kind they are zero, and are released with their noise, shape and price all
-/// the same. Calibration counts labels of every kind.
+/// Confusion, coincidence and calibration, counted together. The first two count classes: in a
+/// project whose labels are of another kind they are zero, and are released with their noise, shape
+/// and price all the same. Calibration counts labels of every kind.
 struct LabelCounts {
     classes: usize,
     bins: usize,

@@ -21,8 +21,9 @@ const FAIR: Conditions = Conditions {
     doubled_per_mille: 0,
 };
 
-/// Five sites, whose people say the other one of two classes than the model in use does. The stewards of
-/// four approve the backbone of a new model, which says what they say; that of the fifth does not.
+/// Five sites, whose people say the other one of two classes than the model in use does. The
+/// stewards of four approve the backbone of a new model, which says what they say; that of the
+/// fifth does not.
 #[tokio::test(start_paused = true)]
 async fn sites_fetch_and_judge_a_new_backbone_together_where_their_stewards_approve_it() {
     let mut federation = Federation::found(Network::new(31, FAIR), "30days");

@@ -39,8 +39,8 @@ pub fn router(desk: Desk, sources: &[Source]) -> Router {
         .with_state(Room { desk, sources: sources.into() })
 }
 
-/// What is to be erased: a subject, in one project or in all, or one item of a project. In a body, since
-/// addresses end up in logs.
+/// What is to be erased: a subject, in one project or in all, or one item of a project. In a body,
+/// since addresses end up in logs.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {

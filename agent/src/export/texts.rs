@@ -20,8 +20,8 @@ struct Token {
     end: usize,
 }
 
-/// A record as a document of CoNLL-2003 with one sentence, tagged in IOB2. What lies between tokens is not kept, nor are
-/// the ends of lines.
+/// A record as a document of CoNLL-2003 with one sentence, tagged in IOB2. What lies between tokens
+/// is not kept, nor are the ends of lines.
 ///
 /// # Errors
 /// [`ExportError::Overlap`]: a token has one tag.

@@ -1,5 +1,5 @@
-//! What Label Studio said of what is erased, and what is no item here yet: it waits for a file of its task,
-//! or for its turn.
+//! What Label Studio said of what is erased, and what is no item here yet: it waits for a file of
+//! its task, or for its turn.
 
 use serde_json::{Map, Value};
 
@@ -22,9 +22,9 @@ pub(crate) enum About<'a> {
     Item(&'a [u8; 32]),
 }
 
-/// Forgets the waiting tasks and annotations of `project` that are of what is erased, whose items are `doomed`;
-/// how many there were. `source` says which columns identify; without it nobody can say of whom a task is,
-/// and each is taken to be: what is still there is told again by comparing.
+/// Forgets the waiting tasks and annotations of `project` that are of what is erased, whose items
+/// are `doomed`; how many there were. `source` says which columns identify; without it nobody can
+/// say of whom a task is, and each is taken to be: what is still there is told again by comparing.
 ///
 /// # Errors
 /// [`StoreError`].

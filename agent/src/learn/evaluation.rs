@@ -201,8 +201,8 @@ impl Verdict {
     }
 }
 
-/// What heads say of items over the backbone of `model`, in the items' order. In memory are the features
-/// of one batch.
+/// What heads say of items over the backbone of `model`, in the items' order. In memory are the
+/// features of one batch.
 fn verdicts<const N: usize>(
     store: &Store,
     model: &mut Model,
@@ -229,9 +229,9 @@ impl Counts {
         Self { shape, values: vec![0; shape.values()] }
     }
 
-    /// Adds an item. One of which a contender says nothing adds nothing: were the evaluation to fail, its
-    /// absence would tell of the subject. A label that is not one class has no confusion matrix, whose
-    /// cells stay zero.
+    /// Adds an item. One of which a contender says nothing adds nothing: were the evaluation to
+    /// fail, its absence would tell of the subject. A label that is not one class has no confusion
+    /// matrix, whose cells stay zero.
     fn add(&mut self, truth: &Truth, said: [Option<Verdict>; 2]) {
         let [Some(current), Some(candidate)] = said else { return };
         let said = [current, candidate];

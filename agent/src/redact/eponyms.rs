@@ -179,8 +179,8 @@ fn is_dosed(text: &str, find: &Find) -> bool {
         && Word::at(space, 0).is_some_and(|word| DOSES.contains(&word.text.to_lowercase().as_str()))
 }
 
-/// Whether `find` stands in a list with a drug, an eponym or a month: `Plavix and Brilinta`, `Bartter versus
-/// Gitelman`, `Juli und August`.
+/// Whether `find` stands in a list with a drug, an eponym or a month: `Plavix and Brilinta`,
+/// `Bartter versus Gitelman`, `Juli und August`.
 pub(super) fn is_listed(text: &str, find: &Find) -> bool {
     let known = |word: Word<'_>| {
         is_known_drug(word.text) || holds(&ALONE, word.text) || is_month(word.text)

@@ -7,11 +7,12 @@
 //!           ├── tagger (names in running text)┴──────────────────────────┤        re-read until nothing is left
 //!           └── hints: the record's other fields ──────────────────────┘
 //! ```
-//! `plain` takes away what nobody sees. `scan` runs one automaton over the text; `rules/` holds what it looks for, a file per family, and
-//! `labels` the words around; `custom` is what a site adds, from the file that `settings` reads, searched with
-//! `bounded` work. `judge` verifies check digits and weighs these words. `web`, `names`
-//! and `places` read what has no fixed shape; `countries` is a list; `tagger` finds what nothing announces, unless `veto`
-//! knows better. `resolve` makes one list of all, in which rules outweigh the tagger.
+//! `plain` takes away what nobody sees. `scan` runs one automaton over the text; `rules/` holds
+//! what it looks for, a file per family, and `labels` the words around; `custom` is what a site
+//! adds, from the file that `settings` reads, searched with `bounded` work. `judge` verifies check
+//! digits and weighs these words. `web`, `names` and `places` read what has no fixed shape;
+//! `countries` is a list; `tagger` finds what nothing announces, unless `veto` knows better.
+//! `resolve` makes one list of all, in which rules outweigh the tagger.
 //!
 //! `clean` replaces what was found: with masks, keyed hashes, or a `surrogate`. `lines` and
 //! `structure` do all of this to files, which `encoding` reads where they are not in UTF-8; `ocr` finds

@@ -20,7 +20,8 @@ pub struct PastRead {
     pub read: Read,
     /// The prelabel that it answers, seen or not.
     pub prelabel: Option<Prelabel>,
-    /// Whether it accepted what was shown, and so had seen it: that prelabel, or the label under review.
+    /// Whether it accepted what was shown, and so had seen it: that prelabel, or the label under
+    /// review.
     pub accepted: bool,
     /// Whether the item looked real, where that was asked and answered.
     pub looks_real: Option<bool>,

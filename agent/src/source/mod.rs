@@ -320,8 +320,8 @@ pub fn ids(
     }
 }
 
-/// Whose a record is, as the item that it becomes would be: its subject, or else the item itself. `None` for
-/// one that can be no item.
+/// Whose a record is, as the item that it becomes would be: its subject, or else the item itself.
+/// `None` for one that can be no item.
 pub(crate) fn subject(
     record: &Map<String, serde_json::Value>,
     project: &Project,

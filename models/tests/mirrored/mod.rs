@@ -37,7 +37,8 @@ fn of_parts(manifest: &Manifest, parts: [Vec<u8>; 3]) -> Bundle {
     Bundle::from_objects(manifest.encode().unwrap(), |_| parts.next()).unwrap()
 }
 
-/// Changes the sign of every number of a tensor: its bytes follow its name, after a tag and their number.
+/// Changes the sign of every number of a tensor: its bytes follow its name, after a tag and their
+/// number.
 fn negate(onnx: &mut [u8], tensor: &[u8]) {
     const RAW_DATA: u8 = 9 << 3 | 2;
     let named = |window: &[u8]| window.starts_with(tensor) && window[tensor.len()] == RAW_DATA;

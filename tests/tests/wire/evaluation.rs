@@ -81,7 +81,8 @@ fn evaluation_orders() {
     );
 }
 
-/// A candidate with a backbone of its own comes first, signed; the order that asks about it names it only.
+/// A candidate with a backbone of its own comes first, signed; the order that asks about it names
+/// it only.
 #[test]
 fn candidates() {
     let candidate = BundleOrder {

@@ -171,8 +171,8 @@ impl Tagger {
         found
     }
 
-    /// A word with a capital that no list has, inside of a sentence: where capitals are for names, hardly
-    /// anything else.
+    /// A word with a capital that no list has, inside of a sentence: where capitals are for names,
+    /// hardly anything else.
     fn is_unknown_name(&self, tokens: &[Token<'_>], at: usize) -> bool {
         let text = tokens[at].text;
         let mut letters = text.chars();
@@ -188,9 +188,10 @@ impl Tagger {
             && !self.crf.is_word(text)
     }
 
-    /// A word in small letters that is common or not sure, which in a text with capitals is nobody's name;
-    /// one that has its capital from starting a sentence, and little else that speaks for a name; or a
-    /// common one that hardly anything speaks for, behind an article or where every noun has a capital.
+    /// A word in small letters that is common or not sure, which in a text with capitals is
+    /// nobody's name; one that has its capital from starting a sentence, and little else that
+    /// speaks for a name; or a common one that hardly anything speaks for, behind an article or
+    /// where every noun has a capital.
     fn is_common_word(&self, text: &str, find: &Find, nouns_in_capitals: bool) -> bool {
         let found = &text[find.start..find.end];
         if find.kind == Kind::Age || !found.chars().all(char::is_alphabetic) {

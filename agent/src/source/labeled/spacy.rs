@@ -8,7 +8,8 @@ use super::said::{Mark, Said};
 use super::{Ask, Content, Found, each, mark, missing, take_text, triple};
 use crate::source::LineError;
 
-/// The group of spans in which spaCy keeps those that overlap, unless there is only one of another name.
+/// The group of spans in which spaCy keeps those that overlap, unless there is only one of another
+/// name.
 const GROUP: &str = "sc";
 /// From which value on a document is of a category.
 const HOLDS: f64 = 0.5;

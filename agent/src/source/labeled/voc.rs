@@ -1,6 +1,6 @@
 //! Pascal VOC: a folder with `Annotations/*.xml` and, in `JPEGImages`, `images` or beside them, the
-//! images that they name. Boxes are in pixels from the upper left corner, counted from 0, as LabelImg, CVAT
-//! and Label Studio write them; the devkit's own files count from 1.
+//! images that they name. Boxes are in pixels from the upper left corner, counted from 0, as
+//! LabelImg, CVAT and Label Studio write them; the devkit's own files count from 1.
 
 use std::path::Path;
 

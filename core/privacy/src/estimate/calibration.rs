@@ -85,8 +85,8 @@ pub fn calibration(
     Ok(result)
 }
 
-/// The share of right answers R/N from noised counts `[bins, 2]` of (wrong, right), row-major, in items:
-/// over all bins together, whatever the confidence was.
+/// The share of right answers R/N from noised counts `[bins, 2]` of (wrong, right), row-major, in
+/// items: over all bins together, whatever the confidence was.
 ///
 /// By the delta method the variance is p(1 − p)/N by sampling, and v·B·((1 − p)² + p²)/N² by noise of
 /// variance v on each of the 2·B cells: R and N share the noise on the right ones.

@@ -1,10 +1,11 @@
 //! A project as text and as bytes.
 //!
-//! The bytes of a *plain* project are what every agent reads: one class as the task, classes without key,
-//! colour and thresholds, fields of the first three kinds. [`Order::Project`](crate::order::Order)
-//! carries them. Those of a *uniform* project, whose classes have no thresholds of their own, are the
-//! same, followed by a [`Labeling`]; those of any project are followed by [`Thresholds`]. So what was
-//! stored before is the beginning of what is stored today, and still read.
+//! The bytes of a *plain* project are what every agent reads: one class as the task, classes
+//! without key, colour and thresholds, fields of the first three kinds.
+//! [`Order::Project`](crate::order::Order) carries them. Those of a *uniform* project, whose
+//! classes have no thresholds of their own, are the same, followed by a [`Labeling`]; those of any
+//! project are followed by [`Thresholds`]. So what was stored before is the beginning of what is
+//! stored today, and still read.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 

@@ -1,6 +1,7 @@
-//! What the agent leaves of the inference engine's speed when it drafts: texts from its store, redacted,
-//! tokenised, through the model, and their drafts durably back, beside a bare loop of the same model over
-//! the same texts. Label Studio's figure is of a backend that answers at once, so it is its own share.
+//! What the agent leaves of the inference engine's speed when it drafts: texts from its store,
+//! redacted, tokenised, through the model, and their drafts durably back, beside a bare loop of the
+//! same model over the same texts. Label Studio's figure is of a backend that answers at once, so
+//! it is its own share.
 //!
 //! A model that costs nothing would say nothing of this: without `INSITU_MINILM` it is left out.
 

@@ -1,5 +1,6 @@
-//! What the two programs cost while they wait: time to ready, memory, size. What training rounds cost
-//! the agent, what drafting leaves of the engine's speed, and what a whole demonstration costs. Prints each figure beside its bar.
+//! What the two programs cost while they wait: time to ready, memory, size. What training rounds
+//! cost the agent, what drafting leaves of the engine's speed, and what a whole demonstration
+//! costs. Prints each figure beside its bar.
 //!
 //! `cargo bench -p insitu-local --bench footprint`; for the sizes of the two programs themselves,
 //! `cargo build --release -p insitu-agent -p insitu-coordinator` first; the rounds then are that agent's.
