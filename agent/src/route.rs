@@ -8,8 +8,7 @@
 //!            < expert_below ── Expert ── Done          a flag at any time ── Expert ── Done
 //! ```
 //!
-//! Where a project's labels go through stages of review, what is done here goes there next
-//! ([`crate::review`]).
+//! Where a project's labels go through stages of review, what is done here goes there next.
 
 mod accepts;
 
