@@ -47,7 +47,7 @@ use crate::item::CleanItem;
 use crate::label::{Label, LabelError};
 use crate::prelabel::calibrated::{Calibrations, Confidence};
 use crate::prelabel::{Origin, Prelabel, decode_scores};
-use crate::route::Read;
+use crate::route::{Read, label_of_record};
 use crate::store::acceptance::Audit;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{AnnotationRow, Lease, Offer, Person, Reading, Role, Verdict};
@@ -339,7 +339,6 @@ fn card(
     lease: Lease,
 ) -> Result<Card, ReviewError> {
     let reviews = lease.reading == Reading::Review;
-    let reviewed = if reviews { staged::reviewed_label(tx, row.item)? } else { None };
     let prelabel = row.prelabel.as_deref().filter(|_| !reviews);
     let prelabel = prelabel.map(Prelabel::decode).transpose()?;
     let origin = row.origin.as_deref().map(Origin::decode).transpose()?;
@@ -351,6 +350,7 @@ fn card(
     };
     let blind = is_blind(tx, lease.reading, &row)?;
     let (mut readings, mut notes, mut contexts) = (Vec::new(), Vec::new(), Vec::new());
+    let mut reviewed = None;
     let why = match lease.reading {
         Reading::First if blind => BLIND.to_owned(),
         Reading::First if prelabel.is_none() => NO_DRAFT.to_owned(),
@@ -358,20 +358,21 @@ fn card(
         Reading::Second | Reading::Gold => BLIND.to_owned(),
         Reading::Validation => "synthetic and real items, blind".to_owned(),
         Reading::Campaign => "asked for by a campaign".to_owned(),
-        Reading::Review => {
-            let past = tx.annotations_of(row.item)?;
-            notes = notes_of(&past_reads(&past)?);
-            contexts = context::of_annotations(tx, row.item, &past)?;
-            let (number, role) = staged::stage_of(tx, &row)?;
-            format!("review, stage {number} ({}): approve this label, or correct it", role.name())
-        }
-        Reading::Expert => {
+        Reading::Review | Reading::Expert => {
             let past = tx.annotations_of(row.item)?;
             let all = past_reads(&past)?;
             notes = notes_of(&all);
             contexts = context::of_annotations(tx, row.item, &past)?;
-            readings = labels_of(all.into_iter().map(|past| past.read).collect());
-            why_expert(project, &past, &readings)
+            let reads: Vec<Read> = all.into_iter().map(|past| past.read).collect();
+            if reviews {
+                reviewed = label_of_record(&reads).cloned();
+                let (number, role) = staged::stage_of(tx, &row)?;
+                let role = role.name();
+                format!("review, stage {number} ({role}): approve this label, or correct it")
+            } else {
+                readings = labels_of(reads);
+                why_expert(project, &past, &readings)
+            }
         }
     };
     let why = match (lease.reading, &origin, row.wanted) {
