@@ -261,6 +261,7 @@ fn write(
 ) -> Result<(Exported, Vec<i64>, u64), ExportError> {
     let project = request.project;
     let people = record::People::read(tx, request.names)?;
+    let staged = !tx.review_stages(project.project)?.is_empty();
     let mut writer = Writer::create(folder, &project.definition, request.format)?;
     let (mut counts, mut read, mut after) = (Counts::default(), 0, 0);
     let (mut items, mut newest) = (Vec::new(), None);
@@ -270,7 +271,7 @@ fn write(
         after = last.item;
         for row in &rows {
             let own_id = request.ids.get(&row.item).cloned();
-            let mut record = Record::read(tx, row, own_id, &project.definition)?;
+            let mut record = Record::read(tx, row, own_id, &project.definition, staged)?;
             if counts.take(&record, request) {
                 if request.format.names_files() {
                     record.medium = media::read(tx, row, &record, &project.definition)?;

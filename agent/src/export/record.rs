@@ -82,7 +82,8 @@ impl By {
 
 impl Record {
     /// The record of an item. Judgements beside synthetic items say nothing about its label, and
-    /// labels of classes that the project no longer has are left out.
+    /// labels of classes that the project no longer has are left out. Where labels go through stages of
+    /// review (`staged`), only those of items that are done are final.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -91,6 +92,7 @@ impl Record {
         row: &ItemRow,
         own_id: Option<String>,
         project: &Project,
+        staged: bool,
     ) -> Result<Self, StoreError> {
         let known = |label: &Label| label.is_within(project.classes.len());
         let annotations = tx.annotations_of(row.item)?;
@@ -105,8 +107,7 @@ impl Record {
             .unzip();
         let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
         let prelabel = prelabel.filter(|prelabel| known(prelabel.label()));
-        let staged = || Ok::<_, StoreError>(!tx.review_stages(row.project)?.is_empty());
-        let is_final = matches!(row.stage, Stage::Done | Stage::Accepted) || !staged()?;
+        let is_final = !staged || matches!(row.stage, Stage::Done | Stage::Accepted);
         let model = Origin::model_of(row.origin.as_deref())?.filter(|_| prelabel.is_some());
         let item = CleanItem::load(row)?;
         let fields = project.fields.iter().filter_map(|field| {
