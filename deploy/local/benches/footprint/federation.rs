@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -70,22 +69,8 @@ pub(super) struct Federation {
 impl Federation {
     /// A coordinator, and an agent that has joined it and waits.
     pub(super) fn found(folder: &Path, bundle: &Packed) -> Self {
-        let link = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let [http, api] = [(); 2]
-            .map(|()| TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string());
         let home = folder.join("central");
-        super::run(&[
-            "coordinator",
-            "init",
-            "--dir",
-            text(&home),
-            "--federation",
-            "bench",
-            "--listen",
-            &link,
-            "--http",
-            &http,
-        ]);
+        let ((link, http), api) = (super::found_coordinator(&home), super::free_address());
         let coordinator = home.join("coordinator.toml");
         let serving =
             Killed(super::spawn(&["coordinator", "--config", text(&coordinator), "serve"]));

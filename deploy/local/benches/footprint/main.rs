@@ -33,33 +33,11 @@ const IDLE_AFTER: Duration = Duration::from_secs(2);
 fn main() {
     let folder = tempfile::tempdir().unwrap();
     let coordinator = folder.path().join("coordinator");
-    let http = format!(
-        "127.0.0.1:{}",
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-    );
-    let link = format!(
-        "127.0.0.1:{}",
-        UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-    );
-    run(&[
-        "coordinator",
-        "init",
-        "--dir",
-        text(&coordinator),
-        "--federation",
-        "bench",
-        "--listen",
-        &link,
-        "--http",
-        &http,
-    ]);
+    let (_, http) = found_coordinator(&coordinator);
     daemon("coordinator", &coordinator.join("coordinator.toml"), "serve", &http, None);
 
     let agent = folder.path().join("agent");
-    let api = format!(
-        "127.0.0.1:{}",
-        TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-    );
+    let api = free_address();
     run(&["agent", "init", "--dir", text(&agent), "--site", "bench", "--listen", &api]);
     daemon("agent", &agent.join("agent.toml"), "run", &api, Some((300.0, 20.0)));
 
@@ -75,6 +53,30 @@ fn main() {
     fs::create_dir(&drafts).unwrap();
     drafts::main(&drafts);
     demonstration();
+}
+
+/// Sets a coordinator up in a folder, and says where it is to listen for agents and for people.
+fn found_coordinator(folder: &Path) -> (String, String) {
+    let link = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let http = free_address();
+    run(&[
+        "coordinator",
+        "init",
+        "--dir",
+        text(folder),
+        "--federation",
+        "bench",
+        "--listen",
+        &link,
+        "--http",
+        &http,
+    ]);
+    (link, http)
+}
+
+/// Where nobody listens yet.
+fn free_address() -> String {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
 /// A process that ends with its value, whatever becomes of the benchmark.
