@@ -17,7 +17,7 @@ fi
 packages=(-p insitu-agent -p insitu-coordinator)
 source tests/programs.sh
 
-link=$(free) http=$(free) api=$(free) web=$(free)
+api=$(free) web=$(free)
 backend=http://127.0.0.1:$api
 legacy=0123456789abcdef0123456789abcdef01234567
 kinds=(classes spans boxes segments)
@@ -29,14 +29,7 @@ env USE_DEFAULT_BANNED_SUBNETS=false COLLECT_ANALYTICS=false LATEST_VERSION_CHEC
     >"$home/studio.log" 2>&1 &
 pids+=($!)
 
-export INSITU_COORDINATOR_CONFIG=$home/coordinator/coordinator.toml INSITU_AGENT_CONFIG=$home/agent/agent.toml
-"$bin/insitu-coordinator" init --dir "$home/coordinator" --federation heart \
-    --listen "127.0.0.1:$link" --http "127.0.0.1:$http" >/dev/null
-"$bin/insitu-coordinator" serve >"$home/coordinator.log" 2>&1 &
-pids+=($!)
-within 30 "the coordinator" curl -fs "http://127.0.0.1:$http/readyz"
-"$bin/insitu-coordinator" site add cleveland >/dev/null
-"$bin/insitu-coordinator" token --site cleveland --token-file "$home/token" >/dev/null
+federation
 "$bin/insitu-coordinator" project create models/bundles/heart-disease/project.toml >/dev/null
 for kind in "${kinds[@]}"; do
     python3 tests/label_studio_kinds.py project "$kind" >"$home/$kind.toml"
@@ -44,9 +37,6 @@ for kind in "${kinds[@]}"; do
 done
 "$bin/insitu-coordinator" model publish models/bundles/heart-disease --project heart-disease >/dev/null
 
-"$bin/insitu-agent" init --dir "$home/agent" --site cleveland --listen "127.0.0.1:$api" \
-    --coordinator "127.0.0.1:$link" >/dev/null
-"$bin/insitu-agent" enroll --token-file "$home/token" >/dev/null
 (umask 077; head -c 24 /dev/urandom | base64 | tr '+/' '-_' >"$home/agent/label-studio.secret")
 # Its first start makes some three hundred changes to an empty database.
 within 600 "Label Studio" curl -fs "http://127.0.0.1:$web/health"

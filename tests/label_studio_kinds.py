@@ -7,40 +7,11 @@ import urllib.error
 import urllib.request
 import zlib
 
+from projects import PROJECT
+
 TEXT = "🙂 Call 216-555-0199 about the rash today, number {}."
-PROJECT = """name = "{name}"
-version = 1
-title = "{name}"
-instructions = "Look."
-features = []
-[[classes]]
-name = "first"
-[[classes]]
-name = "second"
-[[fields]]
-name = "{field}"
-title = "Content"
-kind = "{content}"
-[task]
-{task}
-[routing]
-accept_at = 1001
-expert_below = 0
-overlap = 0
-[statistics]
-confusion_nano_rho = 15_000_000
-coincidence_nano_rho = 12_000_000
-calibration_nano_rho = 4_000_000
-drift_nano_rho = 22_000_000
-calibration_bins = 5
-[training]
-rounds = 5
-run_nano_rho = 24_355_000
-clip_milli = 200
-fraction_bits = 12
-learning_rate = 0.12
-momentum = 0.5
-"""
+CLASSES = '[[classes]]\nname = "first"\n[[classes]]\nname = "second"\n'
+FIELDS = '[[fields]]\nname = "{}"\ntitle = "Content"\nkind = "{}"'
 LABELS = '<Label value="first"/><Label value="second"/>'
 # Of each kind: the field and its kind, the task, the label config, and one that does not fit.
 KINDS = {
@@ -129,7 +100,7 @@ def part(kind, end):
 
 def project(kind):
     field, content, task, _, _ = KINDS[kind]
-    print(PROJECT.format(name=kind, field=field, content=content, task=task))
+    print(PROJECT.format(name=kind, classes=CLASSES, fields=FIELDS.format(field, content), task=task))
 
 
 def make(kind):

@@ -25,3 +25,19 @@ within() { # within SECONDS WHAT COMMAND…: until it succeeds
         sleep 1
     done
 }
+# A coordinator at work, and an agent that has joined it and is to listen at port $api, not yet started.
+federation() {
+    local link http
+    link=$(free) http=$(free)
+    export INSITU_COORDINATOR_CONFIG=$home/coordinator/coordinator.toml INSITU_AGENT_CONFIG=$home/agent/agent.toml
+    "$bin/insitu-coordinator" init --dir "$home/coordinator" --federation heart \
+        --listen "127.0.0.1:$link" --http "127.0.0.1:$http" >/dev/null
+    "$bin/insitu-coordinator" serve >"$home/coordinator.log" 2>&1 &
+    pids+=($!)
+    within 30 "the coordinator" curl -fs "http://127.0.0.1:$http/readyz"
+    "$bin/insitu-coordinator" site add cleveland >/dev/null
+    "$bin/insitu-coordinator" token --site cleveland --token-file "$home/token" >/dev/null
+    "$bin/insitu-agent" init --dir "$home/agent" --site cleveland --listen "127.0.0.1:$api" \
+        --coordinator "127.0.0.1:$link" >/dev/null
+    "$bin/insitu-agent" enroll --token-file "$home/token" >/dev/null
+}
