@@ -12,6 +12,7 @@ describeKind("classes", (check) => {
     await card(page, 3);
     await press("x", "Enter");
     await card(page, 4);
+    await saved(page); // else they are taken back before they have left
     await press("Backspace", "Backspace"); // the last item, then the one before
     await card(page, 2);
     assert.deepEqual(await chosen(page), ["Medication", "Symptom"]);

@@ -78,6 +78,7 @@ describe("review page", { skip }, () => {
     await page.keyboard.press("ArrowUp");
     await page.keyboard.press("Enter");
     await cardShows(page, 7);
+    await saved(page); // else it is taken back before it has left
     await page.keyboard.press("Backspace");
     await cardShows(page, 6);
     await page.keyboard.press("Control+Enter");
