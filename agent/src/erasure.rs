@@ -208,7 +208,7 @@ impl<'a> Found<'a> {
     fn of(tx: &Tx<'_>, target: Target<'a>) -> Result<Self, StoreError> {
         match target {
             Target::Subject(subject, project) => {
-                let hash = tx.subject_hash(subject);
+                let hash = tx.subject_hash(subject)?;
                 let key = project.map_or(EVERY_PROJECT, |project| project.project);
                 let name = project.map(|project| project.definition.name.as_str());
                 let items = tx.items_of_subject(&hash, key)?;

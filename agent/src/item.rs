@@ -227,7 +227,7 @@ impl RawItem {
     /// # Errors
     /// [`StoreError`].
     pub fn add(&self, tx: &Tx<'_>, project: i64, name: &str) -> Result<Addition, StoreError> {
-        let subject = tx.subject_hash(&self.subject);
+        let subject = tx.subject_hash(&self.subject)?;
         let drawn = tx.chosen("holdout", &subject, self.holdout_milli, 1000);
         tx.add_item(&NewItem {
             project,

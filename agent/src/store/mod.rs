@@ -450,9 +450,7 @@ pub(crate) mod tests {
         let other = Store::open(scratch.folder.path()).unwrap();
         scratch.store.tx("test", |tx| tx.set_meta("a", b"1")).unwrap();
         assert_eq!(other.read("test", |tx| tx.meta("a")).unwrap(), Some(b"1".to_vec()));
-        let hash = |store: &Store| {
-            store.read("test", |tx| Ok::<_, StoreError>(tx.subject_hash("p-1"))).unwrap()
-        };
+        let hash = |store: &Store| store.read("test", |tx| tx.subject_hash("p-1")).unwrap();
         assert_eq!(hash(&scratch.store), hash(&other));
     }
 
