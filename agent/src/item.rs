@@ -385,6 +385,14 @@ pub(crate) fn beside(fields: &[(String, Value)]) -> Vec<(String, String)> {
     fields.iter().filter_map(short).collect()
 }
 
+/// [`beside`] of a stored item: of one that is redacted, what is left of them.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when the content does not decode.
+pub(crate) fn beside_of(row: &ItemRow) -> Result<Vec<(String, String)>, StoreError> {
+    Ok(beside(&decode(&row.content)?))
+}
+
 fn encode(fields: &Fields) -> Result<Vec<u8>, StoreError> {
     postcard::to_allocvec(fields)
         .map_err(|_| StoreError::Corrupt { table: "items", column: "content" })

@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Circumstances, EdgeError, Said, Shown, Taken, serves};
+use super::{EdgeError, RawContext, Said, Shown, Taken, serves};
 use crate::config::Source;
 use crate::label::task_json;
 use crate::review::ReviewError;
@@ -179,7 +179,7 @@ struct CorrectionBody {
     #[serde(default)]
     seconds: f32,
     #[serde(default)]
-    context: Circumstances,
+    context: RawContext,
 }
 
 async fn correct(

@@ -9,6 +9,7 @@ use rusqlite::trace::TraceEvent;
 
 use super::*;
 use crate::item::{RawItem, Value};
+use crate::store::corrections::{NewCorrection, Redaction};
 use crate::store::erasure::SnapshotRow;
 use crate::store::items::Addition;
 use crate::store::labels::{AnnotationRow, Lease, Reading, Role, Verdict};
@@ -107,7 +108,9 @@ fn fill(
     })?;
     let lease = Lease { item, person, reading: Reading::First, campaign: None, until: 9 };
     tx.put_lease(&lease, 0)?;
-    tx.add_correction(person, &key, item, b"what an application said", 1)?;
+    let body: &[u8] = b"what an application said";
+    let context = Redaction::Withheld;
+    tx.add_correction(&NewCorrection { person, key: &key, item, body, context }, 1)?;
     tx.add_gold(&tx.item(item)?.unwrap(), &1_u16.to_le_bytes(), 1)?;
     tx.add_studio_event(row.project, &key, b"an annotation as it came", 1)?;
     let event = tx.ready_studio_events(row.project, true, 1000)?.last().unwrap().event;

@@ -7,6 +7,7 @@
 mod acceptance;
 mod calibrations;
 mod campaigns;
+mod contexts;
 mod evaluations;
 mod heads;
 pub(crate) mod items;
@@ -272,7 +273,9 @@ impl Pipeline {
 
     fn work_on_items(&mut self, project: &ProjectRow, now: i64) -> Result<bool, PipelineError> {
         let project = self.activate(project.clone())?;
-        let redacted = self.redact(&project)?;
+        // Before the items: what their fields say of people is still to be read.
+        let contexts = self.redact_contexts(&project)?;
+        let redacted = self.redact(&project)? | contexts;
         let prelabeled = self.prelabel(&project, now)?;
         let named = |studio: &&Studio| studio.source.name == project.definition.name;
         let said = match self.studios.iter().find(named) {

@@ -29,8 +29,8 @@ use serde_json::json;
 
 pub use crate::review::answer::{Annotation, Decision, Reason, annotate, undo};
 pub(crate) use crate::review::answer::{annotate_in, annotate_unasked, retract_unasked};
-pub use crate::review::context::Circumstances;
-pub(crate) use crate::review::context::{Unasked, circumstances};
+pub use crate::review::context::{CleanContext, Context, RawContext};
+pub(crate) use crate::review::context::{Unasked, contexts};
 pub use crate::review::correction::{Correction, item_ref};
 pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
@@ -191,7 +191,7 @@ pub struct Card {
     pub notes: Vec<Note>,
     /// Where and when an application's users said what is to be settled or reviewed, as far as the
     /// application has told it.
-    pub contexts: Vec<Circumstances>,
+    pub contexts: Vec<Context>,
 }
 
 /// What somebody said who gave no label.

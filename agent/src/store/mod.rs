@@ -93,6 +93,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_22.sql"),
     include_str!("schema_23.sql"),
     include_str!("schema_24.sql"),
+    include_str!("schema_25.sql"),
 ];
 
 /// Why the store could not do something.
