@@ -21,6 +21,7 @@ mod sealed;
 mod shown;
 mod sign_in;
 mod staged;
+mod vacant;
 mod validation;
 
 use insitu_protocol::ids::ProjectName;
@@ -41,6 +42,7 @@ pub(crate) use crate::review::people::{end_of, listed};
 pub use crate::review::sealed::Made;
 pub use crate::review::sign_in::Doors;
 pub use crate::review::staged::{StagesError, set_up as set_up_stages, stages};
+pub use crate::review::vacant::{Vacancy, vacancies};
 pub use crate::review::validation::next_to_validate;
 
 use crate::item::CleanItem;
