@@ -255,12 +255,20 @@ async fn the_api_does_what_its_document_says() {
         ("POST /v1/items", json!({"project": "other", "items": []}), 404),
         ("GET /v1/items/b?project=heart", Value::Null, 404),
         ("GET /v1/items/b", Value::Null, 400),
+        ("GET /v1/items/b/c?project=heart", Value::Null, 404),
         ("POST /v1/items/a%201/corrections?project=heart", json!({"key": "k", "label": "x"}), 422),
     ] {
         let (status, answer) = asked(line, &body).await;
         assert_eq!(status, expected, "{line}: {answer}");
         assert!(answer["error"].is_string() && answer["hint"].is_string(), "{answer}");
     }
+    // What is wrong with a body is told by its place, and not by what is there.
+    let mut unknown = correction.clone();
+    unknown["context"]["mood"] = "Jane Roe".into();
+    let (status, answer) = asked(&format!("POST {path}"), &unknown).await;
+    let told = answer["error"].as_str().unwrap();
+    assert_eq!((status, told.contains(", at line 1, column ")), (422, true), "{answer}");
+    assert!(!answer.to_string().contains("Jane"), "{answer}");
     // A person's token opens nothing here, nor an application's there.
     assert_eq!(api.ask("ada", "POST /v1/items", &items).await.0, 403);
     assert_eq!(api.ask("nobody", "POST /v1/items", &items).await.0, 401);
@@ -274,7 +282,11 @@ async fn the_api_does_what_its_document_says() {
     for (path, methods) in paths {
         for method in methods.as_object().unwrap().keys() {
             let line = format!("{} {}", method.to_uppercase(), path.replace(['{', '}'], ""));
-            assert_eq!(api.ask("nobody", &line, &json!({})).await.0, if path.ends_with(".json") { 200 } else { 401 }, "{line}");
+            assert_eq!(
+                api.ask("nobody", &line, &json!({})).await.0,
+                if path.ends_with(".json") { 200 } else { 401 },
+                "{line}"
+            );
         }
     }
     for (schema, answer) in
