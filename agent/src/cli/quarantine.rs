@@ -13,11 +13,12 @@ use crate::store::trail::{Event, What};
 
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Items, and the contexts that applications tell with corrections, are shown to nobody until they are redacted. Reasons: too-long, residue (personal data was found again and
-again), too-much-work (a recognizer of the redaction settings takes too long on the text: limit its repetitions),
-failed (the engine failed), unreadable, image-not-redacted (nothing redacts pixels: where the steward lets
-people see the images of a project as they are, set images = \"as they are\" in its [[project]] of agent.toml). Change
-the project's settings, or the program, and --retry.")]
+Items, and the contexts that applications tell with corrections, are shown to nobody until they are redacted.
+Reasons: too-long, residue (personal data was found again and again), too-much-work (a recognizer of the
+redaction settings takes too long on the text: limit its repetitions), failed (the engine failed), unreadable,
+image-not-redacted (nothing redacts pixels: where the steward lets people see the images of a project as they
+are, set images = \"as they are\" in its [[project]] of agent.toml). Change the project's settings, or the
+program, and --retry.")]
 pub(super) struct QuarantineArguments {
     /// The project
     #[arg(long)]
