@@ -34,6 +34,7 @@ use crate::config::{Acceptance, Polite, Review, Schedule};
 use crate::downlink::Judge;
 use crate::edge;
 use crate::label_studio::{self, Studio};
+use crate::learn::kept::Kept;
 use crate::learn::{self, LearnError};
 use crate::outbox::OutboxError;
 use crate::pipeline::acceptance::Acceptances;
@@ -70,6 +71,8 @@ pub struct Pipeline {
     reviews: Reviews,
     engine_name: Option<String>,
     models: BTreeMap<i64, Model>,
+    /// Of the items that heads are trained on and evaluated with.
+    kept: Kept,
     /// By project: which bundle did not load, and when it is tried again.
     model_retry_at: BTreeMap<i64, (Digest, i64)>,
     pool: NoisePool,
@@ -131,6 +134,7 @@ impl Pipeline {
             reviews: Reviews::default(),
             engine_name: None,
             models: BTreeMap::new(),
+            kept: Kept::new(),
             model_retry_at: BTreeMap::new(),
             pool: NoisePool::new(),
             window_retry_at: BTreeMap::new(),
@@ -203,6 +207,7 @@ impl Pipeline {
     /// [`PipelineError`]; the next tick tries again.
     pub fn tick(&mut self) -> Result<bool, PipelineError> {
         let now = self.clock.now().as_second();
+        self.forget_features(now)?;
         // Before anything that takes time: people may label already.
         let set_up = self.set_up_reviews();
         self.judge_bundles()?;
@@ -347,7 +352,7 @@ impl Pipeline {
         };
         match self.load(&project, &row.order.manifest.0) {
             Ok(model) => {
-                self.models.insert(project.project, model);
+                self.put_to_use(&project, model);
                 self.store.tx("use bundle", |tx| tx.use_bundle(project.project, &row.bundle))?;
                 tracing::info!(bundle = %row.bundle, "bundle in use");
                 project.bundle = Some(row.bundle);
@@ -394,7 +399,7 @@ impl Pipeline {
             match self.load(project, &row.order.manifest.0) {
                 Ok(model) => {
                     self.model_retry_at.remove(&project.project);
-                    self.models.insert(project.project, model);
+                    self.put_to_use(project, model);
                     if row.state == BundleState::Failed {
                         self.store.tx("bundle loads again", |tx| {
                             tx.set_bundle_state(&bundle, BundleState::Ready, "")
@@ -411,6 +416,12 @@ impl Pipeline {
             }
         }
         Ok(self.models.get_mut(&project.project))
+    }
+
+    /// Has a project use a model: what another one made of items is of no use any more.
+    fn put_to_use(&mut self, project: &ProjectRow, model: Model) {
+        self.kept.forget();
+        self.models.insert(project.project, model);
     }
 
     /// A bundle that was in use does not load any more: a damaged disk, another library. It stays
@@ -464,6 +475,8 @@ mod candidates;
 mod faults;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod kept;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]
