@@ -153,7 +153,7 @@ impl Form {
             if self.planar { (width, pixels * width) } else { (width * self.samples, width) };
         for frame in bytes.chunks_exact_mut(size) {
             for sample in 0..self.samples {
-                let black = self.black(sample).to_le_bytes();
+                let black = self.black(frame, sample).to_le_bytes();
                 for (pixel, _) in mask.iter().enumerate().filter(|(_, masked)| **masked) {
                     let at = sample * plane + pixel * step;
                     frame[at..at + width].copy_from_slice(&black[..width]);
@@ -163,19 +163,34 @@ impl Form {
         Ok(())
     }
 
-    fn black(&self, sample: usize) -> u32 {
+    fn black(&self, frame: &[u8], sample: usize) -> u32 {
         match self.photometric {
-            Photometric::WhiteFirst if !self.signed => {
+            Photometric::WhiteFirst | Photometric::BlackFirst if self.signed => {
+                number(self.darkest(frame))
+            }
+            Photometric::WhiteFirst => {
                 u32::try_from((1_u64 << self.stored) - 1).unwrap_or(u32::MAX)
             }
             Photometric::Luminance if sample > 0 => 1 << (self.stored - 1),
-            Photometric::WhiteFirst
-            | Photometric::BlackFirst
+            Photometric::BlackFirst
             | Photometric::Rgb
             | Photometric::Luminance
             | Photometric::HalfLuminance
             | Photometric::Other => 0,
         }
+    }
+
+    /// The bytes of the pixel of a grey frame that is shown darkest. Where pixels have a sign, 0 is a
+    /// grey (water, in Hounsfield units), and the least number there is would widen the range that
+    /// viewers make a window of.
+    fn darkest<'f>(&self, frame: &'f [u8]) -> &'f [u8] {
+        let pixels = frame.chunks_exact(self.allocated / 8).zip(self.values(frame));
+        let darkest = if self.photometric == Photometric::WhiteFirst {
+            pixels.max_by_key(|(_, value)| *value)
+        } else {
+            pixels.min_by_key(|(_, value)| *value)
+        };
+        darkest.map_or(&[], |(bytes, _)| bytes)
     }
 }
 
@@ -244,6 +259,14 @@ mod tests {
         let white =
             Form { photometric: Photometric::WhiteFirst, allocated: 8, stored: 8, high: 7, ..GREY };
         check(white, &[1], 255);
+        let signed = |photometric| {
+            let form = Form { signed: true, photometric, ..GREY };
+            let mut bytes: Vec<u8> = [-1000, 40, -1024, 60_i16].map(i16::to_le_bytes).concat();
+            form.blacken(&mut bytes, &mask).unwrap();
+            form.values(&bytes)
+        };
+        assert_eq!(signed(Photometric::BlackFirst), [-1000, -1024, -1024, 60]);
+        assert_eq!(signed(Photometric::WhiteFirst), [-1000, 60, -1024, 60]);
         let half = Form { photometric: Photometric::HalfLuminance, ..rgb };
         let mut bytes = vec![7; half.bytes().unwrap()];
         assert_eq!(half.blacken(&mut bytes, &mask), Err(PixelError::NotDecodable));
