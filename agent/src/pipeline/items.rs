@@ -49,8 +49,7 @@ impl Pipeline {
             if !fresh.is_empty() {
                 return Ok((maker, fresh));
             }
-            let others =
-                tx.items_of_other_bundle(project.project, &maker.0, 0, BATCH_ITEMS, now)?;
+            let others = tx.items_of_other_bundle(project.project, &maker.0, BATCH_ITEMS, now)?;
             Ok::<_, StoreError>((maker, others))
         })?;
         if rows.is_empty() {

@@ -122,7 +122,7 @@ impl Tx<'_> {
         limit: u32,
     ) -> Result<Vec<CorrectionRow>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM corrections JOIN items USING (item)
+            "SELECT {COLUMNS} FROM corrections CROSS JOIN items USING (item)
              WHERE taken_at IS NULL AND project = ?1 AND route IS NOT NULL
              ORDER BY correction LIMIT ?2"
         );

@@ -29,6 +29,8 @@ pub mod orders;
 pub mod peers;
 pub mod personal;
 pub mod placements;
+#[cfg(test)]
+mod plans;
 pub mod quality;
 pub mod quarantine;
 pub mod reviews;
@@ -93,6 +95,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_22.sql"),
     include_str!("schema_23.sql"),
     include_str!("schema_24.sql"),
+    include_str!("schema_25.sql"),
 ];
 
 /// Why the store could not do something.
