@@ -11,6 +11,7 @@ mod evaluations;
 mod heads;
 pub(crate) mod items;
 pub(crate) mod offered;
+mod pace;
 mod personal;
 pub(crate) mod redactors;
 mod reviews;
@@ -37,6 +38,7 @@ use crate::label_studio::{self, Studio};
 use crate::learn::{self, LearnError};
 use crate::outbox::OutboxError;
 use crate::pipeline::acceptance::Acceptances;
+use crate::pipeline::pace::Paces;
 use crate::pipeline::personal::Personals;
 pub use crate::pipeline::redactors::Redactors;
 use crate::pipeline::reviews::Reviews;
@@ -83,6 +85,7 @@ pub struct Pipeline {
     /// Whether heads wait in this tick.
     training_waits: bool,
     waits: Vec<Wait>,
+    paces: Paces,
 }
 
 /// Why a tick stopped.
@@ -141,6 +144,7 @@ impl Pipeline {
             calibrated_at: BTreeMap::new(),
             training_waits: false,
             waits: Vec::new(),
+            paces: Paces::default(),
         }
     }
 
@@ -211,7 +215,9 @@ impl Pipeline {
         // prelabeled to hold releases up, their absence would tell of it.
         let mut outcome = set_up;
         let rests = self.manners.wait(Work::Prelabel, now);
-        for project in self.store.read("projects", |tx| tx.projects())? {
+        let projects = self.store.read("projects", |tx| tx.projects())?;
+        self.look_at_paces(&projects, now)?;
+        for project in projects {
             let done = match rests {
                 None => self.work_on_items(&project, now),
                 Some(_) => Ok(false),

@@ -24,6 +24,19 @@ pub struct Live {
     pub engine: Option<String>,
     /// What waits, and why.
     pub waits: Vec<Wait>,
+    /// How fast items are redacted and drafted, of projects where they are.
+    pub paces: Vec<Pace>,
+}
+
+/// How fast a project's items come to people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// The project.
+    pub project: String,
+    /// Items redacted in a minute, as of late.
+    pub redacted_a_minute: u64,
+    /// Items drafted in a minute, or handed over to people without a draft.
+    pub drafted_a_minute: u64,
 }
 
 /// Something that makes way for others.
@@ -145,7 +158,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        value(&self.sql, name)
+        value(self.sql, name)
     }
 
     /// Sets a single value.
