@@ -3,7 +3,8 @@
 //! A store of 1,000,000 short texts (`INSITU_BENCH_ITEMS` for another number) that wait for
 //! readers, a fifth of them for a second one; 20 annotators who decide five times as fast as people
 //! do, first all in step, which is the worst that can be, then each in their own time; a page of
-//! 50; the memory of a process that serves from such a store. What is measured is the library: HTTP
+//! 50; the status; all items written as a snapshot; the memory of a process that serves from such a
+//! store. What is measured is the library: HTTP
 //! is not in it. Label Studio's figures beside were measured over its HTTP API, with version
 //! 1.23.2, one caller and 10,000 tasks.
 
@@ -11,6 +12,7 @@
 #![allow(clippy::unwrap_used, reason = "a benchmark fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "a benchmark of people at work runs in real time")]
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
@@ -19,13 +21,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
-use insitu_agent::config::{Policy, Schedule, Source};
+use insitu_agent::config::{Config, Policy, Schedule, Source};
 use insitu_agent::downlink::Judge;
+use insitu_agent::export::{self, Format, Request};
 use insitu_agent::label::Label;
 use insitu_agent::pipeline::Pipeline;
 use insitu_agent::prelabel::Shelf;
 use insitu_agent::review::{Annotation, Card, Decision, annotate, next};
 use insitu_agent::source;
+use insitu_agent::status::Status;
 use insitu_agent::store::Store;
 use insitu_agent::store::labels::{Person, Role, Terms};
 use insitu_daemon::clock::SystemClock;
@@ -119,10 +123,42 @@ fn main() {
     }
     let of = format!("goal: 50 ms; of {items} items");
     tell("a page of 50", pages, &of);
+    reports(&store, folder.path());
     drop(store);
 
     let mut served = Command::new(env::current_exe().unwrap());
     assert!(served.env(SERVED, folder.path()).status().unwrap().success());
+}
+
+/// What an operator asks for of so many items: the status, and a snapshot.
+fn reports(store: &Store, data: &Path) {
+    let file = data.join("agent.toml");
+    fs::write(&file, "site = \"bench\"\n").unwrap();
+    let config = Config::read(&file).unwrap();
+    let limits = config.policy.limits().unwrap();
+    let ask = |_| {
+        let started = Instant::now();
+        Status::read(store, &config, &limits, false, 0).unwrap();
+        started.elapsed()
+    };
+    tell("status", (0..PAGES).map(ask).collect(), "");
+    let row = store.read("bench", |tx| tx.project(&project_name())).unwrap().unwrap();
+    let (out, ids) = (data.join("snapshot"), HashMap::new());
+    let request = Request {
+        project: &row,
+        format: Format::JsonLines,
+        out: &out,
+        unlabeled: true,
+        people_only: false,
+        synthetic: false,
+        names: false,
+        license: None,
+        ids: &ids,
+    };
+    let started = Instant::now();
+    let exported = export::export(store, &request, |_| {}).unwrap();
+    let (records, seconds) = (exported.counts.records, started.elapsed().as_secs_f64());
+    println!("a snapshot of {records} items as {} in {seconds:.1} s", Format::JsonLines.name());
 }
 
 /// A store full of items that wait for people, and the people.

@@ -91,7 +91,8 @@ pub fn erase(
     now: i64,
 ) -> Result<Erased, ErasureError> {
     check(steward, reason)?;
-    let mut erased = store.tx("erase", |tx| taken(tx, steward, (target, sources), reason, now))?;
+    let mut erased =
+        store.bulk("erase", |tx| taken(tx, steward, (target, sources), reason, now))?;
     erased.scrubbed = finish(store)?;
     Ok(erased)
 }
@@ -106,7 +107,7 @@ pub fn preview(
     target: (Target<'_>, &[Source]),
 ) -> Result<Erased, ErasureError> {
     check(steward, "")?;
-    let undone: Result<(), Undone> = store.tx("erase preview", |tx| {
+    let undone: Result<(), Undone> = store.bulk("erase preview", |tx| {
         Err(taken(tx, steward, target, "", 0).map_or_else(Undone::Failed, Undone::Seen))
     });
     match undone {
@@ -208,7 +209,7 @@ impl<'a> Found<'a> {
     fn of(tx: &Tx<'_>, target: Target<'a>) -> Result<Self, StoreError> {
         match target {
             Target::Subject(subject, project) => {
-                let hash = tx.subject_hash(subject);
+                let hash = tx.subject_hash(subject)?;
                 let key = project.map_or(EVERY_PROJECT, |project| project.project);
                 let name = project.map(|project| project.definition.name.as_str());
                 let items = tx.items_of_subject(&hash, key)?;

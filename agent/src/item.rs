@@ -227,7 +227,7 @@ impl RawItem {
     /// # Errors
     /// [`StoreError`].
     pub fn add(&self, tx: &Tx<'_>, project: i64, name: &str) -> Result<Addition, StoreError> {
-        let subject = tx.subject_hash(&self.subject);
+        let subject = tx.subject_hash(&self.subject)?;
         let drawn = tx.chosen("holdout", &subject, self.holdout_milli, 1000);
         tx.add_item(&NewItem {
             project,
@@ -383,6 +383,14 @@ pub(crate) fn beside(fields: &[(String, Value)]) -> Vec<(String, String)> {
         Some((name.clone(), text))
     };
     fields.iter().filter_map(short).collect()
+}
+
+/// [`beside`] of a stored item: of one that is redacted, what is left of them.
+///
+/// # Errors
+/// [`StoreError::Corrupt`] when the content does not decode.
+pub(crate) fn beside_of(row: &ItemRow) -> Result<Vec<(String, String)>, StoreError> {
+    Ok(beside(&decode(&row.content)?))
 }
 
 fn encode(fields: &Fields) -> Result<Vec<u8>, StoreError> {

@@ -7,7 +7,11 @@
 //! one head is, and another ([`evaluation`]).
 
 pub mod evaluation;
+pub mod kept;
 pub mod personal;
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
 
 use insitu_models::calibration::CalibrationError;
 use insitu_models::class_means;
@@ -22,6 +26,7 @@ use insitu_protocol::release::Body;
 
 use crate::item::CleanItem;
 use crate::label::{self, Label};
+use crate::learn::kept::{Features, Kept, Revision};
 use crate::prelabel::{Model, ModelError};
 use crate::review::{item_ref, reads};
 use crate::route::label_of_record;
@@ -133,6 +138,7 @@ impl LearnError {
 /// An item that is learned from.
 struct Lesson {
     item: i64,
+    revision: Revision,
     subject: [u8; 32],
     truth: Truth,
 }
@@ -157,8 +163,8 @@ struct Marks {
 }
 
 /// An item that is learned from, with its features.
-struct Studied {
-    features: Vec<f32>,
+struct Studied<'a> {
+    features: Cow<'a, [f32]>,
     truth: Truth,
 }
 
@@ -234,13 +240,15 @@ impl Asked {
     }
 }
 
-/// The sum of the subjects' clipped parts: gradients at the round's head, or sums by class.
+/// The sum of the subjects' clipped parts: gradients at the round's head, or sums by class. What is
+/// kept of earlier rounds spares time and changes nothing.
 ///
 /// # Errors
 /// [`LearnError`].
 pub fn update(
     store: &Store,
     model: &mut Model,
+    kept: &mut Kept,
     project: &ProjectRow,
     order: &RoundOrder,
 ) -> Result<Tally, LearnError> {
@@ -254,12 +262,12 @@ pub fn update(
     let mut sum = ClippedSum::new(shape);
     let (mut spans, mut left_out) = (0, 0);
     for batch in batches(&lessons, batch_items(model)) {
-        let studied = study(store, model, batch)?;
+        let studied = study(store, model, kept, batch)?;
         let mut all = studied.iter();
         for of_subject in batch.chunk_by(|a, b| a.subject == b.subject) {
             let own = all.by_ref().take(of_subject.len());
             let pairs: Vec<Item<'_>> =
-                own.map(|item| (item.features.as_slice(), item.truth.target())).collect();
+                own.map(|item| (&item.features[..], item.truth.target())).collect();
             asked.add(&mut sum, &pairs)?;
         }
         for item in &studied {
@@ -336,7 +344,8 @@ fn lessons(
                 let reads = reads(&tx.annotations_of(*key)?)?;
                 let Some(truth) = label_of_record(&reads).and_then(Truth::of) else { continue };
                 references.push((SubjectRef(row.subject), ItemRef(item_ref(&row.opaque))));
-                lessons.push(Lesson { item: *key, subject: row.subject, truth });
+                let (revision, subject) = (Revision::of(&row), row.subject);
+                lessons.push(Lesson { item: *key, revision, subject, truth });
             }
             Ok::<_, StoreError>(keys.is_empty())
         })?;
@@ -357,41 +366,61 @@ fn lessons(
 }
 
 /// The items of lessons, in their order.
-fn items(store: &Store, lessons: &[Lesson]) -> Result<Vec<CleanItem>, StoreError> {
+fn items<'a>(
+    store: &Store,
+    lessons: impl IntoIterator<Item = &'a Lesson>,
+) -> Result<Vec<CleanItem>, StoreError> {
     store.read("features", |tx| {
-        lessons
-            .iter()
-            .map(|lesson| {
-                let row = tx.item(lesson.item)?;
-                let row = row.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
-                CleanItem::load(&row)
-            })
-            .collect()
+        let load = |lesson: &Lesson| {
+            let row = tx.item(lesson.item)?.filter(|row| Revision::of(row) == lesson.revision);
+            // It has gone meanwhile: whoever asked begins anew.
+            let row = row.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
+            CleanItem::load(&row)
+        };
+        lessons.into_iter().map(load).collect()
     })
 }
 
-/// Lessons with their items' features, in their order.
-fn study(store: &Store, model: &mut Model, lessons: &[Lesson]) -> Result<Vec<Studied>, LearnError> {
-    let items = items(store, lessons)?;
-    if model.manifest().kind != HeadKind::Tokens {
-        let features = model.features(&items)?;
-        let rows = features.chunks_exact(model.manifest().features);
-        let studied = |(row, lesson): (&[f32], &Lesson)| Studied {
-            features: row.to_vec(),
-            truth: lesson.truth.clone(),
-        };
-        return Ok(rows.zip(lessons).map(studied).collect());
+/// Lessons with their items' features, in their order: those that are kept, and the others, which
+/// are made, and kept as far as there is room.
+fn study<'a>(
+    store: &Store,
+    model: &mut Model,
+    kept: &'a mut Kept,
+    lessons: &[Lesson],
+) -> Result<Vec<Studied<'a>>, LearnError> {
+    let bundle = model.bundle();
+    let unknown = || lessons.iter().filter(|lesson| !kept.has(bundle, lesson.revision));
+    let items = items(store, unknown())?;
+    let revisions: Vec<Revision> = unknown().map(|lesson| lesson.revision).collect();
+    let mut left = VecDeque::new();
+    for (item, revision) in items.iter().zip(revisions) {
+        left.extend(kept.keep(bundle, revision, features(model, item)?));
     }
-    let studied = |(item, lesson): (&CleanItem, &Lesson)| {
-        let words = model.words(item)?;
+    let kept = &*kept;
+    let studied = |lesson: &Lesson| {
+        let found = kept.get(bundle, lesson.revision).or_else(|| left.pop_front());
+        let Features { numbers, words } = found.expect("made above, and kept or left");
         let mut truth = lesson.truth.clone();
-        if let Truth::Marks(marks) = &mut truth {
-            let tagged = tag(&words.ranges, &marks.spans);
-            (marks.tags, marks.left_out, marks.whole) = (tagged.tags, tagged.left_out, words.whole);
+        if let (Truth::Marks(marks), Some((ranges, whole))) = (&mut truth, words) {
+            let tagged = tag(&ranges, &marks.spans);
+            (marks.tags, marks.left_out, marks.whole) = (tagged.tags, tagged.left_out, whole);
         }
-        Ok(Studied { features: words.features, truth })
+        Studied { features: numbers, truth }
     };
-    items.iter().zip(lessons).map(studied).collect()
+    Ok(lessons.iter().map(studied).collect())
+}
+
+/// What the backbone makes of an item that goes through it alone: of several at once it may make
+/// others, by rounding.
+fn features(model: &mut Model, item: &CleanItem) -> Result<Features<'static>, ModelError> {
+    if model.manifest().kind != HeadKind::Tokens {
+        let numbers = model.features(std::slice::from_ref(item))?;
+        return Ok(Features { numbers: numbers.into(), words: None });
+    }
+    let words = model.words(item)?;
+    let (numbers, ranges) = (words.features.into(), words.ranges.into());
+    Ok(Features { numbers, words: Some((ranges, words.whole)) })
 }
 
 /// Items of a batch: a text of a head of tokens has as many rows as words.
@@ -437,6 +466,7 @@ mod tests {
     fn batches_never_split_a_subject() {
         let lesson = |i: usize| Lesson {
             item: 0,
+            revision: Revision::NONE,
             subject: [u8::try_from(i / 3 % 256).unwrap(); 32],
             truth: Truth::Class(0),
         };

@@ -1,4 +1,5 @@
-//! What if: what releases would cost a subject, and what the coordinator would get for it.
+//! What if: what releases would cost a subject, what the site's people would do for them, and what the
+//! coordinator would get.
 //!
 //! The precision is not a formula of its own. The counts that are to be expected are given to the
 //! estimators that the coordinator uses, with the noise that the price buys, and what they say of
@@ -17,6 +18,7 @@ use serde::Serialize;
 
 use crate::config::Limits;
 use crate::release::epsilon;
+use crate::store::reviews::ReviewStage;
 use crate::tally::{CAMPAIGN_SENSITIVITY, Outline, window_outlines};
 
 /// Seed of the simulations in the drift estimator: the same question has the same answer.
@@ -58,8 +60,19 @@ pub struct Plan {
     pub fits: bool,
     /// Windows that would fit beside what else is planned, were there no limit but the year's.
     pub windows_that_fit: u64,
+    /// What people would do for the labels of one window, at one site.
+    pub work: Vec<Work>,
     /// What the coordinator would learn from one window.
     pub precision: Vec<Precision>,
+}
+
+/// Readings of one kind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Work {
+    /// Which.
+    pub what: String,
+    /// How many.
+    pub readings: u64,
 }
 
 /// One kind of release.
@@ -92,12 +105,14 @@ pub struct Precision {
     pub refused: Option<String>,
 }
 
-/// Answers for a project, of whose budget `spent` is gone.
+/// Answers for a project, whose labels go through these stages of review, and of whose budget `spent` is
+/// gone.
 ///
 /// # Errors
 /// [`NoiseError`] when a price of the project's plan buys no noise that can be drawn.
 pub fn plan(
     project: &Project,
+    stages: &[ReviewStage],
     limits: &Limits,
     spent: Rho,
     question: &Question,
@@ -140,9 +155,43 @@ pub fn plan(
         epsilon_allowed: epsilon(allowed, limits),
         fits: each_fits && with_spent <= allowed,
         windows_that_fit: left.checked_div(window.nano()).unwrap_or(u64::MAX),
+        work: work(project, stages, question),
         precision: precision(project, limits, question)?,
         costs,
     })
+}
+
+/// The items that are read twice.
+fn read_twice(project: &Project, question: &Question) -> u64 {
+    question.items.saturating_mul(u64::from(project.routing.overlap)) / 1000
+}
+
+/// What people do until the labels of a window are final, were the labels spread evenly over the
+/// classes. A label that may name several classes is taken for one that comes to every stage that is for
+/// some of them.
+fn work(project: &Project, stages: &[ReviewStage], question: &Question) -> Vec<Work> {
+    let second = read_twice(project, question);
+    let agreeing = share(i64::try_from(second).unwrap_or(i64::MAX), question.agreement);
+    let differ = second.saturating_sub(u64::try_from(agreeing).unwrap_or(0));
+    let one = |what: &str, readings| Work { what: what.to_owned(), readings };
+    let mut work = vec![
+        one("first reading", question.items),
+        one("second reading, blind", second),
+        one("expert, where two readers differ", differ),
+    ];
+    let all = project.classes.len() as u64;
+    for (number, stage) in (1..).zip(stages) {
+        let classes = if stage.classes.is_empty() || !project.task.is_one_class() {
+            all
+        } else {
+            stage.classes.len() as u64
+        };
+        let come = u128::from(question.items) * u128::from(classes) * u128::from(stage.share);
+        let readings = u64::try_from(come / u128::from(all.max(1) * 1000)).unwrap_or(u64::MAX);
+        let what = format!("review, stage {number} ({})", stage.role.name());
+        work.push(Work { what, readings });
+    }
+    work
 }
 
 fn precision(
@@ -155,7 +204,7 @@ fn precision(
         GaussianScale::for_budget(outline.sensitivity, Rho::from_nano(outline.nano_rho))
     };
     let [of_confusion, of_coincidence, of_calibration, of_drift] = window_outlines(project);
-    let read_twice = question.items.saturating_mul(u64::from(project.routing.overlap)) / 1000;
+    let read_twice = read_twice(project, question);
     let pairs = |items| matrix(items, classes, question.agreement);
     let mut known = vec![
         known(
@@ -328,6 +377,7 @@ fn share(items: i64, share: f64) -> i64 {
 mod tests {
     use super::*;
     use crate::config::Policy;
+    use crate::store::labels::Role;
     use crate::testing;
 
     fn ask(items: u64, sites: u32) -> Plan {
@@ -342,7 +392,7 @@ mod tests {
             runs: 1,
             evaluations: 1,
         };
-        plan(&row.definition, &limits, Rho::from_nano(1_000_000), &question).unwrap()
+        plan(&row.definition, &[], &limits, Rho::from_nano(1_000_000), &question).unwrap()
     }
 
     #[test]
@@ -374,6 +424,37 @@ mod tests {
         let none = ask(10, 1);
         assert_eq!(width(&none), None);
         assert!(none.precision[0].refused.as_ref().unwrap().contains("not enough data"));
+    }
+
+    #[test]
+    fn reviews_are_among_the_work_of_a_window() {
+        let (_scratch, row) = testing::with_project();
+        let mut project = row.definition;
+        project.routing.overlap = 100;
+        let question = Question {
+            items: 1000,
+            agreement: 0.9,
+            sites: 1,
+            windows: 1,
+            campaigns: 0,
+            runs: 0,
+            evaluations: 0,
+        };
+        let stage =
+            |role, share, classes: &[u16]| ReviewStage { role, share, classes: classes.to_vec() };
+        let stages = [
+            stage(Role::Expert, 200, &[]),
+            stage(Role::Lead, 1000, &[1]),
+            stage(Role::Lead, 500, &[0]),
+        ];
+        let readings = |project: &Project, stages: &[ReviewStage]| -> Vec<u64> {
+            work(project, stages, &question).iter().map(|work| work.readings).collect()
+        };
+        assert_eq!(readings(&project, &[]), [1000, 100, 10]);
+        assert_eq!(readings(&project, &stages), [1000, 100, 10, 200, 500, 250]);
+        assert_eq!(work(&project, &stages, &question)[4].what, "review, stage 2 (lead)");
+        let several = testing::project_with("[task]\nkind = \"classes\"");
+        assert_eq!(readings(&several, &stages)[3..], [200, 1000, 500], "at most");
     }
 
     #[test]

@@ -426,10 +426,11 @@ async fn work(shared: Arc<Shared>, worker: Worker, shutdown: Shutdown) -> Result
         .await?;
         pipeline = back;
         let engine = pipeline.engine_name().map(str::to_owned);
-        let waits = pipeline.waits().to_vec();
+        let (waits, paces) = (pipeline.waits().to_vec(), pipeline.paces().to_vec());
         shared.note(|live| {
             live.engine = engine;
             live.waits = waits;
+            live.paces = paces;
         });
         let pause = match outcome {
             Ok(true) => continue,

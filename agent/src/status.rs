@@ -1,6 +1,8 @@
 //! What `status` shows, as a command and over the local API: one report, built from the store.
 
 mod orders;
+mod pending;
+mod underway;
 mod watched;
 
 use std::net::TcpStream;
@@ -12,23 +14,20 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::acceptance;
-use crate::config::{Acceptance, Config, Limits, Source};
+use crate::config::{Acceptance, Config, Limits};
 use crate::outbox;
 use crate::prelabel::personal::{PersonalHead, Standing};
-use crate::redact::{Settings, SettingsError};
 use crate::release::{YEAR_SECONDS, epsilon};
-use crate::review;
-use crate::store::campaigns::CampaignState;
 use crate::store::items::Stage;
-use crate::store::meta::{Live, Wait};
-use crate::store::orders::{BundleState, ProjectRow};
-use crate::store::peers::{PeerRow, PeerState};
+use crate::store::meta::{Live, Pace, Wait};
+use crate::store::orders::ProjectRow;
 use crate::store::synthetic::SyntheticCounts;
-use crate::store::{Store, StoreError, Tx, explain};
+use crate::store::{Store, StoreError, Tx};
 use crate::uplink::Membership;
 
 pub use orders::{CampaignStatus, EvaluationStatus, RoundStatus, SessionStatus, campaigns};
 use orders::{evaluations, rounds, sessions};
+pub use underway::Underway;
 pub use watched::{BadFileStatus, WatchedStatus};
 
 /// How long the daemon may take to accept a connection on this machine.
@@ -114,8 +113,14 @@ pub struct ProjectStatus {
     pub items: u64,
     /// Of them in the hold-out set.
     pub holdout: u64,
+    /// Items that wait to be redacted.
+    pub redaction: Underway,
+    /// Redacted items that wait for a draft, or for a model that makes one.
+    pub drafting: Underway,
     /// Could not be redacted, and are shown to nobody.
     pub quarantined: u64,
+    /// Contexts of corrections of which the same is true.
+    pub contexts_withheld: u64,
     /// With a prelabel.
     pub prelabeled: u64,
     /// Accepted without a person.
@@ -226,9 +231,11 @@ impl Status {
             let totals = tx.ledger_totals()?;
             let mut projects = Vec::new();
             for row in tx.projects()? {
-                projects.push(project(tx, config, &row)?);
+                let name = row.definition.name.as_str();
+                let pace = live.paces.iter().find(|pace| running && pace.project == name);
+                projects.push(project(tx, config, &row, pace)?);
             }
-            let pending = pending(tx, config, names.is_some(), &projects)?;
+            let pending = pending::pending(tx, config, names.is_some(), &projects, now)?;
             Ok(Self {
                 site: names
                     .as_ref()
@@ -343,11 +350,17 @@ fn names(identity: &insitu_daemon::identity::Identity) -> (String, String, Strin
     }
 }
 
-fn project(tx: &Tx<'_>, config: &Config, row: &ProjectRow) -> Result<ProjectStatus, StoreError> {
+fn project(
+    tx: &Tx<'_>,
+    config: &Config,
+    row: &ProjectRow,
+    pace: Option<&Pace>,
+) -> Result<ProjectStatus, StoreError> {
     let counts = tx.stage_counts(row.project)?;
     let count = |stage: Stage| counts[stage as usize];
     let items: u64 = counts.iter().sum();
     let (annotations, corrected) = tx.annotation_counts(row.project)?;
+    let withheld = tx.withheld_contexts(row.project)?;
     let bundle = match &row.bundle {
         Some(bundle) => tx.bundle(bundle)?,
         None => None,
@@ -362,7 +375,10 @@ fn project(tx: &Tx<'_>, config: &Config, row: &ProjectRow) -> Result<ProjectStat
         bundle_version: manifest.map(|manifest| manifest.version),
         items,
         holdout: tx.holdout_count(row.project)?,
+        redaction: Underway::new(count(Stage::New), pace.map(|pace| pace.redacted_a_minute)),
+        drafting: Underway::new(count(Stage::Clean), pace.map(|pace| pace.drafted_a_minute)),
         quarantined: count(Stage::Quarantined),
+        contexts_withheld: withheld.iter().map(|(_, contexts)| contexts).sum(),
         prelabeled: items - count(Stage::New) - count(Stage::Clean) - count(Stage::Quarantined),
         auto_accepted: count(Stage::Accepted),
         acceptance: acceptance::Standing::read(tx, settings(config, row), row)?,
@@ -385,154 +401,4 @@ fn project(tx: &Tx<'_>, config: &Config, row: &ProjectRow) -> Result<ProjectStat
 /// What the site demands of a project's prelabels before they are accepted.
 fn settings<'a>(config: &'a Config, row: &ProjectRow) -> Option<&'a Acceptance> {
     config.source(&row.definition.name)?.acceptance.as_ref()
-}
-
-/// Whether a project's redaction settings can be used.
-fn redaction(source: &Source) -> Result<(), SettingsError> {
-    source
-        .redaction
-        .as_ref()
-        .map_or(Ok(()), |file| Settings::read(file).and_then(Settings::for_items).map(drop))
-}
-
-/// Why projects' stages of review are not those of the configuration, where they cannot be.
-fn unfit_reviews(tx: &Tx<'_>, config: &Config) -> Result<Vec<String>, StoreError> {
-    let unfit = |row: &ProjectRow| {
-        let name = &row.definition.name;
-        let error = review::stages(&row.definition, config.source(name)?.review.as_ref()).err()?;
-        Some(format!("the stages of review of {name} stay as they were: {error}; mend agent.toml"))
-    };
-    Ok(tx.projects()?.iter().filter_map(unfit).collect())
-}
-
-fn pending(
-    tx: &Tx<'_>,
-    config: &Config,
-    enrolled: bool,
-    projects: &[ProjectStatus],
-) -> Result<Vec<String>, StoreError> {
-    let mut pending = unfit_reviews(tx, config)?;
-    if !enrolled && config.coordinator.address.is_some() {
-        pending.push("not enrolled: insitu-agent enroll --token-file FILE".to_owned());
-    }
-    if let Err(error) = outbox::check(tx) {
-        pending.push(error.to_string());
-    }
-    pending.extend(pending_models(tx)?);
-    for row in tx.functions()? {
-        let set = format!("{}@{}", row.manifest.name, row.manifest.object);
-        match row.state {
-            BundleState::Pending => pending.push(format!(
-                "labeling functions {set}: {}; insitu-agent label-functions approve {set}",
-                row.note
-            )),
-            BundleState::Failed => {
-                pending.push(format!("labeling functions {set} are not used: {}", row.note));
-            }
-            BundleState::Wanted | BundleState::Ready | BundleState::Declined => {}
-        }
-    }
-    for source in &config.projects {
-        if let Err(error) = redaction(source) {
-            pending.push(format!(
-                "items of {} wait until its redaction settings are right: {}",
-                source.name,
-                explain(&error)
-            ));
-        }
-    }
-    for ProjectStatus { name, quarantined, acceptance, watched, .. } in projects {
-        pending.extend(acceptance.pending(name));
-        pending.extend(watched.iter().flat_map(|watched| watched.pending(name)));
-        if *quarantined > 0 {
-            pending.push(format!(
-                "{quarantined} items of {name} could not be redacted: insitu-agent quarantine \
-                 --project {name}"
-            ));
-        }
-    }
-    for PeerRow { member, state, .. } in tx.peers()? {
-        if state == PeerState::Changed {
-            pending.push(format!(
-                "{0}/{1} has another key than before: ask that site, then insitu-agent peers \
-                 approve {0}/{1} --key {2}",
-                member.site, member.agent, member.verify_key
-            ));
-        }
-    }
-    for row in tx.campaigns()? {
-        if row.state == CampaignState::Proposed {
-            pending.push(format!(
-                "campaign {:?}: insitu-agent campaigns approve {}",
-                row.order.title.as_str(),
-                row.order.campaign
-            ));
-        }
-    }
-    Ok(pending)
-}
-
-fn pending_models(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
-    let mut pending = Vec::new();
-    for row in tx.bundles()? {
-        match row.state {
-            BundleState::Pending => pending.push(format!(
-                "model {}: {}; insitu-agent models approve {}",
-                row.bundle, row.note, row.bundle
-            )),
-            BundleState::Failed => {
-                pending.push(format!("model {} is not used: {}", row.bundle, row.note));
-            }
-            BundleState::Wanted if row.candidate && !row.note.is_empty() => {
-                pending.push(format!("model {} is not evaluated: {}", row.bundle, row.note));
-            }
-            BundleState::Wanted | BundleState::Ready | BundleState::Declined => {}
-        }
-    }
-    Ok(pending)
-}
-
-#[cfg(test)]
-mod tests {
-    use insitu_protocol::bytes::Fixed;
-    use insitu_protocol::order::FunctionsManifest;
-
-    use super::*;
-    use crate::store::functions::FunctionsRow;
-    use crate::store::tests::scratch;
-
-    #[test]
-    fn labeling_functions_wait_for_the_steward_until_the_decision() {
-        let scratch = scratch();
-        let path = scratch.folder.path().join("agent.toml");
-        std::fs::write(&path, "site = \"a\"\n").unwrap();
-        let config = Config::read(&path).unwrap();
-        let limits = config.policy.limits().unwrap();
-        let row = FunctionsRow {
-            digest: Fixed([1; 32]),
-            manifest: FunctionsManifest {
-                project: "heart".parse().unwrap(),
-                name: "rules".parse().unwrap(),
-                object: Fixed([2; 32]),
-                bytes: 9,
-            },
-            signature: Fixed([0; 64]),
-            state: BundleState::Wanted,
-            note: String::new(),
-        };
-        scratch.store.tx("test", |tx| tx.put_functions(&row, 1)).unwrap();
-        let pending = |state| {
-            let set = |tx: &Tx<'_>| tx.set_functions_state(&row.digest, state, "why");
-            scratch.store.tx("test", set).unwrap();
-            Status::read(&scratch.store, &config, &limits, false, 10).unwrap().pending
-        };
-        assert!(pending(BundleState::Wanted).is_empty());
-        let set = format!("rules@{}", row.manifest.object);
-        let approve =
-            format!("labeling functions {set}: why; insitu-agent label-functions approve {set}");
-        assert_eq!(pending(BundleState::Pending), [approve]);
-        assert!(pending(BundleState::Ready).is_empty());
-        let failed = format!("labeling functions {set} are not used: why");
-        assert_eq!(pending(BundleState::Failed), [failed]);
-    }
 }

@@ -22,8 +22,8 @@ use crate::config::{ApproveCampaigns, Limits, Policy, SignInTimes};
 use crate::downlink::Judge;
 use crate::item::{CleanItem, RawItem, Value};
 use crate::prelabel::{Prelabel, Shelf};
-use crate::review::Doors;
 use crate::review::http::Desk;
+use crate::review::{CleanContext, Doors, Unasked};
 use crate::route::{self, Accepts};
 use crate::store::items::{Addition, Stage};
 use crate::store::labels::{Person, Role, Terms};
@@ -98,6 +98,28 @@ pub(crate) fn add_items_of(
                     |_| Ok(()),
                 )?;
                 clean.store(tx, &stored)?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+}
+
+/// Redacts the contexts of corrections by `redact`.
+pub(crate) fn redact_contexts(
+    store: &Store,
+    row: &ProjectRow,
+    redact: impl Fn(&str) -> Option<String>,
+) {
+    store
+        .tx("test", |tx| {
+            for raw in tx.raw_contexts(row.project, 100)? {
+                let mut said = Unasked::decode(&raw.body)?;
+                let context = std::mem::take(&mut said.context);
+                let item = tx.item(raw.item)?.unwrap();
+                let clean = CleanContext::redact(context, &item, |_, part| {
+                    Ok::<_, StoreError>(redact(part))
+                })?;
+                assert!(tx.set_clean_context(&raw, &said.cleaned(clean).encode()?)?);
             }
             Ok::<_, StoreError>(())
         })

@@ -14,6 +14,7 @@ use super::play::Game;
 use super::site::{NOW, Site};
 use super::{AuditError, TestName};
 use crate::learn;
+use crate::learn::kept::Kept;
 use crate::outbox;
 use crate::prelabel::Model;
 use crate::release::ReleaseError;
@@ -100,7 +101,7 @@ impl Path for NoClipping {
         order: &RoundOrder,
     ) -> Result<Tally, AuditError> {
         let loose = RoundOrder { clip_milli: order.clip_milli * CLIP_FACTOR, ..order.clone() };
-        Ok(learn::update(store, model, project, &loose)?)
+        Ok(learn::update(store, model, &mut Kept::nothing(), project, &loose)?)
     }
 
     fn release(&self, site: &Site, pool: &NoisePool, tallies: &[Tally]) -> Result<(), AuditError> {

@@ -33,6 +33,7 @@ use super::site::{self, NANO_RHO, NOW, SUBJECT_COLUMN, Shape, line};
 use crate::config::Source;
 use crate::downlink::{Judge, apply};
 use crate::label::Label;
+use crate::learn::kept::Kept;
 use crate::learn::{self, LearnError};
 use crate::pipeline::windows;
 use crate::prelabel::Model;
@@ -150,7 +151,8 @@ fn a_head_that_is_not_finite_is_declined_whatever_the_data() {
         let mut weights = vec![0.0; SHAPE.classes * SHAPE.codes()];
         weights[3] = bad;
         let order = round(&model, &weights);
-        let refused = learn::update(&site.store, &mut model, &site.row(), &order).unwrap_err();
+        let refused = learn::update(&site.store, &mut model, &mut Kept::new(), &site.row(), &order)
+            .unwrap_err();
         assert!(!refused.is_transient());
         assert!(matches!(refused, LearnError::Head(HeadError::NotFinite { .. })), "{refused:?}");
     }
@@ -297,12 +299,12 @@ impl Neighbour {
             self.read(items, person, reader, LATER);
         }
         all.extend(window());
-        let row = self.row();
-        all.push(learn::update(&self.store, model, &row, round).unwrap());
+        let (row, kept) = (self.row(), &mut Kept::new());
+        all.push(learn::update(&self.store, model, kept, &row, round).unwrap());
         let sums = RoundOrder { head: Bytes(Vec::new()), ..round.clone() };
-        all.push(learn::update(&self.store, model, &row, &sums).unwrap());
+        all.push(learn::update(&self.store, model, kept, &row, &sums).unwrap());
         let order = evaluation(model, round);
-        all.push(learn::evaluation::evaluate(&self.store, model, &row, &order).unwrap());
+        all.push(learn::evaluation::evaluate(&self.store, model, kept, &row, &order).unwrap());
         let order = self.open_campaign(items_max);
         let [.., eve] = &self.people;
         self.read(items, eve, 2, LATER);

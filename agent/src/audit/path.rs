@@ -10,6 +10,7 @@ use insitu_protocol::order::RoundOrder;
 use super::AuditError;
 use super::site::{NOW, SUBJECT_COLUMN, Site};
 use crate::learn;
+use crate::learn::kept::Kept;
 use crate::outbox;
 use crate::prelabel::Model;
 use crate::release::{self, Release, ReleaseError};
@@ -32,7 +33,7 @@ pub(super) trait Path {
         project: &ProjectRow,
         order: &RoundOrder,
     ) -> Result<Tally, AuditError> {
-        Ok(learn::update(store, model, project, order)?)
+        Ok(learn::update(store, model, &mut Kept::nothing(), project, order)?)
     }
 
     /// Noise, charge and queued bytes of several tallies.

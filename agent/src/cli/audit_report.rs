@@ -61,7 +61,7 @@ pub(super) fn report(context: &Context, arguments: &ReportArguments) -> Outcome 
         let mut reported = Event::new(What::Reported);
         let mut barred = false;
         let keys = if let Some(subject) = &subject {
-            let hash = tx.subject_hash(subject);
+            let hash = tx.subject_hash(subject)?;
             let within = named.as_ref().map_or(EVERY_PROJECT, |row| row.project);
             events = tx.events_of_subject(&hash, EVENTS_MAX)?;
             barred = tx.is_barred(within, &hash, &hash)?;

@@ -12,7 +12,7 @@ use super::work::{file, folder, open};
 use super::{Context, Failure, Outcome, print_json};
 use crate::config::Source;
 use crate::edge::EdgeError;
-use crate::import::{self, LABEL_COLUMN, LabelsError, Report, Request};
+use crate::import::{self, BadRecord, LABEL_COLUMN, LabelsError, Report, Request};
 use crate::pipeline::redactors::{Redactors, names_model};
 use crate::review::ReviewError;
 use crate::source::labeled::{Bad, Drafts, Format, Origin};
@@ -76,7 +76,10 @@ pub(super) fn import(
     }
     if arguments.json {
         let shown = |(path, report): &(&std::path::PathBuf, Report)| {
-            let bad = |bad: &Bad| json!({"file": bad.file, "line": bad.line, "reason": bad.reason.to_string()});
+            let bad = |BadRecord { record, bad }: &BadRecord| {
+                let Bad { file, line, reason } = bad;
+                json!({"file": file, "line": line, "record": record, "reason": reason.to_string()})
+            };
             json!({
                 "file": path.display().to_string(), "read": report.read, "added": report.added,
                 "known": report.known, "readings": report.readings, "drafts": report.drafts,
@@ -99,9 +102,10 @@ fn failed(error: LabelsError) -> Failure {
 }
 
 fn tell(path: &Path, report: &Report) -> io::Result<()> {
-    for Bad { file, line, reason } in &report.bad_lines {
+    for it in &report.bad_lines {
+        let Bad { file, reason, .. } = &it.bad;
         let path = file.as_ref().map_or_else(|| path.to_owned(), |file| path.join(file));
-        writeln!(io::stderr(), "{}:{line}: {reason}", path.display())?;
+        writeln!(io::stderr(), "{}:{}: {reason}", path.display(), it.place())?;
     }
     let path = path.display();
     let listed = u64::try_from(report.bad_lines.len()).unwrap_or(u64::MAX);

@@ -8,9 +8,10 @@ use insitu_privacy::Rho;
 use insitu_protocol::ids::ProjectName;
 
 use super::{Context, Failure, Outcome, print_json, table};
-use crate::plan::{self, Plan, Precision, Question};
+use crate::plan::{self, Plan, Precision, Question, Work};
 use crate::release::YEAR_SECONDS;
 use crate::status::Budget;
+use crate::store::StoreError;
 use crate::store::orders::ProjectRow;
 
 #[derive(Debug, Args)]
@@ -19,7 +20,8 @@ use crate::store::orders::ProjectRow;
   insitu-agent budget --plan --items 2000 --windows 12 --runs 2
   insitu-agent budget --plan --items 500 --sites 10 --windows 4 --campaigns 2 --json
 
-A plan charges nothing. Its precision is what the coordinator's own estimators say of themselves at
+A plan charges nothing. Its readings are what people would do at this site, with the stages of review that
+[project.review] has, were the labels spread evenly over the classes. Its precision is what the coordinator's own estimators say of themselves at
 the counts that are to be expected.")]
 pub(super) struct BudgetArguments {
     /// For programs
@@ -103,14 +105,15 @@ fn plan(context: &Context, arguments: &BudgetArguments) -> Outcome {
     };
     let row = project(context, arguments.project.as_ref())?;
     let year_ago = context.now().saturating_sub(YEAR_SECONDS);
-    let spent = context.store.read("spent", |tx| {
-        if context.limits.allotments.contains_key(&row.definition.name) {
-            tx.project_charged_since(&row.definition.name, year_ago)
+    let (spent, stages) = context.store.read("spent", |tx| {
+        let spent = if context.limits.allotments.contains_key(&row.definition.name) {
+            tx.project_charged_since(&row.definition.name, year_ago)?
         } else {
-            tx.charged_since(year_ago)
-        }
+            tx.charged_since(year_ago)?
+        };
+        Ok::<_, StoreError>((Rho::from_nano(spent), tx.review_stages(row.project)?))
     })?;
-    let plan = plan::plan(&row.definition, &context.limits, Rho::from_nano(spent), &question)
+    let plan = plan::plan(&row.definition, &stages, &context.limits, spent, &question)
         .map_err(|error| Failure::refused(&error))?;
     if arguments.json {
         print_json(&plan)?;
@@ -161,6 +164,13 @@ fn print(plan: &Plan, question: &Question) -> io::Result<()> {
     )?;
     writeln!(out, "windows that fit beside the rest: {}\n", plan.windows_that_fit)?;
     drop(out);
+    let rows: Vec<Vec<String>> = plan
+        .work
+        .iter()
+        .map(|Work { what, readings }| vec![what.clone(), readings.to_string()])
+        .collect();
+    table::print(&["for the labels of a window, at this site", "readings"], &rows)?;
+    writeln!(io::stdout())?;
     let together = if question.sites > 1 {
         format!("95 % at {} sites", question.sites)
     } else {

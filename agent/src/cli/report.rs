@@ -12,7 +12,7 @@ use super::arguments::{CampaignsCommand, ModelsCommand};
 use super::{Context, Failure, Outcome, print_json, table};
 use crate::acceptance::{self, ClassStanding};
 use crate::prelabel::personal::Standing;
-use crate::status::{self, CampaignStatus, SessionStatus, Status};
+use crate::status::{self, CampaignStatus, ProjectStatus, SessionStatus, Status, Underway};
 use crate::store::StoreError;
 use crate::store::campaigns::{CampaignRow, CampaignState};
 use crate::store::orders::{ApprovalKind, BundleRow, BundleState};
@@ -126,6 +126,7 @@ fn tell_projects(status: &Status) -> io::Result<()> {
     ];
     table::print(&heading, &rows)?;
     for project in &status.projects {
+        tell_underway(project, status.running)?;
         if let Some(standing) = &project.personal {
             writeln!(io::stdout(), "{}: {}", project.name, personal(standing))?;
         }
@@ -138,6 +139,32 @@ fn tell_projects(status: &Status) -> io::Result<()> {
                 "{name}: besides {items} synthetic items, {validated} judged, {waiting} waiting"
             )?;
         }
+    }
+    Ok(())
+}
+
+/// How far the way of a project's items to people is.
+fn tell_underway(project: &ProjectStatus, running: bool) -> io::Result<()> {
+    let ProjectStatus { name, redaction, drafting, bundle, .. } = project;
+    let idle = match (running, bundle) {
+        (false, _) => "the agent does not run",
+        (true, None) => "a model has yet to come",
+        (true, Some(_)) => "none in the last seconds",
+    };
+    let to_redact = if running { "none in the last seconds" } else { idle };
+    for (what, Underway { waiting, a_minute, seconds_left }, idle) in
+        [("to be redacted", redaction, to_redact), ("for a draft", drafting, idle)]
+    {
+        if *waiting == 0 {
+            continue;
+        }
+        let pace = match (a_minute, seconds_left) {
+            (Some(pace), Some(left)) => {
+                format!("{pace} a minute, about {} min left", left.div_ceil(60))
+            }
+            _ => idle.to_owned(),
+        };
+        writeln!(io::stdout(), "{name}: {waiting} items wait {what}: {pace}")?;
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ use super::{Context, Failure, Outcome, print_json, read_config};
 use crate::item::{self, CleanItem};
 use crate::prelabel::{self, Model, Shelf};
 use crate::source::labeled;
-use crate::source::{self, Format, LINE_BYTES_MAX, Made, Report, Rules};
+use crate::source::{self, BadLine, Format, LINE_BYTES_MAX, Made, Report, Rules};
 use crate::store::Store;
 
 /// Records prelabeled at once.
@@ -84,10 +84,13 @@ pub(super) fn folder(path: &Path) -> Option<&Path> {
 
 fn tell(path: &Path, report: &Report) -> io::Result<()> {
     let Report { read, added, known, bad, bad_lines, too_deep } = report;
-    let path = path.display();
-    for bad in bad_lines {
-        writeln!(io::stderr(), "{path}:{}: {}", bad.line, bad.reason)?;
+    for BadLine { file, line, reason } in bad_lines {
+        match file {
+            Some(file) => writeln!(io::stderr(), "{}: {reason}", path.join(file).display())?,
+            None => writeln!(io::stderr(), "{}:{line}: {reason}", path.display())?,
+        }
     }
+    let path = path.display();
     let listed = u64::try_from(bad_lines.len()).unwrap_or(u64::MAX);
     if *bad > listed {
         writeln!(io::stderr(), "{path}: {} more bad lines", bad - listed)?;
@@ -108,7 +111,9 @@ fn shown(path: &Path, report: &Report) -> Value {
     let lines: Vec<Value> = report
         .bad_lines
         .iter()
-        .map(|bad| json!({"line": bad.line, "reason": bad.reason.to_string()}))
+        .map(|BadLine { file, line, reason }| {
+            json!({"file": file, "line": line, "reason": reason.to_string()})
+        })
         .collect();
     json!({
         "file": path.display().to_string(), "read": report.read, "added": report.added,

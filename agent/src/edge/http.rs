@@ -7,13 +7,13 @@ use axum::extract::{FromRef, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Json, Router};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::{Circumstances, EdgeError, Said, Shown, Taken, serves};
+use super::{EdgeError, RawContext, Said, Shown, Taken, serves};
 use crate::config::Source;
 use crate::label::task_json;
 use crate::review::ReviewError;
@@ -47,6 +47,7 @@ pub fn router(desk: Desk, sources: Arc<[Source]>) -> Router {
         .route("/v1/items", post(add))
         .route("/v1/items/{id}", get(show))
         .route("/v1/items/{id}/corrections", post(correct))
+        .route("/v1/{*rest}", any(unknown))
         .with_state(Counter { desk, sources })
 }
 
@@ -87,6 +88,14 @@ impl From<EdgeError> for Failure {
             }
         };
         Self { status, error: error.to_string(), hint }
+    }
+}
+
+async fn unknown(_: Application) -> Failure {
+    Failure {
+        status: StatusCode::NOT_FOUND,
+        error: "there is nothing here".to_owned(),
+        hint: "GET /v1/openapi.json lists the paths; a / in an item's id is written %2F",
     }
 }
 
@@ -179,7 +188,7 @@ struct CorrectionBody {
     #[serde(default)]
     seconds: f32,
     #[serde(default)]
-    context: Circumstances,
+    context: RawContext,
 }
 
 async fn correct(

@@ -15,12 +15,13 @@ use serde_json::{Map, Value};
 use crate::config::Source;
 use crate::label::Label;
 use crate::prelabel::Prelabel;
-pub use crate::review::Circumstances;
+pub use crate::review::RawContext;
 use crate::review::{
     Annotation, Decision, KEY_BYTES_MAX, ReviewError, Unasked, annotate_unasked, reads,
 };
 use crate::route::label_of_record;
 use crate::source::{self, ImportError, Report};
+use crate::store::corrections::NewCorrection;
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{Action, Role};
 use crate::store::orders::ProjectRow;
@@ -48,7 +49,7 @@ pub struct Said {
     /// How long the user took, if the application knows.
     pub seconds: f32,
     /// Where and when.
-    pub context: Circumstances,
+    pub context: RawContext,
 }
 
 /// What became of a correction.
@@ -208,8 +209,7 @@ pub fn correct(
                 return Err(EdgeError::Full { waiting });
             }
         }
-        let correction =
-            tx.add_correction(application, &said.key, row.item, &body.encode()?, now)?;
+        let correction = add(tx, application, &said.key, row.item, &body, now)?;
         if !ready {
             return Ok(Taken::Waiting);
         }
@@ -255,12 +255,12 @@ pub(crate) fn keep(
     }
     // Named by what it follows, so that a label that comes back after another is a new one.
     let key = format!("import-{item}-{}", last.map_or(0, |last| last.correction));
-    let context = Circumstances::default();
+    let context = RawContext::default();
     let body = Unasked { label: label.clone(), at: now, seconds: 0.0, context };
     if ready {
         annotate(tx, person, &key, &row, &body)?;
     }
-    let correction = tx.add_correction(person, &key, item, &body.encode()?, now)?;
+    let correction = add(tx, person, &key, item, &body, now)?;
     if ready {
         tx.take_correction(correction, now)?;
     } else {
@@ -279,7 +279,7 @@ pub fn take_waiting(store: &Store, project: &ProjectRow, now: i64) -> Result<boo
     if some.is_empty() {
         return Ok(false);
     }
-    store.tx("edge take", |tx| {
+    store.bulk("edge take", |tx| {
         let ready = tx.ready_corrections(project.project, TAKEN_AT_ONCE)?;
         for correction in &ready {
             let missing = StoreError::Corrupt { table: "items", column: "item" };
@@ -300,6 +300,18 @@ pub fn take_waiting(store: &Store, project: &ProjectRow, now: i64) -> Result<boo
         }
         Ok(ready.len() == usize::try_from(TAKEN_AT_ONCE).unwrap_or(usize::MAX))
     })
+}
+
+fn add(
+    tx: &Tx<'_>,
+    person: i64,
+    key: &str,
+    item: i64,
+    body: &Unasked,
+    now: i64,
+) -> Result<i64, StoreError> {
+    let (context, body) = (body.context.redaction(), body.encode()?);
+    tx.add_correction(&NewCorrection { person, key, item, body: &body, context }, now)
 }
 
 fn annotate(
@@ -327,12 +339,9 @@ fn body(project: &Project, said: &Said, now: i64) -> Result<Unasked, EdgeError> 
     if said.key.is_empty() || said.key.len() > KEY_BYTES_MAX {
         return Err(ReviewError::Invalid { what: "a key has 1 to 64 bytes" }.into());
     }
-    let Circumstances { time, place, sensor } = &said.context;
-    for part in [time, place, sensor].into_iter().flatten() {
-        let got = part.chars().count();
-        if got > CONTEXT_CHARS_MAX {
-            return Err(EdgeError::Context { got });
-        }
+    let got = said.context.chars();
+    if got > CONTEXT_CHARS_MAX {
+        return Err(EdgeError::Context { got });
     }
     let label = if let Value::String(name) = &said.label {
         let class = project.class_named(name);

@@ -61,7 +61,7 @@ fn said(key: &str, label: &str) -> Said {
         label: label.into(),
         at: None,
         seconds: 2.0,
-        context: Circumstances { place: Some("ward 3".to_owned()), ..Circumstances::default() },
+        context: serde_json::from_value(json!({"place": "ward 3"})).unwrap(),
     }
 }
 
@@ -160,7 +160,7 @@ fn what_makes_no_sense_is_refused_with_numbers() {
     assert!(matches!(unknown, Err(EdgeError::Review(ReviewError::UnknownItem))));
     assert!(matches!(correct("a", &said("k", "other")), Err(EdgeError::Label { classes: 2 })));
     let mut long = said("k", "absent");
-    long.context.time = Some("x".repeat(201));
+    long.context = serde_json::from_value(json!({"time": "x".repeat(201)})).unwrap();
     assert!(matches!(correct("a", &long), Err(EdgeError::Context { got: 201 })));
     assert!(correct("a", &said("", "absent")).is_err());
     correct("a", &said("k", "absent")).unwrap();
@@ -185,12 +185,14 @@ async fn a_reviewer_sees_in_which_circumstances_it_was_said() {
     clean(&scratch, &row);
     testing::prelabel(&scratch.store, &row, |_| 0.7);
     let mut told = said("k", "present");
-    told.context.time = Some("night shift".to_owned());
+    let context = json!({"time": "night shift of Jane Roe", "place": "ward 3", "sensor": "B"});
+    told.context = serde_json::from_value(context).unwrap();
     correct(&scratch.store, app.person, &row, "a", &told, 1).unwrap();
     testing::person(&scratch.store, "ada", Role::Annotator);
     testing::person(&scratch.store, "eve", Role::Expert);
     let store = Arc::new(scratch.store);
-    let api = testing::Served::start(crate::review::http::router(testing::desk(store))).await;
+    let desk = testing::desk(Arc::clone(&store));
+    let api = testing::Served::start(crate::review::http::router(desk)).await;
     let next = async |person: &str| {
         let (status, cards) = api.ask(person, "GET /api/projects/heart/next", &Value::Null).await;
         assert_eq!((status, cards.as_array().unwrap().len()), (200, 1), "{person}: {cards}");
@@ -207,10 +209,20 @@ async fn a_reviewer_sees_in_which_circumstances_it_was_said() {
     assert_eq!(api.ask("ada", &path, &same).await.0, 200);
     let (card, told) = next("eve").await;
     assert_eq!(card["queue"], "review");
+    let nothing = |why: &str| json!(["Context of the correction", why, "category"]);
+    assert_eq!(told, [nothing("not shown yet: it waits to be redacted")]);
+    let withhold =
+        |tx: &Tx<'_>| tx.withhold_context(&tx.raw_contexts(row.project, 1)?[0], "failed");
+    store.tx("test", withhold).unwrap();
+    assert_eq!(next("eve").await.1, [nothing("not shown: it could not be redacted")]);
+    assert_eq!(store.tx("test", |tx| tx.retry_withheld_contexts(row.project)).unwrap(), 1);
+    testing::redact_contexts(&store, &row, |part| {
+        (part != "B").then(|| part.replace("Jane Roe", "[NAME]"))
+    });
     assert_eq!(
-        told,
+        next("eve").await.1,
         [
-            json!(["Time of the correction", "night shift", "category"]),
+            json!(["Time of the correction", "night shift of [NAME]", "category"]),
             json!(["Place of the correction", "ward 3", "category"])
         ]
     );
@@ -243,12 +255,20 @@ async fn the_api_does_what_its_document_says() {
         ("POST /v1/items", json!({"project": "other", "items": []}), 404),
         ("GET /v1/items/b?project=heart", Value::Null, 404),
         ("GET /v1/items/b", Value::Null, 400),
+        ("GET /v1/items/b/c?project=heart", Value::Null, 404),
         ("POST /v1/items/a%201/corrections?project=heart", json!({"key": "k", "label": "x"}), 422),
     ] {
         let (status, answer) = asked(line, &body).await;
         assert_eq!(status, expected, "{line}: {answer}");
         assert!(answer["error"].is_string() && answer["hint"].is_string(), "{answer}");
     }
+    // What is wrong with a body is told by its place, and not by what is there.
+    let mut unknown = correction.clone();
+    unknown["context"]["mood"] = "Jane Roe".into();
+    let (status, answer) = asked(&format!("POST {path}"), &unknown).await;
+    let told = answer["error"].as_str().unwrap();
+    assert_eq!((status, told.contains(", at line 1, column ")), (422, true), "{answer}");
+    assert!(!answer.to_string().contains("Jane"), "{answer}");
     // A person's token opens nothing here, nor an application's there.
     assert_eq!(api.ask("ada", "POST /v1/items", &items).await.0, 403);
     assert_eq!(api.ask("nobody", "POST /v1/items", &items).await.0, 401);
@@ -257,8 +277,28 @@ async fn the_api_does_what_its_document_says() {
     // Every route is in the document, and the document is served to anybody.
     let (status, document) = api.ask("nobody", "GET /v1/openapi.json", &Value::Null).await;
     assert_eq!(status, 200);
-    let paths: Vec<&String> = document["paths"].as_object().unwrap().keys().collect();
+    let paths = document["paths"].as_object().unwrap();
     assert_eq!(paths.len(), 5, "{paths:?}");
+    for (path, methods) in paths {
+        for method in methods.as_object().unwrap().keys() {
+            let line = format!("{} {}", method.to_uppercase(), path.replace(['{', '}'], ""));
+            assert_eq!(
+                api.ask("nobody", &line, &json!({})).await.0,
+                if path.ends_with(".json") { 200 } else { 401 },
+                "{line}"
+            );
+        }
+    }
+    for (schema, answer) in
+        [("Added", added), ("Taken", taken), ("Item", shown), ("Project", taxonomy)]
+    {
+        let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        let mut told = keys(&document["components"]["schemas"][schema]["properties"]);
+        told.sort_unstable();
+        let mut given = keys(&answer);
+        given.sort_unstable();
+        assert_eq!(told, given, "{schema}");
+    }
 }
 
 /// The examples of `deploy/samples` do what they say, against the project that they name.
@@ -295,12 +335,13 @@ async fn the_samples_run() {
             let said = String::from_utf8_lossy(&done.stderr);
             assert!(done.status.success(), "{sample}, again: {again}: {said}");
         }
+        testing::redact_contexts(&store, &row, |part| Some(part.to_owned()));
         let kept = store.read("test", |tx| {
             let item = tx.item_of_source(row.project, &tx.source_hash("heart-disease", "17"))?;
-            crate::review::circumstances(tx, item.unwrap())
+            crate::review::contexts(tx, item.unwrap())
         });
-        let times: Vec<Option<String>> =
-            kept.unwrap().into_values().map(|told| told.time).collect();
-        assert_eq!(times, [Some("night".to_owned())], "{sample}");
+        let times: Vec<Value> =
+            kept.unwrap().into_values().map(|told| told.recorded()["time"].clone()).collect();
+        assert_eq!(times, ["night"], "{sample}");
     }
 }

@@ -188,7 +188,7 @@ mod tests {
         testing::person(&store, "ann", Role::Lead);
         let desk = testing::desk(Arc::clone(&store));
         let served = Served::start(page(desk.clone()).merge(router(desk, &[]))).await;
-        let count = || store.read("test", |tx| tx.items_of_subject(&tx.subject_hash("3"), 0));
+        let count = || store.read("test", |tx| tx.items_of_subject(&tx.subject_hash("3")?, 0));
         let ask = async |who: &str, path: &str, body: Value, status: u16| {
             let (got, answer) = served.ask(who, &format!("POST /api/erasures{path}"), &body).await;
             assert_eq!(got, status, "{who} {body}: {answer}");

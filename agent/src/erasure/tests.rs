@@ -9,6 +9,7 @@ use rusqlite::trace::TraceEvent;
 
 use super::*;
 use crate::item::{RawItem, Value};
+use crate::store::corrections::{NewCorrection, Redaction};
 use crate::store::erasure::SnapshotRow;
 use crate::store::items::Addition;
 use crate::store::labels::{AnnotationRow, Lease, Reading, Role, Verdict};
@@ -54,7 +55,7 @@ fn site() -> Site {
             let item = RawItem::new(id.to_owned(), subject.to_owned(), false, fields);
             item.with_media(image()).add(tx, row.project, row.definition.name.as_str())?;
         }
-        let hash = tx.subject_hash(SUBJECT);
+        let hash = tx.subject_hash(SUBJECT)?;
         let doomed = tx.items_of_subject(&hash, EVERY_PROJECT)?;
         for (at, doomed) in (1..).zip(&doomed) {
             fill(tx, &row, &ann, doomed.item, at)?;
@@ -107,7 +108,9 @@ fn fill(
     })?;
     let lease = Lease { item, person, reading: Reading::First, campaign: None, until: 9 };
     tx.put_lease(&lease, 0)?;
-    tx.add_correction(person, &key, item, b"what an application said", 1)?;
+    let body: &[u8] = b"what an application said";
+    let context = Redaction::Withheld;
+    tx.add_correction(&NewCorrection { person, key: &key, item, body, context }, 1)?;
     tx.add_gold(&tx.item(item)?.unwrap(), &1_u16.to_le_bytes(), 1)?;
     tx.add_studio_event(row.project, &key, b"an annotation as it came", 1)?;
     let event = tx.ready_studio_events(row.project, true, 1000)?.last().unwrap().event;
@@ -236,7 +239,7 @@ fn a_tombstone_stays_in_the_log_and_doing_it_again_changes_nothing() {
     let store = &site.scratch.store;
     erase_subject(&site);
     let stones = events(store, What::Erased);
-    let hash = store.read("test", |tx| Ok::<_, StoreError>(tx.subject_hash(SUBJECT))).unwrap();
+    let hash = store.read("test", |tx| tx.subject_hash(SUBJECT)).unwrap();
     assert!(stones.iter().all(|stone| stone.subject == Some(hash) && stone.who == "sam"));
     let items: Vec<_> = stones.iter().filter_map(|stone| stone.item).collect();
     assert_eq!(items, site.doomed.iter().map(|doomed| doomed.opaque).collect::<Vec<_>>());

@@ -9,7 +9,7 @@ use super::media::Medium;
 use crate::item::{CleanItem, Value};
 use crate::label::Label;
 use crate::prelabel::{Origin, Prelabel};
-use crate::review::{Circumstances, PastRead, circumstances, past_reads};
+use crate::review::{Context, PastRead, contexts, past_reads};
 use crate::route::{Read, label_of_record};
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::Reading;
@@ -36,7 +36,7 @@ pub(super) struct Record {
     /// What people said, oldest first.
     pub(super) past: Vec<PastRead>,
     /// Where and when each of that was said, as an application has told it.
-    pub(super) contexts: Vec<Option<Circumstances>>,
+    pub(super) contexts: Vec<Option<Context>>,
 }
 
 /// A label of record.
@@ -96,7 +96,7 @@ impl Record {
     ) -> Result<Self, StoreError> {
         let known = |label: &Label| label.is_within(project.classes.len());
         let annotations = tx.annotations_of(row.item)?;
-        let mut told = circumstances(tx, row.item)?;
+        let mut told = contexts(tx, row.item)?;
         let contexts = annotations
             .iter()
             .map(|annotation| told.remove(&(annotation.person, annotation.key.clone())));

@@ -290,19 +290,28 @@ fn an_applications_circumstances_are_in_the_provenance() {
     testing::add_items(&scratch.store, &row, 0..1, 10);
     testing::prelabel(&scratch.store, &row, |_| 0.75);
     let app = testing::person(&scratch.store, "viewer", Role::Application);
-    let place = Some("ward 3".to_owned());
     let said = crate::edge::Said {
         key: "k".to_owned(),
         label: row.definition.classes[0].name.as_str().into(),
         at: None,
         seconds: 1.0,
-        context: crate::edge::Circumstances { place, ..Default::default() },
+        context: serde_json::from_value(json!({"place": "ward 3 of Jane Roe"})).unwrap(),
     };
     crate::edge::correct(&scratch.store, app.person, &row, "0", &said, 20).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let (out, ids) = (folder.path().join("a"), HashMap::new());
-    export(&scratch.store, &request(&row, Format::JsonLines, &out, &ids), |_| {}).unwrap();
-    let provenance = json_lines(&out.join("provenance.jsonl"));
-    let context = &provenance[0]["annotations"][0]["context"];
-    assert_eq!(*context, json!({"time": null, "place": "ward 3", "sensor": null}));
+    let context = |name: &str| {
+        let (out, ids) = (folder.path().join(name), HashMap::new());
+        export(&scratch.store, &request(&row, Format::JsonLines, &out, &ids), |_| {}).unwrap();
+        json_lines(&out.join("provenance.jsonl"))[0]["annotations"][0]["context"].clone()
+    };
+    assert_eq!(context("raw"), "waits to be redacted");
+    testing::redact_contexts(&scratch.store, &row, |part| Some(part.replace("Jane Roe", "[NAME]")));
+    let clean = json!({"time": null, "place": "ward 3 of [NAME]", "sensor": null});
+    assert_eq!(context("clean"), clean);
+    let withhold = |tx: &Tx<'_>| {
+        let row = tx.corrections_of(1)?.remove(0);
+        tx.withhold_context(&row, "failed")
+    };
+    scratch.store.tx("test", withhold).unwrap();
+    assert_eq!(context("again"), clean, "what is clean stays so");
 }

@@ -17,6 +17,7 @@ use super::snapshot::{self, Entry, Hashed, PARTS};
 use super::{ExportError, label_studio, programs, regions, texts};
 use crate::label::task_json;
 use crate::prelabel::Prelabel;
+use crate::review::Context;
 
 /// Who said what of each item.
 const PROVENANCE: &str = "provenance.jsonl";
@@ -321,7 +322,8 @@ fn provenance(project: &Project, record: &Record, people: &People) -> Json {
                 "seconds": past.seconds, "comment": past.comment, "reason": past.reason,
                 "project_version": past.made.as_ref().map(|made| made.project_version),
                 "tool": past.made.as_ref().map(|made| &made.tool),
-                "answers": past.prelabel.as_ref().map(draft), "context": context,
+                "answers": past.prelabel.as_ref().map(draft),
+                "context": context.as_ref().map(Context::recorded),
             })
         })
         .collect();

@@ -26,7 +26,7 @@ use crate::pipeline::{items, offered};
 use crate::review::ReviewError;
 use crate::source::labeled::{self, Bad, Drafts, Format, Labeled, Offer, Origin};
 use crate::source::{
-    self, BAD_LINES_MAX, BATCH_ITEMS, BATCH_MEDIA_BYTES, ImportError, LineError, Rules,
+    self, BAD_LINES_MAX, BATCH_ITEMS, BATCH_MEDIA_BYTES, BadLine, ImportError, LineError, Rules,
 };
 use crate::store::items::{Addition, ItemRow, Stage};
 use crate::store::orders::ProjectRow;
@@ -53,7 +53,29 @@ pub struct Report {
     /// Bad records, and labels that were refused.
     pub bad: u64,
     /// The first [`BAD_LINES_MAX`] of them, by file and line.
-    pub bad_lines: Vec<Bad>,
+    pub bad_lines: Vec<BadRecord>,
+}
+
+/// A record that was not imported, or whose label was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRecord {
+    /// Its number among the records of the file, from 1; 0 where only its line is known.
+    pub record: u64,
+    /// Where it is, and what is wrong with it.
+    pub bad: Bad,
+}
+
+impl BadRecord {
+    /// Where it is in its file, for people: its line and, where lines hold several records as the
+    /// one line of most JSON does, which of them.
+    pub fn place(&self) -> String {
+        let Self { record, bad: Bad { file, line, .. } } = self;
+        if file.is_none() && record > line {
+            format!("{line}, record {record}")
+        } else {
+            line.to_string()
+        }
+    }
 }
 
 /// What is to be imported, and how.
@@ -98,13 +120,14 @@ impl From<source::Report> for Report {
     /// Of an import without labels.
     fn from(report: source::Report) -> Self {
         let source::Report { read, added, known, bad, bad_lines, too_deep } = report;
-        let mut bad_lines: Vec<Bad> = bad_lines
+        let mut bad_lines: Vec<BadRecord> = bad_lines
             .into_iter()
-            .map(|bad| Bad { file: None, line: bad.line, reason: bad.reason })
+            .map(|BadLine { file, line, reason }| Bad { file, line, reason })
+            .map(|bad| BadRecord { record: 0, bad })
             .collect();
         if too_deep > 0 {
             let reason = LineError::TooDeep { folders: too_deep };
-            bad_lines.push(Bad { file: None, line: 0, reason });
+            bad_lines.push(BadRecord { record: 0, bad: Bad { file: None, line: 0, reason } });
         }
         Self { read, added, known, bad, bad_lines, ..Self::default() }
     }
@@ -149,12 +172,14 @@ pub fn import(
     // What came before a fault of the file is good.
     let done = done.and_then(|()| importer.flush());
     let mut report = importer.report;
-    report.bad_lines.sort_by(|a, b| (&a.file, a.line).cmp(&(&b.file, b.line)));
+    let place = |it: &BadRecord| (it.bad.file.clone(), it.bad.line, it.record);
+    report.bad_lines.sort_by_cached_key(place);
     (report, done)
 }
 
 /// A record that is an item.
 struct Ready {
+    record: u64,
     file: Option<String>,
     line: u64,
     item: RawItem,
@@ -176,12 +201,13 @@ struct Importer<'a> {
 impl Importer<'_> {
     fn take(&mut self, rules: Rules<'_>, record: Result<Labeled, Bad>) -> Result<(), LabelsError> {
         self.report.read += 1;
-        match record.and_then(|record| self.ready(rules, record)) {
+        let number = self.report.read;
+        match record.and_then(|record| self.ready(rules, number, record)) {
             Ok(ready) => {
                 self.media_bytes += ready.item.media_bytes();
                 self.batch.push(ready);
             }
-            Err(bad) => self.refuse(bad),
+            Err(bad) => self.refuse(BadRecord { record: number, bad }),
         }
         if self.batch.len() == BATCH_ITEMS || self.media_bytes >= BATCH_MEDIA_BYTES {
             self.flush()?;
@@ -189,8 +215,8 @@ impl Importer<'_> {
         Ok(())
     }
 
-    /// The item of a record, whose label fits it.
-    fn ready(&self, rules: Rules<'_>, record: Labeled) -> Result<Ready, Bad> {
+    /// The item of the record of this number, whose label fits it.
+    fn ready(&self, rules: Rules<'_>, number: u64, record: Labeled) -> Result<Ready, Bad> {
         let Labeled { file, line, cells, label, draft, size } = record;
         let project = &self.request.project.definition;
         let item = source::raw_item(project, rules, cells).and_then(|item| {
@@ -205,7 +231,7 @@ impl Importer<'_> {
             }
         });
         match item {
-            Ok(item) => Ok(Ready { file, line, item, label, draft }),
+            Ok(item) => Ok(Ready { record: number, file, line, item, label, draft }),
             Err(reason) => Err(Bad { file, line, reason }),
         }
     }
@@ -220,7 +246,7 @@ impl Importer<'_> {
         let ProjectRow { project, definition, .. } = self.request.project;
         let reader = self.request.reader;
         let name = definition.name.as_str();
-        let additions = self.store.tx("import", |tx| {
+        let additions = self.store.bulk("import", |tx| {
             let add = |ready: &Ready| {
                 let addition = ready.item.add(tx, *project, name)?;
                 let wanted = ready.draft.is_some() || (ready.label.is_some() && reader.is_some());
@@ -324,7 +350,7 @@ impl Importer<'_> {
         if said.iter().all(|(ready, _)| ready.draft.is_none()) {
             return Ok(());
         }
-        self.report.drafts += self.store.tx("import drafts", |tx| {
+        self.report.drafts += self.store.bulk("import drafts", |tx| {
             let mut kept = 0;
             for (ready, key) in said {
                 let Some(draft) = &ready.draft else { continue };
@@ -346,7 +372,7 @@ impl Importer<'_> {
         }
         let (store, now) = (self.store, self.request.now);
         // Those that are kept before it is full stay kept.
-        let (outcomes, full) = store.tx("import labels", |tx| {
+        let (outcomes, full) = store.bulk("import labels", |tx| {
             let mut waiting = tx.waiting_corrections()?;
             let mut outcomes = Vec::with_capacity(said.len());
             for (ready, key) in &said {
@@ -371,10 +397,11 @@ impl Importer<'_> {
     }
 
     fn refuse_ready(&mut self, ready: &Ready, reason: LineError) {
-        self.refuse(Bad { file: ready.file.clone(), line: ready.line, reason });
+        let bad = Bad { file: ready.file.clone(), line: ready.line, reason };
+        self.refuse(BadRecord { record: ready.record, bad });
     }
 
-    fn refuse(&mut self, bad: Bad) {
+    fn refuse(&mut self, bad: BadRecord) {
         self.report.bad += 1;
         if self.report.bad_lines.len() < BAD_LINES_MAX {
             self.report.bad_lines.push(bad);

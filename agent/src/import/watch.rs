@@ -317,7 +317,7 @@ fn told(report: &Report) -> Option<String> {
     }
     let lines = report.bad_lines.iter().take(TOLD_MAX);
     let lines: Vec<String> =
-        lines.map(|bad| format!("line {}: {}", bad.line, bad.reason)).collect();
+        lines.map(|it| format!("line {}: {}", it.place(), it.bad.reason)).collect();
     Some(lines.join("; "))
 }
 

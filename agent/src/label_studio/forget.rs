@@ -92,6 +92,6 @@ fn is_about(
             source::id(&record, rules).is_some_and(|id| tx.source_hash(name, &id) == *hash)
         }
         About::Subject(hash) => source::subject(&record, &project.definition, rules)
-            .is_some_and(|subject| tx.subject_hash(&subject) == *hash),
+            .is_some_and(|subject| tx.subjects().is(hash, &subject)),
     }
 }

@@ -13,6 +13,7 @@ use insitu_protocol::order::{Contender, EVALUATION_STEP, EvaluationOrder, Evalua
 use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 
+use super::kept::Kept;
 use super::{LearnError, Lesson, Studied, Truth, batch_items, batches, lessons, study};
 use crate::prelabel::Model;
 use crate::store::Store;
@@ -43,13 +44,14 @@ pub fn outline(project: &Project, order: &EvaluationOrder) -> Result<Outline, Le
 pub fn evaluate(
     store: &Store,
     model: &mut Model,
+    kept: &mut Kept,
     project: &ProjectRow,
     order: &EvaluationOrder,
 ) -> Result<Tally, LearnError> {
     let asked = Asked::of(store, model, project, order)?;
     let shape = model.manifest().shape();
     let judges = [judge(&order.current, shape)?, judge(&order.candidate, shape)?];
-    let said = verdicts(store, model, &judges, &asked.held_out)?;
+    let said = verdicts(store, (model, kept), &judges, &asked.held_out)?;
     Ok(asked.answer(said))
 }
 
@@ -74,12 +76,13 @@ impl<'a> Begun<'a> {
     pub fn with(
         store: &Store,
         model: &mut Model,
+        kept: &mut Kept,
         project: &'a ProjectRow,
         order: &'a EvaluationOrder,
     ) -> Result<Self, LearnError> {
         let asked = Asked::of(store, model, project, order)?;
         let judges = [judge(&order.current, model.manifest().shape())?];
-        let current = verdicts(store, model, &judges, &asked.held_out)?;
+        let current = verdicts(store, (model, kept), &judges, &asked.held_out)?;
         Ok(Self { asked, current })
     }
 
@@ -94,19 +97,12 @@ impl<'a> Begun<'a> {
         let Self { asked, current } = self;
         let judges = [(candidate.head().clone(), candidate.manifest().calibration.clone())];
         let mut said = Vec::with_capacity(current.len());
-        for batch in batches(&asked.held_out, batch_items(candidate)) {
-            match verdicts(store, candidate, &judges, batch) {
-                Err(LearnError::Model(_)) => {}
-                all => {
-                    said.extend(all?);
-                    continue;
-                }
-            }
-            for lesson in batch.chunks(1) {
-                match verdicts(store, candidate, &judges, lesson) {
-                    Err(LearnError::Model(_)) => said.push([None]),
-                    one => said.extend(one?),
-                }
+        // It is loaded for this alone: nobody will ask for its features again.
+        let mut kept = Kept::nothing();
+        for lesson in asked.held_out.chunks(1) {
+            match verdicts(store, (candidate, &mut kept), &judges, lesson) {
+                Err(LearnError::Model(_)) => said.push([None]),
+                one => said.extend(one?),
             }
         }
         let both =
@@ -201,17 +197,17 @@ impl Verdict {
     }
 }
 
-/// What heads say of items over the backbone of `model`, in the items' order. In memory are the
-/// features of one batch.
+/// What heads say of items over the backbone of `model`, in the items' order. Beside what is kept are
+/// in memory the features of one batch.
 fn verdicts<const N: usize>(
     store: &Store,
-    model: &mut Model,
+    (model, kept): (&mut Model, &mut Kept),
     judges: &[Judge; N],
     lessons: &[Lesson],
 ) -> Result<Vec<[Option<Verdict>; N]>, LearnError> {
     let mut said = Vec::with_capacity(lessons.len());
     for batch in batches(lessons, batch_items(model)) {
-        for Studied { features, truth } in study(store, model, batch)? {
+        for Studied { features, truth } in study(store, model, kept, batch)? {
             said.push(judges.each_ref().map(|judge| Verdict::of(judge, &features, &truth)));
         }
     }

@@ -63,7 +63,7 @@ impl Pipeline {
                 break;
             }
         }
-        self.store.tx("open campaign", |tx| {
+        self.store.bulk("open campaign", |tx| {
             let (from, to) = (CampaignState::Approved, CampaignState::Open);
             if tx.move_campaign(&order.campaign, from, to, "")? {
                 let queue = tally::campaign_queue(tx, order, &matched);

@@ -10,8 +10,10 @@ use insitu_protocol::session::Purpose;
 
 use super::{Pipeline, PipelineError};
 use crate::learn::evaluation::{self, Begun};
+use crate::learn::kept::Kept;
 use crate::learn::{self, LearnError};
 use crate::outbox::{self, OutboxError};
+use crate::prelabel::Model;
 use crate::release::{self, Release, ReleaseError};
 use crate::session::{self, Alone};
 use crate::store::orders::{ProjectRow, RoundState};
@@ -123,6 +125,14 @@ impl<'a> Heads<'a> {
         match self {
             Self::Trained(order) => order.closes_unix_s,
             Self::Compared(order) => order.closes_unix_s,
+        }
+    }
+
+    /// Whether nothing will be asked about the same items again, as far as is known.
+    pub(super) fn ends(self) -> bool {
+        match self {
+            Self::Trained(order) => order.round >= order.rounds,
+            Self::Compared(_) => false,
         }
     }
 
@@ -263,6 +273,9 @@ impl Pipeline {
         })?;
         if queued {
             tracing::info!(kind = heads.kind(), order = order.name(), "queued");
+            if heads.ends() {
+                self.kept.forget();
+            }
         }
         Ok(Answered::Queued)
     }
@@ -296,13 +309,16 @@ impl Pipeline {
         now: i64,
     ) -> Result<Result<Tally, Decline>, PipelineError> {
         let store = Arc::clone(&self.store);
-        let Some(model) = self.model(project, now)? else {
+        // Before any lesson is read: what is erased meanwhile is seen in the next tick.
+        let erasures = store.read("erasures", |tx| tx.erasures())?;
+        self.kept.ask(erasures, now);
+        let Some((model, kept)) = self.model_and_kept(project, now)? else {
             return Ok(Err(Decline::new("no-model", NO_MODEL)));
         };
         match heads {
-            Heads::Trained(order) => Ok(Ok(learn::update(&store, model, project, order)?)),
+            Heads::Trained(order) => Ok(Ok(learn::update(&store, model, kept, project, order)?)),
             Heads::Compared(order) if order.candidate.is_bundle() => {
-                let begun = Begun::with(&store, model, project, order)?;
+                let begun = Begun::with(&store, model, kept, project, order)?;
                 let mut candidate = match self.load_candidate(project, order)? {
                     Ok(candidate) => candidate,
                     Err(declined) => return Ok(Err(declined)),
@@ -310,7 +326,30 @@ impl Pipeline {
                 // It goes again from memory with the end of this.
                 Ok(Ok(begun.judge(&store, &mut candidate)?))
             }
-            Heads::Compared(order) => Ok(Ok(evaluation::evaluate(&store, model, project, order)?)),
+            Heads::Compared(order) => {
+                Ok(Ok(evaluation::evaluate(&store, model, kept, project, order)?))
+            }
         }
+    }
+
+    /// The model in use, and what is kept of its features.
+    fn model_and_kept(
+        &mut self,
+        project: &ProjectRow,
+        now: i64,
+    ) -> Result<Option<(&mut Model, &mut Kept)>, PipelineError> {
+        if self.model(project, now)?.is_none() {
+            return Ok(None);
+        }
+        Ok(self.models.get_mut(&project.project).map(|model| (model, &mut self.kept)))
+    }
+
+    /// Forgets features that may not be kept any longer.
+    pub(super) fn forget_features(&mut self, now: i64) -> Result<(), StoreError> {
+        if !self.kept.is_empty() {
+            let erasures = self.store.read("erasures", |tx| tx.erasures())?;
+            self.kept.look(erasures, now);
+        }
+        Ok(())
     }
 }

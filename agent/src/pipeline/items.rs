@@ -49,8 +49,7 @@ impl Pipeline {
             if !fresh.is_empty() {
                 return Ok((maker, fresh));
             }
-            let others =
-                tx.items_of_other_bundle(project.project, &maker.0, 0, BATCH_ITEMS, now)?;
+            let others = tx.items_of_other_bundle(project.project, &maker.0, BATCH_ITEMS, now)?;
             Ok::<_, StoreError>((maker, others))
         })?;
         if rows.is_empty() {
@@ -92,7 +91,7 @@ impl Pipeline {
             return Ok(false);
         }
         let routing = &project.definition.routing;
-        self.store.tx("handed over", |tx| {
+        self.store.bulk("handed over", |tx| {
             let mut placed = false;
             for row in &rows {
                 placed |= route::place_without_prelabel(tx, routing, row)?;
@@ -140,7 +139,7 @@ pub(crate) fn redact(
         );
         done.push((row, clean, replaced));
     }
-    store.tx("redacted", |tx| {
+    store.bulk("redacted", |tx| {
         done.iter().try_for_each(|(row, clean, replaced)| match clean {
             Ok(item) => {
                 if item.store(tx, row)? {
@@ -165,7 +164,7 @@ fn place<'a>(
     now: i64,
 ) -> Result<u64, StoreError> {
     let project = &project.definition;
-    store.tx("prelabeled", |tx| {
+    store.bulk("prelabeled", |tx| {
         let mut placed = 0;
         for (row, draft) in drafts {
             placed += u64::from(route::place(tx, project, accepts, row, &draft, now)?);

@@ -7,10 +7,12 @@
 mod acceptance;
 mod calibrations;
 mod campaigns;
+mod contexts;
 mod evaluations;
 mod heads;
 pub(crate) mod items;
 pub(crate) mod offered;
+mod pace;
 mod personal;
 pub(crate) mod redactors;
 mod reviews;
@@ -34,9 +36,11 @@ use crate::config::{Acceptance, Polite, Review, Schedule};
 use crate::downlink::Judge;
 use crate::edge;
 use crate::label_studio::{self, Studio};
+use crate::learn::kept::Kept;
 use crate::learn::{self, LearnError};
 use crate::outbox::OutboxError;
 use crate::pipeline::acceptance::Acceptances;
+use crate::pipeline::pace::Paces;
 use crate::pipeline::personal::Personals;
 pub use crate::pipeline::redactors::Redactors;
 use crate::pipeline::reviews::Reviews;
@@ -70,6 +74,8 @@ pub struct Pipeline {
     reviews: Reviews,
     engine_name: Option<String>,
     models: BTreeMap<i64, Model>,
+    /// Of the items that heads are trained on and evaluated with.
+    kept: Kept,
     /// By project: which bundle did not load, and when it is tried again.
     model_retry_at: BTreeMap<i64, (Digest, i64)>,
     pool: NoisePool,
@@ -83,6 +89,7 @@ pub struct Pipeline {
     /// Whether heads wait in this tick.
     training_waits: bool,
     waits: Vec<Wait>,
+    paces: Paces,
 }
 
 /// Why a tick stopped.
@@ -131,6 +138,7 @@ impl Pipeline {
             reviews: Reviews::default(),
             engine_name: None,
             models: BTreeMap::new(),
+            kept: Kept::new(),
             model_retry_at: BTreeMap::new(),
             pool: NoisePool::new(),
             window_retry_at: BTreeMap::new(),
@@ -141,6 +149,7 @@ impl Pipeline {
             calibrated_at: BTreeMap::new(),
             training_waits: false,
             waits: Vec::new(),
+            paces: Paces::default(),
         }
     }
 
@@ -203,6 +212,7 @@ impl Pipeline {
     /// [`PipelineError`]; the next tick tries again.
     pub fn tick(&mut self) -> Result<bool, PipelineError> {
         let now = self.clock.now().as_second();
+        self.forget_features(now)?;
         // Before anything that takes time: people may label already.
         let set_up = self.set_up_reviews();
         self.judge_bundles()?;
@@ -211,7 +221,9 @@ impl Pipeline {
         // prelabeled to hold releases up, their absence would tell of it.
         let mut outcome = set_up;
         let rests = self.manners.wait(Work::Prelabel, now);
-        for project in self.store.read("projects", |tx| tx.projects())? {
+        let projects = self.store.read("projects", |tx| tx.projects())?;
+        self.look_at_paces(&projects, now)?;
+        for project in projects {
             let done = match rests {
                 None => self.work_on_items(&project, now),
                 Some(_) => Ok(false),
@@ -272,7 +284,9 @@ impl Pipeline {
 
     fn work_on_items(&mut self, project: &ProjectRow, now: i64) -> Result<bool, PipelineError> {
         let project = self.activate(project.clone())?;
-        let redacted = self.redact(&project)?;
+        // Before the items: what their fields say of people is still to be read.
+        let contexts = self.redact_contexts(&project)?;
+        let redacted = self.redact(&project)? | contexts;
         let prelabeled = self.prelabel(&project, now)?;
         let named = |studio: &&Studio| studio.source.name == project.definition.name;
         let said = match self.studios.iter().find(named) {
@@ -347,7 +361,7 @@ impl Pipeline {
         };
         match self.load(&project, &row.order.manifest.0) {
             Ok(model) => {
-                self.models.insert(project.project, model);
+                self.put_to_use(&project, model);
                 self.store.tx("use bundle", |tx| tx.use_bundle(project.project, &row.bundle))?;
                 tracing::info!(bundle = %row.bundle, "bundle in use");
                 project.bundle = Some(row.bundle);
@@ -394,7 +408,7 @@ impl Pipeline {
             match self.load(project, &row.order.manifest.0) {
                 Ok(model) => {
                     self.model_retry_at.remove(&project.project);
-                    self.models.insert(project.project, model);
+                    self.put_to_use(project, model);
                     if row.state == BundleState::Failed {
                         self.store.tx("bundle loads again", |tx| {
                             tx.set_bundle_state(&bundle, BundleState::Ready, "")
@@ -411,6 +425,12 @@ impl Pipeline {
             }
         }
         Ok(self.models.get_mut(&project.project))
+    }
+
+    /// Has a project use a model: what another one made of items is of no use any more.
+    fn put_to_use(&mut self, project: &ProjectRow, model: Model) {
+        self.kept.forget();
+        self.models.insert(project.project, model);
     }
 
     /// A bundle that was in use does not load any more: a damaged disk, another library. It stays
@@ -464,6 +484,8 @@ mod candidates;
 mod faults;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod kept;
 #[cfg(test)]
 mod kinds;
 #[cfg(test)]

@@ -321,10 +321,12 @@ mod tests {
         let surrogates = Surrogates::new(&key, settings.language);
         let engine = Engine::new(settings.profile);
         let mut shifts = BTreeSet::new();
-        for subject in ["774411", "8", "Müller"] {
+        for (written, subject) in
+            [("774411", "774411"), ("8", "Patient/8"), ("Patient/9", "9"), ("Müller", " Müller ")]
+        {
             let text = "seen 2024-03-01, again 2024-03-15";
             let fields = vec![("note".to_owned(), Value::Text(text.to_owned()))];
-            let raw = RawItem::new(subject.to_owned(), subject.to_owned(), false, fields);
+            let raw = RawItem::new(written.to_owned(), written.to_owned(), false, fields);
             let in_item = scratch.store.tx("test", |tx| {
                 raw.add(tx, row, "heart")?;
                 let row = tx.items_in_stage(row, Stage::New, 0, 9)?.pop().unwrap();
@@ -338,7 +340,7 @@ mod tests {
             assert_ne!(in_file, text);
             shifts.insert(in_file);
         }
-        assert_eq!(shifts.len(), 3, "each by days of its own");
+        assert_eq!(shifts.len(), 4, "each by days of its own");
     }
 
     #[test]

@@ -141,6 +141,9 @@ impl Pipeline {
         let (limits, pool) = (&self.judge.limits, &self.pool);
         session::contribute(&self.store, limits, pool, &contribution, now, |_| Ok(true))?;
         tracing::info!(session = %row.session, "masked and queued");
+        if heads.ends() {
+            self.kept.forget();
+        }
         Ok(Step::Done)
     }
 

@@ -22,6 +22,7 @@ use super::*;
 use crate::config::Policy;
 use crate::item::{CleanItem, RawItem, Value};
 use crate::label::{Label, Span};
+use crate::learn::kept::Kept;
 use crate::learn::personal::Fitting;
 use crate::learn::{self, LearnError, evaluation};
 use crate::prelabel::{Prelabel, engine};
@@ -182,6 +183,16 @@ fn bundle(pooling: Pooling, kind: HeadKind, field: &str) -> Bundle {
     model.bundle(&engine(None).unwrap(), title, kind).unwrap()
 }
 
+/// Those of the texts in which there is nothing to mark.
+fn a_window_says_how_many_drafts_were_kept(site: &Site) {
+    let window = |row: &ProjectRow| site.store.read("test", |tx| tally::window(tx, row)).unwrap();
+    let [confusion, coincidence, calibration, _] = window(&site.row()).tallies;
+    assert!(confusion.counts().iter().chain(coincidence.counts()).all(|count| *count == 0));
+    let column = |at: usize| calibration.counts().iter().skip(at).step_by(2).sum::<i64>();
+    assert_eq!((column(0), column(1)), (40, 8));
+    assert_eq!(calibration.origin(), "48 corrected items (one a subject)");
+}
+
 #[test]
 fn corrected_spans_become_a_head_that_drafts_them() {
     let site = Site::new();
@@ -198,21 +209,21 @@ fn corrected_spans_become_a_head_that_drafts_them() {
     }
     while site.correct(false) > 0 {}
 
-    // A window says how many drafts were kept: those of the texts in which there is nothing to mark.
-    let window = |row: &ProjectRow| site.store.read("test", |tx| tally::window(tx, row)).unwrap();
-    let [confusion, coincidence, calibration, _] = window(&site.row()).tallies;
-    assert!(confusion.counts().iter().chain(coincidence.counts()).all(|count| *count == 0));
-    let column = |at: usize| calibration.counts().iter().skip(at).step_by(2).sum::<i64>();
-    assert_eq!((column(0), column(1)), (40, 8));
-    assert_eq!(calibration.origin(), "48 corrected items (one a subject)");
+    a_window_says_how_many_drafts_were_kept(&site);
 
     // Rounds without noise: what a site adds to each is its exact sum.
     let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();
     let row = site.row();
+    let mut kept = Kept::new();
     let mut descent = Descent::new(first.head(), 60, 0.5, 0.0);
-    for _ in 0..60 {
+    for round in 0..60 {
         let order = site.round(&first, &descent.head().unwrap());
-        let tally = learn::update(&site.store, &mut model, &row, &order).unwrap();
+        let tally = learn::update(&site.store, &mut model, &mut kept, &row, &order).unwrap();
+        if round % 20 == 1 {
+            let anew = &mut Kept::nothing();
+            let anew = learn::update(&site.store, &mut model, anew, &row, &order).unwrap();
+            assert_eq!(anew.counts(), tally.counts(), "round {round}");
+        }
         assert_eq!(tally.origin(), "36 corrected items of 36 subjects, hold-out excluded");
         assert_eq!(tally.outline(), learn::outline(&order).unwrap());
         assert_eq!(tally.counts().len(), 5 * first.manifest().features);
@@ -238,7 +249,7 @@ fn corrected_spans_become_a_head_that_drafts_them() {
         nano_rho: 1000,
         closes_unix_s: i64::MAX,
     };
-    let tally = evaluation::evaluate(&site.store, &mut model, &row, &order).unwrap();
+    let tally = evaluation::evaluate(&site.store, &mut model, &mut kept, &row, &order).unwrap();
     let shape = EvaluationShape::of(&row.definition);
     let step = i64::from(EVALUATION_STEP);
     assert_eq!(tally.counts()[shape.right()], [0, 0, 12 * step, 0]);
@@ -269,7 +280,10 @@ fn spans_that_no_tags_can_say_are_counted_and_labels_of_another_kind_teach_nothi
     while site.correct(true) > 0 {}
     let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();
     let order = site.round(&first, first.head());
-    let nested = learn::update(&site.store, &mut model, &site.row(), &order).unwrap();
+    let update = |site: &Site, model: &mut Model, order: &RoundOrder| {
+        learn::update(&site.store, model, &mut Kept::nothing(), &site.row(), order).unwrap()
+    };
+    let nested = update(&site, &mut model, &order);
     // Of four texts three have a bank card or a heart, and two a span within the former.
     let origin = "4 corrected items of 4 subjects, hold-out excluded; of 6 spans 2 are in no words of \
                   their own";
@@ -280,7 +294,7 @@ fn spans_that_no_tags_can_say_are_counted_and_labels_of_another_kind_teach_nothi
     plain.add(0..6);
     plain.settle();
     while plain.correct(false) > 0 {}
-    let alone = learn::update(&plain.store, &mut model, &plain.row(), &order).unwrap();
+    let alone = update(&plain, &mut model, &order);
     assert_eq!(alone.counts(), nested.counts());
     assert!(alone.counts().iter().any(|count| *count != 0));
 
@@ -288,7 +302,7 @@ fn spans_that_no_tags_can_say_are_counted_and_labels_of_another_kind_teach_nothi
     let softmax = bundle(Pooling::Mean, HeadKind::Softmax, "note");
     let mut model = Model::load(&engine(None).unwrap(), &softmax).unwrap();
     let order = site.round(&softmax, softmax.head());
-    let tally = learn::update(&site.store, &mut model, &site.row(), &order).unwrap();
+    let tally = update(&site, &mut model, &order);
     assert!(tally.counts().iter().all(|count| *count == 0));
 
     let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();

@@ -169,7 +169,7 @@ fn what_an_item_was_made_for_is_its_draft_whatever_a_model_says() {
     assert!(row(first + 2).prelabel.is_none(), "it waits for a model");
     let other = site
         .store()
-        .read("test", |tx| tx.items_of_other_bundle(site.row.project, &[9; 32], 0, 1000, 20))
+        .read("test", |tx| tx.items_of_other_bundle(site.row.project, &[9; 32], 1000, 20))
         .unwrap();
     assert!(other.iter().all(|row| row.made_for.is_none()), "no model replaces them");
     let cards =

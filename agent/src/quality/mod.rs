@@ -33,6 +33,7 @@ use std::sync::Arc;
 
 use insitu_protocol::ids::ProjectName;
 use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -48,7 +49,7 @@ use self::synthetic::Synthetic;
 use crate::acceptance;
 use crate::config::Acceptance;
 use crate::prelabel::personal::{PersonalHead, Standing};
-use crate::review::{ReviewError, gold_scores};
+use crate::review::{ReviewError, Vacancy, gold_scores, vacancies};
 use crate::store::Store;
 
 /// Most labeled items that a report looks at: the newest.
@@ -91,6 +92,8 @@ pub struct Report {
     /// What prelabels have earned, and what they must.
     acceptance: acceptance::Standing,
     progress: Progress,
+    /// Queues that wait for somebody who is not there.
+    vacancies: Vec<Value>,
     /// The head of the site's own that makes its prelabels, where there is one.
     personal: Option<Standing>,
     /// Of synthetic items, where there are any. All else is about real ones.
@@ -130,6 +133,11 @@ impl Report {
                 acceptance::Standing::read(tx, earn, &snapshot.project)
             })?,
             progress: Progress::of(&snapshot, now),
+            vacancies: store
+                .read("quality vacancies", |tx| vacancies(tx, &snapshot.project, now))?
+                .iter()
+                .map(Vacancy::shown)
+                .collect(),
             personal: store
                 .read("personal head", |tx| PersonalHead::load(tx, &snapshot.project))?
                 .map(|head| head.standing()),

@@ -50,8 +50,10 @@ impl Labels {
     pub(super) const BIRTH: Self = Self(1 << 19);
     /// Stands before two streets that meet.
     pub(super) const CORNER: Self = Self(1 << 20);
+    /// Stands before the name somebody was born with.
+    pub(super) const BORN: Self = Self(1 << 21);
     /// The lowest bit that stands for a [`Kind`].
-    const KINDS_FROM: u32 = 21;
+    const KINDS_FROM: u32 = 22;
 
     /// Labels after which announced rules are tried.
     pub(super) const ANNOUNCING: Self = Self(
@@ -235,6 +237,7 @@ const OTHERS: &[(&str, Labels)] = &[
         r"my name is|name is|named|called|se llama|me llamo|mi nombre es|ich hei(?:ß|ss)e|mein name ist|namens|spoke (?:with|to)|speaking with|on behalf of|discussed with|son|daughter|brother|sister|mother|father|friend|colleague|mit herrn|mit frau",
         Labels::CALLED,
     ),
+    (r"geb|geborene[nr]?|née", Labels::BORN),
     (
         r"address|home address|lives? at|living at|resid(?:es|ing|ence|ent)(?: at| in)?|domicil(?:io|iad[oa])(?: en)?|direcci[óo]n|anschrift|adresse|wohnhaft(?: in)?|wohnt in|mailing address|shipping address|street|stra(?:ß|ss)e|vive en|meet (?:me|you) at|deliver(?:ed)? to|mail(?:ed)? to|sent to",
         Labels::ADDRESS,

@@ -73,7 +73,7 @@ pub use structure::{Action, FieldRules, Format, Images, Records};
 pub use surrogate::Surrogates;
 
 /// Version of the rules: part of every report, so that a finding can be traced to what made it.
-pub const RULES_VERSION: &str = "3";
+pub const RULES_VERSION: &str = "4";
 
 /// Longest text that is cleaned, in bytes.
 pub const TEXT_BYTES_MAX: usize = LINE_BYTES_MAX;
@@ -234,6 +234,7 @@ impl Engine {
         }
         if self.profile.hides(Kind::Address) || self.profile.hides(Kind::Location) {
             found.extend(places::find(text, &scanned));
+            found.extend(places::blocks(text));
         }
         found.extend(clean::known(text, hints));
         let word = hints.field_name && !text.contains(char::is_whitespace);

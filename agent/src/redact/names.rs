@@ -22,6 +22,9 @@ const PART_LETTERS_MIN: usize = 3;
 /// Titles that are hidden with their name, in small letters.
 const COVERED_TITLES: &[&str] =
     &["dr", "habil", "med", "miss", "mr", "mrs", "ms", "mx", "pd", "prof", "professor", "sir"];
+/// What stands behind another title, in small letters: "Dr. med. univ.". With a capital, these may
+/// be names.
+const SMALL_TITLES: &[&str] = &["dent", "habil", "jur", "med", "nat", "rer", "univ"];
 /// Score of a name that stands where it was announced.
 const ANNOUNCED: f32 = 0.9;
 /// Score of a name's repetition.
@@ -67,8 +70,9 @@ fn title_before(text: &str, at: usize) -> Option<usize> {
     let end = gap.strip_suffix('.').unwrap_or(gap).len();
     let title = Word::before(text, end)?;
     let near = (1..=2).contains(&(at - gap.len()));
-    let capital = title.is_capitalised() || matches!(title.text, "med" | "habil");
-    (near && capital && title.is_in(COVERED_TITLES)).then_some(title.start)
+    let covered =
+        title.is_capitalised() && title.is_in(COVERED_TITLES) || SMALL_TITLES.contains(&title.text);
+    (near && covered).then_some(title.start)
 }
 
 fn name(word: Word<'_>, score: f32) -> Find {
@@ -109,6 +113,16 @@ fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
         let start = skip_spaces(text, label.end, 2);
         if start > label.end
             && let Some((start, end, _)) = parse(text, start, None)
+        {
+            return Some(Find { score: 0.7, ..name(start, end) });
+        }
+    }
+    if is(Labels::BORN) {
+        let dot = label.end + usize::from(char_at(text, label.end) == '.');
+        let start = skip_spaces(text, dot, 2);
+        if start > dot
+            && let Some((start, end, _)) = parse(text, start, None)
+            && !is_nobody(&text[start..end])
         {
             return Some(Find { score: 0.7, ..name(start, end) });
         }
@@ -247,9 +261,11 @@ fn parse(text: &str, start: usize, labels: Option<&[Label]>) -> Option<(usize, u
 /// Behind "Dr.", "Prof. Dr. med." and the like.
 fn behind_titles(text: &str, start: usize) -> usize {
     let mut at = start;
-    while let Some(title) =
-        Word::at(text, at).filter(|word| word.text.len() <= TITLE_BYTES_MAX && word.is_in(TITLES))
-    {
+    let is_one = |word: &Word<'_>| {
+        word.text.len() <= TITLE_BYTES_MAX && word.is_in(TITLES)
+            || SMALL_TITLES.contains(&word.text)
+    };
+    while let Some(title) = Word::at(text, at).filter(is_one) {
         let sign = usize::from(matches!(char_at(text, title.end()), '.' | ':'));
         let next = skip_spaces(text, title.end() + sign, 3);
         if next == title.end() {

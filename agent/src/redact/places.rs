@@ -16,6 +16,11 @@ const POSTCODE_DIGITS_MIN: usize = 4;
 /// Bytes of a region's code, and how far below an address its postcode may stand.
 const REGION_BYTES_MAX: usize = 3;
 const BELOW_BYTES_MAX: usize = 40;
+/// Digits of a postcode that a town stands behind, and of the number of a house.
+const TOWN_POSTCODE_DIGITS: usize = 5;
+const HOUSE_DIGITS_MAX: usize = 4;
+/// Words of a street's name.
+const STREET_WORDS_MAX: usize = 5;
 /// Lines of an address in a field.
 const LINES_MAX: usize = 4;
 
@@ -159,6 +164,46 @@ pub(super) fn find(text: &str, finds: &Finds) -> Vec<Find> {
         }
     }
     found
+}
+
+/// A street of any name and number, and on the next line a postcode with its town, as letters have
+/// them: `Am Alten Markt 7\n79098 Freiburg`.
+pub(super) fn blocks(text: &str) -> Vec<Find> {
+    let mut found = Vec::new();
+    let (mut at, mut above) = (0, None);
+    for line in text.split_inclusive('\n') {
+        let content = line.trim();
+        let start = at + line.len() - line.trim_start().len();
+        if let Some(first) = above.filter(|_| is_postcode_and_town(content)) {
+            let end = start + content.len();
+            found.push(Find { start: first, end, kind: Kind::Address, score: 0.85 });
+        }
+        above = is_street_and_number(content).then_some(start);
+        at += line.len();
+    }
+    found
+}
+
+/// Whether a line is `79098 Freiburg im Breisgau`, or `D-79098 Freiburg`.
+fn is_postcode_and_town(line: &str) -> bool {
+    let digits = ["D-", "DE-"].iter().find_map(|country| line.strip_prefix(country));
+    let Some((code, town)) = digits.unwrap_or(line).split_once(' ') else { return false };
+    code.len() == TOWN_POSTCODE_DIGITS
+        && code.bytes().all(|byte| byte.is_ascii_digit())
+        && town.starts_with(char::is_uppercase)
+        && town.split(' ').count() <= TOWN_WORDS_MAX
+        && !town.contains(|c: char| c.is_numeric() || matches!(c, ':' | ';'))
+}
+
+/// Whether a line is words of which the first has a capital, and a house's number: `Am Markt 7a`.
+fn is_street_and_number(line: &str) -> bool {
+    let Some((name, number)) = line.rsplit_once(' ') else { return false };
+    let digits = number.bytes().take_while(u8::is_ascii_digit).count();
+    (1..=HOUSE_DIGITS_MAX).contains(&digits)
+        && number.len() <= NUMBER_BYTES_MAX
+        && name.starts_with(char::is_uppercase)
+        && name.split(' ').count() <= STREET_WORDS_MAX
+        && name.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | '.' | '-' | '\'' | '’'))
 }
 
 /// Lengthens an address that a rule found by what follows it: postcode, town, flat; and by a number

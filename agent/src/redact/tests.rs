@@ -84,6 +84,23 @@ fn addresses_of_more_shapes() {
     check("12 Main Street, Toronto\n, ON\n 82269", "[ADDRESS]\n, ON\n [ZIP]");
     check("12 Main Street\n82269 visits a year", "[ADDRESS]\n82269 visits a year");
     check("370 3911 Fourth Avenue", "[ADDRESS]");
+    check("An\nAm Alten Markt 7a\nD-79098 Freiburg im Breisgau\n", "An\n[ADDRESS]\n");
+    check("Leukozyten 7\n79098 im Mittel", "Leukozyten 7\n79098 im Mittel");
+    check("Kontrolle am 7\nTag 79098", "Kontrolle am 7\nTag 79098");
+}
+
+#[test]
+fn the_name_somebody_was_born_with() {
+    check("Frieda Roe, geb. Grzybowska, kam", "Frieda Roe, geb. [NAME], kam");
+    check("geborene von Osten", "geborene [NAME]");
+    check("geb. in der Klinik, Geb. Juni", "geb. in der Klinik, Geb. Juni");
+}
+
+#[test]
+fn titles_of_german_doctors_are_hidden_with_their_names() {
+    check("gez. Dr. med. univ. Lena Roe", "gez. [NAME]");
+    check("Frau Dr. rer. nat. habil. Lena Roe", "Frau [NAME]");
+    check("Mr. Dent came", "[NAME] came");
 }
 
 #[test]

@@ -171,11 +171,27 @@ impl From<ReviewError> for Failure {
 
 impl From<JsonRejection> for Failure {
     fn from(rejection: JsonRejection) -> Self {
-        // The text may quote the body, which came from a person: only the kind is told.
-        let status = rejection.status();
-        let error = "the body is not what this request takes".to_owned();
-        Self { status, error, hint: "send JSON of at most 1 MiB" }
+        // The text may quote the body, which came from a person: only the kind and the place are told.
+        let place = place_in_json(&rejection);
+        let at = place.map(|(line, column)| format!(", at line {line}, column {column}"));
+        let hint = if place.is_some() {
+            "mend it there: a name or a value is missing, unknown or of another kind"
+        } else if matches!(rejection, JsonRejection::MissingJsonContentType(_)) {
+            "send Content-Type: application/json"
+        } else {
+            "send JSON of at most 1 MiB"
+        };
+        let error = format!("the body is not what this request takes{}", at.unwrap_or_default());
+        Self { status: rejection.status(), error, hint }
     }
+}
+
+/// Line and column, from 1, at which a body stopped to be what was expected: the two numbers with which
+/// the text ends, and nothing else of it.
+fn place_in_json(rejection: &JsonRejection) -> Option<(usize, usize)> {
+    let text = rejection.body_text();
+    let (line, column) = text.rsplit_once(" at line ")?.1.split_once(" column ")?;
+    line.parse().ok().zip(column.parse().ok())
 }
 
 impl From<QueryRejection> for Failure {

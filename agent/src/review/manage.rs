@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::http::{Caller, Desk, Failure};
 use super::people::add_account;
 use super::sign_in::Typed;
-use super::{PersonError, end_of, listed};
+use super::{PersonError, Vacancy, end_of, listed, vacancies};
 use crate::account;
 use crate::store::StoreError;
 use crate::store::labels::{Person, Terms};
@@ -24,6 +24,7 @@ use crate::store::trail::Who;
 pub(super) fn routes() -> Router<Desk> {
     Router::new()
         .route("/api/people", get(list).post(add))
+        .route("/api/vacancies", get(vacant))
         .route("/api/people/{name}", delete(remove))
         .route("/api/people/{name}/role", post(set_role))
         .route("/api/people/{name}/browsers", delete(sign_out))
@@ -101,6 +102,22 @@ fn everybody(desk: &Desk) -> Result<Value, StoreError> {
         row
     });
     Ok(all.collect())
+}
+
+/// The queues of all projects that wait for somebody who is not there.
+async fn vacant(State(desk): State<Desk>, _: Manager) -> Result<Json<Value>, Failure> {
+    desk.work(|desk| {
+        let now = desk.clock.now().as_second();
+        let shown = desk.store.read("vacancies", |tx| {
+            let mut shown = Vec::new();
+            for project in tx.projects()? {
+                shown.extend(vacancies(tx, &project, now)?.iter().map(Vacancy::shown));
+            }
+            Ok::<_, StoreError>(shown)
+        })?;
+        Ok(Json(Value::Array(shown)))
+    })
+    .await
 }
 
 #[derive(Deserialize)]

@@ -21,6 +21,7 @@ mod sealed;
 mod shown;
 mod sign_in;
 mod staged;
+mod vacant;
 mod validation;
 
 use insitu_protocol::ids::ProjectName;
@@ -29,8 +30,8 @@ use serde_json::json;
 
 pub use crate::review::answer::{Annotation, Decision, Reason, annotate, undo};
 pub(crate) use crate::review::answer::{annotate_in, annotate_unasked, retract_unasked};
-pub use crate::review::context::Circumstances;
-pub(crate) use crate::review::context::{Unasked, circumstances};
+pub use crate::review::context::{CleanContext, Context, RawContext};
+pub(crate) use crate::review::context::{Unasked, contexts};
 pub use crate::review::correction::{Correction, item_ref};
 pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
@@ -41,6 +42,7 @@ pub(crate) use crate::review::people::{end_of, listed};
 pub use crate::review::sealed::Made;
 pub use crate::review::sign_in::Doors;
 pub use crate::review::staged::{StagesError, set_up as set_up_stages, stages};
+pub use crate::review::vacant::{Vacancy, vacancies};
 pub use crate::review::validation::next_to_validate;
 
 use crate::item::CleanItem;
@@ -191,7 +193,7 @@ pub struct Card {
     pub notes: Vec<Note>,
     /// Where and when an application's users said what is to be settled or reviewed, as far as the
     /// application has told it.
-    pub contexts: Vec<Circumstances>,
+    pub contexts: Vec<Context>,
 }
 
 /// What somebody said who gave no label.

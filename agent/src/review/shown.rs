@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::http::short;
-use super::{Card, Circumstances, Note, content};
+use super::{Card, Context, Note, content};
 use crate::item::CleanItem;
 use crate::label::Label;
 use crate::prelabel::calibrated::Confidence;
@@ -39,10 +39,10 @@ pub(super) fn fields(item: &str, clean: &CleanItem, project: &ProjectRow) -> Vec
 }
 
 /// Where and when users said what is looked at now, as fields beside the item's own.
-fn contexts(told: &[Circumstances]) -> impl Iterator<Item = Value> {
+fn contexts(told: &[Context]) -> impl Iterator<Item = Value> {
     (1..).zip(told).flat_map(|(number, context)| {
         let several = told.len() > 1;
-        context.told().map(move |(title, told)| {
+        context.shown().into_iter().map(move |(title, told)| {
             let title = if several { format!("{title} {number}") } else { title.to_owned() };
             json!({"title": title, "value": told, "unit": "", "kind": "category"})
         })

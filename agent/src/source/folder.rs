@@ -25,20 +25,19 @@ pub(crate) struct Files {
 
 /// Gives a record for each file of the folder and of the folders in it to `take`, in the order of
 /// their paths. Its path is the item's id and the value of the project's only image or series
-/// field; the first folder of the path, if there is one, is the subject. Tells how many folders lie
-/// too deep.
+/// field; the first folder of the path, if there is one, is the subject. Gives these files, a line each.
 pub(super) fn read(
     folder: &Path,
     project: &Project,
     source: &Source,
     take: &mut impl FnMut(Record) -> Result<(), ImportError>,
-) -> Result<u64, ImportError> {
+) -> Result<Files, ImportError> {
     let field = media_field(project).ok_or(ImportError::NoMediaField)?;
-    let Files { paths, too_deep } = files(folder, FILES_MAX)?;
-    for (path, line) in paths.into_iter().zip(1..) {
-        take(Record { line, cells: Ok(cells(&path, field, source)) })?;
+    let files = files(folder, FILES_MAX)?;
+    for (path, line) in files.paths.iter().zip(1..) {
+        take(Record { line, cells: Ok(cells(path, field, source)) })?;
     }
-    Ok(too_deep)
+    Ok(files)
 }
 
 /// The name of the project's only image or series field.

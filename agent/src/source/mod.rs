@@ -85,7 +85,9 @@ pub struct Report {
 /// A record that was not imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadLine {
-    /// Its first line, from 1.
+    /// Its file, of a folder of images or series.
+    pub file: Option<String>,
+    /// Its first line, from 1; of a file in a folder, which one it is.
     pub line: u64,
     /// What is wrong with it.
     pub reason: LineError,
@@ -238,12 +240,16 @@ pub fn import_folder(
     rules: Rules<'_>,
 ) -> Result<Report, ImportError> {
     let folder = rules.folder.ok_or(ImportError::NoMediaField)?;
-    let mut too_deep = 0;
-    let report = import_records(store, project, rules, None, |mut take| {
-        too_deep = folder::read(folder, &project.definition, rules.source, &mut take)?;
+    let mut files = folder::Files::default();
+    let mut report = import_records(store, project, rules, None, |mut take| {
+        files = folder::read(folder, &project.definition, rules.source, &mut take)?;
         Ok(())
     })?;
-    Ok(Report { too_deep, ..report })
+    for bad in &mut report.bad_lines {
+        let at = usize::try_from(bad.line).unwrap_or(0).checked_sub(1);
+        bad.file = at.and_then(|at| files.paths.get(at).cloned());
+    }
+    Ok(Report { too_deep: files.too_deep, ..report })
 }
 
 /// Imports one image or series in the folder of `rules`, as [`import_folder`] does all of them.
@@ -368,7 +374,7 @@ fn add(
         return Ok(());
     }
     let name = project.definition.name.as_str();
-    let additions = store.tx("import", |tx| {
+    let additions = store.bulk("import", |tx| {
         let add = |(_, item): &(u64, RawItem)| item.add(tx, project.project, name);
         let additions = batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()?;
         note(tx, by, name, additions.iter().copied())?;
@@ -394,7 +400,7 @@ impl Report {
     fn refuse(&mut self, line: u64, reason: LineError) {
         self.bad += 1;
         if self.bad_lines.len() < BAD_LINES_MAX {
-            self.bad_lines.push(BadLine { line, reason });
+            self.bad_lines.push(BadLine { file: None, line, reason });
         }
     }
 }

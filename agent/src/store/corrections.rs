@@ -8,7 +8,51 @@ use crate::store::labels::name;
 use crate::store::{Cell, StoreError, Tx, unsigned};
 
 const TABLE: &str = "corrections";
-const COLUMNS: &str = "correction, person, key, item, body, taken_at IS NOT NULL";
+const COLUMNS: &str = "correction, person, key, item, body, taken_at IS NOT NULL, context";
+
+/// How far the context of a correction is redacted. Stored as its number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redaction {
+    /// As the application told it.
+    Raw = 0,
+    /// Redacted, or there is none.
+    Clean = 1,
+    /// It could not be redacted, and is shown to nobody.
+    Withheld = 2,
+}
+
+impl Redaction {
+    fn read(number: i64) -> Result<Self, StoreError> {
+        match number {
+            0 => Ok(Self::Raw),
+            1 => Ok(Self::Clean),
+            2 => Ok(Self::Withheld),
+            _ => Err(StoreError::Corrupt { table: TABLE, column: "context" }),
+        }
+    }
+}
+
+/// A correction that is to be kept.
+#[derive(Clone, Copy)]
+pub struct NewCorrection<'a> {
+    /// The application, or the person whose labels are imported.
+    pub person: i64,
+    /// The sender's own name for it, which it has not used before.
+    pub key: &'a str,
+    /// The item's key.
+    pub item: i64,
+    /// Encoded.
+    pub body: &'a [u8],
+    /// How far the context in the body is redacted.
+    pub context: Redaction,
+}
+
+impl std::fmt::Debug for NewCorrection<'_> {
+    /// Without what was said.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NewCorrection(item {}, {:?})", self.item, self.context)
+    }
+}
 
 /// A correction as stored, its body opened.
 #[derive(Clone)]
@@ -25,6 +69,8 @@ pub struct CorrectionRow {
     pub body: Vec<u8>,
     /// It has become an annotation, or never can.
     pub taken: bool,
+    /// How far the context in the body is redacted.
+    pub context: Redaction,
 }
 
 impl std::fmt::Debug for CorrectionRow {
@@ -35,26 +81,19 @@ impl std::fmt::Debug for CorrectionRow {
 }
 
 impl Tx<'_> {
-    /// Keeps a correction and gives its key. The caller has checked that the application has not
-    /// used its name before.
+    /// Keeps a correction and gives its key.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn add_correction(
-        &self,
-        person: i64,
-        key: &str,
-        item: i64,
-        body: &[u8],
-        now: i64,
-    ) -> Result<i64, StoreError> {
+    pub fn add_correction(&self, new: &NewCorrection<'_>, now: i64) -> Result<i64, StoreError> {
+        let NewCorrection { person, key, item, body, context } = *new;
         let sealed = self.seal(cell(&name(person, key)), body)?;
         self.sql
             .prepare_cached(
-                "INSERT INTO corrections (person, key, item, received_at, body)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT INTO corrections (person, key, item, received_at, body, context)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute(params![person, key, item, now, sealed])?;
+            .execute(params![person, key, item, now, sealed, context as i64])?;
         Ok(self.sql.last_insert_rowid())
     }
 
@@ -122,7 +161,7 @@ impl Tx<'_> {
         limit: u32,
     ) -> Result<Vec<CorrectionRow>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM corrections JOIN items USING (item)
+            "SELECT {COLUMNS} FROM corrections CROSS JOIN items USING (item)
              WHERE taken_at IS NULL AND project = ?1 AND route IS NOT NULL
              ORDER BY correction LIMIT ?2"
         );
@@ -166,6 +205,85 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Corrections of a project's items whose contexts are to be redacted, in the order of arrival.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn raw_contexts(&self, project: i64, limit: u32) -> Result<Vec<CorrectionRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM corrections CROSS JOIN items USING (item)
+             WHERE context = 0 AND project = ?1 ORDER BY correction LIMIT ?2"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut rows = statement.query(params![project, limit])?;
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(self.correction_row(row)?);
+        }
+        Ok(all)
+    }
+
+    /// Puts the body with its context redacted in the place of a correction's; `false` when somebody
+    /// else has, or it was erased meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_clean_context(&self, row: &CorrectionRow, clean: &[u8]) -> Result<bool, StoreError> {
+        let sealed = self.seal(cell(&name(row.person, &row.key)), clean)?;
+        let changed = self
+            .sql
+            .prepare_cached(
+                "UPDATE corrections SET body = ?1, context = 1
+                 WHERE person = ?2 AND key = ?3 AND item = ?4 AND context = 0",
+            )?
+            .execute(params![sealed, row.person, row.key, row.item])?;
+        Ok(changed == 1)
+    }
+
+    /// Puts a context that could not be redacted aside.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn withhold_context(&self, row: &CorrectionRow, reason: &str) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "UPDATE corrections SET context = 2, quarantine = ?1
+                 WHERE person = ?2 AND key = ?3 AND item = ?4 AND context = 0",
+            )?
+            .execute(params![reason, row.person, row.key, row.item])?;
+        Ok(())
+    }
+
+    /// How many contexts of a project's corrections could not be redacted, by reason.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn withheld_contexts(&self, project: i64) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT coalesce(c.quarantine, ''), count(*)
+             FROM corrections c CROSS JOIN items i ON i.item = c.item
+             WHERE c.context = 2 AND i.project = ?1 GROUP BY 1 ORDER BY 1",
+        )?;
+        let mut rows = statement.query([project])?;
+        let mut reasons = Vec::new();
+        while let Some(row) = rows.next()? {
+            reasons.push((row.get(0)?, unsigned(row.get(1)?, TABLE, "count")?));
+        }
+        Ok(reasons)
+    }
+
+    /// Lets the contexts of a project's corrections that could not be redacted be tried again: how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn retry_withheld_contexts(&self, project: i64) -> Result<usize, StoreError> {
+        Ok(self.sql.execute(
+            "UPDATE corrections SET context = 0, quarantine = NULL
+             WHERE context = 2 AND item IN (SELECT item FROM items WHERE project = ?1)",
+            [project],
+        )?)
+    }
+
     fn correction_row(&self, row: &Row<'_>) -> Result<CorrectionRow, StoreError> {
         let (person, key): (i64, String) = (row.get(1)?, row.get(2)?);
         let sealed: Vec<u8> = row.get(4)?;
@@ -175,6 +293,7 @@ impl Tx<'_> {
             item: row.get(3)?,
             body: self.open(cell(&name(person, &key)), &sealed)?,
             taken: row.get(5)?,
+            context: Redaction::read(row.get(6)?)?,
             key,
         })
     }

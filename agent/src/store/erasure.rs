@@ -132,7 +132,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`], also when there is no room for a second copy of the store.
     pub fn scrub(&self) -> Result<bool, StoreError> {
-        let connection = self.lock();
+        // A checkpoint that goes on would make another one impossible.
+        let held = self.checkpoints.hold();
+        let turn = self.writer.alone();
+        let connection = turn.connection();
         let failed = |source| StoreError::from(source).during("scrub");
         match connection.execute_batch("VACUUM") {
             Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
@@ -143,7 +146,7 @@ impl Store {
         let busy: i64 = connection
             .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
             .map_err(failed)?;
-        drop(connection);
+        drop((turn, held));
         if busy == 0 {
             self.tx("scrubbed", |tx| tx.clear_meta(UNSCRUBBED))?;
         }
@@ -442,7 +445,8 @@ mod tests {
     #[test]
     fn every_table_of_the_store_has_a_fate() {
         let scratch = scratch();
-        let connection = scratch.store.lock();
+        let turn = scratch.store.writer.alone();
+        let connection = turn.connection();
         let mut statement = connection
             .prepare(
                 "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%'",
@@ -470,7 +474,8 @@ mod tests {
     #[test]
     fn what_refers_to_items_goes_before_them() {
         let scratch = scratch();
-        let connection = scratch.store.lock();
+        let turn = scratch.store.writer.alone();
+        let connection = turn.connection();
         let last = FATES.iter().position(|(table, _)| *table == "items").unwrap();
         for (at, (table, fate)) in FATES.iter().enumerate() {
             let sql = format!(

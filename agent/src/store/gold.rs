@@ -1,4 +1,7 @@
 //! Gold: items with a known answer.
+//!
+//! There is little of it, and joins begin with it: SQLite left to itself begins with the project's
+//! items, of which there may be a million.
 
 use rusqlite::params;
 
@@ -54,7 +57,7 @@ impl Tx<'_> {
         limit: u32,
     ) -> Result<Vec<(i64, Vec<u8>)>, StoreError> {
         let mut statement = self.sql.prepare_cached(
-            "SELECT g.item, i.opaque, g.answer FROM gold g JOIN items i ON i.item = g.item
+            "SELECT g.item, i.opaque, g.answer FROM gold g CROSS JOIN items i ON i.item = g.item
              WHERE i.project = ?1 AND g.item > ?2 ORDER BY g.item LIMIT ?3",
         )?;
         let mut rows = statement.query(params![project, after, limit])?;
@@ -72,7 +75,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn gold_items(&self, project: i64) -> Result<u64, StoreError> {
         self.count(
-            "SELECT count(*) FROM gold g JOIN items i ON i.item = g.item WHERE i.project = ?1",
+            "SELECT count(*) FROM gold g CROSS JOIN items i ON i.item = g.item WHERE i.project = ?1",
             project,
         )
     }
@@ -91,14 +94,16 @@ impl Tx<'_> {
         now: i64,
         limit: usize,
     ) -> Result<Vec<i64>, StoreError> {
-        let lease = if leased {
-            "EXISTS (SELECT 1 FROM leases l WHERE l.item = g.item AND l.until > ?3
-               AND l.person = ?2 AND l.reading = 5)"
+        let (from, lease) = if leased {
+            (
+                "leases l CROSS JOIN gold g ON g.item = l.item",
+                "l.until > ?3 AND l.person = ?2 AND l.reading = 5",
+            )
         } else {
-            "NOT EXISTS (SELECT 1 FROM leases l WHERE l.item = g.item AND l.until > ?3)"
+            ("gold g", "NOT EXISTS (SELECT 1 FROM leases l WHERE l.item = g.item AND l.until > ?3)")
         };
         let sql = format!(
-            "SELECT g.item FROM gold g JOIN items i ON i.item = g.item
+            "SELECT g.item FROM {from} CROSS JOIN items i ON i.item = g.item
              WHERE i.project = ?1 AND {lease}
                AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = g.item AND a.person = ?2)
              ORDER BY g.item LIMIT ?4"
@@ -119,9 +124,10 @@ impl Tx<'_> {
         person: i64,
         now: i64,
     ) -> Result<GoldCounts, StoreError> {
-        let leased = "SELECT count(*) FROM leases l JOIN items i ON i.item = l.item
+        let leased = "SELECT count(*) FROM leases l CROSS JOIN items i ON i.item = l.item
              WHERE i.project = ?1 AND l.person = ?2 AND l.reading = 5 AND l.until > ?3";
-        let answered = "SELECT count(*) FROM annotations a JOIN items i ON i.item = a.item
+        let answered = "SELECT count(*) FROM gold g CROSS JOIN items i ON i.item = g.item
+             CROSS JOIN annotations a ON a.item = g.item
              WHERE i.project = ?1 AND a.person = ?2 AND a.reading = 5";
         let mut statement = self.sql.prepare_cached(leased)?;
         let leased = statement.query_row(params![project, person, now], |row| row.get(0))?;

@@ -175,6 +175,10 @@ pub struct WindowItem {
 /// The columns of an [`ItemRow`], of `items i`.
 pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.holdout, i.stage, i.route, i.second, i.raw, i.clean, i.prelabel, i.generator IS NOT NULL, i.probabilities, i.origin, i.wanted IS NOT NULL, i.made_for, i.of_bundle, i.audit, i.scores, i.review";
 
+/// Unlabeled items of a project that a model may draft anew: an index has them by their bundle.
+const DRAFTED: &str =
+    "i.project = ?1 AND i.stage IN (2, 3, 5) AND i.lasting = 0 AND i.reader IS NULL";
+
 impl Tx<'_> {
     /// Adds an item, unless its project has one with the same source. The caller notes the import
     /// in the same transaction, after the last item.
@@ -270,8 +274,9 @@ impl Tx<'_> {
         self.collect_items(&mut rows)
     }
 
-    /// Up to `limit` items above `after` that nobody has labeled or is about to, and that have no
-    /// prelabel, or one that is not of `bundle`, nor a lasting draft.
+    /// Up to `limit` items that nobody has labeled or is about to, and that have no prelabel, or one
+    /// that is not of `bundle`, nor a lasting draft: those without first, then those of one bundle
+    /// after the other.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -279,21 +284,44 @@ impl Tx<'_> {
         &self,
         project: i64,
         bundle: &[u8; 32],
-        after: i64,
         limit: u32,
         now: i64,
     ) -> Result<Vec<ItemRow>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM items i
-             WHERE i.project = ?1 AND i.stage IN (2, 3, 5) AND i.bundle IS NOT ?2 AND i.item > ?3
-               AND i.lasting = 0
+             WHERE {DRAFTED} AND i.bundle IS ?2
                AND NOT EXISTS (SELECT 1 FROM annotations a WHERE a.item = i.item)
-               AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.item = i.item AND l.until > ?4)
-             ORDER BY i.item LIMIT ?5"
+               AND NOT EXISTS (SELECT 1 FROM leases l WHERE l.item = i.item AND l.until > ?3)
+             ORDER BY i.item LIMIT ?4"
         );
         let mut statement = self.sql.prepare_cached(&sql)?;
-        let mut rows = statement.query(params![project, bundle, after, now, limit])?;
-        self.collect_items(&mut rows)
+        let mut items = Vec::new();
+        let others = self.other_bundles(project, bundle)?;
+        for other in [None].into_iter().chain(others.into_iter().map(Some)) {
+            let found = u32::try_from(items.len()).unwrap_or(u32::MAX);
+            if found < limit {
+                let mut rows = statement.query(params![project, other, now, limit - found])?;
+                items.extend(self.collect_items(&mut rows)?);
+            }
+        }
+        Ok(items)
+    }
+
+    /// The bundles but `bundle` that have made drafts of unlabeled items. The index is asked for one
+    /// after the other: what it holds may be a million items of few bundles.
+    fn other_bundles(&self, project: i64, bundle: &[u8; 32]) -> Result<Vec<Vec<u8>>, StoreError> {
+        let sql = format!(
+            "WITH RECURSIVE bundles (bundle) AS (
+               SELECT min(i.bundle) FROM items i WHERE {DRAFTED}
+               UNION ALL
+               SELECT (SELECT min(i.bundle) FROM items i WHERE {DRAFTED}
+                   AND i.bundle > bundles.bundle)
+               FROM bundles WHERE bundles.bundle IS NOT NULL)
+             SELECT bundle FROM bundles WHERE bundle IS NOT NULL AND bundle <> ?2"
+        );
+        let mut statement = self.sql.prepare_cached(&sql)?;
+        let bundles = statement.query_map(params![project, bundle], |row| row.get(0))?;
+        bundles.map(|bundle| bundle.map_err(StoreError::from)).collect()
     }
 
     /// Up to `limit` real items above `after` that were sent to people or accepted.
@@ -306,9 +334,10 @@ impl Tx<'_> {
         after: i64,
         limit: u32,
     ) -> Result<Vec<ItemRow>, StoreError> {
+        // By the items' own keys: an index by project would be sorted anew for every page.
         let sql = format!(
             "SELECT {COLUMNS} FROM items i
-             WHERE i.project = ?1 AND i.item > ?2 AND i.route IS NOT NULL
+             WHERE +i.project = ?1 AND i.item > ?2 AND i.route IS NOT NULL
                AND i.generator IS NULL
              ORDER BY i.item LIMIT ?3"
         );

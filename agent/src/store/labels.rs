@@ -4,7 +4,7 @@ use rusqlite::{Row, params};
 
 pub use crate::store::leases::Lease;
 pub use crate::store::roles::{Action, Role};
-use crate::store::{Cell, StoreError, Tx, fixed};
+use crate::store::{Cell, StoreError, Tx, fixed, unsigned};
 
 /// A person who labels or watches.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -329,13 +329,13 @@ impl Tx<'_> {
         limit: u32,
     ) -> Result<Vec<i64>, StoreError> {
         let mut statement = self.sql.prepare_cached(
-            "SELECT DISTINCT i.item FROM items i JOIN annotations a ON a.item = i.item
-             WHERE i.project = ?1 AND i.item > ?2 AND i.holdout = ?4 AND a.verdict = 0
+            "SELECT DISTINCT a.item FROM annotations a CROSS JOIN items i ON i.item = a.item
+             WHERE a.item > ?2 AND i.project = ?1 AND i.holdout = ?4 AND a.verdict = 0
                AND i.generator IS NULL AND a.reading NOT IN (4, 5) AND i.audit < 2
                AND (i.stage = 6
                  OR NOT EXISTS (SELECT 1 FROM review_stages r WHERE r.project = i.project))
                AND NOT EXISTS (SELECT 1 FROM gold g WHERE g.item = i.item)
-             ORDER BY i.item LIMIT ?3",
+             ORDER BY a.item LIMIT ?3",
         )?;
         let rows =
             statement.query_map(params![project, after, limit, holdout], |row| row.get(0))?;
@@ -348,17 +348,18 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn annotation_counts(&self, project: i64) -> Result<(u64, u64), StoreError> {
-        let all = self.count(
-            "SELECT count(*) FROM annotations a JOIN items i ON i.item = a.item
-             WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL AND a.reading NOT IN (4, 5)",
-            project,
+        // From the annotations' index, in whose order they are grouped: a project may have many more
+        // items than labels.
+        let mut statement = self.sql.prepare_cached(
+            "SELECT coalesce(sum(labels), 0), count(*) FROM
+               (SELECT count(*) AS labels FROM annotations a CROSS JOIN items i ON i.item = a.item
+                WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL
+                  AND a.reading NOT IN (4, 5)
+                GROUP BY a.item)",
         )?;
-        let items = self.count(
-            "SELECT count(DISTINCT a.item) FROM annotations a JOIN items i ON i.item = a.item
-             WHERE i.project = ?1 AND a.verdict = 0 AND i.generator IS NULL AND a.reading NOT IN (4, 5)",
-            project,
-        )?;
-        Ok((all, items))
+        let (all, items) = statement.query_row([project], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let count = |count| unsigned(count, "annotations", "count");
+        Ok((count(all)?, count(items)?))
     }
 
     fn annotation_row(&self, row: &Row<'_>) -> Result<AnnotationRow, StoreError> {

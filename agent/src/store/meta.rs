@@ -24,6 +24,19 @@ pub struct Live {
     pub engine: Option<String>,
     /// What waits, and why.
     pub waits: Vec<Wait>,
+    /// How fast items are redacted and drafted, of projects where they are.
+    pub paces: Vec<Pace>,
+}
+
+/// How fast a project's items come to people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// The project.
+    pub project: String,
+    /// Items redacted in a minute, as of late.
+    pub redacted_a_minute: u64,
+    /// Items drafted in a minute, or handed over to people without a draft.
+    pub drafted_a_minute: u64,
 }
 
 /// Something that makes way for others.
@@ -101,9 +114,28 @@ impl std::fmt::Debug for Subjects {
     }
 }
 
+/// The name of a subject however a format writes it: a FHIR reference to a patient of the same server
+/// (`Patient/7`, also to one version) is that patient's id, as HL7 messages and tables have it. One to
+/// another server stays what it is: that server's patient of the same id may be somebody else.
+fn subject_name(subject: &str) -> &str {
+    let subject = subject.trim();
+    let patient = subject.strip_prefix("Patient/").map(|id| id.split('/').next().unwrap_or(id));
+    patient.filter(|id| !id.is_empty()).unwrap_or(subject)
+}
+
 impl Subjects {
-    /// What stands for a subject, the same in every project of the site.
+    /// What stands for a subject, the same in every project of the site and however it is written.
     pub fn hash(&self, subject: &str) -> [u8; 32] {
+        self.hash_of(subject_name(subject))
+    }
+
+    /// Whether this stands for a subject, or did when references stood for themselves.
+    pub fn is(&self, hash: &[u8; 32], subject: &str) -> bool {
+        self.hash(subject) == *hash || self.hash_of(subject.trim()) == *hash
+    }
+
+    /// What stands for a subject of exactly this name.
+    fn hash_of(&self, subject: &str) -> [u8; 32] {
         let mut hasher = self.0.clone();
         add_part(&mut hasher, subject.as_bytes());
         *hasher.finalize().as_bytes()
@@ -116,9 +148,24 @@ impl Tx<'_> {
         Subjects(self.keys.hasher("subject"))
     }
 
-    /// What stands for a subject, the same in every project of the site.
-    pub fn subject_hash(&self, subject: &str) -> [u8; 32] {
-        self.subjects().hash(subject)
+    /// What stands for a subject, the same in every project of the site and however it is written; of
+    /// one whose items were imported, or that was erased, when references stood for themselves, what
+    /// stood for it then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn subject_hash(&self, subject: &str) -> Result<[u8; 32], StoreError> {
+        let subjects = self.subjects();
+        let written = subject.trim();
+        if written != subject_name(subject) {
+            let before = subjects.hash_of(written);
+            let known = "SELECT 1 FROM items WHERE subject = ?1 UNION ALL
+                 SELECT 1 FROM erased WHERE hash = ?1 LIMIT 1";
+            if self.sql.prepare_cached(known)?.exists([before])? {
+                return Ok(before);
+            }
+        }
+        Ok(subjects.hash(subject))
     }
 
     /// What stands for the site's own id of an item.
@@ -145,7 +192,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        value(&self.sql, name)
+        value(self.sql, name)
     }
 
     /// Sets a single value.
@@ -222,13 +269,60 @@ mod tests {
     use crate::store::tests::scratch;
 
     #[test]
+    fn a_subject_is_the_same_however_it_is_written() {
+        let scratch = scratch();
+        let hash =
+            |subject: &str| scratch.store.read("test", |tx| tx.subject_hash(subject)).unwrap();
+        for same in ["Patient/7", " Patient/7 ", "Patient/7/_history/3", " 7"] {
+            assert_eq!(hash(same), hash("7"), "{same}");
+        }
+        for other in ["patient/7", "Patient/", "Group/7", "https://a.example/fhir/Patient/7", "7/8"]
+        {
+            assert_ne!(hash(other), hash("7"), "{other}");
+        }
+        assert_ne!(hash("Patient/"), hash(""));
+    }
+
+    /// What was imported, or erased, when references stood for themselves stays the subject's.
+    #[test]
+    fn what_stood_for_a_reference_before_goes_on_to() {
+        for statement in [
+            "INSERT INTO erased (hash, project, at) VALUES (?1, 0, 1)",
+            "INSERT INTO items (opaque, project, source, subject, holdout, stage)
+             VALUES (x'01', 1, x'02', ?1, 0, 0)",
+        ] {
+            let (scratch, _) = crate::testing::with_project();
+            let store = &scratch.store;
+            let hash = |subject: &str| store.read("test", |tx| tx.subject_hash(subject)).unwrap();
+            let (before, plain) = (
+                store.read("test", |tx| Ok::<_, StoreError>(tx.subjects().hash_of("Patient/7"))),
+                hash("7"),
+            );
+            let before = before.unwrap();
+            assert_eq!(hash("Patient/7"), plain);
+            let put = |tx: &crate::store::Tx<'_>| {
+                Ok::<_, StoreError>(tx.sql.execute(statement, [before])?)
+            };
+            store.tx("test", put).unwrap();
+            assert_eq!(
+                (hash("Patient/7"), hash("7"), hash("Patient/8") == before),
+                (before, plain, false)
+            );
+            let is = |tx: &crate::store::Tx<'_>| {
+                Ok::<_, StoreError>(tx.subjects().is(&before, "Patient/7"))
+            };
+            assert!(store.read("test", is).unwrap());
+        }
+    }
+
+    #[test]
     fn hashes_differ_by_domain_project_and_store() {
         let (one, two) = (scratch(), scratch());
         let hashes = |store: &crate::store::Store| {
             store
                 .read("test", |tx| {
                     Ok::<_, StoreError>([
-                        tx.subject_hash("a"),
+                        tx.subject_hash("a")?,
                         tx.source_hash("", "a"),
                         tx.source_hash("a", ""),
                     ])

@@ -1,8 +1,10 @@
 //! The agent's store: one SQLite file, named transactions, sealed columns.
 //!
-//! Every change goes through [`Store::tx`], which holds the write lock from its first statement
-//! (`BEGIN IMMEDIATE`) and is durable when it returns (`synchronous=FULL`). Queries live beside
-//! their tables: [`items`], [`labels`], [`orders`], [`ledger`].
+//! Every change goes through [`Store::tx`], or [`Store::bulk`] where it is of many rows, which holds
+//! the write lock from its first statement (`BEGIN IMMEDIATE`) and is durable when it returns
+//! (`synchronous=FULL`). Those who write at the same time share a commit; who reads does so beside
+//! them, by other connections; and a thread copies the write-ahead log. Queries live beside their
+//! tables: [`items`], [`labels`], [`orders`], [`ledger`].
 //!
 //! Invariant: nothing here knows what the sealed bytes mean, and nothing outside this module
 //! writes SQL.
@@ -29,8 +31,11 @@ pub mod orders;
 pub mod peers;
 pub mod personal;
 pub mod placements;
+#[cfg(test)]
+mod plans;
 pub mod quality;
 pub mod quarantine;
+mod readers;
 pub mod reviews;
 pub mod roles;
 pub mod sessions;
@@ -39,25 +44,31 @@ pub mod studio;
 pub mod synthetic;
 pub mod trail;
 pub mod vault;
+mod wal;
 pub mod watched;
 pub mod windows;
 pub mod witness;
+mod writer;
 
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use insitu_daemon::clock::{Clock, SystemClock};
 use insitu_daemon::files::{self, Access, FileError};
 use insitu_daemon::seal::{SealError, Sealer};
 use insitu_daemon::telemetry;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior};
 use tokio::time::Instant;
 
 use crate::config::WITNESS_FILE;
 use crate::store::meta::Keys;
+use crate::store::readers::Readers;
 use crate::store::trail::Who;
+use crate::store::wal::{Checkpoints, Signal};
 use crate::store::witness::{Witness, WitnessError};
+use crate::store::writer::{Sharing, Writer};
 
 /// The store's file in the data folder.
 pub const FILE: &str = "agent.db";
@@ -65,6 +76,8 @@ pub const FILE: &str = "agent.db";
 pub const KEY_FILE: &str = "seal.key";
 /// How long a transaction waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Longest write-ahead log that is kept when it begins anew, bytes.
+const WAL_BYTES_KEPT: u32 = 64 << 20;
 /// Longest note about a failure that is kept, bytes.
 const NOTE_BYTES_MAX: usize = 500;
 /// One step for each `user_version`; appended, never changed.
@@ -93,6 +106,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_22.sql"),
     include_str!("schema_23.sql"),
     include_str!("schema_24.sql"),
+    include_str!("schema_25.sql"),
+    include_str!("schema_26.sql"),
 ];
 
 /// Why the store could not do something.
@@ -131,6 +146,9 @@ pub enum StoreError {
     /// The store's file cannot be made.
     #[error("the store's file cannot be made")]
     File(#[source] FileError),
+    /// The thread that copies the write-ahead log cannot be started.
+    #[error("no thread can be started for the store's write-ahead log")]
+    Thread(#[source] io::Error),
     /// The ledger's witness cannot be heard.
     #[error("the ledger cannot be checked")]
     Witness(#[from] WitnessError),
@@ -160,6 +178,7 @@ impl StoreError {
             | Self::Seal { .. }
             | Self::Key(_)
             | Self::File(_)
+            | Self::Thread(_)
             | Self::Witness(_)
             | Self::Corrupt { .. }) => other,
         }
@@ -168,7 +187,10 @@ impl StoreError {
 
 /// A handle on the store. Several processes may have one at the same time.
 pub struct Store {
-    connection: Mutex<Connection>,
+    // The thread ends before the connection that writes is closed, which empties the log.
+    checkpoints: Checkpoints,
+    readers: Readers,
+    writer: Arc<Writer>,
     sealer: Sealer,
     keys: Keys,
     witness: Witness,
@@ -184,7 +206,7 @@ impl std::fmt::Debug for Store {
 
 /// A running transaction.
 pub struct Tx<'a> {
-    sql: Transaction<'a>,
+    sql: &'a Connection,
     sealer: &'a Sealer,
     keys: &'a Keys,
     witness: &'a Witness,
@@ -218,25 +240,24 @@ impl Store {
         if !file.exists() {
             files::create(&file, b"", Access::Secret).map_err(StoreError::File)?;
         }
-        let opened = || -> Result<Connection, rusqlite::Error> {
-            let connection = Connection::open(&file)?;
-            connection.busy_timeout(BUSY_TIMEOUT)?;
-            connection.pragma_update(None, "journal_mode", "WAL")?;
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            connection.pragma_update(None, "foreign_keys", "ON")?;
-            connection.pragma_update(None, "secure_delete", "ON")?;
-            connection.pragma_update(None, "cache_size", -2048)?; // KiB: memory is bounded
-            connection.set_prepared_statement_cache_capacity(64);
-            Ok(connection)
-        };
-        let mut connection = opened().map_err(|source| StoreError::from(source).during("open"))?;
+        let failed = |source| StoreError::from(source).during("open");
+        let mut connection = connect(&file).map_err(failed)?;
         migrate(&mut connection).map_err(|error| error.during("migrate"))?;
         let keys =
             Keys::open_or_create(&mut connection, &sealer).map_err(|error| error.during("keys"))?;
         let witness = Witness::open(data, witness)?;
-        let (connection, who, clock) =
-            (Mutex::new(connection), Who::agent(), Arc::new(SystemClock));
-        Ok(Self { connection, sealer, keys, witness, who, clock })
+        let signal = Arc::<Signal>::default();
+        let writer = Arc::new(Writer::new(connection, Arc::clone(&signal)));
+        let copies = connect(&file).map_err(failed)?;
+        let checkpoints =
+            Checkpoints::start(copies, &writer, &signal).map_err(StoreError::Thread)?;
+        let readers = Readers::new(move || {
+            let connection = connect(&file)?;
+            connection.pragma_update(None, "query_only", "ON")?;
+            Ok(connection)
+        });
+        let (who, clock) = (Who::agent(), Arc::new(SystemClock));
+        Ok(Self { checkpoints, readers, writer, sealer, keys, witness, who, clock })
     }
 
     /// The same handle for `who`, whom the audit log names for what is done through it where nobody
@@ -255,10 +276,22 @@ impl Store {
         name: &'static str,
         f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.run(name, TransactionBehavior::Immediate, f)
+        self.timed(name, || self.writer.run(Sharing::Shared, |sql| f(&self.on(sql))))
     }
 
-    /// Runs `f` on a consistent snapshot.
+    /// The same with many rows: nobody else's transaction waits for the end of this one.
+    ///
+    /// # Errors
+    /// As of [`Store::tx`].
+    pub fn bulk<T, E: From<StoreError>>(
+        &self,
+        name: &'static str,
+        f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.timed(name, || self.writer.run(Sharing::Alone, |sql| f(&self.on(sql))))
+    }
+
+    /// Runs `f` on a consistent snapshot of what is committed. It does not read the store otherwise.
     ///
     /// # Errors
     /// What `f` returns.
@@ -267,24 +300,24 @@ impl Store {
         name: &'static str,
         f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.run(name, TransactionBehavior::Deferred, f)
+        self.timed(name, || self.readers.run(|sql| f(&self.on(sql))))
     }
 
-    fn run<T, E: From<StoreError>>(
+    fn on<'a>(&'a self, sql: &'a Connection) -> Tx<'a> {
+        let Self { sealer, keys, witness, who, clock, .. } = self;
+        Tx { sql, sealer, keys, witness, who, clock: &**clock }
+    }
+
+    /// Measures a transaction, the wait for its turn and for the disk included.
+    fn timed<T, E: From<StoreError>>(
         &self,
         name: &'static str,
-        behavior: TransactionBehavior,
-        f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
+        run: impl FnOnce() -> Result<Result<T, E>, rusqlite::Error>,
     ) -> Result<T, E> {
-        let failed = |source| E::from(StoreError::Sql { during: name, source });
-        let mut connection = self.lock();
         let started = Instant::now();
-        let sql = connection.transaction_with_behavior(behavior).map_err(failed)?;
-        let Self { sealer, keys, witness, who, clock, .. } = self;
-        let tx = Tx { sql, sealer, keys, witness, who, clock: &**clock };
-        let outcome = match f(&tx) {
-            Ok(value) => tx.sql.commit().map_err(failed).map(|()| value),
-            Err(error) => Err(error), // dropping the transaction rolls it back
+        let outcome = match run() {
+            Ok(outcome) => outcome,
+            Err(source) => Err(E::from(StoreError::Sql { during: name, source })),
         };
         let result = if outcome.is_ok() { "committed" } else { "rolled_back" };
         let seconds = started.elapsed().as_secs_f64();
@@ -293,12 +326,21 @@ impl Store {
         tracing::trace!(name, result, seconds, "transaction");
         outcome
     }
+}
 
-    /// A panic inside a transaction rolls it back, so the connection behind a poisoned lock is
-    /// sound.
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A connection to the store's file.
+fn connect(file: &Path) -> Result<Connection, rusqlite::Error> {
+    let connection = Connection::open(file)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", 0)?; // a thread does that
+    connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+    connection.pragma_update(None, "foreign_keys", "ON")?;
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    connection.pragma_update(None, "cache_size", -2048)?; // KiB: memory is bounded
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
 }
 
 /// A place for a sealed value; part of what is authenticated, so that values cannot be moved.
@@ -420,7 +462,7 @@ pub(crate) mod tests {
     /// Calls `step` before and after each statement that may change something.
     pub(crate) fn trace(store: &Store, step: fn(TraceEvent<'_>)) {
         let events = TraceEventCodes::SQLITE_TRACE_STMT | TraceEventCodes::SQLITE_TRACE_PROFILE;
-        store.lock().trace_v2(events, Some(step));
+        store.writer.alone().connection().trace_v2(events, Some(step));
     }
 
     #[test]
@@ -438,7 +480,8 @@ pub(crate) mod tests {
     #[test]
     fn a_newer_store_is_refused() {
         let scratch = scratch();
-        scratch.store.lock().pragma_update(None, "user_version", 99).unwrap();
+        let newer = |connection: &Connection| connection.pragma_update(None, "user_version", 99);
+        newer(scratch.store.writer.alone().connection()).unwrap();
         drop(scratch.store);
         let again = Store::open(scratch.folder.path());
         assert!(matches!(again, Err(StoreError::Newer { found: 99, .. })));
@@ -450,9 +493,7 @@ pub(crate) mod tests {
         let other = Store::open(scratch.folder.path()).unwrap();
         scratch.store.tx("test", |tx| tx.set_meta("a", b"1")).unwrap();
         assert_eq!(other.read("test", |tx| tx.meta("a")).unwrap(), Some(b"1".to_vec()));
-        let hash = |store: &Store| {
-            store.read("test", |tx| Ok::<_, StoreError>(tx.subject_hash("p-1"))).unwrap()
-        };
+        let hash = |store: &Store| store.read("test", |tx| tx.subject_hash("p-1")).unwrap();
         assert_eq!(hash(&scratch.store), hash(&other));
     }
 

@@ -1,6 +1,6 @@
 //! Which items a person is offered, and which of them come first.
 
-use rusqlite::params;
+use rusqlite::{Row, params};
 
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{Offer, Offered, Reading};
@@ -17,17 +17,26 @@ enum Part {
     Skipped,
 }
 
+/// Of which items those are that an index has together: all of a queue, unless it says more.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Among {
+    /// Whom this person has labeled first.
+    reader: Option<i64>,
+    /// Which wait for a reviewer in this stage of review.
+    review: Option<i64>,
+}
+
 /// Real items of a stage, whoever has read them.
-const REAL: &str =
-    "items i WHERE i.project = ?1 AND i.stage = ?2 AND i.generator IS NULL AND ?7 IS NULL";
-/// Real items that wait for a second reader and that `?7` has labeled first: an index has them so.
+const REAL: &str = "items i WHERE i.project = ?1 AND i.stage = ?2 AND i.generator IS NULL
+     AND ?7 IS NULL AND ?8 IS NULL";
+/// Real items that wait for a second reader and that `?7` has labeled first.
 const OF_READER: &str = "items i WHERE i.project = ?1 AND ?2 = 4 AND i.stage = 4
-     AND i.generator IS NULL AND i.reader = ?7";
-/// Real items that wait for a reviewer in stage `?7` of review.
+     AND i.generator IS NULL AND i.reader = ?7 AND ?8 IS NULL";
+/// Real items that wait for a reviewer in stage `?8` of review and that `?7` has labeled first.
 const OF_STAGE: &str = "items i WHERE i.project = ?1 AND ?2 = 8 AND i.stage = 8
-     AND i.generator IS NULL AND i.review = ?7";
+     AND i.generator IS NULL AND i.review = ?8 AND i.reader = ?7";
 const OF_CAMPAIGNS: &str = "campaigns c JOIN campaign_items i ON i.campaign = c.campaign
-     WHERE c.project = ?1 AND c.state = 'open' AND ?2 = ?2 AND ?7 IS NULL";
+     WHERE c.project = ?1 AND c.state = 'open' AND ?2 = ?2 AND ?7 IS NULL AND ?8 IS NULL";
 
 impl Tx<'_> {
     /// Real items that may be leased for this reading: those that were chosen to come first, then the
@@ -57,21 +66,16 @@ impl Tx<'_> {
     }
 
     fn offered(&self, offer: &Offer, part: Part) -> Result<Vec<Offered<i64>>, StoreError> {
-        // Of which first reader, or in which stage of review, one after the other.
         let among = match offer.reading {
-            Reading::Second => self.first_readers(offer.project, offer.person)?,
-            Reading::Review => match self.person_of(offer.person)? {
-                Some(person) => {
-                    let stages = self.stages_of_reviewer(offer.project, &person, offer.now)?;
-                    stages.into_iter().map(Some).collect()
-                }
-                None => Vec::new(),
-            },
+            Reading::Second => {
+                self.first_readers(offer.project, Stage::Second, None, offer.person)?
+            }
+            Reading::Review => self.in_reviews_of(offer)?,
             Reading::First
             | Reading::Expert
             | Reading::Validation
             | Reading::Gold
-            | Reading::Campaign => vec![None],
+            | Reading::Campaign => vec![Among::default()],
         };
         let mut found = Vec::new();
         for of in among {
@@ -82,31 +86,39 @@ impl Tx<'_> {
         Ok(found.into_iter().map(|(_, offered)| offered).collect())
     }
 
-    /// Who else has labeled items first that wait for a second reader. The index is asked for one
-    /// after the other: what waits may be many thousands of items of few people.
-    fn first_readers(&self, project: i64, but: i64) -> Result<Vec<Option<i64>>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "WITH RECURSIVE readers (reader) AS (
-               SELECT min(reader) FROM items
-               WHERE project = ?1 AND stage = 4 AND generator IS NULL
-               UNION ALL
-               SELECT (SELECT min(i.reader) FROM items i
-                 WHERE i.project = ?1 AND i.stage = 4 AND i.generator IS NULL
-                   AND i.reader > readers.reader)
-               FROM readers WHERE readers.reader IS NOT NULL)
-             SELECT reader FROM readers WHERE reader IS NOT NULL AND reader <> ?2",
-        )?;
-        let readers = statement.query_map([project, but], |row| row.get(0))?;
+    /// Who else has labeled items first that wait for a reviewer in the stages in which the person
+    /// reviews now, for each of these.
+    fn in_reviews_of(&self, offer: &Offer) -> Result<Vec<Among>, StoreError> {
+        let Some(person) = self.person_of(offer.person)? else { return Ok(Vec::new()) };
+        let mut among = Vec::new();
+        for review in self.stages_of_reviewer(offer.project, &person, offer.now)? {
+            let (stage, but) = (Stage::Review, offer.person);
+            among.extend(self.first_readers(offer.project, stage, Some(review), but)?);
+        }
+        Ok(among)
+    }
+
+    /// Who else has labeled items first that wait in a stage. The index is asked for one after the
+    /// other: what waits may be many thousands of items of few people.
+    fn first_readers(
+        &self,
+        project: i64,
+        stage: Stage,
+        review: Option<i64>,
+        but: i64,
+    ) -> Result<Vec<Among>, StoreError> {
+        let mut statement = self.sql.prepare_cached(&first_readers(stage))?;
+        let reader = |row: &Row<'_>| Ok(Among { reader: row.get(0)?, review });
+        let readers = statement.query_map(params![project, but, review], reader)?;
         readers.map(|reader| reader.map_err(StoreError::from)).collect()
     }
 
-    /// The same of items that are `of` this first reader, or this stage of review, each with its place
-    /// in the order.
+    /// The same among some items, each with its place in the order.
     fn offered_of(
         &self,
         offer: &Offer,
         part: Part,
-        of: Option<i64>,
+        of: Among,
     ) -> Result<Vec<(i64, Offered<i64>)>, StoreError> {
         let stage = match offer.reading {
             Reading::First => Stage::First,
@@ -127,7 +139,8 @@ impl Tx<'_> {
                 offer.now,
                 offer.reading as i64,
                 offer.limit,
-                of
+                of.reader,
+                of.review
             ],
             |row| Ok((row.get(0)?, (row.get(1)?, row.get(2)?))),
         )?;
@@ -142,7 +155,10 @@ impl Tx<'_> {
     pub fn want(&self, project: i64, items: &[i64]) -> Result<u64, StoreError> {
         let last: i64 = self
             .sql
-            .prepare_cached("SELECT coalesce(max(wanted), 0) FROM items WHERE project = ?1")?
+            .prepare_cached(
+                "SELECT coalesce(max(wanted), 0) FROM items
+                 WHERE project = ?1 AND wanted IS NOT NULL",
+            )?
             .query_row([project], |row| row.get(0))?;
         let mut statement = self.sql.prepare_cached(
             "UPDATE items SET wanted = ?3, stage = iif(stage = 2, 3, stage), route = iif(stage = 2, 1, route)
@@ -155,6 +171,31 @@ impl Tx<'_> {
         }
         Ok(put)
     }
+}
+
+/// What finds who but `?2` has labeled items first that wait for a second reader, or in stage `?3` of
+/// review.
+fn first_readers(stage: Stage) -> String {
+    let waiting = match stage {
+        Stage::Review => "i.stage = 8 AND i.review = ?3",
+        Stage::New
+        | Stage::Clean
+        | Stage::Accepted
+        | Stage::First
+        | Stage::Second
+        | Stage::Expert
+        | Stage::Done
+        | Stage::Quarantined => "i.stage = 4 AND ?3 IS NULL",
+    };
+    let waiting = format!("i.project = ?1 AND i.generator IS NULL AND {waiting}");
+    format!(
+        "WITH RECURSIVE readers (reader) AS (
+           SELECT min(i.reader) FROM items i WHERE {waiting}
+           UNION ALL
+           SELECT (SELECT min(i.reader) FROM items i WHERE {waiting} AND i.reader > readers.reader)
+           FROM readers WHERE readers.reader IS NOT NULL)
+         SELECT reader FROM readers WHERE reader IS NOT NULL AND reader <> ?2"
+    )
 }
 
 /// What finds items, with their places in the order.
@@ -178,7 +219,8 @@ fn query(reading: Reading, part: Part) -> String {
                WHERE a.item = i.item AND a.person = ?3 AND a.verdict = 0)",
             "NULL",
         ),
-        // Nor is a reviewer whoever has said anything of the item.
+        // Nor is a reviewer whoever has said anything of the item; most of what the person has read is
+        // left out by its first reader already.
         Reading::Review => (
             OF_STAGE,
             "AND NOT EXISTS (SELECT 1 FROM annotations a
@@ -208,29 +250,39 @@ mod tests {
     use super::*;
     use crate::store::tests::scratch;
 
+    fn plan(sql: &str) -> String {
+        let sql = format!("EXPLAIN QUERY PLAN {sql}");
+        let lines = scratch().store.read("test", |tx| {
+            let mut statement = tx.sql.prepare(&sql)?;
+            let line = |row: &Row<'_>| row.get::<_, String>("detail");
+            let nulls = vec![rusqlite::types::Null; statement.parameter_count()];
+            let lines = statement.query_map(rusqlite::params_from_iter(nulls), line)?;
+            lines.map(|line| line.map_err(StoreError::from)).collect::<Result<Vec<_>, _>>()
+        });
+        lines.unwrap().join("\n")
+    }
+
     /// What has piled up in a queue must not slow the next card down.
     #[test]
     fn the_next_items_are_found_by_an_index_in_their_order() {
-        let plan = |reading, part| {
-            let sql = format!("EXPLAIN QUERY PLAN {}", query(reading, part));
-            let lines = scratch().store.read("test", |tx| {
-                let mut statement = tx.sql.prepare(&sql)?;
-                let line = |row: &rusqlite::Row<'_>| row.get::<_, String>("detail");
-                let null = rusqlite::types::Null;
-                let parameters = params![null, null, null, null, null, null, null];
-                let lines = statement.query_map(parameters, line)?;
-                lines.map(|line| line.map_err(StoreError::from)).collect::<Result<Vec<_>, _>>()
-            });
-            lines.unwrap().join("\n")
-        };
         for reading in [Reading::First, Reading::Second, Reading::Expert, Reading::Review] {
             for part in [Part::Wanted, Part::Others] {
-                let plan = plan(reading, part);
+                let plan = plan(&query(reading, part));
                 assert!(plan.starts_with("SEARCH i USING INDEX items_"), "{plan}");
                 assert!(!plan.contains("SCAN") && !plan.contains("TEMP B-TREE"), "{plan}");
             }
         }
-        let skipped = plan(Reading::Second, Part::Skipped);
+        let skipped = plan(&query(Reading::Second, Part::Skipped));
         assert!(skipped.contains("items_second (project=? AND reader=?)"), "{skipped}");
+        let reviewed = plan(&query(Reading::Review, Part::Others));
+        assert!(
+            reviewed.contains("(project=? AND review=? AND reader=? AND wanted=?)"),
+            "{reviewed}"
+        );
+        for (stage, index) in [(Stage::Second, "items_second"), (Stage::Review, "items_review")] {
+            let plan = plan(&first_readers(stage));
+            assert_eq!(plan.matches(index).count(), 2, "{plan}");
+            assert!(!plan.contains("SCAN items"), "{plan}");
+        }
     }
 }

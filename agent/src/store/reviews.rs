@@ -6,7 +6,7 @@ use rusqlite::params;
 use crate::store::items::Stage;
 use crate::store::labels::Person;
 use crate::store::roles::Role;
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, unsigned};
 
 const TABLE: &str = "review_stages";
 
@@ -112,6 +112,38 @@ impl Tx<'_> {
         let rows = statement
             .query_map(params![project, Stage::Review as i64, after, limit], |row| row.get(0))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// Keys of the items that wait in a stage of work, and of review if one is given, least first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn oldest_in(
+        &self,
+        project: i64,
+        stage: Stage,
+        review: Option<u8>,
+        limit: u32,
+    ) -> Result<Vec<i64>, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "SELECT item FROM items WHERE project = ?1 AND stage = ?2 AND generator IS NULL
+               AND (?3 IS NULL OR review = ?3) ORDER BY item LIMIT ?4",
+        )?;
+        let rows =
+            statement.query_map(params![project, stage as i64, review, limit], |row| row.get(0))?;
+        rows.map(|row| row.map_err(StoreError::from)).collect()
+    }
+
+    /// How many items wait for a reviewer in a stage of review.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn waiting_in_review(&self, project: i64, review: u8) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) FROM items
+             WHERE project = ?1 AND stage = 8 AND generator IS NULL AND review = ?2";
+        let count =
+            self.sql.prepare_cached(sql)?.query_row([project, review.into()], |row| row.get(0))?;
+        unsigned(count, "items", "review")
     }
 
     /// The stages of review in which a person may review now.

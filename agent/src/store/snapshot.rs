@@ -18,9 +18,10 @@ impl Tx<'_> {
         after: i64,
         limit: u32,
     ) -> Result<Vec<ItemRow>, StoreError> {
+        // By the items' own keys: an index by project would be sorted anew for every page.
         let sql = format!(
             "SELECT {COLUMNS} FROM items i
-             WHERE i.project = ?1 AND i.item > ?2 AND i.clean IS NOT NULL
+             WHERE +i.project = ?1 AND i.item > ?2 AND i.clean IS NOT NULL
                AND (i.generator IS NOT NULL) = ?3
              ORDER BY i.item LIMIT ?4"
         );

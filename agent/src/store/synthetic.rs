@@ -43,9 +43,8 @@ impl Tx<'_> {
         limit: u32,
     ) -> Result<Vec<ItemRow>, StoreError> {
         let sql = format!(
-            "SELECT {COLUMNS} FROM items i
-             WHERE i.project = ?1 AND i.generator IS NOT NULL AND i.made_for < ?2
-               AND i.stage = 1 ORDER BY i.item LIMIT ?3"
+            "SELECT {COLUMNS} FROM items i INDEXED BY items_made
+             WHERE i.project = ?1 AND i.made_for < ?2 AND i.stage = 1 ORDER BY i.item LIMIT ?3"
         );
         let mut statement = self.sql.prepare_cached(&sql)?;
         let classes = i64::try_from(classes).unwrap_or(i64::MAX);

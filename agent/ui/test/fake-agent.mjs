@@ -72,6 +72,8 @@ export class FakeAgent {
   queues = { annotator: 0, expert: 2, campaign: 0, synthetic: 0 };
   /** What stewards have erased. */
   erased = [];
+  /** Queues that wait for somebody who is not there. */
+  vacancies = [];
   /** Whoever is known at the site, for administrators: all of `people`, and who was added since. */
   listed = [...this.people.values()].map(({ name, role }) => makePerson(name, role));
   /** What administrators changed, in order. */
@@ -191,6 +193,7 @@ export class FakeAgent {
     if (method === "GET" && parts[2] === "next") return [200, this.next(person, url)];
     if (parts[0] === "label-studio") return this.studio(person, parts[1]);
     if (parts[0] === "erasures") return this.erase(person, parts[1] === "preview", body);
+    if (parts[0] === "vacancies") return person.role === "admin" ? [200, this.vacancies] : [403, { error: "no", hint: "ask an administrator" }];
     if (parts[0] === "people") return this.manage(method, person, parts[1], parts[2], body);
     if (method === "GET" && parts[2] === "quality") return this.judge(person, parts[3]);
     if (method === "POST" && parts[0] === "leases" && this.renewMs !== undefined) {

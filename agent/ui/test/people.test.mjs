@@ -139,6 +139,17 @@ describe("page of people", { skip }, () => {
     assert.equal(await row(page, "viewer").getByRole("button").count(), 1);
   });
 
+  check("whoever is missing is named, and no more once somebody is added", async ({ agent, page }) => {
+    assert.equal(await page.getByText("Somebody is missing").count(), 0);
+    agent.vacancies = [{ text: "3 labels of heart wait for review, stage 1 (expert), and nobody may take them", role: "expert" }];
+    await page.reload();
+    await page.getByRole("status").getByText("nobody may take them. Add another expert.").waitFor();
+    await picture(page, "people-missing");
+    agent.vacancies = [];
+    await page.getByRole("button", { name: "Sign out ann" }).click();
+    await page.getByText("Somebody is missing").waitFor({ state: "detached" });
+  });
+
   check("an agent that is away, and a session that ended, are said", async ({ agent, page }) => {
     agent.mode = "away";
     await page.getByRole("button", { name: "Sign out ann" }).click();

@@ -66,6 +66,7 @@ export function makeReport(change = {}) {
     acceptance: { mode: "nothing", demands: null, classes: [] },
     personal: null,
     synthetic: null,
+    vacancies: [],
     progress: {
       stages: ["imported", "redacted", "accepted", "first", "second", "expert", "done"].map((stage, at) => ({
         stage,
@@ -135,6 +136,7 @@ export function makeEmpty() {
     agreement: { readers: few(0, "were read by two people"), model: few(0, "have a prelabel and a label") },
     people: { shared: 0, disputed: 0, undefined: null, people: [] },
     calibration: { bundle: null, in_use: false, corrections: 0, undefined: "no model is in use", error: null, brier: null, bins: [] },
+    vacancies: [],
     progress: { stages: [], days: [] },
   });
 }

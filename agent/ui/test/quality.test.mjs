@@ -58,6 +58,18 @@ describe("quality view", { skip }, () => {
     assert.deepEqual([agent.arrived.length, agent.undone.length], [0, 0]);
   });
 
+  const missing = { text: "3 labels of heart wait for review, stage 1 (expert), and nobody may take them", role: "expert" };
+  check(
+    "a lead is told for which work nobody is there, and who mends it",
+    async ({ page }) => {
+      await atQuality(page);
+      const told = page.getByRole("status").filter({ hasText: "Nobody is there for this" });
+      await told.getByText("nobody may take them. An administrator adds another expert under People.").waitFor();
+      await picture(page, "vacancies");
+    },
+    { quality: () => ({ ...makeQuality(), report: { ...makeQuality().report, vacancies: [missing] } }) },
+  );
+
   check(
     "synthetic items stand beside real ones, apart from all other figures",
     async ({ page }) => {

@@ -206,15 +206,37 @@ pub fn epsilon(rho: Rho, delta: Delta) -> Epsilon {
 /// # Ok::<(), insitu_privacy::LossError>(())
 /// ```
 pub fn rho_within(limit: Epsilon, delta: Delta) -> Rho {
+    // One bound instead of the sixty by which `epsilon` finds its own: rounding may put the two some
+    // steps apart, so that `epsilon` has the last word.
+    let nearly = |nano: u64| nano == 0 || is_private(Rho(nano), limit.get(), delta);
     let fits = |nano: u64| epsilon(Rho(nano), delta) <= limit;
-    if fits(u64::MAX) {
-        return Rho::MAX;
-    }
-    // Invariant: `inside` fits and `outside` does not; doubling first keeps small budgets quick.
-    let (mut inside, mut outside) = (0, 1);
-    while fits(outside) {
-        inside = outside;
-        outside = outside.saturating_mul(2);
+    Rho(last_that(fits, last_that(nearly, 0)))
+}
+
+/// The last number that `fits`, which 0 does and none behind the last; quickly when it is near
+/// `start`.
+fn last_that(fits: impl Fn(u64) -> bool, start: u64) -> u64 {
+    // Invariant: `inside` fits and `outside` does not. Steps that double keep what is near quick.
+    let (mut inside, mut outside, mut step) = (start, start, 1_u64);
+    if fits(start) {
+        loop {
+            outside = inside.saturating_add(step);
+            if !fits(outside) {
+                break;
+            }
+            if outside == u64::MAX {
+                return u64::MAX;
+            }
+            (inside, step) = (outside, step.saturating_mul(2));
+        }
+    } else {
+        loop {
+            inside = outside.saturating_sub(step);
+            if inside == 0 || fits(inside) {
+                break;
+            }
+            (outside, step) = (inside, step.saturating_mul(2));
+        }
     }
     while outside - inside > 1 {
         let middle = inside + (outside - inside) / 2;
@@ -224,7 +246,7 @@ pub fn rho_within(limit: Epsilon, delta: Delta) -> Rho {
             outside = middle;
         }
     }
-    Rho(inside)
+    inside
 }
 
 /// Enough halvings to exhaust the 53 bits of an f64 from any bracket used here.
@@ -300,6 +322,22 @@ mod tests {
                 assert!(epsilon(next, delta(d)) > limit);
             }
         }
+    }
+
+    #[test]
+    fn the_last_that_fits_is_found_from_wherever_the_search_starts() {
+        for last in [0, 1, 2, 1000, u64::MAX - 1, u64::MAX] {
+            for start in [0, 1, 2, 999, 1000, 1001, 1 << 40, u64::MAX - 1, u64::MAX] {
+                assert_eq!(last_that(|number| number <= last, start), last, "from {start}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_limit_beyond_every_loss_has_no_last() {
+        let limit = Epsilon::new(1e30).unwrap();
+        assert_eq!(rho_within(limit, delta(1e-6)), Rho::MAX);
+        assert_eq!(rho_within(Epsilon::new(0.0).unwrap(), delta(1e-12)), Rho::ZERO);
     }
 
     /// δ(ε) of ρ-zCDP by a dense scan over orders: the bisection may not be below it.

@@ -78,7 +78,7 @@ fn cocos_results_become_drafts_with_a_score_for_each_mark() {
     let drafts = Drafts { results: Some(&results), ..BY };
     let report = site.import_drafts(Format::Coco, &images, drafts);
     assert_eq!((report.added, report.drafts, report.bad), (2, 2, 2));
-    assert!(report.bad_lines.iter().all(|bad| bad.file.as_deref() == Some("results")));
+    assert!(report.bad_lines.iter().all(|it| it.bad.file.as_deref() == Some("results")));
     site.tick();
     let (label, confidence, scores, origin, route) = site.drafted(1);
     let boxes = json!({"regions": [
@@ -129,7 +129,7 @@ fn label_studios_predictions_become_drafts_of_the_version_that_they_name() {
     }]);
     let report = site.import_drafts(Format::LabelStudio, &site.write("wild.json", &wild), BY);
     assert_eq!((report.drafts, report.bad), (0, 1));
-    assert_eq!(report.bad_lines[0].reason, LineError::Score);
+    assert_eq!(report.bad_lines[0].bad.reason, LineError::Score);
 }
 
 #[test]

@@ -21,6 +21,7 @@ use crate::item::{RawItem, Value};
 use crate::label::Label;
 use crate::learn;
 use crate::learn::evaluation;
+use crate::learn::kept::Kept;
 use crate::polite::Manners;
 use crate::polite::tests::{QUIET, Told};
 use crate::prelabel::personal::of_bundle;
@@ -37,9 +38,9 @@ const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/bundles/hea
 
 pub(in crate::pipeline) struct Site {
     pub(in crate::pipeline) scratch: Scratch,
-    store: Arc<Store>,
+    pub(in crate::pipeline) store: Arc<Store>,
     eve: Person,
-    clock: Arc<ManualClock>,
+    pub(in crate::pipeline) clock: Arc<ManualClock>,
     pub(in crate::pipeline) bundle: Bundle,
     host: Told,
 }
@@ -68,7 +69,7 @@ impl Site {
     }
 
     /// A bundle arrives, and is approved.
-    fn publish(&self, bundle: &Bundle, number: u64) {
+    pub(in crate::pipeline) fn publish(&self, bundle: &Bundle, number: u64) {
         let folder = self.scratch.folder.path();
         testing::publish(&self.store, folder, &self.row(), bundle, number);
     }
@@ -168,7 +169,7 @@ impl Site {
         self.store.read::<_, StoreError>("test", read).unwrap()
     }
 
-    fn model(&self) -> Model {
+    pub(in crate::pipeline) fn model(&self) -> Model {
         Model::load(&engine(None).unwrap(), &self.bundle).unwrap()
     }
 }
@@ -275,9 +276,10 @@ fn a_round_and_an_evaluation_are_bit_identical_with_and_without_it() {
     let (round, order) = (round(&row, &site.bundle), comparison(&row, &site.bundle));
     let mut model = site.model();
     let tallies = |model: &mut Model| {
+        let kept = &mut Kept::nothing();
         [
-            learn::update(&site.store, model, &row, &round).unwrap(),
-            evaluation::evaluate(&site.store, model, &row, &order).unwrap(),
+            learn::update(&site.store, model, kept, &row, &round).unwrap(),
+            evaluation::evaluate(&site.store, model, kept, &row, &order).unwrap(),
         ]
     };
     let without = tallies(&mut model);

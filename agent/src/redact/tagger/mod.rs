@@ -32,6 +32,8 @@ const WEIGHTS: &[u8] = include_bytes!("weights.bin");
 const TAKEN: f32 = 0.35;
 /// The same where two readers have read.
 const TAKEN_BOTH: f32 = 0.25;
+/// And in German, where the second reader takes fewer names.
+const TAKEN_BOTH_GERMAN: f32 = 0.2;
 /// And of a word with a capital that is in no list, where capitals are for names.
 const TAKEN_UNKNOWN: f32 = 0.12;
 /// Letters of such a word.
@@ -126,13 +128,16 @@ impl Tagger {
 
     fn tag_part(&self, text: &str, tokens: &[Token<'_>]) -> Vec<Find> {
         let mut posteriors = self.crf.posteriors(tokens);
-        let mut least = TAKEN;
-        if let Some(transformer) = &self.transformer {
-            transformer.refine(text, tokens, &mut posteriors);
-            least = TAKEN_BOTH;
-        }
         let small = Small::of(text);
-        let names_in_capitals = self.transformer.is_some() && small.has_names_in_capitals();
+        let nouns = small.has_nouns_in_capitals();
+        let least = match &self.transformer {
+            None => TAKEN,
+            Some(transformer) => {
+                transformer.refine(text, tokens, &mut posteriors);
+                if nouns { TAKEN_BOTH_GERMAN } else { TAKEN_BOTH }
+            }
+        };
+        let names_in_capitals = small.has_names_in_capitals();
         let least = |at: usize| {
             let unknown = names_in_capitals && self.is_unknown_name(tokens, at);
             if unknown { TAKEN_UNKNOWN } else { least }
@@ -166,7 +171,6 @@ impl Tagger {
         found.iter_mut().for_each(|find| drop_particle(text, find));
         let mut found = drop_numbers(text, found);
         let shouts = !text.contains(char::is_lowercase) || !text.contains(char::is_uppercase);
-        let nouns = small.has_nouns_in_capitals();
         found.retain(|find| shouts || !self.is_common_word(text, find, nouns));
         found
     }

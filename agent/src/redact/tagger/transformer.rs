@@ -201,20 +201,22 @@ impl Transformer {
     /// Makes `rows`, the first reader's probabilities, those of both where that one is not sure.
     pub(super) fn refine(&self, text: &str, tokens: &[Token<'_>], rows: &mut [Row]) {
         for unit in units(tokens) {
-            if !rows[unit.clone()].iter().any(is_unsure) {
-                continue;
-            }
-            let starts_line = unit.start == 0 || tokens[unit.start - 1].is_line_end();
             // A model that sees no capitals takes rare words for names. Where nothing has one, all
             // of it counts.
             let is_name_like = |token: &Token<'_>| token.text.starts_with(char::is_uppercase);
             let shows_case = tokens[unit.clone()].iter().any(is_name_like);
+            let counts = |token: &Token<'_>| is_name_like(token) || !shows_case;
+            let mut read = tokens[unit.clone()].iter().zip(&rows[unit.clone()]);
+            if !read.any(|(token, row)| counts(token) && is_unsure(row)) {
+                continue;
+            }
+            let starts_line = unit.start == 0 || tokens[unit.start - 1].is_line_end();
             match self.read(text, &tokens[unit.clone()], starts_line) {
                 Ok(read) => {
                     let read = tokens[unit.clone()].iter().zip(read.iter());
                     for (row, (token, second)) in rows[unit].iter_mut().zip(read) {
                         if let Some(second) = second
-                            && (is_name_like(token) || !shows_case)
+                            && counts(token)
                         {
                             self.join(row, second);
                         }
@@ -573,6 +575,11 @@ mod tests {
         let mut sure = rows(0.005);
         model.refine(text, &tokens, &mut sure);
         assert_eq!(sure, rows(0.005), "nothing is read again");
+        let mut small = rows(0.005);
+        small[3] = rows(0.1)[3];
+        let before = small.clone();
+        model.refine(text, &tokens, &mut small);
+        assert_eq!(small, before, "beside capitals, no other word is a reason to read");
         for _ in 0..2 {
             let mut unsure = rows(0.1);
             model.refine(text, &tokens, &mut unsure);

@@ -30,9 +30,16 @@ interface Person {
   browsers: number;
 }
 
+/** A queue that waits for somebody of a role who is not there. */
+interface Vacancy {
+  text: string;
+  role: string;
+}
+
 type Task = { what: "add" } | { what: "role" | "password" | "remove"; of: Person };
 
 const people = signal<Person[] | null>(null);
+const vacancies = signal<Vacancy[]>([]);
 const task = signal<Task | null>(null);
 const withEnded = signal(false);
 
@@ -67,6 +74,18 @@ function People() {
         </button>
       </div>
       {task.value === null && <Problem />}
+      {vacancies.value.length > 0 && (
+        <div class="panel vacancies" role="status">
+          <h3>Somebody is missing</h3>
+          <ul>
+            {vacancies.value.map(({ text, role }) => (
+              <li key={text}>
+                {text}. Add another {role}.
+              </li>
+            ))}
+          </ul>
+        </div>
+      )}
       {all === null ? (
         <p class="state" role="status">
           Fetching the list…
@@ -315,6 +334,8 @@ async function signOut(name: string): Promise<void> {
 async function load(): Promise<void> {
   const listed = (await ask("GET", "/api/people")) as Person[] | null;
   if (listed !== null) people.value = listed;
+  const vacant = (await ask("GET", "/api/vacancies")) as Vacancy[] | null;
+  if (vacant !== null) vacancies.value = vacant;
 }
 
 function begin(next: Task): void {

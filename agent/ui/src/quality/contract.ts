@@ -110,6 +110,8 @@ export interface Report {
   acceptance: Acceptance;
   /** Null where the site has none. */
   personal: Personal | null;
+  /** Queues that wait for somebody of a role who is not there. */
+  vacancies: { text: string; role: string }[];
   progress: { stages: { stage: string; items: number }[]; days: Day[] };
   /** Null where there are no synthetic items; all else is about real ones. */
   synthetic: Synthetic | null;

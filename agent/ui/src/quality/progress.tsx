@@ -23,6 +23,7 @@ const SERIES = [
 const STAGES: Record<string, string> = {
   imported: "being redacted",
   redacted: "being prelabeled",
+  quarantined: "could not be redacted",
   accepted: "accepted without a person",
   first: "wait for a first reader",
   second: "wait for a second reader",

@@ -56,6 +56,7 @@ function Panels({ shown: { report, errors, next } }: { shown: Quality }) {
   return (
     <>
       <Tiles report={report} />
+      <Vacancies vacancies={report.vacancies} />
       <div class="panels">
         <Agreement report={report} />
         <People report={report} />
@@ -69,6 +70,23 @@ function Panels({ shown: { report, errors, next } }: { shown: Quality }) {
         {report.synthetic !== null && <SyntheticItems synthetic={report.synthetic} />}
       </div>
     </>
+  );
+}
+
+/** What stands still until somebody is added. */
+function Vacancies({ vacancies }: Pick<Report, "vacancies">) {
+  if (vacancies.length === 0) return null;
+  return (
+    <div class="panel vacancies" role="status">
+      <h3>Nobody is there for this</h3>
+      <ul>
+        {vacancies.map(({ text, role }) => (
+          <li key={text}>
+            {text}. An administrator adds another {role} under People.
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

@@ -1,0 +1,241 @@
+//! The write-ahead log, copied into the store's file off the way of whoever writes.
+//!
+//! SQLite appends what is committed to a log beside the store's file, and copies it there later: a
+//! checkpoint, which waits for the disk several times. Left to itself it does so now and then within a
+//! commit, for whose end somebody waits. Here a thread does it, by a connection of its own, while others
+//! write on. A commit that comes meanwhile is not in the copy; so that the log can begin anew, the
+//! thread then takes the turn to write and copies the little that is left.
+//!
+//! A crash loses nothing, whenever it comes: a commit is on the disk in the log before anybody is told
+//! of it, pages stay in the log until their copies are on the disk, and what was copied half is copied
+//! again.
+//!
+//! The log's size is bounded. It begins anew at [`ANEW_PAGES`], unless somebody reads for so long that
+//! what they see is in it; from [`FULL_PAGES`] on those who write wait for the thread, up to
+//! [`ROOM_WITHIN`] each time, and go on then: a slow disk slows people down and stops nobody.
+
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rusqlite::Connection;
+
+use crate::store::writer::Writer;
+
+/// Pages that are not copied yet, of 4 KiB each, at which a checkpoint begins.
+const CHECKPOINT_PAGES: u32 = 1000;
+/// Pages in the log at which it is to begin anew.
+const ANEW_PAGES: u32 = 4 * CHECKPOINT_PAGES;
+/// Pages in the log, 256 MiB, from which on those who write wait.
+const FULL_PAGES: u32 = 65_536;
+/// How long they wait at most.
+const ROOM_WITHIN: Duration = Duration::from_secs(5);
+/// Pause after a checkpoint that left much: somebody reads what is in the log, or the disk is full.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// How far the log has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Pages {
+    /// In the log.
+    logged: u32,
+    /// Of them in the store's file as well.
+    copied: u32,
+}
+
+/// What those who write and the thread tell each other.
+#[derive(Default)]
+pub(super) struct Signal {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    pages: Pages,
+    /// The store is closed.
+    over: bool,
+}
+
+/// The thread, which ends when this is dropped.
+pub(super) struct Checkpoints {
+    signal: Arc<Signal>,
+    connection: Arc<Mutex<Connection>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Pages {
+    fn read(connection: &Connection, mode: &str) -> Result<Self, rusqlite::Error> {
+        let sql = format!("PRAGMA wal_checkpoint({mode})");
+        // Both are -1 while there is no log.
+        let pages = |pages: i64| u32::try_from(pages).unwrap_or(0);
+        connection.prepare_cached(&sql)?.query_row([], |row| {
+            Ok(Self { logged: pages(row.get(1)?), copied: pages(row.get(2)?) })
+        })
+    }
+
+    /// In the log alone.
+    fn left(self) -> u32 {
+        self.logged.saturating_sub(self.copied)
+    }
+}
+
+impl Signal {
+    /// Notes how far the log has come, after a commit by this connection.
+    pub(super) fn note(&self, connection: &Connection) {
+        match Pages::read(connection, "NOOP") {
+            Ok(pages) => self.set(pages),
+            Err(error) => tracing::warn!(%error, "the write-ahead log cannot be measured"),
+        }
+    }
+
+    /// Waits while the log is too long, but not for ever.
+    pub(super) fn wait_for_room(&self) {
+        let full = |State { pages, over }: &mut State| {
+            pages.logged >= FULL_PAGES && pages.left() > 0 && !*over
+        };
+        drop(self.changed.wait_timeout_while(self.lock(), ROOM_WITHIN, full));
+    }
+
+    fn set(&self, pages: Pages) {
+        self.lock().pages = pages;
+        self.changed.notify_all();
+    }
+
+    /// Waits for enough to copy; `false` when the store is closed.
+    fn wait_for_work(&self) -> bool {
+        let idle = |State { pages, over }: &mut State| pages.left() < CHECKPOINT_PAGES && !*over;
+        let state = self.changed.wait_while(self.lock(), idle);
+        !state.unwrap_or_else(PoisonError::into_inner).over
+    }
+
+    /// Waits a while, unless the store is closed.
+    fn pause(&self) {
+        let open = |state: &mut State| !state.over;
+        drop(self.changed.wait_timeout_while(self.lock(), AGAIN_AFTER, open));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Checkpoints {
+    /// Starts the thread, which copies by `connection` what `writer` commits.
+    ///
+    /// # Errors
+    /// Where the operating system starts no thread.
+    pub(super) fn start(
+        connection: Connection,
+        writer: &Arc<Writer>,
+        signal: &Arc<Signal>,
+    ) -> Result<Self, io::Error> {
+        let (writer, signal) = (Arc::clone(writer), Arc::clone(signal));
+        let connection = Arc::new(Mutex::new(connection));
+        let (works, told) = (Arc::clone(&connection), Arc::clone(&signal));
+        let work = move || {
+            while told.wait_for_work() {
+                match checkpoint(&lock(&works), &writer) {
+                    Ok(pages) => {
+                        told.set(pages);
+                        if pages.left() < CHECKPOINT_PAGES {
+                            continue;
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "the write-ahead log is not copied"),
+                }
+                told.pause();
+            }
+        };
+        let thread = thread::Builder::new().name("checkpoints".to_owned()).spawn(work)?;
+        Ok(Self { signal, connection, thread: Some(thread) })
+    }
+
+    /// Keeps the thread from its work until what is returned is dropped. Whoever takes the turn to
+    /// write as well takes it after this.
+    pub(super) fn hold(&self) -> MutexGuard<'_, Connection> {
+        lock(&self.connection)
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.signal.lock().over = true;
+        self.signal.changed.notify_all();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread of the write-ahead log has panicked");
+        }
+    }
+}
+
+/// Copies the log, and what was left of it while nobody writes when it is to begin anew.
+fn checkpoint(connection: &Connection, writer: &Writer) -> Result<Pages, rusqlite::Error> {
+    let pages = Pages::read(connection, "PASSIVE")?;
+    if pages.logged < ANEW_PAGES || pages.left() == 0 {
+        return Ok(pages);
+    }
+    let _turn = writer.alone();
+    Pages::read(connection, "PASSIVE")
+}
+
+fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::store::tests::scratch;
+    use crate::store::{FILE, Store, StoreError};
+
+    use super::*;
+
+    /// Writes until `enough` bytes were written.
+    fn write(store: &Store, enough: u32) {
+        let bytes = vec![7; 64 * 1024];
+        for part in 0..enough.div_ceil(64 * 1024) {
+            let name = (part % 8).to_string();
+            store.tx("test", |tx| tx.set_meta(&name, &bytes)).unwrap();
+        }
+    }
+
+    /// Waits until the thread has copied as much as it does by itself.
+    fn settle(store: &Store) -> Pages {
+        loop {
+            let pages = Pages::read(store.writer.alone().connection(), "NOOP").unwrap();
+            if pages.left() < CHECKPOINT_PAGES {
+                return pages;
+            }
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn the_log_begins_anew_however_much_is_written() {
+        let scratch = scratch();
+        let log = scratch.folder.path().join(format!("{FILE}-wal"));
+        write(&scratch.store, 8 * ANEW_PAGES * 4096);
+        settle(&scratch.store);
+        let bytes = std::fs::metadata(&log).unwrap().len();
+        assert!(bytes < u64::from(4 * ANEW_PAGES) * 4096, "{bytes} bytes in the log");
+    }
+
+    #[test]
+    fn who_reads_for_long_keeps_the_log_but_stops_nobody() {
+        let scratch = scratch();
+        scratch.store.tx("test", |tx| tx.set_meta("before", b"1")).unwrap();
+        scratch
+            .store
+            .read("test", |tx| {
+                assert!(tx.meta("0")?.is_none());
+                write(&scratch.store, 2 * ANEW_PAGES * 4096);
+                assert!(tx.meta("0")?.is_none(), "one snapshot");
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        write(&scratch.store, ANEW_PAGES * 4096);
+        let pages = settle(&scratch.store);
+        assert!(pages.logged < 2 * ANEW_PAGES, "{pages:?}: it has begun anew");
+    }
+}
