@@ -394,7 +394,7 @@ fn send_back(
         if !unbacked.is_empty() {
             // Who is read now depends on what was found for others: see the module.
             let spared = settings.is_some();
-            sent += store.bulk("sent back", |tx| tx.send_back(&unbacked, spared))?;
+            sent += store.alone("sent back", |tx| tx.send_back(&unbacked, spared))?;
         }
     }
 }

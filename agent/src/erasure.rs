@@ -92,7 +92,7 @@ pub fn erase(
 ) -> Result<Erased, ErasureError> {
     check(steward, reason)?;
     let mut erased =
-        store.bulk("erase", |tx| taken(tx, steward, (target, sources), reason, now))?;
+        store.alone("erase", |tx| taken(tx, steward, (target, sources), reason, now))?;
     erased.scrubbed = finish(store)?;
     Ok(erased)
 }
@@ -107,7 +107,7 @@ pub fn preview(
     target: (Target<'_>, &[Source]),
 ) -> Result<Erased, ErasureError> {
     check(steward, "")?;
-    let undone: Result<(), Undone> = store.bulk("erase preview", |tx| {
+    let undone: Result<(), Undone> = store.alone("erase preview", |tx| {
         Err(taken(tx, steward, target, "", 0).map_or_else(Undone::Failed, Undone::Seen))
     });
     match undone {

@@ -171,17 +171,21 @@ pub fn commit(
     Ok(tx.add_checkpoint()?)
 }
 
-/// Brings the witness up to the ledger's end. To be called in a transaction that may write, before
-/// it adds to the ledger: then the witness knows of what is durable, and of nothing else. Returns
-/// the ledger's end.
+/// Brings the witness up to the ledger's end. To be called in a transaction that is
+/// [alone](crate::store::Store::alone), before it adds to the ledger: then the witness knows of what is
+/// durable, and of nothing else. Returns the ledger's end.
 ///
 /// # Errors
 /// As [`check`]; [`OutboxError::Store`] when the witness cannot be written.
+///
+/// # Panics
+/// In a transaction that is not alone.
 pub fn attest(tx: &Tx<'_>) -> Result<Option<Mark>, OutboxError> {
     let known = compare(tx)?;
     let end = tx.mark()?;
+    let witness = tx.attesting_witness();
     if let Some(end) = end.as_ref().filter(|end| known.as_ref() != Some(end)) {
-        tx.witness().write(end).map_err(StoreError::from)?;
+        witness.write(end).map_err(StoreError::from)?;
     }
     Ok(end)
 }
@@ -196,11 +200,13 @@ pub fn check(tx: &Tx<'_>) -> Result<(), OutboxError> {
 
 /// What the witness says, when it does not contradict this store.
 fn compare(tx: &Tx<'_>) -> Result<Option<Mark>, OutboxError> {
+    // Before anything is read of the store: of a snapshot that is older, the witness may know more.
+    let known = tx.witness().read().map_err(StoreError::from)?;
     if let Some(mark) = tx.meta(RESTORED)? {
         let theirs = mark.try_into().map_or(u64::MAX, u64::from_le_bytes);
         return Err(OutboxError::Restored { theirs, ours: tx.ledger_head()?.0 });
     }
-    let Some(known) = tx.witness().read().map_err(StoreError::from)? else { return Ok(None) };
+    let Some(known) = known else { return Ok(None) };
     let same = known.sequence == 0
         || tx
             .entries(known.sequence.saturating_sub(1), 1)?
@@ -247,10 +253,14 @@ pub fn compare_clocks(tx: &Tx<'_>, ahead_seconds: i64) -> Result<(), StoreError>
 }
 
 /// Goes on as a new agent after a ledger was lost: what the witness knows to have been charged
-/// beyond this ledger is spent, as of `now`, and the witness starts again from this ledger.
+/// beyond this ledger is spent, as of `now`, and the witness starts again from this ledger. To be
+/// called in a transaction that is alone, as [`attest`].
 ///
 /// # Errors
 /// [`StoreError`].
+///
+/// # Panics
+/// In a transaction that is not alone.
 pub fn accept_loss(tx: &Tx<'_>, now: i64) -> Result<Rho, OutboxError> {
     tx.clear_meta(RESTORED)?;
     let Err(OutboxError::Lost { ours_rho, theirs_rho, .. }) = check(tx) else {
@@ -260,7 +270,7 @@ pub fn accept_loss(tx: &Tx<'_>, now: i64) -> Result<Rho, OutboxError> {
     let forked = theirs_rho <= ours_rho;
     let lost = if forked { theirs_rho.nano() } else { theirs_rho.nano() - ours_rho.nano() };
     tx.add_loss(lost, now)?;
-    tx.witness().restart(tx.mark()?.as_ref()).map_err(StoreError::from)?;
+    tx.attesting_witness().restart(tx.mark()?.as_ref()).map_err(StoreError::from)?;
     Ok(Rho::from_nano(lost))
 }
 

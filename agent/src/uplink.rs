@@ -212,7 +212,7 @@ pub(crate) fn next_to_send(
     store: &Store,
     now: i64,
 ) -> Result<Option<(Entry, Vec<u8>)>, OutboxError> {
-    store.tx("send", |tx| {
+    store.alone("send", |tx| {
         outbox::attest(tx)?;
         let next = tx.next_queued()?;
         if let Some((entry, _)) = &next {

@@ -180,7 +180,7 @@ fn commit_altered(
     mut alter: impl FnMut(&Tally, &mut Wire, &mut u64) -> Result<(), AuditError>,
 ) -> Result<(), AuditError> {
     let releases = path::noised(pool, tallies)?;
-    site.store.tx("audit", |tx| {
+    site.store.alone("audit", |tx| {
         outbox::attest(tx)?;
         for (release, tally) in releases.iter().zip(tallies) {
             let (last, previous) = tx.ledger_head()?;

@@ -39,7 +39,7 @@ pub(super) trait Path {
     /// Noise, charge and queued bytes of several tallies.
     fn release(&self, site: &Site, pool: &NoisePool, tallies: &[Tally]) -> Result<(), AuditError> {
         let releases = noised(pool, tallies)?;
-        site.store.tx("audit", |tx| Ok(outbox::commit(tx, releases, &site.limits, NOW)?))
+        site.store.alone("audit", |tx| Ok(outbox::commit(tx, releases, &site.limits, NOW)?))
     }
 
     /// The bytes of the next attempt to send: those of the oldest release that nobody confirmed.

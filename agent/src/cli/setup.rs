@@ -78,7 +78,7 @@ pub(super) fn enroll(arguments: &Arguments, enroll: &EnrollArguments) -> Outcome
     let store = Store::open_witnessed(&config.data, config.witness())?;
     let now = SystemClock.now().as_second();
     let lost = store
-        .tx("accept loss", |tx| outbox::accept_loss(tx, now))
+        .alone("accept loss", |tx| outbox::accept_loss(tx, now))
         .map_err(|error| Failure::runtime(&error))?;
     if lost > Rho::ZERO {
         writeln!(io::stdout(), "a ledger was lost: ρ {lost} is taken for spent from now on")?;

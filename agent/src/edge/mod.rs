@@ -279,7 +279,7 @@ pub fn take_waiting(store: &Store, project: &ProjectRow, now: i64) -> Result<boo
     if some.is_empty() {
         return Ok(false);
     }
-    store.bulk("edge take", |tx| {
+    store.alone("edge take", |tx| {
         let ready = tx.ready_corrections(project.project, TAKEN_AT_ONCE)?;
         for correction in &ready {
             let missing = StoreError::Corrupt { table: "items", column: "item" };

@@ -246,7 +246,7 @@ impl Importer<'_> {
         let ProjectRow { project, definition, .. } = self.request.project;
         let reader = self.request.reader;
         let name = definition.name.as_str();
-        let additions = self.store.bulk("import", |tx| {
+        let additions = self.store.alone("import", |tx| {
             let add = |ready: &Ready| {
                 let addition = ready.item.add(tx, *project, name)?;
                 let wanted = ready.draft.is_some() || (ready.label.is_some() && reader.is_some());
@@ -350,7 +350,7 @@ impl Importer<'_> {
         if said.iter().all(|(ready, _)| ready.draft.is_none()) {
             return Ok(());
         }
-        self.report.drafts += self.store.bulk("import drafts", |tx| {
+        self.report.drafts += self.store.alone("import drafts", |tx| {
             let mut kept = 0;
             for (ready, key) in said {
                 let Some(draft) = &ready.draft else { continue };
@@ -372,7 +372,7 @@ impl Importer<'_> {
         }
         let (store, now) = (self.store, self.request.now);
         // Those that are kept before it is full stay kept.
-        let (outcomes, full) = store.bulk("import labels", |tx| {
+        let (outcomes, full) = store.alone("import labels", |tx| {
             let mut waiting = tx.waiting_corrections()?;
             let mut outcomes = Vec::with_capacity(said.len());
             for (ready, key) in &said {

@@ -63,7 +63,7 @@ impl Pipeline {
                 break;
             }
         }
-        self.store.bulk("open campaign", |tx| {
+        self.store.alone("open campaign", |tx| {
             let (from, to) = (CampaignState::Approved, CampaignState::Open);
             if tx.move_campaign(&order.campaign, from, to, "")? {
                 let queue = tally::campaign_queue(tx, order, &matched);
@@ -116,7 +116,7 @@ impl Pipeline {
             Ok::<_, OutboxError>(tally::campaign(tx, &project, &row.order, answered)?)
         })?;
         let release = Release::make(&tally, &self.pool)?;
-        self.store.tx("release campaign", |tx| {
+        self.store.alone("release campaign", |tx| {
             let (from, to) = (row.state, CampaignState::Answered);
             let moved = tx.move_campaign(&row.order.campaign, from, to, "")?;
             if moved {

@@ -262,7 +262,7 @@ impl Pipeline {
         };
         let release = Release::make(&tally, &self.pool).map_err(OutboxError::from)?;
         let release = order.finish(release);
-        let queued = self.store.tx("release answer", |tx| {
+        let queued = self.store.alone("release answer", |tx| {
             // Of what is erased nothing leaves any more: the next tick counts anew.
             if tx.erasures()? != erasures {
                 return Ok(false);

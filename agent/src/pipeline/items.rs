@@ -91,7 +91,7 @@ impl Pipeline {
             return Ok(false);
         }
         let routing = &project.definition.routing;
-        self.store.bulk("handed over", |tx| {
+        self.store.alone("handed over", |tx| {
             let mut placed = false;
             for row in &rows {
                 placed |= route::place_without_prelabel(tx, routing, row)?;
@@ -139,7 +139,7 @@ pub(crate) fn redact(
         );
         done.push((row, clean, replaced));
     }
-    store.bulk("redacted", |tx| {
+    store.alone("redacted", |tx| {
         done.iter().try_for_each(|(row, clean, replaced)| match clean {
             Ok(item) => {
                 if item.store(tx, row)? {
@@ -164,7 +164,7 @@ fn place<'a>(
     now: i64,
 ) -> Result<u64, StoreError> {
     let project = &project.definition;
-    store.bulk("prelabeled", |tx| {
+    store.alone("prelabeled", |tx| {
         let mut placed = 0;
         for (row, draft) in drafts {
             placed += u64::from(route::place(tx, project, accepts, row, &draft, now)?);

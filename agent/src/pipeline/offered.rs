@@ -43,7 +43,7 @@ pub(super) fn place(store: &Store, project: &ProjectRow, now: i64) -> Result<boo
         }
         drafts.push((row, fits.then(|| Draft::imported(offer))));
     }
-    store.bulk("imported drafts", |tx| {
+    store.alone("imported drafts", |tx| {
         for (row, draft) in &drafts {
             if let Some(draft) = draft {
                 route::place(tx, &project.definition, &Accepts::Nothing, row, draft, now)?;

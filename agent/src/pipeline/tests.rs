@@ -138,7 +138,7 @@ fn the_same_tally_is_never_released_twice() {
         let pool = NoisePool::new();
         release::draw_ahead(&pool, [&tally.outline()]).unwrap();
         let release = Release::make(&tally, &pool).unwrap();
-        site.store().tx("test", |tx| outbox::commit(tx, vec![release], &limits(9.0), 1))
+        site.store().alone("test", |tx| outbox::commit(tx, vec![release], &limits(9.0), 1))
     };
     commit().unwrap();
     assert!(matches!(commit(), Err(OutboxError::Twice { .. })));
@@ -193,7 +193,7 @@ fn an_older_store_than_its_witness_releases_nothing_until_the_loss_is_accepted()
     site.close(&limits(9.0), 1).unwrap();
     let spent = outbox::verify(site.store()).unwrap().charged;
     // What sending does first: from here on the witness knows of all four.
-    site.store().tx("test", outbox::attest).unwrap();
+    site.store().alone("test", outbox::attest).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     site.scratch.store = Store::open(elsewhere.path()).unwrap(); // closes the one that was open
     restore();
@@ -209,13 +209,13 @@ fn an_older_store_than_its_witness_releases_nothing_until_the_loss_is_accepted()
     let verified = outbox::verify(site.store()).unwrap();
     assert!(verified.problems[0].contains("at 4"), "{:?}", verified.problems);
 
-    let taken = site.store().tx("test", |tx| outbox::accept_loss(tx, 3)).unwrap();
+    let taken = site.store().alone("test", |tx| outbox::accept_loss(tx, 3)).unwrap();
     assert_eq!(taken, spent);
     let charged = || site.store().read("test", |tx| tx.charged_since(0)).unwrap();
     assert_eq!(charged(), spent.nano(), "what the lost ledger had charged stays spent");
     site.close(&limits(9.0), 4).unwrap();
     assert_eq!(charged(), 2 * spent.nano());
-    let again = site.store().tx("test", |tx| outbox::accept_loss(tx, 5)).unwrap();
+    let again = site.store().alone("test", |tx| outbox::accept_loss(tx, 5)).unwrap();
     assert_eq!(again, Rho::ZERO, "nothing is lost now");
     assert!(outbox::verify(site.store()).unwrap().problems.is_empty());
 }
@@ -224,7 +224,7 @@ fn an_older_store_than_its_witness_releases_nothing_until_the_loss_is_accepted()
 fn a_ledger_that_was_edited_does_not_verify() {
     let site = site(10, 10);
     site.close(&limits(9.0), 1).unwrap();
-    site.store().tx("test", outbox::attest).unwrap();
+    site.store().alone("test", outbox::attest).unwrap();
     assert_eq!(outbox::verify(site.store()).unwrap().signed, 4);
     let file = site.scratch.folder.path().join(crate::store::FILE);
     let connection = rusqlite::Connection::open(file).unwrap();

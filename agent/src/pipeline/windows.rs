@@ -128,7 +128,7 @@ fn commit(
             Self::Failed(error.into())
         }
     }
-    let done = store.tx("release window", |tx| {
+    let done = store.alone("release window", |tx| {
         if !close(tx, project, window, now)? {
             return Err(Stop::Moved);
         }

@@ -104,7 +104,7 @@ pub fn contribute(
     let mut client = client;
     let checked = client.check_shares(&shares)?;
     let masked = share.mask(&mut client, checked)?;
-    let done = store.tx("contribute", |tx| {
+    let done = store.alone("contribute", |tx| {
         let row = tx.session(session)?;
         if row.is_none_or(|row| row.state != SessionState::Shared) {
             return Err(Stop::Failed(ContributeError::Over));

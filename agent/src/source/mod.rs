@@ -374,7 +374,7 @@ fn add(
         return Ok(());
     }
     let name = project.definition.name.as_str();
-    let additions = store.bulk("import", |tx| {
+    let additions = store.alone("import", |tx| {
         let add = |(_, item): &(u64, RawItem)| item.add(tx, project.project, name);
         let additions = batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()?;
         note(tx, by, name, additions.iter().copied())?;

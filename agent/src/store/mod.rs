@@ -1,7 +1,7 @@
 //! The agent's store: one SQLite file, named transactions, sealed columns.
 //!
-//! Every change goes through [`Store::tx`], or [`Store::bulk`] where it is of many rows, which holds
-//! the write lock from its first statement (`BEGIN IMMEDIATE`) and is durable when it returns
+//! Every change goes through [`Store::tx`], or [`Store::alone`] where it shares its commit with nobody,
+//! which holds the write lock from its first statement (`BEGIN IMMEDIATE`) and is durable when it returns
 //! (`synchronous=FULL`). Those who write at the same time share a commit; who reads does so beside
 //! them, by other connections; and a thread copies the write-ahead log. Queries live beside their
 //! tables: [`items`], [`labels`], [`orders`], [`ledger`].
@@ -207,6 +207,8 @@ impl std::fmt::Debug for Store {
 /// A running transaction.
 pub struct Tx<'a> {
     sql: &'a Connection,
+    /// Writes, and shares its commit with nobody: until it writes, all that it sees is on the disk.
+    alone: bool,
     sealer: &'a Sealer,
     keys: &'a Keys,
     witness: &'a Witness,
@@ -276,19 +278,21 @@ impl Store {
         name: &'static str,
         f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.timed(name, || self.writer.run(Sharing::Shared, |sql| f(&self.on(sql))))
+        self.timed(name, || self.writer.run(Sharing::Shared, |sql| f(&self.on(sql, false))))
     }
 
-    /// The same with many rows: nobody else's transaction waits for the end of this one.
+    /// The same, sharing its commit with nobody: where there are many rows, for whose end others'
+    /// transactions would wait, and where something outside of the store is told of what it holds,
+    /// which must then be on the disk ([`Tx::attesting_witness`]).
     ///
     /// # Errors
     /// As of [`Store::tx`].
-    pub fn bulk<T, E: From<StoreError>>(
+    pub fn alone<T, E: From<StoreError>>(
         &self,
         name: &'static str,
         f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.timed(name, || self.writer.run(Sharing::Alone, |sql| f(&self.on(sql))))
+        self.timed(name, || self.writer.run(Sharing::Alone, |sql| f(&self.on(sql, true))))
     }
 
     /// Runs `f` on a consistent snapshot of what is committed. It does not read the store otherwise.
@@ -300,12 +304,12 @@ impl Store {
         name: &'static str,
         f: impl FnOnce(&Tx<'_>) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.timed(name, || self.readers.run(|sql| f(&self.on(sql))))
+        self.timed(name, || self.readers.run(|sql| f(&self.on(sql, false))))
     }
 
-    fn on<'a>(&'a self, sql: &'a Connection) -> Tx<'a> {
+    fn on<'a>(&'a self, sql: &'a Connection, alone: bool) -> Tx<'a> {
         let Self { sealer, keys, witness, who, clock, .. } = self;
-        Tx { sql, sealer, keys, witness, who, clock: &**clock }
+        Tx { sql, alone, sealer, keys, witness, who, clock: &**clock }
     }
 
     /// Measures a transaction, the wait for its turn and for the disk included.

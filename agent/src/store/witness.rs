@@ -158,6 +158,16 @@ impl Tx<'_> {
         self.witness
     }
 
+    /// The witness, to be told of what this store holds.
+    ///
+    /// # Panics
+    /// In a transaction that shares its commit: it may see what is not on the disk yet, and of that
+    /// the witness would know for ever, also when that commit fails.
+    pub fn attesting_witness(&self) -> &Witness {
+        assert!(self.alone, "the witness would be told of what is not durable");
+        self.witness
+    }
+
     /// How far the ledger has come; `None` while it is empty.
     ///
     /// # Errors

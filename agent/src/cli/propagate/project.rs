@@ -44,7 +44,7 @@ pub(super) fn propagate(
     } else {
         let mut stored = 0;
         for page in drafts.chunks(PAGE_DRAFTS) {
-            stored += context.store.bulk("propagate", |tx| {
+            stored += context.store.alone("propagate", |tx| {
                 let mut stored = 0;
                 for (key, draft) in page {
                     stored += u64::from(store(tx, &snapshot, *key, draft, context.now())?);

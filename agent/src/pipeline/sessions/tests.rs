@@ -422,8 +422,10 @@ fn where_sums_are_required_nothing_leaves_alone() {
     let (tally, pool) = (gradient(0, 10), insitu_privacy::NoisePool::new());
     release::draw_ahead(&pool, [&tally.outline()]).unwrap();
     let release = Release::make(&tally, &pool).unwrap();
-    let refused =
-        sites[0].store.tx("test", |tx| outbox::commit(tx, vec![release], &limits, 10)).unwrap_err();
+    let refused = sites[0]
+        .store
+        .alone("test", |tx| outbox::commit(tx, vec![release], &limits, 10))
+        .unwrap_err();
     assert!(matches!(refused, OutboxError::Release(ReleaseError::SumsOnly { kind: "update" })));
     let order = statistics(&sites, 0);
     run(&mut sites, &order, |_, _| false);
