@@ -10,6 +10,7 @@ use ort::session::builder::GraphOptimizationLevel;
 use ort::value::TensorRef;
 
 use crate::check::{CheckError, TEXT_INPUTS, TextOutput, check, check_typed_text};
+use crate::fold::fold;
 
 /// Names the library to load, unless the configuration does.
 pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
@@ -259,14 +260,15 @@ impl Engine {
     fn session(&self, model: &[u8]) -> ort::Result<Session> {
         let mut builder = Session::builder(&self.environment)?
             .with_optimization_level(GraphOptimizationLevel::Level3)?;
-        if !self.embedded {
-            let threads = std::thread::available_parallelism().map_or(1, usize::from);
-            builder = builder
-                .with_intra_threads(threads.min(THREADS_MAX))?
-                // Idle threads that spin would take the processor from the site's own work.
-                .with_config_entry("session.intra_op.allow_spinning", "0")?;
+        if self.embedded {
+            return builder.commit_from_memory(&fold(model));
         }
-        builder.commit_from_memory(model)
+        let threads = std::thread::available_parallelism().map_or(1, usize::from);
+        builder
+            .with_intra_threads(threads.min(THREADS_MAX))?
+            // Idle threads that spin would take the processor from the site's own work.
+            .with_config_entry("session.intra_op.allow_spinning", "0")?
+            .commit_from_memory(model)
     }
 }
 

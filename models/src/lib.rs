@@ -28,6 +28,8 @@ pub mod columns;
 #[cfg(feature = "runtime")]
 pub mod engine;
 pub mod fit;
+#[cfg(feature = "runtime")]
+mod fold;
 pub mod golden;
 pub mod head;
 pub mod heads;

@@ -1,4 +1,4 @@
-//! As much of the protobuf wire format as reading an ONNX model takes; nothing is copied.
+//! As much of the protobuf wire format as reading an ONNX model takes, and writing one anew.
 
 /// One field of a message.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,6 +73,31 @@ pub(crate) fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     Err(Malformed)
 }
 
+/// Appends a field to a message: what [`Fields`] reads, it reads again as the same.
+pub(crate) fn put(message: &mut Vec<u8>, number: u64, value: Value<'_>) {
+    let key = |wire_type: u64| number << 3 | wire_type;
+    match value {
+        Value::Varint(got) => [key(0), got].into_iter().for_each(|part| put_varint(message, part)),
+        Value::Bytes(bytes) => {
+            put_varint(message, key(2));
+            put_varint(message, bytes.len() as u64);
+            message.extend_from_slice(bytes);
+        }
+        Value::Fixed(bytes) => {
+            put_varint(message, key(if bytes.len() == 8 { 1 } else { 5 }));
+            message.extend_from_slice(bytes);
+        }
+    }
+}
+
+fn put_varint(message: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        message.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    message.push(value.to_le_bytes()[0]);
+}
+
 fn take<'a>(bytes: &mut &'a [u8], length: u64) -> Result<&'a [u8], Malformed> {
     let length = usize::try_from(length).map_err(|_| Malformed)?;
     let (head, rest) = bytes.split_at_checked(length).ok_or(Malformed)?;
@@ -116,6 +141,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_is_written_is_read_again(number in 1..1_000_000_u64, varint: u64, bytes: Vec<u8>) {
+            let values = [Value::Varint(varint), Value::Bytes(&bytes), Value::Fixed(&[7; 4]), Value::Fixed(&[9; 8])];
+            let mut message = Vec::new();
+            values.iter().for_each(|value| put(&mut message, number, *value));
+            let fields: Result<Vec<_>, _> = Fields::of(&message).collect();
+            prop_assert_eq!(fields, Ok(values.map(|value| (number, value)).to_vec()));
+        }
+
         #[test]
         fn any_bytes_end(message in prop::collection::vec(any::<u8>(), 0..200)) {
             prop_assert!(Fields::of(&message).count() <= message.len());
