@@ -8,7 +8,8 @@
 //! expert's is; a flag sends the item to the experts, and whatever they decide comes to the stage
 //! again.
 //!
-//! What was final when stages were set up stays final.
+//! What was final when stages were set up stays final. What was said in a stage that another one takes
+//! the place of does not count for that one.
 
 use insitu_protocol::project::Project;
 use serde_json::json;

@@ -56,7 +56,8 @@ impl Tx<'_> {
         Ok(stages)
     }
 
-    /// Replaces the stages of a project. Where items wait is the caller's to put right.
+    /// Replaces the stages of a project; for one that was not at its place before, nothing counts
+    /// that was said until now. Where items wait is the caller's to put right.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -65,26 +66,34 @@ impl Tx<'_> {
         project: i64,
         stages: &[ReviewStage],
     ) -> Result<(), StoreError> {
-        self.sql.execute("DELETE FROM review_stages WHERE project = ?1", [project])?;
-        for (at, ReviewStage { role, share, classes }) in (0_u8..).zip(stages) {
+        let before = self.review_stages(project)?;
+        let sql = "DELETE FROM review_stages WHERE project = ?1 AND stage >= ?2";
+        self.sql.execute(sql, params![project, stages.len()])?;
+        let others = (0_u8..)
+            .zip(stages)
+            .filter(|(at, stage)| before.get(usize::from(*at)).is_none_or(|other| other != *stage));
+        for (at, ReviewStage { role, share, classes }) in others {
             let classes: Vec<u8> = classes.iter().flat_map(|class| class.to_le_bytes()).collect();
             self.sql.execute(
-                "INSERT INTO review_stages (project, stage, role, share, classes)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT OR REPLACE INTO review_stages (project, stage, role, share, classes, since)
+                 VALUES (?1, ?2, ?3, ?4, ?5, (SELECT coalesce(max(annotation), 0) FROM annotations))",
                 params![project, at, role.name(), share, classes],
             )?;
         }
         Ok(())
     }
 
-    /// The stages of review in which somebody has approved or corrected an item's label.
+    /// The stages of review in which somebody has approved or corrected an item's label, since they are
+    /// what they are.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn reviewed(&self, item: i64) -> Result<Vec<u8>, StoreError> {
         let mut statement = self.sql.prepare_cached(
-            "SELECT review FROM annotations
-             WHERE item = ?1 AND verdict = 0 AND review IS NOT NULL",
+            "SELECT a.review FROM annotations a
+             JOIN items i ON i.item = a.item
+             JOIN review_stages s ON s.project = i.project AND s.stage = a.review
+             WHERE a.item = ?1 AND a.verdict = 0 AND a.annotation > s.since",
         )?;
         let rows = statement.query_map([item], |row| row.get(0))?;
         rows.map(|row| row.map_err(StoreError::from)).collect()

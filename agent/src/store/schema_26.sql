@@ -23,3 +23,6 @@ UPDATE items SET reader =
 DROP INDEX items_review;
 CREATE INDEX items_review ON items (project, review, reader, wanted, item)
   WHERE stage = 8 AND generator IS NULL;
+
+-- A stage of review that was set up where another one was: answers up to this one are not for it.
+ALTER TABLE review_stages ADD COLUMN since INTEGER NOT NULL DEFAULT 0;

@@ -360,6 +360,31 @@ fn changed_stages_move_what_waits_and_nothing_that_is_final() {
     assert_eq!(told.len(), 2, "each change of the stages is in the audit log");
 }
 
+#[test]
+fn what_was_said_in_another_stage_does_not_count_for_the_one_in_its_place() {
+    let stages = |roles: &[&str]| {
+        let stage = |role: &&str| format!("[[stages]]\nrole = \"{role}\"\n");
+        review(&roles.iter().map(stage).collect::<String>())
+    };
+    let site = site(1, EXPERT);
+    let card = site.labeled(&site.ann, 1);
+    let set = |roles: &[&str]| {
+        assert!(set_up(site.store(), &site.row, Some(&stages(roles))).unwrap());
+        let row = site.item(&card);
+        (row.stage, row.review)
+    };
+    assert_eq!(set(&["expert", "lead"]), (Stage::Review, Some(0)));
+    let shown = site.card(&site.eve, Reading::Review, 1);
+    site.say(&site.eve, &shown, Decision::Accept, Some(1), 2).unwrap();
+    site.check(&card, Stage::Review, Some(1));
+    assert_eq!(set(&["expert", "annotator"]), (Stage::Review, Some(1)), "the first is as it was");
+    assert_eq!(set(&["lead", "expert"]), (Stage::Review, Some(0)), "no lead has seen it");
+    let shown = site.card(&site.lea, Reading::Review, 3);
+    site.say(&site.lea, &shown, Decision::Accept, Some(1), 4).unwrap();
+    site.check(&card, Stage::Review, Some(1));
+    assert_eq!(set(&["lead"]), (Stage::Done, None));
+}
+
 #[tokio::test]
 async fn a_reviewer_is_served_the_label_as_the_draft() {
     let Site { scratch, row, ann, .. } = site(1, EXPERT);
