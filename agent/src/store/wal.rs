@@ -134,17 +134,21 @@ impl Checkpoints {
         let connection = Arc::new(Mutex::new(connection));
         let (works, told) = (Arc::clone(&connection), Arc::clone(&signal));
         let work = move || {
+            let mut failing = false;
             while told.wait_for_work() {
-                match checkpoint(&lock(&works), &writer) {
-                    Ok(pages) => {
-                        told.set(pages);
-                        if pages.left() < CHECKPOINT_PAGES {
-                            continue;
-                        }
+                let copied = checkpoint(&lock(&works), &writer);
+                match &copied {
+                    // Once: where the disk is full, say, it fails again and again.
+                    Err(error) if !failing => {
+                        tracing::warn!(%error, "the write-ahead log is not copied");
                     }
-                    Err(error) => tracing::warn!(%error, "the write-ahead log is not copied"),
+                    Ok(pages) => told.set(*pages),
+                    Err(_) => {}
                 }
-                told.pause();
+                failing = copied.is_err();
+                if copied.is_ok_and(|pages| pages.left() >= CHECKPOINT_PAGES) || failing {
+                    told.pause();
+                }
             }
         };
         let thread = thread::Builder::new().name("checkpoints".to_owned()).spawn(work)?;
