@@ -239,6 +239,8 @@ pub(super) enum PersonCommand {
     Password(super::person::PasswordArguments),
     /// Give a person another role, and sign them out everywhere
     Role(super::person::RoleArguments),
+    /// Give a person, whose time has ended or will, another end to it
+    Renew(super::person::RenewArguments),
     /// End a person's time: they are signed out, and neither token nor password opens anything
     Remove(super::person::RemoveArguments),
     /// List the people

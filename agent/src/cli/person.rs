@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::arguments::PersonCommand;
 use super::{Context, Failure, Outcome, print_json, table, when};
 use crate::account::{self, AccountError};
-use crate::review::{PersonError, add_person, end_of, listed};
+use crate::review::{PersonError, add_person, end_of, listed, renew_person};
 use crate::store::labels::{Person, Role, Terms};
 
 #[derive(Debug, Args)]
@@ -53,6 +53,25 @@ pub(super) struct RoleArguments {
     name: String,
     /// What the person may do from now on
     role: RoleName,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RenewArguments {
+    /// Whose
+    name: String,
+    /// Last day on which the person may sign in, in UTC, or never: without an end
+    #[arg(long, value_name = "DATE", value_parser = last_day, required_unless_present = "expert_until")]
+    until: Option<LastDay>,
+    /// Last day on which an expert, or a lead, decides, or never
+    #[arg(long, value_name = "DATE", value_parser = last_day)]
+    expert_until: Option<LastDay>,
+}
+
+/// A last day; none for a time without an end.
+type LastDay = Option<Date>;
+
+fn last_day(text: &str) -> Result<LastDay, jiff::Error> {
+    if text == "never" { Ok(None) } else { text.parse().map(Some) }
 }
 
 #[derive(Debug, Args)]
@@ -108,6 +127,20 @@ impl From<AccountError> for Failure {
     }
 }
 
+impl From<PersonError> for Failure {
+    fn from(error: PersonError) -> Self {
+        match error {
+            PersonError::Store(_) | PersonError::Randomness => Self::runtime(&error),
+            PersonError::Taken { .. }
+            | PersonError::Name
+            | PersonError::Over { .. }
+            | PersonError::NotExpert { .. }
+            | PersonError::Unknown { .. }
+            | PersonError::File(_) => Self::refused(&error),
+        }
+    }
+}
+
 pub(super) fn person(context: &Context, command: &PersonCommand) -> Outcome {
     let (store, now) = (&context.store, context.now());
     let done = match command {
@@ -125,6 +158,7 @@ pub(super) fn person(context: &Context, command: &PersonCommand) -> Outcome {
             account::set_role(store, None, name, role)?;
             format!("{name} is {} from now on, and signed out everywhere", role.name())
         }
+        PersonCommand::Renew(arguments) => renew(context, arguments)?,
         PersonCommand::Remove(RemoveArguments { name }) => {
             account::remove(store, None, name, now)?;
             format!("{name} is signed out, and can sign in no more")
@@ -138,9 +172,7 @@ fn add(context: &Context, arguments: &AddArguments) -> Outcome {
     let AddArguments { name, role, token_file, password, password_file, until, expert_until } =
         arguments;
     let role = Role::from(*role);
-    let end = |day: &Option<Date>| day.map(end_of).transpose();
-    let end = |day| end(day).map_err(|error| Failure::refused(&error));
-    let terms = Terms { until: end(until)?, expert_until: end(expert_until)? };
+    let terms = Terms { until: end(*until)?, expert_until: end(*expert_until)? };
     // Before anything is stored: a person who can never sign in would only take the name.
     let password = (*password || password_file.is_some())
         .then(|| new_password(password_file.as_deref()))
@@ -149,15 +181,7 @@ fn add(context: &Context, arguments: &AddArguments) -> Outcome {
         account::check_new(role, password)?;
     }
     let now = context.now();
-    let added = add_person(&context.store, name, role, terms, token_file.as_deref(), now);
-    added.map_err(|error| match error {
-        PersonError::Store(_) | PersonError::Randomness => Failure::runtime(&error),
-        PersonError::Taken { .. }
-        | PersonError::Name
-        | PersonError::Over { .. }
-        | PersonError::NotExpert { .. }
-        | PersonError::File(_) => Failure::refused(&error),
-    })?;
+    add_person(&context.store, name, role, terms, token_file.as_deref(), now)?;
     let mut told = format!("added {name}, {}", role.name());
     if let Some(password) = password {
         account::set_password(&context.store, name, &password, now)?;
@@ -168,6 +192,23 @@ fn add(context: &Context, arguments: &AddArguments) -> Outcome {
     }
     writeln!(io::stdout(), "{told}")?;
     Ok(exit::DONE)
+}
+
+fn renew(context: &Context, arguments: &RenewArguments) -> Result<String, Failure> {
+    let RenewArguments { name, until, expert_until } = arguments;
+    let [until, expert_until] = [until, expert_until].map(|day| day.map(end).transpose());
+    let terms = renew_person(&context.store, name, (until?, expert_until?), context.now())?;
+    let told = |end: Option<i64>| end.map_or_else(|| "without an end".to_owned(), when);
+    let mut line = format!("{name} may sign in: {}", told(terms.until));
+    if let Some(end) = terms.expert_until {
+        line += &format!("; decides: {}", when(end));
+    }
+    Ok(line)
+}
+
+/// The end of a last day, Unix seconds.
+fn end(day: LastDay) -> Result<Option<i64>, Failure> {
+    day.map(end_of).transpose().map_err(|error| Failure::refused(&error))
 }
 
 /// A password from a file, or typed twice at the terminal, where nobody sees it.

@@ -77,6 +77,7 @@ impl From<PersonError> for Failure {
             PersonError::Name | PersonError::Over { .. } | PersonError::NotExpert { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "mend it and retry")
             }
+            PersonError::Unknown { .. } => (StatusCode::NOT_FOUND, "reload the list"),
             PersonError::Randomness | PersonError::File(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "try again")
             }

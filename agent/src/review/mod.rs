@@ -37,7 +37,9 @@ pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
 pub use crate::review::lease::renew;
 pub use crate::review::past::{PastRead, answered, past_reads};
-pub use crate::review::people::{PersonError, SignInError, add_person, sign_in, token_hash};
+pub use crate::review::people::{
+    PersonError, SignInError, add_person, renew_person, sign_in, token_hash,
+};
 pub(crate) use crate::review::people::{end_of, listed};
 pub use crate::review::sealed::Made;
 pub use crate::review::sign_in::Doors;

@@ -38,6 +38,12 @@ pub enum PersonError {
         /// The role.
         role: &'static str,
     },
+    /// Nobody has the name.
+    #[error("there is nobody named {name:?}")]
+    Unknown {
+        /// The name.
+        name: String,
+    },
     /// No random bytes from the operating system.
     #[error("no randomness from the operating system")]
     Randomness,
@@ -93,6 +99,34 @@ pub(super) fn add_account(
         let added = Event::new(What::PersonAdded).by(by);
         let person = add(tx, added, (name, role, terms), &nobody, now)?;
         Ok(tx.put_password(person, password_hash, now)?)
+    })
+}
+
+/// Gives a person another end to signing in, and to deciding as an expert: `Some(None)` for none, and
+/// what is `None` stays as it is. Returns both.
+///
+/// # Errors
+/// [`PersonError::Unknown`], [`PersonError::Over`], [`PersonError::NotExpert`],
+/// [`PersonError::Store`]; nothing has changed then.
+pub fn renew_person(
+    store: &Store,
+    name: &str,
+    (until, expert_until): (Option<Option<i64>>, Option<Option<i64>>),
+    now: i64,
+) -> Result<Terms, PersonError> {
+    store.tx("renew person", |tx| {
+        let known = tx.person_named(name)?;
+        let person = known.ok_or_else(|| PersonError::Unknown { name: name.to_owned() })?;
+        let wanted = Terms { until: until.flatten(), expert_until: expert_until.flatten() };
+        check(name, person.role, wanted, now)?;
+        let terms = Terms {
+            until: until.unwrap_or(person.terms.until),
+            expert_until: expert_until.unwrap_or(person.terms.expert_until),
+        };
+        tx.set_terms(person.person, terms)?;
+        let ends = json!({"name": name, "until": terms.until, "expert_until": terms.expert_until});
+        tx.note(&Event::new(What::PersonChanged).with(ends))?;
+        Ok(terms)
     })
 }
 

@@ -5,6 +5,7 @@ use super::*;
 use crate::route::label_of_record;
 use crate::store::labels::{Role, Terms};
 use crate::store::tests::Scratch;
+use crate::store::trail::Filter;
 use crate::testing;
 
 struct Site {
@@ -247,6 +248,30 @@ async fn a_token_ends_with_its_last_day() {
     }
     let (_, body) = served.ask("cid", "GET /api/me", &serde_json::Value::Null).await;
     assert_eq!(body["error"], "the token was valid until 1970-01-01T00:00:00Z");
+}
+
+#[test]
+fn a_time_that_has_ended_is_given_another_end() {
+    let site = site(1, 0);
+    let store = &site.scratch.store;
+    let terms = Terms { until: Some(500), expert_until: Some(100) };
+    testing::person_until(store, "eva", Role::Expert, terms);
+    let renew = |name, terms, now| renew_person(store, name, terms, now);
+    let eva = || store.read("test", |tx| tx.person_named("eva")).unwrap().unwrap();
+    let longer = renew("eva", (None, Some(Some(900))), 200).unwrap();
+    assert_eq!(longer, Terms { until: Some(500), expert_until: Some(900) });
+    assert!(eva().is_expert(899) && !eva().is_expert(900) && eva().ended(500).is_some());
+    assert_eq!(renew("eva", (Some(None), None), 600).unwrap().until, None);
+    assert_eq!(eva().terms, Terms { until: None, expert_until: Some(900) });
+
+    let over = renew("eva", (Some(Some(600)), None), 600);
+    assert!(matches!(over, Err(PersonError::Over { what: "until" })));
+    let annotator = renew("ann", (None, Some(Some(900))), 600);
+    assert!(matches!(annotator, Err(PersonError::NotExpert { .. })));
+    assert!(matches!(renew("zoe", (Some(None), None), 0), Err(PersonError::Unknown { .. })));
+    let filter = Filter { what: Some(What::PersonChanged), ..Filter::default() };
+    let told = store.read("test", |tx| tx.events(&filter, 0, 9)).unwrap();
+    assert_eq!(told.len(), 2, "each change is in the audit log, and no refusal");
 }
 
 #[test]

@@ -142,7 +142,10 @@ impl Vacancy {
 
     /// The command that mends it.
     pub fn remedy(&self) -> String {
-        format!("insitu-agent person add NAME --role {} --password", self.wanted.role().name())
+        let role = self.wanted.role().name();
+        let add = format!("insitu-agent person add NAME --role {role} --password");
+        let renew = "insitu-agent person renew NAME --until DATE --expert-until DATE";
+        if self.ended > 0 { format!("{renew}, or {add}") } else { add }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::params;
 
-use super::labels::{PERSON, Person, person};
+use super::labels::{PERSON, Person, Terms, person};
 use super::roles::Role;
 use super::{StoreError, Tx, unsigned};
 
@@ -52,6 +52,17 @@ impl Tx<'_> {
             .prepare_cached("UPDATE people SET role = ?2 WHERE person = ?1")?
             .execute(params![person, role.name()])?;
         self.end_leases(person)
+    }
+
+    /// Gives a person's time another end.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_terms(&self, person: i64, terms: Terms) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached("UPDATE people SET until = ?2, expert_until = ?3 WHERE person = ?1")?
+            .execute(params![person, terms.until, terms.expert_until])?;
+        Ok(())
     }
 
     /// Ends a person's time: token (`nobody` is the hash of none) and password go. The name stays with
