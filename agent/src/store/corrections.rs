@@ -1,7 +1,7 @@
 //! Corrections by applications: kept from the moment they are acknowledged, taken as annotations
 //! once their item has a prelabel to answer.
 
-use rusqlite::{Row, params};
+use rusqlite::{Row, Rows, params};
 
 use crate::store::items::{COLUMNS as ITEM, ItemRow, Stage};
 use crate::store::labels::name;
@@ -134,11 +134,7 @@ impl Tx<'_> {
         let sql = format!("SELECT {COLUMNS} FROM corrections WHERE item = ?1 ORDER BY correction");
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query([item])?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            all.push(self.correction_row(row)?);
-        }
-        Ok(all)
+        self.collect_corrections(&mut rows)
     }
 
     /// Corrections that wait for a prelabel, in the whole store.
@@ -167,11 +163,7 @@ impl Tx<'_> {
         );
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query(params![project, limit])?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            all.push(self.correction_row(row)?);
-        }
-        Ok(all)
+        self.collect_corrections(&mut rows)
     }
 
     /// Up to `limit` redacted items of a project that wait for a prelabel and that somebody has
@@ -216,11 +208,7 @@ impl Tx<'_> {
         );
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query(params![project, limit])?;
-        let mut all = Vec::new();
-        while let Some(row) = rows.next()? {
-            all.push(self.correction_row(row)?);
-        }
-        Ok(all)
+        self.collect_corrections(&mut rows)
     }
 
     /// Puts the body with its context redacted in the place of a correction's; `false` when somebody
@@ -259,17 +247,10 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn withheld_contexts(&self, project: i64) -> Result<Vec<(String, u64)>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT coalesce(c.quarantine, ''), count(*)
+        let sql = "SELECT coalesce(c.quarantine, ''), count(*)
              FROM corrections c CROSS JOIN items i ON i.item = c.item
-             WHERE c.context = 2 AND i.project = ?1 GROUP BY 1 ORDER BY 1",
-        )?;
-        let mut rows = statement.query([project])?;
-        let mut reasons = Vec::new();
-        while let Some(row) = rows.next()? {
-            reasons.push((row.get(0)?, unsigned(row.get(1)?, TABLE, "count")?));
-        }
-        Ok(reasons)
+             WHERE c.context = 2 AND i.project = ?1 GROUP BY 1 ORDER BY 1";
+        self.count_reasons(sql, project, TABLE)
     }
 
     /// Lets the contexts of a project's corrections that could not be redacted be tried again: how many.
@@ -282,6 +263,14 @@ impl Tx<'_> {
              WHERE context = 2 AND item IN (SELECT item FROM items WHERE project = ?1)",
             [project],
         )?)
+    }
+
+    fn collect_corrections(&self, rows: &mut Rows<'_>) -> Result<Vec<CorrectionRow>, StoreError> {
+        let mut all = Vec::new();
+        while let Some(row) = rows.next()? {
+            all.push(self.correction_row(row)?);
+        }
+        Ok(all)
     }
 
     fn correction_row(&self, row: &Row<'_>) -> Result<CorrectionRow, StoreError> {

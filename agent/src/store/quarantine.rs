@@ -25,14 +25,23 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn quarantined(&self, project: i64) -> Result<Vec<(String, u64)>, StoreError> {
-        let mut statement = self.sql.prepare_cached(
-            "SELECT coalesce(quarantine, ''), count(*) FROM items
-             WHERE project = ?1 AND stage = 7 GROUP BY 1 ORDER BY 1",
-        )?;
+        let sql = "SELECT coalesce(quarantine, ''), count(*) FROM items
+             WHERE project = ?1 AND stage = 7 GROUP BY 1 ORDER BY 1";
+        self.count_reasons(sql, project, TABLE)
+    }
+
+    /// The reasons of a project with their counts, in a table.
+    pub(super) fn count_reasons(
+        &self,
+        sql: &str,
+        project: i64,
+        table: &'static str,
+    ) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut statement = self.sql.prepare_cached(sql)?;
         let mut rows = statement.query([project])?;
         let mut reasons = Vec::new();
         while let Some(row) = rows.next()? {
-            reasons.push((row.get(0)?, unsigned(row.get(1)?, TABLE, "count")?));
+            reasons.push((row.get(0)?, unsigned(row.get(1)?, table, "count")?));
         }
         Ok(reasons)
     }
