@@ -179,6 +179,19 @@ pub(super) const COLUMNS: &str = "i.item, i.opaque, i.project, i.subject, i.hold
 const DRAFTED: &str =
     "i.project = ?1 AND i.stage IN (2, 3, 5) AND i.lasting = 0 AND i.reader IS NULL";
 
+/// What finds the values but `?2` of a column of items that an index has in order among these `i`. It
+/// is asked for one after the other: a million items may have few values.
+pub(super) fn others(column: &str, among: &str) -> String {
+    format!(
+        "WITH RECURSIVE found (value) AS (
+           SELECT min(i.{column}) FROM items i WHERE {among}
+           UNION ALL
+           SELECT (SELECT min(i.{column}) FROM items i WHERE {among} AND i.{column} > found.value)
+           FROM found WHERE found.value IS NOT NULL)
+         SELECT value FROM found WHERE value IS NOT NULL AND value <> ?2"
+    )
+}
+
 impl Tx<'_> {
     /// Adds an item, unless its project has one with the same source. The caller notes the import
     /// in the same transaction, after the last item.
@@ -307,19 +320,9 @@ impl Tx<'_> {
         Ok(items)
     }
 
-    /// The bundles but `bundle` that have made drafts of unlabeled items. The index is asked for one
-    /// after the other: what it holds may be a million items of few bundles.
+    /// The bundles but `bundle` that have made drafts of unlabeled items.
     fn other_bundles(&self, project: i64, bundle: &[u8; 32]) -> Result<Vec<Vec<u8>>, StoreError> {
-        let sql = format!(
-            "WITH RECURSIVE bundles (bundle) AS (
-               SELECT min(i.bundle) FROM items i WHERE {DRAFTED}
-               UNION ALL
-               SELECT (SELECT min(i.bundle) FROM items i WHERE {DRAFTED}
-                   AND i.bundle > bundles.bundle)
-               FROM bundles WHERE bundles.bundle IS NOT NULL)
-             SELECT bundle FROM bundles WHERE bundle IS NOT NULL AND bundle <> ?2"
-        );
-        let mut statement = self.sql.prepare_cached(&sql)?;
+        let mut statement = self.sql.prepare_cached(&others("bundle", DRAFTED))?;
         let bundles = statement.query_map(params![project, bundle], |row| row.get(0))?;
         bundles.map(|bundle| bundle.map_err(StoreError::from)).collect()
     }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Row, params};
 
-use crate::store::items::{ItemRow, Stage};
+use crate::store::items::{ItemRow, Stage, others};
 use crate::store::labels::{Offer, Offered, Reading};
 use crate::store::{StoreError, Tx};
 
@@ -98,8 +98,7 @@ impl Tx<'_> {
         Ok(among)
     }
 
-    /// Who else has labeled items first that wait in a stage. The index is asked for one after the
-    /// other: what waits may be many thousands of items of few people.
+    /// Who else has labeled items first that wait in a stage.
     fn first_readers(
         &self,
         project: i64,
@@ -187,15 +186,7 @@ fn first_readers(stage: Stage) -> String {
         | Stage::Done
         | Stage::Quarantined => "i.stage = 4 AND ?3 IS NULL",
     };
-    let waiting = format!("i.project = ?1 AND i.generator IS NULL AND {waiting}");
-    format!(
-        "WITH RECURSIVE readers (reader) AS (
-           SELECT min(i.reader) FROM items i WHERE {waiting}
-           UNION ALL
-           SELECT (SELECT min(i.reader) FROM items i WHERE {waiting} AND i.reader > readers.reader)
-           FROM readers WHERE readers.reader IS NOT NULL)
-         SELECT reader FROM readers WHERE reader IS NOT NULL AND reader <> ?2"
-    )
+    others("reader", &format!("i.project = ?1 AND i.generator IS NULL AND {waiting}"))
 }
 
 /// What finds items, with their places in the order.
