@@ -390,12 +390,11 @@ fn study<'a>(
     lessons: &[Lesson],
 ) -> Result<Vec<Studied<'a>>, LearnError> {
     let bundle = model.bundle();
-    let unknown = || lessons.iter().filter(|lesson| !kept.has(bundle, lesson.revision));
-    let items = items(store, unknown())?;
-    let revisions: Vec<Revision> = unknown().map(|lesson| lesson.revision).collect();
+    let unknown = |lesson: &&Lesson| !kept.has(bundle, lesson.revision);
+    let unknown: Vec<&Lesson> = lessons.iter().filter(unknown).collect();
     let mut left = VecDeque::new();
-    for (item, revision) in items.iter().zip(revisions) {
-        left.extend(kept.keep(bundle, revision, features(model, item)?));
+    for (item, lesson) in items(store, unknown.iter().copied())?.iter().zip(unknown) {
+        left.extend(kept.keep(bundle, lesson.revision, features(model, item)?));
     }
     let kept = &*kept;
     let studied = |lesson: &Lesson| {
