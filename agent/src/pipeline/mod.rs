@@ -233,7 +233,9 @@ impl Pipeline {
             let calibrated = self.calibrate(&project, now).map(|()| false);
             outcome = both(both(both(outcome, done), tested), calibrated);
         }
-        self.make_way(rests, matches!(outcome, Ok(true)), now)?;
+        let worked = matches!(outcome, Ok(true));
+        self.note_work(worked);
+        self.make_way(rests, worked, now)?;
         if !self.training_waits {
             outcome = both(outcome, self.work_on_rounds(now));
             outcome = both(outcome, self.work_on_evaluations(now));

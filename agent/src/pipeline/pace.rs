@@ -16,6 +16,9 @@ const LOOK_SECONDS: i64 = 10;
 pub(super) struct Paces {
     looks: BTreeMap<i64, Look>,
     known: Vec<Pace>,
+    /// Whether something was done since the last look. While nothing is done there are no looks, since
+    /// counting a million items takes its time.
+    worked: bool,
 }
 
 /// How far a project's items had come.
@@ -54,7 +57,9 @@ impl Paces {
             let counts = projects.iter().map(|row| Ok((row, tx.stage_counts(row.project)?)));
             counts.collect::<Result<Vec<_>, StoreError>>()
         })?;
+        let first = self.looks.is_empty();
         self.known.clear();
+        self.worked = false;
         for (row, counts) in counts {
             let look = Look::new(now, &counts);
             let Some(earlier) = self.looks.insert(row.project, look) else { continue };
@@ -63,6 +68,9 @@ impl Paces {
                 let project = row.definition.name.to_string();
                 self.known.push(Pace { project, redacted_a_minute, drafted_a_minute });
             }
+        }
+        if self.known.is_empty() && !first {
+            self.looks.clear();
         }
         Ok(())
     }
@@ -79,7 +87,15 @@ impl Pipeline {
         projects: &[ProjectRow],
         now: i64,
     ) -> Result<(), StoreError> {
-        self.paces.look(&self.store, projects, now)
+        if self.paces.worked || !self.paces.looks.is_empty() {
+            self.paces.look(&self.store, projects, now)?;
+        }
+        Ok(())
+    }
+
+    /// Notes whether a tick did something.
+    pub(super) fn note_work(&mut self, worked: bool) {
+        self.paces.worked |= worked;
     }
 }
 
