@@ -21,8 +21,8 @@ use crate::store::orders::ProjectRow;
   insitu-agent budget --plan --items 500 --sites 10 --windows 4 --campaigns 2 --json
 
 A plan charges nothing. Its readings are what people would do at this site, with the stages of review that
-[project.review] has, were the labels spread evenly over the classes. Its precision is what the coordinator's own estimators say of themselves at
-the counts that are to be expected.")]
+[project.review] has, were the labels spread evenly over the classes. Its precision is what the coordinator's own
+estimators say of themselves at the counts that are to be expected.")]
 pub(super) struct BudgetArguments {
     /// For programs
     #[arg(long)]
