@@ -1,9 +1,10 @@
-//! Weights that a model keeps as bytes with scales, `Mul(Cast(W), scale)`, multiplied out before the
-//! embedded engine loads it: that engine folds constants up to a size only, and multiplies larger ones
-//! out in every run. ONNX Runtime does this by itself.
+//! Large weights that a model keeps as bytes with scales, `Mul(Cast(W), scale)`, multiplied out before
+//! the embedded engine loads it: that engine does so itself up to a size only, and multiplies larger
+//! ones out in every run. ONNX Runtime does this by itself.
 //!
 //! Of a table whose rows tokens choose, the chosen rows are multiplied out, so that it stays as small
-//! as it was. Every number is the product that it was before: results are the same, bit for bit. What
+//! as it was. What the engine folds itself is left to it: it makes one matrix of floats after the other,
+//! while here all of them would be in memory at once, twice. Every number is the product that it was before: results are the same, bit for bit. What
 //! does not look like such weights stays as it is.
 //!
 //! Field numbers are those of `onnx.proto` (ONNX 1.19, Apache-2.0).
@@ -18,18 +19,28 @@ const FLOAT: u64 = 1;
 const UINT8: u64 = 2;
 const INT8: u64 = 3;
 
+/// Bytes of the largest product that the engine makes once, when it loads a model: tract-core's
+/// `CONST_FOLD_MEM_BUDGET`.
+const ENGINE_FOLDS: usize = 4 << 20;
+
 /// Fields of a model, and of its graph.
 const GRAPH: u64 = 7;
 const NODE: u64 = 1;
 const INITIALIZER: u64 = 5;
 const OUTPUT: u64 = 12;
 
-/// A model that has passed the check, or one that computes the same with its weights multiplied out.
+/// A model that has passed the check, or one that computes the same with its large weights multiplied
+/// out.
 pub(crate) fn fold(model: &[u8]) -> Cow<'_, [u8]> {
-    folded(model).ok().flatten().map_or(Cow::Borrowed(model), Cow::Owned)
+    fold_above(model, ENGINE_FOLDS)
 }
 
-fn folded(model: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
+/// As [`fold`], with weights multiplied out whose product has more bytes than this.
+fn fold_above(model: &[u8], bytes: usize) -> Cow<'_, [u8]> {
+    folded(model, bytes).ok().flatten().map_or(Cow::Borrowed(model), Cow::Owned)
+}
+
+fn folded(model: &[u8], above: usize) -> Result<Option<Vec<u8>>, Malformed> {
     let mut out = Vec::new();
     for field in Fields::of(model) {
         let (number, value) = field?;
@@ -37,7 +48,7 @@ fn folded(model: &[u8]) -> Result<Option<Vec<u8>>, Malformed> {
             put(&mut out, number, value);
             continue;
         };
-        let Some(graph) = Graph::parse(bytes)?.folded() else { return Ok(None) };
+        let Some(graph) = Graph::parse(bytes)?.folded(above) else { return Ok(None) };
         put(&mut out, GRAPH, Value::Bytes(&graph));
     }
     Ok(Some(out))
@@ -133,7 +144,7 @@ impl<'a> Graph<'a> {
     }
 
     /// The graph with its weights multiplied out; `None` when it has none of them.
-    fn folded(&self) -> Option<Vec<u8>> {
+    fn folded(&self, above: usize) -> Option<Vec<u8>> {
         let mut changes = Changes::default();
         for (at, node) in self.nodes.iter().enumerate() {
             let Some(weights) = self.weights(node) else { continue };
@@ -142,6 +153,8 @@ impl<'a> Graph<'a> {
                 for user in users {
                     changes.nodes.insert(*user, self.choice(&self.nodes[*user], &weights));
                 }
+            } else if size_of::<f32>() * self.tensors[weights.table].raw.len() <= above {
+                continue;
             } else {
                 changes.made.push(self.multiplied(&weights));
                 let parts = [weights.table, weights.scale].into_iter();

@@ -12,8 +12,10 @@ use crate::head::narrow;
 use crate::manifest::{Pooling, TextInput};
 use crate::wordpiece::{TokenizerError, WordPiece};
 
-/// Most tokens of one run of the backbone, all texts together.
-const RUN_TOKENS: usize = 4096;
+/// Most tokens of one run of the backbone, all texts together: so few that what a layer makes of them
+/// stays in a processor's cache. A token of MiniLM costs 0.46 ms in a run of 128 to 512, 0.64 ms in one
+/// of 16, and 0.61 ms in one of 4096, which takes 70 MB more.
+const RUN_TOKENS: usize = 512;
 /// Characters that are read for each token that a text may have: what is beyond them would be cut
 /// off after the work, and a text may be of any length.
 const CHARACTERS_PER_TOKEN: usize = 32;

@@ -81,6 +81,11 @@ fn product() -> Vec<Vec<u8>> {
     vec![node("MatMul", &["chosen", "matrix"], "y")]
 }
 
+/// With all of its weights multiplied out, however small.
+fn all(model: &[u8]) -> Cow<'_, [u8]> {
+    fold_above(model, 0)
+}
+
 /// The operators of a model, and the names of its initializers.
 fn parts(model: &[u8]) -> (Vec<String>, Vec<String>) {
     let graph = all_bytes(model, GRAPH).unwrap()[0];
@@ -101,7 +106,7 @@ fn run(model: &[u8]) -> Vec<u32> {
 #[test]
 fn weights_are_multiplied_out_and_rows_when_they_are_chosen() {
     let model = model(&[3, 1], &product(), &["y"]);
-    let folded = fold(&model);
+    let folded = all(&model);
     let (operators, tensors) = parts(&folded);
     assert_eq!(operators, ["Gather", "Cast", "Gather", "Mul", "MatMul"]);
     assert_eq!(tensors, ["table", "table scales", "matrix"]);
@@ -114,18 +119,18 @@ fn weights_are_multiplied_out_and_rows_when_they_are_chosen() {
     let near = |(found, wanted): (u32, f32)| (f32::from_bits(found) - wanted).abs() < 1e-4;
     assert!(run(&folded).into_iter().zip(expected).all(near));
     assert_eq!(run(&model), run(&folded));
-    assert!(matches!(fold(&folded), Cow::Borrowed(_)), "there is nothing left to fold");
+    assert!(matches!(all(&folded), Cow::Borrowed(_)), "there is nothing left to fold");
 }
 
 #[test]
 fn a_table_with_scales_of_another_shape_is_multiplied_out_as_a_whole() {
     for scales in [&[2][..], &[1, 2], &[1], &[]] {
         let model = model(scales, &product(), &["y"]);
-        let (operators, tensors) = parts(&fold(&model));
+        let (operators, tensors) = parts(&all(&model));
         assert_eq!(operators, ["Gather", "MatMul"], "{scales:?}");
         assert_eq!(tensors, ["rows", "matrix"], "{scales:?}");
     }
-    let (operators, _) = parts(&fold(&model(&[1, 3], &product(), &["y"])));
+    let (operators, _) = parts(&all(&model(&[1, 3], &product(), &["y"])));
     assert_eq!(operators, ["Cast", "Mul", "Gather", "MatMul"], "these are for three columns");
 }
 
@@ -133,23 +138,36 @@ fn a_table_with_scales_of_another_shape_is_multiplied_out_as_a_whole() {
 fn what_others_need_too_stays() {
     let also = |node| [product(), vec![node]].concat();
     let cast = also(node("Neg", &["weight floats"], "z"));
-    let (operators, tensors) = parts(&fold(&model(&[3, 1], &cast, &["y", "z"])));
+    let (operators, tensors) = parts(&all(&model(&[3, 1], &cast, &["y", "z"])));
     assert_eq!(operators[..3], ["Cast", "Mul", "Gather"], "of the matrix");
     assert!(tensors.contains(&"weights".to_owned()));
     let scales = also(node("Neg", &["weight scales"], "z"));
-    let (_, tensors) = parts(&fold(&model(&[3, 1], &scales, &["y", "z"])));
+    let (_, tensors) = parts(&all(&model(&[3, 1], &scales, &["y", "z"])));
     assert_eq!(tensors, ["table", "table scales", "weight scales", "matrix"]);
     // A table of which something is needed whole, too.
     let whole = also(node("Neg", &["rows"], "z"));
-    let (operators, tensors) = parts(&fold(&model(&[3, 1], &whole, &["y", "z"])));
+    let (operators, tensors) = parts(&all(&model(&[3, 1], &whole, &["y", "z"])));
     assert_eq!(operators, ["Gather", "MatMul", "Neg"]);
     assert_eq!(tensors, ["rows", "matrix"]);
     let given = model(&[3, 1], &product(), &["y", "matrix"]);
-    assert_eq!(parts(&fold(&given)).0[..2], ["Cast", "Mul"], "of the matrix");
+    assert_eq!(parts(&all(&given)).0[..2], ["Cast", "Mul"], "of the matrix");
     // Names that are taken.
     let taken = also(node("Neg", &["chosen"], "chosen/bytes"));
-    let (operators, _) = parts(&fold(&model(&[3, 1], &taken, &["y"])));
+    let (operators, _) = parts(&all(&model(&[3, 1], &taken, &["y"])));
     assert_eq!(operators, ["Gather", "MatMul", "Neg"]);
+}
+
+#[test]
+fn small_weights_are_left_to_the_engine() {
+    let model = model(&[3, 1], &product(), &["y"]);
+    let folded = fold(&model);
+    let (operators, tensors) = parts(&folded);
+    assert_eq!(operators, ["Cast", "Mul", "Gather", "Cast", "Gather", "Mul", "MatMul"]);
+    assert_eq!(tensors, ["table", "table scales", "weights", "weight scales"]);
+    assert_eq!(run(&folded), run(&all(&model)));
+    assert!(matches!(fold_above(&model, 16), Cow::Owned(_)), "rows that are chosen");
+    let (operators, _) = parts(&fold_above(&model, 15));
+    assert_eq!(operators, ["Gather", "Cast", "Gather", "Mul", "MatMul"], "16 bytes of floats");
 }
 
 #[test]
