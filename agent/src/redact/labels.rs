@@ -52,8 +52,10 @@ impl Labels {
     pub(super) const CORNER: Self = Self(1 << 20);
     /// Stands before the name somebody was born with.
     pub(super) const BORN: Self = Self(1 << 21);
+    /// Who insures people's health: beside it, ten signs are a member's number, whatever their check digit.
+    pub(super) const INSURER: Self = Self(1 << 22);
     /// The lowest bit that stands for a [`Kind`].
-    const KINDS_FROM: u32 = 22;
+    const KINDS_FROM: u32 = 23;
 
     /// Labels after which announced rules are tried.
     pub(super) const ANNOUNCING: Self = Self(
@@ -112,7 +114,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Dea, r"dea|dea (?:number|no|registration)"),
     (
         Kind::HealthPlan,
-        r"mbi|medicare (?:beneficiary )?(?:id|number|no)|medicaid(?: id| number)?|beneficiary(?: id| number)?|(?:health )?plan (?:id|number|no)|hicn|member(?:ship)? (?:id|number|no|#)|policy (?:id|number|no|#)|subscriber(?: id| number)?|insurance (?:id|number|no|policy)|group (?:id|number|no|#)|claim (?:id|number|no|#)|claim ?#|versicherten(?:nummer|nr|-nr)|versicherungs(?:nummer|nr|-nr)|krankenversicher(?:ten|ungs)(?:nummer|nr)|kvnr|krankenkassen(?:nummer|nr)|mitglieds(?:nummer|nr)|p[óo]liza|tarjeta sanitaria|tsi|cip|cipa|cip-?sns|n[úu]mero de afiliaci[óo]n|aseguradora",
+        r"mbi|medicare (?:beneficiary )?(?:id|number|no)|medicaid(?: id| number)?|beneficiary(?: id| number)?|(?:health )?plan (?:id|number|no)|hicn|member(?:(?:ship)? (?:id|number|no|#))?|policy (?:id|number|no|#)|subscriber(?: id| number)?|insurance (?:id|number|no|policy)|group (?:id|number|no|#)|claim (?:id|number|no|#)|claim ?#|versicherten(?:nummer|nr|-nr)|versicherungs(?:nummer|nr|-nr)|vers\.? ?-?nr|krankenversicher(?:ten|ungs)(?:nummer|nr)|kvnr|krankenkassen(?:nummer|nr)|mitglieds(?:nummer|nr)|p[óo]liza|tarjeta sanitaria|tsi|cip|cipa|cip-?sns|n[úu]mero de afiliaci[óo]n|aseguradora",
     ),
     (Kind::Nhs, r"nhs(?: number| no| nr| id)?|chi(?: number| no)"),
     (Kind::Nino, r"nino|ni (?:number|no)|national insurance(?: number| no)?|nat ins"),
@@ -136,7 +138,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Cpf, r"cpf"),
     (
         Kind::TaxId,
-        r"tax(?:payer)? (?:id|number|no|identification(?: number)?)|(?-i:EIN)(?: number| no)?|national id(?:entity)?(?: number| no| card)?|personnummer|identity number|id card(?: number)?|personal (?:id|number)|ausweis(?:nummer|nr|-nr)?|personalausweis(?:nummer|nr)?|curp|rfc|nric|fin no|sozialversicherungs(?:nummer|nr|-nr)|svnr|rentenversicherungs(?:nummer|nr)|rvnr|ahv(?:-nr|-nummer)?",
+        r"tax(?:payer)? (?:id|number|no|identification(?: number)?)|(?-i:EIN)(?: number| no)?|national id(?:entity)?(?: number| no| card)?|personnummer|identity number|id card(?: number)?|personal (?:id|number)|ausweis(?:nummer|nr|-nr)?|personalausweis(?:nummer|nr)?|curp|rfc|nric|fin no|sozialversicherungs(?:nummer|nr|-nr)|svnr|rentenversicherungs(?:nummer|nr)|rvnr|vsnr|ahv(?:-nr|-nummer)?",
     ),
     (
         Kind::Passport,
@@ -144,7 +146,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     ),
     (
         Kind::MedicalRecord,
-        r"mrn|mr ?#|m\.r\.n|medical record(?: number| no| id)?|med\.? ?rec\.?(?: ?number| ?no)?|uhid|record (?:number|no|id)|chart (?:number|no|id)|patient (?:id|number|no|identifier)|pat\.?-?(?:id|nr|nummer)|patienten-?(?:id|nr|nummer)|hosp(?:ital)?\.? (?:number|no|id|nr)|unit (?:number|no)|case (?:number|no|id|#)|case ?#|encounter(?: id| number| no| ?#)?|visit (?:id|number|no)|accession(?: number| no| id)?|specimen (?:id|number|no)|fall-?(?:nummer|nr|id)|aufnahme-?(?:nummer|nr)|kranken(?:akte|blatt)-?(?:nummer|nr)?|akten-?(?:nummer|zeichen|nr)|aktenzeichen|auftrags-?(?:nummer|nr)|befund-?(?:nummer|nr)|histologie-?nr|journal-?(?:nummer|nr)|nhc|n\.h\.c|n[º°]? ?(?:de )?historia(?: cl[íi]nica)?|historia cl[íi]nica n?[º°]?|n[úu]mero de historia(?: cl[íi]nica)?|episodio|n[úu]mero de (?:paciente|episodio)|id (?:del )?paciente|expediente|chart|requisition(?: number| no)?",
+        r"mrn|mr ?#|m\.r\.n|medical record(?: number| no| id)?|med\.? ?rec\.?(?: ?number| ?no)?|uhid|record (?:number|no|id)|chart (?:number|no|id)|patient (?:id|number|no|identifier)|pat\.?-?(?:id|nr|nummer)|patienten-?(?:id|nr|nummer)|hosp(?:ital)?\.? (?:number|no|id|nr)|unit (?:number|no)|case (?:number|no|id|#)|case ?#|encounter(?: id| number| no| ?#)?|visit (?:id|number|no)|accession(?: number| no| id)?|specimen (?:id|number|no)|fall-?(?:nummer|nr|id)|(?:aufn(?:ahme)?|lfd|lauf|eingangs?|einsende|(?:schlaf)?labor|proben?|block|biopsie|untersuchungs|register|vorgangs?)\.?[ \-]?(?:nummer|nr)|kranken(?:akte|blatt)-?(?:nummer|nr)?|akten-?(?:nummer|zeichen|nr)|aktenzeichen|befund-?(?:nummer|nr)|histologie-?nr|journal-?(?:nummer|nr)|nhc|n\.h\.c|n[º°]? ?(?:de )?historia(?: cl[íi]nica)?|historia cl[íi]nica n?[º°]?|n[úu]mero de historia(?: cl[íi]nica)?|episodio|n[úu]mero de (?:paciente|episodio)|id (?:del )?paciente|expediente|chart|requisition(?: number| no)?",
     ),
     (
         Kind::Account,
@@ -199,7 +201,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Email, r"e-?mail|mail|correo(?: electr[óo]nico)?"),
     (
         Kind::Id,
-        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|student (?:id|number|no)|pers(?:onal)?\.?-?(?:nummer|nr)|nr\.-id",
+        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|(?:unser|ihr|mein) zeichen|gesch(?:[äa]fts)?\.?-?z(?:eichen)?|az|(?:antrags|auftrags|bescheid|buchungs|mandats?|matrikel|schadens?|sendungs|ticket|vertrags)-?(?:nummer|nr)|student (?:id|number|no)|pers(?:onal)?\.?-?(?:nummer|nr)|nr\.-id",
     ),
 ];
 
@@ -236,6 +238,10 @@ const OTHERS: &[(&str, Labels)] = &[
     (
         r"my name is|name is|named|called|se llama|me llamo|mi nombre es|ich hei(?:ß|ss)e|mein name ist|namens|spoke (?:with|to)|speaking with|on behalf of|discussed with|son|daughter|brother|sister|mother|father|friend|colleague|mit herrn|mit frau",
         Labels::CALLED,
+    ),
+    (
+        r"kranken(?:kasse|versicherung)|kasse|kostentr[äa]ger|aok|barmer|bkk|dak(?:-gesundheit)?|hek|hkk|ikk|kkh|knappschaft|svlfg|techniker|tk",
+        Labels::INSURER,
     ),
     (r"geb|geborene[nr]?|née", Labels::BORN),
     (

@@ -62,6 +62,21 @@ fn record_numbers_by_their_labels() {
 }
 
 #[test]
+fn numbers_as_german_letters_have_them() {
+    check(
+        "Vers.-Nr. T482095516, Aufn.nr. 8823107",
+        "Vers.-Nr. [HEALTH_PLAN], Aufn.nr. [MEDICAL_RECORD]",
+    );
+    check("Unser Zeichen: PET-190381-2", "Unser Zeichen: [ID]");
+    // Its check digit is wrong: only an insurer beside it makes it a member's number.
+    check("AOK Nordost M551720938", "AOK Nordost [HEALTH_PLAN]");
+    check("Probe M551720938", "Probe M551720938");
+    check("05401/33 61 9 oder 08161 / 2 44 09 0", "[PHONE] oder [PHONE]");
+    check("Praxis 0391.73055", "Praxis [PHONE]");
+    check("zuletzt 17.01.; Kalium 17.01", "zuletzt [DATE]; Kalium 17.01");
+}
+
+#[test]
 fn words_behind_a_value_explain_it() {
     check(
         "her 12345678 (MRN) and A-774411 (case no)",

@@ -70,6 +70,8 @@ pub(super) const RULES: &[Rule] = &[
     date(0.6, r"(?:0?[1-9]|1[0-2])[/.](?:19|20)[0-9]{2}"),
     announced(Labels::of(Kind::Date), 0.8, r"(?:0?[1-9]|1[0-2])/[0-9]{2}"),
     announced(DATES, 0.7, r"[0-9]{1,2}/[0-9]{1,2}|[0-9]{1,2}\.[0-9]{1,2}\.").text(day_and_month),
+    // A German day without a year, in two digits each, which no number has with a full stop behind it.
+    date(0.55, r"(?:0[1-9]|[12][0-9]|3[01])\.(?:0[1-9]|1[0-2])\."),
     announced(Labels::of(Kind::Date), 0.9, r"(?:19|20)[0-9]{6}|[0-9]{8}").text(compact),
     // Years, as far as the profile hides them.
     announced(Labels::YEAR, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),

@@ -2,6 +2,7 @@
 
 use super::super::checks;
 use super::super::kind::Kind;
+use super::super::labels::Labels;
 use super::{Edge, Rule};
 
 pub(super) const RULES: &[Rule] = &[
@@ -17,6 +18,10 @@ pub(super) const RULES: &[Rule] = &[
         r"[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]~[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]~[AC-HJKMNP-RT-Y]{2}[0-9]{2}",
     ),
     Rule::new(Kind::HealthPlan, 0.75, r"[A-Z][0-9]{9}").digits(checks::kvnr).edge(Edge::Word),
+    Rule::new(Kind::HealthPlan, 0.2, r"[A-Z][0-9]{9}")
+        .labels(Labels::INSURER)
+        .labelled(0.8)
+        .edge(Edge::Word),
     Rule::new(Kind::Nhs, 0.65, r"[0-9]{3}=[0-9]{3}=[0-9]{4}").digits(checks::nhs),
     Rule::new(Kind::Nhs, 0.4, r"[0-9]{10}").digits(checks::nhs),
     Rule::new(
