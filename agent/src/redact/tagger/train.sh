@@ -13,6 +13,7 @@ python3 -m venv "$work/python"
 "$work/python/bin/python" lexicon.py lexicon.bin
 "$work/python/bin/python" corpus.py 11 20000 > "$work/one.jsonl"
 "$work/python/bin/python" corpus.py 1 40000 > "$work/two.jsonl"
+"$work/python/bin/python" authored.py 21 8 > "$work/authored.jsonl"
 cargo run --release -p insitu-agent --example train_tagger -- \
-    weights.bin "$work/one.jsonl" "$work/two.jsonl" ${1:+"$(realpath "$1"):2"}
+    weights.bin "$work/one.jsonl" "$work/two.jsonl" "$work/authored.jsonl" ${1:+"$(realpath "$1"):2"}
 echo "trained; score it with: cargo run --release -p insitu-agent --example try_tagger -- $PWD/weights.bin < TEXTS"
