@@ -60,7 +60,7 @@ const fn own(name: &'static str, file: &'static str, bars: Option<(f64, f64)>) -
     Set { strict: true, ..set(name, file, bars) }
 }
 
-const SETS: [Set; 14] = [
+const SETS: [Set; 22] = [
     set("identifiers", "shared_ids_A.jsonl", Some((0.995, 0.0))),
     Set {
         strict: true,
@@ -82,6 +82,14 @@ const SETS: [Set; 14] = [
     own("own of nobody", own!("clean"), None),
     own("own of nobody, more", own!("quiet"), None),
     own("own of nobody, manuals", own!("manuals"), None),
+    own("own English queries, second", own!("queries-second"), Some((0.98, 0.98))),
+    own("own German letters, second", own!("letters-second"), Some((0.95, 0.85))),
+    own("own everyday, second", own!("everyday-second"), None),
+    own("own of nobody, second", own!("quiet-second"), None),
+    own("own English queries, third", own!("queries-third"), Some((0.98, 0.98))),
+    own("own German letters, third", own!("letters-third"), Some((0.95, 0.85))),
+    own("own everyday, third", own!("everyday-third"), None),
+    own("own of nobody, third", own!("quiet-third"), None),
 ];
 /// Share of the hard negatives, and of the texts without personal data, that may be hit.
 const NEGATIVES_MAX: f64 = 0.03;

