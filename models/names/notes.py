@@ -539,11 +539,7 @@ def document(lang):
         text = corpus.fill(rnd.choice(pool), lang, text, spans)
         text += rnd.choice([" ", " ", "\n"]) if text[-1:] in ".?!," else rnd.choice([". ", "\n", "\n", "\n"])
     text = text.rstrip(" \n") if rnd.random() < 0.7 else text
-    x = rnd.random()
-    if x < 0.07:
-        text = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-    elif x < 0.10:
-        text = "".join(c.upper() if len(c.upper()) == 1 else c for c in text)
+    text = corpus.cased(text, 0.07, 0.10)
     return {"text": text, "spans": [span for span in spans if span["end"] <= len(text)]}
 
 

@@ -68,12 +68,7 @@ def fill(template, lang):
         text += chosen
         at = part.end()
     text += template[at:]
-    x = rnd.random()
-    if x < 0.06:
-        text = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-    elif x < 0.08:
-        text = "".join(c.upper() if len(c.upper()) == 1 else c for c in text)
-    return {"text": text, "spans": spans}
+    return {"text": corpus.cased(text, 0.06, 0.08), "spans": spans}
 
 
 if __name__ == "__main__":

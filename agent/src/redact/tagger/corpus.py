@@ -387,6 +387,16 @@ def fill(template, lang, text, spans):
     return text + template[at:]
 
 
+def cased(text, small, either):
+    """A text in small letters with probability `small`, in capitals up to `either`; its length stays, so that spans do."""
+    x = rnd.random()
+    if x < small:
+        return "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    if x < either:
+        return "".join(c.upper() if len(c.upper()) == 1 else c for c in text)
+    return text
+
+
 def document(lang):
     text, spans = "", []
     shape = rnd.random()
@@ -426,12 +436,7 @@ def document(lang):
             text = fill(template, lang, text, spans) + rnd.choice(["\n", "\n", "\n", ". ", "; ", ".\n"])
         if rnd.random() < 0.5:
             text = fill(rnd.choice(CLEAN[lang]), lang, text, spans)
-    x = rnd.random()
-    if x < 0.04:
-        text = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
-    elif x < 0.06:
-        text = "".join(c.upper() if len(c.upper()) == 1 else c for c in text)
-    return {"text": text, "spans": spans}
+    return {"text": cased(text, 0.04, 0.06), "spans": spans}
 
 
 for _ in range(COUNT):
