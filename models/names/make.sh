@@ -9,6 +9,7 @@
 # the texts are queries, notes and letters of medicine (notes.py), and the lower layers stay as they
 # are. Needs Python with venv, and the network for packages. Licences and figures: README.md.
 set -euo pipefail
+export PYTHONHASHSEED=0 # the order of sets is a choice too
 if [ $# -lt 1 ]; then
     sed -n '2,11s/^# \{0,1\}//p' "$0" >&2
     exit 2

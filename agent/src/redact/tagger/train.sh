@@ -5,6 +5,7 @@
 # it, Spanish is learned from generated texts alone. Needs Python with venv, the network for three
 # packages, and some five minutes of one core. Seeded: the same packages give the same files.
 set -euo pipefail
+export PYTHONHASHSEED=0 # the order of sets is a choice too
 cd "$(dirname "$0")"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
