@@ -3,9 +3,9 @@
 //! ones out in every run. ONNX Runtime does this by itself.
 //!
 //! Of a table whose rows tokens choose, the chosen rows are multiplied out, so that it stays as small
-//! as it was. What the engine folds itself is left to it: it makes one matrix of floats after the other,
-//! while here all of them would be in memory at once, twice. Every number is the product that it was before: results are the same, bit for bit. What
-//! does not look like such weights stays as it is.
+//! as it was. What the engine folds itself is left to it: it makes one matrix of floats after the
+//! other, while here all of them would be in memory at once, twice. Every number is the product that it
+//! was before: results are the same, bit for bit. What does not look like such weights stays as it is.
 //!
 //! Field numbers are those of `onnx.proto` (ONNX 1.19, Apache-2.0).
 

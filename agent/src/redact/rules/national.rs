@@ -18,6 +18,7 @@ pub(super) const RULES: &[Rule] = &[
         r"[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]~[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]~[AC-HJKMNP-RT-Y]{2}[0-9]{2}",
     ),
     Rule::new(Kind::HealthPlan, 0.75, r"[A-Z][0-9]{9}").digits(checks::kvnr).edge(Edge::Word),
+    // With a digit that is mistyped: only where an insurer is named before it.
     Rule::new(Kind::HealthPlan, 0.2, r"[A-Z][0-9]{9}")
         .labels(Labels::INSURER)
         .labelled(0.8)
