@@ -10,7 +10,7 @@ use crate::session::{self, ContributeError, Contribution};
 use crate::store::orders::ProjectRow;
 use crate::store::sessions::{SessionRow, SessionState};
 use crate::store::{StoreError, explain};
-use crate::tally;
+use crate::tally::{self, Tally};
 
 impl Pipeline {
     /// Judges proposed sessions and makes the vectors that are due; `true` when there was one.
@@ -132,19 +132,38 @@ impl Pipeline {
         if self.training_waits {
             return Ok(Step::Later);
         }
+        let erasures = self.store.read("erasures", |tx| tx.erasures())?;
         let tally = match self.count_heads(project, heads, now)? {
             Ok(tally) => tally,
             Err(declined) => return Ok(Step::Declined(declined)),
         };
-        let contribution =
-            Contribution { session: row.session, order, tallies: &[tally], window: None };
-        let (limits, pool) = (&self.judge.limits, &self.pool);
-        session::contribute(&self.store, limits, pool, &contribution, now, |_| Ok(true))?;
-        tracing::info!(session = %row.session, "masked and queued");
-        if heads.ends() {
+        let step = self.contribute_heads(row, order, &tally, erasures, now)?;
+        if heads.ends() && matches!(step, Step::Done) {
             self.kept.forget();
         }
-        Ok(Step::Done)
+        Ok(step)
+    }
+
+    /// Masks and queues what was counted, unless something was erased since there were so many
+    /// erasures: of what is erased nothing leaves any more.
+    fn contribute_heads(
+        &self,
+        row: &SessionRow,
+        order: &SessionOrder,
+        tally: &Tally,
+        erasures: u64,
+        now: i64,
+    ) -> Result<Step, PipelineError> {
+        let tallies = std::slice::from_ref(tally);
+        let contribution = Contribution { session: row.session, order, tallies, window: None };
+        let stands = |tx: &crate::store::Tx<'_>| Ok(tx.erasures()? == erasures);
+        let (store, limits) = (&self.store, &self.judge.limits);
+        if session::contribute(store, limits, &self.pool, &contribution, now, stands)? {
+            tracing::info!(session = %row.session, "masked and queued");
+            return Ok(Step::Done);
+        }
+        // The next tick counts anew.
+        Ok(Step::Later)
     }
 
     fn add_window(

@@ -86,14 +86,18 @@ impl Site {
         self.policy.limits().unwrap()
     }
 
-    /// Works once; whether there may be more to do at once.
-    pub(super) fn tick(&self) -> bool {
+    /// What works on its sessions.
+    pub(super) fn pipeline(&self) -> Pipeline {
         let judge = Judge { policy: self.policy.clone(), limits: self.limits(), bundle_key: None };
         let clock = Arc::new(ManualClock::new(jiff::Timestamp::from_second(10).unwrap()));
         let shelf = Shelf::new(self.scratch.folder.path());
         let store = Arc::clone(&self.store);
-        let mut pipeline = Pipeline::new(store, clock, judge, Schedule::default(), shelf, None);
-        pipeline.tick().unwrap()
+        Pipeline::new(store, clock, judge, Schedule::default(), shelf, None)
+    }
+
+    /// Works once; whether there may be more to do at once.
+    pub(super) fn tick(&self) -> bool {
+        self.pipeline().tick().unwrap()
     }
 
     pub(super) fn take(&self, order: &SessionOrder) {
@@ -381,27 +385,24 @@ pub(super) fn run_update(sites: &mut [Site], order: &SessionOrder) -> (Vec<i64>,
             if stage == Stage::Masked {
                 let tally = gradient(position, values);
                 exact.iter_mut().zip(tally.counts()).for_each(|(total, count)| *total += count);
-                let contribution = Contribution {
-                    session: name_of(order),
-                    order,
-                    tallies: &[tally],
-                    window: None,
+                let (pipeline, row) = (site.pipeline(), site.row(order));
+                let try_it =
+                    |erasures| pipeline.contribute_heads(&row, order, &tally, erasures, 10);
+                let dry = match try_it(0) {
+                    Err(PipelineError::Session(error)) => error.is_transient(),
+                    _ => false,
                 };
-                let limits = site.limits();
-                let pool = insitu_privacy::NoisePool::new();
-                let add = || {
-                    release::draw_shares_ahead(&pool, &order.parts).unwrap();
-                    let close = |_: &crate::store::Tx<'_>| Ok(true);
-                    session::contribute(&site.store, &limits, &pool, &contribution, 10, close)
+                assert!(dry, "no noise was drawn");
+                // Each attempt takes the noise that was drawn ahead, also one that comes to nothing.
+                let add = |erasures| {
+                    release::draw_shares_ahead(&pipeline.pool, &order.parts).unwrap();
+                    try_it(erasures)
                 };
-                let dry =
-                    session::contribute(&site.store, &limits, &pool, &contribution, 10, |_| {
-                        Ok(true)
-                    })
-                    .unwrap_err();
-                assert!(dry.is_transient(), "no noise was drawn: {dry:?}");
-                assert!(add().unwrap());
-                assert!(matches!(add(), Err(ContributeError::Over)), "one vector, ever");
+                assert!(matches!(add(1), Ok(Step::Later)), "something was erased meanwhile");
+                assert!(site.released().is_empty() && site.row(order).state == row.state);
+                assert!(matches!(add(0), Ok(Step::Done)));
+                let over = matches!(add(0), Err(PipelineError::Session(ContributeError::Over)));
+                assert!(over, "one vector, ever");
             }
             coordinator.receive(site, position, stage);
         }
