@@ -216,6 +216,23 @@ pub(super) fn nhs(id: &[u8]) -> bool {
     })
 }
 
+/// An Austrian social security number: its fourth digit is the others weighted, modulus 11; its last six are a
+/// day of birth, whose month goes beyond 12 where numbers ran out.
+pub(super) fn svnr(id: &[u8]) -> bool {
+    digits::<10>(id).is_some_and(|d| {
+        let check = weighted(&d, &[3, 7, 9, 0, 5, 8, 4, 2, 1, 6]) % 11;
+        let (day, month) = (10 * d[4] + d[5], 10 * d[6] + d[7]);
+        check == d[3] && d[0] > 0 && matches!(day, 1..=31) && matches!(month, 1..=15)
+    })
+}
+
+/// A Swiss AHV number: 756 before nine digits, and the check digit of EAN-13.
+pub(super) fn ahv(id: &[u8]) -> bool {
+    digits::<13>(id).is_some_and(|d| {
+        id.starts_with(b"756") && weighted(&d, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 == 0
+    })
+}
+
 /// A national insurance number: the prefixes that are never given out.
 pub(super) fn nino(id: &[u8]) -> bool {
     id.len() == 9

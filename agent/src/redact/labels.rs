@@ -138,7 +138,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Cpf, r"cpf"),
     (
         Kind::TaxId,
-        r"tax(?:payer)? (?:id|number|no|identification(?: number)?)|(?-i:EIN)(?: number| no)?|national id(?:entity)?(?: number| no| card)?|personnummer|identity number|id card(?: number)?|personal (?:id|number)|ausweis(?:nummer|nr|-nr)?|personalausweis(?:nummer|nr)?|curp|rfc|nric|fin no|sozialversicherungs(?:nummer|nr|-nr)|svnr|rentenversicherungs(?:nummer|nr)|rvnr|vsnr|ahv(?:-nr|-nummer)?",
+        r"tax(?:payer)? (?:id|number|no|identification(?: number)?)|(?-i:EIN)(?: number| no)?|national id(?:entity)?(?: number| no| card)?|personnummer|identity number|id card(?: number)?|personal (?:id|number)|ausweis(?:nummer|nr|-nr)?|personalausweis(?:nummer|nr)?|curp|rfc|nric|fin no|sozialversicherungs(?:nummer|nr|-nr)|sv-?nr|(?-i:SVN)|rentenversicherungs(?:nummer|nr)|rvnr|vsnr|ahv(?:-nr|-nummer)?",
     ),
     (
         Kind::Passport,
@@ -146,7 +146,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     ),
     (
         Kind::MedicalRecord,
-        r"mrn|mr ?#|m\.r\.n|medical record(?: number| no| id)?|med\.? ?rec\.?(?: ?number| ?no)?|uhid|record (?:number|no|id)|chart (?:number|no|id)|patient (?:id|number|no|identifier)|pat\.?-?(?:id|nr|nummer)|patienten-?(?:id|nr|nummer)|hosp(?:ital)?\.? (?:number|no|id|nr)|unit (?:number|no)|case (?:number|no|id|#)|case ?#|encounter(?: id| number| no| ?#)?|visit (?:id|number|no)|accession(?: number| no| id)?|specimen (?:id|number|no)|fall-?(?:nummer|nr|id)|(?:aufn(?:ahme)?|lfd|lauf|eingangs?|einsende|(?:schlaf)?labor|proben?|block|biopsie|untersuchungs|register|vorgangs?)\.?[ \-]?(?:nummer|nr)|kranken(?:akte|blatt)-?(?:nummer|nr)?|akten-?(?:nummer|zeichen|nr)|aktenzeichen|befund-?(?:nummer|nr)|histologie-?nr|journal-?(?:nummer|nr)|nhc|n\.h\.c|n[º°]? ?(?:de )?historia(?: cl[íi]nica)?|historia cl[íi]nica n?[º°]?|n[úu]mero de historia(?: cl[íi]nica)?|episodio|n[úu]mero de (?:paciente|episodio)|id (?:del )?paciente|expediente|chart|requisition(?: number| no)?",
+        r"mrn|mr ?#|m\.r\.n|medical record(?: number| no| id)?|med\.? ?rec\.?(?: ?number| ?no)?|uhid|record (?:number|no|id)|chart (?:number|no|id)|patient (?:id|number|no|identifier)|pat\.?-?(?:id|nr|nummer)|patienten-?(?:id|nr|nummer)|hosp(?:ital)?\.? (?:number|no|id|nr)|unit (?:number|no)|case (?:number|no|id|#)|case ?#|file (?:number|no|id|#)|file ?#|encounter(?: id| number| no| ?#)?|visit (?:id|number|no)|accession(?: number| no| id)?|specimen (?:id|number|no)|fall-?(?:nummer|nr|id)|(?-i:PID) ?:|(?:aufn(?:ahme)?|lfd|lauf|eingangs?|einsende|(?:schlaf)?labor|proben?|block|biopsie|untersuchungs|register|vorgangs?)\.?[ \-]?(?:nummer|nr)|kranken(?:akte|blatt)-?(?:nummer|nr)?|akten-?(?:nummer|zeichen|nr)|aktenzeichen|befund-?(?:nummer|nr)|histologie-?nr|journal-?(?:nummer|nr)|e-?nr|histo(?:logie)?\.?-?nr|nhc|n\.h\.c|n[º°]? ?(?:de )?historia(?: cl[íi]nica)?|historia cl[íi]nica n?[º°]?|n[úu]mero de historia(?: cl[íi]nica)?|episodio|n[úu]mero de (?:paciente|episodio)|id (?:del )?paciente|expediente|chart|requisition(?: number| no)?",
     ),
     (
         Kind::Account,
@@ -208,7 +208,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
 /// Words with another meaning than announcing a kind.
 const OTHERS: &[(&str, Labels)] = &[
     (
-        r"firmware|software|driver version|patch|kernel|lot(?: number| no)?|batch(?: reference| number| no)?|catalogue?(?: item| number| no)?|item(?: number| no)?|order(?: number| no)?|ref(?:erence)?|version|ver\.?|v\.|rev(?:ision)?|release|build|ratio|model|part(?: number| no)?|sku|charge(?:n-?(?:nr|nummer))?|ch\.-b|lote|art\.-?nr|artikel(?:nummer|nr)?|bestell(?:nummer|nr)|pzn|ref\.|referencia|n[º°] de lote|icd(?:-?(?:9|10|11))?(?:-?(?:cm|gm|pcs))?|cpt|loinc|snomed(?:[- ]ct)?|atc|ndc|hcpcs|drg|ops|doi|pmid|isbn|issn|rfc|grant|trial|protocol|nct|page|pages|pp?\.|figure|fig|table|chapter|section|§|seite|tabelle|abb|kapitel|p[áa]gina|tabla|step|score|stage|grade|class|type|level|room|bed|zimmer|bett|port|visits?|bp|rr|hr|spo2|hb|temp|weight|gewicht|peso|dose|dosis",
+        r"firmware|software|driver version|patch|kernel|lot(?: number| no)?|batch(?: reference| number| no)?|catalogue?(?: item| number| no)?|item(?: number| no)?|order(?: number| no)?|ref(?:erence)?|version|ver\.?|v\.|rev(?:ision)?|release|build|ratio|model|part(?: number| no)?|sku|charge(?:n-?(?:nr|nummer))?|ch\.-b|lote|art\.-?nr|artikel(?:nummer|nr)?|bestell(?:nummer|nr)|pzn|ref\.|referencia|n[º°] de lote|icd(?:-?(?:9|10|11))?(?:-?(?:cm|gm|pcs))?|cpt|loinc|snomed(?:[- ]ct)?|atc|ndc|hcpcs|drg|ops|doi|pmid|isbn|issn|rfc|grant|trial|protocol|nct|page|pages|pp?\.|figure|fig|table|chapter|section|§|seite|tabelle|abb|kapitel|p[áa]gina|tabla|step|score|apgar|ipss|stage|grade|class|type|level|room|bed|zimmer|bett|port|visits?|bp|rr|hr|spo2|hb|temp|weight|gewicht|peso|dose|dosis",
         Labels::DENY,
     ),
     (
@@ -224,7 +224,7 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::ROLE,
     ),
     (
-        r"dr|dra|prof|profesora?|mr|mrs|ms|miss|mister|sr|sra|srta|don|do[ñn]a|d|d[ñn]a|herrn?|frau|fr|hr|sir|madam|dipl\.-?(?:ing|psych|med)|pd|priv\.-?doz|med|rev|hon|capt|sgt|lt|col|monsieur|madame|mme|signora?|sig\.?ra",
+        r"dr|dra|prof|profesora?|mr|mrs|ms|miss|mister|sr|sra|srta|don|do[ñn]a|d|d[ñn]a|herrn?|frau|fr|hr|(?:d?dr|m?mag|univ|dkfm)\.|sir|madam|dipl\.-?(?:ing|psych|med)|pd|priv\.-?doz|med|rev|hon|capt|sgt|lt|col|monsieur|madame|mme|signora?|sig\.?ra",
         Labels::TITLE,
     ),
     (

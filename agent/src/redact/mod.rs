@@ -73,7 +73,7 @@ pub use structure::{Action, FieldRules, Format, Images, Records};
 pub use surrogate::Surrogates;
 
 /// Version of the rules: part of every report, so that a finding can be traced to what made it.
-pub const RULES_VERSION: &str = "5";
+pub const RULES_VERSION: &str = "6";
 
 /// Longest text that is cleaned, in bytes.
 pub const TEXT_BYTES_MAX: usize = LINE_BYTES_MAX;
@@ -252,6 +252,10 @@ impl Engine {
         self.profile.custom.allow(text, &mut found);
         if self.profile.hides(Kind::Zip) {
             found.extend(places::below(text, &found));
+        }
+        if self.profile.hides(Kind::Id) {
+            let numbers = names::numbers_behind(text, &found);
+            found.extend(numbers.into_iter().filter(|find| find.score >= self.profile.min_score));
         }
         found.extend(clean::repeated(text, &found));
         clean::keep_masks(text, &mut found);

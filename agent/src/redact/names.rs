@@ -19,6 +19,12 @@ const WORDS_MAX: usize = 6;
 const TITLE_BYTES_MAX: usize = 10;
 /// Letters of a name's part that is looked for elsewhere in the text.
 const PART_LETTERS_MIN: usize = 3;
+/// Score of a number behind a name.
+const BEHIND: f32 = 0.6;
+/// Letters and digits of such a number: without letters, shorter ones may be anything.
+const NUMBER_LETTERS_MAX: usize = 3;
+const NUMBER_DIGITS_MIN: usize = 6;
+const NUMBER_DIGITS_MAX: usize = 12;
 /// Titles that are hidden with their name, in small letters.
 const COVERED_TITLES: &[&str] =
     &["dr", "habil", "med", "miss", "mr", "mrs", "ms", "mx", "pd", "prof", "professor", "sir"];
@@ -77,6 +83,38 @@ fn title_before(text: &str, at: usize) -> Option<usize> {
 
 fn name(word: Word<'_>, score: f32) -> Find {
     Find { start: word.start, end: word.end(), kind: Kind::Name, score }
+}
+
+/// Numbers right behind names, which are records of these people: `Roe, Jane 19440512`, `Roe (H-20931)`.
+pub(super) fn numbers_behind(text: &str, found: &[Find]) -> Vec<Find> {
+    let names = found.iter().filter(|find| find.kind == Kind::Name);
+    names.filter_map(|name| number_behind(text, name.end)).collect()
+}
+
+/// The number that starts within a few signs behind byte `at`.
+fn number_behind(text: &str, at: usize) -> Option<Find> {
+    let rest = &text[at..];
+    let opened = rest.strip_prefix(" (");
+    let behind = opened.or_else(|| {
+        [", #", " #", " / ", ", ", " "].iter().find_map(|sign| rest.strip_prefix(sign))
+    })?;
+    let letters = behind.bytes().take_while(u8::is_ascii_uppercase).count();
+    let hyphen = usize::from(letters > 0 && behind[letters..].starts_with('-'));
+    let digits = behind[letters + hyphen..].bytes().take_while(u8::is_ascii_digit).count();
+    let least = if letters > 0 { NUMBER_DIGITS_MIN - 2 } else { NUMBER_DIGITS_MIN };
+    let length = letters + hyphen + digits;
+    let whole = if opened.is_some() {
+        behind[length..].starts_with(')')
+    } else {
+        // More of a number, or of a word, is another thing.
+        let mut next = behind[length..].chars();
+        let (sign, after) = (next.next(), next.next());
+        !sign.is_some_and(|c| c.is_alphanumeric() || "/%-".contains(c))
+            && !(matches!(sign, Some('.' | ',' | ':')) && after.is_some_and(|c| c.is_ascii_digit()))
+    };
+    let start = text.len() - behind.len();
+    (letters <= NUMBER_LETTERS_MAX && (least..=NUMBER_DIGITS_MAX).contains(&digits) && whole)
+        .then_some(Find { start, end: start + length, kind: Kind::Id, score: BEHIND })
 }
 
 /// The name beside one context word.

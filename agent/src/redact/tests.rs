@@ -77,6 +77,30 @@ fn numbers_as_german_letters_have_them() {
 }
 
 #[test]
+fn numbers_that_austria_and_switzerland_give() {
+    check("Versichert 1237 010180, 756.9217.0769.85", "Versichert [TAX_ID], [TAX_ID]");
+    check("Auftrag 1238 010180, 756.9217.0769.86", "Auftrag 1238 010180, 756.9217.0769.86");
+    check("SV-Nr.: 3817 210339", "SV-Nr.: [TAX_ID]");
+    check("Hofrat Mag. Aigner, Ddr. Thaler", "Hofrat Mag. [NAME], Ddr. [NAME]");
+}
+
+#[test]
+fn files_of_courts_and_offices() {
+    check("Verfahren 41 XVII 209/22, S 12 KR 345/20", "Verfahren [ID], [ID]");
+    check("My file number is EY-77304", "My file number is [MEDICAL_RECORD]");
+    check("PID: 880413297, MR 3381907", "PID: [MEDICAL_RECORD], [MEDICAL_RECORD]");
+    check("Apgar 9/10/10, 3 T 1/2", "Apgar 9/10/10, 3 T 1/2");
+}
+
+#[test]
+fn a_number_behind_a_name_is_that_of_a_person() {
+    check("Mr Kenward (H-20931) called", "[NAME] ([ID]) called");
+    check("Patient: Bergström Kjell 19440512", "Patient: [NAME] [ID]");
+    check("Dr. Roe, 20 mg; Dr. Roe 250000.5", "[NAME], 20 mg; [NAME] 250000.5");
+    check("Dr. Roe (2019) and Dr. Roe 4411", "[NAME] (2019) and [NAME] 4411");
+}
+
+#[test]
 fn words_behind_a_value_explain_it() {
     check(
         "her 12345678 (MRN) and A-774411 (case no)",

@@ -101,7 +101,9 @@ pub(super) const TITLES: &[&str] = &[
     "capt",
     "col",
     "d",
+    "ddr",
     "dipl",
+    "dkfm",
     "dn",
     "don",
     "doña",
@@ -118,8 +120,10 @@ pub(super) const TITLES: &[&str] = &[
     "lt",
     "madam",
     "madame",
+    "mag",
     "med",
     "miss",
+    "mmag",
     "mme",
     "monsieur",
     "mr",
@@ -136,6 +140,7 @@ pub(super) const TITLES: &[&str] = &[
     "sr",
     "sra",
     "srta",
+    "univ",
 ];
 
 /// Words that are often written with a capital where a name could stand, and are none.

@@ -35,6 +35,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(Kind::SteuerId, 0.65, r"[1-9][0-9][ /][0-9]{3}[ /][0-9]{3}[ /][0-9]{3}")
         .digits(checks::steuer_id),
     Rule::new(Kind::SteuerId, 0.5, r"[1-9][0-9]{10}").digits(checks::steuer_id),
+    Rule::new(Kind::TaxId, 0.65, r"[1-9][0-9]{3}=[0-9]{6}").digits(checks::svnr),
+    Rule::new(Kind::TaxId, 0.4, r"[1-9][0-9]{9}").digits(checks::svnr),
+    Rule::new(Kind::TaxId, 0.9, r"756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}").digits(checks::ahv),
+    Rule::new(Kind::TaxId, 0.7, r"756[0-9]{10}").digits(checks::ahv),
     Rule::new(
         Kind::Nir,
         0.9,

@@ -73,7 +73,14 @@ pub(super) const RULES: &[Rule] = &[
     value(r"[A-ZÄÖÜ]{1,3}[\- ][A-Z]{1,2}[\- ]?[0-9]{1,4}[EH]?|[0-9]{4}[ \-]?[A-Z]{3}|[A-Z]{2}[0-9]{2} ?[A-Z]{3}")
         .labels(Labels::of(Kind::Plate))
         .edge(Edge::Word),
-    Rule::new(Kind::MedicalRecord, 0.8, r"(?i:mrn|nhc)[0-9]{4,12}").edge(Edge::Word),
+    Rule::new(Kind::MedicalRecord, 0.8, r"(?i:mrn|nhc)[0-9]{4,12}|MR [0-9]{6,10}").edge(Edge::Word),
+    // A German court's file: 41 XVII 209/22, 3 O 1145/19, S 12 KR 345/20.
+    Rule::new(
+        Kind::Id,
+        0.7,
+        r"[0-9]{1,4} (?:XVII|XIV|VI|Cs|Ds|Js|Ls|OWi|IN|IK|UF|AR|[CFKMOSTUX]) [0-9]{1,6}/[0-9]{2}|S [0-9]{1,3} (?:AL|AS|KR|P|R|SB|SO|U|VE|VG) [0-9]{1,6}/[0-9]{2}",
+    )
+    .edge(Edge::Date),
     Rule::new(Kind::Vin, 0.75, r"[0-9A-HJ-NPR-Z]{17}").digits(checks::vin).edge(Edge::Word),
     Rule::new(Kind::Imei, 0.55, r"(?:01|3[35]|86|99)[0-9]{13}").digits(checks::luhn),
     Rule::new(Kind::Imei, 0.7, r"[0-9]{2}=[0-9]{6}=[0-9]{6}=[0-9]").digits(checks::luhn),
