@@ -208,7 +208,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
 /// Words with another meaning than announcing a kind.
 const OTHERS: &[(&str, Labels)] = &[
     (
-        r"firmware|software|driver version|patch|kernel|lot(?: number| no)?|batch(?: reference| number| no)?|catalogue?(?: item| number| no)?|item(?: number| no)?|order(?: number| no)?|ref(?:erence)?|version|ver\.?|v\.|rev(?:ision)?|release|build|ratio|model|part(?: number| no)?|sku|charge(?:n-?(?:nr|nummer))?|ch\.-b|lote|art\.-?nr|artikel(?:nummer|nr)?|bestell(?:nummer|nr)|pzn|ref\.|referencia|n[º°] de lote|icd(?:-?(?:9|10|11))?(?:-?(?:cm|gm|pcs))?|cpt|loinc|snomed(?:[- ]ct)?|atc|ndc|hcpcs|drg|ops|doi|pmid|isbn|issn|rfc|grant|trial|protocol|nct|page|pages|pp?\.|figure|fig|table|chapter|section|§|seite|tabelle|abb|kapitel|p[áa]gina|tabla|step|score|apgar|ipss|stage|grade|class|type|level|room|bed|zimmer|bett|port|visits?|bp|rr|hr|spo2|hb|temp|weight|gewicht|peso|dose|dosis",
+        r"firmware|software|driver version|patch|kernel|lot(?: number| no)?|batch(?: reference| number| no)?|catalogue?(?: item| number| no)?|item(?: number| no)?|order(?: number| no)?|ref(?:erence)?|version|ver\.?|v\.|rev(?:ision)?|release|build|ratio|model|part(?: number| no)?|sku|charge(?:n-?(?:nr|nummer))?|ch\.-b|lote|art\.-?nr|artikel(?:nummer|nr)?|bestell(?:nummer|nr)|pzn|ref\.|referencia|n[º°] de lote|icd(?:-?(?:9|10|11))?(?:-?(?:cm|gm|pcs))?|cpt|loinc|snomed(?:[- ]ct)?|atc|ndc|hcpcs|drg|ops|doi|pmid|isbn|issn|rfc|grant|trial|protocol|nct|page|pages|pp?\.|figure|fig|table|chapter|section|§|seite|tabelle|abb|kapitel|p[áa]gina|tabla|step|(?:more|less|fewer|greater) than|at least|mehr als|mindestens|m[áa]s de|menos de|al menos|score|apgar|ipss|stage|grade|class|type|level|room|bed|zimmer|bett|port|visits?|bp|rr|hr|spo2|hb|temp|weight|gewicht|peso|dose|dosis",
         Labels::DENY,
     ),
     (
@@ -216,7 +216,7 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::UNIT,
     ),
     (
-        r"(?:patient(?:en)?'?s? |full |first |last |given |family |sur|vor|nach|familien|mother'?s? |father'?s? |maiden )?name[ns]?(?: of (?:the )?patient)?|nombres?(?: y apellidos)?|apellidos?|primer apellido|segundo apellido|nombre del paciente|nombre completo|surname|author|autor(?:a|es)?|contact|next of kin|emergency contact|guardian|attn|attention|from|to|re|betreff|caregiver|spouse|wife|husband|user|insured|subscriber|policy ?holder|versichert(?:er|e)?|beneficiary|customer|who|vorname|nachname|geburtsname|patientenname|name des patienten",
+        r"(?:patient(?:en)?'?s? |full |first |last |given |family |sur|vor|nach|familien|mother'?s? |father'?s? |maiden )?name[ns]?(?: of (?:the )?patient)?|nombres?(?: y apellidos)?|apellidos?|primer apellido|segundo apellido|nombre del paciente|nombre completo|surname|author|autor(?:a|es)?|contact|next of kin|emergency contact|guardian|attn|attention|from|to|re|betreff|caregiver|spouse|wife|husband|user|insured|subscriber|policy ?holder|versichert(?:er|e)?|beneficiary|customer|who|vorname|nachname|geburtsname|patientenname|name des patienten|pat\.?",
         Labels::NAME_FIELD,
     ),
     (
@@ -240,7 +240,7 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::CALLED,
     ),
     (
-        r"kranken(?:kasse|versicherung)|kasse|kostentr[äa]ger|aok|barmer|bkk|dak(?:-gesundheit)?|hek|hkk|ikk|kkh|knappschaft|svlfg|techniker|tk",
+        r"kranken(?:kasse|versicherung)|kasse|kostentr[äa]ger|aok|barmer|bkk|dak(?:-gesundheit)?|hek|hkk|ikk|kkh|knappschaft|svlfg|techniker krankenkasse|tk|debeka|[öo]gk|bvaeb|helsana|swica",
         Labels::INSURER,
     ),
     (r"geb|geborene[nr]?|née", Labels::BORN),

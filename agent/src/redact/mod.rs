@@ -11,7 +11,7 @@
 //! what it looks for, a file per family, and `labels` the words around; `custom` is what a site
 //! adds, from the file that `settings` reads, searched with `bounded` work. `judge` verifies check
 //! digits and weighs these words. `web`, `names` and `places` read what has no fixed shape;
-//! `countries` is a list; `tagger` finds what nothing announces, unless `veto` knows better.
+//! `countries` and `insurers` are lists; `tagger` finds what nothing announces, unless `veto` knows better.
 //! `resolve` makes one list of all, in which rules outweigh the tagger.
 //!
 //! `clean` replaces what was found: with masks, keyed hashes, or a `surrogate`. `lines` and
@@ -29,6 +29,7 @@ mod custom;
 mod encoding;
 mod eponyms;
 mod evidence;
+mod insurers;
 mod judge;
 mod kind;
 mod labels;
@@ -243,6 +244,7 @@ impl Engine {
                 self.tagger.tag(text).into_iter().filter(|find| !veto::holds(text, &scanned, find)),
             );
             found.extend(countries::find(text));
+            found.extend(insurers::find(text, &scanned));
         }
         found.extend(self.profile.custom.find(text, work)?);
         found.retain(|find| find.score >= self.profile.min_score && self.profile.hides(find.kind));

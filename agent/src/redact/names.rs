@@ -124,15 +124,19 @@ fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
     // "-D" is an option.
     let option = char_before(text, label.start) == '-';
     if is(Labels::TITLE) && !option && is_title(&text[label.start..label.end]) {
-        let dot = usize::from(matches!(char_at(text, label.end), '.' | ':'));
+        let sign = char_at(text, label.end);
+        // "Med: Torasemid" is another field.
+        let field = sign == ':' && !is_address(&text[label.start..label.end]);
+        let dot = usize::from(matches!(sign, '.' | ':'));
         let start = skip_spaces(text, label.end + dot, 3);
-        if let Some((start, end, _)) = parse(text, start, None) {
+        if !field && let Some((start, end, _)) = parse(text, start, None) {
             return Some(name(start, end));
         }
     }
     if (is(Labels::NAME_FIELD) || is(Labels::ROLE))
         && let Some(start) = field_value(text, label.end)
         && let Some((start, end, words)) = parse(text, start, Some(labels))
+        && (words >= 2 || !is_subject(&text[label.start..label.end]))
         // "Patient: Presented with": one word is a name if nothing follows it.
         && (words >= 2 || is(Labels::NAME_FIELD) || !text[end..].starts_with([' ', ',']))
     {
@@ -165,7 +169,9 @@ fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
             return Some(Find { score: 0.7, ..name(start, end) });
         }
     }
-    if is(Labels::GREETING) {
+    // "HI NYHA III" greets nobody.
+    let greets = &text[label.start..label.end] != "HI" || !text.contains(char::is_lowercase);
+    if is(Labels::GREETING) && greets {
         let start = skip_spaces(text, label.end, 2);
         let (start, end, words) = parse(text, start, None)?;
         if greets_nobody(text, start) {
@@ -176,6 +182,12 @@ fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
     }
     if is(Labels::CLOSING) {
         let start = signature(text, label.end)?;
+        if ["Ihr ", "Ihre ", "Euer ", "Eure ", "Your "]
+            .iter()
+            .any(|our| text[start..].starts_with(our))
+        {
+            return None; // an office signs
+        }
         let (start, end, words) = parse(text, start, None)?;
         let alone = end == text.len() || matches!(char_at(text, end), '\n' | '\r' | ',' | '.');
         return (alone && words <= 4).then_some(Find { score: 0.8, ..name(start, end) });
@@ -190,6 +202,18 @@ fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
 fn is_title(label: &str) -> bool {
     label.starts_with(char::is_uppercase)
         || matches!(label, "dr" | "dra" | "don" | "doña" | "med" | "prof")
+}
+
+/// Fields that tell what a letter is about: one word there is a thing.
+fn is_subject(label: &str) -> bool {
+    label.eq_ignore_ascii_case("betreff") || label.eq_ignore_ascii_case("re")
+}
+
+/// Titles that are used as fields, too: "Frau: Roe".
+fn is_address(label: &str) -> bool {
+    const FIELDS: &[&str] =
+        &["Dr", "Frau", "Herr", "Herrn", "Mr", "Mrs", "Ms", "Prof", "Sr", "Sra"];
+    FIELDS.contains(&label)
 }
 
 /// Where a field's value starts: behind a colon (or a dash, or an equals sign), on the same line or

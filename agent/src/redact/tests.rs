@@ -88,8 +88,18 @@ fn numbers_that_austria_and_switzerland_give() {
 fn files_of_courts_and_offices() {
     check("Verfahren 41 XVII 209/22, S 12 KR 345/20", "Verfahren [ID], [ID]");
     check("My file number is EY-77304", "My file number is [MEDICAL_RECORD]");
+    check("Histo (K24-20911), 23-D-90817", "Histo ([MEDICAL_RECORD]), [MEDICAL_RECORD]");
     check("PID: 880413297, MR 3381907", "PID: [MEDICAL_RECORD], [MEDICAL_RECORD]");
     check("Apgar 9/10/10, 3 T 1/2", "Apgar 9/10/10, 3 T 1/2");
+}
+
+#[test]
+fn fields_and_endings_that_name_nobody() {
+    check("Med: Torasemid 20\nRe: Kaffeemaschine", "Med: Torasemid 20\nRe: Kaffeemaschine");
+    check("Mit freundlichen Grüßen\nIhre Verwaltung", "Mit freundlichen Grüßen\nIhre Verwaltung");
+    check("Diagnosen:\nHI NYHA III", "Diagnosen:\nHI NYHA III");
+    check("Pat.: Adebayo, Folasade", "Pat.: [NAME]");
+    check("Labor v. 7.6.: Hb 11", "Labor [DATE]: Hb 11");
 }
 
 #[test]

@@ -72,6 +72,8 @@ pub(super) const RULES: &[Rule] = &[
     announced(DATES, 0.7, r"[0-9]{1,2}/[0-9]{1,2}|[0-9]{1,2}\.[0-9]{1,2}\.").text(day_and_month),
     // A German day without a year, in two digits each, which no number has with a full stop behind it.
     date(0.55, r"(?:0[1-9]|[12][0-9]|3[01])\.(?:0[1-9]|1[0-2])\."),
+    // And behind a short "of" or "for": "Labor v. 7.6.".
+    date(0.55, r"(?i:[vf])\. ?[0-9]{1,2}\.[0-9]{1,2}\.").text(day_and_month),
     announced(Labels::of(Kind::Date), 0.9, r"(?:19|20)[0-9]{6}|[0-9]{8}").text(compact),
     // Years, as far as the profile hides them.
     announced(Labels::YEAR, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),

@@ -74,6 +74,12 @@ pub(super) const RULES: &[Rule] = &[
         .labels(Labels::of(Kind::Plate))
         .edge(Edge::Word),
     Rule::new(Kind::MedicalRecord, 0.8, r"(?i:mrn|nhc)[0-9]{4,12}|MR [0-9]{6,10}").edge(Edge::Word),
+    // A laboratory's or a clinic's number with its year: H/22/008415, K24-20911, 23-D-90817, Fall 4410936.
+    Rule::new(
+        Kind::MedicalRecord,
+        0.6,
+        r"[A-Z]{1,2}[/\-]?(?:20)?[012][0-9][/\-][0-9]{4,6}|[012][0-9]-[A-Z]-[0-9]{4,6}|Fall (?:[A-Z]{1,4}-)?[0-9]{2,4}-?[0-9]{4,8}",
+    ),
     // A German court's file: 41 XVII 209/22, 3 O 1145/19, S 12 KR 345/20.
     Rule::new(
         Kind::Id,
