@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Makes the tagger's generated training texts: corpus.py SEED COUNT [ORGANISATIONS] > corpus.jsonl
 
-`templates.py` and `letters.py` hold the carriers. Needs the PyPI packages faker (names, places, companies), pyspellchecker (word lists, MIT) and django
-(translated interface messages, BSD: lines without personal data). Every text is invented: templates
-of ours, filled at random. Each line is {"text", "spans": [{"start", "end", "type"}]}, code points.
+`templates.py` and `letters.py` hold the carriers, `institutions.py` the names of hospitals and the like. Needs the
+PyPI packages faker (names, places, companies), pyspellchecker (word lists, MIT) and django (translated interface
+messages, BSD: lines without personal data). Every text is invented: templates of ours, filled at random. Each line
+is {"text", "spans": [{"start", "end", "type"}]}, code points.
 With ORGANISATIONS, a file of names, a third of the companies are of these.
 """
 import gzip
@@ -19,6 +20,7 @@ from faker import Faker
 from faker.config import AVAILABLE_LOCALES
 
 import letters
+from institutions import institution
 from templates import CLEAN, CLOSINGS, DID, FIELDS, HEADERS, SALADS, SENTENCES, TOWNS, WHO
 
 for lang_ in SENTENCES:
@@ -150,11 +152,6 @@ DEPARTMENTS = {
     "en": "Cardiology;Neurology;Radiology;Internal Medicine;the Emergency Department;Oncology;ICU;Pediatrics;Surgery;Orthopedics;Physical Therapy;Dermatology".split(";"),
     "de": "Kardiologie;Neurologie;Radiologie;Innere Medizin;Notaufnahme;Nephrologie;Urologie;Dermatologie;HNO;Gynäkologie;Augenklinik;Geriatrie;Psychiatrie;Anästhesie;Rheumatologie;Endokrinologie;Pneumologie;Hämatologie;Strahlentherapie;Onkologie;Intensivstation;Pädiatrie;Chirurgie;Orthopädie;Station 3B;Medizinische Klinik II;Gastroenterologie".split(";"),
     "es": "Cardiología;Neurología;Radiodiagnóstico;Medicina Interna;Urgencias;Oncología;UCI;Pediatría;Cirugía General;Traumatología;Urología;Dermatología;Nefrología;Neumología;Hematología;Reumatología;Endocrinología;Digestivo;Aparato Digestivo;Ginecología;Oftalmología;Psiquiatría;Nutrición;Anatomía Patológica;Medicina Intensiva;Infecciosas;Rehabilitación;Alergología;Otorrinolaringología;Cirugía Plástica;Cirugía Vascular".split(";"),
-}
-HOSPITALS = {
-    "en": ["{city} General Hospital", "St. {given}'s Hospital", "{surname} Medical Center", "{city} Memorial Hospital", "Mount {surname} Hospital", "{city} Clinic", "University of {city} Medical Center", "{surname} Health", "{city} Family Practice", "{surname} & {surname} Clinic", "Royal {city} Infirmary", "{city} Children's Hospital", "{city} High School", "{city} University", "University of {city}", "Bank of {city}"],
-    "de": ["Klinikum {city}", "Universitätsklinikum {city}", "St. {given} Krankenhaus {city}", "Krankenhaus {city}", "Kreisklinik {city}", "{surname}-Klinik {city}", "Praxis Dr. {surname}", "Gemeinschaftspraxis {surname} und {surname}", "Rehaklinik {city}", "Marienhospital {city}", "Asklepios Klinik {city}", "MVZ {city}", "AOK {city}", "Pflegeheim {surname}", "Universität {city}", "{surname} GmbH"],
-    "es": ["Hospital Universitario de {city}", "Hospital General de {city}", "Hospital {given} {surname}", "Clínica {surname}", "Centro de Salud {city}", "Hospital Virgen de {city}", "Complejo Hospitalario de {city}", "Hospital San {given}", "Instituto {surname}", "Universidad de {city}", "Fundación {surname}", "Colegio {surname}"],
 }
 STREETS = {
     "en": ["{n3} {surname} Street", "{n4} {surname} Ave", "{n3} {given} Road", "{n2} {surname} Lane, Apt {n2}", "{n4} {city} Blvd, Suite {n3}", "{n2} {surname} Close", "P.O. Box {n4}", "Flat {n1}, {n2} {surname} Gardens", "{n4} N {surname} St"],
@@ -343,7 +340,7 @@ SLOTS = {
     "address": lambda l: (faker(rnd.choice(LOCALES[l] if rnd.random() < .6 else ELSEWHERE)).address().replace("\n", rnd.choice([", ", "\n", ", "])), "LOCATION"),
     "zip": lambda l: (faker(rnd.choice(LOCALES[l] if rnd.random() < 0.7 else ELSEWHERE)).postcode(), "LOCATION"),
     "org": lambda l: (case(company(l)), "ORGANIZATION"),
-    "hospital": lambda l: (case(fill_plain(rnd.choice(HOSPITALS[l]), l)), "ORGANIZATION"),
+    "hospital": lambda l: (case(institution(l, rnd, fill_plain)), "ORGANIZATION"),
     "age": lambda l: (str(rnd.randint(1, 99)), None if l == "en" else "AGE"),
     "anos": lambda l: (f"{rnd.randint(1, 99)} {rnd.choice(['años', 'años', 'años', 'meses', 'días'])}", "AGE"),
     "plainage": lambda l: (str(rnd.randint(2, 89)), None),
