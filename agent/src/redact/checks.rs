@@ -229,7 +229,8 @@ pub(super) fn svnr(id: &[u8]) -> bool {
 /// A Swiss AHV number: 756 before nine digits, and the check digit of EAN-13.
 pub(super) fn ahv(id: &[u8]) -> bool {
     digits::<13>(id).is_some_and(|d| {
-        id.starts_with(b"756") && weighted(&d, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]) % 10 == 0
+        id.starts_with(b"756")
+            && weighted(&d, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]).is_multiple_of(10)
     })
 }
 

@@ -260,7 +260,7 @@ fn value_start(text: &str, at: usize, labels: Labels) -> Option<usize> {
         "is", "are", "was", "no", "nr", "number", "num", "n", "of", "the", "my", "es", "ist",
         "lautet", "number's", "a", "id", "code", "y", "and", "und", "or", "oder", "o", "für",
         "for", "unter", "at", "nº", "núm", "número", "card", "account", "on", "the", "num", "this",
-        "using", "your", "his", "her",
+        "using", "your", "his", "her", "el", "la",
     ];
     // "on", "am", "en" are everywhere, so nothing may stand between them and their value.
     let mut near = skip_spaces(text, at, 1);

@@ -54,6 +54,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -240,14 +241,19 @@ impl Engine {
         found.extend(clean::known(text, hints));
         let word = hints.field_name && !text.contains(char::is_whitespace);
         if self.profile.tagger && !word {
-            found.extend(
-                self.tagger.tag(text).into_iter().filter(|find| !veto::holds(text, &scanned, find)),
-            );
+            let ruled = found.iter().filter(|find| self.takes(find)).copied().collect();
+            let ruled = resolve::resolve(text, ruled);
+            let vetoed = |find: &Find| veto::holds(text, &scanned, find);
+            let settled = |at: Range<usize>| {
+                let alone = Find { start: at.start, end: at.end, kind: Kind::Name, score: 0.0 };
+                resolve::covers(&ruled, &alone) || vetoed(&alone)
+            };
+            found.extend(self.tagger.tag(text, settled).into_iter().filter(|find| !vetoed(find)));
             found.extend(countries::find(text));
             found.extend(insurers::find(text, &scanned));
         }
         found.extend(self.profile.custom.find(text, work)?);
-        found.retain(|find| find.score >= self.profile.min_score && self.profile.hides(find.kind));
+        found.retain(|find| self.takes(find));
         // What the site allows may be written with its title or without.
         self.profile.custom.allow(text, &mut found);
         names::cover_titles(text, &mut found);
@@ -257,11 +263,16 @@ impl Engine {
         }
         if self.profile.hides(Kind::Id) {
             let numbers = names::numbers_behind(text, &found);
-            found.extend(numbers.into_iter().filter(|find| find.score >= self.profile.min_score));
+            found.extend(numbers.into_iter().filter(|find| self.takes(find)));
         }
         found.extend(clean::repeated(text, &found));
         clean::keep_masks(text, &mut found);
         Ok(resolve::resolve(text, found))
+    }
+
+    /// Whether the profile hides what was found.
+    fn takes(&self, find: &Find) -> bool {
+        find.score >= self.profile.min_score && self.profile.hides(find.kind)
     }
 }
 

@@ -109,8 +109,8 @@ fn number_behind(text: &str, at: usize) -> Option<Find> {
         // More of a number, or of a word, is another thing.
         let mut next = behind[length..].chars();
         let (sign, after) = (next.next(), next.next());
-        !sign.is_some_and(|c| c.is_alphanumeric() || "/%-".contains(c))
-            && !(matches!(sign, Some('.' | ',' | ':')) && after.is_some_and(|c| c.is_ascii_digit()))
+        let goes_on = matches!(sign, Some('.' | ',' | ':')) && after.is_some_and(char::is_numeric);
+        !goes_on && sign.is_none_or(|c| !c.is_alphanumeric() && !"/%-".contains(c))
     };
     let start = text.len() - behind.len();
     (letters <= NUMBER_LETTERS_MAX && (least..=NUMBER_DIGITS_MAX).contains(&digits) && whole)
@@ -121,17 +121,10 @@ fn number_behind(text: &str, at: usize) -> Option<Find> {
 fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
     let is = |wanted| label.labels.meets(wanted);
     let name = |start, end| Find { start, end, kind: Kind::Name, score: ANNOUNCED };
-    // "-D" is an option.
-    let option = char_before(text, label.start) == '-';
-    if is(Labels::TITLE) && !option && is_title(&text[label.start..label.end]) {
-        let sign = char_at(text, label.end);
-        // "Med: Torasemid" is another field.
-        let field = sign == ':' && !is_address(&text[label.start..label.end]);
-        let dot = usize::from(matches!(sign, '.' | ':'));
-        let start = skip_spaces(text, label.end + dot, 3);
-        if !field && let Some((start, end, _)) = parse(text, start, None) {
-            return Some(name(start, end));
-        }
+    if is(Labels::TITLE)
+        && let Some((start, end)) = titled(text, label)
+    {
+        return Some(name(start, end));
     }
     if (is(Labels::NAME_FIELD) || is(Labels::ROLE))
         && let Some(start) = field_value(text, label.end)
@@ -196,6 +189,23 @@ fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
         return before_degree(text, label.start);
     }
     None
+}
+
+/// The name behind a title.
+fn titled(text: &str, label: &Label) -> Option<(usize, usize)> {
+    let title = &text[label.start..label.end];
+    // "-D" is an option.
+    if char_before(text, label.start) == '-' || !is_title(title) {
+        return None;
+    }
+    let start = match char_at(text, label.end) {
+        // "Med: Torasemid" is another field.
+        ':' if !is_address(title) => return None,
+        ':' | '.' => label.end + 1,
+        _ => label.end,
+    };
+    let (start, end, _) = parse(text, skip_spaces(text, start, 3), None)?;
+    Some((start, end))
 }
 
 /// Titles are written with a capital; short words in small letters need their full stop.

@@ -35,6 +35,12 @@ pub(super) fn resolve(text: &str, mut finds: Vec<Find>) -> Vec<Find> {
     joined(text, kept.into_values())
 }
 
+/// Whether one of `finds`, which are sorted and apart, covers all of `find`.
+pub(super) fn covers(finds: &[Find], find: &Find) -> bool {
+    let next = finds.partition_point(|other| other.end <= find.start);
+    finds.get(next).is_some_and(|other| other.start <= find.start && find.end <= other.end)
+}
+
 /// Pieces of one name or place that only a space parts are one span.
 fn joined(text: &str, finds: impl Iterator<Item = Find>) -> Vec<Find> {
     let mut all: Vec<Find> = Vec::new();

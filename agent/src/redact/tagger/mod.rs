@@ -18,6 +18,7 @@ pub use train::{Training, train};
 pub use transformer::{NamesError, Transformer};
 
 use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::Find;
@@ -38,6 +39,10 @@ const TAKEN_BOTH_GERMAN: f32 = 0.2;
 const TAKEN_UNKNOWN: f32 = 0.12;
 /// Letters of such a word.
 const UNKNOWN_LETTERS_MIN: usize = 4;
+/// And of a few capitals among small letters, which mostly are an illness or a test.
+const TAKEN_ACRONYM: f32 = 0.5;
+/// Letters of these.
+const ACRONYM_LETTERS: std::ops::RangeInclusive<usize> = 2..=5;
 /// Probability from which a token with a capital or a digit is taken beside one that is: the rest of
 /// a name, the number of a house.
 const TAKEN_BESIDE: f32 = 0.12;
@@ -106,13 +111,15 @@ impl Tagger {
     }
 
     /// What is found in `text`, apart from each other. A long text is read in parts, since a reader
-    /// takes some hundred bytes of memory for each word.
-    pub(super) fn tag(&self, text: &str) -> Vec<Find> {
+    /// takes some hundred bytes of memory for each word. The second reader, which takes most of the
+    /// time, is not asked for words that are `settled`: hidden or shown, whatever a reader says.
+    pub(super) fn tag(&self, text: &str, settled: impl Fn(Range<usize>) -> bool) -> Vec<Find> {
         let mut names = HashSet::new();
         let mut found: Vec<Find> = Vec::new();
         for (start, part) in parts(text) {
             let tokens = tokens(part);
-            let own = self.tag_part(part, &tokens);
+            let settled = |at: Range<usize>| settled(start + at.start..start + at.end);
+            let own = self.tag_part(part, &tokens, settled);
             self.learn(&tokens, &own, &mut names);
             found.extend(own.into_iter().map(|find| moved(find, start)));
         }
@@ -126,21 +133,32 @@ impl Tagger {
         found
     }
 
-    fn tag_part(&self, text: &str, tokens: &[Token<'_>]) -> Vec<Find> {
+    fn tag_part(
+        &self,
+        text: &str,
+        tokens: &[Token<'_>],
+        settled: impl Fn(Range<usize>) -> bool,
+    ) -> Vec<Find> {
         let mut posteriors = self.crf.posteriors(tokens);
         let small = Small::of(text);
         let nouns = small.has_nouns_in_capitals();
         let least = match &self.transformer {
             None => TAKEN,
             Some(transformer) => {
-                transformer.refine(text, tokens, &mut posteriors);
+                transformer.refine(text, tokens, &mut posteriors, settled);
                 if nouns { TAKEN_BOTH_GERMAN } else { TAKEN_BOTH }
             }
         };
         let names_in_capitals = small.has_names_in_capitals();
+        let shouts = !text.contains(char::is_lowercase) || !text.contains(char::is_uppercase);
         let least = |at: usize| {
-            let unknown = names_in_capitals && self.is_unknown_name(tokens, at);
-            if unknown { TAKEN_UNKNOWN } else { least }
+            if names_in_capitals && self.is_unknown_name(tokens, at) {
+                TAKEN_UNKNOWN
+            } else if !shouts && is_acronym(tokens[at].text) {
+                TAKEN_ACRONYM
+            } else {
+                least
+            }
         };
         let taken = taken(text, tokens, &posteriors, least, |word| self.crf.is_only_word(word));
         let mut found: Vec<Find> = Vec::new();
@@ -170,7 +188,6 @@ impl Tagger {
         }
         found.iter_mut().for_each(|find| drop_particle(text, find));
         let mut found = drop_numbers(text, found);
-        let shouts = !text.contains(char::is_lowercase) || !text.contains(char::is_uppercase);
         found.retain(|find| shouts || !self.is_common_word(text, find, nouns));
         found
     }
@@ -256,6 +273,10 @@ fn moved(find: Find, by: usize) -> Find {
 /// Whether a token may be a name that is known by its capital.
 fn tells(token: &Token<'_>) -> bool {
     token.text.starts_with(char::is_uppercase) && token.text.chars().count() >= REPEATED_LETTERS_MIN
+}
+
+fn is_acronym(token: &str) -> bool {
+    ACRONYM_LETTERS.contains(&token.chars().count()) && token.chars().all(char::is_uppercase)
 }
 
 /// The finding over byte `at`; `found` is in the order of its places.
@@ -399,7 +420,7 @@ mod tests {
     fn a_sure_name_is_hidden_wherever_it_stands() {
         let tagger = Tagger::shipped();
         let text = "Gestern war Jürgen Xqzyv in Köln. Xqzyv? xqzyv! Xqzyva.";
-        let found = tagger.tag(text);
+        let found = tagger.tag(text, |_| false);
         let first = text.find("Xqzyv").unwrap();
         let second = first + 5 + text[first + 5..].find("Xqzyv").unwrap();
         let hides = |at: usize| found.iter().any(|find| find.start <= at && at < find.end);
@@ -416,7 +437,7 @@ mod tests {
         assert!(parts(&text).count() >= 2);
         let whole: String = parts(&text).map(|(_, part)| part).collect();
         assert_eq!(whole, text);
-        let found = tagger.tag(&text);
+        let found = tagger.tag(&text, |_| false);
         let last = text.rfind("Xqzyv").unwrap();
         assert!(found.iter().any(|find| find.start == last), "a name of the first part");
         let unbroken = "é".repeat(PART_BYTES_MAX);
@@ -428,7 +449,7 @@ mod tests {
         let tagger = Tagger::shipped();
         for text in ["", "\n", "…", "שלום עולם", "你好,张伟。", "e\u{301}\u{301}", "\0\u{feff}A"]
         {
-            for find in tagger.tag(text) {
+            for find in tagger.tag(text, |_| false) {
                 assert!(text.get(find.start..find.end).is_some_and(|found| !found.is_empty()));
             }
         }

@@ -198,8 +198,15 @@ impl Transformer {
         &self.digest
     }
 
-    /// Makes `rows`, the first reader's probabilities, those of both where that one is not sure.
-    pub(super) fn refine(&self, text: &str, tokens: &[Token<'_>], rows: &mut [Row]) {
+    /// Makes `rows`, the first reader's probabilities, those of both where that one is not sure of a
+    /// word that is not `settled`.
+    pub(super) fn refine(
+        &self,
+        text: &str,
+        tokens: &[Token<'_>],
+        rows: &mut [Row],
+        settled: impl Fn(Range<usize>) -> bool,
+    ) {
         for unit in units(tokens) {
             // A model that sees no capitals takes rare words for names. Where nothing has one, all
             // of it counts.
@@ -207,7 +214,10 @@ impl Transformer {
             let shows_case = tokens[unit.clone()].iter().any(is_name_like);
             let counts = |token: &Token<'_>| is_name_like(token) || !shows_case;
             let mut read = tokens[unit.clone()].iter().zip(&rows[unit.clone()]);
-            if !read.any(|(token, row)| counts(token) && is_unsure(row)) {
+            let asks = |token: &Token<'_>, row: &Row| {
+                counts(token) && is_unsure(row) && !settled(token.start..token.end())
+            };
+            if !read.any(|(token, row)| asks(token, row)) {
                 continue;
             }
             let starts_line = unit.start == 0 || tokens[unit.start - 1].is_line_end();
@@ -573,16 +583,19 @@ mod tests {
             vec![row; tokens.len()]
         };
         let mut sure = rows(0.005);
-        model.refine(text, &tokens, &mut sure);
+        model.refine(text, &tokens, &mut sure, |_| false);
         assert_eq!(sure, rows(0.005), "nothing is read again");
+        let mut settled = rows(0.1);
+        model.refine(text, &tokens, &mut settled, |at| text[at].starts_with('R'));
+        assert_eq!(settled, rows(0.1), "names that are settled are no reason to read");
         let mut small = rows(0.005);
         small[3] = rows(0.1)[3];
         let before = small.clone();
-        model.refine(text, &tokens, &mut small);
+        model.refine(text, &tokens, &mut small, |_| false);
         assert_eq!(small, before, "beside capitals, no other word is a reason to read");
         for _ in 0..2 {
             let mut unsure = rows(0.1);
-            model.refine(text, &tokens, &mut unsure);
+            model.refine(text, &tokens, &mut unsure, |_| false);
             let names: Vec<f32> = unsure.iter().map(|row| (row[1] * 100.0).round()).collect();
             assert_eq!(names, [76.0, 5.0, 5.0, 5.0, 76.0], "beside capitals they alone count");
             // What the model does not know stays as it was.
