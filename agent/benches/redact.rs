@@ -90,6 +90,10 @@ const SETS: [Set; 22] = [
     own("own German letters, third", own!("letters-third"), Some((0.95, 0.85))),
     own("own everyday, third", own!("everyday-third"), None),
     own("own of nobody, third", own!("quiet-third"), None),
+    own("own English queries, fourth", own!("queries-fourth"), Some((0.98, 0.98))),
+    own("own German letters, fourth", own!("letters-fourth"), Some((0.95, 0.85))),
+    own("own everyday, fourth", own!("everyday-fourth"), None),
+    own("own of nobody, fourth", own!("quiet-fourth"), None),
 ];
 /// Share of the hard negatives, and of the texts without personal data, that may be hit.
 const NEGATIVES_MAX: f64 = 0.03;
