@@ -60,7 +60,7 @@ const fn own(name: &'static str, file: &'static str, bars: Option<(f64, f64)>) -
     Set { strict: true, ..set(name, file, bars) }
 }
 
-const SETS: [Set; 22] = [
+const SETS: [Set; 26] = [
     set("identifiers", "shared_ids_A.jsonl", Some((0.995, 0.0))),
     Set {
         strict: true,

@@ -54,8 +54,10 @@ impl Labels {
     pub(super) const BORN: Self = Self(1 << 21);
     /// Who insures people's health: beside it, ten signs are a member's number, whatever their check digit.
     pub(super) const INSURER: Self = Self(1 << 22);
+    /// Announces the few digits of an extension.
+    pub(super) const EXTENSION: Self = Self(1 << 23);
     /// The lowest bit that stands for a [`Kind`].
-    const KINDS_FROM: u32 = 23;
+    const KINDS_FROM: u32 = 24;
 
     /// Labels after which announced rules are tried.
     pub(super) const ANNOUNCING: Self = Self(
@@ -66,7 +68,8 @@ impl Labels {
             | Self::DAY.0
             | Self::YEAR.0
             | Self::YEAR_LOCAL.0
-            | Self::BIRTH.0,
+            | Self::BIRTH.0
+            | Self::EXTENSION.0,
     );
 
     /// Whether a [`Kind`] is announced.
@@ -114,7 +117,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Dea, r"dea|dea (?:number|no|registration)"),
     (
         Kind::HealthPlan,
-        r"mbi|medicare (?:beneficiary )?(?:id|number|no)|medicaid(?: id| number)?|beneficiary(?: id| number)?|(?:health )?plan (?:id|number|no)|hicn|member(?:(?:ship)? (?:id|number|no|#))?|policy (?:id|number|no|#)|subscriber(?: id| number)?|insurance (?:id|number|no|policy)|group (?:id|number|no|#)|claim (?:id|number|no|#)|claim ?#|versicherten(?:nummer|nr|-nr)|versicherungs(?:nummer|nr|-nr)|vers\.? ?-?nr|krankenversicher(?:ten|ungs)(?:nummer|nr)|kvnr|krankenkassen(?:nummer|nr)|mitglieds(?:nummer|nr)|p[óo]liza|tarjeta sanitaria|tsi|cip|cipa|cip-?sns|n[úu]mero de afiliaci[óo]n|aseguradora",
+        r"mbi|medicare (?:beneficiary )?(?:id|number|no)|medicaid(?: id| number)?|beneficiary(?: id| number)?|(?:health )?plan (?:id|number|no)|hicn|member(?:(?:ship)? (?:id|number|no|#))?|policy (?:id|number|no|#)|subscriber(?: id| number)?|insurance (?:id|number|no|policy)|group (?:id|number|no|#)|claim(?: (?:id|number|no|#)| ?#)?|versicherten(?:nummer|nr|-nr)|versicherungs(?:nummer|nr|-nr)|vers\.? ?-?nr|krankenversicher(?:ten|ungs)(?:nummer|nr)|kvnr|krankenkassen(?:nummer|nr)|mitglieds-?(?:nummer|nr)|p[óo]liza|tarjeta sanitaria|tsi|cip|cipa|cip-?sns|n[úu]mero de afiliaci[óo]n|aseguradora",
     ),
     (Kind::Nhs, r"nhs(?: number| no| nr| id)?|chi(?: number| no)"),
     (Kind::Nino, r"nino|ni (?:number|no)|national insurance(?: number| no)?|nat ins"),
@@ -146,7 +149,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     ),
     (
         Kind::MedicalRecord,
-        r"mrn|mr ?#|m\.r\.n|medical record(?: number| no| id)?|med\.? ?rec\.?(?: ?number| ?no)?|uhid|record (?:number|no|id)|chart (?:number|no|id)|patient (?:id|number|no|identifier)|pat\.?-?(?:id|nr|nummer)|patienten-?(?:id|nr|nummer)|hosp(?:ital)?\.? (?:number|no|id|nr)|unit (?:number|no)|case (?:number|no|id|#)|case ?#|file (?:number|no|id|#)|file ?#|encounter(?: id| number| no| ?#)?|visit (?:id|number|no)|accession(?: number| no| id)?|specimen (?:id|number|no)|fall-?(?:nummer|nr|id)|(?-i:PID) ?:|(?:aufn(?:ahme)?|lfd|lauf|eingangs?|einsende|(?:schlaf)?labor|proben?|block|biopsie|untersuchungs|register|vorgangs?)\.?[ \-]?(?:nummer|nr)|kranken(?:akte|blatt)-?(?:nummer|nr)?|akten-?(?:nummer|zeichen|nr)|aktenzeichen|befund-?(?:nummer|nr)|histologie-?nr|journal-?(?:nummer|nr)|e-?nr|histo(?:logie)?\.?-?nr|nhc|n\.h\.c|n[º°]? ?(?:de )?historia(?: cl[íi]nica)?|historia cl[íi]nica n?[º°]?|n[úu]mero de historia(?: cl[íi]nica)?|episodio|n[úu]mero de (?:paciente|episodio)|id (?:del )?paciente|expediente|chart|requisition(?: number| no)?",
+        r"mrn|mr ?#|m\.r\.n|medical record(?: number| no| id)?|med\.? ?rec\.?(?: ?number| ?no)?|uhid|record (?:number|no|id)|chart (?:number|no|id)|patient (?:id|number|no|identifier)|pat\.?-?(?:id|nr|nummer)|patienten-?(?:id|nr|nummer)|hosp(?:ital)?\.? (?:number|no|id|nr)|unit (?:number|no)|case (?:number|no|id|#)|case ?#|file (?:number|no|id|#)|file ?#|encounter(?: id| number| no| ?#)?|visit (?:id|number|no)|accession(?: number| no| id)?|specimen (?:id|number|no)|fall-?(?:nummer|nr|id)|(?-i:PID) ?:|(?:aufn(?:ahme)?|lfd|lauf|eingangs?|einsende|(?:schlaf)?labor|proben?|block|biopsie|untersuchungs|register|vorgangs?)\.?[ \-]?(?:nummer|nr)|kranken(?:akte|blatt)-?(?:nummer|nr)?|akten-?(?:nummer|zeichen|nr)|aktenzeichen|befund-?(?:nummer|nr)|histologie-?nr|journal-?(?:nummer|nr)|vorgang|zl|e-?nr|histo(?:logie)?\.?-?nr|nhc|n\.h\.c|n[º°]? ?(?:de )?historia(?: cl[íi]nica)?|historia cl[íi]nica n?[º°]?|n[úu]mero de historia(?: cl[íi]nica)?|episodio|n[úu]mero de (?:paciente|episodio)|id (?:del )?paciente|expediente|chart|requisition(?: number| no)?",
     ),
     (
         Kind::Account,
@@ -220,11 +223,11 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::NAME_FIELD,
     ),
     (
-        r"patient(?:in)?|paciente|provider|physician|attending(?: physician)?|doctor|surgeon|m[ée]dic[oa](?: responsable)?|responsable cl[íi]nico|remitid[oa] por|firmado(?: por)?|fdo|signed(?: by)?|dictated by|electronically signed by|reviewed by|referred by|referring physician|seen by|accompanied by|hausarzt|haus[äa]rztin|oberarzt|ober[äa]rztin|chefarzt|chef[äa]rztin|stationsarzt|assistenzarzt|assistenz[äa]rztin|facharzt|arzt|[äa]rztin|verfasser|unterschrieben von|gez|i\. ?[av]|behandelnder arzt|anrede|enfermer[oa]|dirigid[oa] a|cirujan[oa]|pcp|nurse|i am|i'm|this is",
+        r"patient(?:in)?|paciente|provider|physician|attending(?: physician)?|doctor|surgeon|m[ée]dic[oa](?: responsable)?|responsable cl[íi]nico|remitid[oa] por|firmado(?: por)?|fdo|signed(?: by)?|dictated by|electronically signed by|reviewed by|referred by|referring physician|seen by|accompanied by|hausarzt|haus[äa]rztin|oberarzt|ober[äa]rztin|chefarzt|chef[äa]rztin|stationsarzt|assistenzarzt|assistenz[äa]rztin|arzt|[äa]rztin|verfasser|unterschrieben von|gez|i\. ?[av]|behandelnder arzt|anrede|enfermer[oa]|dirigid[oa] a|cirujan[oa]|pcp|nurse|i am|i'm|this is",
         Labels::ROLE,
     ),
     (
-        r"dr|dra|prof|profesora?|mr|mrs|ms|miss|mister|sr|sra|srta|don|do[ñn]a|d|d[ñn]a|herrn?|frau|fr|hr|(?:d?dr|m?mag|univ|dkfm)\.|sir|madam|dipl\.-?(?:ing|psych|med)|pd|priv\.-?doz|med|rev|hon|capt|sgt|lt|col|monsieur|madame|mme|signora?|sig\.?ra",
+        r"dr|dra|prof|profesora?|mr|mrs|ms|miss|mister|sr|sra|srta|don|do[ñn]a|d|d[ñn]a|herrn?|frau|fr|hr|(?:d?dr|m?mag|prim|univ|dkfm)\.|sir|madam|dipl\.-?(?:ing|psych|med)|pd|priv\.-?doz|med|rev|hon|capt|sgt|lt|col|monsieur|madame|mme|signora?|sig\.?ra",
         Labels::TITLE,
     ),
     (
@@ -257,6 +260,7 @@ const OTHERS: &[(&str, Labels)] = &[
         r"calle(?:j[óo]n)?|c/|avda|av[d]?\.|avenida|avinguda|paseo|p[ºo]|plaza|pza|pl\.|ronda|camino|carretera|ctra|traves[íi]a|r[úu]a|glorieta|rambla|cuesta|pasaje|pasadizo|urbanizaci[óo]n|urb|colonia|v[íi]a|viale|piazza|piazzale|corso|strada|vicolo|borgo|contrada|rue|boulevard|bd\.|all[ée]e|chemin|impasse|quai|passage|ulica|ul\.|carrer|aleja|calzada|acceso|v[íi]al|alameda|ca[ñn]ada|p\.? ?o\.? box",
         Labels::STREET,
     ),
+    (r"ext(?:ension)?|durchwahl|dw|klappe|nebenstelle|bleep|pieper|funkruf", Labels::EXTENSION),
     (r"(?:the )?corner of|(?:la )?esquina de|(?:an der )?ecke", Labels::CORNER),
     (r"in|during|year|since|from|until|before|after", Labels::YEAR),
     (
@@ -278,7 +282,7 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::AGED_LOCAL,
     ),
     (
-        r"on|am|el|d[íi]a|del|by|bis|ab|zum|den|der|until|through|from|between|and|y|und|le|il|seit|since|around|early|late|mid|hasta|desde|ca",
+        r"on|am|el|d[íi]a|del|by|bis|ab|zum|den|der|until|through|drawn|taken|starts?|started|due|booked for|scheduled for|appointment|from|between|and|y|und|le|il|seit|since|around|early|late|mid|hasta|desde|ca",
         Labels::DAY,
     ),
 ];

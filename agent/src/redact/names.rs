@@ -194,8 +194,8 @@ fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
 /// The name behind a title.
 fn titled(text: &str, label: &Label) -> Option<(usize, usize)> {
     let title = &text[label.start..label.end];
-    // "-D" is an option.
-    if char_before(text, label.start) == '-' || !is_title(title) {
+    // "-D" is an option, "N/V/D" a list.
+    if matches!(char_before(text, label.start), '-' | '/') || !is_title(title) {
         return None;
     }
     let start = match char_at(text, label.end) {

@@ -100,6 +100,30 @@ fn fields_and_endings_that_name_nobody() {
     check("Diagnosen:\nHI NYHA III", "Diagnosen:\nHI NYHA III");
     check("Pat.: Adebayo, Folasade", "Pat.: [NAME]");
     check("Labor v. 7.6.: Hb 11", "Labor [DATE]: Hb 11");
+    check("N/V/D. Tolerates food", "N/V/D. Tolerates food");
+    check("Prim. Dr. Wöss", "Prim. [NAME]");
+}
+
+#[test]
+fn days_without_a_year() {
+    check("Exzision 6.10., Besuch 24.1. mit Arzt", "Exzision [DATE], Besuch [DATE] mit Arzt");
+    check("1.2. Anamnese\n1.3. Befund", "1.2. Anamnese\n1.3. Befund");
+    check(
+        "booked 05/18 or 19/05, visus 20/10, Norco 10/325",
+        "booked [DATE] or [DATE], visus 20/10, Norco 10/325",
+    );
+    check("fell on Saturday 4th, told Sunday the 8th", "fell on [DATE], told [DATE]");
+    check("infusion on Wed 23 Oct", "infusion on [DATE]");
+}
+
+#[test]
+fn extensions_and_numbers_of_insurers() {
+    check(
+        "ext 4471, Klappe 2217, Durchwahl -5518",
+        "ext [PHONE], Klappe [PHONE], Durchwahl -[PHONE]",
+    );
+    check("unter (039999) 2 18", "unter [PHONE]");
+    check("ÖGK 2288300679, claim CL-20931-7", "ÖGK [TAX_ID], claim [HEALTH_PLAN]");
 }
 
 #[test]

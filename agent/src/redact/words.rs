@@ -130,6 +130,7 @@ pub(super) const TITLES: &[&str] = &[
     "mrs",
     "ms",
     "pd",
+    "prim",
     "prof",
     "profesor",
     "profesora",

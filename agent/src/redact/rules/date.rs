@@ -72,6 +72,16 @@ pub(super) const RULES: &[Rule] = &[
     announced(DATES, 0.7, r"[0-9]{1,2}/[0-9]{1,2}|[0-9]{1,2}\.[0-9]{1,2}\.").text(day_and_month),
     // A German day without a year, in two digits each, which no number has with a full stop behind it.
     date(0.55, r"(?:0[1-9]|[12][0-9]|3[01])\.(?:0[1-9]|1[0-2])\."),
+    // In one digit, too, inside of a line: a heading's number stands at its start.
+    date(0.55, r"[1-9]\.(?:0?[1-9]|1[0-2])\.|(?:[12][0-9]|3[01])\.[1-9]\.").edge(Edge::Inline),
+    // A day and a month of which one has a zero before it, as no ratio has.
+    date(0.55, r"0[1-9]/(?:0[1-9]|[12][0-9]|3[01])|(?:[12][0-9]|3[01])/0[1-9]"),
+    // A weekday with its day: "Saturday 4th", "Sunday the 8th".
+    date(
+        0.7,
+        r"(?i:(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?-i:Mon|Tue|Wed|Thu|Fri|Sat|Sun))\.?,? (?:the )?[0-9]{1,2}(?:st|nd|rd|th)",
+    )
+    .edge(Edge::Word),
     // And behind a short "of" or "for": "Labor v. 7.6.".
     date(0.55, r"(?i:[vf])\. ?[0-9]{1,2}\.[0-9]{1,2}\.").text(day_and_month),
     announced(Labels::of(Kind::Date), 0.9, r"(?:19|20)[0-9]{6}|[0-9]{8}").text(compact),

@@ -36,6 +36,8 @@ pub(super) enum Edge {
     Number,
     /// As `Word`, and the dots and slashes of a longer date-like number.
     Date,
+    /// As `Date`, and the start of a line.
+    Inline,
 }
 
 /// One recognizer.
@@ -87,8 +89,8 @@ impl Rule {
             (_, None) | (Edge::Word, _) => true,
             (Edge::Number, Some('%')) => false,
             (Edge::Number, Some('.' | ',' | '-' | '/' | ':' | '\u{2013}')) => !goes_on,
-            (Edge::Date, Some('.' | '/')) => !goes_on,
-            (Edge::Number | Edge::Date, Some(_)) => true,
+            (Edge::Date | Edge::Inline, Some('.' | '/')) => !goes_on,
+            (Edge::Number | Edge::Date | Edge::Inline, Some(_)) => true,
         }
     }
 
@@ -98,10 +100,11 @@ impl Rule {
         let (sign, earlier) = (before.next(), before.next());
         let goes_on = earlier.is_some_and(|c| c.is_ascii_digit() || c == ']');
         match (self.edge, sign) {
+            (Edge::Inline, None | Some('\n' | '\r')) => false,
             (_, None) | (Edge::Word, _) => true,
             (Edge::Number, Some('.' | ',' | '-' | '/' | ':' | '\u{2013}')) => !goes_on,
-            (Edge::Date, Some('.' | '/')) => !goes_on,
-            (Edge::Number | Edge::Date, Some(_)) => true,
+            (Edge::Date | Edge::Inline, Some('.' | '/')) => !goes_on,
+            (Edge::Number | Edge::Date | Edge::Inline, Some(_)) => true,
         }
     }
 

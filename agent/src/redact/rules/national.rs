@@ -18,6 +18,11 @@ pub(super) const RULES: &[Rule] = &[
         r"[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]~[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]~[AC-HJKMNP-RT-Y]{2}[0-9]{2}",
     ),
     Rule::new(Kind::HealthPlan, 0.75, r"[A-Z][0-9]{9}").digits(checks::kvnr).edge(Edge::Word),
+    Rule::new(Kind::HealthPlan, 0.75, r"[A-Z] ?[0-9]{3} [0-9]{3} [0-9]{3}")
+        .digits(checks::kvnr)
+        .edge(Edge::Word),
+    // An Austrian one, whose check digit is mistyped.
+    Rule::new(Kind::TaxId, 0.1, r"[1-9][0-9]{3} ?[0-9]{6}").labels(Labels::INSURER).labelled(0.8),
     // With a digit that is mistyped: only where an insurer is named before it.
     Rule::new(Kind::HealthPlan, 0.2, r"[A-Z][0-9]{9}")
         .labels(Labels::INSURER)

@@ -20,10 +20,11 @@ pub(in crate::redact) fn weekday_before(text: &str, at: usize) -> Option<usize> 
     let (start, _) = gap.char_indices().rev().take_while(|(_, c)| c.is_alphabetic()).last()?;
     let word = &gap[start..];
     let is_day = row_of(word).is_some();
-    // "so 3.3." and "sat 3/3" are other words.
+    // "so 3.3." and "Sat 3/3" are other words, unless a sign marks them as short forms.
     let short = word.chars().count() <= 3;
-    let marked = word.starts_with(char::is_uppercase) && gap.len() < before.len();
-    (is_day && (!short || marked) && !text[..start].ends_with(is_part)).then_some(start)
+    let capital = word.starts_with(char::is_uppercase);
+    let marked = gap.len() < before.len() || !matches!(word, "Do" | "Mar" | "Sat" | "So");
+    (is_day && (!short || capital && marked) && !text[..start].ends_with(is_part)).then_some(start)
 }
 
 fn is_part(c: char) -> bool {
@@ -58,6 +59,8 @@ mod tests {
         check("(Mo., 4.3.)", Some(1));
         check("so, 4.3.", None);
         check("Sat 4.3.", None);
+        check("Wed 4 March", Some(0));
+        check("Sitzung Di. 4.3.", Some(8));
         check("Rosenmontag, 4.3.", None);
         check("4 March", None);
     }
