@@ -1,9 +1,12 @@
 //! From shapes to findings: check digits, and the words before and after.
 
+use std::cell::LazyCell;
+
 use super::Find;
 use super::checks;
 use super::kind::Kind;
 use super::labels::Labels;
+use super::language::Small;
 use super::profile::{Coarse, Profile};
 use super::rules::{Check, Edge, Rule};
 use super::scan::{Candidate, Finds, Label, Scanner, char_at, char_before, in_words};
@@ -81,8 +84,11 @@ const MEASURES: &[&str] = &[
 /// Judges every candidate of `finds`, and what the labels announce.
 pub(super) fn judge(scanner: &Scanner, profile: &Profile, text: &str, finds: &Finds) -> Vec<Find> {
     let mut found = Vec::new();
+    let german = LazyCell::new(|| Small::of(text).has_nouns_in_capitals());
     for candidate in &finds.candidates {
-        found.extend(free(profile, text, &finds.labels, candidate));
+        if candidate.rule.edge != Edge::German || *german {
+            found.extend(free(profile, text, &finds.labels, candidate));
+        }
     }
     let mut values = Vec::new();
     for label in &finds.labels {

@@ -107,6 +107,8 @@ fn fields_and_endings_that_name_nobody() {
 #[test]
 fn days_without_a_year() {
     check("Exzision 6.10., Besuch 24.1. mit Arzt", "Exzision [DATE], Besuch [DATE] mit Arzt");
+    check("Potassium was 3.1. What now?", "Potassium was 3.1. What now?");
+    check("Die Fassung 5.3.2 ist neu", "Die Fassung 5.3.2 ist neu");
     check("1.2. Anamnese\n1.3. Befund", "1.2. Anamnese\n1.3. Befund");
     check(
         "booked 05/18 or 19/05, visus 20/10, Norco 10/325",

@@ -72,8 +72,8 @@ pub(super) const RULES: &[Rule] = &[
     announced(DATES, 0.7, r"[0-9]{1,2}/[0-9]{1,2}|[0-9]{1,2}\.[0-9]{1,2}\.").text(day_and_month),
     // A German day without a year, in two digits each, which no number has with a full stop behind it.
     date(0.55, r"(?:0[1-9]|[12][0-9]|3[01])\.(?:0[1-9]|1[0-2])\."),
-    // In one digit, too, inside of a line: a heading's number stands at its start.
-    date(0.55, r"[1-9]\.(?:0?[1-9]|1[0-2])\.|(?:[12][0-9]|3[01])\.[1-9]\.").edge(Edge::Inline),
+    // In one digit, too.
+    date(0.55, r"[1-9]\.(?:0?[1-9]|1[0-2])\.|(?:[12][0-9]|3[01])\.[1-9]\.").edge(Edge::German),
     // A day and a month of which one has a zero before it, as no ratio has.
     date(0.55, r"0[1-9]/(?:0[1-9]|[12][0-9]|3[01])|(?:[12][0-9]|3[01])/0[1-9]"),
     // A weekday with its day: "Saturday 4th", "Sunday the 8th".

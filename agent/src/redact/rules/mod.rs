@@ -36,8 +36,9 @@ pub(super) enum Edge {
     Number,
     /// As `Word`, and the dots and slashes of a longer date-like number.
     Date,
-    /// As `Date`, and the start of a line.
-    Inline,
+    /// As `Date`, inside of a line of a German text: elsewhere it is a number that ends a sentence, or a
+    /// heading's.
+    German,
 }
 
 /// One recognizer.
@@ -87,10 +88,11 @@ impl Rule {
         }
         match (self.edge, sign) {
             (_, None) | (Edge::Word, _) => true,
+            (Edge::German, Some(sign)) if sign.is_ascii_digit() => false,
             (Edge::Number, Some('%')) => false,
             (Edge::Number, Some('.' | ',' | '-' | '/' | ':' | '\u{2013}')) => !goes_on,
-            (Edge::Date | Edge::Inline, Some('.' | '/')) => !goes_on,
-            (Edge::Number | Edge::Date | Edge::Inline, Some(_)) => true,
+            (Edge::Date | Edge::German, Some('.' | '/')) => !goes_on,
+            (Edge::Number | Edge::Date | Edge::German, Some(_)) => true,
         }
     }
 
@@ -100,11 +102,11 @@ impl Rule {
         let (sign, earlier) = (before.next(), before.next());
         let goes_on = earlier.is_some_and(|c| c.is_ascii_digit() || c == ']');
         match (self.edge, sign) {
-            (Edge::Inline, None | Some('\n' | '\r')) => false,
+            (Edge::German, None | Some('\n' | '\r')) => false,
             (_, None) | (Edge::Word, _) => true,
             (Edge::Number, Some('.' | ',' | '-' | '/' | ':' | '\u{2013}')) => !goes_on,
-            (Edge::Date | Edge::Inline, Some('.' | '/')) => !goes_on,
-            (Edge::Number | Edge::Date | Edge::Inline, Some(_)) => true,
+            (Edge::Date | Edge::German, Some('.' | '/')) => !goes_on,
+            (Edge::Number | Edge::Date | Edge::German, Some(_)) => true,
         }
     }
 
