@@ -54,6 +54,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
+use std::cell::LazyCell;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -241,14 +242,19 @@ impl Engine {
         found.extend(clean::known(text, hints));
         let word = hints.field_name && !text.contains(char::is_whitespace);
         if self.profile.tagger && !word {
-            let ruled = found.iter().filter(|find| self.takes(find)).copied().collect();
-            let ruled = resolve::resolve(text, ruled);
+            // Only a second reader asks.
+            let ruled = LazyCell::new(|| {
+                let taken = found.iter().filter(|find| self.takes(find)).copied().collect();
+                resolve::resolve(text, taken)
+            });
             let vetoed = |find: &Find| veto::holds(text, &scanned, find);
             let settled = |at: Range<usize>| {
                 let alone = Find { start: at.start, end: at.end, kind: Kind::Name, score: 0.0 };
-                resolve::covers(&ruled, &alone) || vetoed(&alone)
+                let hidden = resolve::covering(&ruled, at.start);
+                hidden.is_some_and(|find| at.end <= find.end) || vetoed(&alone)
             };
-            found.extend(self.tagger.tag(text, settled).into_iter().filter(|find| !vetoed(find)));
+            let tagged = self.tagger.tag(text, settled);
+            found.extend(tagged.into_iter().filter(|find| !vetoed(find)));
             found.extend(countries::find(text));
             found.extend(insurers::find(text, &scanned));
         }

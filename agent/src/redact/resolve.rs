@@ -35,10 +35,10 @@ pub(super) fn resolve(text: &str, mut finds: Vec<Find>) -> Vec<Find> {
     joined(text, kept.into_values())
 }
 
-/// Whether one of `finds`, which are sorted and apart, covers all of `find`.
-pub(super) fn covers(finds: &[Find], find: &Find) -> bool {
-    let next = finds.partition_point(|other| other.end <= find.start);
-    finds.get(next).is_some_and(|other| other.start <= find.start && find.end <= other.end)
+/// The one of `finds`, which are sorted and apart, over byte `at`.
+pub(super) fn covering(finds: &[Find], at: usize) -> Option<&Find> {
+    let next = finds.partition_point(|find| find.end <= at);
+    finds.get(next).filter(|find| find.start <= at)
 }
 
 /// Pieces of one name or place that only a space parts are one span.

@@ -17,12 +17,9 @@ pub(super) const RULES: &[Rule] = &[
         0.85,
         r"[1-9][AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]~[AC-HJKMNP-RT-Y][0-9AC-HJKMNP-RT-Y][0-9]~[AC-HJKMNP-RT-Y]{2}[0-9]{2}",
     ),
-    Rule::new(Kind::HealthPlan, 0.75, r"[A-Z][0-9]{9}").digits(checks::kvnr).edge(Edge::Word),
-    Rule::new(Kind::HealthPlan, 0.75, r"[A-Z] ?[0-9]{3} [0-9]{3} [0-9]{3}")
+    Rule::new(Kind::HealthPlan, 0.75, r"[A-Z][0-9]{9}|[A-Z] ?[0-9]{3} [0-9]{3} [0-9]{3}")
         .digits(checks::kvnr)
         .edge(Edge::Word),
-    // An Austrian one, whose check digit is mistyped.
-    Rule::new(Kind::TaxId, 0.1, r"[1-9][0-9]{3} ?[0-9]{6}").labels(Labels::INSURER).labelled(0.8),
     // With a digit that is mistyped: only where an insurer is named before it.
     Rule::new(Kind::HealthPlan, 0.2, r"[A-Z][0-9]{9}")
         .labels(Labels::INSURER)
@@ -42,6 +39,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(Kind::SteuerId, 0.5, r"[1-9][0-9]{10}").digits(checks::steuer_id),
     Rule::new(Kind::TaxId, 0.65, r"[1-9][0-9]{3}=[0-9]{6}").digits(checks::svnr),
     Rule::new(Kind::TaxId, 0.4, r"[1-9][0-9]{9}").digits(checks::svnr),
+    // With a digit that is mistyped: as for a member's number.
+    Rule::new(Kind::TaxId, 0.1, r"[1-9][0-9]{3} ?[0-9]{6}").labels(Labels::INSURER).labelled(0.8),
     Rule::new(Kind::TaxId, 0.9, r"756\.[0-9]{4}\.[0-9]{4}\.[0-9]{2}").digits(checks::ahv),
     Rule::new(Kind::TaxId, 0.7, r"756[0-9]{10}").digits(checks::ahv),
     Rule::new(

@@ -18,12 +18,13 @@ pub use train::{Training, train};
 pub use transformer::{NamesError, Transformer};
 
 use std::collections::HashSet;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 
 use super::Find;
 use super::kind::Kind;
 use super::language::Small;
+use super::resolve::covering;
 use crf::{Crf, LABELS, OUTSIDE, Row};
 use tokens::{Token, tokens};
 
@@ -42,7 +43,7 @@ const UNKNOWN_LETTERS_MIN: usize = 4;
 /// And of a few capitals among small letters, which mostly are an illness or a test.
 const TAKEN_ACRONYM: f32 = 0.5;
 /// Letters of these.
-const ACRONYM_LETTERS: std::ops::RangeInclusive<usize> = 2..=5;
+const ACRONYM_LETTERS: RangeInclusive<usize> = 2..=5;
 /// Probability from which a token with a capital or a digit is taken beside one that is: the rest of
 /// a name, the number of a house.
 const TAKEN_BESIDE: f32 = 0.12;
@@ -235,7 +236,7 @@ impl Tagger {
         let sure = |find: &&Find| find.kind == Kind::Name && find.score >= SURE_SCORE_MIN;
         let words = tokens
             .iter()
-            .filter(|token| tells(token) && covering(token.start, found).as_ref().is_some_and(sure))
+            .filter(|token| tells(token) && covering(found, token.start).as_ref().is_some_and(sure))
             .filter(|token| !self.crf.is_word(token.text))
             .map(|token| token.text.to_lowercase());
         let room = REPEATED_MAX.saturating_sub(names.len());
@@ -279,12 +280,6 @@ fn is_acronym(token: &str) -> bool {
     ACRONYM_LETTERS.contains(&token.chars().count()) && token.chars().all(char::is_uppercase)
 }
 
-/// The finding over byte `at`; `found` is in the order of its places.
-fn covering(at: usize, found: &[Find]) -> Option<&Find> {
-    let next = found.partition_point(|find| find.end <= at);
-    found.get(next).filter(|find| find.start <= at)
-}
-
 /// The words of names that are sure, wherever else they stand with a capital: a reader knows the
 /// person after the first line, and the sentence around the tenth mention tells nothing.
 fn repeated(
@@ -295,7 +290,7 @@ fn repeated(
 ) -> Vec<Find> {
     tokens
         .iter()
-        .filter(|token| tells(token) && covering(start + token.start, found).is_none())
+        .filter(|token| tells(token) && covering(found, start + token.start).is_none())
         .filter(|token| names.contains(&token.text.to_lowercase()))
         .map(|token| Find {
             start: start + token.start,
