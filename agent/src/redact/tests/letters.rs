@@ -1,0 +1,78 @@
+//! Numbers, days, fields and endings as letters have them.
+
+use super::check;
+
+#[test]
+fn numbers_as_german_letters_have_them() {
+    check(
+        "Vers.-Nr. T482095516, Aufn.nr. 8823107",
+        "Vers.-Nr. [HEALTH_PLAN], Aufn.nr. [MEDICAL_RECORD]",
+    );
+    check("Unser Zeichen: PET-190381-2", "Unser Zeichen: [ID]");
+    // Its check digit is wrong: only an insurer beside it makes it a member's number.
+    check("AOK Nordost M551720938", "AOK Nordost [HEALTH_PLAN]");
+    check("Probe M551720938", "Probe M551720938");
+    check("05401/33 61 9 oder 08161 / 2 44 09 0", "[PHONE] oder [PHONE]");
+    check("Praxis 0391.73055", "Praxis [PHONE]");
+    check("zuletzt 17.01.; Kalium 17.01", "zuletzt [DATE]; Kalium 17.01");
+}
+
+#[test]
+fn numbers_that_austria_and_switzerland_give() {
+    check("Versichert 1237 010180, 756.9217.0769.85", "Versichert [TAX_ID], [TAX_ID]");
+    check("Auftrag 1238 010180, 756.9217.0769.86", "Auftrag 1238 010180, 756.9217.0769.86");
+    check("SV-Nr.: 3817 210339", "SV-Nr.: [TAX_ID]");
+    check("Hofrat Mag. Aigner, Ddr. Thaler", "Hofrat Mag. [NAME], Ddr. [NAME]");
+}
+
+#[test]
+fn files_of_courts_and_offices() {
+    check("Verfahren 41 XVII 209/22, S 12 KR 345/20", "Verfahren [ID], [ID]");
+    check("My file number is EY-77304", "My file number is [MEDICAL_RECORD]");
+    check("Histo (K24-20911), 23-D-90817", "Histo ([MEDICAL_RECORD]), [MEDICAL_RECORD]");
+    check("PID: 880413297, MR 3381907", "PID: [MEDICAL_RECORD], [MEDICAL_RECORD]");
+    check("Apgar 9/10/10, 3 T 1/2", "Apgar 9/10/10, 3 T 1/2");
+}
+
+#[test]
+fn fields_and_endings_that_name_nobody() {
+    check("Med: Torasemid 20\nRe: Kaffeemaschine", "Med: Torasemid 20\nRe: Kaffeemaschine");
+    check("Mit freundlichen Grüßen\nIhre Verwaltung", "Mit freundlichen Grüßen\nIhre Verwaltung");
+    check("Diagnosen:\nHI NYHA III", "Diagnosen:\nHI NYHA III");
+    check("Pat.: Adebayo, Folasade", "Pat.: [NAME]");
+    check("Labor v. 7.6.: Hb 11", "Labor [DATE]: Hb 11");
+    check("N/V/D. Tolerates food", "N/V/D. Tolerates food");
+    check("Prim. Dr. Wöss", "Prim. [NAME]");
+}
+
+#[test]
+fn days_without_a_year() {
+    check("Exzision 6.10., Besuch 24.1. mit Arzt", "Exzision [DATE], Besuch [DATE] mit Arzt");
+    check("Potassium was 3.1. What now?", "Potassium was 3.1. What now?");
+    check("Die Fassung 5.3.2 ist neu", "Die Fassung 5.3.2 ist neu");
+    check("1.2. Anamnese\n1.3. Befund", "1.2. Anamnese\n1.3. Befund");
+    check(
+        "booked 05/18 or 19/05, visus 20/10, Norco 10/325",
+        "booked [DATE] or [DATE], visus 20/10, Norco 10/325",
+    );
+    check("fell on Saturday 4th, told Sunday the 8th", "fell on [DATE], told [DATE]");
+    check("infusion on Wed 23 Oct", "infusion on [DATE]");
+}
+
+#[test]
+fn extensions_and_numbers_of_insurers() {
+    check(
+        "ext 4471, Klappe 2217, Durchwahl -5518",
+        "ext [PHONE], Klappe [PHONE], Durchwahl -[PHONE]",
+    );
+    check("unter (039999) 2 18", "unter [PHONE]");
+    check("ÖGK 2288300679, claim CL-20931-7", "ÖGK [TAX_ID], claim [HEALTH_PLAN]");
+}
+
+#[test]
+fn a_number_behind_a_name_is_that_of_a_person() {
+    check("Mr Kenward (H-20931) called", "[NAME] ([ID]) called");
+    check("Patient: Bergström Kjell 19440512", "Patient: [NAME] [ID]");
+    check("Dr. Roe, 20 mg; Dr. Roe 250000.5", "[NAME], 20 mg; [NAME] 250000.5");
+    check("Dr. Roe (2019) and Dr. Roe 4411", "[NAME] (2019) and [NAME] 4411");
+}
