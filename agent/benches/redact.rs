@@ -5,7 +5,8 @@
 //! has it. Quality is measured on annotated sets where they are there (`../shared/pii` beside the
 //! workspace, or the folder that `INSITU_PII` names; `unseen_queries_en.jsonl` and
 //! `unseen_letters_de.jsonl` are looked for there too) and on our own in `models/names/held-out`.
-//! Speed is per CPU second, from /proc, so that the machine's other work does not count.
+//! Speed is per CPU second, from /proc, so that the machine's other work does not count. The names
+//! model runs on ONNX Runtime where `ORT_DYLIB_PATH` names its library, else on the engine inside.
 
 #![allow(clippy::print_stdout, reason = "a benchmark reports on standard output")]
 
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use insitu_agent::redact::tagger::Transformer;
 use insitu_agent::redact::{Engine, Kind, KindSet, Mode, Profile};
 use insitu_daemon::clock::{Clock as _, SystemClock};
-use insitu_models::engine::Library;
+use insitu_models::engine::{Engine as Inference, Library};
 use serde::Deserialize;
 
 /// A set of this repository's own.
@@ -172,6 +173,9 @@ fn main() {
         "{:<46}{:>12}{:>12}{:>12}{:>12}",
         "", "must reach", "insitu", "with names", "Presidio"
     );
+    if has_names().is_some() {
+        println!("the names model runs on {}", inference().name());
+    }
     let foreign = quality();
     let patterns = [Some(patterns_rate()), None, None];
     print("patterns: MB per CPU second", at_least(PATTERNS_MB_MIN), patterns, 1.0);
@@ -315,11 +319,15 @@ fn child(names: bool) -> Engine {
     names.then(with_names).flatten().unwrap_or_else(|| Engine::new(Profile::default()))
 }
 
+/// What runs the names model: ONNX Runtime where it is found.
+fn inference() -> Inference {
+    Inference::start(&Library::Search).expect("an engine")
+}
+
 /// The engine with the names model that the environment names; its failure ends the benchmark.
 fn with_names() -> Option<Engine> {
     let folder = env::var_os("INSITU_NAMES")?;
-    let inference = insitu_models::engine::Engine::start(&Library::Search).expect("an engine");
-    let model = Transformer::load(Path::new(&folder), &inference).expect("a names model");
+    let model = Transformer::load(Path::new(&folder), &inference()).expect("a names model");
     Some(Engine::new(Profile::default()).with_names(Some(Arc::new(model))))
 }
 

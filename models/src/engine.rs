@@ -18,6 +18,8 @@ pub const LIBRARY_VARIABLE: &str = "ORT_DYLIB_PATH";
 const EMBEDDED: &str = "tract 0.23";
 /// Most threads of one run. Backbones are small, and the site has other work to do.
 const THREADS_MAX: usize = 4;
+/// Those of a run over one sentence, for which a second thread costs more time than it saves.
+const SENTENCE_THREADS: usize = 1;
 
 /// Where to look for ONNX Runtime.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -182,11 +184,13 @@ impl Engine {
         features: usize,
         each_token: bool,
     ) -> Result<TextBackbone, EngineError> {
-        self.text_backbone(model, vocabulary, 1, TextOutput { features, each_token })
+        let want = TextOutput { features, each_token };
+        self.text_backbone(model, vocabulary, 1, want, threads())
     }
 
     /// Checks and loads a model that maps tokens below `vocabulary`, of types below `types`, to the
-    /// scores of `labels` labels for each: see [`TextBackbone::run_typed`].
+    /// scores of `labels` labels for each: see [`TextBackbone::run_typed`]. It is made for runs over
+    /// one sentence each.
     ///
     /// # Errors
     /// As [`Engine::load_text`].
@@ -198,7 +202,7 @@ impl Engine {
         labels: usize,
     ) -> Result<TextBackbone, EngineError> {
         let want = TextOutput { features: labels, each_token: true };
-        self.text_backbone(model, vocabulary, types, want)
+        self.text_backbone(model, vocabulary, types, want, SENTENCE_THREADS)
     }
 
     fn text_backbone(
@@ -207,6 +211,7 @@ impl Engine {
         vocabulary: usize,
         types: u8,
         want: TextOutput,
+        threads: usize,
     ) -> Result<TextBackbone, EngineError> {
         let output = check_typed_text(model, vocabulary, types.into())
             .map_err(|source| EngineError::Refused { source })?;
@@ -215,7 +220,7 @@ impl Engine {
             let kind = if each_token { "for each token" } else { "for the text" };
             return Err(EngineError::Pooling { got: features, kind });
         }
-        let session = self.measured(model)?;
+        let session = self.loaded(model, threads)?;
         let position = |name: &str| TEXT_INPUTS.iter().position(|known| *known == name);
         let inputs = session.inputs().iter().filter_map(|input| position(input.name())).collect();
         Ok(TextBackbone { session, inputs, features, each_token, types })
@@ -223,7 +228,11 @@ impl Engine {
 
     /// Loads a model that was measured, and that nothing else is wrong with: it is not checked.
     pub(crate) fn measured(&self, model: &[u8]) -> Result<Session, EngineError> {
-        self.session(model)
+        self.loaded(model, threads())
+    }
+
+    fn loaded(&self, model: &[u8], threads: usize) -> Result<Session, EngineError> {
+        self.session(model, threads)
             .map_err(|source| EngineError::Load { engine: self.name.clone(), source })
     }
 
@@ -257,15 +266,14 @@ impl Engine {
         Ok(Self { environment, name, embedded })
     }
 
-    fn session(&self, model: &[u8]) -> ort::Result<Session> {
+    fn session(&self, model: &[u8], threads: usize) -> ort::Result<Session> {
         let mut builder = Session::builder(&self.environment)?
             .with_optimization_level(GraphOptimizationLevel::Level3)?;
         if self.embedded {
             return builder.commit_from_memory(&fold(model));
         }
-        let threads = std::thread::available_parallelism().map_or(1, usize::from);
         builder
-            .with_intra_threads(threads.min(THREADS_MAX))?
+            .with_intra_threads(threads)?
             // Idle threads that spin would take the processor from the site's own work.
             .with_config_entry("session.intra_op.allow_spinning", "0")?
             .commit_from_memory(model)
@@ -384,6 +392,11 @@ impl fmt::Debug for Backbone {
             .field("features", &self.features)
             .finish_non_exhaustive()
     }
+}
+
+/// Threads of one run over a batch.
+fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(THREADS_MAX)
 }
 
 fn candidates(library: &Library) -> Vec<PathBuf> {
