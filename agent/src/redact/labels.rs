@@ -153,7 +153,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Account,
-        r"acct|acc ?#|acc\.? no|account(?: number| no| nr| id)?|a/c(?: number| no)?|konto(?:nummer|nr|-nr)?|kunden(?:nummer|nr|-nr)|rechnungs(?:nummer|nr|-nr)|cuenta(?: bancaria| corriente)?|n[úu]mero de cuenta|customer (?:id|number|no|#)|invoice (?:number|no|id|#)|invoice ?#|billing (?:id|number|no)",
+        r"acct|acc ?#|acc\.? no|account(?: number| no| nr| id)?|a/c(?: number| no)?|(?:vertrags)?konto(?:nummer|nr|-nr)?|kunden(?:nummer|nr|-nr)|kd\.?-?nr|(?:z[äa]hler|rechnungs)-?(?:nummer|nr)|cuenta(?: bancaria| corriente)?|n[úu]mero de cuenta|customer (?:id|number|no|#)|invoice (?:number|no|id|#)|invoice ?#|billing (?:id|number|no)",
     ),
     (
         Kind::License,
@@ -184,7 +184,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     ),
     (
         Kind::CreditCard,
-        r"(?:credit|debit|payment|bank)? ?card(?: number| no| nr)?|visa|mastercard|amex|american express|charged to|pan|kredit-?karte(?:n-?nummer)?|tarjeta(?: de cr[ée]dito| de d[ée]bito)?|cc(?: ?#| number| no)?",
+        r"(?:credit|debit|payment|bank)? ?card(?: number| no| nr)?|visa|mastercard|amex|american express|charged to|pan|kredit-?karte(?:n-?nummer)?|tarjeta(?: de cr[ée]dito| de d[ée]bito)?|cc(?: ?#| number| no)?|(?:account|card|visa|mastercard|amex) (?:ending|ends)(?: in| with)?|tarjeta terminada en",
     ),
     (
         Kind::Phone,
@@ -204,7 +204,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Email, r"e-?mail|mail|correo(?: electr[óo]nico)?"),
     (
         Kind::Id,
-        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|(?:unser|ihr|mein) zeichen|gesch(?:[äa]fts)?\.?-?z(?:eichen)?|az|(?:antrags|auftrags|bescheid|buchungs|mandats?|matrikel|schadens?|sendungs|ticket|vertrags)-?(?:nummer|nr)|student (?:id|number|no)|pers(?:onal)?\.?-?(?:nummer|nr)|nr\.-id",
+        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|(?:unser|ihr|mein) zeichen|gesch(?:[äa]fts)?\.?-?z(?:eichen)?|az|(?:antrags|auftrags|bescheid|buchungs|mandats?|matrikel|schadens?|sendungs|ticket|vertrags)-?(?:nummer|nr)|student (?:id|number|no)|pers(?:onal)?\.?-?(?:nummer|nr)|nr\.-id|(?:our|your|application|booking|case|claim|client|complaint|crime|customer|delivery|housing|incident|parcel|payment|policy|reservation|shipment|tenancy|tracking) ref(?:erence)?(?: number| no)?|(?:booking|claim|complaint|crime|parcel|reservation|tracking) (?:id|number|no|code)",
     ),
 ];
 

@@ -96,7 +96,7 @@ fn number_behind(text: &str, at: usize) -> Option<Find> {
     let rest = &text[at..];
     let opened = rest.strip_prefix(" (");
     let behind = opened.or_else(|| {
-        [", #", " #", " / ", ", ", " "].iter().find_map(|sign| rest.strip_prefix(sign))
+        [", no. ", ", #", " #", " / ", ", ", " "].iter().find_map(|sign| rest.strip_prefix(sign))
     })?;
     let letters = behind.bytes().take_while(u8::is_ascii_uppercase).count();
     let hyphen = usize::from(letters > 0 && behind[letters..].starts_with('-'));

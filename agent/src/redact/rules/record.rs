@@ -87,6 +87,9 @@ pub(super) const RULES: &[Rule] = &[
         r"[0-9]{1,4} (?:XVII|XIV|VI|Cs|Ds|Js|Ls|OWi|IN|IK|UF|AR|[CFKMOSTUX]) [0-9]{1,6}/[0-9]{2}|S [0-9]{1,3} (?:AL|AS|KR|P|R|SB|SO|U|VE|VG) [0-9]{1,6}/[0-9]{2}",
     )
     .edge(Edge::Date),
+    // Numbers that say whose they are: CUST-881204, EMP/20931.
+    Rule::new(Kind::Id, 0.65, r"(?:CLIENT|CLM|CMP|CUST|EMP|MEM|PAT|POL|STU)[\-/ ]?[0-9]{4,10}")
+        .edge(Edge::Word),
     Rule::new(Kind::Vin, 0.75, r"[0-9A-HJ-NPR-Z]{17}").digits(checks::vin).edge(Edge::Word),
     Rule::new(Kind::Imei, 0.55, r"(?:01|3[35]|86|99)[0-9]{13}").digits(checks::luhn),
     Rule::new(Kind::Imei, 0.7, r"[0-9]{2}=[0-9]{6}=[0-9]{6}=[0-9]").digits(checks::luhn),

@@ -76,3 +76,20 @@ fn a_number_behind_a_name_is_that_of_a_person() {
     check("Dr. Roe, 20 mg; Dr. Roe 250000.5", "[NAME], 20 mg; [NAME] 250000.5");
     check("Dr. Roe (2019) and Dr. Roe 4411", "[NAME] (2019) and [NAME] 4411");
 }
+
+#[test]
+fn numbers_of_customers() {
+    check(
+        "Complaint ref CMP-0033817, our ref: LN 40 778 21, ref 4417",
+        "Complaint ref [ID], our ref: [ID], ref 4417",
+    );
+    check("CUST-881204 has the card ending 4417", "[ID] has the card ending [CREDIT_CARD]");
+    check(
+        "Kd.-Nr. 70 118 224, Vertragskonto 3300192877",
+        "Kd.-Nr. [ACCOUNT], Vertragskonto [ACCOUNT]",
+    );
+    check(
+        "The membership of Mr Georg Sprake, no. 004417, is due",
+        "The membership of [NAME], no. [ID], is due",
+    );
+}
