@@ -1,6 +1,7 @@
 //! Names of people, by what stands around them: titles, fields, roles, salutations, signatures,
 //! degrees, the record's other fields, and a name's other places in the same text.
 
+use std::cell::LazyCell;
 use std::collections::HashSet;
 
 use super::Find;
@@ -28,6 +29,8 @@ const NUMBER_DIGITS_MAX: usize = 12;
 /// Titles that are hidden with their name, in small letters.
 const COVERED_TITLES: &[&str] =
     &["dr", "habil", "med", "miss", "mr", "mrs", "ms", "mx", "pd", "prof", "professor", "sir"];
+/// A title in Spanish texts, and elsewhere a class, a grade, a vitamin.
+const SPANISH_TITLE: &str = "D";
 /// What stands behind another title, in small letters: "Dr. med. univ.". With a capital, these may
 /// be names.
 const SMALL_TITLES: &[&str] = &["dent", "habil", "jur", "med", "nat", "rer", "univ"];
@@ -38,8 +41,11 @@ const REPEATED: f32 = 0.7;
 
 /// Every name that `labels` or `hints` give away.
 pub(super) fn find(text: &str, finds: &Finds, hints: &Hints) -> Vec<Find> {
+    let spanish = LazyCell::new(|| Small::of(text).is_spanish());
+    let means = |label: &&Label| &text[label.start..label.end] != SPANISH_TITLE || *spanish;
+    let labels = finds.labels.iter().filter(means);
     let mut found: Vec<Find> =
-        finds.labels.iter().filter_map(|label| announced(text, &finds.labels, label)).collect();
+        labels.filter_map(|label| announced(text, &finds.labels, label)).collect();
     let parts = parts(text, &found);
     if !parts.is_empty() {
         found.extend(occurrences(text, &parts, true).map(|word| name(word, REPEATED)));
@@ -163,7 +169,10 @@ fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
         }
     }
     // "HI NYHA III" greets nobody.
-    let greets = &text[label.start..label.end] != "HI" || !text.contains(char::is_lowercase);
+    let word = &text[label.start..label.end];
+    let greets = (word != "HI" || !text.contains(char::is_lowercase))
+        // "Silberfische lieber Kleister" prefers it.
+        && (word != "lieber" || starts_line(text, label.start));
     if is(Labels::GREETING) && greets {
         let start = skip_spaces(text, label.end, 2);
         let (start, end, words) = parse(text, start, None)?;
@@ -250,6 +259,10 @@ fn signature(text: &str, at: usize) -> Option<usize> {
         rest.find(|c: char| !matches!(c, ',' | '!' | '.' | '-' | '\r' | '\n' | ' ' | '\t'))?;
     let gap = &rest[..start];
     (gap.contains('\n') || gap.contains(',')).then_some(at + start)
+}
+
+fn starts_line(text: &str, at: usize) -> bool {
+    matches!(text[..at].trim_end_matches([' ', '\t']).chars().next_back(), None | Some('\n'))
 }
 
 /// Whether a greeting goes to many, whoever they are, or its sentence goes on: "Hello I moved".

@@ -43,6 +43,16 @@ fn fields_and_endings_that_name_nobody() {
     check("Labor v. 7.6.: Hb 11", "Labor [DATE]: Hb 11");
     check("N/V/D. Tolerates food", "N/V/D. Tolerates food");
     check("Prim. Dr. Wöss", "Prim. [NAME]");
+    check(
+        "Dear Customer, the salary is in Band D. Dogs bark.",
+        "Dear Customer, the salary is in Band D. Dogs bark.",
+    );
+    check("Das D. Roe ist, tell the son I'll ring", "Das D. Roe ist, tell the son I'll ring");
+    check(
+        "Für Tapeten lieber Kleister.\nlieber Hannes",
+        "Für Tapeten lieber Kleister.\nlieber [NAME]",
+    );
+    check("La firma de D. Jaime Roe", "La firma de D. [NAME]");
 }
 
 #[test]
