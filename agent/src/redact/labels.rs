@@ -260,7 +260,10 @@ const OTHERS: &[(&str, Labels)] = &[
         r"calle(?:j[óo]n)?|c/|avda|av[d]?\.|avenida|avinguda|paseo|p[ºo]|plaza|pza|pl\.|ronda|camino|carretera|ctra|traves[íi]a|r[úu]a|glorieta|rambla|cuesta|pasaje|pasadizo|urbanizaci[óo]n|urb|colonia|v[íi]a|viale|piazza|piazzale|corso|strada|vicolo|borgo|contrada|rue|boulevard|bd\.|all[ée]e|chemin|impasse|quai|passage|ulica|ul\.|carrer|aleja|calzada|acceso|v[íi]al|alameda|ca[ñn]ada|p\.? ?o\.? box",
         Labels::STREET,
     ),
-    (r"ext(?:ension)?|durchwahl|dw|klappe|nebenstelle|bleep|pieper|funkruf", Labels::EXTENSION),
+    (
+        r"ext(?:ension)?(?: is)?|durchwahl|dw|klappe|nebenstelle|bleep|pieper|funkruf",
+        Labels::EXTENSION,
+    ),
     (r"(?:the )?corner of|(?:la )?esquina de|(?:an der )?ecke", Labels::CORNER),
     (r"in|during|year|since|from|until|before|after", Labels::YEAR),
     (
@@ -282,7 +285,7 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::AGED_LOCAL,
     ),
     (
-        r"on|am|el|d[íi]a|del|by|bis|ab|zum|den|der|until|through|drawn|taken|starts?|started|due|booked for|scheduled for|appointment|from|between|and|y|und|le|il|seit|since|around|early|late|mid|hasta|desde|ca",
+        r"on|am|el|d[íi]a|del|by|bis|ab|zum|den|der|until|through|drawn|taken|starts?|started|due|booked for|scheduled for|appointment|from|between|and|y|und|le|il|seit|since|around|early|late|mid|hasta|desde|ca|(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?-i:Mon|Tues?|Wed|Thurs?|Fri|Sat|Sun)",
         Labels::DAY,
     ),
 ];

@@ -61,6 +61,9 @@ pub(super) const RULES: &[Rule] = &[
         0.8,
         r"<month>(?: y| e| and| und| to| bis| a|,| -| \u{2013}) <month>\.?,?(?: of| de| del)? (?:1[89]|20)[0-9]{2}",
     ),
+    // Months in Roman numbers: 12-VII-2014, 3.XI.98.
+    date(0.8, r"[0-9]{1,2}[\-./](?:I{1,3}|I?V|VI{1,3}|I?X|XI{1,2})[\-./](?:(?:1[89]|20)[0-9]{2}|[0-9]{2})")
+        .text(day_first),
     // Chinese, Japanese, Korean.
     date(
         0.9,
@@ -82,6 +85,10 @@ pub(super) const RULES: &[Rule] = &[
         r"(?i:(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?-i:Mon|Tue|Wed|Thu|Fri|Sat|Sun))\.?,? (?:the )?[0-9]{1,2}(?:st|nd|rd|th)",
     )
     .edge(Edge::Word),
+    date(
+        0.7,
+        r"(?i:(?:mon|diens|donners|frei|sams)tag|mittwoch|sonnabend|sonntag),? den [0-9]{1,2}\.|(?i:lunes|martes|miércoles|jueves|viernes|sábado|domingo),? (?:día )?[0-9]{1,2}",
+    ),
     // And behind a short "of" or "for": "Labor v. 7.6.".
     date(0.55, r"(?i:[vf])\. ?[0-9]{1,2}\.[0-9]{1,2}\.").text(day_and_month),
     announced(Labels::of(Kind::Date), 0.9, r"(?:19|20)[0-9]{6}|[0-9]{8}").text(compact),
@@ -178,6 +185,10 @@ fn german_span(text: &str) -> bool {
 fn day_and_month(text: &str) -> bool {
     let ([first, second, ..], _) = numbers(text);
     day(first) && month(second) || month(first) && day(second) && text.contains('/')
+}
+
+fn day_first(text: &str) -> bool {
+    day(numbers(text).0[0])
 }
 
 /// Year first, or year last with day and month in either order.

@@ -67,13 +67,18 @@ fn days_without_a_year() {
     );
     check("fell on Saturday 4th, told Sunday the 8th", "fell on [DATE], told [DATE]");
     check("infusion on Wed 23 Oct", "infusion on [DATE]");
+    check(
+        "off at Tue 2/12, bis Mittwoch, den 9., viene el lunes 17",
+        "off at [DATE], bis [DATE], viene el [DATE]",
+    );
+    check("Nacida 12-VII-2014, Nervus 3 VII 20", "Nacida [DATE], Nervus 3 VII 20");
 }
 
 #[test]
 fn extensions_and_numbers_of_insurers() {
     check(
-        "ext 4471, Klappe 2217, Durchwahl -5518",
-        "ext [PHONE], Klappe [PHONE], Durchwahl -[PHONE]",
+        "ext 4471, her extension is 6031, Klappe 2217, Durchwahl -5518",
+        "ext [PHONE], her extension is [PHONE], Klappe [PHONE], Durchwahl -[PHONE]",
     );
     check("unter (039999) 2 18", "unter [PHONE]");
     check("ÖGK 2288300679, claim CL-20931-7", "ÖGK [TAX_ID], claim [HEALTH_PLAN]");
