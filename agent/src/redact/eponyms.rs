@@ -89,20 +89,20 @@ static ALONE: Words = LazyLock::new(|| {
 /// Months, weekdays and feasts, which rules for dates find, and whom letters to many greet.
 static NOBODY: Words = LazyLock::new(|| {
     words(
-        "admin amigos angehörige bewohner bewohnerin christmas clientes clients colegas \
-         colleagues company compañeros customer customers dad damen december dezember diario \
-         diary diciembre dienstag doctor doctora donnerstag easter editor eltern enero everyone \
-         facilities familiares fasching febrero februar february feiertag feiertage feiertagen \
-         freitag freunde friday frühjahr frühling gäste halloween hanukkah hausgemeinschaft \
-         herbst innen interessenten januar jueves juli juni karfreitag karneval kinder kollegen \
-         kunde kunden kundin leser lunes martes members mieter mitarbeiter mitglieder mittwoch \
-         miércoles mom monday montag mum märz nachbarn navidad neighbor neighbors neighbour \
-         neighbours neujahr nochebuena nochevieja november noviembre october octubre oktober \
-         ostern pacientes padres parents patienten patients pfingsten ramadan reception recipient \
-         residents samstag saturday septiembre silvester socios sonnabend sonntag staff \
-         studierende sunday support sábado tagebuch team teilnehmer tenants thanksgiving thursday \
-         tuesday usuario usuarios vecinos versicherte viernes viewers wednesday weihnachten all \
-         there",
+        "admin amigos angehörige author bewohner bewohnerin christmas clientes clients colegas \
+         colleague colleagues company compañeros customer customers dad damen december dezember \
+         diario diary diciembre dienstag doctor doctora donnerstag easter editor eltern enero \
+         everyone facilities familiares fasching febrero februar february feiertag feiertage \
+         feiertagen freitag freunde friday frühjahr frühling gäste halloween hanukkah \
+         hausgemeinschaft herbst hiring innen interessenten januar jueves juli juni karfreitag \
+         karneval kinder kollegen kunde kunden kundin leser lunes martes members mieter \
+         mitarbeiter mitglieder mittwoch miércoles mom monday montag mum märz nachbarn navidad \
+         neighbor neighbors neighbour neighbours neujahr nochebuena nochevieja november noviembre \
+         october octubre oktober ostern pacientes padres parents patienten patients pfingsten \
+         ramadan reception recipient residents samstag saturday septiembre silvester sirs socios \
+         sonnabend sonntag staff studierende sunday support sábado tagebuch team teilnehmer \
+         tenants thanksgiving thursday tuesday usuario usuarios vecinos versicherte viernes \
+         viewers wednesday weihnachten zusammen all there",
     )
 });
 /// What joins two of a kind.

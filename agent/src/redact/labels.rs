@@ -257,7 +257,7 @@ const OTHERS: &[(&str, Labels)] = &[
     ),
     (r"md|m\.d|rn|phd|ph\.d|dds|dnp|lpn|facs|msc|m\.sc", Labels::DEGREE),
     (
-        r"calle(?:j[óo]n)?|c/|avda|av[d]?\.|avenida|avinguda|paseo|p[ºo]|plaza|pza|pl\.|ronda|camino|carretera|ctra|traves[íi]a|r[úu]a|glorieta|rambla|cuesta|pasaje|pasadizo|urbanizaci[óo]n|urb|colonia|v[íi]a|viale|piazza|piazzale|corso|strada|vicolo|borgo|contrada|rue|boulevard|bd\.|all[ée]e|chemin|impasse|quai|passage|ulica|ul\.|carrer|aleja|calzada|acceso|v[íi]al|alameda|ca[ñn]ada|p\.? ?o\.? box",
+        r"calle(?:j[óo]n)?|c/|avda|av[d]?\.|avenida|avinguda|paseo|p[ºo]|plaza|pza|pl\.|ronda|camino|carretera|ctra|traves[íi]a|r[úu]a|glorieta|rambla|cuesta|pasaje|pasadizo|urbanizaci[óo]n|urb|colonia|vía|(?-i:Via)|viale|piazza|piazzale|corso|strada|vicolo|borgo|contrada|rue|boulevard|bd\.|all[ée]e|chemin|impasse|quai|passage|ulica|ul\.|carrer|aleja|calzada|acceso|v[íi]al|alameda|ca[ñn]ada|p\.? ?o\.? box",
         Labels::STREET,
     ),
     (

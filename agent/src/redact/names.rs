@@ -29,8 +29,8 @@ const NUMBER_DIGITS_MAX: usize = 12;
 /// Titles that are hidden with their name, in small letters.
 const COVERED_TITLES: &[&str] =
     &["dr", "habil", "med", "miss", "mr", "mrs", "ms", "mx", "pd", "prof", "professor", "sir"];
-/// A title in Spanish texts, and elsewhere a class, a grade, a vitamin.
-const SPANISH_TITLE: &str = "D";
+/// Titles in Spanish texts and in capitals; elsewhere a class, a vitamin, a sinus rhythm.
+const SPANISH_TITLES: &[&str] = &["D", "SR"];
 /// What stands behind another title, in small letters: "Dr. med. univ.". With a capital, these may
 /// be names.
 const SMALL_TITLES: &[&str] = &["dent", "habil", "jur", "med", "nat", "rer", "univ"];
@@ -41,8 +41,10 @@ const REPEATED: f32 = 0.7;
 
 /// Every name that `labels` or `hints` give away.
 pub(super) fn find(text: &str, finds: &Finds, hints: &Hints) -> Vec<Find> {
-    let spanish = LazyCell::new(|| Small::of(text).is_spanish());
-    let means = |label: &&Label| &text[label.start..label.end] != SPANISH_TITLE || *spanish;
+    let spanish =
+        LazyCell::new(|| Small::of(text).is_spanish() || !text.contains(char::is_lowercase));
+    let means =
+        |label: &&Label| !SPANISH_TITLES.contains(&&text[label.start..label.end]) || *spanish;
     let labels = finds.labels.iter().filter(means);
     let mut found: Vec<Find> =
         labels.filter_map(|label| announced(text, &finds.labels, label)).collect();
@@ -203,8 +205,10 @@ fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
 /// The name behind a title.
 fn titled(text: &str, label: &Label) -> Option<(usize, usize)> {
     let title = &text[label.start..label.end];
-    // "-D" is an option, "N/V/D" a list.
-    if matches!(char_before(text, label.start), '-' | '/') || !is_title(title) {
+    // "-D" is an option, "N/V/D" a list, "8 Fr" a catheter's width.
+    let width = text[..label.start].trim_end_matches(' ').ends_with(|c: char| c.is_ascii_digit());
+    let other = matches!(char_before(text, label.start), '-' | '/') || title == "Fr" && width;
+    if other || !is_title(title) {
         return None;
     }
     let start = match char_at(text, label.end) {

@@ -52,6 +52,9 @@ fn fields_and_endings_that_name_nobody() {
         "Für Tapeten lieber Kleister.\nlieber Hannes",
         "Für Tapeten lieber Kleister.\nlieber [NAME]",
     );
+    check("Dear Colleague, SR. Stent via 18 cannula", "Dear Colleague, SR. Stent via 18 cannula");
+    check("The 8 Fr Skater, HR 118 SR. Angio", "The 8 Fr Skater, HR 118 SR. Angio");
+    check("SR. JAIME ROE", "SR. [NAME]");
     check("La firma de D. Jaime Roe", "La firma de D. [NAME]");
 }
 
