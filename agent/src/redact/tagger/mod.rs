@@ -210,20 +210,25 @@ impl Tagger {
             && !self.crf.is_word(text)
     }
 
-    /// A word in small letters that is common or not sure, which in a text with capitals is
-    /// nobody's name; one that has its capital from starting a sentence, and little else that
+    /// A word in small letters that is common or not sure, or some common ones, which in a text with
+    /// capitals are nobody's name; one that has its capital from starting a sentence, and little else that
     /// speaks for a name; or a common one that hardly anything speaks for, behind an article or
     /// where every noun has a capital.
     fn is_common_word(&self, text: &str, find: &Find, nouns_in_capitals: bool) -> bool {
         let found = &text[find.start..find.end];
-        if find.kind == Kind::Age || !found.chars().all(char::is_alphabetic) {
+        let small = !found.contains(char::is_uppercase);
+        let of_words = |c: char| c.is_alphabetic() || small && c == ' ';
+        if find.kind == Kind::Age || !found.chars().all(of_words) {
             return false;
+        }
+        if small && found.contains(' ') {
+            return found.split(' ').all(|word| self.crf.is_word(word));
         }
         let before = text[..find.start].trim_end_matches([' ', '\t', '"', '*', '-']);
         let starts = before.is_empty() || before.ends_with(['.', '!', '?', '\n']);
         let sure = find.score >= SURE_SCORE_MIN;
         let word = self.crf.is_word(found);
-        if !found.contains(char::is_uppercase) {
+        if small {
             return word || !sure;
         }
         let article = || ["the", "an"].iter().any(|article| ends_with_word(before, article));
