@@ -247,8 +247,8 @@ impl RawItem {
 pub struct Dirty<'a> {
     /// The field that it is of.
     pub(crate) field: &'a str,
-    /// Whether it is text. A category or a number is what its field says, unless a rule of the site
-    /// says otherwise.
+    /// Whether it is text. In a category or a number only what has the shape of an identifier, or a
+    /// field's name that says so, is looked for.
     pub(crate) is_text: bool,
     /// The item's short values, by field: they tell of whom the texts are.
     pub(crate) beside: &'a [(String, String)],

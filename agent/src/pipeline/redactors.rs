@@ -18,6 +18,9 @@ use crate::redact::{
 use crate::store::items::ItemRow;
 use crate::store::{Store, StoreError, Tx, explain};
 
+/// Bytes of a category's value from which it is read as a text: what a column is called is the
+/// coordinator's word, and whole sentences are no category.
+const CATEGORY_BYTES_MAX: usize = 64;
 /// What the site's surrogates and hashes are derived for.
 const KEY_PURPOSE: &str = "redaction";
 
@@ -37,6 +40,8 @@ pub struct Redactors {
 /// What cleans the items of one project.
 pub(crate) struct Redactor {
     engine: Engine,
+    /// The same without readers of running text, for categories and numbers.
+    patterns: Engine,
     mode: ModeName,
     rules: FieldRules,
     images: Images,
@@ -138,6 +143,8 @@ impl Redactors {
             });
             let redactor = settings.map(|settings| Redactor {
                 surrogates: Surrogates::new(&key, settings.language),
+                patterns: engine
+                    .with_profile(Profile { tagger: false, ..settings.profile.clone() }),
                 engine: engine.with_profile(settings.profile),
                 mode: settings.mode,
                 rules: settings.fields,
@@ -160,7 +167,8 @@ impl Redactor {
     }
 
     /// A value of an item, clean; what got a surrogate is added to `replaced`. `None` when it is to be
-    /// left out.
+    /// left out. A category or a number stays unless it has the shape of an identifier, or its
+    /// column's name says that it is one.
     pub(super) fn clean(
         &self,
         row: &ItemRow,
@@ -168,9 +176,6 @@ impl Redactor {
         value: &str,
         replaced: &mut Vec<Replacement>,
     ) -> Result<Option<String>, RedactError> {
-        if !dirty.is_text && !self.rules.names(dirty.field) {
-            return Ok(Some(value.to_owned()));
-        }
         let redacted = self.read(row, dirty, value)?;
         Ok(redacted.map(|mut redacted| {
             replaced.append(&mut redacted.replaced);
@@ -195,7 +200,9 @@ impl Redactor {
         for (field, value) in dirty.beside {
             learn(&mut hints, &self.rules, field, value);
         }
-        self.engine.clean_field(&self.rules, dirty.field, value, &hints, mode)
+        let short = !dirty.is_text && value.len() <= CATEGORY_BYTES_MAX;
+        let engine = if short { &self.patterns } else { &self.engine };
+        engine.clean_field(&self.rules, dirty.field, value, &hints, mode)
     }
 }
 
@@ -272,7 +279,7 @@ mod tests {
             ("dateOfBirth", text("03/2020")),
             ("note", text("gestern schlief SCHMIDT gut")),
             ("ward", text("4B")),
-            ("code", text("12.03.2020")),
+            ("code", text("typical angina")),
             ("secret", text("x")),
             ("age", Value::Number(93.0)),
             ("score", Value::Number(12.5)),
@@ -297,13 +304,50 @@ mod tests {
             (shown("surname").as_str(), shown("dateOfBirth").as_str()),
             ("[NAME]", "[DATE]")
         );
-        assert_eq!((shown("ward").as_str(), shown("code").as_str()), ("[LOCATION]", "12.03.2020"));
+        assert_eq!(
+            (shown("ward").as_str(), shown("code").as_str()),
+            ("[LOCATION]", "typical angina")
+        );
         assert_eq!(
             (clean.value("secret"), clean.value("age")),
             (None, None),
             "a mask is no number"
         );
         assert_eq!((shown("score").as_str(), shown("pulse").as_str()), ("12.5", "80"));
+    }
+
+    #[test]
+    fn what_a_project_calls_a_category_or_a_number_is_looked_at() {
+        let scratch = scratch();
+        let project: ProjectName = "heart".parse().unwrap();
+        let mut redactors = Redactors::default();
+        let redactor = redactors.of(&scratch.store, &project).unwrap().unwrap();
+        let row = crate::testing::put(&scratch.store, &crate::testing::project()).project;
+        let raw = RawItem::new("x".to_owned(), "y".to_owned(), false, Vec::new());
+        let row = scratch.store.tx("test", |tx| {
+            raw.add(tx, row, "heart")?;
+            Ok::<_, StoreError>(tx.items_in_stage(row, Stage::New, 0, 1)?.remove(0))
+        });
+        let row = row.unwrap();
+        for (field, value, clean) in [
+            ("cp", "typical angina", "typical angina"),
+            ("hospital", "cleveland", "cleveland"),
+            ("chol", "233", "233"),
+            ("age", "63", "63"),
+            ("age", "93", "[AGE]"),
+            ("mrn", "774411", "[MEDICAL_RECORD]"),
+            ("seen", "12.03.2020", "[DATE]"),
+            ("ward", "4B, tel. (415) 555-2671", "4B, tel. [PHONE]"),
+            (
+                "finding",
+                "Mrs Roe was seen, and she told the nurse Laura Keller that her pain was gone.",
+                "[NAME] was seen, and she told the nurse [NAME] that her pain was gone.",
+            ),
+        ] {
+            let dirty = Dirty { field, is_text: false, beside: &[] };
+            let found = redactor.clean(&row, dirty, value, &mut Vec::new()).unwrap();
+            assert_eq!(found.as_deref(), Some(clean), "{field}");
+        }
     }
 
     #[test]
