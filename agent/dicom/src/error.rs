@@ -68,6 +68,54 @@ pub enum Error {
     },
 }
 
+/// What a compressed frame holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shape {
+    /// Pixels of a row.
+    pub columns: usize,
+    /// Rows.
+    pub rows: usize,
+    /// Numbers of a pixel.
+    pub samples: usize,
+    /// Bits of a number; of what the header says, the most there may be.
+    pub bits: usize,
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { columns, rows, samples, bits } = self;
+        write!(f, "{columns} × {rows} pixels of {samples} × {bits} bits")
+    }
+}
+
+/// What is wrong with a compressed frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Damage {
+    /// Bytes that make no sense there, or none where there must be some.
+    #[error("it is damaged or cut short near byte {at} of {bytes}")]
+    Bytes {
+        /// Bytes before them.
+        at: usize,
+        /// Bytes of the frame.
+        bytes: usize,
+    },
+    /// Another image than the header describes.
+    #[error("it holds {got} where the header says {told}")]
+    Differs {
+        /// What is coded.
+        got: Shape,
+        /// What the header says.
+        told: Shape,
+    },
+    /// Something that is seldom used, or not allowed in DICOM.
+    #[error("it has {0}, which is not decoded")]
+    Feature(&'static str),
+    /// A decoder says no more.
+    #[error("it is damaged, or of another size than the header says")]
+    Unclear,
+}
+
 /// Why pixels could not be cleaned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -90,13 +138,18 @@ pub enum PixelError {
         got_bytes: u64,
     },
     /// A compression that is not read here.
-    #[error("pixels in a compression that cannot be decoded, and so not be checked")]
+    #[error(
+        "pixels that cannot be decoded, and so not be checked: of compressions, RLE, JPEG, JPEG-LS \
+         and JPEG 2000 can, but not its high-throughput form"
+    )]
     NotDecodable,
     /// A damaged frame.
-    #[error("frame {frame} cannot be decoded")]
+    #[error("frame {frame} cannot be decoded: {damage}")]
     Frame {
         /// Its number, from 1.
         frame: usize,
+        /// What is wrong with it.
+        damage: Damage,
     },
     /// An image that often has text in it, and no rule says where.
     #[error(

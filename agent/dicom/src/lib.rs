@@ -37,7 +37,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-pub use error::{Error, PixelError};
+pub use error::{Damage, Error, PixelError, Shape};
 pub use known::Person;
 pub use pixel::{PixelOutcome, Region};
 pub use profile::{Retain, RetainError};

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::PIXEL_BYTES_MAX;
 use crate::data::DataSet;
-use crate::error::PixelError;
+use crate::error::{Damage, PixelError, Shape};
 use crate::tag::Tag;
 
 /// What the numbers mean.
@@ -19,6 +19,8 @@ pub(super) enum Photometric {
     Luminance,
     /// As before, the colour differences for every second pixel.
     HalfLuminance,
+    /// What JPEG 2000 makes of red, green and blue, and back.
+    Transformed,
     Other,
 }
 
@@ -68,6 +70,7 @@ impl Form {
                 "RGB" => Photometric::Rgb,
                 "YBR_FULL" => Photometric::Luminance,
                 "YBR_FULL_422" => Photometric::HalfLuminance,
+                "YBR_RCT" | "YBR_ICT" => Photometric::Transformed,
                 _ => Photometric::Other,
             },
         };
@@ -79,6 +82,23 @@ impl Form {
             && form.columns > 0
             && form.frames > 0;
         right.then_some(form).ok_or(PixelError::Form)
+    }
+
+    /// Whether a compressed frame is of this form.
+    ///
+    /// # Errors
+    /// [`Damage::Differs`]
+    pub(super) fn check(&self, got: Shape) -> Result<(), Damage> {
+        let Self { rows, columns, samples, allocated, .. } = *self;
+        let told = Shape { columns, rows, samples, bits: allocated };
+        let fits = Shape { bits: allocated, ..got } == told && matches!(allocated, 8 | 16);
+        // The bit that tells the sign is where the header says.
+        let least = if self.signed { self.stored } else { 1 };
+        if fits && (least..=allocated).contains(&got.bits) {
+            Ok(())
+        } else {
+            Err(Damage::Differs { got, told })
+        }
     }
 
     /// Bytes of all frames, uncompressed.
@@ -143,7 +163,10 @@ impl Form {
     /// Makes black, in every frame, the pixels of which `mask` (row by row) is true.
     pub(super) fn blacken(&self, bytes: &mut [u8], mask: &[bool]) -> Result<(), PixelError> {
         let size = self.bytes()? / self.frames;
-        let known = !matches!(self.photometric, Photometric::Other | Photometric::HalfLuminance);
+        let known = !matches!(
+            self.photometric,
+            Photometric::Other | Photometric::HalfLuminance | Photometric::Transformed
+        );
         if !known || self.allocated == 1 || bytes.len() != size * self.frames {
             return Err(PixelError::NotDecodable);
         }
@@ -176,6 +199,7 @@ impl Form {
             | Photometric::Rgb
             | Photometric::Luminance
             | Photometric::HalfLuminance
+            | Photometric::Transformed
             | Photometric::Other => 0,
         }
     }

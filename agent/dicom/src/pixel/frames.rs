@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use crate::error::PixelError;
 
-/// What each frame of a JPEG starts with.
-const IMAGE_START: &[u8] = b"\xff\xd8";
+/// What each frame starts with, of JPEG or JPEG-LS, and of JPEG 2000.
+const IMAGE_STARTS: [&[u8]; 2] = [b"\xff\xd8", b"\xff\x4f\xff\x51"];
 
 /// The bytes of each of `count` frames: a fragment each, or all of them for one frame, or, where a
 /// frame has several, from one start of an image to the next.
@@ -21,7 +21,7 @@ pub(super) fn of(
     }
     let mut frames: Vec<Vec<u8>> = Vec::new();
     for fragment in fragments {
-        if fragment.starts_with(IMAGE_START) {
+        if IMAGE_STARTS.iter().any(|start| fragment.starts_with(start)) {
             frames.push(fragment.into_owned());
         } else {
             frames.last_mut().ok_or(PixelError::Form)?.extend_from_slice(&fragment);
@@ -50,6 +50,11 @@ mod tests {
         check(&[b"a", b"b"], 2, Some(&[b"a", b"b"]));
         check(&[b"a", b"b"], 1, Some(&[b"ab"]));
         check(&[b"\xff\xd8a", b"b", b"\xff\xd8c"], 2, Some(&[b"\xff\xd8ab", b"\xff\xd8c"]));
+        check(
+            &[b"\xff\x4f\xff\x51", b"\xff\xd7", b"\xff\x4f\xff\x51c"],
+            2,
+            Some(&[b"\xff\x4f\xff\x51\xff\xd7", b"\xff\x4f\xff\x51c"]),
+        );
         check(&[b"a", b"b", b"c"], 2, None);
         check(&[], 1, None);
     }

@@ -1,4 +1,5 @@
-//! JPEG (ISO/IEC 10918-1): frames without what is not image, and the decoding of baseline ones.
+//! JPEG (ISO/IEC 10918-1) and JPEG-LS (14495-1): frames without what is not image; and the decoding of
+//! those with cosine transforms and eight bits.
 
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
@@ -6,20 +7,26 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::form::{Form, Photometric};
+use super::segments::{IMAGE_END, IMAGE_START, SCAN};
 
-const IMAGE_START: u8 = 0xd8;
-const IMAGE_END: u8 = 0xd9;
-const SCAN: u8 = 0xda;
 const COMMENT: u8 = 0xfe;
 /// Segments of applications.
 const APPLICATIONS: std::ops::RangeInclusive<u8> = 0xe0..=0xef;
-/// The one that says how colours are coded, which decoders need.
-const ADOBE: u8 = 0xee;
-const ADOBE_BYTES: usize = 14;
+/// Those that say how colours are coded, which decoders need: markers, lengths and names.
+const COLOURS: [(u8, usize, &[u8]); 2] = [(0xee, 14, b"Adobe"), (0xe8, 7, b"mrfx")];
+
+/// What follows a coded byte of ones, so that it is no marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stuffing {
+    /// A byte of zeros: JPEG.
+    Byte,
+    /// A bit of zero: JPEG-LS.
+    Bit,
+}
 
 /// The frame without comments, segments of applications and what follows its end; `None` when it is
 /// no JPEG.
-pub(super) fn without_comments(frame: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn without_comments(frame: &[u8], stuffing: Stuffing) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(frame.len());
     let mut at = 0;
     loop {
@@ -42,14 +49,15 @@ pub(super) fn without_comments(frame: &[u8]) -> Option<Vec<u8>> {
                 let length = frame.get(at + 2..at + 4)?;
                 let length = usize::from(u16::from_be_bytes(length.try_into().ok()?));
                 let segment = frame.get(at..at + 2 + length.max(2))?;
-                let colours =
-                    marker == ADOBE && length == ADOBE_BYTES && segment[4..].starts_with(b"Adobe");
+                let colours = COLOURS.iter().any(|(colours, size, name)| {
+                    (marker, length) == (*colours, *size) && segment[4..].starts_with(name)
+                });
                 if colours || marker != COMMENT && !APPLICATIONS.contains(&marker) {
                     out.extend_from_slice(segment);
                 }
                 at += segment.len();
                 if marker == SCAN {
-                    let end = at + scan_bytes(&frame[at..])?;
+                    let end = at + scan_bytes(&frame[at..], stuffing)?;
                     out.extend_from_slice(&frame[at..end]);
                     at = end;
                 }
@@ -59,8 +67,12 @@ pub(super) fn without_comments(frame: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Bytes of coded pixels up to the next marker that is not of them.
-fn scan_bytes(bytes: &[u8]) -> Option<usize> {
-    bytes.windows(2).position(|pair| pair[0] == 0xff && !matches!(pair[1], 0 | 0xff | 0xd0..=0xd7))
+fn scan_bytes(bytes: &[u8], stuffing: Stuffing) -> Option<usize> {
+    let is_coded = |follows: u8| match stuffing {
+        Stuffing::Byte => matches!(follows, 0 | 0xff | 0xd0..=0xd7),
+        Stuffing::Bit => matches!(follows, 0..=0x7f | 0xff | 0xd0..=0xd7),
+    };
+    bytes.windows(2).position(|pair| pair[0] == 0xff && !is_coded(pair[1]))
 }
 
 /// One frame as its pixels; colours as red, green, blue. `None` when it is damaged or of another form.
@@ -95,15 +107,15 @@ mod tests {
     #[test]
     fn comments_and_what_follows_are_left_out() {
         let frame = b"\xff\xd8\xff\xe0\x00\x06JFIF\xff\xfe\x00\x06JaneR\xff\xdb\x00\x04ab\xff\xda\x00\x04cd\x01\xff\x00\xff\xd0\x02\xff\xfe\x00\x05Roe\xff\xd9after";
-        let broken = without_comments(frame);
+        let broken = without_comments(frame, Stuffing::Byte);
         assert_eq!(broken, None, "a comment of another length than it says");
         let frame = b"\xff\xd8\xff\xe1\x00\x06Exif\xff\xfe\x00\x06Jane\xff\xdb\x00\x04ab\xff\xda\x00\x04cd\x01\xff\x00\xff\xd0\x02\xff\xfe\x00\x05Roe\xff\xff\xd9after";
-        let clean = without_comments(frame).unwrap();
+        let clean = without_comments(frame, Stuffing::Byte).unwrap();
         assert_eq!(
             clean,
             b"\xff\xd8\xff\xdb\x00\x04ab\xff\xda\x00\x04cd\x01\xff\x00\xff\xd0\x02\xff\xd9"
         );
-        assert_eq!(without_comments(&clean).unwrap(), clean);
-        assert_eq!(without_comments(&clean[..clean.len() - 1]), None);
+        assert_eq!(without_comments(&clean, Stuffing::Byte).unwrap(), clean);
+        assert_eq!(without_comments(&clean[..clean.len() - 1], Stuffing::Byte), None);
     }
 }

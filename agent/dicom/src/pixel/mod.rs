@@ -6,13 +6,20 @@
 //! is not image is left out (comments, EXIF and the like), and so is whatever follows the last pixel.
 
 mod burned;
+mod compression;
 mod display;
 mod fill;
 mod form;
 mod frames;
+mod huffman;
 mod jpeg;
+mod jpeg2000;
+mod jpeg_extended;
+mod jpeg_lossless;
+mod jpeg_ls;
 mod regions;
 mod rle;
+mod segments;
 
 use std::borrow::Cow;
 
@@ -23,6 +30,7 @@ use crate::tag::Tag;
 use crate::vr::Vr;
 use crate::{Pixels, Settings, TextFinder, TextRead};
 
+use compression::Compression;
 use form::{Form, Photometric};
 use regions::Plan;
 pub use regions::Region;
@@ -31,10 +39,8 @@ pub use regions::Region;
 const FLOATS: [Tag; 2] = [Tag(0x7fe0_0008), Tag(0x7fe0_0009)];
 const PHOTOMETRIC: Tag = Tag(0x0028_0004);
 const PLANAR: Tag = Tag(0x0028_0006);
-const JPEG_BASELINE: &str = "4.50";
-/// Compressions of the first JPEG standard.
-const JPEG_FAMILY: &[&str] = &[JPEG_BASELINE, "4.51", "4.57", "4.70"];
-const RLE: &str = "5";
+/// Whether pixels were compressed with loss, ever.
+const LOSSY: Tag = Tag(0x0028_2110);
 
 /// What was done to the pixels of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,51 +173,51 @@ impl Work<'_, '_> {
         (syntax, outcome): (Syntax, PixelOutcome),
     ) -> Result<Clean<'b>, PixelError> {
         let Syntax::Encapsulated(codec) = syntax else { return Err(PixelError::Form) };
-        let kept = outcome == PixelOutcome::Kept;
-        let is_jpeg = JPEG_FAMILY.contains(&codec);
-        let decodable = codec == RLE || codec == JPEG_BASELINE;
-        if !decodable && !kept {
-            return Err(PixelError::NotDecodable);
-        }
         let as_is = |fragments, text| Clean {
             elements: vec![Element::new(Tag::PIXELS, Vr::Ob, Value::Fragments(fragments))],
             syntax,
             outcome: after(outcome, text, form),
             text,
         };
-        if !is_jpeg && codec != RLE {
-            return Ok(as_is(fragments, TextRead::default()));
-        }
-        let frames = frames::of(fragments, form.frames)?;
-        let stripped = |frames: Vec<Cow<'b, [u8]>>| {
-            let strip = |(at, frame): (usize, &Cow<'_, [u8]>)| {
-                let clean = jpeg::without_comments(frame);
-                clean.ok_or(PixelError::Frame { frame: at + 1 }).map(Cow::Owned)
-            };
-            frames.iter().enumerate().map(strip).collect::<Result<Vec<_>, _>>()
+        let Some(compression) = Compression::of(codec) else {
+            let kept = outcome == PixelOutcome::Kept;
+            let kept = kept.then(|| as_is(fragments, TextRead::default()));
+            return kept.ok_or(PixelError::NotDecodable);
         };
-        if is_jpeg && !self.plan.is_black() && self.finder.is_none() {
-            return Ok(as_is(stripped(frames)?, TextRead::default()));
+        let frames = frames::of(fragments, form.frames)?;
+        let strips = compression != Compression::Rle;
+        let stripped = || {
+            let frames = frames.iter().zip(1..).map(|(bytes, frame)| {
+                let stripped = compression.stripped(bytes);
+                stripped.map(Cow::Owned).map_err(|damage| PixelError::Frame { frame, damage })
+            });
+            frames.collect::<Result<Vec<_>, _>>()
+        };
+        if strips && !self.plan.is_black() && self.finder.is_none() {
+            return Ok(as_is(stripped()?, TextRead::default()));
         }
         let mut pixels = Vec::with_capacity(form.bytes()?);
-        for (at, frame) in frames.iter().enumerate() {
-            let bytes =
-                if codec == RLE { rle::decode(frame, form) } else { jpeg::decode(frame, form) };
-            pixels.extend(bytes.ok_or(PixelError::Frame { frame: at + 1 })?);
+        for (bytes, frame) in frames.iter().zip(1..) {
+            let decoded = compression.decode(bytes, form);
+            pixels.extend(decoded.map_err(|damage| PixelError::Frame { frame, damage })?);
         }
         let mut decoded = form;
         let mut elements = Vec::new();
         if form.samples == 3 {
             decoded.planar = false;
+            decoded.photometric = compression.colours(form.photometric);
             elements.push(Element::new(PLANAR, Vr::Us, Value::Bytes(Cow::Owned(vec![0, 0]))));
-            if is_jpeg {
-                decoded.photometric = Photometric::Rgb;
+            if decoded.photometric == Photometric::Rgb {
                 elements.push(Element::text(PHOTOMETRIC, Vr::Cs, "RGB"));
             }
         }
         let (pixels, text) = self.native(Cow::Owned(pixels), decoded)?;
-        if is_jpeg && !self.plan.is_black() && text.regions == 0 {
-            return Ok(as_is(stripped(frames)?, text));
+        if strips && !self.plan.is_black() && text.regions == 0 {
+            return Ok(as_is(stripped()?, text));
+        }
+        // The transfer syntax does not say so any more.
+        if compression.is_lossy(&frames[0]) {
+            elements.push(Element::text(LOSSY, Vr::Cs, "01"));
         }
         let vr = if form.allocated > 8 { Vr::Ow } else { Vr::Ob };
         elements.push(Element::new(Tag::PIXELS, vr, Value::Bytes(pixels)));

@@ -1,6 +1,7 @@
 //! Whole files: what goes in, what comes out, and what no file may do.
 
 mod burned;
+mod frames;
 mod headers;
 mod hostile;
 mod others;
