@@ -7,13 +7,14 @@ use zune_jpeg::zune_core::colorspace::ColorSpace;
 use zune_jpeg::zune_core::options::DecoderOptions;
 
 use super::form::{Form, Photometric};
+use super::jpeg_ls;
 use super::segments::{IMAGE_END, IMAGE_START, SCAN};
 
 const COMMENT: u8 = 0xfe;
 /// Segments of applications.
 const APPLICATIONS: std::ops::RangeInclusive<u8> = 0xe0..=0xef;
 /// Those that say how colours are coded, which decoders need: markers, lengths and names.
-const COLOURS: [(u8, usize, &[u8]); 2] = [(0xee, 14, b"Adobe"), (0xe8, 7, b"mrfx")];
+const COLOURS: [(u8, usize, &[u8]); 2] = [(0xee, 14, b"Adobe"), jpeg_ls::COLOURS];
 
 /// What follows a coded byte of ones, so that it is no marker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,15 +30,21 @@ const SIZE: u8 = 0x51;
 const CODING: u8 = 0x52;
 const COMPONENT_CODING: u8 = 0x53;
 const ORDERS: u8 = 0x5f;
-/// What decoding needs besides: quantisation, regions of interest, packed headers.
-const NEEDED: &[u8] = &[0x5c, 0x5d, 0x5e, 0x60, 0x61];
-/// What it does not: lengths, registration, comments.
+const REGION: u8 = 0x5e;
+const STEPS: u8 = 0x5c;
+const COMPONENT_STEPS: u8 = 0x5d;
+/// The style of steps that are told by the first of them.
+const DERIVED: u8 = 1;
+/// Packed headers.
+const HEADERS: [u8; 2] = [0x60, 0x61];
+/// What decoding does not need: lengths, registration, comments.
 const LEFT_OUT: &[u8] = &[0x55, 0x57, 0x58, 0x63, 0x64];
 
 /// The stream without comments and what follows its end, and what it says of itself.
 pub(super) struct Stream {
     pub(super) bytes: Vec<u8>,
-    size: Vec<u8>,
+    /// The body of the segment on its size.
+    size: Option<Vec<u8>>,
     /// The bodies of segments on coding, those for one component with its number.
     codings: Vec<(u8, Vec<u8>)>,
     orders: usize,
@@ -52,7 +58,7 @@ impl Stream {
         let mut walk = Walk { frame, at: START.len() };
         let mut stream = Self {
             bytes: START.to_vec(),
-            size: Vec::new(),
+            size: None,
             codings: Vec::new(),
             orders: 0,
             tiles: Vec::new(),
@@ -88,11 +94,16 @@ impl Stream {
             }
             let segment = walk.segment()?;
             let body = &segment[4..];
+            // The decoder believes lengths only where they vary: what is longer would be read as
+            // the next segment, which was not looked at.
             match marker {
-                SIZE if self.size.is_empty() => self.size = body.to_vec(),
+                SIZE if self.size.is_none() => self.size = Some(body.to_vec()),
                 CODING | COMPONENT_CODING => self.codings.push((marker, body.to_vec())),
                 ORDERS => self.orders += body.len() / 7,
-                _ if NEEDED.contains(&marker) => {}
+                STEPS if *body.first()? & 31 != DERIVED || body.len() == 3 => {}
+                COMPONENT_STEPS if *body.get(1)? & 31 != DERIVED || body.len() == 4 => {}
+                REGION if body.len() == 3 => {}
+                _ if HEADERS.contains(&marker) => {}
                 _ if LEFT_OUT.contains(&marker) => continue,
                 _ => return None,
             }
@@ -123,9 +134,14 @@ impl Stream {
         Some(())
     }
 
+    fn size(&self) -> Result<Size, Damage> {
+        let size = self.size.as_ref().and_then(|body| Size::read(body));
+        size.ok_or(Damage::Feature("samples that differ, or no sensible size"))
+    }
+
     /// Whether it holds frames of a form, and asks for no more than its size makes likely.
     fn check(&self, form: Form) -> Result<(), Damage> {
-        let size = Size::read(&self.size)?;
+        let size = self.size()?;
         form.check(size.shape)?;
         if size.shape.bits > BITS_MAX {
             return Err(Damage::Feature("a sample of more than 16 bits"));
@@ -201,12 +217,8 @@ struct Size {
 }
 
 impl Size {
-    fn read(body: &[u8]) -> Result<Self, Damage> {
-        Self::parse(body).ok_or(Damage::Feature("samples that differ, or no sensible size"))
-    }
-
     /// Of the body of a segment; `None` when its samples differ from one another.
-    fn parse(body: &[u8]) -> Option<Self> {
+    fn read(body: &[u8]) -> Option<Self> {
         let (head, parts) = body.split_first_chunk::<36>()?;
         let (words, _) = head[2..34].as_chunks::<4>();
         let words = words.iter().map(|word| usize::try_from(u32::from_be_bytes(*word)));
@@ -248,11 +260,10 @@ impl<'s> Style<'s> {
     fn read(flags: u8, style: &'s [u8]) -> Option<Self> {
         let (&[levels, width, height, _, _], precincts) = style.split_first_chunk::<5>()?;
         let block = [u32::from(width) + 2, u32::from(height) + 2];
-        let precincts = if flags & 1 == 1 { precincts } else { &[] };
         let right = levels <= 32
             && block.iter().all(|power| *power <= 10)
             && block[0] + block[1] <= 12
-            && (flags & 1 == 0 || precincts.len() > usize::from(levels));
+            && precincts.len() == if flags & 1 == 1 { usize::from(levels) + 1 } else { 0 };
         right.then(|| Self { levels: levels.into(), block, precincts })
     }
 
@@ -288,7 +299,7 @@ impl<'s> Style<'s> {
 pub(super) fn decode(frame: &[u8], form: Form) -> Result<Vec<u8>, Damage> {
     let stream = Stream::of(frame)?;
     stream.check(form)?;
-    let size = Size::read(&stream.size)?;
+    let size = stream.size()?;
     let whole = Damage::Bytes { at: frame.len(), bytes: frame.len() };
     let settings =
         DecodeSettings { resolve_palette_indices: false, strict: true, target_resolution: None };

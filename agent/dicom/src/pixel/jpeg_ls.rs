@@ -9,9 +9,8 @@ use crate::error::Damage;
 
 const FRAME: u8 = 0xf7;
 const PRESETS: u8 = 0xf8;
-/// Segments of a program that may have changed colours before it coded them, and their name.
-const COLOURS: u8 = 0xe8;
-const COLOURS_NAME: &[u8] = b"mrfx";
+/// Segments of a program that may have changed colours before it coded them: marker, length, name.
+pub(super) const COLOURS: (u8, usize, &[u8]) = (0xe8, 7, b"mrfx");
 /// Kinds of neighbours.
 const CONTEXTS: usize = 365;
 /// Runs that are told by one bit get this many bits longer, the further they go (A.2.1).
@@ -65,7 +64,11 @@ impl Process for JpegLs {
             RESTART_INTERVAL if payload.iter().any(|byte| *byte != 0) => {
                 return Err(Damage::Feature("a restart interval").into());
             }
-            COLOURS if payload.starts_with(COLOURS_NAME) && payload.get(4) != Some(&0) => {
+            marker
+                if marker == COLOURS.0
+                    && payload.starts_with(COLOURS.2)
+                    && payload.last() != Some(&0) =>
+            {
                 return Err(Damage::Feature("a transform of colours").into());
             }
             marker if segments::is_frame(marker) => {

@@ -327,6 +327,11 @@ fn streams_that_ask_for_too_much_are_refused_before_they_are_decoded() {
     let error = huge(recoded(|coding| (coding[3], coding[6], coding[7]) = (32, 0, 0)), 8192);
     assert!(error.contains("too many blocks"), "{error}");
 
+    // A second segment hidden in the first.
+    let hidden = recoded(|coding| coding.extend(b"\xff\x52\x00\x0c\x01"));
+    let found = damage(Frame::named("wavelet-8.j2k"), &hidden).to_string();
+    assert!(found.contains("style of coding that makes no sense"), "{found}");
+
     let frame = Frame::named("wavelet-tiles-lrcp.j2k");
     let mut bytes = frame.bytes.to_vec();
     // Tiles of a pixel each, of which there are six.
