@@ -111,8 +111,18 @@ pub enum Damage {
     /// Something that is seldom used, or not allowed in DICOM.
     #[error("it has {0}, which is not decoded")]
     Feature(&'static str),
+    /// More of something than a decoder is given.
+    #[error("it has {got} {what} where {most} may be")]
+    TooMany {
+        /// What there is.
+        what: &'static str,
+        /// How much of it.
+        got: u64,
+        /// How much may be.
+        most: u64,
+    },
     /// A decoder says no more.
-    #[error("it is damaged, or of another size than the header says")]
+    #[error("it is damaged, or not what the header says")]
     Unclear,
 }
 

@@ -9,11 +9,11 @@ use super::form::Form;
 use crate::error::{Damage, Shape};
 
 /// Most samples of a frame: the decoder needs some 16 bytes for each.
-const SAMPLES_MAX: usize = 1 << 26;
+const SAMPLES_MAX: u64 = 1 << 26;
 /// Most tiles: their numbers have 16 bits (A.4.2).
 const TILES_MAX: usize = 65_535;
 /// Most changes of the order of packets.
-const ORDERS_MAX: usize = 32;
+const ORDERS_MAX: u64 = 32;
 /// Blocks that any frame may have; above that, one for so many samples.
 const BLOCKS_FREE: u64 = 1 << 16;
 const SAMPLES_OF_BLOCK: u64 = 8;
@@ -47,7 +47,7 @@ pub(super) struct Stream {
     size: Option<Vec<u8>>,
     /// The bodies of segments on coding, those for one component with its number.
     codings: Vec<(u8, Vec<u8>)>,
-    orders: usize,
+    orders: u64,
     /// Whether each tile is there, as far as the last that is.
     tiles: Vec<bool>,
 }
@@ -99,7 +99,7 @@ impl Stream {
             match marker {
                 SIZE if self.size.is_none() => self.size = Some(body.to_vec()),
                 CODING | COMPONENT_CODING => self.codings.push((marker, body.to_vec())),
-                ORDERS => self.orders += body.len() / 7,
+                ORDERS => self.orders += body.len() as u64 / 7,
                 STEPS if *body.first()? & 31 != DERIVED || body.len() == 3 => {}
                 COMPONENT_STEPS if *body.get(1)? & 31 != DERIVED || body.len() == 4 => {}
                 REGION if body.len() == 3 => {}
@@ -146,17 +146,12 @@ impl Stream {
         if size.shape.bits > BITS_MAX {
             return Err(Damage::Feature("a sample of more than 16 bits"));
         }
-        let pixels = form.rows * form.columns;
-        let samples = pixels.checked_mul(form.samples).filter(|samples| *samples <= SAMPLES_MAX);
-        let Some(samples) = samples else {
-            return Err(Damage::Feature("a frame of more than 67,108,864 samples"));
-        };
+        let samples = (form.rows * form.columns * form.samples) as u64;
+        few("samples", samples, SAMPLES_MAX)?;
         if size.tiles > TILES_MAX || self.tiles != vec![true; size.tiles] {
             return Err(Damage::Feature("a frame without some of its tiles"));
         }
-        if self.orders > ORDERS_MAX {
-            return Err(Damage::Feature("an order of packets with more than 32 changes"));
-        }
+        few("changes of the order of packets", self.orders, ORDERS_MAX)?;
         let (mut layers, mut blocks) = (1, 0);
         for (marker, body) in &self.codings {
             let style = match (*marker, body.as_slice()) {
@@ -171,10 +166,7 @@ impl Stream {
             blocks = blocks.max(style.blocks(form));
         }
         let blocks = blocks.saturating_mul((1 + layers) * form.samples as u64);
-        if blocks > BLOCKS_FREE.max(samples as u64 / SAMPLES_OF_BLOCK) {
-            return Err(Damage::Feature("too many blocks for its size"));
-        }
-        Ok(())
+        few("blocks", blocks, BLOCKS_FREE.max(samples / SAMPLES_OF_BLOCK))
     }
 
     /// Whether a wavelet of it rounds: then what was coded is not exactly what is decoded.
@@ -184,6 +176,11 @@ impl Stream {
         };
         self.codings.iter().any(rounds)
     }
+}
+
+/// Whether there are no more of something than there may be.
+const fn few(what: &'static str, got: u64, most: u64) -> Result<(), Damage> {
+    if got > most { Err(Damage::TooMany { what, got, most }) } else { Ok(()) }
 }
 
 /// Reads the segments of a stream.
@@ -300,16 +297,15 @@ pub(super) fn decode(frame: &[u8], form: Form) -> Result<Vec<u8>, Damage> {
     let stream = Stream::of(frame)?;
     stream.check(form)?;
     let size = stream.size()?;
-    let whole = Damage::Bytes { at: frame.len(), bytes: frame.len() };
     let settings =
         DecodeSettings { resolve_palette_indices: false, strict: true, target_resolution: None };
-    let image = Image::new(&stream.bytes, &settings).map_err(|_| whole)?;
+    let image = Image::new(&stream.bytes, &settings).map_err(|_| Damage::Unclear)?;
     let mut context = DecoderContext::default();
-    let decoded = image.decode(&mut context).map_err(|_| whole)?;
+    let decoded = image.decode(&mut context).map_err(|_| Damage::Unclear)?;
     let pixels = form.rows * form.columns;
     let parts: Vec<&[f32]> = decoded.components().iter().map(|part| part.samples()).collect();
     if parts.len() != form.samples || parts.iter().any(|part| part.len() != pixels) {
-        return Err(whole);
+        return Err(Damage::Unclear);
     }
     // The decoder adds half the range to numbers with a sign too.
     let below = if size.signed { 1 << (size.shape.bits - 1) } else { 0 };
