@@ -1,7 +1,7 @@
 """Makes the compressed frames of this folder, and has other decoders say that they are right.
 
-    pip install numpy imagecodecs==2026.3.6 pyjpegls==1.5.1 pylibjpeg-libjpeg==2.5.0 \
-        pillow==13.0.0
+    pip install numpy imagecodecs==2026.3.6 pyjpegls==1.5.1 pillow==13.0.0
+    pip install pylibjpeg-libjpeg==2.5.0
     python make.py
 
 The pixels are those of `pixel`, which the tests know too. Lossless JPEG is written here, because few
