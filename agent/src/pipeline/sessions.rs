@@ -157,8 +157,8 @@ impl Pipeline {
         let tallies = std::slice::from_ref(tally);
         let contribution = Contribution { session: row.session, order, tallies, window: None };
         let stands = |tx: &crate::store::Tx<'_>| Ok(tx.erasures()? == erasures);
-        let (store, limits) = (&self.store, &self.judge.limits);
-        if session::contribute(store, limits, &self.pool, &contribution, now, stands)? {
+        let (store, rules) = (&self.store, (&self.judge.policy, &self.judge.limits));
+        if session::contribute(store, rules, &self.pool, &contribution, now, stands)? {
             tracing::info!(session = %row.session, "masked and queued");
             return Ok(Step::Done);
         }
@@ -183,8 +183,8 @@ impl Pipeline {
         let close = |tx: &crate::store::Tx<'_>| -> Result<bool, StoreError> {
             windows::close(tx, project.project, &window, now)
         };
-        let (store, limits) = (&self.store, &self.judge.limits);
-        if session::contribute(store, limits, &self.pool, &contribution, now, close)? {
+        let (store, rules) = (&self.store, (&self.judge.policy, &self.judge.limits));
+        if session::contribute(store, rules, &self.pool, &contribution, now, close)? {
             tracing::info!(session = %row.session, window = window.number, "window masked and queued");
             return Ok(Step::Done);
         }

@@ -50,7 +50,9 @@ impl Share {
     /// true for the sum, which [`draw_shares_ahead`] has put into the pool before anything was
     /// counted. Draws none: how long that takes tells of the noise.
     ///
-    /// `ordered` are the vector's parts as its order has them: noise is there for those alone.
+    /// `ordered` are the vector's parts as its order has them: noise is there for those alone. It
+    /// costs what the noise of `noisy_sites` hides, the sites that this one counts on: at most those
+    /// of the session.
     ///
     /// Each exact value is kept within 2³⁰ over the number of sites, so that the sum with its noise
     /// does not leave the ring. That moves no two data sets further apart, so it costs nothing.
@@ -62,13 +64,13 @@ impl Share {
         tallies: &[Tally],
         body: Body,
         session: &Session,
+        noisy_sites: usize,
         ordered: &[Part],
         pool: &NoisePool,
     ) -> Result<Self, ReleaseError> {
         let kind = body.name();
         let noise = |source| ReleaseError::Noise { kind, source };
         let first = tallies.first().ok_or_else(|| noise(NoiseError::NoBudget))?;
-        let noisy_sites = session.noisy_sites();
         let limit = (1_i64 << 30) / i64::try_from(session.sites()).unwrap_or(i64::MAX);
         let (mut rho, mut rho_local) = (Rho::ZERO, Rho::ZERO);
         let mut noised = Vec::new();
@@ -78,7 +80,7 @@ impl Share {
         for (tally, ordered) in tallies.iter().zip(ordered) {
             let (sensitivity, counts) = (tally.sensitivity(), tally.counts());
             let price = Rho::from_nano(tally.nano_rho());
-            let part = NoisePart::new(sensitivity, price, noisy_sites)
+            let part = NoisePart::new(sensitivity, price, session.noisy_sites())
                 .map_err(|source| ReleaseError::Share { kind, source })?;
             let demand = Demand { scale: part.scale, values: counts.len() };
             if demand_of(ordered).ok() != Some(demand) {

@@ -6,9 +6,10 @@ use insitu_protocol::ids::Digest;
 use insitu_protocol::release::Body;
 use insitu_protocol::session::{Purpose, SessionOrder};
 
+use super::judge::noisy_sites;
 use super::order::{OrderError, session_of};
 use super::step::{Lost, restore};
-use crate::config::Limits;
+use crate::config::{Limits, Policy};
 use crate::outbox::{self, OutboxError};
 use crate::release::{ReleaseError, Share};
 use crate::store::sessions::SessionState;
@@ -85,7 +86,7 @@ impl ContributeError {
 /// [`ContributeError`]; nothing changed then.
 pub fn contribute(
     store: &Store,
-    limits: &Limits,
+    (policy, limits): (&Policy, &Limits),
     pool: &NoisePool,
     contribution: &Contribution<'_>,
     now: i64,
@@ -93,14 +94,17 @@ pub fn contribute(
 ) -> Result<bool, ContributeError> {
     let Contribution { session, order, tallies, window } = contribution;
     let body = body(contribution)?;
-    let share = Share::make(tallies, body, &session_of(order)?, &order.parts, pool)?;
-    let (client, shares) = store.tx("session", |tx| {
+    let parameters = session_of(order)?;
+    let (client, shares, noisy_sites) = store.tx("session", |tx| {
         let row = tx.session(session)?.filter(|row| row.state == SessionState::Shared);
         let row = row.ok_or(ContributeError::Over)?;
         let client = restore(tx, &row)?.map_err(journal)?;
         let shares = tx.shares(session)?.ok_or_else(|| journal(Lost::Missing))?;
-        Ok::<_, ContributeError>((client, shares))
+        // Counted again: what is approved, and the policy, may have changed since it was judged.
+        let noisy_sites = noisy_sites(tx, policy, order, &parameters)??;
+        Ok::<_, ContributeError>((client, shares, noisy_sites))
     })?;
+    let share = Share::make(tallies, body, &parameters, noisy_sites, &order.parts, pool)?;
     let mut client = client;
     let checked = client.check_shares(&shares)?;
     let masked = share.mask(&mut client, checked)?;

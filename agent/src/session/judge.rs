@@ -24,6 +24,12 @@ enum Declined {
     Release(#[from] ReleaseError),
 }
 
+impl From<StoreError> for Declined {
+    fn from(error: StoreError) -> Self {
+        Self::Release(error.into())
+    }
+}
+
 /// Joins a proposed session, or declines it: whether the project's plan gives the same vector, the
 /// policy has room for its cost, and the members are the ones known. Whether a round's backbone is
 /// approved is the caller's to ask before.
@@ -68,37 +74,54 @@ fn checked(
         return Err(OrderError::Late.into());
     }
     let session = session_of(order)?;
-    let price = price(order, &session, &project.definition)?;
-    check_sites(tx, policy, order, &session, now)?;
+    check_members(tx, policy, order, &session, now)?;
+    let noisy_sites = noisy_sites(tx, policy, order, &session)??;
+    let price = price(order, &session, &project.definition, noisy_sites)?;
     check_budget(tx, limits, order, project, price, now)?;
     Ok(session)
 }
 
-/// Whether enough sites are certain to hide this one.
-fn check_sites(
+/// Whether this site is one of the members, and the others are the ones known.
+fn check_members(
     tx: &Tx<'_>,
     policy: &Policy,
     order: &SessionOrder,
     session: &Session,
     now: i64,
 ) -> Result<(), Declined> {
-    let key = consent_key(tx).map_err(ReleaseError::from)?;
+    let key = consent_key(tx)?;
     position(session, &key)?;
     let own = key.verify_key();
-    let approved = peers::meet(tx, &order.members, &own, now).map_err(ReleaseError::from)??;
+    peers::meet(tx, &order.members, &own, now)??;
     let needed = if session.sites() < COLLUDERS_SITES_MIN { 0 } else { policy.colluders };
     if order.colluders < needed {
         return Err(OrderError::Colluders { got: order.colluders, needed }.into());
     }
+    Ok(())
+}
+
+/// The sites whose noise is certain to be in the sum. Where the policy demands that peers are
+/// approved, those that are not may all be the coordinator's: they collude beside the c sites that
+/// the order assumes, in every formula.
+///
+/// # Errors
+/// [`StoreError`]; the inner one when too few sites are left to hide this one.
+pub(super) fn noisy_sites(
+    tx: &Tx<'_>,
+    policy: &Policy,
+    order: &SessionOrder,
+    session: &Session,
+) -> Result<Result<usize, OrderError>, StoreError> {
     let strangers = match policy.peers {
         Peers::FirstUse => 0,
-        Peers::Approved => session.sites() - 1 - approved,
+        Peers::Approved => peers::strangers(tx, &order.members, &consent_key(tx)?.verify_key())?,
     };
-    let got = session.noisy_sites().saturating_sub(strangers);
-    if got < usize::from(policy.noisy_sites) {
-        return Err(OrderError::NoisySites { got, needed: policy.noisy_sites }.into());
-    }
-    Ok(())
+    let needed = policy.noisy_sites;
+    Ok(match session.noisy_sites_beside(strangers) {
+        Err(source) => Err(OrderError::Strangers { strangers, source }),
+        Ok(got) if got < usize::from(needed) => Err(OrderError::NoisySites { got, needed }),
+        Ok(got) => Ok(got),
+    })
 }
 
 /// Whether the charge would be admitted if it were made now. It is made later, with the vector.

@@ -54,6 +54,16 @@ pub enum OrderError {
         /// The policy's.
         needed: u8,
     },
+    /// Nothing hides this site when the members that are not approved collude too.
+    #[error(
+        "{strangers} members' keys are not approved (insitu-agent peers list), and may collude"
+    )]
+    Strangers {
+        /// Such members.
+        strangers: usize,
+        /// What they could do.
+        source: SessionError,
+    },
     /// Too few colluding sites assumed.
     #[error("{got} colluding sites are assumed, policy.colluders = {needed}")]
     Colluders {
@@ -143,7 +153,8 @@ pub(super) fn position(session: &Session, key: &ConsentKey) -> Result<usize, Ord
     roster.iter().position(|site| site.verify_key == own).ok_or(OrderError::Unlisted)
 }
 
-/// What the vector costs, once its parts are found to be what their prices make them.
+/// What the vector costs, once its parts are found to be what their prices make them. Of the noise,
+/// that of `noisy_sites` is certain to be in the sum.
 ///
 /// # Errors
 /// [`OrderError`].
@@ -151,6 +162,7 @@ pub(super) fn price(
     order: &SessionOrder,
     session: &Session,
     project: &Project,
+    noisy_sites: usize,
 ) -> Result<Price, OrderError> {
     let sums = match &order.purpose {
         Purpose::Update(round) => vec![learn::outline(round)?],
@@ -170,11 +182,10 @@ pub(super) fn price(
             })?]
         }
     };
-    let noisy_sites = session.noisy_sites();
     let mut price = Price { rho: Rho::ZERO, rho_local: Rho::ZERO };
     let mut parts = Vec::with_capacity(sums.len());
     for Outline { sensitivity, nano_rho, values } in sums {
-        let noise = NoisePart::new(sensitivity, Rho::from_nano(nano_rho), noisy_sites)?;
+        let noise = NoisePart::new(sensitivity, Rho::from_nano(nano_rho), session.noisy_sites())?;
         if noise.fraction_bits > 0 && matches!(order.purpose, Purpose::Update(_)) {
             // An update has fraction bits of its own.
             return Err(OrderError::Parts);

@@ -243,7 +243,7 @@ fn what_the_policy_does_not_allow_is_declined() {
     declines(|_, site| site.policy.epsilon_year = 0.1, "the year");
     declines(|_, site| site.policy.epsilon_local_year = 0.1, "collude");
     declines(|_, site| site.policy.minimum_cohort = 1_000, "fewer than 1000 subjects");
-    declines(|_, site| site.policy.peers = Peers::Approved, "policy.noisy_sites");
+    declines(|_, site| site.policy.peers = Peers::Approved, "4 members' keys are not approved");
 }
 
 fn statistics_of_version(project_version: u32) -> Purpose {
@@ -290,6 +290,57 @@ fn where_demanded_only_approved_sites_are_counted() {
     }
 }
 
+/// Ten sites, seven of which must answer and one of which may collude. The first one demands approved
+/// peers, and has approved all others but `strangers`.
+fn with_strangers(strangers: usize) -> Vec<Site> {
+    let mut sites = sites(10);
+    sites[0].policy.peers = Peers::Approved;
+    let approved = sites[1 + strangers..].iter().map(|site| site.member.clone());
+    let approve = |tx: &crate::store::Tx<'_>| {
+        approved.clone().try_for_each(|member| {
+            tx.add_peer(&member, PeerState::FirstUse, 1)?;
+            tx.approve_peer(&member)
+        })
+    };
+    sites[0].store.tx("test", approve).unwrap();
+    sites
+}
+
+#[test]
+fn strangers_that_could_have_two_survivor_lists_signed_are_declined() {
+    // With the one colluder that is assumed they sign for three honest sites, and for the three others.
+    let sites = with_strangers(3);
+    let order = statistics(&sites, 0);
+    assert_eq!((order.threshold, order.colluders), (7, 1));
+    let row = sites[0].join(&order);
+    assert_eq!(row.state, SessionState::Declined);
+    assert!(row.note.contains("3 members' keys are not approved"), "{}", row.note);
+    assert!(row.note.contains("two survivor lists"), "{}", row.note);
+}
+
+#[test]
+fn noise_of_strangers_is_not_counted_in_the_price() {
+    let (mut sites, order, _) = share(with_strangers(2));
+    let charged = |site: &Site| {
+        site.tick();
+        assert_eq!(site.row(&order).state, SessionState::Masked);
+        site.store.read("test", |tx| tx.entries(0, 1)).unwrap().remove(0)
+    };
+    let entries = [charged(&sites[0]), charged(&sites[1])];
+    // T - c = 6, of which the first site counts on 4: the plan's price times 6/4.
+    for (entry, (nano_rho, noisy)) in entries.iter().zip([(9_000_000, 4.0), (6_000_000, 6.0)]) {
+        assert!(entry.nano_rho.abs_diff(nano_rho) < 20_000, "{}", entry.nano_rho);
+        let ratio = entry.nano_rho_local as f64 / entry.nano_rho as f64;
+        assert!((ratio - noisy).abs() < 0.01, "{ratio}");
+    }
+    // The policy is asked again with the vector.
+    sites[2].policy.noisy_sites = 7;
+    sites[2].tick();
+    let row = sites[2].row(&order);
+    assert_eq!(row.state, SessionState::Declined);
+    assert!(row.note.contains("policy.noisy_sites"), "{}", row.note);
+}
+
 #[test]
 fn without_budget_a_site_drops_out_before_it_is_charged() {
     let (mut sites, order, mut coordinator) = shared();
@@ -321,7 +372,8 @@ fn a_window_that_moved_is_counted_again() {
     let contribute = |contribution: &Contribution<'_>| {
         release::draw_shares_ahead(&pool, &order.parts).unwrap();
         let limits = site.limits();
-        session::contribute(&site.store, &limits, &pool, contribution, 10, |_| Ok(false))
+        let rules = (&site.policy, &limits);
+        session::contribute(&site.store, rules, &pool, contribution, 10, |_| Ok(false))
     };
     let fewer = Contribution { tallies: &window[1..], ..contribution };
     assert!(!contribute(&fewer).unwrap_err().is_transient(), "another vector than was ordered");

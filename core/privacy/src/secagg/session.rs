@@ -149,13 +149,7 @@ impl Session {
         if !(3..=SITES_MAX).contains(&sites) {
             return Err(SessionError::Sites { got: sites });
         }
-        // 2(n − T) + c < n, so T > (n + c)/2: two lists signed by T share an honest signer.
-        if threshold > sites || 2 * (sites - threshold) + colluders >= sites {
-            return Err(SessionError::Threshold { threshold, sites, colluders });
-        }
-        if threshold < colluders + 2 {
-            return Err(SessionError::TooFewHonest { threshold, colluders });
-        }
+        check_honest(sites, threshold, colluders)?;
         if parameters.dimensions == 0 || parameters.dimensions > VALUES_MAX {
             return Err(SessionError::Dimensions { got: parameters.dimensions });
         }
@@ -195,10 +189,34 @@ impl Session {
         self.parameters.threshold - self.parameters.colluders
     }
 
+    /// T − c − `more`: the sites whose noise is certain to be in the sum when `more` sites collude
+    /// beside the c that the session assumes.
+    ///
+    /// # Errors
+    /// [`SessionError::Threshold`], [`SessionError::TooFewHonest`]: the session does not hide a site
+    /// from so many.
+    pub fn noisy_sites_beside(&self, more: usize) -> Result<usize, SessionError> {
+        let colluders = self.parameters.colluders + more;
+        check_honest(self.sites(), self.parameters.threshold, colluders)?;
+        Ok(self.parameters.threshold - colluders)
+    }
+
     /// Bytes of a masked vector.
     pub(super) const fn vector_bytes(&self) -> usize {
         self.parameters.dimensions * self.parameters.ring.bytes()
     }
+}
+
+/// Whether the sites that do not collude hide one another.
+fn check_honest(sites: usize, threshold: usize, colluders: usize) -> Result<(), SessionError> {
+    // 2(n − T) + c < n, so T > (n + c)/2: two lists signed by T share an honest signer.
+    if threshold > sites || 2 * (sites - threshold) + colluders >= sites {
+        return Err(SessionError::Threshold { threshold, sites, colluders });
+    }
+    if threshold < colluders + 2 {
+        return Err(SessionError::TooFewHonest { threshold, colluders });
+    }
+    Ok(())
 }
 
 /// All fields in order, each of fixed length, the roster's length before it.
@@ -238,6 +256,28 @@ mod tests {
         assert!(Ring::Bits64.holds(524_288, sensitivity, noise));
         let wide = GaussianScale::from_steps(1 << 40).unwrap();
         assert!(!Ring::Bits32.holds(1, sensitivity, wide), "8 scales of 2^30 leave the ring");
+    }
+
+    #[test]
+    fn more_colluding_sites_leave_less_noise_until_two_lists_can_be_signed() {
+        let site = |at: u8| Site { agent: [at; 32], certificate: [at; 32], verify_key: [at; 32] };
+        let session = Session::new(Parameters {
+            id: SessionId([0; 32]),
+            roster: (0..10).map(site).collect(),
+            threshold: 7,
+            colluders: 1,
+            dimensions: 1,
+            ring: Ring::Bits32,
+            noise: GaussianScale::from_steps(4096).unwrap(),
+            input: [0; 32],
+            deadlines: [0; 5],
+        })
+        .unwrap();
+        assert_eq!(session.noisy_sites_beside(0).unwrap(), session.noisy_sites());
+        assert_eq!(session.noisy_sites_beside(2).unwrap(), 4);
+        // Four of ten: three honest sites for each of two lists, 3 + 4 = T for both.
+        let error = session.noisy_sites_beside(3).unwrap_err();
+        assert!(matches!(error, SessionError::Threshold { colluders: 4, .. }), "{error}");
     }
 
     #[test]
