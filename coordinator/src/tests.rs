@@ -148,7 +148,7 @@ impl Agent {
         intake::submit(&scene.store, &scene.sessions, self.sender(), &bytes, now).unwrap()
     }
 
-    /// Submits the next release, and moves on when it is accepted.
+    /// Submits the next release, at the price that was asked for, and moves on when it is accepted.
     pub(crate) fn submit(
         &mut self,
         scene: &Scene,
@@ -156,12 +156,19 @@ impl Agent {
         values: Vec<i32>,
         now: i64,
     ) -> Result<Receipt, Refusal> {
-        let release = self.next(body, values);
+        let release = priced(&scene.store, self.next(body, values));
         let receipt = self.send(scene, &release, now)?;
         self.pass(&release);
         assert_eq!(receipt.chain, self.previous);
         Ok(receipt)
     }
+}
+
+/// A release with the price and the scale that were asked for, if any were.
+pub(crate) fn priced(store: &Store, release: Release) -> Release {
+    let asked = store.read("asked", |tx| intake::shape::asked(tx, &release.body)).unwrap();
+    let (nano_rho, scale_1024) = asked.unwrap_or((release.nano_rho, release.scale_1024));
+    Release { nano_rho, scale_1024, ..release }
 }
 
 pub(crate) fn site(name: &str) -> SiteName {

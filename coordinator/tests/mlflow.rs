@@ -23,6 +23,8 @@ use insitu_coordinator::session::Sender;
 use insitu_coordinator::store::{Method, Promotion, RegistrationRow, SecureAggregation};
 use insitu_coordinator::{Coordinator, intake, publish};
 use insitu_daemon::clock::SystemClock;
+use insitu_privacy::clip::ClipShape;
+use insitu_privacy::{GaussianScale, Rho};
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::release::{Body, CHAIN_START, Release, Values};
 use serde_json::Value;
@@ -95,6 +97,9 @@ fn trained(folder: &Path) -> Coordinator {
         promotion: Promotion::Forced("a test".to_owned()),
     };
     let run = training::start(office.bench(), &plan, now).unwrap();
+    // What the shipped project's training asks for, in one round.
+    let (nano_rho, clip) = (24_355_000, ClipShape::new(68, 0.2, 12).unwrap());
+    let scale = GaussianScale::for_budget(clip.sensitivity(), Rho::from_nano(nano_rho)).unwrap();
     let update = Release {
         id: Fixed([1; 16]),
         sequence: 1,
@@ -102,8 +107,8 @@ fn trained(folder: &Path) -> Coordinator {
         project: plan.project,
         project_version: 1,
         body: Body::Update { run, round: 1 },
-        nano_rho: 1_000_000,
-        scale_1024: 2048,
+        nano_rho,
+        scale_1024: scale.steps(),
         values: Values(vec![3; 68]),
     };
     let (site, agent) = ("north".parse().unwrap(), "a1".parse().unwrap());

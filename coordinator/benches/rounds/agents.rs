@@ -9,6 +9,8 @@ use std::time::Duration;
 use insitu_daemon::clock::SystemClock;
 use insitu_daemon::credentials::Credentials;
 use insitu_daemon::link::client::{self, CallError, Connector, Link, Timeouts};
+use insitu_privacy::clip::ClipShape;
+use insitu_privacy::{GaussianScale, Rho};
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::coarse;
 use insitu_protocol::ids::{Digest, digest};
@@ -142,6 +144,10 @@ impl Agent {
         } else {
             (Body::Update { run, round }, Values(values))
         };
+        let clip = f64::from(order.clip_milli) / 1000.0;
+        let clip = ClipShape::new(count, clip, order.fraction_bits.into()).unwrap();
+        let price = Rho::from_nano(order.nano_rho);
+        let scale = GaussianScale::for_budget(clip.sensitivity(), price).unwrap();
         let mut id = [0; 16];
         id.copy_from_slice(&digest(format!("{} {run} {round}", self.seed).as_bytes()).0[..16]);
         self.sequence += 1;
@@ -153,7 +159,7 @@ impl Agent {
             project_version: 1,
             body,
             nano_rho: order.nano_rho,
-            scale_1024: 400 * 1024,
+            scale_1024: scale.steps(),
             values,
         };
         let bytes = release.encode().unwrap();

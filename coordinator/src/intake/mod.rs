@@ -5,7 +5,7 @@
 
 pub mod enrollment;
 pub mod fleet;
-mod shape;
+pub(crate) mod shape;
 
 use insitu_protocol::facts::DeviceFacts;
 use insitu_protocol::ids::SiteName;

@@ -1,6 +1,6 @@
 //! Whether a release has the form that its project fixes.
 
-use insitu_privacy::GaussianScale;
+use insitu_privacy::{GaussianScale, Rho};
 use insitu_protocol::ids::{Digest, RunId};
 use insitu_protocol::order::EvaluationShape;
 use insitu_protocol::project::Project;
@@ -23,6 +23,23 @@ pub(super) fn is_priced(release: &Release) -> bool {
         && GaussianScale::from_steps(release.scale_1024).is_ok()
 }
 
+/// What an update that its site noises by itself costs by its round's order, nano-ρ, and the scale
+/// of the noise that follows, in 1/1024; `None` for anything else. The scale is 0, which no release
+/// has, when none follows.
+pub(crate) fn asked(tx: &Tx<'_>, body: &Body) -> Result<Option<(u64, u64)>, StoreError> {
+    let (Body::Update { run, .. } | Body::CoarseUpdate { run, .. }) = *body else {
+        return Ok(None);
+    };
+    let Some(run) = tx.run(run)? else { return Ok(None) };
+    let project = tx.project_version(&run.project, run.project_version)?;
+    let Some(project) = project else { return Ok(None) };
+    let sensitivity = run.method.clipping(&project.training).sensitivity();
+    let scale = sensitivity
+        .ok()
+        .and_then(|of| GaussianScale::for_budget(of, Rho::from_nano(run.round_nano_rho)).ok());
+    Ok(Some((run.round_nano_rho, scale.map_or(0, GaussianScale::steps))))
+}
+
 /// Checks a release against what it names: its project, campaign or run.
 pub(super) fn check(
     tx: &Tx<'_>,
@@ -32,6 +49,12 @@ pub(super) fn check(
     let Some(project) = tx.project_version(&release.project, release.project_version)? else {
         return Ok(Err(Refusal::UnknownProject));
     };
+    // What noise is taken off, or allowed for, is what was asked for: its sender does not say it.
+    if asked(tx, &release.body)?
+        .is_some_and(|asked| asked != (release.nano_rho, release.scale_1024))
+    {
+        return Ok(Err(Refusal::Malformed));
+    }
     let values = match expected_values(tx, sender, release, &project)? {
         Ok(values) => values,
         Err(refusal) => return Ok(Err(refusal)),
@@ -88,10 +111,8 @@ fn expected_values(
             }
             Some(_) | None => Err(Refusal::UnknownObject),
         },
-        Body::Update { run, round } => update(tx, release, project, (run, round, None))?,
-        Body::CoarseUpdate { run, round, shift } => {
-            update(tx, release, project, (run, round, Some(shift)))?
-        }
+        Body::Update { run, round } => update(tx, release, (run, round, None))?,
+        Body::CoarseUpdate { run, round, shift } => update(tx, release, (run, round, Some(shift)))?,
     })
 }
 
@@ -100,7 +121,6 @@ fn expected_values(
 fn update(
     tx: &Tx<'_>,
     release: &Release,
-    project: &Project,
     (run, round, shift): (RunId, u32, Option<u8>),
 ) -> Result<Result<usize, Refusal>, StoreError> {
     let fits = |row: &RunRow| row.project == release.project && (1..=row.rounds).contains(&round);
@@ -115,6 +135,8 @@ fn update(
     let Some(norm_max_milli) = run.method.norm_max_milli else {
         return Ok(Ok(release.values.0.len()));
     };
+    let project = tx.project_version(&run.project, run.project_version)?;
+    let Some(project) = project else { return Ok(Err(Refusal::UnknownObject)) };
     let grid = f64::from(run.method.clipping(&project.training).fraction_bits).exp2();
     let deviation =
         GaussianScale::from_steps(release.scale_1024).map_or(0.0, GaussianScale::as_f64);

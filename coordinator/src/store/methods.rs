@@ -2,6 +2,8 @@
 
 use insitu_models::optimiser::Optimiser;
 use insitu_models::robust::Rule;
+use insitu_privacy::SquaredSensitivity;
+use insitu_privacy::clip::{ClipError, ClipShape};
 use insitu_protocol::ids::RunId;
 use insitu_protocol::project::Training;
 use rusqlite::{Row, params};
@@ -86,6 +88,17 @@ pub struct Buffering {
     pub size: u32,
     /// Most steps since the one at whose head an update was computed.
     pub staleness_max: u32,
+}
+
+impl Clipping {
+    /// D² of an update, however many coordinates it has.
+    ///
+    /// # Errors
+    /// [`ClipError`] for a clipping that no round may have.
+    pub fn sensitivity(self) -> Result<SquaredSensitivity, ClipError> {
+        let norm = f64::from(self.clip_milli) / 1000.0;
+        Ok(ClipShape::new(1, norm, self.fraction_bits.into())?.sensitivity())
+    }
 }
 
 impl Method {

@@ -20,7 +20,7 @@ use insitu_protocol::release::Body;
 use rusqlite::trace::TraceEvent;
 use tempfile::TempDir;
 
-use super::{Agent, NOW, Scene, name};
+use super::{Agent, NOW, Scene, name, priced};
 use crate::jobs::training::{self, Plan};
 use crate::jobs::{Bench, tick};
 use crate::registry::Registry;
@@ -111,6 +111,7 @@ fn go_on(folder: &Path) {
         let answering = SITES.len() - silent;
         for (site, agent) in agents.iter_mut().enumerate().take(answering) {
             let release = agent.next(Body::Update { run, round }, values(site, round));
+            let release = priced(&store, release);
             let bytes = release.encode().unwrap();
             let receipt = intake::submit(&store, &sessions, agent.sender(), &bytes, NOW);
             assert_eq!(receipt.unwrap().unwrap().sequence, u64::from(round));

@@ -9,7 +9,7 @@ use super::*;
 use crate::registry::card;
 use crate::round::report::{self, RunReport};
 use crate::store::{Method, Promotion, SecureAggregation};
-use crate::tests::{Agent, NOW, Scene, bundle, name, project, site};
+use crate::tests::{Agent, NOW, Scene, bundle, name, priced, project, site};
 use crate::{downlink, publish};
 
 mod class_means;
@@ -285,7 +285,7 @@ fn a_run_that_cannot_go_on_holds_no_other_one_up() {
     let mut agent = Agent::new("a");
     for (run, project) in [(broken, name()), (run, other.name)] {
         let release = agent.next(Body::Update { run, round: 1 }, values(0, 1));
-        let release = Release { project, ..release };
+        let release = Release { project, ..priced(&scene.store, release) };
         agent.send(&scene, &release, NOW).unwrap();
         agent.pass(&release);
     }

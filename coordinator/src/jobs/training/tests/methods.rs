@@ -33,10 +33,11 @@ fn updates_of_one_byte_add_up_exactly() {
     assert!(matches!(scene.orders("a", NOW)[2], Order::CoarseRound(_)));
     let mut expected = vec![0; values(0, 1).len()];
     for (index, mut agent) in ["a", "b"].map(Agent::new).into_iter().enumerate() {
-        let whole =
-            agent.send(&scene, &agent.next(Body::Update { run, round: 1 }, values(0, 1)), NOW);
-        assert_eq!(whole, Err(Refusal::Malformed), "four bytes a value were not asked for");
-        agent.pass(&agent.next(Body::Update { run, round: 1 }, values(0, 1)));
+        let whole = agent.next(Body::Update { run, round: 1 }, values(0, 1));
+        let whole = priced(&scene.store, whole);
+        let refused = agent.send(&scene, &whole, NOW);
+        assert_eq!(refused, Err(Refusal::Malformed), "four bytes a value were not asked for");
+        agent.pass(&whole);
         let (body, packed) = coarse(run, 1, &values(index, 1));
         assert_eq!(packed.len(), expected.len() / 4);
         agent.submit(&scene, body, packed.clone(), NOW).unwrap();
@@ -58,7 +59,7 @@ fn bad_updates_are_refused_and_the_round_goes_on_without_them() {
     let body = Body::Update { run, round: 1 };
     let mut liar = Agent::new("a");
     let mut refused = |body, values, refusal| {
-        let release = liar.next(body, values);
+        let release = priced(&scene.store, liar.next(body, values));
         assert_eq!(liar.send(&scene, &release, NOW), Err(refusal));
         liar.pass(&release);
     };
@@ -68,13 +69,23 @@ fn bad_updates_are_refused_and_the_round_goes_on_without_them() {
     refused(other, vec![1; 68], Refusal::UnknownObject);
     let (small, packed) = coarse(run, 1, &[1; 68]);
     refused(small, packed, Refusal::Malformed);
-    // 12 bits after the point: 50/1000 is 204.8, and the noise of deviation 2 adds little.
-    let long = vec![i32::MAX; 68];
-    let release = liar.next(body, long);
+    // 12 bits after the point: 50/1000 is 204.8. The noise of 68 coordinates, of deviation 3,712 each,
+    // is about 30,600 long, 7.5 in the gradient's unit; with six deviations of its square, 10.6.
+    // The noise that is allowed for is the run's, whatever an update says of its own.
+    let long = |liar: &Agent| priced(&scene.store, liar.next(body, vec![i32::MAX; 68]));
+    let bent: [fn(&mut Release); 2] =
+        [|release| release.scale_1024 = 1 << 50, |release| release.nano_rho = 1];
+    for bend in bent {
+        let mut release = long(&liar);
+        bend(&mut release);
+        assert_eq!(liar.send(&scene, &release, NOW), Err(Refusal::Malformed), "{release:?}");
+        liar.pass(&release);
+    }
+    let release = long(&liar);
     let Err(Refusal::OverNorm { got_milli, limit_milli }) = liar.send(&scene, &release, NOW) else {
         panic!("an update of any length is taken")
     };
-    assert!(got_milli > 1_000_000_000 && (50..60).contains(&limit_milli), "{limit_milli}");
+    assert!(got_milli > 1_000_000_000 && (10_600..10_700).contains(&limit_milli), "{limit_milli}");
     liar.pass(&release);
     Agent::new("b").submit(&scene, body, vec![20; 68], NOW).unwrap();
     scene.tick(NOW + 60).unwrap();
@@ -83,7 +94,7 @@ fn bad_updates_are_refused_and_the_round_goes_on_without_them() {
     assert_eq!((report.state, states), ("finished", vec!["missed", "summed", "missed"]));
     assert_eq!(summed(&scene, run), (vec![20; 68], 1));
     let alerts = scene.store.read("alerts", |tx| tx.alerts()).unwrap();
-    assert_eq!(alerts.iter().map(|alert| alert.times).sum::<u64>(), 5, "{alerts:?}");
+    assert_eq!(alerts.iter().map(|alert| alert.times).sum::<u64>(), 7, "{alerts:?}");
 }
 
 #[test]
@@ -168,6 +179,7 @@ fn a_buffer_steps_without_the_slow_whose_updates_count_once_and_less() {
         assert_eq!(asked(&scene, "slow", NOW).unwrap().0, 2, "it would start at the newest head");
         // An update of step 1 comes in step 2, and again: it counts once, 1/√2 of a fresh one.
         let late = slow.next(Body::Update { run, round: 1 }, vec![8; 68]);
+        let late = priced(&scene.store, late);
         for _ in 0..2 {
             slow.send(&scene, &late, NOW).unwrap();
             then(&mut scene, kills);
