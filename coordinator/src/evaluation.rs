@@ -4,7 +4,10 @@
 //! Sites answer with noised counts over the same items for both bundles, so that their difference is
 //! known better than either's accuracy. A candidate passes when the difference, with sampling and
 //! noise in it, lies above minus the evaluation's margin with 95 % confidence; the margin is fixed
-//! when the evaluation starts.
+//! when the evaluation starts. Where three sites or more answer alone it has to do so without any one
+//! of them too: no site makes a candidate pass by itself.
+
+use std::ops::Range;
 
 use insitu_privacy::estimate::{EstimateError, NoisedCounts, Proportion, paired};
 use insitu_protocol::ids::{Digest, EvaluationId, ProjectName, SiteName};
@@ -71,7 +74,8 @@ pub enum Figures {
         difference: f64,
         /// Standard deviation of the difference, sampling and noise included.
         deviation: f64,
-        /// The difference lies above this with 95 % confidence.
+        /// The difference lies above this with 95 % confidence; where three sites or more answered
+        /// alone, whichever one of them is left out.
         low: f64,
         /// Whether that is enough.
         passes: bool,
@@ -208,9 +212,9 @@ fn describe(tx: &Tx<'_>, row: EvaluationRow) -> Result<EvaluationReport, ReportE
     let order = &row.order;
     let unknown = || ReportError::UnknownProject { project: order.project.clone() };
     let project = tx.project_version(&order.project, order.project_version)?.ok_or_else(unknown)?;
-    let (counts, sites) = answers(tx, &row, &project)?;
-    let figures = match (row.state, counts) {
-        (EvaluationState::Finished, Some(counts)) => figures(&project, &counts, margin(&row))?,
+    let (answers, sites) = answers(tx, &row, &project)?;
+    let figures = match (row.state, answers) {
+        (EvaluationState::Finished, Some(answers)) => figures(&project, &answers, margin(&row))?,
         (EvaluationState::Open, _) => undefined("sites may still answer"),
         (EvaluationState::Finished | EvaluationState::Abandoned, _) => undefined("nobody answered"),
     };
@@ -239,25 +243,32 @@ fn undefined(why: &str) -> Figures {
     Figures::Undefined { undefined: why.to_owned() }
 }
 
-/// The sum of the answers, and whose they are.
+/// What sites answered.
+struct Answers {
+    /// The sum.
+    total: NoisedCounts,
+    /// Each site's, where each has noise of its own.
+    each: Vec<NoisedCounts>,
+}
+
+/// The answers, if there are any, and whose they are. Of what a site answered alone nothing counts once
+/// it is no member any more.
 fn answers(
     tx: &Tx<'_>,
     row: &EvaluationRow,
     project: &Project,
-) -> Result<(Option<NoisedCounts>, Vec<SiteName>), ReportError> {
+) -> Result<(Option<Answers>, Vec<SiteName>), ReportError> {
     let order = &row.order;
     if row.noise == Noise::Alone {
-        let releases =
+        let members = tx.still_members(tx.evaluation_sites(order.evaluation)?)?;
+        let mut releases =
             tx.counted(&order.project, &Body::Evaluation { evaluation: order.evaluation })?;
-        let mut total: Option<NoisedCounts> = None;
-        for release in &releases {
-            let counts = noised(&release.release).map_err(CountsError::from)?;
-            match &mut total {
-                Some(total) => total.pool(&counts).map_err(CountsError::from)?,
-                None => total = Some(counts),
-            }
-        }
-        return Ok((total, releases.into_iter().map(|release| release.site).collect()));
+        releases.retain(|release| members.contains(&release.site));
+        let each = releases.iter().map(|release| noised(&release.release));
+        let each = each.collect::<Result<Vec<_>, _>>().map_err(CountsError::from)?;
+        let total = pooled(&each).map_err(CountsError::from)?;
+        let sites = releases.into_iter().map(|release| release.site).collect();
+        return Ok((total.map(|total| Answers { total, each }), sites));
     }
     let summed = tx.summed(order.evaluation, 0)?;
     let Some((session, sum)) = summed else { return Ok((None, Vec::new())) };
@@ -267,15 +278,48 @@ fn answers(
         .map(|read| NoisedCounts::with_variance(read.counts, read.variance))
         .transpose()
         .map_err(CountsError::from)?;
-    Ok((counts, sites))
+    Ok((counts.map(|total| Answers { total, each: Vec::new() }), sites))
 }
 
-fn figures(project: &Project, counts: &NoisedCounts, margin: f64) -> Result<Figures, ReportError> {
+/// The sum of counts; `None` of none.
+fn pooled<'a>(
+    each: impl IntoIterator<Item = &'a NoisedCounts>,
+) -> Result<Option<NoisedCounts>, EstimateError> {
+    let mut each = each.into_iter();
+    let Some(mut total) = each.next().cloned() else { return Ok(None) };
+    each.try_for_each(|counts| total.pool(counts))?;
+    Ok(Some(total))
+}
+
+/// Some of the cells.
+fn cells(counts: &NoisedCounts, range: Range<usize>) -> Result<NoisedCounts, EstimateError> {
+    let cells = counts.counts().get(range).unwrap_or_default().to_vec();
+    NoisedCounts::with_variance(cells, counts.variance())
+}
+
+/// Of three tables or more: what the difference lies above with 95 % confidence by the others'
+/// alone, whichever one is left out; 1 of fewer. By too few items it lies above −1, as any does.
+fn low_without_one(each: &[NoisedCounts]) -> Result<f64, EstimateError> {
+    let mut lowest: f64 = 1.0;
+    if each.len() < 3 {
+        return Ok(lowest);
+    }
+    for left_out in 0..each.len() {
+        let others = each.iter().enumerate().filter(|(at, _)| *at != left_out);
+        let Some(rest) = pooled(others.map(|(_, counts)| counts))? else { continue };
+        lowest = lowest.min(match paired(&rest, EVALUATION_STEP) {
+            Ok(found) => found.low,
+            Err(EstimateError::NotEnoughData { .. }) => -1.0,
+            Err(error) => return Err(error),
+        });
+    }
+    Ok(lowest)
+}
+
+fn figures(project: &Project, answers: &Answers, margin: f64) -> Result<Figures, ReportError> {
     let shape = EvaluationShape::of(project);
-    let part = |range: std::ops::Range<usize>| {
-        let cells = counts.counts().get(range).unwrap_or_default().to_vec();
-        NoisedCounts::with_variance(cells, counts.variance()).map_err(CountsError::from)
-    };
+    let counts = &answers.total;
+    let part = |range| cells(counts, range).map_err(CountsError::from);
     let found = match paired(&part(shape.right())?, EVALUATION_STEP) {
         Ok(found) => found,
         Err(error @ EstimateError::NotEnoughData { .. }) => {
@@ -283,6 +327,9 @@ fn figures(project: &Project, counts: &NoisedCounts, margin: f64) -> Result<Figu
         }
         Err(error) => return Err(CountsError::from(error).into()),
     };
+    let right = answers.each.iter().map(|counts| cells(counts, shape.right()));
+    let right = right.collect::<Result<Vec<_>, _>>().map_err(CountsError::from)?;
+    let low = found.low.min(low_without_one(&right).map_err(CountsError::from)?);
     let rightness = |contender, Proportion { value, low, high }: Proportion| {
         let released = Released { windows: 1, counts: part(shape.calibration(contender))? };
         Ok::<_, ReportError>(Box::new(Rightness {
@@ -298,7 +345,7 @@ fn figures(project: &Project, counts: &NoisedCounts, margin: f64) -> Result<Figu
         candidate: rightness(1, found.second)?,
         difference: found.difference,
         deviation: found.deviation,
-        low: found.low,
-        passes: found.low >= -margin,
+        low,
+        passes: low >= -margin,
     })
 }

@@ -1,6 +1,6 @@
 //! Whether a release has the form that its project fixes.
 
-use insitu_privacy::{GaussianScale, Rho};
+use insitu_privacy::{GaussianScale, Rho, SquaredSensitivity};
 use insitu_protocol::ids::{Digest, RunId};
 use insitu_protocol::order::EvaluationShape;
 use insitu_protocol::project::Project;
@@ -23,21 +23,40 @@ pub(super) fn is_priced(release: &Release) -> bool {
         && GaussianScale::from_steps(release.scale_1024).is_ok()
 }
 
-/// What an update that its site noises by itself costs by its round's order, nano-ρ, and the scale
-/// of the noise that follows, in 1/1024; `None` for anything else. The scale is 0, which no release
-/// has, when none follows.
+/// What an update, or the answer to an evaluation, that its site noises by itself costs by its order,
+/// nano-ρ, and the scale of the noise that follows, in 1/1024; `None` for anything else. The scale is
+/// 0, which no release has, when none follows.
 pub(crate) fn asked(tx: &Tx<'_>, body: &Body) -> Result<Option<(u64, u64)>, StoreError> {
-    let (Body::Update { run, .. } | Body::CoarseUpdate { run, .. }) = *body else {
-        return Ok(None);
+    let noised = match *body {
+        Body::Update { run, .. } | Body::CoarseUpdate { run, .. } => of_update(tx, run)?,
+        Body::Evaluation { evaluation } => tx
+            .evaluation(evaluation)?
+            .map(|row| (row.order.nano_rho, Some(vector::evaluation_sensitivity()))),
+        Body::Confusion { .. }
+        | Body::Coincidence { .. }
+        | Body::Calibration { .. }
+        | Body::Drift { .. }
+        | Body::Campaign { .. }
+        | Body::MaskedUpdate { .. }
+        | Body::MaskedStatistics { .. }
+        | Body::MaskedEvaluation { .. } => None,
     };
+    Ok(noised.map(|(nano_rho, sensitivity)| {
+        let scale =
+            sensitivity.and_then(|of| GaussianScale::for_budget(of, Rho::from_nano(nano_rho)).ok());
+        (nano_rho, scale.map_or(0, GaussianScale::steps))
+    }))
+}
+
+/// What a run's update costs, nano-ρ, and D² of it; `None` when there is no such run.
+fn of_update(
+    tx: &Tx<'_>,
+    run: RunId,
+) -> Result<Option<(u64, Option<SquaredSensitivity>)>, StoreError> {
     let Some(run) = tx.run(run)? else { return Ok(None) };
     let project = tx.project_version(&run.project, run.project_version)?;
     let Some(project) = project else { return Ok(None) };
-    let sensitivity = run.method.clipping(&project.training).sensitivity();
-    let scale = sensitivity
-        .ok()
-        .and_then(|of| GaussianScale::for_budget(of, Rho::from_nano(run.round_nano_rho)).ok());
-    Ok(Some((run.round_nano_rho, scale.map_or(0, GaussianScale::steps))))
+    Ok(Some((run.round_nano_rho, run.method.clipping(&project.training).sensitivity().ok())))
 }
 
 /// Checks a release against what it names: its project, campaign or run.

@@ -340,15 +340,16 @@ fn is_due(tx: &Tx<'_>, id: EvaluationId, now_unix_s: i64) -> Result<bool, Evalua
     if row.noise == Noise::Together {
         return Ok(!tx.is_attempted(id, 0)?);
     }
-    Ok(now_unix_s >= row.order.closes_unix_s || missing(tx, &row)? == 0)
+    let (answered, invited) = turnout(tx, &row)?;
+    Ok(now_unix_s >= row.order.closes_unix_s || answered == invited)
 }
 
-/// Invited members that have not answered alone.
-fn missing(tx: &Tx<'_>, row: &EvaluationRow) -> Result<usize, StoreError> {
+/// How many of the invited that are members still have answered alone, and how many these are.
+fn turnout(tx: &Tx<'_>, row: &EvaluationRow) -> Result<(usize, usize), StoreError> {
     let evaluation = row.order.evaluation;
     let answered = tx.counted_sites(&row.order.project, &Body::Evaluation { evaluation })?;
-    let sites = tx.still_members(tx.evaluation_sites(evaluation)?)?;
-    Ok(sites.iter().filter(|site| !answered.contains(site)).count())
+    let invited = tx.still_members(tx.evaluation_sites(evaluation)?)?;
+    Ok((invited.iter().filter(|site| answered.contains(site)).count(), invited.len()))
 }
 
 /// Ends an evaluation if it is due.
@@ -366,9 +367,12 @@ fn end(
     let progress = match row.noise {
         Noise::Together => together(tx, &row, now_unix_s)?,
         Noise::Alone => {
-            let answers = tx.counted_sites(&order.project, &Body::Evaluation { evaluation: id })?;
-            if answers.is_empty() {
-                Progress::GivenUp("no site answered in time".to_owned())
+            let (answered, invited) = turnout(tx, &row)?;
+            // As many as a round of a run needs.
+            let needed = invited / 2 + 1;
+            if answered < needed {
+                let what = "sites that are asked answered in time";
+                Progress::GivenUp(format!("{answered} of {needed} needed, of {invited} {what}"))
             } else {
                 Progress::Summed
             }

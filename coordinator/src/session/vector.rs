@@ -69,9 +69,8 @@ pub fn segments(
             }
         }
         Purpose::Evaluation(order) => {
-            let kind = Statistic::Evaluation { step: EVALUATION_STEP };
             let values = EvaluationShape::of(project).values();
-            Ok(vec![segment(values, kind.sensitivity(ItemsPerSubject::ONE), order.nano_rho)?])
+            Ok(vec![segment(values, evaluation_sensitivity(), order.nano_rho)?])
         }
         Purpose::Statistics { .. } => {
             let (classes, costs) = (project.classes.len(), project.statistics);
@@ -90,6 +89,11 @@ pub fn segments(
                 .collect()
         }
     }
+}
+
+/// D² of the answer to an evaluation.
+pub fn evaluation_sensitivity() -> SquaredSensitivity {
+    Statistic::Evaluation { step: EVALUATION_STEP }.sensitivity(ItemsPerSubject::ONE)
 }
 
 /// Values of a session's vector.

@@ -1,5 +1,6 @@
 use insitu_protocol::ids::{RunId, digest};
 use insitu_protocol::order::{EVALUATION_STEP, EvaluationShape, Order};
+use insitu_protocol::release::Release;
 use insitu_protocol::response::Refusal;
 
 use super::*;
@@ -9,7 +10,7 @@ use crate::publish::tests::candidate;
 use crate::round::report::RunReport;
 use crate::session::tests::{Party, parties, play};
 use crate::store::Method;
-use crate::tests::{Agent, NOW, Scene, bundle, name, project, site};
+use crate::tests::{Agent, NOW, Scene, bundle, name, priced, project, site};
 use crate::{registry, round};
 
 const TERMS: Terms = Terms { nano_rho: 24_000_000, margin_milli: 20 };
@@ -93,7 +94,8 @@ fn sites_answer_alone_and_the_gate_opens_for_what_is_not_worse() {
     let body = Body::Evaluation { evaluation: id };
     let short = agents[0].clone().submit(&scene, body, vec![0; 4], NOW);
     assert_eq!(short, Err(Refusal::Malformed));
-    agents[0].pass(&agents[0].next(body, vec![0; 4])); // kept for the chain, in no sum
+    let short = priced(&scene.store, agents[0].next(body, vec![0; 4]));
+    agents[0].pass(&short); // kept for the chain, in no sum
     agents[0].submit(&scene, body, answer([300, 10, 60, 30]), NOW).unwrap();
     scene.tick(NOW).unwrap();
     assert_eq!(report(&scene, id).state, "open");
@@ -203,23 +205,92 @@ fn what_may_be_worse_or_is_not_known_stays_a_candidate() {
 }
 
 #[test]
-fn an_evaluation_closes_at_its_deadline_with_what_it_has() {
-    let scene = Scene::new(&["a", "b"]);
+fn an_evaluation_closes_at_its_deadline_with_what_most_sites_say() {
+    let scene = Scene::new(&["a", "b", "c"]);
     scene.publish();
     let second = candidate(&scene);
-    for answers in [0, 1] {
-        let id = start(scene.bench(), &plan(second), NOW).unwrap();
+    let mut agents = ["a", "b"].map(Agent::new);
+    for answers in 0..=2 {
+        let plan = Plan { secure: SecureAggregation::Off, ..plan(second) };
+        let id = start(scene.bench(), &plan, NOW).unwrap();
         let body = Body::Evaluation { evaluation: id };
-        if answers == 1 {
-            Agent::new("a").submit(&scene, body, answer([300, 10, 60, 30]), NOW).unwrap();
+        for agent in &mut agents[..answers] {
+            agent.submit(&scene, body, answer([300, 10, 60, 30]), NOW).unwrap();
         }
         scene.tick(NOW + 599).unwrap();
         assert_eq!(report(&scene, id).state, "open");
         scene.tick(NOW + 600).unwrap();
         let found = report(&scene, id);
-        assert_eq!(found.state, ["abandoned", "finished"][answers]);
-        assert_eq!(found.sites, [site("a")][..answers]);
+        assert_eq!(found.state, ["abandoned", "abandoned", "finished"][answers]);
+        assert_eq!(found.sites, [site("a"), site("b")][..answers]);
+        if answers == 1 {
+            assert!(found.reason.unwrap().starts_with("1 of 2 needed, of 3 sites"));
+        }
     }
+}
+
+/// An evaluation that sites answer alone, whose candidate is published when it passes.
+fn alone(scene: &Scene) -> (EvaluationId, Digest) {
+    scene.publish();
+    let second = candidate(scene);
+    let plan = Plan { secure: SecureAggregation::Off, promotes: true, ..plan(second) };
+    (start(scene.bench(), &plan, NOW).unwrap(), second)
+}
+
+#[test]
+fn one_site_of_three_cannot_make_a_candidate_pass() {
+    for (lie, passes) in [([0, 0, 1_000_000_000, 0], false), ([300, 10, 60, 30], true)] {
+        let scene = Scene::new(&["a", "b", "liar"]);
+        let (id, second) = alone(&scene);
+        let body = Body::Evaluation { evaluation: id };
+        let honest = if passes { [300, 10, 60, 30] } else { [300, 60, 10, 30] };
+        for name in ["a", "b"] {
+            Agent::new(name).submit(&scene, body, answer(honest), NOW).unwrap();
+        }
+        Agent::new("liar").submit(&scene, body, answer(lie), NOW).unwrap();
+        scene.tick(NOW).unwrap();
+        let found = report(&scene, id);
+        assert_eq!((found.state, found.sites.len()), ("finished", 3));
+        let Figures::Known { passes: passed, difference, .. } = found.figures else {
+            panic!("undefined")
+        };
+        assert_eq!((passed, active(&scene) == second), (passes, passes));
+        assert!(difference > 0.0, "the sum of all speaks for it: {difference}");
+    }
+}
+
+#[test]
+fn an_answer_has_the_noise_that_was_asked_for() {
+    let scene = Scene::new(&["a"]);
+    let (id, second) = alone(&scene);
+    let body = Body::Evaluation { evaluation: id };
+    let mut agent = Agent::new("a");
+    let bent: [fn(&mut Release); 2] =
+        [|release| release.scale_1024 = 1, |release| release.nano_rho += 1];
+    for bend in bent {
+        let mut release = priced(&scene.store, agent.next(body, answer([300, 10, 60, 30])));
+        bend(&mut release);
+        assert_eq!(agent.send(&scene, &release, NOW), Err(Refusal::Malformed), "{release:?}");
+        agent.pass(&release);
+    }
+    scene.tick(NOW + 600).unwrap();
+    assert_eq!(report(&scene, id).state, "abandoned");
+    assert_ne!(active(&scene), second);
+}
+
+#[test]
+fn what_a_site_answered_before_it_was_revoked_does_not_count() {
+    let scene = Scene::new(&["a", "b"]);
+    let (id, second) = alone(&scene);
+    let body = Body::Evaluation { evaluation: id };
+    Agent::new("a").submit(&scene, body, answer([300, 10, 60, 30]), NOW).unwrap();
+    scene.store.write("revoke", |tx| tx.revoke_site(&site("a"), NOW)).unwrap();
+    scene.tick(NOW).unwrap();
+    assert_eq!(report(&scene, id).state, "open", "the other one may still answer");
+    scene.tick(NOW + 600).unwrap();
+    let found = report(&scene, id);
+    assert_eq!((found.state, found.sites.len()), ("abandoned", 0));
+    assert_ne!(active(&scene), second);
 }
 
 /// A run whose result is to be evaluated, all updates of which are there, and the bundle that was
