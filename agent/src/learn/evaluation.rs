@@ -225,13 +225,16 @@ impl Counts {
         Self { shape, values: vec![0; shape.values()] }
     }
 
-    /// Adds an item. One of which a contender says nothing adds nothing: were the evaluation to
-    /// fail, its absence would tell of the subject. A label that is not one class has no confusion
-    /// matrix, whose cells stay zero.
+    /// Adds an item. One of which a contender says nothing, or whose class is none of the project's
+    /// any more, adds nothing: were the evaluation to fail, its absence would tell of the subject. A
+    /// label that is not one class has no confusion matrix, whose cells stay zero.
     fn add(&mut self, truth: &Truth, said: [Option<Verdict>; 2]) {
         let [Some(current), Some(candidate)] = said else { return };
         let said = [current, candidate];
         let EvaluationShape { classes, bins } = self.shape;
+        if matches!(truth, Truth::Class(record) if *record >= classes) {
+            return;
+        }
         let cell = match said.map(|verdict| verdict.right) {
             [true, true] => 0,
             [true, false] => 1,
@@ -292,6 +295,17 @@ mod tests {
         add(&mut counts, &judges(), &[1.0, 0.0], &Truth::Classes(vec![0]));
         squares = counts.values.iter().map(|value| value * value).sum();
         assert_eq!(squares, allowed);
+    }
+
+    #[test]
+    fn a_label_of_no_class_of_the_project_adds_nothing() {
+        let head = |weights: [f32; 6]| {
+            (Head::new(3, 2, weights.to_vec()).unwrap(), Calibration::identity())
+        };
+        let judges = [head([5.0, 5.0, 0.0, 0.0, 0.0, 0.0]), head([5.0, 0.0, 0.0, 5.0, 0.0, 0.0])];
+        let mut counts = Counts::new(EvaluationShape { classes: 2, bins: 4 });
+        add(&mut counts, &judges, &[0.0, 1.0], &Truth::Class(2));
+        assert!(counts.values.iter().all(|value| *value == 0), "{:?}", counts.values);
     }
 
     #[test]

@@ -392,15 +392,19 @@ impl Pipeline {
         Model::load(&engine, &bundle).map_err(|error| explain(&error))
     }
 
-    /// The model in use, loaded after a restart when it is first needed.
+    /// The model in use, loaded after a restart when it is first needed. One that does not draft the
+    /// labels of a newer version of the project is dropped.
     fn model(
         &mut self,
         project: &ProjectRow,
         now: i64,
     ) -> Result<Option<&mut Model>, PipelineError> {
         let Some(bundle) = project.bundle else { return Ok(None) };
-        let loaded = self.models.get(&project.project).map(Model::bundle);
-        if loaded != Some(bundle) {
+        let serves = |model: &Model| {
+            model.bundle() == bundle && fit::check(model.manifest(), &project.definition).is_ok()
+        };
+        if !self.models.get(&project.project).is_some_and(serves) {
+            self.models.remove(&project.project);
             let failed = self.model_retry_at.get(&project.project);
             if failed.is_some_and(|(failed, retry_at)| *failed == bundle && now < *retry_at) {
                 return Ok(None);
