@@ -93,6 +93,7 @@ pub fn contribute(
     close: impl FnOnce(&Tx<'_>) -> Result<bool, StoreError>,
 ) -> Result<bool, ContributeError> {
     let Contribution { session, order, tallies, window } = contribution;
+    check_version(order, tallies)?;
     let body = body(contribution)?;
     let parameters = session_of(order)?;
     let (client, shares, noisy_sites) = store.tx("session", |tx| {
@@ -140,6 +141,20 @@ enum Stop {
 impl From<StoreError> for Stop {
     fn from(error: StoreError) -> Self {
         Self::Failed(error.into())
+    }
+}
+
+/// A vector over another version of the project than was ordered is in no sum, whatever its shape.
+fn check_version(order: &SessionOrder, tallies: &[Tally]) -> Result<(), OrderError> {
+    let ordered = match &order.purpose {
+        Purpose::Update(_) => return Ok(()), // of any version: it adds up weights
+        Purpose::Statistics { project_version, .. } => *project_version,
+        Purpose::Evaluation(order) => order.project_version,
+    };
+    let mut versions = tallies.iter().map(Tally::project_version);
+    match versions.find(|ours| *ours != ordered) {
+        Some(ours) => Err(OrderError::Version { ordered, ours }),
+        None => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use insitu_privacy::secagg::{NoisePart, Stage};
 use insitu_privacy::{Rho, SquaredSensitivity};
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::order::{Contender, EvaluationOrder, NumberedOrder, Order};
+use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 use insitu_protocol::session::{Member, Purpose, SessionAnswer};
 
@@ -360,6 +361,19 @@ fn without_budget_a_site_drops_out_before_it_is_charged() {
     coordinator.server.close().unwrap();
     assert_eq!(coordinator.server.answered(Stage::Masked).len(), 3);
     assert_eq!(coordinator.answer(1, Stage::Masked), SessionAnswer::Dropped);
+}
+
+#[test]
+fn a_site_drops_out_uncharged_when_a_newer_version_of_the_project_came_meanwhile() {
+    let (sites, order, _) = shared();
+    let newer = Project { version: 2, ..testing::project() };
+    testing::put(&sites[0].store, &newer);
+    sites[0].tick();
+    let row = sites[0].row(&order);
+    assert_eq!(row.state, SessionState::Declined);
+    assert!(row.note.contains("version 1 of the project, this site has 2"), "{}", row.note);
+    assert!(sites[0].released().is_empty());
+    assert_eq!(sites[0].project().window, 1, "its window is still open");
 }
 
 #[test]
