@@ -478,6 +478,25 @@ fn a_session_without_an_end_is_given_up_after_a_day() {
 }
 
 #[test]
+fn what_is_given_up_after_a_day_opens_its_window_again_unless_its_vector_arrived() {
+    let (sites, order, _) = shared();
+    for (site, arrived, state) in
+        [(&sites[0], false, SessionState::Abandoned), (&sites[1], true, SessionState::Failed)]
+    {
+        let items = || site.store.read("test", |tx| tx.items_for_drift(1)).unwrap().len();
+        let all = items();
+        site.tick();
+        assert_eq!((site.row(&order).state, items()), (SessionState::Masked, 0));
+        if arrived {
+            site.store.tx("test", |tx| tx.mark_acknowledged(1, 20)).unwrap();
+        }
+        let swept = site.store.tx("test", |tx| session::sweep(tx, 6 + 86_400)).unwrap();
+        assert_eq!((swept, site.row(&order).state), (1, state));
+        assert_eq!(items(), if arrived { 0 } else { all });
+    }
+}
+
+#[test]
 fn where_sums_are_required_nothing_leaves_alone() {
     let mut sites = sites(4);
     sites[0].policy.secure_aggregation = SecureAggregation::Required;
