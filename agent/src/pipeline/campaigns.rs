@@ -82,7 +82,7 @@ impl Pipeline {
                 tracing::info!(%campaign, "campaign answered");
                 Ok(())
             }
-            // The steward decided meanwhile: the next tick answers as that says.
+            // The next tick counts anew.
             Ok(false) => Ok(()),
             // An operator must act first; until then nothing is drawn and nothing is charged.
             Err(
@@ -103,20 +103,35 @@ impl Pipeline {
         }
     }
 
-    /// `false` when the campaign is not in the state any more in which it was counted.
+    /// `false` when what was counted does not stand any more: see [`Self::commit_answer`].
     fn release_answer(&self, row: &CampaignRow, now: i64) -> Result<bool, OutboxError> {
         release::draw_ahead(&self.pool, [&tally::campaign_outline(&row.order)])
             .map_err(|source| ReleaseError::Noise { kind: "campaign", source })?;
-        let tally = self.store.read("tally campaign", |tx| {
+        let (tally, erasures) = self.store.read("tally campaign", |tx| {
             outbox::check(tx)?;
             let project = tx
                 .project_by_key(row.project)?
                 .ok_or(StoreError::Corrupt { table: "campaigns", column: "project" })?;
             let answered = row.state == CampaignState::Open;
-            Ok::<_, OutboxError>(tally::campaign(tx, &project, &row.order, answered)?)
+            let tally = tally::campaign(tx, &project, &row.order, answered)?;
+            Ok::<_, OutboxError>((tally, tx.erasures()?))
         })?;
-        let release = Release::make(&tally, &self.pool)?;
+        self.commit_answer(row, Release::make(&tally, &self.pool)?, erasures, now)
+    }
+
+    /// `false` when the steward has decided on the campaign since it was counted, or something was
+    /// erased since there were so many erasures: of what is erased nothing leaves any more.
+    fn commit_answer(
+        &self,
+        row: &CampaignRow,
+        release: Release,
+        erasures: u64,
+        now: i64,
+    ) -> Result<bool, OutboxError> {
         self.store.alone("release campaign", |tx| {
+            if tx.erasures()? != erasures {
+                return Ok(false);
+            }
             let (from, to) = (row.state, CampaignState::Answered);
             let moved = tx.move_campaign(&row.order.campaign, from, to, "")?;
             if moved {

@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use crate::config::{ApproveCampaigns, Policy};
 use crate::downlink::{Judge, apply};
 use crate::pipeline::tests::{limits, pipeline, site};
+use crate::release::{self, Release};
+use crate::store::StoreError;
 use crate::store::campaigns::CampaignState;
 use crate::{tally, testing};
 
@@ -126,6 +128,40 @@ fn a_campaign_decided_meanwhile_is_answered_as_decided_and_once() {
     pipeline.answer(&stale, 1001).unwrap();
     assert!(site.released().is_empty(), "neither charged nor queued");
     pipeline.tick().unwrap();
+    pipeline.tick().unwrap();
+    assert_eq!(site.released().len(), 1);
+}
+
+#[test]
+fn a_campaign_is_counted_again_when_something_was_erased_meanwhile() {
+    let site = site(90, 90);
+    let (order, judge) = campaign(true, 7);
+    let outline = tally::campaign_outline(&order);
+    let order = NumberedOrder { number: 1, order: Order::Campaign(order) };
+    apply(site.store(), &judge, &order, 1).unwrap();
+    let clock = Arc::new(ManualClock::new(Timestamp::from_second(20).unwrap()));
+    let mut pipeline = pipeline(&site, &clock);
+    pipeline.tick().unwrap();
+    let (row, tally, erasures) = site
+        .store()
+        .read("test", |tx| {
+            let row = tx.campaigns()?.remove(0);
+            let tally = tally::campaign(tx, &site.row, &row.order, true)?;
+            Ok::<_, StoreError>((row, tally, tx.erasures()?))
+        })
+        .unwrap();
+    release::draw_ahead(&pipeline.pool, [&outline]).unwrap();
+    let release = Release::make(&tally, &pipeline.pool).unwrap();
+    site.store()
+        .tx("test", |tx| {
+            let item = tx.campaign_items(&row.order.campaign)?[0];
+            let doomed = tx.doomed(item)?.unwrap();
+            tx.erase_items(&[doomed])
+        })
+        .unwrap();
+    assert!(!pipeline.commit_answer(&row, release, erasures, 1000).unwrap());
+    assert!(site.released().is_empty(), "neither charged nor queued");
+    clock.set(Timestamp::from_second(1000).unwrap());
     pipeline.tick().unwrap();
     assert_eq!(site.released().len(), 1);
 }
