@@ -21,7 +21,7 @@ use crate::config::Limits;
 use crate::release::{Release, ReleaseError};
 use crate::store::ledger::NewEntry;
 use crate::store::witness::Mark;
-use crate::store::{StoreError, Tx};
+use crate::store::{Store, StoreError, Tx};
 
 pub use verify::{Verification, verify};
 
@@ -29,6 +29,8 @@ pub use verify::{Verification, verify};
 const RESTORED: &str = "restored";
 /// Meta name of the mark that the coordinator's clock is far from this one.
 const SKEWED: &str = "skewed";
+/// Meta name of the chain's hash at the witness' mark up to which a loss was last taken for spent.
+const LOSS: &str = "loss";
 /// How far back a clock may go, in seconds: time services correct it by less.
 const CLOCK_BACK_SECONDS_MAX: i64 = 60;
 /// How far the clocks of agent and coordinator may be apart, in seconds, for releases to be made.
@@ -253,25 +255,37 @@ pub fn compare_clocks(tx: &Tx<'_>, ahead_seconds: i64) -> Result<(), StoreError>
 }
 
 /// Goes on as a new agent after a ledger was lost: what the witness knows to have been charged
-/// beyond this ledger is spent, as of `now`, and the witness starts again from this ledger. To be
-/// called in a transaction that is alone, as [`attest`].
+/// beyond this ledger is spent, as of `now`, and the witness starts again from this ledger.
+///
+/// The witness goes back only once the loss is on the disk. After a crash between the two it still
+/// contradicts the ledger, and doing this again takes the same loss once.
 ///
 /// # Errors
 /// [`StoreError`].
-///
-/// # Panics
-/// In a transaction that is not alone.
-pub fn accept_loss(tx: &Tx<'_>, now: i64) -> Result<Rho, OutboxError> {
-    tx.clear_meta(RESTORED)?;
-    let Err(OutboxError::Lost { ours_rho, theirs_rho, .. }) = check(tx) else {
+pub fn accept_loss(store: &Store, now: i64) -> Result<Rho, OutboxError> {
+    let Some(lost) = store.alone("accept loss", |tx| take_loss(tx, now))? else {
         return Ok(Rho::ZERO);
     };
+    store.alone("restart witness", |tx| {
+        let end = tx.mark()?;
+        Ok::<_, StoreError>(tx.attesting_witness().restart(end.as_ref())?)
+    })?;
+    Ok(lost)
+}
+
+/// Takes for spent what the witness knows beyond this ledger, if it was not taken before.
+fn take_loss(tx: &Tx<'_>, now: i64) -> Result<Option<Rho>, OutboxError> {
+    tx.clear_meta(RESTORED)?;
+    let Err(OutboxError::Lost { ours_rho, theirs_rho, .. }) = check(tx) else { return Ok(None) };
     // Another chain of the same length may hide any part of what was charged.
     let forked = theirs_rho <= ours_rho;
     let lost = if forked { theirs_rho.nano() } else { theirs_rho.nano() - ours_rho.nano() };
-    tx.add_loss(lost, now)?;
-    tx.attesting_witness().restart(tx.mark()?.as_ref()).map_err(StoreError::from)?;
-    Ok(Rho::from_nano(lost))
+    let chain = tx.witness().read().map_err(StoreError::from)?.map(|mark| mark.chain.0.to_vec());
+    if tx.meta(LOSS)? != chain {
+        tx.add_loss(lost, now)?;
+        tx.set_meta(LOSS, &chain.unwrap_or_default())?;
+    }
+    Ok(Some(Rho::from_nano(lost)))
 }
 
 /// Takes note of the newest release the coordinator has: confirms what it covers, or finds that

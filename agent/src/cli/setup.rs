@@ -77,9 +77,7 @@ pub(super) fn enroll(arguments: &Arguments, enroll: &EnrollArguments) -> Outcome
     fs::remove_file(joining)?;
     let store = Store::open_witnessed(&config.data, config.witness())?;
     let now = SystemClock.now().as_second();
-    let lost = store
-        .alone("accept loss", |tx| outbox::accept_loss(tx, now))
-        .map_err(|error| Failure::runtime(&error))?;
+    let lost = outbox::accept_loss(&store, now).map_err(|error| Failure::runtime(&error))?;
     if lost > Rho::ZERO {
         writeln!(io::stdout(), "a ledger was lost: ρ {lost} is taken for spent from now on")?;
     }

@@ -209,14 +209,31 @@ fn an_older_store_than_its_witness_releases_nothing_until_the_loss_is_accepted()
     let verified = outbox::verify(site.store()).unwrap();
     assert!(verified.problems[0].contains("at 4"), "{:?}", verified.problems);
 
-    let taken = site.store().alone("test", |tx| outbox::accept_loss(tx, 3)).unwrap();
-    assert_eq!(taken, spent);
+    // A commit that fails leaves the witness as it is.
+    let file =
+        rusqlite::Connection::open(site.scratch.folder.path().join(crate::store::FILE)).unwrap();
+    file.execute_batch(
+        "CREATE TABLE breaks (x INTEGER REFERENCES losses DEFERRABLE INITIALLY DEFERRED);
+         CREATE TRIGGER broken AFTER INSERT ON losses BEGIN INSERT INTO breaks VALUES (-1); END",
+    )
+    .unwrap();
+    outbox::accept_loss(site.store(), 3).unwrap_err();
+    assert!(lost(site.close(&limits(9.0), 3).unwrap_err()));
+    file.execute_batch("DROP TRIGGER broken; DROP TABLE breaks").unwrap();
+
     let charged = || site.store().read("test", |tx| tx.charged_since(0)).unwrap();
-    assert_eq!(charged(), spent.nano(), "what the lost ledger had charged stays spent");
+    let path = site.store().read("test", |tx| Ok::<_, StoreError>(tx.witness().path().to_owned()));
+    let path = path.unwrap();
+    let witness = std::fs::read(&path).unwrap();
+    for _ in 0..2 {
+        // As if the machine had stopped before the witness was written.
+        std::fs::write(&path, &witness).unwrap();
+        assert_eq!(outbox::accept_loss(site.store(), 3).unwrap(), spent);
+        assert_eq!(charged(), spent.nano(), "what the lost ledger had charged stays spent, once");
+    }
     site.close(&limits(9.0), 4).unwrap();
     assert_eq!(charged(), 2 * spent.nano());
-    let again = site.store().alone("test", |tx| outbox::accept_loss(tx, 5)).unwrap();
-    assert_eq!(again, Rho::ZERO, "nothing is lost now");
+    assert_eq!(outbox::accept_loss(site.store(), 5).unwrap(), Rho::ZERO, "nothing is lost now");
     assert!(outbox::verify(site.store()).unwrap().problems.is_empty());
 }
 
