@@ -1,12 +1,13 @@
 //! The daemon's talk with the coordinator: connected, heard, answered, and connected again.
 
 use std::error::Error;
+use std::iter;
 use std::sync::Arc;
 use std::time::Duration;
 
 use insitu_daemon::clock::Clock;
 use insitu_daemon::credentials::Credentials;
-use insitu_daemon::link::client::Link;
+use insitu_daemon::link::client::{CallError, Link};
 use insitu_daemon::shutdown::Shutdown;
 use quinn::Endpoint;
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ use tokio::time::Instant;
 use super::{Agent, RunError, Shared};
 use crate::downlink::{self, DownlinkError, Judge};
 use crate::prelabel::Shelf;
-use crate::session::{self, Talk};
+use crate::session::Talk;
 use crate::store::explain;
 use crate::uplink::{self, Backoff, Membership, UplinkError};
 
@@ -94,12 +95,10 @@ async fn connection(
     let Agent { store, clock, config, membership, .. } = &shared.agent;
     let facts = shared.facts().await;
     let link = uplink::connect(endpoint, address, credentials, clock, facts, store).await?;
-    backoff.reset();
     shared.contact();
     tracing::info!(address, "connected");
     // Enrollment may have come after the start: the key is read for each connection.
     let judge = shared.agent.judge()?;
-    session::announce(&link, store).await?;
     let mut sessions = Talk::default();
     let settings = &config.uplink;
     let mut heartbeat = Instant::now() + settings.heartbeat;
@@ -111,7 +110,8 @@ async fn connection(
             () = link.closed() => return Err("the connection broke".into()),
             () = tokio::time::sleep_until(heartbeat) => {
                 heartbeat += settings.heartbeat;
-                uplink::heartbeat(&link, shared.facts().await, store, &**clock).await?;
+                let facts = shared.facts().await;
+                unless_for_now(uplink::heartbeat(&link, facts, store, &**clock).await)?;
                 if renewed(&link, credentials, membership, &**clock).await {
                     link.close();
                     return Ok(());
@@ -119,20 +119,38 @@ async fn connection(
             }
             () = tokio::time::sleep_until(slot) => {
                 slot = Instant::now() + uplink::until_slot(settings.slot, &**clock);
-                send(&link, shared).await?;
+                unless_for_now(send(&link, shared).await)?;
             }
             () = tokio::time::sleep_until(poll) => {
-                receive(&link, shared, &judge, &mut fetch).await?;
+                unless_for_now(receive(&link, shared, &judge, &mut fetch).await)?;
                 poll = Instant::now() + settings.poll;
                 advance = Instant::now(); // an order may have proposed a session
             }
             () = tokio::time::sleep_until(advance) => {
-                let wait = sessions.advance(&link, store).await?;
-                advance = Instant::now() + wait.unwrap_or(settings.poll);
+                let again = sessions.advance(&link, store).await?;
+                advance = again.unwrap_or_else(|| Instant::now() + settings.poll);
             }
         }
+        // Not before something was answered: a connection may end with its first request.
+        backoff.reset();
         shared.contact();
     }
+}
+
+/// What is refused for now is asked again when it is due again. It costs neither the connection nor
+/// what else goes over it.
+fn unless_for_now(outcome: Result<(), impl Into<LinkError>>) -> Result<(), LinkError> {
+    let Err(error) = outcome.map_err(Into::into) else { return Ok(()) };
+    let first: &(dyn Error + 'static) = &*error;
+    let for_now = iter::successors(Some(first), |&error| error.source()).any(|error| {
+        let call = error.downcast_ref::<CallError>();
+        matches!(call, Some(CallError::Refused { source }) if source.is_transient())
+    });
+    if !for_now {
+        return Err(error);
+    }
+    tracing::warn!(error = explain(first), "the coordinator refused for now");
+    Ok(())
 }
 
 async fn send(link: &Link, shared: &Shared) -> Result<(), LinkError> {
@@ -186,5 +204,22 @@ async fn renewed(
             tracing::warn!(error = explain(&error), "certificate not renewed: trying again");
             false
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use insitu_protocol::response::Refusal;
+
+    use super::*;
+
+    #[test]
+    fn a_connection_outlives_what_is_refused_for_now() {
+        let goes_on = |source| unless_for_now(Err(UplinkError::Call(source))).is_ok();
+        let refused = |source| goes_on(CallError::Refused { source });
+        assert!(refused(Refusal::Busy { retry_after_ms: 1 }));
+        assert!(refused(Refusal::Failed));
+        assert!(!refused(Refusal::NotMember));
+        assert!(!goes_on(CallError::TimedOut { address: String::new(), after: Duration::ZERO }));
     }
 }

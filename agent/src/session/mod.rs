@@ -29,7 +29,7 @@ pub use contribute::{ContributeError, Contribution, contribute};
 pub use judge::judge;
 pub use order::OrderError;
 pub use step::{Next, give_up, hear, next};
-pub use talk::{Talk, TalkError, announce};
+pub use talk::{Talk, TalkError};
 
 use crate::store::sessions::SessionState;
 use crate::store::{StoreError, Tx};

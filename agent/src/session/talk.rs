@@ -7,7 +7,9 @@ use std::time::Duration;
 use insitu_daemon::link::client::{CallError, Link};
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::Digest;
+use insitu_protocol::response::Refusal;
 use insitu_protocol::session::SessionAnswer;
+use tokio::time::Instant;
 
 use super::consent_key;
 use super::step::{Next, give_up, hear, next};
@@ -17,13 +19,15 @@ use crate::store::{Store, StoreError};
 const LOOK: Duration = Duration::from_millis(300);
 /// Shortest and longest pause that the coordinator may ask for.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(60));
+/// Pause after the coordinator failed: it does not say how long that lasts.
+const RETRY_FAILED: Duration = Duration::from_secs(5);
 
 /// Why the sessions do not go on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum TalkError {
-    /// The call failed.
-    #[error("the coordinator cannot be reached, or refused")]
+    /// The call has no response.
+    #[error("the coordinator cannot be reached")]
     Call(#[from] CallError),
     /// The store failed.
     #[error("the store failed")]
@@ -33,33 +37,34 @@ pub enum TalkError {
     Task(#[from] tokio::task::JoinError),
 }
 
-/// Makes the key known with which this agent signs. A coordinator that does not know how is one
-/// that proposes no sessions.
+/// What is said over one connection: the key with which this agent signs, and the sessions' messages.
 ///
-/// # Errors
-/// [`TalkError`].
-pub async fn announce(link: &Link, store: &Store) -> Result<(), TalkError> {
-    let key = store.tx("consent key", consent_key)?;
-    match link.announce(Fixed(key.verify_key())).await {
-        Err(CallError::Refused { source }) if !source.is_transient() => {
-            tracing::info!(reason = %source, "the coordinator takes no key: no sums over sites");
-            Ok(())
-        }
-        outcome => Ok(outcome?),
-    }
-}
-
-/// The sessions' messages over one connection.
-#[derive(Debug, Default)]
+/// What the coordinator refuses for now is said again once the pause that it asks for is over; the
+/// others go on meanwhile.
+#[derive(Debug)]
 pub struct Talk {
+    /// When the key is to be announced; `None` once it was.
+    announce_at: Option<Instant>,
     /// The stage up to which the coordinator has a session's messages: they are not sent again
     /// only to ask for the answer.
     accepted: BTreeMap<Digest, u8>,
+    /// Until when each session waits.
+    waits: BTreeMap<Digest, Instant>,
+}
+
+impl Default for Talk {
+    fn default() -> Self {
+        Self {
+            announce_at: Some(Instant::now()),
+            accepted: BTreeMap::new(),
+            waits: BTreeMap::new(),
+        }
+    }
 }
 
 impl Talk {
-    /// Sends what the open sessions have to say and takes what they are answered; when to come
-    /// back, if there is one that goes on.
+    /// Sends what there is to say by now and takes what it is answered; when to come back, if
+    /// something goes on.
     ///
     /// # Errors
     /// [`TalkError`]; the same bytes go out again later.
@@ -67,18 +72,27 @@ impl Talk {
         &mut self,
         link: &Link,
         store: &Arc<Store>,
-    ) -> Result<Option<Duration>, TalkError> {
+    ) -> Result<Option<Instant>, TalkError> {
+        if self.announce_at.is_some_and(|at| at <= Instant::now()) {
+            self.announce_at = announce(link, store).await?.map(|pause| Instant::now() + pause);
+        }
         let open = store.read("open sessions", |tx| tx.open_sessions())?;
         self.accepted.retain(|session, _| open.iter().any(|row| row.session == *session));
-        let mut wait = None;
+        self.waits.retain(|session, _| open.iter().any(|row| row.session == *session));
         for row in open {
-            let again = self.go_on(link, store, row.session).await?;
-            wait = [wait, again].into_iter().flatten().min();
+            let session = row.session;
+            if self.waits.get(&session).is_some_and(|until| *until > Instant::now()) {
+                continue;
+            }
+            match self.go_on(link, store, session).await? {
+                Some(pause) => self.waits.insert(session, Instant::now() + pause),
+                None => self.waits.remove(&session),
+            };
         }
-        Ok(wait)
+        Ok(self.waits.values().copied().chain(self.announce_at).min())
     }
 
-    /// Takes one session as far as it goes.
+    /// Takes one session as far as it goes; how long it waits then, unless it is over.
     async fn go_on(
         &mut self,
         link: &Link,
@@ -98,13 +112,15 @@ impl Talk {
             let answer = match link.session(session, stage, body).await {
                 Ok(SessionAnswer::Wait { retry_after_ms }) => {
                     self.accepted.insert(session, stage);
-                    let retry = Duration::from_millis(u64::from(retry_after_ms));
-                    return Ok(Some(retry.clamp(RETRY.0, RETRY.1)));
+                    return Ok(Some(asked_for(retry_after_ms)));
                 }
                 Ok(answer) => answer,
-                Err(CallError::Refused { source }) if !source.is_transient() => {
-                    give_up(store, &session, stage, &source.to_string())?;
-                    return Ok(None);
+                Err(CallError::Refused { source }) => {
+                    let pause = pause(&source);
+                    if pause.is_none() {
+                        give_up(store, &session, stage, &source.to_string())?;
+                    }
+                    return Ok(pause);
                 }
                 Err(error) => return Err(error.into()),
             };
@@ -112,4 +128,33 @@ impl Talk {
             tokio::task::spawn_blocking(move || hear(&heard, &session, stage, &answer)).await??;
         }
     }
+}
+
+/// Makes the key known with which this agent signs; how long to wait with it, if it is refused for
+/// now. A coordinator that does not know how is one that proposes no sessions.
+async fn announce(link: &Link, store: &Store) -> Result<Option<Duration>, TalkError> {
+    let key = store.tx("consent key", consent_key)?;
+    match link.announce(Fixed(key.verify_key())).await {
+        Ok(()) => Ok(None),
+        Err(CallError::Refused { source }) => {
+            let pause = pause(&source);
+            if pause.is_none() {
+                tracing::info!(reason = %source, "the coordinator takes no key: no sums over sites");
+            }
+            Ok(pause)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The pause after a refusal; `None` after one for good.
+fn pause(refusal: &Refusal) -> Option<Duration> {
+    if let Refusal::Busy { retry_after_ms } = refusal {
+        return Some(asked_for(*retry_after_ms));
+    }
+    refusal.is_transient().then_some(RETRY_FAILED)
+}
+
+fn asked_for(retry_after_ms: u32) -> Duration {
+    Duration::from_millis(u64::from(retry_after_ms)).clamp(RETRY.0, RETRY.1)
 }

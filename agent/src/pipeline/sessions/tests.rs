@@ -1,6 +1,7 @@
 //! Sites with real stores, and the coordinator's state machine between them.
 
 mod harness;
+mod talk;
 
 use std::collections::BTreeSet;
 
