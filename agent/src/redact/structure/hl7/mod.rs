@@ -1,7 +1,13 @@
 //! HL7 v2: fields cleaned by what the standard's segment definitions (2.5.1) say they hold; fields
 //! and segments without a definition here, and those that sites add, are read as text.
 
+mod definition;
+mod signs;
+
 use std::io::{self, BufRead, Write};
+
+use definition::{Field, defined};
+use signs::Signs;
 
 use super::super::encoding::Encoding;
 use super::super::kind::Kind;
@@ -12,32 +18,6 @@ use super::{Action, Cleaner, Piece, Records, finish, known};
 /// The field of a header that names the message's character set, and what is written there.
 const CHARACTER_SET: usize = 18;
 const UTF_8: &str = "UNICODE UTF-8";
-
-/// What a field holds: the data types that hold personal data.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Field {
-    /// XPN: a person's name.
-    Name,
-    /// XCN: a person's number and name.
-    Person,
-    /// XAD: an address.
-    Address,
-    /// XTN: a telephone number or mail address.
-    Telecom,
-    /// CX, EI: an identifier, then who gives it out.
-    Id(Kind),
-    /// XON and others: a name in the first component.
-    Named(Kind),
-    /// TS: a time; the second is the subject's birth.
-    Date,
-    Birth,
-    /// Codes and numbers.
-    Code,
-    /// Left out.
-    Drop,
-    /// Text.
-    Text,
-}
 
 /// Cleans the messages of `reader`. A message starts with a segment `MSH`.
 pub(super) fn run(
@@ -163,66 +143,6 @@ impl<R: BufRead> Segments<R> {
             let bytes = if fits { Ok(inner.to_vec()) } else { Err(LineError::TooLong) };
             return Ok(Some(Piece { line: self.number, bytes }));
         }
-    }
-}
-
-/// The signs of a message: field, component, repetition, escape, subcomponent.
-#[derive(Clone, Copy)]
-struct Signs {
-    field: char,
-    component: char,
-    repetition: char,
-    escape: char,
-    subcomponent: char,
-}
-
-impl Signs {
-    fn of(header: &str) -> Result<Self, LineError> {
-        let mut signs = header.chars().skip(3);
-        let (Some(field), Some(component), Some(repetition), Some(escape), Some(subcomponent)) =
-            (signs.next(), signs.next(), signs.next(), signs.next(), signs.next())
-        else {
-            return Err(LineError::Malformed { reason: "MSH without its five separators" });
-        };
-        Ok(Self { field, component, repetition, escape, subcomponent })
-    }
-
-    fn unescaped(self, text: &str) -> String {
-        let escapes = [
-            ("F", self.field),
-            ("S", self.component),
-            ("R", self.repetition),
-            ("T", self.subcomponent),
-        ];
-        let mut plain = text.to_owned();
-        for (name, sign) in escapes {
-            plain = plain.replace(&format!("{0}{name}{0}", self.escape), &sign.to_string());
-        }
-        plain
-            .replace(&format!("{0}.br{0}", self.escape), "\n")
-            .replace(&format!("{0}E{0}", self.escape), &self.escape.to_string())
-    }
-
-    fn escaped(self, text: &str) -> String {
-        let mut out = String::with_capacity(text.len());
-        for c in text.chars() {
-            let name = match c {
-                _ if c == self.escape => "E",
-                _ if c == self.field => "F",
-                _ if c == self.component => "S",
-                _ if c == self.repetition => "R",
-                _ if c == self.subcomponent => "T",
-                '\n' | '\r' => ".br",
-                _ => {
-                    out.push(c);
-                    continue;
-                }
-            };
-            out.push(self.escape);
-            out.push_str(name);
-            out.push(self.escape);
-        }
-        out
     }
 }
 
@@ -416,76 +336,9 @@ fn is_timestamp(text: &str) -> bool {
         && (1..=31).contains(&number(6..8))
 }
 
-/// What a field of a segment holds. `value_type` is that of an observation's value.
-fn defined(segment: &str, number: usize, value_type: &str) -> Field {
-    use Field::{Address, Birth, Code, Date, Drop, Id, Name, Named, Person, Telecom, Text};
-    match (segment, number) {
-        ("MSH" | "FHS" | "BHS", 4 | 6) => Named(Kind::Organization),
-        ("MSH", 7) | ("EVN", 2 | 3 | 6) | ("ORC", 9 | 15) => Date,
-        ("MSH", 8) => Drop,
-        ("MSH", 10) => Id(Kind::Id),
-        ("MSH", _) => Code,
-        ("EVN", 5) => Person,
-        ("PID", 2..=4) | ("MRG", 1 | 3) => Id(Kind::MedicalRecord),
-        ("PID", 5 | 6 | 9) | ("NK1", 2 | 30) | ("GT1", 3 | 4) | ("IN1", 6 | 16) | ("MRG", 7) => {
-            Name
-        }
-        ("PID", 7) | ("NK1" | "IN1", 16 | 18) | ("GT1", 8) => Birth,
-        ("PID", 11) | ("NK1", 4 | 32) | ("GT1", 5) | ("IN1", 5 | 19) | ("ORC" | "OBX", 22 | 24) => {
-            Address
-        }
-        ("PID", 12 | 23) | ("PV1", 3 | 6 | 11) => Named(Kind::Location),
-        ("PID", 13 | 14) | ("NK1", 5 | 6 | 31) | ("GT1", 6 | 7) | ("IN1", 7) | ("ORC", 14 | 23) => {
-            Telecom
-        }
-        ("PID", 18) | ("PV1", 5 | 19 | 50) => Id(Kind::Account),
-        ("PID", 19) | ("NK1", 37) | ("GT1", 12) | ("IN2", 2) => Id(Kind::Ssn),
-        ("PID", 20) => Id(Kind::License),
-        ("PID", 21) | ("NK1", 33) | ("GT1", 2) | ("IN1", 49) => Id(Kind::Id),
-        ("PID", 29 | 33) | ("PV1", 44 | 45) | ("PV2", 8 | 9 | 33) => Date,
-        ("PID", 1 | 8 | 10 | 15 | 16 | 17 | 22 | 24..=28 | 30..=32) => Code,
-        ("NK1", 3 | 7) | ("PV1", 1 | 2 | 4 | 10 | 14..=16 | 18 | 36 | 41) => Code,
-        ("PV1", 7 | 8 | 9 | 17 | 52) | ("PD1", 4) | ("ROL", 4) => Person,
-        ("PD1", 3) | ("NK1", 13) | ("IN1", 4 | 11) | ("ORC", 21) | ("OBX", 23) => {
-            Named(Kind::Organization)
-        }
-        ("IN1", 8 | 36) | ("IN2", 1 | 8) => Id(Kind::HealthPlan),
-        ("IN1", 12 | 13) | ("ACC", 1) | ("DG1", 5) | ("AL1", 6) => Date,
-        ("ORC" | "OBR", 2..=4) if segment == "ORC" || number < 4 => Id(Kind::MedicalRecord),
-        ("ORC", 10..=12 | 19) | ("OBR", 10 | 16 | 28) | ("OBX", 16 | 25) | ("DG1", 16) => Person,
-        ("OBR", 32..=35) => Person,
-        ("OBR", 6 | 7 | 8 | 14 | 22) | ("OBX", 14 | 19) | ("SPM", 17 | 18) => Date,
-        ("TXA", 4 | 6..=8) | ("RXA", 3 | 4) | ("FT1", 4 | 5) => Date,
-        ("TXA", 5 | 9..=11 | 22) | ("RXA", 10) | ("FT1", 20 | 21) => Person,
-        ("TXA", 12 | 13) | ("SPM", 2) => Id(Kind::MedicalRecord),
-        ("OBX", 18) => Id(Kind::DeviceSerial),
-        ("OBX", 5) => match value_type {
-            "NM" | "SI" => Code,
-            "DT" | "TS" | "DTM" => Date,
-            "XPN" | "PN" => Name,
-            "XCN" => Person,
-            "XAD" | "AD" => Address,
-            "XTN" | "TN" => Telecom,
-            "CX" | "EI" => Id(Kind::Id),
-            "ED" | "RP" => Drop,
-            _ => Text,
-        },
-        ("OBX", 1..=4 | 6..=13) => Code,
-        _ => Text,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn escapes_go_and_come() {
-        let signs = Signs::of("MSH|^~\\&|").ok().unwrap();
-        assert_eq!(signs.unescaped("a\\T\\b\\S\\c\\.br\\d\\E\\"), "a&b^c\nd\\");
-        assert_eq!(signs.escaped("a&b^c\nd\\"), "a\\T\\b\\S\\c\\.br\\d\\E\\");
-        assert!(Signs::of("MSH|^").is_err());
-    }
 
     #[test]
     fn timestamps() {
