@@ -102,6 +102,23 @@ fn messages_are_cleaned_by_definition() {
 }
 
 #[test]
+fn a_line_that_is_no_segment_belongs_to_the_text_before_it() {
+    let head = "MSH|^~\\&|A||B||20200312||ORU|1|P|2.5\r";
+    let text = "Patient seen.\nCall Mrs Jane Roe, born 12.03.1950, at (216) 555-0199, MRN 774411";
+    let out = clean(HL7, &format!("{head}OBX|1|TX|11^Note||{text}||||||F\r\nNTE|1||{text}"));
+    let text = "Patient seen.\\.br\\Call [NAME], born [DATE], at [PHONE], MRN [MEDICAL_RECORD]";
+    assert!(
+        out.ends_with(&format!("OBX|1|TX|11^Note||{text}||||||F\rNTE|1||{text}\r\n")),
+        "{out}"
+    );
+    for start in ["ZZZ", "MSH", "MSH2 found", "MSH-2 found", "zzz|", "1ZZ|", "ZZZZ|"] {
+        let line = format!("{start} by Mrs Jane Roe at (216) 555-0199");
+        let out = clean(HL7, &format!("{head}NTE|1||seen\n{line}\r"));
+        assert!(out.ends_with(" by [NAME] at [PHONE]\r\n"), "{out}");
+    }
+}
+
+#[test]
 fn a_message_is_read_in_the_character_set_that_it_names() {
     let message = |set: &str, name: &[u8]| {
         let head = format!("MSH|^~\\&|A||B||20200312||ORU|1|P|2.5|||||DEU|{set}\rPID|1||7||");

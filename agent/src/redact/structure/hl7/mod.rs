@@ -27,19 +27,18 @@ pub(super) fn run(
     observer: &mut impl Observer,
     declared: bool,
 ) -> io::Result<()> {
-    let mut segments = Segments { reader, number: 0 };
+    let mut lines = Lines { reader, number: 0 };
     let mut message: Option<Message> = None;
-    while let Some(Piece { line, bytes: segment }) = segments.next()? {
-        let starts = segment.as_ref().is_ok_and(|segment| segment.starts_with(b"MSH"));
-        if starts {
+    while let Some(Piece { line, bytes }) = lines.next()? {
+        if bytes.as_ref().is_ok_and(|line| is_header(line)) {
             flush(records, message.take(), &mut writer, observer)?;
             message = Some(Message { line, bytes: 0, segments: Ok(Vec::new()), declared });
         }
-        match (&mut message, segment) {
-            (Some(message), segment) => message.add(segment),
+        match (&mut message, bytes) {
+            (Some(message), bytes) => message.add(bytes),
             // What stands before the first message is an envelope, or nothing that is known.
-            (None, segment) => {
-                let known = segment.is_ok_and(|s| s.starts_with(b"FHS") || s.starts_with(b"BHS"));
+            (None, bytes) => {
+                let known = bytes.is_ok_and(|s| s.starts_with(b"FHS") || s.starts_with(b"BHS"));
                 if !known {
                     let reason = LineError::Malformed { reason: "no segment MSH before this one" };
                     observer.failed(Failure { line, reason });
@@ -51,6 +50,19 @@ pub(super) fn run(
     writer.flush()
 }
 
+/// Whether a message starts here: with a separator, and not in a text of the gene MSH2.
+fn is_header(line: &[u8]) -> bool {
+    matches!(line, [b'M', b'S', b'H', sign, rest @ ..]
+        if sign.is_ascii_punctuation() && rest.first().is_none_or(u8::is_ascii_punctuation))
+}
+
+/// Whether a line is a segment: three capitals or digits, and the separator of fields.
+fn is_segment(line: &[u8], sign: Option<u8>) -> bool {
+    let [first, second, third, behind, ..] = line else { return false };
+    let named = |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit();
+    first.is_ascii_uppercase() && named(second) && named(third) && Some(*behind) == sign
+}
+
 struct Message {
     line: u64,
     bytes: usize,
@@ -60,12 +72,20 @@ struct Message {
 }
 
 impl Message {
-    fn add(&mut self, segment: Result<Vec<u8>, LineError>) {
+    fn add(&mut self, line: Result<Vec<u8>, LineError>) {
         let Ok(segments) = &mut self.segments else { return };
-        match segment {
-            Ok(segment) if self.bytes + segment.len() <= LINE_BYTES_MAX => {
-                self.bytes += segment.len();
-                segments.push(segment);
+        match line {
+            Ok(line) if self.bytes + line.len() < LINE_BYTES_MAX => {
+                self.bytes += line.len() + 1;
+                let sign = segments.first().and_then(|header| header.get(3)).copied();
+                match segments.last_mut().filter(|_| !is_segment(&line, sign)) {
+                    // A text with a line feed in it: no segment ends there.
+                    Some(segment) => {
+                        segment.push(b'\n');
+                        segment.extend(line);
+                    }
+                    None => segments.push(line),
+                }
             }
             Ok(_) => self.segments = Err(LineError::TooLong),
             Err(reason) => self.segments = Err(reason),
@@ -103,16 +123,16 @@ fn in_utf8(segments: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, LineError> {
     Ok(segments.into_iter().map(|segment| encoding.to_utf8(segment)).collect())
 }
 
-/// Reads segments, which end with a carriage return, a line feed, or both.
-struct Segments<R> {
+/// Reads lines, which end with a carriage return, a line feed, or both.
+struct Lines<R> {
     reader: R,
     number: u64,
 }
 
-impl<R: BufRead> Segments<R> {
+impl<R: BufRead> Lines<R> {
     fn next(&mut self) -> io::Result<Option<Piece>> {
         loop {
-            let (mut segment, mut any, mut fits) = (Vec::new(), false, true);
+            let (mut line, mut any, mut fits) = (Vec::new(), false, true);
             loop {
                 let buffer = self.reader.fill_buf()?;
                 if buffer.is_empty() {
@@ -121,9 +141,9 @@ impl<R: BufRead> Segments<R> {
                 any = true;
                 let end = buffer.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
                 let take = end.unwrap_or(buffer.len());
-                fits &= segment.len() + take <= LINE_BYTES_MAX;
+                fits &= line.len() + take <= LINE_BYTES_MAX;
                 if fits {
-                    segment.extend_from_slice(&buffer[..take]);
+                    line.extend_from_slice(&buffer[..take]);
                 }
                 self.reader.consume(take + usize::from(end.is_some()));
                 if end.is_some() {
@@ -134,7 +154,7 @@ impl<R: BufRead> Segments<R> {
                 return Ok(None);
             }
             // Frames of the minimal lower layer protocol stand around messages.
-            let inner = segment.trim_ascii();
+            let inner = line.trim_ascii();
             let inner = inner.strip_prefix(b"\x0b").unwrap_or(inner);
             if fits && inner.is_empty() || inner == b"\x1c" {
                 continue;
