@@ -176,7 +176,7 @@ fn run(arguments: &Arguments, redact: &RedactArguments, out: impl Write) -> Outc
     } else {
         let reader = decoded(Counted { inner: work::open(path)?, read: &read }, redact.encoding);
         let writer = vault.before(out);
-        match redact.format.records(redact.encoding.is_none()) {
+        match redact.format.records(redact.encoding) {
             None => {
                 let options = Options { mode, spans_only: redact.spans };
                 redact::lines(&engine, reader, writer, options, &mut watch)?;
@@ -317,14 +317,14 @@ fn random() -> Result<[u8; 32], Failure> {
 }
 
 impl FormatName {
-    /// The format of records, if it is one; `declared` as in [`Format::Hl7`].
-    fn records(self, declared: bool) -> Option<Format> {
+    /// The format of records, if it is one; `encoding` as in [`Format::Hl7`].
+    fn records(self, encoding: Option<Encoding>) -> Option<Format> {
         match self {
             Self::Lines => None,
             Self::Json => Some(Format::Json),
             Self::Csv => Some(Format::Csv),
             Self::Fhir => Some(Format::Fhir),
-            Self::Hl7 => Some(Format::Hl7 { declared }),
+            Self::Hl7 => Some(Format::Hl7 { encoding }),
             Self::Dicom => None,
         }
     }

@@ -21,6 +21,7 @@ use std::io::{self, BufRead, Write};
 use serde::Deserialize;
 
 use super::clean;
+use super::encoding::Encoding;
 use super::kind::Kind;
 use super::lines::{Account, Failure, LineError, Observer};
 use super::profile::{Hints, Mode, SiteKey, Subject};
@@ -40,8 +41,9 @@ pub enum Format {
     Fhir,
     /// HL7 v2 messages, each starting with a segment `MSH`.
     Hl7 {
-        /// Whether each is in the character set that it names (MSH-18), and not in UTF-8 anyway.
-        declared: bool,
+        /// What they are decoded from, whatever they say; without it, each is in the character set
+        /// that it names (MSH-18).
+        encoding: Option<Encoding>,
     },
 }
 
@@ -130,7 +132,7 @@ impl Records<'_> {
             Format::Json => json::run(self, reader, writer, observer, false),
             Format::Fhir => json::run(self, reader, writer, observer, true),
             Format::Csv => table::run(self, reader, writer, observer),
-            Format::Hl7 { declared } => hl7::run(self, reader, writer, observer, declared),
+            Format::Hl7 { encoding } => hl7::run(self, reader, writer, observer, encoding),
         }
     }
 

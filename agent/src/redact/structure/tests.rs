@@ -8,7 +8,7 @@ use super::*;
 
 mod properties;
 
-const HL7: Format = Format::Hl7 { declared: true };
+const HL7: Format = Format::Hl7 { encoding: None };
 const KEY: SiteKey = SiteKey::new([4; 32]);
 static RULES: LazyLock<Engine> =
     LazyLock::new(|| Engine::new(Profile { tagger: false, ..Profile::default() }));
@@ -107,10 +107,7 @@ fn a_line_that_is_no_segment_belongs_to_the_text_before_it() {
     let text = "Patient seen.\nCall Mrs Jane Roe, born 12.03.1950, at (216) 555-0199, MRN 774411";
     let out = clean(HL7, &format!("{head}OBX|1|TX|11^Note||{text}||||||F\r\nNTE|1||{text}"));
     let text = "Patient seen.\\.br\\Call [NAME], born [DATE], at [PHONE], MRN [MEDICAL_RECORD]";
-    assert!(
-        out.ends_with(&format!("OBX|1|TX|11^Note||{text}||||||F\rNTE|1||{text}\r\n")),
-        "{out}"
-    );
+    assert!(out.ends_with(&format!("OBX|1|TX|11^Note||{text}||||||F\rNTE|1||{text}\r\n")), "{out}");
     for start in ["ZZZ", "MSH", "MSH2 found", "MSH-2 found", "zzz|", "1ZZ|", "ZZZZ|"] {
         let line = format!("{start} by Mrs Jane Roe at (216) 555-0199");
         let out = clean(HL7, &format!("{head}NTE|1||seen\n{line}\r"));
@@ -148,11 +145,44 @@ fn a_message_is_read_in_the_character_set_that_it_names() {
     assert_eq!(reasons[1].0, 4);
     assert!(reasons[1].1.contains("MSH-18") && reasons[1].1.contains("--encoding"), "{reasons:?}");
     // Whoever says what all of it is in has read it already.
-    let decoded = io::read_to_string(
-        "latin1".parse::<Encoding>().unwrap().decode(&*message("EBCDIC", b"M\xfcller")),
+    let latin1 = "latin1".parse::<Encoding>().unwrap();
+    let escaped = message("EBCDIC", b"M\\XFC\\ller");
+    for input in [message("EBCDIC", b"M\xfcller"), escaped.clone()] {
+        let decoded = io::read_to_string(latin1.decode(&*input)).unwrap();
+        let format = Format::Hl7 { encoding: Some(latin1) };
+        let (out, told) = of(format, decoded.into_bytes());
+        assert!(told.failures.is_empty() && out.contains("|DEU|UNICODE UTF-8\r"), "{out}");
+        assert!(out.contains("Herr [NAME] schlief"), "{out}");
+    }
+    assert_eq!(of(HL7, escaped).1.failures.len(), 1);
+}
+
+#[test]
+fn what_is_escaped_in_messages_is_read() {
+    let out = clean(
+        HL7,
+        r"MSH|^~\&|A||B||20200312||ORU|1|P|2.5||||||8859/1
+PID|1||7||M\XFC\ller
+OBX|1|TX|1^R||Tel. \X30\151 2345678\.sp\did \H\M\XFC\ller\N\ sleep? \T\co",
     );
-    let (out, told) = of(Format::Hl7 { declared: false }, decoded.unwrap().into_bytes());
-    assert!(told.failures.is_empty() && out.contains("|DEU|UNICODE UTF-8\r"), "{out}");
+    assert!(out.contains(r"|Tel. [PHONE]\.br\did [NAME] sleep? \T\co"), "{out}");
+}
+
+#[test]
+fn codes_of_messages_are_codes() {
+    let kept = "MSH|^~\\&|LAB&2.16.840.1.113883.3.4.5&ISO||||||ORU^R01^ORU_R01|||2.5.1|||||||||2.16.840.1.113883.9.11\rPV1|1|I||R||||||||||||VIP\r\
+        OBX|1|CE|4548-4^Hemoglobin A1c/Hemoglobin.total in Blood^LN^GLU_F^fasting glucose^L||C34.1^x^I10|mL/min/{1.73_m2}|150000 - 450000|H~A|||F\r\
+        OBX|2|NM|73211009^Diabetes mellitus^SCT||-13.5|10*3/uL|13.5-17.5|||||F\r\
+        OBX|3|NM|x^y||<5|||||F\rOBX|4|SI|x^y||4711~2|||||F\r\n";
+    assert_eq!(clean(HL7, kept), kept);
+    let out = clean(
+        HL7,
+        "MSH|^~\\&|A||||||ORU||P|2.5\nJane Roe, MRN 774411\rPID|1|||||||tel. (216) 555-0199\r\
+         OBX|1|NM|8^x||MRN 774411\rOBX|2|SI|8^SSN 536-22-1234||536-22-1234|roe@example.org\r",
+    );
+    for gone in ["774411", "555", "536", "roe@"] {
+        assert!(!out.contains(gone), "{gone} in {out}");
+    }
 }
 
 #[test]

@@ -20,8 +20,10 @@ pub(super) enum Field {
     /// TS: a time; the second is the subject's birth.
     Date,
     Birth,
-    /// Codes and numbers.
+    /// CE, ID, IS and others: codes and their names, short numbers.
     Code,
+    /// NM, SI: a number.
+    Number,
     /// Left out.
     Drop,
     /// Text.
@@ -30,7 +32,7 @@ pub(super) enum Field {
 
 /// What a field of a segment holds. `value_type` is that of an observation's value.
 pub(super) fn defined(segment: &str, number: usize, value_type: &str) -> Field {
-    use Field::{Address, Birth, Code, Date, Drop, Id, Name, Named, Person, Telecom, Text};
+    use Field::{Address, Birth, Code, Date, Drop, Id, Name, Named, Number, Person, Telecom, Text};
     match (segment, number) {
         ("MSH" | "FHS" | "BHS", 4 | 6) => Named(Kind::Organization),
         ("MSH", 7) | ("EVN", 2 | 3 | 6) | ("ORC", 9 | 15) => Date,
@@ -72,7 +74,7 @@ pub(super) fn defined(segment: &str, number: usize, value_type: &str) -> Field {
         ("TXA", 12 | 13) | ("SPM", 2) => Id(Kind::MedicalRecord),
         ("OBX", 18) => Id(Kind::DeviceSerial),
         ("OBX", 5) => match value_type {
-            "NM" | "SI" => Code,
+            "NM" | "SI" => Number,
             "DT" | "TS" | "DTM" => Date,
             "XPN" | "PN" => Name,
             "XCN" => Person,

@@ -19,20 +19,29 @@ use super::{Action, Cleaner, Piece, Records, finish, known};
 const CHARACTER_SET: usize = 18;
 const UTF_8: &str = "UNICODE UTF-8";
 
-/// Cleans the messages of `reader`. A message starts with a segment `MSH`.
+const UNKNOWN_SET: LineError = LineError::Malformed {
+    reason: "MSH-18 names a character set that is not read: give --encoding",
+};
+/// Bytes of the longest code.
+const CODE_BYTES_MAX: usize = 20;
+/// Digits that a number of a person has at least: telephones and social security.
+const NUMBER_DIGITS: usize = 9;
+
+/// Cleans the messages of `reader`. A message starts with a segment `MSH`; its character set is
+/// `encoding`, which `reader` was decoded from, or else the one that it names.
 pub(super) fn run(
     records: &Records<'_>,
     reader: impl BufRead,
     mut writer: impl Write,
     observer: &mut impl Observer,
-    declared: bool,
+    encoding: Option<Encoding>,
 ) -> io::Result<()> {
     let mut lines = Lines { reader, number: 0 };
     let mut message: Option<Message> = None;
     while let Some(Piece { line, bytes }) = lines.next()? {
         if bytes.as_ref().is_ok_and(|line| is_header(line)) {
             flush(records, message.take(), &mut writer, observer)?;
-            message = Some(Message { line, bytes: 0, segments: Ok(Vec::new()), declared });
+            message = Some(Message { line, bytes: 0, segments: Ok(Vec::new()), encoding });
         }
         match (&mut message, bytes) {
             (Some(message), bytes) => message.add(bytes),
@@ -67,8 +76,8 @@ struct Message {
     line: u64,
     bytes: usize,
     segments: Result<Vec<Vec<u8>>, LineError>,
-    /// Whether its character set is the one that it names.
-    declared: bool,
+    /// Its character set, if that is not the one that it names.
+    encoding: Option<Encoding>,
 }
 
 impl Message {
@@ -99,27 +108,30 @@ fn flush(
     writer: &mut impl Write,
     observer: &mut impl Observer,
 ) -> io::Result<()> {
-    let Some(Message { line, segments, declared, .. }) = message else { return Ok(()) };
-    let segments = segments.and_then(|own| if declared { in_utf8(own) } else { Ok(own) });
-    let outcome = segments.and_then(|segments| clean(records, line, &segments));
+    let Some(Message { line, segments, encoding, .. }) = message else { return Ok(()) };
+    let outcome = segments.and_then(|segments| {
+        let named = named_encoding(&segments);
+        let segments = if encoding.is_some() { segments } else { in_utf8(segments, named)? };
+        clean(records, line, &segments, encoding.or(named))
+    });
     finish(outcome, line, writer, observer)
 }
 
-/// The segments of a message that names its character set (MSH-18; of several, the first is meant).
-fn in_utf8(segments: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, LineError> {
+/// The character set that a message names (MSH-18; of several, the first is meant).
+fn named_encoding(segments: &[Vec<u8>]) -> Option<Encoding> {
     let header = segments.first().map_or(&[][..], Vec::as_slice);
-    // ASCII is the same in all that are read.
-    let (Some(sign), false) = (header.get(3), segments.iter().all(|segment| segment.is_ascii()))
-    else {
-        return Ok(segments);
-    };
+    let sign = header.get(3)?;
     let named = header.split(|byte| byte == sign).nth(CHARACTER_SET - 1).unwrap_or_default();
     let first = named.split(|byte| Some(byte) == header.get(5)).next().unwrap_or_default();
-    let encoding = Encoding::of_hl7(&String::from_utf8_lossy(first)).ok_or({
-        LineError::Malformed {
-            reason: "MSH-18 names a character set that is not read: give --encoding",
-        }
-    })?;
+    Encoding::of_hl7(&String::from_utf8_lossy(first))
+}
+
+fn in_utf8(segments: Vec<Vec<u8>>, encoding: Option<Encoding>) -> Result<Vec<Vec<u8>>, LineError> {
+    // ASCII is the same in all that are read.
+    if segments.iter().all(|segment| segment.is_ascii()) {
+        return Ok(segments);
+    }
+    let encoding = encoding.ok_or(UNKNOWN_SET)?;
     Ok(segments.into_iter().map(|segment| encoding.to_utf8(segment)).collect())
 }
 
@@ -170,17 +182,18 @@ fn clean(
     records: &Records<'_>,
     line: u64,
     segments: &[Vec<u8>],
+    encoding: Option<Encoding>,
 ) -> Result<(Account, String), LineError> {
     let segments: Vec<&str> =
         segments.iter().map(|segment| utf8(segment)).collect::<Result<_, _>>()?;
-    let signs = Signs::of(segments.first().copied().unwrap_or_default())?;
+    let signs = Signs::of(segments.first().copied().unwrap_or_default(), encoding)?;
     let subject = segments.iter().find(|segment| segment.starts_with("PID")).and_then(|pid| {
         let id = pid.split(signs.field).nth(3)?.split(signs.component).next()?;
         (!id.is_empty()).then(|| id.to_owned())
     });
     let mut cleaner = records.cleaner(line, subject);
     for segment in &segments {
-        learn(&mut cleaner.hints, signs, segment);
+        learn(&mut cleaner.hints, signs, segment)?;
     }
     let mut out = String::new();
     for segment in segments {
@@ -192,7 +205,7 @@ fn clean(
 }
 
 /// Takes the names of people, and the patient's numbers, that a segment tells into `hints`.
-fn learn(hints: &mut Hints, signs: Signs, segment: &str) {
+fn learn(hints: &mut Hints, signs: Signs, segment: &str) -> Result<(), LineError> {
     let name = segment.split(signs.field).next().unwrap_or_default();
     for (number, value) in segment.split(signs.field).enumerate().skip(1) {
         let (names, numbers) = match defined(name, number, "") {
@@ -206,20 +219,23 @@ fn learn(hints: &mut Hints, signs: Signs, segment: &str) {
             | Field::Date
             | Field::Birth
             | Field::Code
+            | Field::Number
             | Field::Drop
             | Field::Text => continue,
         };
         for value in value.split(signs.repetition) {
             for (at, part) in value.split(signs.component).enumerate() {
                 if names.contains(&at) {
-                    part.split(signs.subcomponent)
-                        .for_each(|part| known::learn_name(hints, &signs.unescaped(part)));
+                    for part in part.split(signs.subcomponent) {
+                        known::learn_name(hints, &signs.unescaped(part)?);
+                    }
                 } else if numbers.contains(&at) {
-                    known::learn_number(hints, &signs.unescaped(part));
+                    known::learn_number(hints, &signs.unescaped(part)?);
                 }
             }
         }
     }
+    Ok(())
 }
 
 fn segment(cleaner: &mut Cleaner<'_>, signs: Signs, segment: &str) -> Result<String, LineError> {
@@ -282,11 +298,11 @@ fn field(
         if action == Action::Keep {
             return Ok(value.to_owned());
         }
-        let plain = signs.unescaped(value);
+        let plain = signs.unescaped(value)?;
         return Ok(cleaner.apply(action, "", &plain)?.map_or(String::new(), |v| signs.escaped(&v)));
     }
     match field {
-        Field::Code => return Ok(value.to_owned()),
+        Field::Number if is_number(value) => return Ok(value.to_owned()),
         Field::Drop => return Ok(String::new()),
         Field::Date | Field::Birth => {
             return Ok(cleaner.date(value, field == Field::Birth).unwrap_or_default());
@@ -297,6 +313,8 @@ fn field(
         | Field::Telecom
         | Field::Id(_)
         | Field::Named(_)
+        | Field::Code
+        | Field::Number
         | Field::Text => {}
     }
     let components: Vec<String> = value
@@ -321,7 +339,7 @@ fn part(
     component: usize,
     text: &str,
 ) -> Result<String, LineError> {
-    let plain = signs.unescaped(text);
+    let plain = signs.unescaped(text)?;
     let kind = match (field, component) {
         (Field::Name, 1..=3) | (Field::Person, 2..=4) => Some(Kind::Name),
         (Field::Person, 1) => Some(Kind::License),
@@ -335,12 +353,27 @@ fn part(
     };
     let clean = match kind {
         Some(kind) => cleaner.hide(kind, &plain),
+        None if field == Field::Code && is_code(&plain) => plain,
         // Degree, country, type: codes of a few letters.
         None if field != Field::Text && plain.len() <= 5 => plain,
         None if is_timestamp(&plain) => cleaner.date(&plain, false).unwrap_or_default(),
         None => cleaner.text("", &plain)?,
     };
     Ok(signs.escaped(&clean))
+}
+
+/// A short word; one with as many digits as a person's number has nothing else, as in SNOMED CT.
+fn is_code(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    text.len() <= CODE_BYTES_MAX
+        && !text.contains(|c: char| c.is_whitespace() || c == '@')
+        && (digits < NUMBER_DIGITS || digits == text.len())
+}
+
+/// A number as NM and SI have it: digits, a sign, a decimal point.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    digits.parse::<f64>().is_ok() && digits.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
 /// Eight digits of a date, perhaps with a time and a zone.
@@ -359,6 +392,19 @@ fn is_timestamp(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_and_numbers_are_known_by_their_form() {
+        let codes = ["718-7", "LP123456-7", "C34.1", "73211009", "900000000000207008", "ORU_R01"];
+        for code in codes.into_iter().chain(["mL/min/{1.73_m2}", "GLU_FASTING", "1.005-1.030"]) {
+            assert!(is_code(code), "{code}");
+        }
+        for other in ["Jane Roe", "536-22-1234", "(216)555-0199", "roe@example.org"] {
+            assert!(!is_code(other), "{other}");
+        }
+        assert!(["13.5", "-2", "+.5", "250000"].into_iter().all(is_number));
+        assert!(!["", "-", ".", "1e5", "inf", "536-22-1234", "7 x"].into_iter().any(is_number));
+    }
 
     #[test]
     fn timestamps() {
