@@ -6,9 +6,13 @@
 //! references still lead; codes stay; attachments, photos, coordinates and the narrative (which
 //! repeats what the elements say) are left out; every other string is read as text.
 
-use std::collections::BTreeMap;
+mod definition;
+mod subject;
 
+use definition::{CODES, DROPPED, INSTANTS, Siblings, data_type, is_age, is_date, is_element};
 use serde_json::{Map, Value};
+pub(super) use subject::subject;
+use subject::{Addresses, address, addresses, contained, reference_to};
 
 use super::super::kind::Kind;
 use super::super::lines::LineError;
@@ -18,53 +22,6 @@ use super::{Action, Cleaner, known};
 
 /// Deepest nesting that is read.
 const DEPTH_MAX: usize = 100;
-
-/// Elements that hold codes or what computers need, and no data of a person. Sorted.
-const CODES: &[&str] = &[
-    "active",
-    "code",
-    "comparator",
-    "contentType",
-    "country",
-    "currency",
-    "gender",
-    "intent",
-    "kind",
-    "language",
-    "linkId",
-    "mode",
-    "priority",
-    "profile",
-    "rank",
-    "resourceType",
-    "severity",
-    "state",
-    "status",
-    "system",
-    "unit",
-    "use",
-    "userSelected",
-    "version",
-    "versionId",
-];
-/// Elements that are left out: what cannot be read, what is where, what repeats the rest. Sorted.
-const DROPPED: &[&str] = &[
-    "contentReference",
-    "data",
-    "div",
-    "hash",
-    "latitude",
-    "longitude",
-    "photo",
-    "signature",
-    "source",
-];
-/// Elements with an instant, which has no shorter form: left out where dates are cut. Sorted.
-const INSTANTS: &[&str] = &["issued", "lastUpdated", "recorded", "timestamp"];
-
-/// Patients by what refers to them: the full addresses of their entries in a bundle, or their places
-/// in the resource that contains them (`#p1`).
-type Addresses = BTreeMap<String, String>;
 
 /// Where an element stands.
 #[derive(Clone, Copy)]
@@ -79,83 +36,6 @@ struct Place<'p> {
     resource: &'p str,
     path: &'p str,
     depth: usize,
-}
-
-/// Whom a resource, or the first patient of a bundle, is about.
-pub(super) fn subject(value: &Value) -> Option<String> {
-    let kind = value.get("resourceType").and_then(Value::as_str)?;
-    if kind == "Bundle" {
-        let entries = value.get("entry")?.as_array()?;
-        return entries.iter().find_map(|entry| subject(entry.get("resource")?));
-    }
-    if kind == "Patient" {
-        return value.get("id").and_then(Value::as_str).map(str::to_owned);
-    }
-    let reference = reference_to(value)?;
-    if reference.starts_with('#') {
-        return contained(value).remove(reference);
-    }
-    Some(address(reference).to_owned())
-}
-
-/// The reference of a resource to whom it is about.
-fn reference_to(resource: &Value) -> Option<&str> {
-    let referred = ["subject", "patient", "beneficiary", "individual", "for"];
-    referred.iter().find_map(|name| resource.get(name)?.get("reference")?.as_str())
-}
-
-/// The patients that a resource contains. Their ids tell them apart in there only, so that they are
-/// known by their first number, or by what contains them, where that has a name.
-fn contained(resource: &Value) -> Addresses {
-    let inside = resource.get("contained").and_then(Value::as_array);
-    let patients = inside.into_iter().flatten().filter(|one| one["resourceType"] == "Patient");
-    let address = |patient: &Value| {
-        let place = format!("#{}", patient["id"].as_str()?);
-        let numbers = patient["identifier"].as_array().into_iter().flatten();
-        let number = numbers.filter_map(|one| one["value"].as_str()).next().map(str::to_owned);
-        let kind = resource["resourceType"].as_str()?;
-        let named = || Some(format!("{kind}/{}{place}", resource["id"].as_str()?));
-        let subject = number.or_else(named)?;
-        Some((place, subject))
-    };
-    patients.filter_map(address).collect()
-}
-
-/// The name of what a reference leads to: the same as its `id`, so that a patient is one subject in
-/// every resource and format.
-fn address(reference: &str) -> &str {
-    let plain = reference.split("/_history/").next().unwrap_or(reference);
-    if plain.starts_with("urn:") { plain } else { plain.rsplit('/').next().unwrap_or(plain) }
-}
-
-/// The patients of a bundle by the addresses that refer to them there.
-fn addresses(bundle: &Map<String, Value>) -> Addresses {
-    let entries = bundle.get("entry").and_then(Value::as_array);
-    let address = |entry: &Value| {
-        let url = entry.get("fullUrl")?.as_str().filter(|url| url.starts_with("urn:"))?;
-        let patient = entry.get("resource").filter(|one| one["resourceType"] == "Patient")?;
-        Some((url.to_owned(), subject(patient)?))
-    };
-    entries.into_iter().flatten().filter_map(address).collect()
-}
-
-/// The data type of an object, by the element that it is or by what it holds.
-fn data_type<'p>(parent: &'p str, fields: &Map<String, Value>) -> &'p str {
-    let has = |name: &str| fields.contains_key(name);
-    if parent.ends_with("HumanName") || has("family") || has("given") {
-        return "name";
-    }
-    if parent.ends_with("Address") || has("postalCode") || has("line") && has("city") {
-        return "address";
-    }
-    if parent.ends_with("ContactPoint") || Siblings::of(fields).telecom.is_some() && has("value") {
-        return "telecom";
-    }
-    let coded = has("code") || has("unit");
-    if parent.ends_with("Identifier") || parent == "requisition" && has("value") && !coded {
-        return "identifier";
-    }
-    parent
 }
 
 /// Takes the names of people, and the numbers of patients, that `value` tells into `hints`.
@@ -300,11 +180,6 @@ fn elements(
     Ok(clean)
 }
 
-/// Whether an element holds an age, in years or another unit: `onsetAge`, `valueAge`.
-fn is_age(name: &str) -> bool {
-    name == "age" || name.ends_with("Age")
-}
-
 /// An age over 89 years is 90, which is a number as well.
 fn young(cleaner: &mut Cleaner<'_>, mut fields: Map<String, Value>) -> Map<String, Value> {
     let unit = ["code", "unit"].iter().find_map(|name| fields.get(*name)?.as_str());
@@ -316,34 +191,6 @@ fn young(cleaner: &mut Cleaner<'_>, mut fields: Map<String, Value>) -> Map<Strin
         cleaner.account.found.push(Kind::Age);
     }
     fields
-}
-
-/// Whether the specification could give an element this name: what stands there as a name may
-/// otherwise be a person's.
-fn is_element(name: &str) -> bool {
-    let name = name.strip_prefix('_').unwrap_or(name);
-    name.starts_with(|c: char| c.is_ascii_lowercase())
-        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-}
-
-/// What stands beside an element and says what it is.
-struct Siblings {
-    refers: bool,
-    telecom: Option<Kind>,
-}
-
-impl Siblings {
-    fn of(fields: &Map<String, Value>) -> Self {
-        let telecom = match fields.get("system").and_then(Value::as_str) {
-            Some("phone" | "pager" | "sms") => Some(Kind::Phone),
-            Some("fax") => Some(Kind::Fax),
-            Some("email") => Some(Kind::Email),
-            Some("url") => Some(Kind::Url),
-            Some(_) | None => None,
-        };
-        let refers = ["reference", "identifier"].iter().any(|name| fields.contains_key(*name));
-        Self { refers, telecom }
-    }
 }
 
 fn element(
@@ -449,43 +296,4 @@ fn reference(cleaner: &mut Cleaner<'_>, text: &str) -> String {
     let (id, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     let link = cleaner.link(kind, id);
     if kind.is_empty() { link } else { format!("{kind}/{link}") }
-}
-
-/// A date, dateTime or instant with a month at least: `2024-02`, `2024-02-29T12:30:00Z`.
-fn is_date(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    let digits = |range: std::ops::Range<usize>| {
-        bytes.get(range).is_some_and(|part| part.iter().all(u8::is_ascii_digit))
-    };
-    let end = bytes.get(7).is_none_or(|sign| *sign == b'-');
-    let day = bytes.len() == 7 || digits(8..10);
-    let time = bytes.len() <= 10 || bytes.get(10) == Some(&b'T');
-    text.is_ascii()
-        && digits(0..4)
-        && bytes.get(4) == Some(&b'-')
-        && digits(5..7)
-        && end
-        && day
-        && time
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_are_sorted() {
-        assert!(CODES.is_sorted() && DROPPED.is_sorted() && INSTANTS.is_sorted());
-    }
-
-    #[test]
-    fn dates_are_known_by_their_form() {
-        for date in ["2024-02", "2024-02-29", "2024-02-29T12:30:00Z", "2024-02-29T12:30:00.5+01:00"]
-        {
-            assert!(is_date(date), "{date}");
-        }
-        for other in ["2024", "2024-2", "1234-56-78901", "2024-02-29 or so", "20240229"] {
-            assert!(!is_date(other), "{other}");
-        }
-    }
 }
