@@ -449,6 +449,33 @@ fn resources_are_cleaned_by_definition() {
 }
 
 #[test]
+fn references_lead_wherever_they_stand_and_tell_nothing() {
+    let input = r##"{"resourceType": "Bundle", "type": "transaction",
+        "link": [{"relation": "self", "url": "http://x.example/Patient?identifier=774411"}], "entry": [
+        {"resource": {"resourceType": "Patient", "id": "774411"}, "request": {"method": "PUT", "url": "Patient/774411"}},
+        {"resource": {"resourceType": "Observation", "subject": {"reference": "#okafor-774411"},
+            "performer": [{"reference": "Patient?identifier=http://x/mrn|4711/2024"}, {"reference": "774411/$everything"},
+                {"reference": "http://x.example/Patient/774411#okafor-774411"}],
+            "contained": [{"resourceType": "Patient", "id": "okafor-774411"}]},
+            "request": {"method": "POST", "url": "Observation", "ifNoneExist": "identifier=http://x/mrn|774411"}},
+        {"response": {"status": "201", "location": "http://x.example/Patient/774411/_history/1"}}]}"##;
+    let out = clean(Format::Fhir, &input.replace('\n', " "));
+    for gone in ["774411", "4711", "okafor", "mrn", "?"] {
+        assert!(!out.contains(gone), "{gone} in {out}");
+    }
+    let bundle: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let entry = &bundle["entry"];
+    let address = format!("Patient/{}", entry[0]["resource"]["id"].as_str().unwrap());
+    assert_eq!(entry[0]["request"]["url"], address);
+    assert_eq!(entry[2]["response"]["location"], address);
+    assert_eq!(entry[1]["request"]["url"], "Observation");
+    let observation = &entry[1]["resource"];
+    let place = format!("#{}", observation["contained"][0]["id"].as_str().unwrap());
+    assert_eq!(observation["subject"]["reference"], place);
+    assert_eq!(observation["performer"][2]["reference"], format!("{address}{place}"));
+}
+
+#[test]
 fn resources_with_surrogates_stay_one_patient() {
     let surrogates = Surrogates::new(&KEY, Language::English);
     let mode = Mode::Surrogate(&surrogates);

@@ -79,6 +79,13 @@ pub(super) fn is_element(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
+/// Whether this may be a type of resources: `Patient`.
+pub(super) fn is_type(text: &str) -> bool {
+    text.len() > 1
+        && text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.bytes().all(|byte| byte.is_ascii_alphabetic())
+}
+
 /// What stands beside an element and says what it is.
 pub(super) struct Siblings {
     pub(super) refers: bool,

@@ -9,7 +9,9 @@
 mod definition;
 mod subject;
 
-use definition::{CODES, DROPPED, INSTANTS, Siblings, data_type, is_age, is_date, is_element};
+use definition::{
+    CODES, DROPPED, INSTANTS, Siblings, data_type, is_age, is_date, is_element, is_type,
+};
 use serde_json::{Map, Value};
 pub(super) use subject::subject;
 use subject::{Addresses, address, addresses, contained, reference_to};
@@ -22,6 +24,9 @@ use super::{Action, Cleaner, known};
 
 /// Deepest nesting that is read.
 const DEPTH_MAX: usize = 100;
+/// In place of a kind of resource, for what is known inside of one resource only: references to it
+/// do not say what it is.
+const CONTAINED: &str = "#";
 
 /// Where an element stands.
 #[derive(Clone, Copy)]
@@ -169,7 +174,9 @@ fn elements(
         };
         let is_resource_id = name == "id" && own.is_some();
         let value = if is_resource_id {
-            value.as_str().map(|id| Value::String(cleaner.link(&resource, id)))
+            let inside = place.path.ends_with("contained");
+            let kind = if inside { CONTAINED } else { &resource };
+            value.as_str().map(|id| Value::String(cleaner.link(kind, id)))
         } else {
             element(cleaner, &name, value, &inner, &siblings)?
         };
@@ -264,8 +271,14 @@ fn string(
     if let Some(kind) = hidden {
         return Ok(Some(cleaner.hide(kind, text)));
     }
-    if matches!(name, "reference" | "fullUrl") {
-        return Ok(Some(reference(cleaner, text)));
+    match (place.parent, name) {
+        // What a resource is added to.
+        ("request", "url") if is_type(text) => return Ok(Some(text.to_owned())),
+        (_, "reference" | "fullUrl")
+        | ("request" | "link", "url")
+        | ("request", "ifNoneExist")
+        | ("response", "location") => return Ok(Some(reference(cleaner, text))),
+        _ => {}
     }
     let definition = name == "url" && matches!(place.parent, "extension" | "modifierExtension");
     let code = CODES.binary_search(&name).is_ok() && !text.contains(char::is_whitespace);
@@ -275,11 +288,12 @@ fn string(
     cleaner.text(name, text).map(Some)
 }
 
-/// `Patient/7`, `https://…/Patient/7` and `urn:uuid:…`: the kind of resource stays. Fragments name
-/// what is contained, and stay.
+/// `Patient/7`, `https://…/Patient/7` and `urn:uuid:…`: the kind of resource stays. Of what is no
+/// such address, as a search for a patient's number, nothing does.
 fn reference(cleaner: &mut Cleaner<'_>, text: &str) -> String {
-    if text.starts_with('#') {
-        return text.to_owned();
+    if let Some((whole, place)) = text.split_once('#') {
+        let whole = if whole.is_empty() { String::new() } else { reference(cleaner, whole) };
+        return format!("{whole}#{}", cleaner.link(CONTAINED, place));
     }
     if let Some(uuid) = text.strip_prefix("urn:uuid:") {
         let link = cleaner.link("uuid", uuid);
@@ -294,6 +308,9 @@ fn reference(cleaner: &mut Cleaner<'_>, text: &str) -> String {
     let plain = text.split("/_history/").next().unwrap_or(text);
     let mut parts = plain.rsplit('/');
     let (id, kind) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-    let link = cleaner.link(kind, id);
-    if kind.is_empty() { link } else { format!("{kind}/{link}") }
+    if is_type(kind) {
+        format!("{kind}/{}", cleaner.link(kind, id))
+    } else {
+        cleaner.link("", plain)
+    }
 }
