@@ -273,6 +273,20 @@ fn label(name: &str) -> String {
     words.trim().to_owned()
 }
 
+/// LOINC's codes for a person's age: estimated, reported, calculated, and by any method. Sorted.
+const AGE_CODES: &[&str] = &["21611-9", "21612-7", "29553-5", "30525-0"];
+/// Words for an age. Sorted.
+const AGE_WORDS: &[&str] = &["age", "alter", "edad", "età", "idade", "leeftijd", "wiek", "âge"];
+
+/// Whether the code or name of an observation or field says that its value is an age.
+fn is_of_age(name: &str) -> bool {
+    let label = label(name);
+    AGE_CODES.binary_search(&name).is_ok()
+        || label
+            .split(|c: char| !c.is_alphabetic())
+            .any(|word| AGE_WORDS.binary_search(&word).is_ok())
+}
+
 /// Tells `observer` what became of a record, and writes it.
 fn finish(
     outcome: Result<(Account, String), LineError>,

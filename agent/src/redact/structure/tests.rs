@@ -324,6 +324,86 @@ fn data_types_are_known_wherever_they_stand() {
     assert!(!out.contains("1931"), "{out}");
 }
 
+#[test]
+fn extensions_are_read_as_what_they_are_called() {
+    let input = r#"{"resourceType": "Patient", "identifier": [{"system": "urn:x", "value": "774411"}],
+        "address": [{"line": ["Im Winkel 42"], "_line": [{"extension": [
+            {"url": "http://hl7.org/fhir/StructureDefinition/iso21090-ADXP-streetName", "valueString": "Im Winkel"},
+            {"url": "http://hl7.org/fhir/StructureDefinition/iso21090-ADXP-houseNumber", "valueString": "42"}]}],
+            "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/geolocation", "extension": [
+                {"url": "latitude", "valueDecimal": 48.137154}, {"url": "longitude", "valueDecimal": 11.576124}]}]}],
+        "name": [{"family": "x", "_family": {"extension": [
+            {"url": "http://hl7.org/fhir/StructureDefinition/humanname-own-name", "valueString": "Okafor"}]}}],
+        "extension": [{"url": "http://x.example/mrn", "valueInteger": 556677},
+            {"url": "http://x.example/patient-mothersMaidenName", "valueString": "Okonkwo"},
+            {"url": "http://x.example/patient-number", "valueInteger": 774411},
+            {"url": "http://x.example/dateOfBirth", "valueDate": "1931"},
+            {"url": "http://x.example/birth", "valueDateTime": "1931-02-03"},
+            {"url": "http://x.example/patient-age", "valueInteger": 97},
+            {"url": "http://x.example/scan", "valueBase64Binary": "U1NOIDUzNi0yMi0xMjM0IA=="},
+            {"url": "http://x.example/rank", "valuePositiveInt": 3},
+            {"url": "http://x.example/since", "valueDate": "2024-02-03"},
+            {"url": "http://x.example/word", "valueString": "did okonkwo sleep"}]}"#;
+    let out = clean(Format::Fhir, &input.replace('\n', " "));
+    let patient: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let parts = &patient["address"][0]["_line"][0]["extension"];
+    assert_eq!(parts[0]["valueString"], "[ADDRESS]");
+    assert_eq!(parts[1]["valueString"], "[ADDRESS]");
+    assert_eq!(patient["name"][0]["_family"]["extension"][0]["valueString"], "[NAME]");
+    assert!(patient["address"][0].get("extension").is_none(), "{out}");
+    let kept = serde_json::json!([
+        {"url": "http://x.example/patient-mothersMaidenName", "valueString": "[NAME]"},
+        {"url": "http://x.example/patient-age", "valueInteger": 90},
+        {"url": "http://x.example/rank", "valuePositiveInt": 3},
+        {"url": "http://x.example/since", "valueDate": "2024"},
+        {"url": "http://x.example/word", "valueString": "did [NAME] sleep"},
+    ]);
+    assert_eq!(patient["extension"], kept);
+}
+
+#[test]
+fn numbers_of_resources_are_read_but_for_what_was_measured() {
+    let kept = r#"{"code":{"text":"Weight"},"component":[{"valueInteger":57},{"valueSampledData":{"dimensions":1,"factor":1.612,"lowerLimit":-3300,"origin":{"value":2048},"period":10}}],"dispense":{"quantity":{"code":"TAB","value":774411}},"dosage":[{"doseAndRate":[{"doseQuantity":{"unit":"mg","value":1931}}],"sequence":1,"timing":{"repeat":{"count":10,"frequency":3,"period":1.5}}}],"multipleBirthInteger":2,"protocolApplied":[{"doseNumberPositiveInt":2,"seriesDosesPositiveInt":3}],"referenceRange":[{"high":{"value":95},"low":{"value":7e-3}}],"resourceType":"Observation","telecom":[{"rank":1}],"total":774,"valueQuantity":{"unit":"a","value":97}}"#;
+    let value: serde_json::Value = serde_json::from_str(kept).unwrap();
+    assert_eq!(clean(Format::Fhir, kept), format!("{value}\n"));
+    let out = clean(
+        Format::Fhir,
+        r#"{"resourceType": "Bundle", "entry": [
+            {"resource": {"resourceType": "Patient", "identifier": [{"value": "774411"}, {"value": 556677}],
+                "birthDate": 19310203, "address": [{"postalCode": 62704, "use": "home"}], "mrn": 881100}},
+            {"resource": {"resourceType": "Observation", "valueInteger": 774411}}]}"#
+            .replace('\n', " ")
+            .as_str(),
+    );
+    for gone in ["774411", "556677", "1931", "62704", "881100"] {
+        assert!(!out.contains(gone), "{gone} in {out}");
+    }
+}
+
+#[test]
+fn ages_are_known_by_their_code() {
+    let of = |code: &str, value: &str| {
+        let input =
+            format!(r#"{{"resourceType":"Observation","component":[{{"code":{code},{value}}}]}}"#);
+        let out = clean(Format::Fhir, &input);
+        let value: serde_json::Value = serde_json::from_str(&out).unwrap();
+        value["component"][0].clone()
+    };
+    let quantity = r#""valueQuantity":{"value":97,"unit":"years","code":"a"}"#;
+    for code in [
+        r#"{"coding":[{"system":"http://loinc.org","code":"30525-0"}]}"#,
+        r#"{"coding":[{"display":"Patient age"}]}"#,
+        r#"{"text":"Alter"}"#,
+    ] {
+        assert_eq!(of(code, quantity)["valueQuantity"]["value"], 90, "{code}");
+        assert_eq!(of(code, r#""valueInteger":97"#)["valueInteger"], 90);
+        assert_eq!(of(code, r#""valueInteger":57"#)["valueInteger"], 57);
+        let days = r#""valueQuantity":{"value":97,"code":"d"}"#;
+        assert_eq!(of(code, days)["valueQuantity"]["value"], 97);
+    }
+    assert_eq!(of(r#"{"text":"Dosage"}"#, quantity)["valueQuantity"]["value"], 97);
+}
+
 /// Days by which `from` was moved, as `to` has it: both `2024-03-01` or `20240301`.
 fn moved(from: &str, to: &str) -> i32 {
     let date = |text: &str| {
@@ -491,6 +571,11 @@ fn resources_with_surrogates_stay_one_patient() {
     assert_ne!(lines[0]["birthDate"], "1961-03-12");
     assert!(lines[1]["issued"].as_str().unwrap().ends_with("T10:15:00Z"));
     assert!(!out.contains("Roe") && !out.contains("p7"));
+}
+
+#[test]
+fn lists_are_sorted() {
+    assert!(AGE_CODES.is_sorted() && AGE_WORDS.is_sorted());
 }
 
 #[test]

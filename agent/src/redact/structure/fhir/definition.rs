@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::super::kind::Kind;
+use super::super::is_of_age;
 
 /// Elements that hold codes or what computers need, and no data of a person. Sorted.
 pub(super) const CODES: &[&str] = &[
@@ -34,6 +35,7 @@ pub(super) const CODES: &[&str] = &[
 ];
 /// Elements that are left out: what cannot be read, what is where, what repeats the rest. Sorted.
 pub(super) const DROPPED: &[&str] = &[
+    "carrierAIDC",
     "contentReference",
     "data",
     "div",
@@ -41,6 +43,7 @@ pub(super) const DROPPED: &[&str] = &[
     "latitude",
     "longitude",
     "photo",
+    "query",
     "signature",
     "source",
 ];
@@ -56,7 +59,7 @@ pub(super) fn data_type<'p>(parent: &'p str, fields: &Map<String, Value>) -> &'p
     if parent.ends_with("Address") || has("postalCode") || has("line") && has("city") {
         return "address";
     }
-    if parent.ends_with("ContactPoint") || Siblings::of(fields).telecom.is_some() && has("value") {
+    if parent.ends_with("ContactPoint") || telecom(fields).is_some() && has("value") {
         return "telecom";
     }
     let coded = has("code") || has("unit");
@@ -79,6 +82,48 @@ pub(super) fn is_element(name: &str) -> bool {
         && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
+pub(super) fn is_extension(name: &str) -> bool {
+    matches!(name, "extension" | "modifierExtension")
+}
+
+/// Whether an element is a `value[x]`: `valueString`.
+pub(super) fn is_value(name: &str) -> bool {
+    name.strip_prefix("value")
+        .is_some_and(|kind| kind.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
+/// What an extension calls its value.
+pub(super) fn called(extension: &Map<String, Value>) -> Option<&str> {
+    extension.get("url")?.as_str()?.rsplit(['/', '#', ':']).next()
+}
+
+/// What the value of an extension is: a part of an address (ISO 21090) or of a name.
+pub(super) fn extended(called: &str) -> Option<Kind> {
+    if called.contains("ADXP-") {
+        return Some(Kind::Address);
+    }
+    let named = called.starts_with("humanname-") || called.to_lowercase().ends_with("maidenname");
+    named.then_some(Kind::Name)
+}
+
+/// Whether a CodeableConcept is an age.
+fn is_concept_of_age(code: &Value) -> bool {
+    let says = |value: &Value| value.as_str().is_some_and(is_of_age);
+    let mut coded = code["coding"].as_array().into_iter().flatten();
+    says(&code["text"]) || coded.any(|one| says(&one["code"]) || says(&one["display"]))
+}
+
+/// What a ContactPoint holds, by its system.
+fn telecom(fields: &Map<String, Value>) -> Option<Kind> {
+    match fields.get("system").and_then(Value::as_str) {
+        Some("phone" | "pager" | "sms") => Some(Kind::Phone),
+        Some("fax") => Some(Kind::Fax),
+        Some("email") => Some(Kind::Email),
+        Some("url") => Some(Kind::Url),
+        Some(_) | None => None,
+    }
+}
+
 /// Whether this may be a type of resources: `Patient`.
 pub(super) fn is_type(text: &str) -> bool {
     text.len() > 1
@@ -90,19 +135,25 @@ pub(super) fn is_type(text: &str) -> bool {
 pub(super) struct Siblings {
     pub(super) refers: bool,
     pub(super) telecom: Option<Kind>,
+    /// Whether a value (`value[x]`) is an age.
+    pub(super) of_age: bool,
+    /// What an extension calls its value: the last part of its address, such as `birthTime`.
+    called: Option<String>,
 }
 
 impl Siblings {
-    pub(super) fn of(fields: &Map<String, Value>) -> Self {
-        let telecom = match fields.get("system").and_then(Value::as_str) {
-            Some("phone" | "pager" | "sms") => Some(Kind::Phone),
-            Some("fax") => Some(Kind::Fax),
-            Some("email") => Some(Kind::Email),
-            Some("url") => Some(Kind::Url),
-            Some(_) | None => None,
-        };
+    /// Of the elements of `parent`.
+    pub(super) fn of(parent: &str, fields: &Map<String, Value>) -> Self {
         let refers = ["reference", "identifier"].iter().any(|name| fields.contains_key(*name));
-        Self { refers, telecom }
+        let called = called(fields).filter(|_| is_extension(parent)).map(str::to_owned);
+        let of_age = called.as_deref().is_some_and(is_of_age)
+            || fields.get("code").is_some_and(is_concept_of_age);
+        Self { refers, telecom: telecom(fields), of_age, called }
+    }
+
+    /// What the element `name` is called: a value by what the extension says that it is.
+    pub(super) fn called<'n>(&'n self, name: &'n str) -> &'n str {
+        self.called.as_deref().filter(|_| is_value(name)).unwrap_or(name)
     }
 }
 

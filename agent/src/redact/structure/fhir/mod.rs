@@ -1,18 +1,20 @@
 //! FHIR R4: elements cleaned by what the specification says they hold.
 //!
 //! Names, addresses, telecoms and identifiers are replaced wherever an element of such a data type
-//! stands, in extensions as well; dates are moved, or cut to the year,
-//! which FHIR allows; what refers to other resources is replaced alike everywhere, so that
-//! references still lead; codes stay; attachments, photos, coordinates and the narrative (which
-//! repeats what the elements say) are left out; every other string is read as text.
+//! stands; the values of extensions are what the last part of the extension's address calls them;
+//! dates are moved, or cut to the year, which FHIR allows; what refers to other resources is replaced
+//! alike everywhere, so that references still lead; codes and the values of quantities stay, but for
+//! ages over 89; attachments, photos, other binary data, coordinates and the narrative (which repeats
+//! what the elements say) are left out; every other string and number is read as text.
 
 mod definition;
 mod subject;
 
 use definition::{
-    CODES, DROPPED, INSTANTS, Siblings, data_type, is_age, is_date, is_element, is_type,
+    CODES, DROPPED, INSTANTS, Siblings, data_type, extended, is_age, is_date, is_element,
+    is_extension, is_type, is_value,
 };
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 pub(super) use subject::subject;
 use subject::{Addresses, address, addresses, contained, reference_to};
 
@@ -55,6 +57,9 @@ pub(super) fn learn(hints: &mut Hints, value: &Value, depth: usize) {
             // A HumanName: no other data type has such elements.
             for part in texts("family").into_iter().chain(texts("given")) {
                 known::learn_name(hints, part);
+            }
+            if definition::called(fields).and_then(extended) == Some(Kind::Name) {
+                texts("valueString").into_iter().for_each(|part| known::learn_name(hints, part));
             }
             if fields.get("resourceType").and_then(Value::as_str) == Some("Patient") {
                 let identifiers = fields.get("identifier").and_then(Value::as_array);
@@ -155,7 +160,7 @@ fn elements(
 ) -> Result<Map<String, Value>, LineError> {
     let own = fields.get("resourceType").and_then(Value::as_str).map(str::to_owned);
     let resource = own.as_deref().unwrap_or(place.resource).to_owned();
-    let siblings = Siblings::of(&fields);
+    let siblings = Siblings::of(place.parent, &fields);
     let parent = data_type(place.parent, &fields);
     let fields = if is_age(place.parent) { young(cleaner, fields) } else { fields };
     let mut clean = Map::new();
@@ -187,17 +192,25 @@ fn elements(
     Ok(clean)
 }
 
-/// An age over 89 years is 90, which is a number as well.
+/// The elements of an age: in years, or another unit.
 fn young(cleaner: &mut Cleaner<'_>, mut fields: Map<String, Value>) -> Map<String, Value> {
     let unit = ["code", "unit"].iter().find_map(|name| fields.get(*name)?.as_str());
     let years = unit.is_none_or(|unit| unit.starts_with(['a', 'y', 'Y', 'j', 'J']));
-    let value =
-        fields.get_mut("value").filter(|value| value.as_f64().is_some_and(|age| age > 89.0));
-    if let Some(value) = value.filter(|_| years && !matches!(cleaner.records.mode, Mode::None)) {
-        *value = Value::from(90);
-        cleaner.account.found.push(Kind::Age);
+    if let Some(Value::Number(number)) = fields.get("value").filter(|_| years) {
+        let capped = aged(cleaner, number.clone());
+        fields.insert("value".to_owned(), capped);
     }
     fields
+}
+
+/// An age in years: one over 89 is 90, which is a number as well.
+fn aged(cleaner: &mut Cleaner<'_>, years: Number) -> Value {
+    let old = years.as_f64().is_some_and(|years| years > 89.0);
+    if old && !matches!(cleaner.records.mode, Mode::None) {
+        cleaner.account.found.push(Kind::Age);
+        return Value::from(90);
+    }
+    Value::Number(years)
 }
 
 fn element(
@@ -208,22 +221,29 @@ fn element(
     siblings: &Siblings,
 ) -> Result<Option<Value>, LineError> {
     let rule = cleaner.records.rules.action(place.path);
+    let called = siblings.called(name);
     let narrative = name == "text" && value.get("div").is_some();
-    let dropped = rule.is_none() && (DROPPED.binary_search(&name).is_ok() || narrative);
+    let unread = narrative || name.ends_with("Base64Binary");
+    let dropped = rule.is_none() && (DROPPED.binary_search(&called).is_ok() || unread);
     if rule == Some(Action::Drop) || dropped {
         return Ok(None);
     }
     match value {
         Value::Object(fields) => {
-            let inner = Place { parent: name, ..*place };
-            object(cleaner, fields, &inner).map(|fields| Some(Value::Object(fields)))
+            let age = siblings.of_age && name == "valueQuantity";
+            let inner = Place { parent: if age { "valueAge" } else { name }, ..*place };
+            let clean = object(cleaner, fields, &inner)?;
+            // An extension without a value means nothing.
+            let has_value = clean.keys().any(|name| name != "id" && name != "url");
+            Ok((has_value || !is_extension(name)).then_some(Value::Object(clean)))
         }
         Value::Array(items) => {
             let mut clean = Vec::with_capacity(items.len());
+            let any = !items.is_empty();
             for item in items {
                 clean.extend(element(cleaner, name, item, place, siblings)?);
             }
-            Ok(Some(Value::Array(clean)))
+            Ok((!any || !clean.is_empty()).then_some(Value::Array(clean)))
         }
         Value::String(text) => {
             if let Some(rule) = rule {
@@ -231,11 +251,33 @@ fn element(
             }
             string(cleaner, name, &text, place, siblings).map(|text| text.map(Value::String))
         }
-        scalar @ (Value::Null | Value::Bool(_) | Value::Number(_)) => match rule {
-            Some(rule) => json::scalar(cleaner, rule, name, scalar),
-            None => Ok(Some(scalar)),
+        Value::Number(number) => match rule {
+            Some(rule) => json::scalar(cleaner, rule, name, Value::Number(number)),
+            None => self::number(cleaner, name, number, place, siblings),
         },
+        scalar @ (Value::Null | Value::Bool(_)) => Ok(Some(scalar)),
     }
+}
+
+/// A number; `None` when nothing that could replace it is one.
+fn number(
+    cleaner: &mut Cleaner<'_>,
+    name: &str,
+    number: Number,
+    place: &Place<'_>,
+    siblings: &Siblings,
+) -> Result<Option<Value>, LineError> {
+    if siblings.of_age && is_value(name) {
+        return Ok(Some(aged(cleaner, number)));
+    }
+    let action = match kind(name, place, siblings) {
+        Some(kind) => Action::Hide(kind),
+        // Of a quantity: what was measured or given.
+        None if name == "value" => return Ok(Some(Value::Number(number))),
+        None => Action::Text,
+    };
+    let clean = json::scalar(cleaner, action, siblings.called(name), Value::Number(number))?;
+    Ok(clean.filter(Value::is_number))
 }
 
 fn string(
@@ -245,13 +287,38 @@ fn string(
     place: &Place<'_>,
     siblings: &Siblings,
 ) -> Result<Option<String>, LineError> {
-    let birth = name == "birthDate" || place.path.split('.').any(|part| part == "_birthDate");
-    if is_date(text) || name == "birthDate" {
+    let called = siblings.called(name);
+    let birth = called.to_lowercase().contains("birth")
+        || place.path.split('.').any(|part| part == "_birthDate");
+    let dated = matches!(name, "birthDate" | "valueDate" | "valueDateTime");
+    if is_date(text) || birth && dated {
         let instant = INSTANTS.binary_search(&name).is_ok();
         let moved = cleaner.date(text, birth);
         return Ok(moved.filter(|moved| !instant || moved.len() == text.len()));
     }
-    let hidden = match (place.parent, name) {
+    if let Some(kind) = kind(name, place, siblings) {
+        return Ok(Some(cleaner.hide(kind, text)));
+    }
+    match (place.parent, name) {
+        // What a resource is added to.
+        ("request", "url") if is_type(text) => return Ok(Some(text.to_owned())),
+        (_, "reference" | "fullUrl")
+        | ("request" | "link", "url")
+        | ("request", "ifNoneExist")
+        | ("response", "location") => return Ok(Some(reference(cleaner, text))),
+        _ => {}
+    }
+    let definition = name == "url" && is_extension(place.parent);
+    let code = definition || CODES.binary_search(&name).is_ok();
+    if code && !text.contains(char::is_whitespace) {
+        return Ok(Some(text.to_owned()));
+    }
+    cleaner.text(called, text).map(Some)
+}
+
+/// What all of an element is, if it is hidden whole.
+fn kind(name: &str, place: &Place<'_>, siblings: &Siblings) -> Option<Kind> {
+    match (place.parent, name) {
         ("name" | "maidenName", "family" | "given" | "text") => Some(Kind::Name),
         ("address", "line" | "text" | "district") => Some(Kind::Address),
         ("address", "city") => Some(Kind::Location),
@@ -266,26 +333,9 @@ fn string(
         (_, "serialNumber" | "deviceIdentifier" | "udi" | "carrierHRF" | "lotNumber") => {
             Some(Kind::DeviceSerial)
         }
+        _ if is_value(name) => extended(siblings.called(name)),
         _ => None,
-    };
-    if let Some(kind) = hidden {
-        return Ok(Some(cleaner.hide(kind, text)));
     }
-    match (place.parent, name) {
-        // What a resource is added to.
-        ("request", "url") if is_type(text) => return Ok(Some(text.to_owned())),
-        (_, "reference" | "fullUrl")
-        | ("request" | "link", "url")
-        | ("request", "ifNoneExist")
-        | ("response", "location") => return Ok(Some(reference(cleaner, text))),
-        _ => {}
-    }
-    let definition = name == "url" && matches!(place.parent, "extension" | "modifierExtension");
-    let code = CODES.binary_search(&name).is_ok() && !text.contains(char::is_whitespace);
-    if definition || code {
-        return Ok(Some(text.to_owned()));
-    }
-    cleaner.text(name, text).map(Some)
 }
 
 /// `Patient/7`, `https://…/Patient/7` and `urn:uuid:…`: the kind of resource stays. Of what is no

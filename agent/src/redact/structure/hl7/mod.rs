@@ -13,7 +13,7 @@ use super::super::encoding::Encoding;
 use super::super::kind::Kind;
 use super::super::lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, utf8};
 use super::super::profile::{Hints, Mode};
-use super::{Action, Cleaner, Piece, Records, finish, known};
+use super::{Action, Cleaner, Piece, Records, finish, is_of_age, known};
 
 /// The field of a header that names the message's character set, and what is written there.
 const CHARACTER_SET: usize = 18;
@@ -243,8 +243,8 @@ fn segment(cleaner: &mut Cleaner<'_>, signs: Signs, segment: &str) -> Result<Str
     let name = fields.next().unwrap_or_default();
     let header = name == "MSH";
     let value_type = segment.split(signs.field).nth(2).unwrap_or_default().to_owned();
-    let age =
-        name == "OBX" && value_type == "NM" && is_age(segment.split(signs.field).nth(3), signs);
+    let mut observed = segment.split(signs.field).nth(3).unwrap_or_default().split(signs.component);
+    let age = name == "OBX" && value_type == "NM" && observed.any(is_of_age);
     let mut clean = vec![name.to_owned()];
     for (at, value) in fields.enumerate() {
         // The separator itself is the header's first field.
@@ -274,14 +274,6 @@ fn segment(cleaner: &mut Cleaner<'_>, signs: Signs, segment: &str) -> Result<Str
         clean.push(repetitions.join(&signs.repetition.to_string()));
     }
     Ok(clean.join(&signs.field.to_string()))
-}
-
-/// Whether an observation is of an age, by its identifier (LOINC) or a word of its name.
-fn is_age(observed: Option<&str>, signs: Signs) -> bool {
-    let mut words = observed.unwrap_or_default().split([signs.component, ' ', '_', '-']);
-    let age =
-        |word: &str| ["age", "alter", "edad"].iter().any(|age| word.eq_ignore_ascii_case(age));
-    observed.is_some_and(|observed| observed.starts_with("30525-0")) || words.any(age)
 }
 
 fn field(
