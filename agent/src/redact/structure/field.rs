@@ -8,7 +8,7 @@ use super::{Action, FieldRules, label};
 
 impl Engine {
     /// What stands for a field's value: by the site's rule for it, or else what the engine leaves of
-    /// it; `None` when the rule says to leave it out.
+    /// it; `None` when it is left out: a rule says so, or it is a coordinate.
     ///
     /// # Errors
     /// [`Unclean`], and nobody may see the value.
@@ -20,11 +20,11 @@ impl Engine {
         hints: &Hints,
         mode: Mode<'_>,
     ) -> Result<Option<Redacted>, Unclean> {
-        Ok(match rules.action(field) {
-            Some(Action::Drop) => None,
-            Some(Action::Keep) => Some(as_it_is(value)),
-            Some(Action::Hide(kind)) => Some(self.hidden(kind, value, hints, mode)),
-            Some(Action::Text) | None => {
+        Ok(match rules.action_or_usual(field) {
+            Action::Drop => None,
+            Action::Keep => Some(as_it_is(value)),
+            Action::Hide(kind) => Some(self.hidden(kind, value, hints, mode)),
+            Action::Text => {
                 let name = field.rsplit('.').next().unwrap_or(field);
                 Some(self.clean_behind(name, value, hints, mode)?)
             }
@@ -111,5 +111,6 @@ mod tests {
         assert_eq!((hidden.text.as_str(), hidden.places[0]), ("[ID]", (0, 4)));
         assert_eq!(clean(&[("d", Action::Keep)], "d", "12.03.2020").unwrap().text, "12.03.2020");
         assert!(clean(&[("d", Action::Drop)], "d", "12.03.2020").is_none());
+        assert!(clean(&[], "home.latitude", "48.137154").is_none());
     }
 }

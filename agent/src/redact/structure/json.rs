@@ -73,8 +73,8 @@ pub(super) fn value(
     if depth > DEPTH_MAX {
         return Err(LineError::Malformed { reason: "nested more than 100 levels deep" });
     }
-    let rule = cleaner.records.rules.action(path);
-    if rule == Some(Action::Drop) {
+    let action = cleaner.records.rules.action_or_usual(path);
+    if action == Action::Drop {
         return Ok(None);
     }
     Ok(match value {
@@ -108,7 +108,7 @@ pub(super) fn value(
             Some(Value::Array(clean))
         }
         scalar @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => {
-            self::scalar(cleaner, rule.unwrap_or(Action::Text), name, scalar)?
+            self::scalar(cleaner, action, name, scalar)?
         }
     })
 }

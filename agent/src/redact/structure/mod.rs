@@ -76,6 +76,21 @@ impl TryFrom<String> for Action {
     }
 }
 
+/// Last words of fields that tell where on earth something is. Sorted.
+const COORDINATES: &[&str] = &[
+    "breitengrad",
+    "lat",
+    "latitud",
+    "latitude",
+    "latitudine",
+    "lng",
+    "lon",
+    "longitud",
+    "longitude",
+    "longitudine",
+    "längengrad",
+];
+
 /// A site's rules on fields.
 #[derive(Clone, Debug, Default)]
 pub struct FieldRules {
@@ -99,6 +114,16 @@ impl FieldRules {
     fn action(&self, path: &str) -> Option<Action> {
         let name = path.rsplit('.').next().unwrap_or(path);
         self.actions.get(path).or_else(|| self.actions.get(name)).copied()
+    }
+
+    /// What is done to the field at `path` where no format says what it is: by the rule for it, or
+    /// else it is read as text; coordinates, which no text tells, are left out.
+    fn action_or_usual(&self, path: &str) -> Action {
+        let name = label(path.rsplit('.').next().unwrap_or(path));
+        let last = name.rsplit(' ').next().unwrap_or_default();
+        let usual =
+            || if COORDINATES.binary_search(&last).is_ok() { Action::Drop } else { Action::Text };
+        self.action(path).unwrap_or_else(usual)
     }
 }
 

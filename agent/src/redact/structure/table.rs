@@ -47,7 +47,7 @@ impl Columns {
     fn new(records: &Records<'_>, header: &str) -> Result<Self, LineError> {
         let header = csv::Header::new(header)?;
         let (names, rules) = (&header.names, records.rules);
-        let actions = names.iter().map(|name| rules.action(name).unwrap_or(Action::Text)).collect();
+        let actions = names.iter().map(|name| rules.action_or_usual(name)).collect();
         let subject = rules.subject.as_ref().and_then(|own| names.iter().position(|n| n == own));
         Ok(Self { header, actions, subject })
     }

@@ -63,6 +63,16 @@ fn a_site_s_rules_come_first() {
 }
 
 #[test]
+fn coordinates_are_left_out() {
+    let home = r#"{"home":{"latitude":48.137154,"geo_lng":"11.576124","floor":3},"plate":1}"#;
+    assert_eq!(clean(Format::Json, home), "{\"home\":{\"floor\":3},\"plate\":1}\n");
+    assert_eq!(clean(Format::Csv, "Lat,geoLongitude,n\n48.137154,11.576124,1\n"), "n\n1\n");
+    let rules = rules(&[("lat", "keep")], None);
+    let (out, _) = clean_in(Format::Json, Mode::Mask, &rules, r#"{"lat": 48.137154}"#);
+    assert_eq!(out, "{\"lat\":48.137154}\n");
+}
+
+#[test]
 fn tables_are_cleaned_by_column() {
     let out = clean(
         Format::Csv,
@@ -575,7 +585,7 @@ fn resources_with_surrogates_stay_one_patient() {
 
 #[test]
 fn lists_are_sorted() {
-    assert!(AGE_CODES.is_sorted() && AGE_WORDS.is_sorted());
+    assert!(AGE_CODES.is_sorted() && AGE_WORDS.is_sorted() && COORDINATES.is_sorted());
 }
 
 #[test]
