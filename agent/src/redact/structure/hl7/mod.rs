@@ -1,5 +1,6 @@
 //! HL7 v2: fields cleaned by what the standard's segment definitions (2.5.1) say they hold; fields
-//! and segments without a definition here, and those that sites add, are read as text.
+//! and segments without a definition here, and those that sites add, are read as text. A line that is
+//! no segment belongs to the field before it.
 
 mod definition;
 mod signs;
