@@ -29,6 +29,11 @@ fn values() -> impl Strategy<Value = String> {
         "did schmidt sleep",
         ": ",
         "; ",
+        "\n",
+        "\nZZZ ",
+        "\\X30\\",
+        "\\.sp\\",
+        "\\",
     ]);
     prop::collection::vec(pieces, 0..5).prop_map(|parts| parts.concat())
 }
@@ -70,7 +75,8 @@ proptest! {
     #[test]
     fn any_bytes_are_read_without_panic(
         start in prop::sample::select(vec![
-            "", "MSH|^~\\&|", "MSH|^~\\&|\rPID|1||7||ROE^JANE\r", "a;b\n\"", "{\"a\": [",
+            "", "MSH|^~\\&|", "MSH|^~\\&|\rPID|1||7||ROE^JANE\r", "MSH|^~\\&|\rOBX|1|NM|7||\\X",
+            "a;b\n\"", "{\"a\": [",
             "{\"resourceType\": \"Patient\", \"birthDate\": \"", "{\"id\": 1, \"fullUrl\": \"urn:uuid:",
         ]),
         bytes in prop::collection::vec(any::<u8>(), 0..120),
