@@ -11,6 +11,7 @@ use super::bounded::{Bounded, Work};
 use super::checks;
 use super::clean::Unclean;
 use super::kind::Kind;
+use super::plain::Plain;
 use super::profile::Score;
 use super::scan::is_whole;
 
@@ -185,7 +186,7 @@ impl TryFrom<RecognizerTable> for Recognizer {
             pattern: Arc::new(pattern),
             check,
             score: table.score.map_or(SCORE, Score::get),
-            context: table.context.iter().map(|word| word.to_lowercase()).collect(),
+            context: table.context.iter().map(|word| as_read(word).to_lowercase()).collect(),
             context_score: table.context_score.map_or(CONTEXT_SCORE, Score::get),
         })
     }
@@ -196,7 +197,7 @@ impl TryFrom<DenyTable> for Deny {
 
     fn try_from(table: DenyTable) -> Result<Self, CustomError> {
         entry("deny", &table.text)?;
-        Ok(Self { kind: table.r#type, text: table.text })
+        Ok(Self { kind: table.r#type, text: as_read(&table.text) })
     }
 }
 
@@ -214,7 +215,7 @@ impl Custom {
         at_most("entries of deny".to_owned(), deny.len(), LIST_ENTRIES_MAX)?;
         at_most("entries of allow".to_owned(), allow.len(), LIST_ENTRIES_MAX)?;
         allow.iter().try_for_each(|text| entry("allow", text))?;
-        let allowed = allow.iter().map(|text| text.to_lowercase()).collect();
+        let allowed = allow.iter().map(|text| as_read(text).to_lowercase()).collect();
         let denied = if deny.is_empty() { None } else { Some(Denied::new(deny)?) };
         Ok(Self(Arc::new(Inner { recognizers, denied, allowed })))
     }
@@ -340,6 +341,11 @@ impl Denied {
             })
             .collect()
     }
+}
+
+/// What a list says, as texts are read.
+fn as_read(text: &str) -> String {
+    Plain::new(text).text.into_owned()
 }
 
 fn has_word(text: &str, word: &str) -> bool {

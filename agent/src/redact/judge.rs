@@ -116,7 +116,7 @@ fn explained(profile: &Profile, text: &str, label: &Label) -> Option<Find> {
     if !spaced && (in_brackets.is_none() || !EXPLAINED.contains(&kind)) {
         return None;
     }
-    let end = opened.trim_end_matches([' ', '\u{a0}', ',', ':']).len();
+    let end = opened.trim_end_matches([' ', ',', ':']).len();
     let of_value = |c: char| {
         c.is_ascii_digit()
             || "-./_".contains(c)
@@ -378,7 +378,7 @@ fn age(text: &str, coarse: bool, english: bool, years: u32, find: &mut Find) -> 
 
 /// Whether `unit` is the next word of `rest`.
 fn is_next(rest: &str, unit: &str) -> bool {
-    let rest = rest.trim_start_matches([' ', '\u{a0}']);
+    let rest = rest.trim_start_matches(' ');
     rest.get(..unit.len()).is_some_and(|word| word.eq_ignore_ascii_case(unit))
         && !rest[unit.len()..].starts_with(char::is_alphanumeric)
 }

@@ -80,7 +80,7 @@ pub(super) fn cover_titles(text: &str, found: &mut [Find]) {
 
 /// Where the title that ends before byte `at` starts.
 fn title_before(text: &str, at: usize) -> Option<usize> {
-    let gap = text[..at].trim_end_matches([' ', '\u{a0}']);
+    let gap = text[..at].trim_end_matches(' ');
     let end = gap.strip_suffix('.').unwrap_or(gap).len();
     let title = Word::before(text, end)?;
     let near = (1..=2).contains(&(at - gap.len()));

@@ -368,7 +368,7 @@ fn separator(
     let mut signs = 0;
     while let Some(c) = text[next..].chars().next() {
         match c {
-            ' ' | '\t' | '\u{a0}' => {}
+            ' ' | '\t' => {}
             // A full stop belongs to an abbreviation, not to a sentence.
             '.' if abbreviated(word) => {}
             ',' | '-' | '/' | '#' | '(' | ')' | 'º' | 'ª' | '°' | '\u{2013}' if signs < 3 => {

@@ -1,5 +1,6 @@
-//! A text as it is read: without characters that nobody sees, and with digits and Latin letters of full
-//! width or of other scripts as those that patterns know. Where each part was is remembered.
+//! A text as it is read: without characters that nobody sees, with every space, hyphen and slash that
+//! only looks other as the one of ASCII, and with digits and Latin letters of full width or of other
+//! scripts as those that patterns know. Where each part was is remembered.
 
 use std::borrow::Cow;
 
@@ -82,11 +83,12 @@ impl<'t> Plain<'t> {
 
 /// Whether nothing in `text` is changed.
 fn is_plain(text: &str) -> bool {
-    // Below, of all characters the soft hyphen alone is changed: most texts are not read one by one.
+    // Below, of all characters the no-break space and the soft hyphen alone are changed: most texts are
+    // not read one by one.
     let low =
         text.as_bytes().chunks(64).all(|some| some.iter().fold(true, |all, b| all & (*b < 0xcd)));
     if low {
-        return !text.contains('\u{ad}');
+        return !text.contains('\u{a0}') && !text.contains('\u{ad}');
     }
     text.chars().all(|c| matches!(plain(c), Some(same) if same == c))
 }
@@ -108,7 +110,11 @@ fn plain(c: char) -> Option<char> {
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
         | '\u{feff}' => None,
-        '\u{3000}' => Some(' '),
+        // No-break, of other widths, ideographic.
+        '\u{a0}' | '\u{2000}'..='\u{200a}' | '\u{202f}' | '\u{205f}' | '\u{3000}' => Some(' '),
+        // Hyphen, no-break, of a digit's width; minus. A dash is not one: it also parts sentences.
+        '\u{2010}'..='\u{2012}' | '\u{2212}' => Some('-'),
+        '\u{2044}' => Some('/'),
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(code - 0xfee0),
         _ if MATHEMATICAL.contains(&code) => digit((code - MATHEMATICAL.start()) % 10),
         _ if c.is_numeric() => {
@@ -135,11 +141,16 @@ mod tests {
     }
 
     #[test]
-    fn only_the_soft_hyphen_is_changed_of_low_characters() {
+    fn two_of_the_low_characters_are_changed() {
         let low = (0..=0x33f).filter_map(char::from_u32);
         for c in low {
-            assert_eq!(is_plain(&c.to_string()), c != '\u{ad}', "{c:?}");
-            assert_eq!(plain(c), (c != '\u{ad}').then_some(c), "{c:?}");
+            let expected = match c {
+                '\u{a0}' => Some(' '),
+                '\u{ad}' => None,
+                same => Some(same),
+            };
+            assert_eq!(plain(c), expected, "{c:?}");
+            assert_eq!(is_plain(&c.to_string()), expected == Some(c), "{c:?}");
         }
         assert!(!is_plain("é\u{200b}") && is_plain("“é”"));
     }
@@ -155,6 +166,8 @@ mod tests {
         check("a@b\u{2060}.c", "a@b.c", "a@b.c", "a@b\u{2060}.c");
         check("𝟏𝟐 ४२", "12 42", "12", "𝟏𝟐");
         check("ab\u{200b}", "ab", "ab", "ab");
+        check("x\u{a0}1\u{202f}2\u{2011}3\u{2009}y", "x 1 2-3 y", "1 2-3", "1\u{202f}2\u{2011}3");
+        check("1\u{2044}\u{200b}2", "1/2", "1/", "1\u{2044}");
         check("1½", "1½", "½", "½");
     }
 }

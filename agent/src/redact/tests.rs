@@ -389,6 +389,22 @@ fn what_nobody_sees_and_other_digits_hide_nothing() {
 }
 
 #[test]
+fn spaces_and_hyphens_of_every_kind_part_what_they_part_in_ascii() {
+    check("born 12\u{a0}March\u{a0}1950", "born [DATE]");
+    check("geb. 12.\u{a0}3.\u{a0}1950", "geb. [DATE]");
+    check("DOB: 03\u{2011}12\u{2011}1950", "DOB: [DATE]");
+    check("am 12\u{2044}03\u{2044}1950", "am [DATE]");
+    check("phone: 216\u{202f}555\u{202f}0199 x", "phone: [PHONE] x");
+    check("Tel. 0151\u{202f}2345678", "Tel. [PHONE]");
+    check("(216)\u{a0}555\u{2011}0199", "[PHONE]");
+    check("IBAN DE89\u{2009}3704\u{2009}0044\u{2009}0532\u{2009}0130\u{2009}00.", "IBAN [IBAN].");
+    check("MRN:\u{2007}7744\u{a0}1188", "MRN:\u{2007}[MEDICAL_RECORD]");
+    check("SSN: 536\u{2010}22\u{2212}1234", "SSN: [SSN]");
+    check("Dr.\u{a0}Roe\u{2011}Doe came", "[NAME] came");
+    check("5\u{2009}mg, 120\u{a0}mmHg", "5\u{2009}mg, 120\u{a0}mmHg");
+}
+
+#[test]
 fn hashes_depend_on_key_and_text() {
     let clean = |key: u8, text: &str| RULES.clean(text, Mode::Hash(&SiteKey::new([key; 32]))).text;
     let first = clean(1, "a@example.org");

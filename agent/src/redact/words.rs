@@ -17,7 +17,7 @@ impl<'t> Word<'t> {
         let mut end = 0;
         let mut letters = rest.char_indices().peekable();
         while let Some((offset, c)) = letters.next() {
-            let inner = matches!(c, '\'' | '’' | '-' | '\u{2010}' | '\u{2011}')
+            let inner = matches!(c, '\'' | '’' | '-')
                 && end > 0
                 && letters.peek().is_some_and(|(_, next)| next.is_alphanumeric());
             if !(c.is_alphanumeric() || is_mark(c) || inner) {
@@ -82,7 +82,7 @@ pub(super) fn skip_spaces(text: &str, at: usize, most: usize) -> usize {
     let mut at = at;
     for _ in 0..most {
         match char_at(text, at) {
-            ' ' | '\t' | '\u{a0}' if at < text.len() => at += char_at(text, at).len_utf8(),
+            ' ' | '\t' if at < text.len() => at += 1,
             _ => break,
         }
     }

@@ -18,7 +18,7 @@ pub(super) const RULES: &[Rule] = &[
     // International, with the country's code.
     phone(
         0.9,
-        r"\+ ?[1-9][0-9]{0,2}(?:[ .\-/\u{a0}]{0,3}\(?[0-9]{1,5}\)?){2,7}<extension>",
+        r"\+ ?[1-9][0-9]{0,2}(?:[ .\-/]{0,3}\(?[0-9]{1,5}\)?){2,7}<extension>",
     )
     .text(international)
     .edge(Edge::Number),
@@ -50,7 +50,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::announced(
         Kind::Phone,
         0.85,
-        r"\+? ?\(?[0-9](?:[ .\-/()\u{a0}\u{2013}]{0,3}[0-9]){4,15}<extension>",
+        r"\+? ?\(?[0-9](?:[ .\-/()\u{2013}]{0,3}[0-9]){4,15}<extension>",
     )
     .labels(CALLS),
     Rule::announced(Kind::Phone, 0.75, r"-? ?[0-9]{4,5}|[0-9]-[0-9]{3,4}").labels(Labels::EXTENSION),

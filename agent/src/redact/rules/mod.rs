@@ -2,8 +2,7 @@
 //!
 //! A rule is a pattern, what its check digits demand, and how far it is believed when nothing
 //! around it speaks. Patterns are bounded, start with what the identifier starts with, and use two
-//! signs of their own: `~` is an optional separator, `=` a required one (space, no-break space, or
-//! any hyphen). `\d`, `\w` and `\b` are not used: boundaries are checked in code.
+//! signs of their own: `~` is an optional separator, `=` a required one (space, hyphen or dash). `\d`, `\w` and `\b` are not used: boundaries are checked in code.
 
 mod contact;
 mod date;
@@ -153,7 +152,7 @@ pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
 
 /// A rule's pattern as a regular expression.
 pub(super) fn expand(pattern: &str) -> String {
-    const SEPARATOR: &str = r"[ \-\u{a0}\u{2010}-\u{2015}\u{202f}]";
+    const SEPARATOR: &str = r"[ \-\u{2013}-\u{2015}]";
     pattern
         .replace('~', &format!("{SEPARATOR}?"))
         .replace('=', SEPARATOR)

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::super::kind::Kind;
+use super::super::plain::Plain;
 use super::super::profile::Hints;
 use super::super::words::{NO_NAMES, PARTICLES, TITLES, Word};
 use super::{Action, FieldRules, label};
@@ -199,6 +200,7 @@ fn is_of_name(label: &str) -> bool {
 
 /// Takes a value that is a person's name, if it looks like one.
 pub(super) fn learn_name(hints: &mut Hints, value: &str) {
+    let value = &*Plain::new(value).text;
     let mut words = value.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '^' | '/'));
     let odd = |c: char| c.is_ascii_digit() || matches!(c, '[' | ']' | '@' | ':');
     if value.contains(odd) || words.clone().filter(|w| !w.is_empty()).count() > NAME_WORDS_MAX {
@@ -246,6 +248,7 @@ mod tests {
     #[test]
     fn names_and_numbers_are_told_by_their_fields() {
         check(&[("patient_name", "Dr. Eva von Schmidt")], &["Eva", "Schmidt"], &[]);
+        check(&[("surname", "Roe\u{2011}Doe")], &["Roe-Doe"], &[]);
         check(&[("subject.lastName", "Roe"), ("Vorname", "Ana")], &["Roe", "Ana"], &[]);
         check(&[("mrn", "774411"), ("patientId", "A-7744")], &[], &["774411", "A-7744"]);
         check(&[("patient", "Unknown"), ("name", "see file 12")], &[], &[]);
