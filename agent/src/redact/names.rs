@@ -16,6 +16,8 @@ use super::words::{NO_NAMES, PARTICLES, TITLES, Word, skip_spaces};
 
 /// Words of one name.
 const WORDS_MAX: usize = 6;
+/// Titles before one name: more in a row stand before nobody.
+const TITLES_MAX: usize = 8;
 /// Bytes of the longest of [`TITLES`].
 const TITLE_BYTES_MAX: usize = 10;
 /// Letters of a name's part that is looked for elsewhere in the text.
@@ -72,7 +74,8 @@ pub(super) fn cover_titles(text: &str, found: &mut [Find]) {
         return;
     }
     for find in found.iter_mut().filter(|find| find.kind == Kind::Name) {
-        while let Some(start) = title_before(text, find.start) {
+        for _ in 0..TITLES_MAX {
+            let Some(start) = title_before(text, find.start) else { break };
             find.start = start;
         }
     }
@@ -294,7 +297,7 @@ fn parse(text: &str, start: usize, labels: Option<&[Label]>) -> Option<(usize, u
     let mut words = 0;
     let mut comma = false;
     let mut small = false;
-    let first = behind_titles(text, start);
+    let first = behind_titles(text, start)?;
     let mut at = first;
     while words < WORDS_MAX {
         let Some(word) = Word::at(text, at) else { break };
@@ -347,22 +350,23 @@ fn parse(text: &str, start: usize, labels: Option<&[Label]>) -> Option<(usize, u
     end.map(|end| (first, end, words))
 }
 
-/// Behind "Dr.", "Prof. Dr. med." and the like.
-fn behind_titles(text: &str, start: usize) -> usize {
+/// Behind "Dr.", "Prof. Dr. med." and the like, unless they go on.
+fn behind_titles(text: &str, start: usize) -> Option<usize> {
     let mut at = start;
     let is_one = |word: &Word<'_>| {
         word.text.len() <= TITLE_BYTES_MAX && word.is_in(TITLES)
             || SMALL_TITLES.contains(&word.text)
     };
-    while let Some(title) = Word::at(text, at).filter(is_one) {
+    for _ in 0..TITLES_MAX {
+        let Some(title) = Word::at(text, at).filter(is_one) else { return Some(at) };
         let sign = usize::from(matches!(char_at(text, title.end()), '.' | ':'));
         let next = skip_spaces(text, title.end() + sign, 3);
         if next == title.end() {
-            break;
+            return Some(at);
         }
         at = next;
     }
-    at
+    None
 }
 
 fn next_is_capital(text: &str, at: usize) -> bool {

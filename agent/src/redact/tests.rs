@@ -405,6 +405,13 @@ fn spaces_and_hyphens_of_every_kind_part_what_they_part_in_ascii() {
 }
 
 #[test]
+fn a_name_has_so_many_titles_and_no_more() {
+    check(&format!("{}Roe came", "Dr. ".repeat(8)), "[NAME] came");
+    check(&format!("{}Roe came", "Dr. ".repeat(10)), "Dr. Dr. [NAME] came");
+    check(&"Dr ".repeat(20), &"Dr ".repeat(20));
+}
+
+#[test]
 fn hashes_depend_on_key_and_text() {
     let clean = |key: u8, text: &str| RULES.clean(text, Mode::Hash(&SiteKey::new([key; 32]))).text;
     let first = clean(1, "a@example.org");

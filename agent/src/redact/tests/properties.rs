@@ -149,6 +149,8 @@ fn hostile_repetitions_are_read_in_linear_time() {
         "a@",
         "Calle A 1, ",
         "Dr. Roe Roe, ",
+        "Dr ",
+        "Frau Prof. Dr. med. ",
         "a:",
         "1.",
         "[NAME] 4111 1111 1111 1111 ",
