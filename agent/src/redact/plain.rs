@@ -1,10 +1,14 @@
 //! A text as it is read: without characters that nobody sees, with every space, hyphen and slash that
-//! only looks other as the one of ASCII, and with digits and Latin letters of full width or of other
-//! scripts as those that patterns know. Where each part was is remembered.
+//! only looks other as the one of ASCII, with digits and Latin letters of full width or of other scripts
+//! as those that patterns know, and with letters and their marks composed. Where each part was is
+//! remembered.
 
 use std::borrow::Cow;
 
+use unicode_normalization::char as unicode;
+
 use super::Find;
+use super::scan::is_mark;
 
 /// The zeros of decimal digits that stand in ten places one after another: Arabic-Indic, Persian,
 /// N'Ko, Devanagari, Bengali, Gurmukhi, Gujarati, Odia, Tamil, Telugu, Kannada, Malayalam, Sinhala,
@@ -32,16 +36,26 @@ impl<'t> Plain<'t> {
             return Self { text: Cow::Borrowed(text), moves: Vec::new(), original };
         }
         let (mut out, mut moves) = (String::with_capacity(original), Vec::new());
-        for (at, c) in text.char_indices() {
-            let place = (out.len(), at);
-            if plain(c) == Some(c) {
-                out.push(c);
+        let (mut chars, mut copied) = (text.char_indices().peekable(), 0);
+        while let Some((at, c)) = chars.next() {
+            let (mut read, mut end) = (plain(c), at + c.len_utf8());
+            while let Some((_, next)) = chars.peek()
+                && let Some(composed) = read.and_then(|letter| composed(letter, *next))
+            {
+                read = Some(composed);
+                end += next.len_utf8();
+                chars.next();
+            }
+            if read == Some(c) {
                 continue;
             }
-            out.extend(plain(c));
-            moves.push(place);
-            moves.push((out.len(), at + c.len_utf8()));
+            out.push_str(&text[copied..at]);
+            moves.push((out.len(), at));
+            out.extend(read);
+            moves.push((out.len(), end));
+            copied = end;
         }
+        out.push_str(&text[copied..]);
         Self { text: Cow::Owned(out), moves, original }
     }
 
@@ -86,11 +100,22 @@ fn is_plain(text: &str) -> bool {
     // Below, of all characters the no-break space and the soft hyphen alone are changed: most texts are
     // not read one by one.
     let low =
-        text.as_bytes().chunks(64).all(|some| some.iter().fold(true, |all, b| all & (*b < 0xcd)));
+        text.as_bytes().chunks(64).all(|some| some.iter().fold(true, |all, b| all & (*b < 0xcc)));
     if low {
         return !text.contains('\u{a0}') && !text.contains('\u{ad}');
     }
-    text.chars().all(|c| matches!(plain(c), Some(same) if same == c))
+    let mut before = ' ';
+    text.chars().all(|c| {
+        let stays = plain(c) == Some(c) && composed(before, c).is_none();
+        before = c;
+        stays
+    })
+}
+
+/// The letter that `letter` and a mark behind it make together (Unicode, normalization form C), if there is
+/// one: systems differ in which of the two they write.
+fn composed(letter: char, mark: char) -> Option<char> {
+    if is_mark(mark) { unicode::compose(letter, mark) } else { None }
 }
 
 /// What is read in place of a character; nothing for one that nobody sees.
@@ -142,7 +167,7 @@ mod tests {
 
     #[test]
     fn two_of_the_low_characters_are_changed() {
-        let low = (0..=0x33f).filter_map(char::from_u32);
+        let low = (0..=0x2ff).filter_map(char::from_u32);
         for c in low {
             let expected = match c {
                 '\u{a0}' => Some(' '),
@@ -153,6 +178,7 @@ mod tests {
             assert_eq!(is_plain(&c.to_string()), expected == Some(c), "{c:?}");
         }
         assert!(!is_plain("é\u{200b}") && is_plain("“é”"));
+        assert!(!is_plain("e\u{301}") && is_plain("x\u{301}"));
     }
 
     #[test]
@@ -169,5 +195,9 @@ mod tests {
         check("x\u{a0}1\u{202f}2\u{2011}3\u{2009}y", "x 1 2-3 y", "1 2-3", "1\u{202f}2\u{2011}3");
         check("1\u{2044}\u{200b}2", "1/2", "1/", "1\u{2044}");
         check("1½", "1½", "½", "½");
+        check("Mo\u{308}ller", "Möller", "ö", "o\u{308}");
+        check("xe\u{323}\u{302}\u{301}y", "xệ\u{301}y", "ệ", "e\u{323}\u{302}");
+        check("ｅ\u{301}１", "é1", "é", "ｅ\u{301}");
+        check("a\u{200b}e\u{301}\u{200b}", "aé", "aé", "a\u{200b}e\u{301}");
     }
 }

@@ -405,6 +405,14 @@ fn spaces_and_hyphens_of_every_kind_part_what_they_part_in_ascii() {
 }
 
 #[test]
+fn a_letter_and_its_mark_are_one_letter() {
+    check("Dr. Mo\u{308}ller kam, Möller ging", "[NAME] kam, [NAME] ging");
+    check("am 3. Ma\u{308}rz 2020", "am [DATE]");
+    let hash = |text: &str| RULES.clean(text, Mode::Hash(&SiteKey::new([1; 32]))).text;
+    assert_eq!(hash("Dr. Mo\u{308}ller"), hash("Dr. Möller"));
+}
+
+#[test]
 fn a_name_has_so_many_titles_and_no_more() {
     check(&format!("{}Roe came", "Dr. ".repeat(8)), "[NAME] came");
     check(&format!("{}Roe came", "Dr. ".repeat(10)), "Dr. Dr. [NAME] came");
