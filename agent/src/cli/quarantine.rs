@@ -15,7 +15,8 @@ use crate::store::trail::{Event, What};
 #[command(after_help = "\
 Items, and the contexts that applications tell with corrections, are shown to nobody until they are redacted.
 Reasons: too-long, residue (personal data was found again and again), too-much-work (a recognizer of the
-redaction settings takes too long on the text: limit its repetitions), failed (the engine failed), unreadable,
+redaction settings takes too long on the text: limit its repetitions), too-many-people (the fields of the record
+state more names and numbers than are looked for in its texts), failed (the engine failed), unreadable,
 image-not-redacted (nothing redacts pixels: where the steward lets people see the images of a project as they
 are, set images = \"as they are\" in its [[project]] of agent.toml). Change the project's settings, or the
 program, and --retry.")]

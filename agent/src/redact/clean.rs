@@ -9,8 +9,6 @@ use super::profile::{Hints, Mode, Subject};
 use super::scan::is_whole;
 use super::{Engine, Find, Span};
 
-/// Score of an identifier that another field names: just below that of one that is announced.
-const KNOWN: f32 = 0.74;
 /// How often a text is re-read after replacing. A replacement can uncover nothing by itself, but it
 /// changes the words around what is left; almost always the first re-reading finds nothing.
 const READINGS_MAX: usize = 16;
@@ -136,6 +134,17 @@ pub enum Unclean {
         /// Bytes of the text.
         text_bytes: usize,
     },
+    /// The record's fields state too much of people to look for in its texts.
+    #[error(
+        "its fields state {got_bytes} bytes of names and identifiers where {limit_bytes} may be: split \
+         it, or give fields that state none a rule"
+    )]
+    TooManyPeople {
+        /// Bytes of what they state; what fits is counted once.
+        got_bytes: usize,
+        /// Bytes that may be.
+        limit_bytes: usize,
+    },
     /// The engine failed on this text.
     #[error("the engine failed")]
     Failed,
@@ -148,6 +157,7 @@ impl Unclean {
             Self::TooLong { .. } => "too-long",
             Self::Residue { .. } => RESIDUE,
             Self::TooMuchWork { .. } => "too-much-work",
+            Self::TooManyPeople { .. } => "too-many-people",
             Self::Failed => "failed",
         }
     }
@@ -163,7 +173,8 @@ pub(super) struct Reading {
 /// residual check. Masking what they leave finds nothing more, so masking is idempotent.
 ///
 /// # Errors
-/// [`Unclean::Residue`] when there is no end to it, and [`Unclean::TooMuchWork`].
+/// [`Unclean::Residue`] when there is no end to it, [`Unclean::TooMuchWork`] and
+/// [`Unclean::TooManyPeople`].
 pub(super) fn until_nothing_is_left(
     engine: &Engine,
     text: &str,
@@ -355,23 +366,4 @@ fn masks(text: &str) -> impl Iterator<Item = (usize, usize)> + '_ {
         let hashed = hash.len() == HASH_DIGITS && hash.bytes().all(|byte| byte.is_ascii_hexdigit());
         (known && hashed).then_some((start, start + length + 2))
     })
-}
-
-/// Identifiers that the record's other fields name. Where a word announces one, that says more of it.
-pub(super) fn known(text: &str, hints: &Hints) -> Vec<Find> {
-    let mut all = Vec::new();
-    for identifier in &hints.identifiers {
-        // As the text is read.
-        let identifier = Plain::new(identifier).text;
-        if identifier.len() < 3 {
-            continue;
-        }
-        all.extend(text.match_indices(&*identifier).map(|(start, found)| Find {
-            start,
-            end: start + found.len(),
-            kind: Kind::Id,
-            score: KNOWN,
-        }));
-    }
-    all
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clean::{Redacted, Replacement, Unclean};
 use super::kind::Kind;
+use super::people::People;
 use super::profile::{Hints, Mode, Subject};
 use super::{Engine, Span};
 
@@ -265,12 +266,10 @@ fn clean(
         (None, serde_json::Value::String(id)) => id.clone(),
         (None, id) => id.to_string(),
     };
-    let hints = Hints {
-        names: record.names.clone(),
-        identifiers: record.identifiers.clone(),
-        subject: Subject::Named(subject),
-        field_name: false,
-    };
+    let mut people = People::default();
+    record.names.iter().for_each(|name| people.person(name));
+    record.identifiers.iter().for_each(|identifier| people.identifier(identifier));
+    let hints = Hints { people, subject: Subject::Named(subject), field_name: false };
     Ok(engine.try_clean(&record.text, &hints, options.mode)?)
 }
 
@@ -347,6 +346,30 @@ pub(super) mod tests {
         let (records, told) = run(&input);
         assert_eq!(records.len(), 1);
         assert_eq!(told.failures, [(1, format!("longer than {LINE_BYTES_MAX} bytes"))]);
+    }
+
+    #[test]
+    fn short_names_are_hidden_in_whole_and_with_capitals() {
+        let clean = |text: &str, name: &str| {
+            let line = serde_json::json!({ "text": text, "names": [name] }).to_string();
+            run(line.as_bytes()).0[0]["text"].as_str().unwrap().to_owned()
+        };
+        assert_eq!(clean("heute kam Xu Li und ging", "Xu Li"), "heute kam [NAME] und ging");
+        assert_eq!(clean("heute kam xu, li und ging", "Xu Li"), "heute kam [NAME] und ging");
+        assert_eq!(clean("xu und Li kamen", "Xu Li"), "xu und [NAME] kamen");
+        let (nfc, nfd) = ("heute kam möllerström an", "Mo\u{308}llerstro\u{308}m");
+        assert_eq!(clean(nfc, nfd), "heute kam [NAME] an");
+        assert_eq!(clean("heute kam mo\u{308}ller an", "Möller"), "heute kam [NAME] an");
+    }
+
+    #[test]
+    fn more_people_than_can_be_looked_for_are_not_passed_over() {
+        let many: Vec<_> = (0..50_000).map(|number| format!("{number:06}")).collect();
+        let line = serde_json::json!({ "text": "ok", "identifiers": many }).to_string();
+        let (records, told) = run(line.as_bytes());
+        let reason = "its fields state 300000 bytes of names and identifiers where 262144 may be: \
+            split it, or give fields that state none a rule";
+        assert_eq!((records.len(), told.failures), (0, vec![(1, reason.to_owned())]));
     }
 
     #[test]

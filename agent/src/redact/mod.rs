@@ -5,14 +5,15 @@
 //!           │              ├── web, names, places (by reading) ──┼── resolve ──> spans ──> clean
 //!           │              └── veto ──┐                          │                           │
 //!           ├── tagger (names in running text)┴──────────────────────────┤        re-read until nothing is left
-//!           └── hints: the record's other fields ──────────────────────┘
+//!           └── people: the record's other fields ─────────────────────┘
 //! ```
 //! `plain` takes away what nobody sees. `scan` runs one automaton over the text; `rules/` holds
 //! what it looks for, a file per family, and `labels` the words around; `custom` is what a site
 //! adds, from the file that `settings` reads, searched with `bounded` work. `judge` verifies check
 //! digits and weighs these words. `web`, `names` and `places` read what has no fixed shape;
-//! `countries` and `insurers` are lists; `tagger` finds what nothing announces, unless `veto` knows better.
-//! `resolve` makes one list of all, in which rules outweigh the tagger.
+//! `countries` and `insurers` are lists; `people` is what the record's other fields state; `tagger`
+//! finds what nothing announces, unless `veto` knows better. `resolve` makes one list of all, in
+//! which rules outweigh the tagger.
 //!
 //! `clean` replaces what was found: with masks, keyed hashes, or a `surrogate`. `lines` and
 //! `structure` do all of this to files, which `encoding` reads where they are not in UTF-8; `ocr` finds
@@ -37,6 +38,7 @@ mod language;
 mod lines;
 mod names;
 mod ocr;
+mod people;
 mod places;
 mod plain;
 mod profile;
@@ -66,6 +68,7 @@ pub use evidence::{Evidence, EvidenceError, Evident, verify_report};
 pub use kind::{Kind, KindError, KindSet};
 pub use lines::{Account, Failure, LINE_BYTES_MAX, LineError, Observer, Options, lines};
 pub use ocr::{Ocr, OcrError};
+pub use people::People;
 pub use profile::{
     Coarse, Hints, Language, LanguageError, Mode, Profile, Score, ScoreError, SiteKey, Subject,
 };
@@ -210,6 +213,7 @@ impl Engine {
         hints: &Hints,
         work: &mut bounded::Work,
     ) -> Result<Vec<Find>, Unclean> {
+        hints.people.complete()?;
         let plain = plain::Plain::new(text);
         let found = self.finds_in(&plain.text, hints, work)?;
         Ok(found.into_iter().map(|find| plain.in_original(find)).collect())
@@ -233,13 +237,14 @@ impl Engine {
         }
         found.extend(web::find(text, &scanned));
         if self.profile.hides(Kind::Name) {
-            found.extend(names::find(text, &scanned, hints));
+            found.extend(names::find(text, &scanned));
+            found.extend(hints.people.names(text));
         }
         if self.profile.hides(Kind::Address) || self.profile.hides(Kind::Location) {
             found.extend(places::find(text, &scanned));
             found.extend(places::blocks(text));
         }
-        found.extend(clean::known(text, hints));
+        found.extend(hints.people.identifiers(text));
         let word = hints.field_name && !text.contains(char::is_whitespace);
         if self.profile.tagger && !word {
             // Only a second reader asks.

@@ -1,5 +1,5 @@
 //! Names of people, by what stands around them: titles, fields, roles, salutations, signatures,
-//! degrees, the record's other fields, and a name's other places in the same text.
+//! degrees, and a name's other places in the same text.
 
 use std::cell::LazyCell;
 use std::collections::HashSet;
@@ -9,8 +9,6 @@ use super::eponyms::is_nobody;
 use super::kind::Kind;
 use super::labels::Labels;
 use super::language::Small;
-use super::plain::Plain;
-use super::profile::Hints;
 use super::scan::{Finds, Label, char_at, char_before, is_mark};
 use super::words::{NO_NAMES, PARTICLES, TITLES, Word, skip_spaces};
 
@@ -20,6 +18,8 @@ const WORDS_MAX: usize = 6;
 const TITLES_MAX: usize = 8;
 /// Bytes of the longest of [`TITLES`].
 const TITLE_BYTES_MAX: usize = 10;
+/// Bytes of a word that may be a part of a name.
+const WORD_BYTES_MAX: usize = 128;
 /// Letters of a name's part that is looked for elsewhere in the text.
 const PART_LETTERS_MIN: usize = 3;
 /// Score of a number behind a name.
@@ -41,8 +41,8 @@ const ANNOUNCED: f32 = 0.9;
 /// Score of a name's repetition.
 const REPEATED: f32 = 0.7;
 
-/// Every name that `labels` or `hints` give away.
-pub(super) fn find(text: &str, finds: &Finds, hints: &Hints) -> Vec<Find> {
+/// Every name that the labels in `finds` give away.
+pub(super) fn find(text: &str, finds: &Finds) -> Vec<Find> {
     let spanish =
         LazyCell::new(|| Small::of(text).is_spanish() || !text.contains(char::is_lowercase));
     let means =
@@ -52,17 +52,13 @@ pub(super) fn find(text: &str, finds: &Finds, hints: &Hints) -> Vec<Find> {
         labels.filter_map(|label| announced(text, &finds.labels, label)).collect();
     let parts = parts(text, &found);
     if !parts.is_empty() {
-        found.extend(occurrences(text, &parts, true).map(|word| name(word, REPEATED)));
+        found.extend(occurrences(text, &parts).map(|word| Find {
+            start: word.start,
+            end: word.end(),
+            kind: Kind::Name,
+            score: REPEATED,
+        }));
     }
-    // As the text is read.
-    let known: Vec<_> = hints.names.iter().map(|name| Plain::new(name).text).collect();
-    let known: HashSet<String> = known
-        .iter()
-        .flat_map(|name| name.split_whitespace())
-        .filter(|part| part.chars().count() >= PART_LETTERS_MIN)
-        .map(str::to_lowercase)
-        .collect();
-    found.extend(occurrences(text, &known, false).map(|word| name(word, ANNOUNCED)));
     found
 }
 
@@ -90,10 +86,6 @@ fn title_before(text: &str, at: usize) -> Option<usize> {
     let covered =
         title.is_capitalised() && title.is_in(COVERED_TITLES) || SMALL_TITLES.contains(&title.text);
     (near && covered).then_some(title.start)
-}
-
-fn name(word: Word<'_>, score: f32) -> Find {
-    Find { start: word.start, end: word.end(), kind: Kind::Name, score }
 }
 
 /// Numbers right behind names, which are records of these people: `Roe, Jane 19440512`, `Roe (H-20931)`.
@@ -413,26 +405,38 @@ fn parts(text: &str, found: &[Find]) -> HashSet<String> {
     parts
 }
 
-/// Where words of `wanted` (in small letters) stand; with a capital only, if `capitals`.
+/// Where words of `wanted` (in small letters) stand with a capital.
 fn occurrences<'t>(
     text: &'t str,
     wanted: &'t HashSet<String>,
-    capitals: bool,
 ) -> impl Iterator<Item = Word<'t>> + 't {
     let mut first = [false; 256];
     for c in wanted.iter().filter_map(|word| word.chars().next()) {
-        let small = if capitals { None } else { Some(c) };
-        for form in c.to_uppercase().chain(small) {
+        for form in c.to_uppercase() {
             first[usize::from(form.encode_utf8(&mut [0; 4]).as_bytes()[0])] = true;
         }
     }
     let bytes = text.as_bytes();
     let starts = (0..bytes.len()).filter(move |at| first[usize::from(bytes[*at])]);
     starts
-        .filter(|at| text.is_char_boundary(*at) && !char_before(text, *at).is_alphanumeric())
-        .filter_map(|at| Word::at(text, at))
-        .filter(move |word| !capitals || word.is_capitalised())
-        .filter(|word| wanted.contains(&word.text.to_lowercase()))
+        .filter(|at| text.is_char_boundary(*at))
+        .filter_map(|at| word_at(text, at))
+        .filter(|word| word.is_capitalised() && wanted.contains(&word.text.to_lowercase()))
+}
+
+/// Each word of `text`, and what is left of one from each hyphen or apostrophe in it.
+pub(super) fn starts(text: &str) -> impl Iterator<Item = Word<'_>> {
+    text.char_indices().filter_map(|(at, _)| word_at(text, at))
+}
+
+/// The word that starts at byte `at`, if none goes on there. A longer one than names are is cut, as
+/// what it is made of is read from each of its hyphens.
+fn word_at(text: &str, at: usize) -> Option<Word<'_>> {
+    let before = char_before(text, at);
+    if before.is_alphanumeric() || is_mark(before) {
+        return None;
+    }
+    Word::at(&text[..text.floor_char_boundary(at + WORD_BYTES_MAX)], at)
 }
 
 /// All words of `text`.

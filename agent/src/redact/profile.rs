@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::custom::Custom;
 use super::kind::{Kind, KindSet};
+use super::people::People;
 use super::surrogate::Surrogates;
 use crate::store::meta::Subjects;
 
@@ -231,11 +232,8 @@ impl Default for Subject {
 /// What the structured fields beside a text say about the people in it.
 #[derive(Clone, Debug, Default)]
 pub struct Hints {
-    /// Names of the subject and others: each is hidden wherever it stands, in whole and by its
-    /// parts of three letters or more, in any letter case.
-    pub names: Vec<String>,
-    /// Record numbers and the like: hidden wherever they stand.
-    pub identifiers: Vec<String>,
+    /// Names and identifiers of the subject and others: hidden wherever they stand.
+    pub people: People,
     /// Whom the text is about: dates with surrogates move by this subject's days.
     pub subject: Subject,
     /// The text is the name of a field. A single word is then no running text, which the tagger

@@ -353,12 +353,15 @@ fn addresses_with_what_follows_them() {
 
 #[test]
 fn hints_name_what_other_fields_hold() {
-    let (names, identifiers) = (vec!["Rose".into()], vec!["X-17".into()]);
-    let hints = Hints { names, identifiers, ..Hints::default() };
-    let clean = RULES.try_clean("ROSE rose, X-17; roses", &hints, Mode::Mask).unwrap();
-    assert_eq!(clean.text, "[NAME], [ID]; roses");
-    let (names, identifiers) = (vec!["Ro\u{ad}se".into()], vec!["X-１７".into()]);
-    let hints = Hints { names, identifiers, ..Hints::default() };
+    let hints = |name: &str, identifier: &str| {
+        let mut hints = Hints::default();
+        hints.people.name(name);
+        hints.people.identifier(identifier);
+        hints
+    };
+    let clean = RULES.try_clean("ROSE rose, X-17; roses", &hints("Rose", "X-17"), Mode::Mask);
+    assert_eq!(clean.unwrap().text, "[NAME], [ID]; roses");
+    let hints = hints("Ro\u{ad}se", "X-１７");
     let clean = RULES.try_clean("ro\u{200b}se, X-17", &hints, Mode::Mask).unwrap();
     assert_eq!(clean.text, "[NAME], [ID]", "hints are read as texts are");
 }

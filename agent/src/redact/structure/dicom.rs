@@ -8,6 +8,7 @@ use insitu_dicom::{Cleaned, Person, Settings, Substitute, TextFinder, Unclean, W
 
 use super::super::kind::Kind;
 use super::super::lines::{Account, LineError};
+use super::super::people::People;
 use super::super::profile::{Mode, Subject};
 use super::super::{Unclean as Refused, clean};
 use super::{Cleaner, Records};
@@ -49,8 +50,10 @@ impl<'a> Images<'a> {
 
 impl Substitute for Cleaner<'_> {
     fn about(&mut self, person: &Person) {
-        self.hints.names.clone_from(&person.names);
-        self.hints.identifiers.clone_from(&person.identifiers);
+        let mut people = People::default();
+        person.names.iter().for_each(|name| people.person(name));
+        person.identifiers.iter().for_each(|identifier| people.identifier(identifier));
+        self.hints.people = people;
         if !person.subject.is_empty() {
             self.hints.subject = Subject::Named(person.subject.clone());
         }

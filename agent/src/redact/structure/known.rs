@@ -10,8 +10,6 @@ use super::super::words::{NO_NAMES, PARTICLES, TITLES, Word};
 use super::{Action, FieldRules, label};
 use crate::item::BESIDE_BYTES_MAX;
 
-/// Names, and numbers, of one record.
-const KNOWN_MAX: usize = 64;
 /// Words of a name.
 const NAME_WORDS_MAX: usize = 6;
 /// Digits of a number that is looked for elsewhere.
@@ -198,22 +196,30 @@ fn is_of_name(label: &str) -> bool {
     NAMES.binary_search(&last).is_ok() && words.all(|word| OF_PEOPLE.binary_search(&word).is_ok())
 }
 
-/// Takes a value that is a person's name, if it looks like one.
+/// Takes a value that is a person's name, if it looks like one: in whole, without titles, and its words
+/// that are no words of every text.
 pub(super) fn learn_name(hints: &mut Hints, value: &str) {
     let value = &*Plain::new(value).text;
-    let mut words = value.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '^' | '/'));
+    let parts = value.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '^' | '/'));
     let odd = |c: char| c.is_ascii_digit() || matches!(c, '[' | ']' | '@' | ':');
-    if value.contains(odd) || words.clone().filter(|w| !w.is_empty()).count() > NAME_WORDS_MAX {
+    if value.contains(odd) || parts.clone().filter(|part| !part.is_empty()).count() > NAME_WORDS_MAX
+    {
         return;
     }
-    let part = |text: &str| {
-        let word = Word::at(text, 0)?;
-        let listed = [NO_NAMES, NOBODY, PARTICLES, TITLES].iter().any(|list| word.is_in(list));
-        (!listed).then(|| word.text.to_owned())
+    let words = parts.filter_map(|part| Word::at(part, 0)).filter(|word| !word.is_in(TITLES));
+    let words: Vec<Word<'_>> = words.collect();
+    let tells = |word: &&Word<'_>| {
+        // A particle that is all of a name is one: Le, Van.
+        let particle = words.len() > 1 && word.is_in(PARTICLES);
+        !particle && !word.is_in(NO_NAMES) && !word.is_in(NOBODY)
     };
-    let room = KNOWN_MAX.saturating_sub(hints.names.len());
-    let parts: Vec<String> = words.by_ref().filter_map(part).take(room).collect();
-    hints.names.extend(parts);
+    let telling: Vec<&str> = words.iter().filter(tells).map(|word| word.text).collect();
+    if telling.is_empty() {
+        return;
+    }
+    let whole: Vec<&str> = words.iter().map(|word| word.text).collect();
+    hints.people.name(&whole.join(" "));
+    telling.into_iter().for_each(|word| hints.people.name(word));
 }
 
 /// Takes a value that is a person's number, if it looks like one.
@@ -221,13 +227,14 @@ pub(super) fn learn_number(hints: &mut Hints, value: &str) {
     let value = value.trim();
     // Of any script; the rest of a value that is masked in part is no number of anybody.
     let digits = value.chars().filter(|c| c.is_numeric()).count();
-    if digits >= DIGITS_MIN && !value.contains(['[', ']']) && hints.identifiers.len() < KNOWN_MAX {
-        hints.identifiers.push(value.to_owned());
+    if digits >= DIGITS_MIN && !value.contains(['[', ']']) {
+        hints.people.identifier(value);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::people::tests::stated;
     use super::*;
 
     #[track_caller]
@@ -236,20 +243,16 @@ mod tests {
         for (name, value) in fields {
             learn(&mut hints, &FieldRules::default(), name, value);
         }
-        assert_eq!(
-            (hints.names, hints.identifiers),
-            (
-                names.iter().map(|name| (*name).to_owned()).collect(),
-                identifiers.iter().map(|id| (*id).to_owned()).collect(),
-            )
-        );
+        assert_eq!(stated(&hints.people), (names.to_vec(), identifiers.to_vec()), "{fields:?}");
     }
 
     #[test]
     fn names_and_numbers_are_told_by_their_fields() {
-        check(&[("patient_name", "Dr. Eva von Schmidt")], &["Eva", "Schmidt"], &[]);
-        check(&[("surname", "Roe\u{2011}Doe")], &["Roe-Doe"], &[]);
-        check(&[("subject.lastName", "Roe"), ("Vorname", "Ana")], &["Roe", "Ana"], &[]);
+        let eva = &["eva", "eva von schmidt", "schmidt"];
+        check(&[("patient_name", "Dr. Eva von Schmidt")], eva, &[]);
+        check(&[("subject.lastName", "Roe"), ("Vorname", "Ana")], &["ana", "roe"], &[]);
+        check(&[("surname", "Roe\u{2011}Doe")], &["roe-doe"], &[]);
+        check(&[("surname", "Le"), ("name", "Vu, Le")], &["le", "vu", "vu le"], &[]);
         check(&[("mrn", "774411"), ("patientId", "A-7744")], &[], &["774411", "A-7744"]);
         check(&[("patient", "Unknown"), ("name", "see file 12")], &[], &[]);
         check(&[("test name", "Glucose"), ("drug_name", "Aspirin"), ("n", "774411")], &[], &[]);

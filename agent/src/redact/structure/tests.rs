@@ -55,6 +55,35 @@ fn fields_are_read_behind_their_names() {
 }
 
 #[test]
+fn what_any_field_states_is_hidden_in_all_texts() {
+    let out = clean(Format::Json, r#"{"note": "gestern war vu le da", "patient_name": "Vu Le"}"#);
+    assert_eq!(out, "{\"note\":\"gestern war [NAME] da\",\"patient_name\":\"[NAME]\"}\n");
+    // Another name comes before it, many times.
+    let authors = vec![serde_json::json!({"author": "Hans Meier", "staff_id": "774411"}); 40];
+    let text = "heute war okafor mit quill da";
+    let record =
+        serde_json::json!({"entries": authors, "patient_name": "Okafor Quill", "text": text});
+    let out = clean(Format::Json, &record.to_string());
+    assert!(out.contains("heute war [NAME] mit [NAME] da"), "{out}");
+    let family = |n: u8| format!("Zzy{}{}", char::from(b'a' + n / 26), char::from(b'a' + n % 26));
+    let mut entries: Vec<_> = (0..80)
+        .map(|n| {
+            serde_json::json!({"resource": {
+                "resourceType": "Patient",
+                "name": [{"family": family(n), "given": ["Jane"]}],
+                "identifier": [{"value": format!("K{}", 4000 + u32::from(n))}],
+            }})
+        })
+        .collect();
+    let note = format!("heute kam {} mit K4079", family(79).to_lowercase());
+    let note = serde_json::json!({"resourceType": "Observation", "note": [{"text": note}]});
+    entries.push(serde_json::json!({ "resource": note }));
+    let bundle = serde_json::json!({"resourceType": "Bundle", "entry": entries});
+    let out = clean(Format::Fhir, &bundle.to_string());
+    assert!(out.contains("heute kam [NAME] mit [ID]"), "{out}");
+}
+
+#[test]
 fn a_site_s_rules_come_first() {
     let rules = rules(&[("a.b", "ORGANIZATION"), ("code", "keep"), ("secret", "drop")], None);
     let input = r#"{"a": {"b": "x1", "secret": 1}, "code": "12.03.2020", "secret": {"y": 2}}"#;

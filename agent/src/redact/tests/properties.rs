@@ -153,6 +153,8 @@ fn hostile_repetitions_are_read_in_linear_time() {
         "Calle A 1, ",
         "Dr. Roe Roe, ",
         "Dr ",
+        "Roe-",
+        "Dr. Roe-",
         "Frau Prof. Dr. med. ",
         "a:",
         "1.",
