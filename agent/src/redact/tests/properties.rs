@@ -154,13 +154,13 @@ fn hostile_repetitions_are_read_in_linear_time() {
         "Dr. Roe Roe, ",
         "Dr ",
         "Roe-",
-        "Dr. Roe-",
         "Frau Prof. Dr. med. ",
         "a:",
         "1.",
         "[NAME] 4111 1111 1111 1111 ",
     ] {
-        let text = piece.repeat(250_000 / piece.len());
+        // With a name that is looked for in all of it.
+        let text = format!("Dr. Roe. {}", piece.repeat(250_000 / piece.len()));
         let once = RULES.clean(&text, Mode::Mask).text;
         assert_eq!(RULES.clean(&once, Mode::Mask).text, once, "{piece:?}");
     }
