@@ -161,6 +161,12 @@ pub enum PixelError {
         /// What is wrong with it.
         damage: Damage,
     },
+    /// An attribute that a rule names, in characters that are not those of the file.
+    #[error("a rule names its {attribute}, which is not in the file's character set")]
+    Unreadable {
+        /// The attribute's name.
+        attribute: &'static str,
+    },
     /// An image that often has text in it, and no rule says where.
     #[error(
         "an ultrasound image, a capture or one that says it has text in it, and no rule says where"

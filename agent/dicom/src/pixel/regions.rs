@@ -3,9 +3,11 @@
 
 use serde::Deserialize;
 
-use crate::data::{DataSet, Value};
+use crate::data::{DataSet, Element, Value};
 use crate::error::PixelError;
+use crate::known::character_set;
 use crate::tag::Tag;
+use crate::text::CharacterSet;
 
 /// Regions of an ultrasound image, and where each lies (PS3.3, C.8.5.5).
 const ULTRASOUND_REGIONS: Tag = Tag(0x0018_6011);
@@ -60,19 +62,25 @@ pub struct Region {
 }
 
 impl Region {
-    fn fits(&self, set: &DataSet<'_>) -> bool {
-        let text = |wanted: &Option<String>, tag| {
-            wanted.as_ref().is_none_or(|wanted| {
-                set.ascii(tag).is_some_and(|is| is.eq_ignore_ascii_case(wanted.trim()))
-            })
-        };
+    /// Whether it is about this image; an attribute that it names and that cannot be read could be.
+    fn fits(&self, set: &DataSet<'_>) -> Result<bool, PixelError> {
+        let characters = character_set(set, CharacterSet::DEFAULT);
+        let texts = [
+            (&self.modality, MODALITY, "Modality"),
+            (&self.manufacturer, MANUFACTURER, "Manufacturer"),
+            (&self.model, MODEL, "Manufacturer's Model Name"),
+        ];
+        for (wanted, tag, attribute) in texts {
+            let Some(wanted) = wanted else { continue };
+            let Some(bytes) = set.find(tag).and_then(Element::bytes) else { return Ok(false) };
+            let is = characters.decode(bytes).ok_or(PixelError::Unreadable { attribute })?;
+            if is.to_lowercase() != wanted.trim().to_lowercase() {
+                return Ok(false);
+            }
+        }
         let number =
             |wanted: Option<u32>, tag| wanted.is_none_or(|wanted| set.number(tag) == Some(wanted));
-        text(&self.modality, MODALITY)
-            && text(&self.manufacturer, MANUFACTURER)
-            && text(&self.model, MODEL)
-            && number(self.rows, ROWS)
-            && number(self.columns, COLUMNS)
+        Ok(number(self.rows, ROWS) && number(self.columns, COLUMNS))
     }
 }
 
@@ -111,9 +119,11 @@ pub(super) fn plan(set: &DataSet<'_>, rules: &[Region]) -> Result<Plan, PixelErr
         }
         plan.ruled = !items.is_empty();
     }
-    for rule in rules.iter().filter(|rule| rule.fits(set)) {
-        plan.ruled = true;
-        plan.black.extend(rule.black);
+    for rule in rules {
+        if rule.fits(set)? {
+            plan.ruled = true;
+            plan.black.extend(rule.black);
+        }
     }
     Ok(plan)
 }
@@ -154,7 +164,6 @@ pub(super) fn paint(mask: &mut [bool], columns: usize, places: &[[u32; 4]], valu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::Element;
     use crate::vr::Vr;
 
     #[test]
@@ -182,6 +191,18 @@ mod tests {
         };
         assert!(plan(&set, &[rule("US", "ACME SOUND")]).unwrap().is_ruled());
         assert!(!plan(&set, &[rule("CT", "ACME SOUND")]).unwrap().is_ruled());
+        let latin = DataSet {
+            elements: vec![
+                Element::text(Tag::CHARACTER_SET, Vr::Cs, "ISO_IR 100"),
+                Element::text(MODALITY, Vr::Cs, "CR"),
+                Element::new(MANUFACTURER, Vr::Lo, Value::Bytes(b"B\xf6blingen"[..].into())),
+            ],
+        };
+        assert!(plan(&latin, &[rule("CR", "böblingen")]).unwrap().is_ruled());
+        let mut unknown = latin.clone();
+        unknown.put(Element::text(Tag::CHARACTER_SET, Vr::Cs, "ISO_IR 999"));
+        let refused = plan(&unknown, &[rule("CR", "böblingen")]);
+        assert!(matches!(refused, Err(PixelError::Unreadable { attribute: "Manufacturer" })));
         let sized = Region { rows: Some(480), ..rule("US", "Acme Sound") };
         assert!(!plan(&set, &[sized]).unwrap().is_ruled());
     }
