@@ -275,7 +275,10 @@ fn value_start(text: &str, at: usize, labels: Labels) -> Option<usize> {
         if labels.meets(Labels::AGED.or(Labels::BIRTH)) && text[near..].starts_with(':') {
             near = skip_spaces(text, near + 1, 2);
         }
-        return text[near..].starts_with(|c: char| c.is_ascii_digit()).then_some(near);
+        // A month stands where a year does.
+        let month = labels.meets(Labels::YEAR.or(Labels::YEAR_LOCAL));
+        let starts = |c: char| c.is_ascii_digit() || month && c.is_alphabetic();
+        return text[near..].starts_with(starts).then_some(near);
     }
     let limit = at + GLUE_BYTES_MAX;
     let (mut at, mut lines) = (at, 0);

@@ -119,7 +119,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
         Kind::HealthPlan,
         r"mbi|medicare (?:beneficiary )?(?:id|number|no)|medicaid(?: id| number)?|beneficiary(?: id| number)?|(?:health )?plan (?:id|number|no)|hicn|member(?:(?:ship)? (?:id|number|no|#))?|policy (?:id|number|no|#)|subscriber(?: id| number)?|insurance (?:id|number|no|policy)|group (?:id|number|no|#)|claim(?: (?:id|number|no|#)| ?#)?|versicherten(?:nummer|nr|-nr)|versicherungs(?:nummer|nr|-nr)|vers\.? ?-?nr|krankenversicher(?:ten|ungs)(?:nummer|nr)|kvnr|krankenkassen(?:nummer|nr)|mitglieds-?(?:nummer|nr)|p[óo]liza|tarjeta sanitaria|tsi|cip|cipa|cip-?sns|n[úu]mero de afiliaci[óo]n|aseguradora",
     ),
-    (Kind::Nhs, r"nhs(?: number| no| nr| id)?|chi(?: number| no)"),
+    (Kind::Nhs, r"nhs(?: number| no| nr| id)?|(?-i:CHI)|chi (?:number|no)"),
     (Kind::Nino, r"nino|ni (?:number|no)|national insurance(?: number| no)?|nat ins"),
     (
         Kind::SteuerId,
@@ -204,7 +204,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Email, r"e-?mail|mail|correo(?: electr[óo]nico)?"),
     (
         Kind::Id,
-        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|(?:unser|ihr|mein) zeichen|gesch(?:[äa]fts)?\.?-?z(?:eichen)?|az|(?:antrags|auftrags|bescheid|buchungs|mandats?|matrikel|schadens?|sendungs|ticket|vertrags)-?(?:nummer|nr)|student (?:id|number|no)|pers(?:onal)?\.?-?(?:nummer|nr)|nr\.-id|(?:our|your|application|booking|case|claim|client|complaint|crime|customer|delivery|housing|incident|parcel|payment|policy|reservation|shipment|tenancy|tracking) ref(?:erence)?(?: number| no)?|(?:booking|claim|complaint|crime|parcel|reservation|tracking) (?:id|number|no|code)",
+        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|(?:unser|ihr|mein) zeichen|gesch(?:[äa]fts)?\.?-?z(?:eichen)?|az|(?-i:IK)|(?:antrags|auftrags?|bescheid|bewohner|einsatz|et|gutachten|rezept|verordnungs|buchungs|mandats?|matrikel|schadens?|sendungs|ticket|vertrags)-?(?:nummer|nr)|student (?:id|number|no)|pers(?:onal)?\.?-?(?:nummer|nr)|nr\.-id|(?:our|your|application|booking|case|claim|client|complaint|crime|customer|delivery|housing|incident|parcel|payment|policy|reservation|shipment|tenancy|tracking) ref(?:erence)?(?: number| no)?|(?:booking|claim|complaint|crime|parcel|reservation|tracking) (?:id|number|no|code)",
     ),
 ];
 
@@ -265,9 +265,9 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::EXTENSION,
     ),
     (r"(?:the )?corner of|(?:la )?esquina de|(?:an der )?ecke", Labels::CORNER),
-    (r"in|during|year|since|from|until|before|after", Labels::YEAR),
+    (r"in|during|year|since|from|until|before|after|last|next|early|late|mid", Labels::YEAR),
     (
-        r"en|desde|desde el|año|el año|del año|del|de|entre|hasta|seit|im jahre?|jahr|anno|nach|vor|bis|und|y",
+        r"en|desde|desde el|año|el año|del año|del|de|entre|hasta|seit|im(?: jahre?)?|jahr|anno|nach|vor|bis|und|y|anfang|mitte|ende|etwa",
         Labels::YEAR_LOCAL,
     ),
     (r"https?://|ftp://|www\.", Labels::URL),

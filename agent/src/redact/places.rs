@@ -248,6 +248,12 @@ fn postcode_below(text: &str, at: usize) -> Option<Find> {
 
 /// "Calle Mayor 3, 28013 Madrid": a word for streets, then a name, then a number.
 fn street(text: &str, label: &Label) -> Option<Find> {
+    // "C/D 0.6" is a ratio of the eye.
+    if text[..label.end].ends_with('/')
+        && Word::at(text, label.end).is_some_and(|word| word.text.len() == 1)
+    {
+        return None;
+    }
     let (end, seen) = read(text, label.start, 1);
     let word =
         text[label.start..].starts_with(char::is_uppercase) || label.labels.meets(Labels::ADDRESS);

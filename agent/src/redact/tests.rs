@@ -119,6 +119,12 @@ fn the_strict_profile_hides_every_year_and_age() {
         "a [DATE] film, when he was [AGE], I'll turn [AGE]; 2000 mg, ref 2017, lot 2018"
     );
     check(text, text);
+    let text = "stopped in April, since late October, may march";
+    assert_eq!(
+        strict.clean(text, Mode::Mask).text,
+        "stopped in [DATE], since late [DATE], may march"
+    );
+    check(text, text);
 }
 
 #[test]

@@ -64,6 +64,13 @@ pub(super) const RULES: &[Rule] = &[
     // Months in Roman numbers: 12-VII-2014, 3.XI.98.
     date(0.8, r"[0-9]{1,2}[\-./](?:I{1,3}|I?V|VI{1,3}|I?X|XI{1,2})[\-./](?:(?:1[89]|20)[0-9]{2}|[0-9]{2})")
         .text(day_first),
+    date(0.8, r"<month>\.?,? '[0-9]{2}"),
+    // Days of one month: 5-6 May, vom 2. bis 9. Dezember, 6., 7. und 8. März.
+    date(
+        0.9,
+        r"[0-9]{1,2}(?:st|nd|rd|th)?(?: ?[\-\u{2013}/&] ?| and | to )[0-9]{1,2}(?:st|nd|rd|th)?(?: of)? <month>(?:,? (?:1[89]|20)[0-9]{2})?|[0-9]{1,2}\.(?:(?:, ?| ?[\-\u{2013}/] ?| (?:und|u\.|bis|oder|sowie) )(?:(?:am|zum) )?[0-9]{1,2}\.){1,3} ?<month>(?: (?:1[89]|20)[0-9]{2})?",
+    )
+    .text(month_by_name),
     // Chinese, Japanese, Korean.
     date(
         0.9,
@@ -94,6 +101,17 @@ pub(super) const RULES: &[Rule] = &[
     announced(Labels::of(Kind::Date), 0.9, r"(?:19|20)[0-9]{6}|[0-9]{8}").text(compact),
     // Years, as far as the profile hides them.
     announced(Labels::YEAR, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),
+    // Months alone, where every year is hidden: an element of a date, too.
+    announced(
+        Labels::YEAR,
+        0.7,
+        r"January|February|March|April|May|June|July|August|September|October|November|December",
+    ),
+    announced(
+        Labels::YEAR_LOCAL,
+        0.7,
+        r"Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre",
+    ),
     // Alone: where every year is hidden, unless a unit or another word says that it is none.
     Rule::new(Kind::Date, 0.6, r"(?:19[2-9]|20[0-4])[0-9]").labels(Labels::YEAR).labelled(0.7),
     announced(Labels::YEAR_LOCAL, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),

@@ -84,7 +84,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(
         Kind::Id,
         0.7,
-        r"[0-9]{1,4} (?:XVII|XIV|VI|Cs|Ds|Js|Ls|OWi|IN|IK|UF|AR|[CFKMOSTUX]) [0-9]{1,6}/[0-9]{2}|S [0-9]{1,3} (?:AL|AS|KR|P|R|SB|SO|U|VE|VG) [0-9]{1,6}/[0-9]{2}",
+        r"[0-9]{1,4} (?:XVII|XIV|VI|Cs|Ds|Js|Ls|OWi|IN|IK|UF|AR|[CFKMOSTUX]) [0-9]{1,6}/[0-9]{2}(?: [A-Z])?|S [0-9]{1,3} (?:AL|AS|KR|P|R|SB|SO|U|VE|VG) [0-9]{1,6}/[0-9]{2}",
     )
     .edge(Edge::Date),
     // Numbers that say whose they are: CUST-881204, EMP/20931.

@@ -31,6 +31,8 @@ fn files_of_courts_and_offices() {
     check("My file number is EY-77304", "My file number is [MEDICAL_RECORD]");
     check("Histo (K24-20911), 23-D-90817", "Histo ([MEDICAL_RECORD]), [MEDICAL_RECORD]");
     check("PID: 880413297, MR 3381907", "PID: [MEDICAL_RECORD], [MEDICAL_RECORD]");
+    check("Geschäftszeichen 57 XVII 204/19 K, IK 460 118 277", "Geschäftszeichen [ID], IK [ID]");
+    check("Gutachten-Nr. BB-24-0098817, CHI 0703581246", "Gutachten-Nr. [ID], CHI [NHS]");
     check("Apgar 9/10/10, 3 T 1/2", "Apgar 9/10/10, 3 T 1/2");
 }
 
@@ -53,6 +55,7 @@ fn fields_and_endings_that_name_nobody() {
         "Für Tapeten lieber Kleister.\nlieber [NAME]",
     );
     check("Dear Colleague, SR. Stent via 18 cannula", "Dear Colleague, SR. Stent via 18 cannula");
+    check("Fundus: C/D 0.6, OD 0.4", "Fundus: C/D 0.6, OD 0.4");
     check("The 8 Fr Skater, HR 118 SR. Angio", "The 8 Fr Skater, HR 118 SR. Angio");
     check("SR. JAIME ROE", "SR. [NAME]");
     check("La firma de D. Jaime Roe", "La firma de D. [NAME]");
@@ -73,6 +76,10 @@ fn days_without_a_year() {
     check(
         "off at Tue 2/12, bis Mittwoch, den 9., viene el lunes 17",
         "off at [DATE], bis [DATE], viene el [DATE]",
+    );
+    check(
+        "vom 2. bis 9. Dezember 2024, am 12. und am 20. September, worn 5-6 May 2024, since Aug '22",
+        "vom [DATE], am [DATE], worn [DATE], since [DATE]",
     );
     check("Nacida 12-VII-2014, Nervus 3 VII 20", "Nacida [DATE], Nervus 3 VII 20");
 }
