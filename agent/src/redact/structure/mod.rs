@@ -105,11 +105,6 @@ impl FieldRules {
         Self { actions, subject }
     }
 
-    /// Whether there is a rule for the field at `path`.
-    pub(crate) fn names(&self, path: &str) -> bool {
-        self.action(path).is_some()
-    }
-
     /// The rule for the field at `path`, names joined by full stops; list places do not count.
     fn action(&self, path: &str) -> Option<Action> {
         let name = path.rsplit('.').next().unwrap_or(path);
