@@ -177,7 +177,7 @@ pub struct Draft {
     /// Where a draft came from that no model made.
     pub origin: Option<Origin>,
     /// What the bundle's own head says, where a personal head made the prelabel: statistics that
-    /// leave are about this one.
+    /// leave are about this one. A draft that depends on other items keeps what the item had.
     pub of_bundle: Option<Prelabel>,
 }
 

@@ -16,7 +16,8 @@ use insitu_protocol::project::{Project, Routing};
 
 pub use self::accepts::Accepts;
 use crate::label::Label;
-use crate::prelabel::{Draft, Prelabel};
+use crate::prelabel::personal::of_bundle;
+use crate::prelabel::{Draft, Origin, Prelabel};
 use crate::store::acceptance::Audit;
 use crate::store::items::{ItemRow, Route, Stage};
 use crate::store::labels::{Reading, Verdict};
@@ -85,7 +86,10 @@ pub fn place(
     };
     // What could be accepted, and so is counted only if it is audited, is for the bundle to say: a
     // head of the site's own knows everybody's labels.
-    let own = draft.of_bundle.as_ref().unwrap_or(&draft.prelabel);
+    let of_others = draft.origin.as_ref().is_some_and(Origin::is_of_others);
+    let before = if of_others { of_bundle(row)? } else { None };
+    let of_bundle = draft.of_bundle.as_ref().or(before.as_ref());
+    let own = of_bundle.unwrap_or(&draft.prelabel);
     let could = draft.origin.is_none()
         && route(&routing_of(project, own), own.confidence_milli()) == Route::Accepted
         && !row.holdout;
@@ -94,6 +98,9 @@ pub fn place(
             (Route::Accepted, audit) if confidence < routing.accept_at => (people, audit),
             decided => decided,
         }
+    } else if before.is_some() {
+        // Whether it counts was decided when the bundle's prelabel came.
+        (people, row.audit)
     } else {
         (people, Audit::Outside)
     };
@@ -101,7 +108,7 @@ pub fn place(
     let second = route != Route::Expert && tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
     let (probabilities, origin) = (draft.encode_probabilities(), draft.encode_origin()?);
     let scores = draft.encode_scores()?;
-    let of_bundle = draft.of_bundle.as_ref().map(Prelabel::encode).transpose()?;
+    let of_bundle = of_bundle.map(Prelabel::encode).transpose()?;
     let placement = Placement {
         item: row.item,
         opaque: row.opaque,

@@ -41,6 +41,15 @@ impl Origin {
         !matches!(self, Self::Imported { scored: false, .. })
     }
 
+    /// Whether such a draft depends on other items than its own: what is counted goes by the bundle's
+    /// prelabel then.
+    pub fn is_of_others(&self) -> bool {
+        match self {
+            Self::Rules { .. } | Self::Propagated { .. } => true,
+            Self::Generator | Self::Imported { .. } => false,
+        }
+    }
+
     /// Model and version, in its maker's words, of an encoded origin; `None` where none was imported.
     ///
     /// # Errors

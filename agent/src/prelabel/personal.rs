@@ -6,7 +6,7 @@ use insitu_models::personal::Choice;
 use insitu_protocol::ids::{Digest, digest};
 use serde::{Deserialize, Serialize};
 
-use super::{Model, Prelabel};
+use super::{Model, Origin, Prelabel};
 use crate::store::items::ItemRow;
 use crate::store::orders::ProjectRow;
 use crate::store::personal::PersonalRow;
@@ -54,13 +54,17 @@ pub struct Standing {
 }
 
 /// What the bundle's own head says of an item, whatever was served in its place, else the prelabel:
-/// what statistics and campaigns go by. A head of the site's own knows everybody's labels; were it
-/// to decide what is counted, one subject's labels would move what is counted of others.
+/// what statistics and campaigns go by. A head of the site's own knows everybody's labels, as
+/// propagation and fitted rules do; were they to decide what is counted, one subject's labels would
+/// move what is counted of others. So there is none where nothing but such a draft is known.
 ///
 /// # Errors
 /// [`StoreError`].
 pub fn of_bundle(row: &ItemRow) -> Result<Option<Prelabel>, StoreError> {
-    row.of_bundle.as_deref().or(row.prelabel.as_deref()).map(Prelabel::decode).transpose()
+    let origin = row.origin.as_deref().map(Origin::decode).transpose()?;
+    let of_others = origin.is_some_and(|origin| origin.is_of_others());
+    let served = row.prelabel.as_deref().filter(|_| !of_others);
+    row.of_bundle.as_deref().or(served).map(Prelabel::decode).transpose()
 }
 
 impl Model {

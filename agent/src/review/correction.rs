@@ -37,8 +37,9 @@ impl Correction {
         let reads: Vec<Read> = past.iter().map(|past| past.read.clone()).collect();
         let Some(record) = label_of_record(&reads) else { return Ok(None) };
         let Some(answered) = answered(&past) else { return Ok(None) };
-        let own = row.of_bundle.as_ref().map(|_| of_bundle(row)).transpose()?.flatten();
-        let answered = own.as_ref().unwrap_or(answered);
+        // Without a prelabel of the bundle's, what was answered is not for it to be judged by.
+        let Some(own) = of_bundle(row)? else { return Ok(None) };
+        let answered = if row.of_bundle.is_some() { &own } else { answered };
         let class = |wanted| {
             past.iter()
                 .find(|past| past.read.reading == wanted && past.label().is_some())

@@ -2,7 +2,9 @@ use insitu_protocol::project::Project;
 use proptest::prelude::*;
 
 use super::*;
-use crate::route::label_of_record;
+use crate::prelabel::{Draft, Origin, Prelabel};
+use crate::route::{self, Accepts, label_of_record};
+use crate::store::items::ItemRow;
 use crate::store::labels::{Role, Terms};
 use crate::store::tests::Scratch;
 use crate::store::trail::Filter;
@@ -129,6 +131,33 @@ fn a_second_reader_is_another_person_and_blind() {
         .unwrap();
     assert_eq!((correction.classes(), correction.pair()), (Some((1, 0)), Some((1, 0))));
     assert!(!correction.is_kept());
+}
+
+/// Of an item, what another one's label says is for people; sums are over what the bundle says.
+#[test]
+fn a_draft_that_others_made_is_not_what_an_answer_is_counted_against() {
+    let site = site(1, 0);
+    let store = &site.scratch.store;
+    let row = store.read("test", |tx| tx.item(1)).unwrap().unwrap();
+    let place = |row: &ItemRow| {
+        let draft = Draft {
+            origin: Some(Origin::Rules { functions: vec!["f".to_owned()] }),
+            ..Prelabel::by_other(0, 0.9, insitu_protocol::ids::digest(b"rules")).into()
+        };
+        let placed = store
+            .tx("test", |tx| route::place(tx, &site.project, &Accepts::Nothing, row, &draft, 0));
+        assert!(placed.unwrap());
+    };
+    place(&row);
+    let card = site.next(&site.ann, 1, 0).remove(0);
+    site.answer(&site.ann, &card, "a", 0, 1).unwrap();
+    let counted = |row: &ItemRow| store.read("test", |tx| Correction::load(tx, row)).unwrap();
+    let mut row = store.read("test", |tx| tx.item(1)).unwrap().unwrap();
+    let correction = counted(&row).unwrap();
+    assert_eq!((correction.classes(), correction.is_kept()), (Some((1, 0)), false));
+    // Where the bundle has said nothing, nothing is counted.
+    row.of_bundle = None;
+    assert!(counted(&row).is_none());
 }
 
 #[test]

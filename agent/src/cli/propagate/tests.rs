@@ -9,6 +9,7 @@ use super::super::arguments::{Arguments, Command};
 use super::super::testing::context;
 use super::propagate;
 use crate::label::Label;
+use crate::prelabel::personal::of_bundle;
 use crate::prelabel::{Origin, Prelabel};
 use crate::review::{Annotation, Decision, annotate, next};
 use crate::store::Store;
@@ -186,6 +187,9 @@ fn equal_items_of_a_project_get_stored_drafts() {
     for row in drafted {
         let draft = Prelabel::decode(row.prelabel.as_ref().unwrap()).unwrap();
         assert_eq!((draft.class(), draft.confidence()), (Some(0), 1.0));
+        // What is counted of an item is not for another one's label to say.
+        let own = of_bundle(row).unwrap().unwrap();
+        assert_eq!((own.class(), row.of_bundle.is_some()), (Some(1), true));
         let Origin::Propagated { method, from, items, .. } =
             Origin::decode(row.origin.as_ref().unwrap()).unwrap()
         else {
