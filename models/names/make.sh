@@ -5,9 +5,9 @@
 # model with its own labels for people and places: some ten seconds of one core. With SECONDS the
 # encoder is trained for so much CPU time on generated and written text, sentences of LibreOffice's help
 # (MPL-2.0; apt-get's packages), and the training part of SPACCC_MEDDOCAN (CC BY 4.0) as lines of {"text",
-# "spans"}; it then knows organisations and ages too. LATER is seconds of a last stage, in which a third of
-# the texts are queries, notes and letters of medicine (notes.py), and the lower layers stay as they
-# are. Needs Python with venv, and the network for packages. Licences and figures: README.md.
+# "spans"}; it then knows organisations and ages too. LATER is seconds of more rounds, in which a third of
+# the texts are queries, notes and letters of medicine (notes.py). Needs Python with venv, and the
+# network for packages. Licences and figures: README.md.
 set -euo pipefail
 export PYTHONHASHSEED=0 # the order of sets is a choice too
 if [ $# -lt 1 ]; then

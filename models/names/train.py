@@ -42,7 +42,6 @@ LAYERS = 4  # the lowest ones, once they are trained: the others cost half as mu
 POSITIONS = 192
 SEED = 7
 RATE = 4e-4
-FROZEN = 2  # layers that a later stage leaves as they are
 
 
 def token_class(c):
@@ -302,11 +301,9 @@ def tensors_of(batch):
     return ids, types, gold, mask
 
 
-def train(model, data, seconds, rate, seed, frozen=0):
-    """Trains for so many CPU seconds: all but the words' table, or but the embeddings and `frozen` layers."""
-    fixed = [model.words, *([model.positions, model.types, model.norm, *model.layers[:frozen]] if frozen else [])]
-    for part in fixed:
-        part.requires_grad_(False)
+def train(model, data, seconds, rate, seed):
+    """Trains all but the words' table for so many CPU seconds."""
+    model.words.requires_grad_(False)
     rest = [p for n, p in model.named_parameters() if p.requires_grad and not n.startswith("head")]
     optimiser = torch.optim.AdamW([{"params": rest, "rate": rate}, {"params": model.head.parameters(), "rate": 5 * rate}],
                                   lr=rate, weight_decay=0.01)
@@ -433,10 +430,10 @@ def main():
     tokenizer, kept = vocabulary(tokenizer, plan[0][1]) if plan else (tokenizer, None)
     model = load(folder, kept)
     reader, number = Reader(tokenizer), 0
-    for first, (rounds, corpora) in enumerate(plan):
+    for rounds, corpora in plan:
         for seconds in rounds:
             data = examples(corpora, reader, random.Random(SEED + number))
-            train(model, data, seconds, RATE * 0.75**number, SEED + number, FROZEN if first else 0)
+            train(model, data, seconds, RATE * 0.75**number, SEED + number)
             number += 1
     model.eval()
     export(model, os.path.join(out, "names.onnx"))

@@ -25,7 +25,7 @@ pub enum Coarse {
     ///
     /// That is HIPAA's Safe Harbor, (b)(2)(i)(C).
     SafeHarbor,
-    /// Every age and year is hidden
+    /// Every age and year is hidden, and months alone
     Strict,
 }
 
@@ -76,7 +76,7 @@ impl Profile {
         Self { coarse: Coarse::SafeHarbor, ..Self::default() }
     }
 
-    /// Everything, with every age and year.
+    /// Everything, with every age, year and month.
     pub fn strict() -> Self {
         Self { coarse: Coarse::Strict, ..Self::default() }
     }
