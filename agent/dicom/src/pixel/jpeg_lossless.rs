@@ -50,12 +50,11 @@ impl Process for Lossless {
     }
 
     fn scan(&mut self, header: &[u8], coded: &[u8]) -> Result<usize, Fault> {
-        let frame = self.header.as_ref();
-        let scan = ScanHeader::read(header, frame, &mut self.samples).ok_or(SENSELESS)?;
-        let bits = frame.map_or(0, |frame| frame.bits);
+        let scan = ScanHeader::read(header, self.header.as_ref(), &mut self.samples);
+        let scan = scan.ok_or(SENSELESS)?;
         let [predictor, _, transform] = scan.parameters;
         let point = usize::from(transform & 0x0f);
-        if !(1..=7).contains(&predictor) || point >= bits {
+        if !(1..=7).contains(&predictor) || point >= scan.bits {
             return Err(SENSELESS);
         }
         let mut lines = Vec::new();
@@ -65,7 +64,7 @@ impl Process for Lossless {
             let now = before.clone();
             lines.push(Line { sample, table: table.ok_or(SENSELESS)?, before, now });
         }
-        let half = 1 << (bits - point - 1);
+        let half = 1 << (scan.bits - point - 1);
         let coding = Coding { predictor, point, half, restart_lines: self.restart_lines };
         let mut bits = Bits::new(coded);
         let decoded = coding.decode(&mut lines, &mut bits, &mut self.samples, self.form);

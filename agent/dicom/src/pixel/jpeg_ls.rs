@@ -80,15 +80,14 @@ impl Process for JpegLs {
     }
 
     fn scan(&mut self, header: &[u8], coded: &[u8]) -> Result<usize, Fault> {
-        let frame = self.header.as_ref();
-        let scan = ScanHeader::read(header, frame, &mut self.samples).ok_or(SENSELESS)?;
-        let bits = frame.map_or(0, |frame| frame.bits);
+        let scan = ScanHeader::read(header, self.header.as_ref(), &mut self.samples);
+        let scan = scan.ok_or(SENSELESS)?;
         let [near, order, transform] = scan.parameters;
         if transform != 0 || scan.parts.iter().any(|(_, table)| *table != 0) {
             return Err(Damage::Feature("a mapping of values").into());
         }
         let presets = self.presets.unwrap_or_default();
-        let coding = Coding::new(bits, near.into(), presets).ok_or(SENSELESS)?;
+        let coding = Coding::new(scan.bits, near.into(), presets).ok_or(SENSELESS)?;
         let mut decoder = Decoder::new(coding, coded);
         let width = self.form.columns + 2;
         let line = |(sample, _): &(usize, u8)| Line {

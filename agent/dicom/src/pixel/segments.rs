@@ -144,6 +144,8 @@ impl FrameHeader {
 
 /// The header of a scan.
 pub(super) struct ScanHeader {
+    /// Bits of a sample, as the frame's header has them.
+    pub(super) bits: usize,
     /// Which samples of the frame it codes, and by which tables.
     pub(super) parts: Vec<(usize, u8)>,
     /// The three bytes behind them, whose meaning the process tells.
@@ -158,6 +160,7 @@ impl ScanHeader {
         frame: Option<&FrameHeader>,
         samples: &mut Samples,
     ) -> Option<Self> {
+        let FrameHeader { bits, names } = frame?;
         let (count, rest) = payload.split_first()?;
         let (parts, parameters) = rest.split_last_chunk::<3>()?;
         let (parts, none) = parts.as_chunks::<2>();
@@ -165,11 +168,11 @@ impl ScanHeader {
             return None;
         }
         let part = |&[name, tables]: &[u8; 2]| {
-            let sample = frame?.names.iter().position(|known| *known == name)?;
+            let sample = names.iter().position(|known| *known == name)?;
             (!std::mem::replace(&mut samples.done[sample], true)).then_some((sample, tables))
         };
         let parts = parts.iter().map(part).collect::<Option<Vec<_>>>()?;
-        Some(Self { parts, parameters: *parameters })
+        Some(Self { bits: *bits, parts, parameters: *parameters })
     }
 }
 
