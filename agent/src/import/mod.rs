@@ -430,7 +430,9 @@ fn moved_labels(
     };
     let clean = CleanItem::load(row).map_err(|_| LineError::NotRedacted)?;
     let dirty = Dirty { field, is_text: true, beside: &ready.item.beside() };
-    let redacted = redactor.read(row, dirty, text).map_err(|_| LineError::NotRedacted)?;
+    let redacted = redactor
+        .read(&redactor.hints(row, dirty.beside), dirty, text)
+        .map_err(|_| LineError::NotRedacted)?;
     let redacted = redacted.ok_or(LineError::NotRedacted)?;
     if clean.value(field) != Some(&Value::Text(redacted.text.clone())) {
         return Err(LineError::RedactedOtherwise);

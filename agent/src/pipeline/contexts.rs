@@ -65,7 +65,7 @@ fn clean(
     let item = item.ok_or(StoreError::Corrupt { table: "corrections", column: "item" })?;
     let mut replaced = Vec::new();
     let clean = CleanContext::redact(raw, &item, |dirty, part| {
-        redactor.clean(&item, dirty, part, &mut replaced)
+        redactor.clean(&redactor.hints(&item, dirty.beside), dirty, part, &mut replaced)
     })?;
     Ok((said.cleaned(clean).encode()?, replaced))
 }

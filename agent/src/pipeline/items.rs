@@ -1,5 +1,7 @@
 //! Items on their way to people: redacted, prelabeled, routed.
 
+use std::cell::OnceCell;
+
 use insitu_protocol::project::{Project, Task};
 
 use super::redactors::{Redactor, keep_originals};
@@ -131,10 +133,14 @@ pub(crate) fn redact(
     let mut done = Vec::with_capacity(rows.len());
     for row in rows {
         let mut replaced = Vec::new();
+        let hints = OnceCell::new();
         let clean = CleanItem::redact(
             &row,
             project,
-            |dirty, value| redactor.clean(&row, dirty, value, &mut replaced),
+            |dirty, value| {
+                let hints = hints.get_or_init(|| redactor.hints(&row, dirty.beside));
+                redactor.clean(hints, dirty, value, &mut replaced)
+            },
             |_| redactor.image(),
         );
         done.push((row, clean, replaced));

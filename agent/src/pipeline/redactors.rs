@@ -171,22 +171,31 @@ impl Redactor {
     /// column's name says that it is one.
     pub(super) fn clean(
         &self,
-        row: &ItemRow,
+        hints: &Hints,
         dirty: Dirty<'_>,
         value: &str,
         replaced: &mut Vec<Replacement>,
     ) -> Result<Option<String>, RedactError> {
-        let redacted = self.read(row, dirty, value)?;
+        let redacted = self.read(hints, dirty, value)?;
         Ok(redacted.map(|mut redacted| {
             replaced.append(&mut redacted.replaced);
             redacted.text
         }))
     }
 
+    /// What an item's values state of people, for all of them.
+    pub(crate) fn hints(&self, row: &ItemRow, beside: &[(String, String)]) -> Hints {
+        let mut hints = Hints { subject: Subject::Stored(row.subject), ..Hints::default() };
+        for (field, value) in beside {
+            learn(&mut hints, &self.rules, field, value);
+        }
+        hints
+    }
+
     /// A value of an item, clean, and where everything of it went; `None` when it is to be left out.
     pub(crate) fn read(
         &self,
-        row: &ItemRow,
+        hints: &Hints,
         dirty: Dirty<'_>,
         value: &str,
     ) -> Result<Option<Redacted>, Unclean> {
@@ -196,13 +205,9 @@ impl Redactor {
             // Settings for items are never `None`; were they, a mask is what fails closed.
             ModeName::Mask | ModeName::None => Mode::Mask,
         };
-        let mut hints = Hints { subject: Subject::Stored(row.subject), ..Hints::default() };
-        for (field, value) in dirty.beside {
-            learn(&mut hints, &self.rules, field, value);
-        }
         let short = !dirty.is_text && value.len() <= CATEGORY_BYTES_MAX;
         let engine = if short { &self.patterns } else { &self.engine };
-        engine.clean_field(&self.rules, dirty.field, value, &hints, mode)
+        engine.clean_field(&self.rules, dirty.field, value, hints, mode)
     }
 }
 
@@ -219,7 +224,7 @@ impl Texts for Mutex<Redactors> {
         // What it holds is read again when it is not what it should be.
         let mut redactors = self.lock().unwrap_or_else(PoisonError::into_inner);
         let redactor = redactors.of(store, project)?.ok_or(Unread::Settings)?;
-        Ok(redactor.read(row, dirty, text)?)
+        Ok(redactor.read(&redactor.hints(row, dirty.beside), dirty, text)?)
     }
 }
 
@@ -293,8 +298,10 @@ mod tests {
             raw.add(tx, row, definition.name.as_str())?;
             let row = tx.items_in_stage(row, Stage::New, 0, 1)?.remove(0);
             let mut replaced = Vec::new();
-            let clean =
-                |dirty: Dirty<'_>, value: &str| redactor.clean(&row, dirty, value, &mut replaced);
+            let clean = |dirty: Dirty<'_>, value: &str| {
+                let hints = redactor.hints(&row, dirty.beside);
+                redactor.clean(&hints, dirty, value, &mut replaced)
+            };
             CleanItem::redact::<RedactError>(&row, &definition, clean, |_| Ok(()))
         });
         let clean = clean.unwrap();
@@ -345,7 +352,8 @@ mod tests {
             ),
         ] {
             let dirty = Dirty { field, is_text: false, beside: &[] };
-            let found = redactor.clean(&row, dirty, value, &mut Vec::new()).unwrap();
+            let found =
+                redactor.clean(&redactor.hints(&row, &[]), dirty, value, &mut Vec::new()).unwrap();
             assert_eq!(found.as_deref(), Some(clean), "{field}");
         }
     }
@@ -375,7 +383,9 @@ mod tests {
                 raw.add(tx, row, "heart")?;
                 let row = tx.items_in_stage(row, Stage::New, 0, 9)?.pop().unwrap();
                 let dirty = Dirty { field: "note", is_text: true, beside: &[] };
-                Ok::<_, StoreError>(redactor.read(&row, dirty, text).unwrap().unwrap().text)
+                Ok::<_, StoreError>(
+                    redactor.read(&redactor.hints(&row, &[]), dirty, text).unwrap().unwrap().text,
+                )
             });
             let hints = Hints { subject: Subject::Named(subject.to_owned()), ..Hints::default() };
             let in_file =
