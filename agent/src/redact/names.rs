@@ -31,8 +31,6 @@ const NUMBER_DIGITS_MAX: usize = 12;
 /// Titles that are hidden with their name, in small letters.
 const COVERED_TITLES: &[&str] =
     &["dr", "habil", "med", "miss", "mr", "mrs", "ms", "mx", "pd", "prof", "professor", "sir"];
-/// Titles in Spanish texts and in capitals; elsewhere a class, a vitamin, a sinus rhythm.
-const SPANISH_TITLES: &[&str] = &["D", "SR"];
 /// What stands behind another title, in small letters: "Dr. med. univ.". With a capital, these may
 /// be names.
 const SMALL_TITLES: &[&str] = &["dent", "habil", "jur", "med", "nat", "rer", "univ"];
@@ -43,10 +41,15 @@ const REPEATED: f32 = 0.7;
 
 /// Every name that the labels in `finds` give away.
 pub(super) fn find(text: &str, finds: &Finds) -> Vec<Find> {
-    let spanish =
-        LazyCell::new(|| Small::of(text).is_spanish() || !text.contains(char::is_lowercase));
-    let means =
-        |label: &&Label| !SPANISH_TITLES.contains(&&text[label.start..label.end]) || *spanish;
+    let shouts = LazyCell::new(|| !text.contains(char::is_lowercase));
+    let spanish = LazyCell::new(|| *shouts || Small::of(text).is_spanish());
+    let means = |label: &&Label| match &text[label.start..label.end] {
+        // Titles in Spanish; elsewhere a class or a vitamin, and a sinus rhythm.
+        "D" | "SR" => *spanish,
+        // "HI NYHA III" greets nobody.
+        "HI" => *shouts,
+        _ => true,
+    };
     let labels = finds.labels.iter().filter(means);
     let mut found: Vec<Find> =
         labels.filter_map(|label| announced(text, &finds.labels, label)).collect();
@@ -165,12 +168,9 @@ fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
             return Some(Find { score: 0.7, ..name(start, end) });
         }
     }
-    // "HI NYHA III" greets nobody.
-    let word = &text[label.start..label.end];
-    let greets = (word != "HI" || !text.contains(char::is_lowercase))
-        // "Silberfische lieber Kleister" prefers it.
-        && (word != "lieber" || starts_line(text, label.start));
-    if is(Labels::GREETING) && greets {
+    // "Silberfische lieber Kleister" prefers it.
+    let prefers = &text[label.start..label.end] == "lieber" && !starts_line(text, label.start);
+    if is(Labels::GREETING) && !prefers {
         let start = skip_spaces(text, label.end, 2);
         let (start, end, words) = parse(text, start, None)?;
         if greets_nobody(text, start) {
