@@ -1,25 +1,16 @@
 //! The sessions' messages over a real link.
 
-use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
-use insitu_daemon::authority::{AGENT_LIFE, Authority};
-use insitu_daemon::clock::ManualClock;
-use insitu_daemon::credentials::KeyRequest;
 use insitu_daemon::enroll::Redemption;
-use insitu_daemon::identity::AgentIdentity;
-use insitu_daemon::link::client::{self, Connector, Link, Timeouts};
-use insitu_daemon::link::reset::ResetKey;
-use insitu_daemon::link::server::{self, Handler, Limits, Peer, Server};
-use insitu_daemon::shutdown;
+use insitu_daemon::link::server::{Handler, Peer};
 use insitu_protocol::enroll::Welcome;
-use insitu_protocol::facts::{DeviceFacts, EngineKind};
 use insitu_protocol::ids::Digest;
 use insitu_protocol::request::Request;
 use insitu_protocol::response::{HelloAnswer, Refusal, Response};
-use tokio::task::JoinSet;
 
 use super::*;
+use crate::downlink::tests::link;
 use crate::session::Talk;
 
 /// Longer than the test takes, and than an agent waits by itself.
@@ -28,7 +19,7 @@ const A_MINUTE_MS: u32 = 60_000;
 /// A coordinator that is too busy for a key, at first, and for one session.
 struct Busy {
     session: Digest,
-    asked: Mutex<Vec<Option<Digest>>>,
+    asked: Arc<Mutex<Vec<Option<Digest>>>>,
 }
 
 impl Handler for Busy {
@@ -63,45 +54,6 @@ impl Handler for Busy {
     }
 }
 
-/// A link to a coordinator on loopback, which runs until its task is dropped.
-async fn link(handler: Arc<Busy>) -> (Link, shutdown::Trigger, JoinSet<()>) {
-    let folder = tempfile::tempdir().unwrap();
-    let clock = Arc::new(ManualClock::new("2026-03-01T00:00:00Z".parse().unwrap()));
-    let authority =
-        Authority::create(folder.path(), "heart".parse().unwrap(), clock.clone()).unwrap();
-    let identity = AgentIdentity {
-        federation: authority.federation().clone(),
-        site: "site-0".parse().unwrap(),
-        agent: "agent".parse().unwrap(),
-    };
-    let key = KeyRequest::generate().unwrap();
-    let issued = authority.issue_agent(key.signing_request(), &identity, AGENT_LIFE).unwrap();
-    let root = authority.certificate().clone();
-    let credentials = key.complete(issued.certificate, root, &*clock).unwrap();
-
-    let loopback = (Ipv4Addr::LOCALHOST, 0).into();
-    let endpoint = server::endpoint(loopback, &ResetKey::new([7; 32])).unwrap();
-    let own = authority.issue_server().unwrap();
-    let server = Server::new(endpoint, &own, Limits::default(), clock.clone()).unwrap();
-    let address = server.local_address().unwrap().to_string();
-    let (trigger, stop) = shutdown::pair();
-    let mut tasks = JoinSet::new();
-    tasks.spawn(server.serve(handler, stop));
-    let endpoint = client::endpoint().unwrap();
-    let connector =
-        Connector::new(endpoint, address, &credentials, clock, Timeouts::default()).unwrap();
-    let facts = DeviceFacts {
-        version: [0, 1, 0],
-        uptime_days: 0,
-        load_quarters: 0,
-        memory_tenths: 1,
-        disk_tenths: 1,
-        temperature_tens: None,
-        engine: EngineKind::None,
-    };
-    (connector.connect(facts).await.unwrap().0, trigger, tasks)
-}
-
 #[tokio::test]
 async fn what_is_refused_for_now_waits_as_long_as_it_is_told_and_nothing_else_does() {
     let sites = sites(4);
@@ -116,13 +68,12 @@ async fn what_is_refused_for_now_waits_as_long_as_it_is_told_and_nothing_else_do
         assert_eq!(sites[0].join(order).state, SessionState::Keys);
     }
     let [first, second] = [&first, &second].map(name_of);
-    let handler = Arc::new(Busy { session: first, asked: Mutex::default() });
-    let (link, _trigger, _tasks) = link(Arc::clone(&handler)).await;
+    let asked = Arc::default();
+    let (link, _trigger, _tasks) = link(Busy { session: first, asked: Arc::clone(&asked) }).await;
     let mut talk = Talk::default();
     for _ in 0..2 {
         // The second time nothing is due.
         assert!(talk.advance(&link, &sites[0].store).await.unwrap().is_some());
-        let asked = handler.asked.lock().unwrap();
-        assert_eq!(*asked, [None, Some(first), Some(second)]);
+        assert_eq!(*asked.lock().unwrap(), [None, Some(first), Some(second)]);
     }
 }
