@@ -163,6 +163,7 @@ impl Agent {
         let lock = files::lock(&config.data.join(LOCK_FILE))?;
         let limits = config.policy.limits()?;
         let store = Store::open_witnessed(&config.data, config.witness())?;
+        store.empty_log();
         let store = Arc::new(store.used_by(Who::agent(), Arc::clone(&clock)));
         let membership = Membership::new(&config.data);
         Ok(Self { config: Arc::new(config), limits, store, clock, membership, _lock: lock })

@@ -6,7 +6,7 @@ use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::Digest;
 use rusqlite::{ErrorCode, OptionalExtension as _, Row, params};
 
-use crate::store::{Store, StoreError, Tx, fixed, unsigned};
+use crate::store::{Store, StoreError, Tx, fixed, unsigned, wal};
 
 /// Meta name of the mark that erased bytes may still be in the store's files.
 const UNSCRUBBED: &str = "unscrubbed";
@@ -143,14 +143,12 @@ impl Store {
             }
             vacuumed => vacuumed.map_err(failed)?,
         }
-        let busy: i64 = connection
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
-            .map_err(failed)?;
+        let emptied = wal::empty(connection).map_err(failed)?;
         drop((turn, held));
-        if busy == 0 {
+        if emptied {
             self.tx("scrubbed", |tx| tx.clear_meta(UNSCRUBBED))?;
         }
-        Ok(busy == 0)
+        Ok(emptied)
     }
 }
 

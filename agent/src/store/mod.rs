@@ -212,6 +212,7 @@ pub struct Tx<'a> {
     sealer: &'a Sealer,
     keys: &'a Keys,
     witness: &'a Witness,
+    log: &'a Signal,
     who: &'a Who,
     clock: &'a dyn Clock,
 }
@@ -251,6 +252,7 @@ impl Store {
         let signal = Arc::<Signal>::default();
         let writer = Arc::new(Writer::new(connection, Arc::clone(&signal)));
         let copies = connect(&file).map_err(failed)?;
+        copies.busy_timeout(Duration::ZERO).map_err(failed)?; // it tries again, and keeps nobody waiting
         let checkpoints =
             Checkpoints::start(copies, &writer, &signal).map_err(StoreError::Thread)?;
         let readers = Readers::new(move || {
@@ -309,7 +311,8 @@ impl Store {
 
     fn on<'a>(&'a self, sql: &'a Connection, alone: bool) -> Tx<'a> {
         let Self { sealer, keys, witness, who, clock, .. } = self;
-        Tx { sql, alone, sealer, keys, witness, who, clock: &**clock }
+        let log = self.checkpoints.signal();
+        Tx { sql, alone, sealer, keys, witness, log, who, clock: &**clock }
     }
 
     /// Measures a transaction, the wait for its turn and for the disk included.

@@ -317,7 +317,7 @@ impl Tx<'_> {
     }
 
     /// Says which release has the masked vector, and which window went into it. The list of shares
-    /// is in the journal by now.
+    /// is in the journal by now, from which the masks' roots are erased: also from the log.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -332,6 +332,7 @@ impl Tx<'_> {
                 "UPDATE sessions SET release = ?1, window = ?2, shares = NULL WHERE session = ?3",
             )?
             .execute(params![release.0, window, session.0])?;
+        self.empty_log();
         Ok(())
     }
 
@@ -351,6 +352,7 @@ impl Tx<'_> {
                    shares = NULL WHERE session = ?3",
             )?
             .execute(params![state.name(), note, session.0])?;
+        self.empty_log();
         Ok(())
     }
 

@@ -13,15 +13,19 @@
 //! The log's size is bounded. It begins anew at [`ANEW_PAGES`], unless somebody reads for so long that
 //! what they see is in it; from [`FULL_PAGES`] on those who write wait for the thread, up to
 //! [`ROOM_WITHIN`] each time, and go on then: a slow disk slows people down and stops nobody.
+//!
+//! What is erased from the store is in the log until that begins anew. Where a secret is erased, the thread
+//! therefore empties the log as soon as nobody reads what is in it ([`Signal::empty`]).
 
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 
 use crate::store::writer::Writer;
+use crate::store::{Store, Tx};
 
 /// Pages that are not copied yet, of 4 KiB each, at which a checkpoint begins.
 const CHECKPOINT_PAGES: u32 = 1000;
@@ -53,6 +57,8 @@ pub(super) struct Signal {
 #[derive(Default)]
 struct State {
     pages: Pages,
+    /// What was erased is in the log.
+    to_empty: bool,
     /// The store is closed.
     over: bool,
 }
@@ -91,10 +97,16 @@ impl Signal {
 
     /// Waits while the log is too long, but not for ever.
     pub(super) fn wait_for_room(&self) {
-        let full = |State { pages, over }: &mut State| {
+        let full = |State { pages, over, .. }: &mut State| {
             pages.logged >= FULL_PAGES && pages.left() > 0 && !*over
         };
         drop(self.changed.wait_timeout_while(self.lock(), ROOM_WITHIN, full));
+    }
+
+    /// Has the log emptied soon. Also from within a transaction: it is emptied after that.
+    pub(super) fn empty(&self) {
+        self.lock().to_empty = true;
+        self.changed.notify_all();
     }
 
     fn set(&self, pages: Pages) {
@@ -102,9 +114,11 @@ impl Signal {
         self.changed.notify_all();
     }
 
-    /// Waits for enough to copy; `false` when the store is closed.
+    /// Waits for enough to copy, or a log to empty; `false` when the store is closed.
     fn wait_for_work(&self) -> bool {
-        let idle = |State { pages, over }: &mut State| pages.left() < CHECKPOINT_PAGES && !*over;
+        let idle = |State { pages, to_empty, over }: &mut State| {
+            pages.left() < CHECKPOINT_PAGES && !*to_empty && !*over
+        };
         let state = self.changed.wait_while(self.lock(), idle);
         !state.unwrap_or_else(PoisonError::into_inner).over
     }
@@ -136,7 +150,7 @@ impl Checkpoints {
         let work = move || {
             let mut failing = false;
             while told.wait_for_work() {
-                let copied = checkpoint(&lock(&works), &writer);
+                let copied = checkpoint(&lock(&works), &writer, &told);
                 match &copied {
                     // Once: where the disk is full, say, it fails again and again.
                     Err(error) if !failing => {
@@ -146,7 +160,8 @@ impl Checkpoints {
                     Err(_) => {}
                 }
                 failing = copied.is_err();
-                if copied.is_ok_and(|pages| pages.left() >= CHECKPOINT_PAGES) || failing {
+                let much = copied.is_ok_and(|pages| pages.left() >= CHECKPOINT_PAGES);
+                if much || failing || told.lock().to_empty {
                     told.pause();
                 }
             }
@@ -155,10 +170,29 @@ impl Checkpoints {
         Ok(Self { signal, connection, thread: Some(thread) })
     }
 
+    /// Where the thread is told what there is to do.
+    pub(super) fn signal(&self) -> &Signal {
+        &self.signal
+    }
+
     /// Keeps the thread from its work until what is returned is dropped. Whoever takes the turn to
     /// write as well takes it after this.
     pub(super) fn hold(&self) -> MutexGuard<'_, Connection> {
         lock(&self.connection)
+    }
+}
+
+impl Store {
+    /// Has the write-ahead log emptied soon: a crash may have left in it what was erased.
+    pub fn empty_log(&self) {
+        self.checkpoints.signal.empty();
+    }
+}
+
+impl Tx<'_> {
+    /// Has the write-ahead log emptied soon after this transaction, which erases a secret.
+    pub(super) fn empty_log(&self) {
+        self.log.empty();
     }
 }
 
@@ -174,14 +208,30 @@ impl Drop for Checkpoints {
     }
 }
 
-/// Copies the log, and what was left of it while nobody writes when it is to begin anew.
-fn checkpoint(connection: &Connection, writer: &Writer) -> Result<Pages, rusqlite::Error> {
+/// Copies the log, and what was left of it while nobody writes when it is to begin anew or to be emptied.
+fn checkpoint(
+    connection: &Connection,
+    writer: &Writer,
+    signal: &Signal,
+) -> Result<Pages, rusqlite::Error> {
     let pages = Pages::read(connection, "PASSIVE")?;
+    if signal.lock().to_empty {
+        let _turn = writer.alone();
+        // Whoever erases something now has to wait for the turn, and asks again then.
+        signal.lock().to_empty = !empty(connection)?;
+        return Pages::read(connection, "NOOP");
+    }
     if pages.logged < ANEW_PAGES || pages.left() == 0 {
         return Ok(pages);
     }
     let _turn = writer.alone();
     Pages::read(connection, "PASSIVE")
+}
+
+/// Copies all of the log and cuts it to nothing; `false` when somebody reads what is in it, or writes.
+pub(super) fn empty(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    let busy = |row: &Row<'_>| row.get::<_, i64>(0);
+    Ok(connection.prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")?.query_row([], busy)? == 0)
 }
 
 fn lock(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
@@ -223,6 +273,40 @@ mod tests {
         settle(&scratch.store);
         let bytes = std::fs::metadata(&log).unwrap().len();
         assert!(bytes < u64::from(4 * ANEW_PAGES) * 4096, "{bytes} bytes in the log");
+    }
+
+    #[test]
+    fn what_is_erased_leaves_the_log_once_nobody_reads_it() {
+        let scratch = scratch();
+        let log = scratch.folder.path().join(format!("{FILE}-wal"));
+        let bytes = || std::fs::metadata(&log).unwrap().len();
+        let erase = || {
+            let erased = scratch.store.tx("test", |tx| {
+                tx.set_meta("0", b"")?;
+                tx.empty_log();
+                Ok::<_, StoreError>(())
+            });
+            erased.unwrap();
+        };
+        scratch.store.tx("test", |tx| tx.set_meta("0", b"a secret")).unwrap();
+        scratch
+            .store
+            .read("test", |tx| {
+                assert!(tx.meta("0")?.is_some());
+                erase();
+                // The thread has tried, and others write on.
+                scratch.store.tx("test", |tx| tx.set_meta("1", b""))?;
+                assert!(bytes() > 0, "a reader sees what is in the log");
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        while bytes() > 0 {
+            thread::yield_now();
+        }
+        erase();
+        while bytes() > 0 {
+            thread::yield_now();
+        }
     }
 
     #[test]
