@@ -19,7 +19,7 @@ use serde::Serialize;
 use crate::config::Limits;
 use crate::release::epsilon;
 use crate::store::reviews::ReviewStage;
-use crate::tally::{CAMPAIGN_SENSITIVITY, Outline, window_outlines};
+use crate::tally::{Outline, window_outlines};
 
 /// Seed of the simulations in the drift estimator: the same question has the same answer.
 const SEED: u64 = 1;
@@ -258,7 +258,8 @@ fn precision(
             values: 4,
         })?,
     ));
-    let answer = GaussianScale::for_budget(CAMPAIGN_SENSITIVITY, limits.campaign)?;
+    let one = Statistic::Campaign.sensitivity(ItemsPerSubject::ONE);
+    let answer = GaussianScale::for_budget(one, limits.campaign)?;
     known.push(plain("campaign: noise on each count of its answer", answer.as_f64()));
     Ok(known)
 }

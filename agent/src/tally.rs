@@ -28,9 +28,6 @@ use crate::store::labels::{Reading, Verdict};
 use crate::store::orders::ProjectRow;
 use crate::store::{StoreError, Tx};
 
-/// See [`campaign`].
-pub const CAMPAIGN_SENSITIVITY: SquaredSensitivity = SquaredSensitivity::new(2);
-
 /// What is known of a tally before anything is counted: enough to draw its noise ahead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outline {
@@ -164,8 +161,7 @@ pub fn window_outlines(project: &Project) -> [Outline; 4] {
     let cells = project.classes.len() * project.classes.len();
     let features = u32::try_from(project.features.len()).unwrap_or(u32::MAX);
     let outline = |statistic: Statistic, nano_rho, values| Outline {
-        // A project without features still pays for, and sends, an empty release of fixed shape.
-        sensitivity: statistic.sensitivity(ItemsPerSubject::ONE).max(SquaredSensitivity::new(1)),
+        sensitivity: statistic.sensitivity(ItemsPerSubject::ONE),
         nano_rho,
         values,
     };
@@ -183,7 +179,8 @@ pub fn window_outlines(project: &Project) -> [Outline; 4] {
 
 /// What the answer to a campaign will be.
 pub fn campaign_outline(order: &CampaignOrder) -> Outline {
-    Outline { sensitivity: CAMPAIGN_SENSITIVITY, nano_rho: order.nano_rho, values: 3 }
+    let sensitivity = Statistic::Campaign.sensitivity(ItemsPerSubject::ONE);
+    Outline { sensitivity, nano_rho: order.nano_rho, values: 3 }
 }
 
 /// Counts what the open window of a project would release if it closed now.
@@ -276,7 +273,7 @@ pub fn campaign_queue(tx: &Tx<'_>, order: &CampaignOrder, matched: &[WindowItem]
 /// campaign that was declined, or matched nothing, answers like any other.
 ///
 /// One subject adds 1 to one cell, and may have taken the last place in [`campaign_queue`] from one
-/// other, which then adds nothing to its own cell: D² = 2.
+/// other: [`Statistic::Campaign`].
 ///
 /// # Errors
 /// [`StoreError`].
@@ -296,7 +293,8 @@ pub fn campaign(
         outcomes.push(outcome(tx, order, &stored)?);
     }
     let kept = select(&contribution_key(tx), &campaign_name(order), ItemsPerSubject::ONE, &refs);
-    let mut counts = vec![0; 3];
+    let outline = campaign_outline(order);
+    let mut counts = vec![0; outline.values];
     for at in &kept {
         counts[outcomes[*at]] += 1;
     }
@@ -305,8 +303,8 @@ pub fn campaign(
         project_version: row.definition.version,
         body: Body::Campaign { campaign: order.campaign },
         counts,
-        sensitivity: CAMPAIGN_SENSITIVITY,
-        nano_rho: order.nano_rho,
+        sensitivity: outline.sensitivity,
+        nano_rho: outline.nano_rho,
         origin: format!(
             "{} items queued, of them {} counted (one a subject)",
             items.len(),

@@ -166,7 +166,14 @@ impl Agent {
 
 /// A release with the price and the scale that were asked for, if any were.
 pub(crate) fn priced(store: &Store, release: Release) -> Release {
-    let asked = store.read("asked", |tx| intake::shape::asked(tx, &release.body)).unwrap();
+    let asked = store.read("asked", |tx| {
+        let project = tx.project_version(&release.project, release.project_version)?;
+        Ok::<_, crate::store::StoreError>(match project {
+            Some(project) => intake::shape::asked(tx, &release.body, &project)?,
+            None => None,
+        })
+    });
+    let asked = asked.unwrap();
     let (nano_rho, scale_1024) = asked.unwrap_or((release.nano_rho, release.scale_1024));
     Release { nano_rho, scale_1024, ..release }
 }
@@ -187,6 +194,16 @@ fn shipped() -> PathBuf {
 pub(crate) fn project() -> Project {
     let text = std::fs::read_to_string(shipped().join("project.toml")).unwrap();
     toml::from_str(&text).unwrap()
+}
+
+/// The shipped project with noise of deviation 2 on each count of labels: ρ = 1/(2·2²).
+pub(crate) fn precise() -> Project {
+    let mut project = project();
+    let costs = &mut project.statistics;
+    costs.confusion_nano_rho = 125_000_000;
+    costs.coincidence_nano_rho = 125_000_000;
+    costs.calibration_nano_rho = 125_000_000;
+    project
 }
 
 /// The shipped bundle's head over another backbone.

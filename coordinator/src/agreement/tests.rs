@@ -2,11 +2,11 @@ use insitu_protocol::project::Task;
 use insitu_protocol::release::Body;
 
 use super::*;
-use crate::tests::{Agent, NOW, Scene, name, project};
+use crate::tests::{Agent, NOW, Scene, name, precise};
 
 /// Two sites; each releases a confusion and a coincidence matrix.
 fn scene() -> Scene {
-    let scene = Scene::new(&["a", "b"]);
+    let scene = Scene::of(&["a", "b"], &precise());
     for (site, matrix) in [("a", [400, 20, 30, 350]), ("b", [200, 80, 60, 160])] {
         let mut agent = Agent::new(site);
         let confusion = Body::Confusion { window: 1 };
@@ -59,7 +59,7 @@ fn too_little_is_said_so_and_nothing_as_well() {
 
 #[test]
 fn windows_add_up_before_anything_is_estimated() {
-    let scene = Scene::new(&["a"]);
+    let scene = Scene::of(&["a"], &precise());
     let mut agent = Agent::new("a");
     for window in 1..=2 {
         let body = Body::Confusion { window };
@@ -77,7 +77,7 @@ fn windows_add_up_before_anything_is_estimated() {
 
 #[test]
 fn labels_of_another_kind_have_the_share_of_prelabels_kept_alone() {
-    let scene = Scene::of(&["a"], &Project { task: Task::Classes, ..project() });
+    let scene = Scene::of(&["a"], &Project { task: Task::Classes, ..precise() });
     let mut agent = Agent::new("a");
     agent.submit(&scene, Body::Confusion { window: 1 }, vec![900, 3, -2, 800], NOW).unwrap();
     let counts = vec![90, 110, 70, 130, 50, 150, 30, 170, 10, 190];

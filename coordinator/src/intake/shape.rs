@@ -8,7 +8,8 @@ use insitu_protocol::release::{Body, Release};
 use insitu_protocol::response::Refusal;
 use insitu_protocol::session::{Member, Purpose};
 
-use crate::session::{Sender, vector};
+use crate::session::Sender;
+use crate::session::vector::{self, Asked, Collected};
 use crate::store::{RunRow, StoreError, Tx};
 
 /// Most that one release may say it cost, nano-ρ: ρ = 4, the most that a project can ask for.
@@ -23,21 +24,31 @@ pub(super) fn is_priced(release: &Release) -> bool {
         && GaussianScale::from_steps(release.scale_1024).is_ok()
 }
 
-/// What an update, or the answer to an evaluation, that its site noises by itself costs by its order,
-/// nano-ρ, and the scale of the noise that follows, in 1/1024; `None` for anything else. The scale is
-/// 0, which no release has, when none follows.
-pub(crate) fn asked(tx: &Tx<'_>, body: &Body) -> Result<Option<(u64, u64)>, StoreError> {
+/// What a release that its site noises by itself costs by its project or its order, nano-ρ, and the
+/// scale of the noise that follows, in 1/1024; `None` for one that others' noise goes into, or one of
+/// an order that is not there. The scale is 0, which no release has, when none follows.
+pub(crate) fn asked(
+    tx: &Tx<'_>,
+    body: &Body,
+    project: &Project,
+) -> Result<Option<(u64, u64)>, StoreError> {
+    let of_window = |which: Collected| {
+        let Asked { sensitivity, nano_rho, .. } = which.asked(project);
+        Some((nano_rho, Some(sensitivity)))
+    };
     let noised = match *body {
         Body::Update { run, .. } | Body::CoarseUpdate { run, .. } => of_update(tx, run)?,
         Body::Evaluation { evaluation } => tx
             .evaluation(evaluation)?
             .map(|row| (row.order.nano_rho, Some(vector::evaluation_sensitivity()))),
-        Body::Confusion { .. }
-        | Body::Coincidence { .. }
-        | Body::Calibration { .. }
-        | Body::Drift { .. }
-        | Body::Campaign { .. }
-        | Body::MaskedUpdate { .. }
+        Body::Campaign { campaign } => tx
+            .campaign(campaign)?
+            .map(|row| (row.order.nano_rho, Some(vector::campaign_sensitivity()))),
+        Body::Confusion { .. } => of_window(Collected::Confusion),
+        Body::Coincidence { .. } => of_window(Collected::Coincidence),
+        Body::Calibration { .. } => of_window(Collected::Calibration),
+        Body::Drift { .. } => of_window(Collected::Drift),
+        Body::MaskedUpdate { .. }
         | Body::MaskedStatistics { .. }
         | Body::MaskedEvaluation { .. } => None,
     };
@@ -69,7 +80,7 @@ pub(super) fn check(
         return Ok(Err(Refusal::UnknownProject));
     };
     // What noise is taken off, or allowed for, is what was asked for: its sender does not say it.
-    if asked(tx, &release.body)?
+    if asked(tx, &release.body, &project)?
         .is_some_and(|asked| asked != (release.nano_rho, release.scale_1024))
     {
         return Ok(Err(Refusal::Malformed));
@@ -87,18 +98,14 @@ fn expected_values(
     release: &Release,
     project: &Project,
 ) -> Result<Result<usize, Refusal>, StoreError> {
-    let classes = project.classes.len();
-    let windowed = |window: u32, values: usize| {
-        if window == 0 { Err(Refusal::Malformed) } else { Ok(values) }
+    let windowed = |window: u32, which: Collected| {
+        if window == 0 { Err(Refusal::Malformed) } else { Ok(which.asked(project).values) }
     };
     Ok(match release.body {
-        Body::Confusion { window } | Body::Coincidence { window } => {
-            windowed(window, classes * classes)
-        }
-        Body::Calibration { window } => {
-            windowed(window, 2 * usize::from(project.statistics.calibration_bins))
-        }
-        Body::Drift { window } => windowed(window, project.drift_bins()),
+        Body::Confusion { window } => windowed(window, Collected::Confusion),
+        Body::Coincidence { window } => windowed(window, Collected::Coincidence),
+        Body::Calibration { window } => windowed(window, Collected::Calibration),
+        Body::Drift { window } => windowed(window, Collected::Drift),
         Body::Campaign { campaign } => match tx.campaign(campaign)? {
             Some(row)
                 if row.order.project == release.project

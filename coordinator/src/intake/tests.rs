@@ -2,7 +2,7 @@ use insitu_protocol::bytes::Fixed;
 use insitu_protocol::facts::EngineKind;
 
 use super::*;
-use crate::tests::{Agent, NOW, Scene, name, project, site};
+use crate::tests::{Agent, NOW, Scene, name, priced, project, site};
 
 const CONFUSION: Body = Body::Confusion { window: 1 };
 
@@ -19,7 +19,7 @@ fn counted(scene: &Scene, body: &Body) -> usize {
 fn the_same_release_again_gets_the_same_receipt_and_counts_once() {
     let scene = Scene::new(&["north"]);
     let agent = Agent::new("north");
-    let release = agent.next(CONFUSION, vec![1, 2, 3, 4]);
+    let release = priced(&scene.store, agent.next(CONFUSION, vec![1, 2, 3, 4]));
     let first = agent.send(&scene, &release, NOW).unwrap();
     assert_eq!(agent.send(&scene, &release, NOW + 9), Ok(first));
     assert_eq!(counted(&scene, &CONFUSION), 1);
@@ -111,6 +111,24 @@ fn what_no_agent_makes_has_no_place_in_a_chain() {
 }
 
 #[test]
+fn statistics_have_the_price_and_the_noise_that_their_project_asks_for() {
+    let scene = Scene::new(&["north"]);
+    let mut agent = Agent::new("north");
+    let bent: [fn(&mut Release); 3] = [
+        |release| release.nano_rho -= 1,
+        |release| release.scale_1024 += 1,
+        |release| release.scale_1024 = 1, // as if there were next to no noise to take off
+    ];
+    for bend in bent {
+        let mut release = priced(&scene.store, agent.next(CONFUSION, vec![0; 4]));
+        bend(&mut release);
+        assert_eq!(agent.send(&scene, &release, NOW), Err(Refusal::Malformed), "{release:?}");
+        agent.pass(&release);
+    }
+    assert_eq!(counted(&scene, &CONFUSION), 0);
+}
+
+#[test]
 fn a_site_that_joins_anew_brings_its_chain_and_counts_once() {
     let scene = Scene::new(&["north"]);
     let mut old = Agent::new("north");
@@ -120,7 +138,7 @@ fn a_site_that_joins_anew_brings_its_chain_and_counts_once() {
     new.submit(&scene, Body::Confusion { window: 2 }, vec![2; 4], NOW).unwrap();
     assert_eq!(counted(&scene, &CONFUSION), 2);
     let charges = scene.store.read("charges", |tx| tx.charges()).unwrap();
-    assert_eq!((charges[0].releases, charges[0].nano_rho), (2, 2_000_000));
+    assert_eq!((charges[0].releases, charges[0].nano_rho), (2, 30_000_000));
     assert_eq!(alerts(&scene), []);
 }
 
@@ -133,14 +151,14 @@ fn a_window_released_twice_keeps_the_chain_and_counts_once() {
     agent.submit(&scene, Body::Confusion { window: 2 }, vec![3; 4], NOW).unwrap();
     assert_eq!(counted(&scene, &CONFUSION), 2);
     let charges = scene.store.read("charges", |tx| tx.charges()).unwrap();
-    assert_eq!((charges[0].releases, charges[0].nano_rho), (3, 3_000_000));
+    assert_eq!((charges[0].releases, charges[0].nano_rho), (3, 45_000_000));
 }
 
 #[test]
 fn a_release_id_is_taken_once_in_the_federation() {
     let scene = Scene::new(&["north", "south"]);
     let (north, south) = (Agent::new("north"), Agent::new("south"));
-    let release = north.next(CONFUSION, vec![1; 4]);
+    let release = priced(&scene.store, north.next(CONFUSION, vec![1; 4]));
     north.send(&scene, &release, NOW).unwrap();
     assert_eq!(south.send(&scene, &release, NOW), Err(Refusal::Malformed));
 }

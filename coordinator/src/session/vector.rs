@@ -24,7 +24,7 @@ pub struct Segment {
     pub noise: NoisePart,
 }
 
-/// Positions of a collection's segments.
+/// The statistics of a window, which are the segments of a collection, in their order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Collected {
     /// Prelabel against label of record, `[classes, classes]`.
@@ -35,6 +35,17 @@ pub enum Collected {
     Calibration,
     /// All features' histograms, `[sum of bins]`.
     Drift,
+}
+
+/// One of a window's statistics, as its project asks for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// How many values.
+    pub values: usize,
+    /// D² of them.
+    pub sensitivity: SquaredSensitivity,
+    /// Their price, nano-ρ.
+    pub nano_rho: u64,
 }
 
 /// What a segment of a sum says, in units of the exact values.
@@ -72,28 +83,47 @@ pub fn segments(
             let values = EvaluationShape::of(project).values();
             Ok(vec![segment(values, evaluation_sensitivity(), order.nano_rho)?])
         }
-        Purpose::Statistics { .. } => {
-            let (classes, costs) = (project.classes.len(), project.statistics);
-            let features = u32::try_from(project.features.len()).unwrap_or(u32::MAX);
-            let bins = usize::from(costs.calibration_bins);
-            let kinds = [
-                (Statistic::Confusion, classes * classes, costs.confusion_nano_rho),
-                (Statistic::Coincidence, classes * classes, costs.coincidence_nano_rho),
-                (Statistic::Calibration, 2 * bins, costs.calibration_nano_rho),
-                (Statistic::Drift { features }, project.drift_bins(), costs.drift_nano_rho),
-            ];
-            let one = ItemsPerSubject::ONE;
-            kinds
-                .into_iter()
-                .map(|(kind, values, nano_rho)| segment(values, kind.sensitivity(one), nano_rho))
-                .collect()
-        }
+        Purpose::Statistics { .. } => Collected::ALL
+            .into_iter()
+            .map(|which| {
+                let Asked { values, sensitivity, nano_rho } = which.asked(project);
+                segment(values, sensitivity, nano_rho)
+            })
+            .collect(),
+    }
+}
+
+impl Collected {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Confusion, Self::Coincidence, Self::Calibration, Self::Drift];
+
+    /// What a project asks of each window.
+    pub fn asked(self, project: &Project) -> Asked {
+        let (classes, costs) = (project.classes.len(), project.statistics);
+        let features = u32::try_from(project.features.len()).unwrap_or(u32::MAX);
+        let bins = usize::from(costs.calibration_bins);
+        let (kind, values, nano_rho) = match self {
+            Self::Confusion => (Statistic::Confusion, classes * classes, costs.confusion_nano_rho),
+            Self::Coincidence => {
+                (Statistic::Coincidence, classes * classes, costs.coincidence_nano_rho)
+            }
+            Self::Calibration => (Statistic::Calibration, 2 * bins, costs.calibration_nano_rho),
+            Self::Drift => {
+                (Statistic::Drift { features }, project.drift_bins(), costs.drift_nano_rho)
+            }
+        };
+        Asked { values, sensitivity: kind.sensitivity(ItemsPerSubject::ONE), nano_rho }
     }
 }
 
 /// D² of the answer to an evaluation.
 pub fn evaluation_sensitivity() -> SquaredSensitivity {
     Statistic::Evaluation { step: EVALUATION_STEP }.sensitivity(ItemsPerSubject::ONE)
+}
+
+/// D² of the answer to a campaign.
+pub fn campaign_sensitivity() -> SquaredSensitivity {
+    Statistic::Campaign.sensitivity(ItemsPerSubject::ONE)
 }
 
 /// Values of a session's vector.
@@ -220,6 +250,14 @@ mod tests {
             let ratio = variance / central.variance();
             assert!((0.999..1.05).contains(&ratio), "{ratio}");
         }
+    }
+
+    #[test]
+    fn a_project_without_features_has_a_histogram_of_nothing_with_noise_all_the_same() {
+        let project = Project { features: Vec::new(), ..project() };
+        let segments = segments(&statistics(), &project, 7).unwrap();
+        let last = segments.last().unwrap();
+        assert_eq!((segments.len(), last.values, last.sensitivity.get()), (4, 0, 1));
     }
 
     #[test]

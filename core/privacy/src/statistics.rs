@@ -25,7 +25,8 @@ pub enum Statistic {
     /// Calibration `[bins, 2]`: confidence bin × (wrong, right): an item adds 1 to one cell. F = 1.
     Calibration,
     /// One histogram for each of `features` features, missing values in a bin of their own: an
-    /// item adds 1 to one bin of each. F = `features`.
+    /// item adds 1 to one bin of each. F = `features`, or 1 where there are none: an empty release has
+    /// noise and a price like any other.
     Drift {
         /// Number of histograms in the release.
         features: u32,
@@ -40,6 +41,10 @@ pub enum Statistic {
         /// What an item adds to the first block.
         step: u8,
     },
+    /// What became of the items that a campaign queued, `[waiting, kept, changed]`: an item adds 1 to one
+    /// cell, and may have taken the last place in the queue from one of somebody else's, which then adds
+    /// nothing to its own. m items add m to a cell and take m from another at most: D² = 2·m².
+    Campaign,
 }
 
 impl Statistic {
@@ -53,7 +58,8 @@ impl Statistic {
     pub fn sensitivity(self, limit: ItemsPerSubject) -> SquaredSensitivity {
         let blocks = match self {
             Self::Confusion | Self::Coincidence | Self::Calibration => 1,
-            Self::Drift { features } => u64::from(features),
+            Self::Drift { features } => u64::from(features.max(1)),
+            Self::Campaign => 2,
             Self::Marginals => 4,
             Self::Evaluation { step } => u64::from(step).pow(2) + 4,
         };

@@ -41,11 +41,20 @@ fn tally(kind: Statistic, limit: ItemsPerSubject, subjects: &[(u8, &[u8])]) -> V
         }
     }
     let mut cells = vec![0_i64; 12];
-    for at in select(&ContributionKey::new([7; 32]), b"window", limit, &items) {
+    let mut kept = select(&ContributionKey::new([7; 32]), b"window", limit, &items);
+    if kind == Statistic::Campaign {
+        // A queue with room for as many as one subject may fill, whose own come first.
+        kept.sort_by_key(|at| std::cmp::Reverse(items[*at].0.0));
+        kept.truncate(usize::try_from(limit.get()).unwrap());
+    }
+    for at in kept {
         let (value, high, low) =
             (values[at], usize::from(values[at] / 2), usize::from(values[at] % 2));
         match kind {
-            Statistic::Confusion | Statistic::Coincidence | Statistic::Calibration => {
+            Statistic::Confusion
+            | Statistic::Coincidence
+            | Statistic::Calibration
+            | Statistic::Campaign => {
                 cells[usize::from(value)] += 1;
             }
             Statistic::Drift { .. } => {
@@ -83,6 +92,7 @@ fn statistics_move_by_exactly_their_sensitivity() {
         Statistic::Marginals,
         Statistic::Evaluation { step: 2 },
         Statistic::Evaluation { step: 3 },
+        Statistic::Campaign,
     ];
     let lists = lists(3);
     for kind in kinds {

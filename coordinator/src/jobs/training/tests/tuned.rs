@@ -6,6 +6,7 @@ use insitu_models::train::Descent;
 use super::*;
 use crate::session::tests::{Party, parties, play};
 use crate::store::Buffering;
+use crate::tests::precise;
 
 const AUTO: Rounds = Rounds::Auto { subjects: None };
 
@@ -136,7 +137,7 @@ fn a_small_budget_gives_few_short_rounds_and_a_large_one_many() {
 
 #[test]
 fn without_a_count_the_error_says_what_to_do() {
-    let scene = Scene::new(&["a", "b"]);
+    let scene = Scene::of(&["a", "b"], &precise());
     scene.publish();
     let refused = |scene: &Scene, plan: &Plan| {
         start(scene.bench(), plan, NOW).map_err(|error| error.to_string()).unwrap_err()
