@@ -1,7 +1,5 @@
 //! The local HTTP server of both programs: bounded, strict, for one machine.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -29,6 +27,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use crate::places::Strangers;
 use crate::shutdown::Shutdown;
 use crate::telemetry::{Metrics, explain};
 use crate::tls::Tls;
@@ -40,8 +39,8 @@ const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
 const HEADERS_MAX: usize = 64;
 /// For how long a browser that has seen TLS here asks for nothing without it.
 const TRANSPORT: &str = "max-age=31536000";
-/// How often the files of the certificate are looked at.
-const CERTIFICATE_LOOK: Duration = Duration::from_secs(10);
+/// How often the files of the certificate are looked at, and samples of histograms folded.
+const LOOK: Duration = Duration::from_secs(10);
 /// Connections at a time from one address of another machine.
 const CONNECTIONS_OF_ONE_MAX: usize = 32;
 /// How long the server waits after it could not accept a connection.
@@ -114,6 +113,7 @@ impl Health {
 }
 
 /// Serves `app` on `listener` until `shutdown`, with `/healthz`, `/readyz` and `/metrics` beside it.
+/// Metrics stay as small as they are, whether or not somebody asks for them.
 ///
 /// # Errors
 /// When the listener cannot be used.
@@ -128,15 +128,15 @@ pub async fn serve(
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let hosts = Hosts::new(listener.local_addr()?, &options.hosts);
-    let service = TowerToHyperService::new(guard(app, health, metrics, hosts, &options));
+    let service = TowerToHyperService::new(guard(app, health, metrics.clone(), hosts, &options));
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(options.head).max_headers(HEADERS_MAX);
 
     let places = Arc::new(Semaphore::new(options.connections_max));
-    let strangers = Strangers::default();
+    let strangers = Strangers::new(CONNECTIONS_OF_ONE_MAX);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
-    let mut look = interval(CERTIFICATE_LOOK);
+    let mut look = interval(LOOK);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let (stream, peer, place) = tokio::select! {
@@ -146,14 +146,15 @@ pub async fn serve(
                 note(ended);
                 continue;
             }
-            _ = look.tick(), if options.tls.is_some() => {
+            _ = look.tick() => {
+                metrics.fold();
                 options.tls.as_deref().into_iter().for_each(renew);
                 continue;
             }
             accepted = accept(&listener, &places) => accepted,
         };
         // Refused at once: somebody who holds many connections keeps nobody else out.
-        let Some(counted) = strangers.count(peer.ip()) else { continue };
+        let Some(guest) = strangers.admit(peer.ip()) else { continue };
         let acceptor = options.tls.as_ref().map(|tls| tls.acceptor());
         let (http, service, watcher) = (http.clone(), service.clone(), graceful.watcher());
         let within = options.head;
@@ -167,50 +168,12 @@ pub async fn serve(
                     }
                 }
             }
-            drop((place, counted));
+            drop((place, guest));
         });
     }
     drop(timeout(options.drain, graceful.shutdown()).await);
     connections.shutdown().await;
     Ok(())
-}
-
-/// Connections by address, of those that come from elsewhere.
-#[derive(Clone, Debug, Default)]
-struct Strangers(Arc<Mutex<HashMap<IpAddr, usize>>>);
-
-/// A connection that is counted until it is dropped.
-struct Counted {
-    of: Strangers,
-    peer: IpAddr,
-}
-
-impl Strangers {
-    /// Counts one more connection from there, unless there are [`CONNECTIONS_OF_ONE_MAX`].
-    fn count(&self, peer: IpAddr) -> Option<Counted> {
-        let peer = peer.to_canonical();
-        if !peer.is_loopback() {
-            let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let open = all.entry(peer).or_default();
-            if *open == CONNECTIONS_OF_ONE_MAX {
-                return None;
-            }
-            *open += 1;
-        }
-        Some(Counted { of: self.clone(), peer })
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut all = self.of.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut open) = all.entry(self.peer) {
-            *open.get_mut() -= 1;
-            if *open.get() == 0 {
-                open.remove();
-            }
-        }
-    }
 }
 
 /// Serves one connection to its end.
@@ -390,25 +353,6 @@ mod tests {
 
     use super::*;
     use crate::shutdown;
-
-    #[test]
-    fn one_address_takes_no_more_than_its_share_of_connections() {
-        let strangers = Strangers::default();
-        let one: IpAddr = "192.0.2.1".parse().unwrap();
-        let mut open: Vec<Counted> =
-            (0..CONNECTIONS_OF_ONE_MAX).map(|_| strangers.count(one).unwrap()).collect();
-        assert!(strangers.count(one).is_none());
-        assert!(strangers.count("::ffff:192.0.2.1".parse().unwrap()).is_none(), "the same");
-        assert!(strangers.count("192.0.2.2".parse().unwrap()).is_some(), "another");
-        let here: Vec<_> =
-            (0..100).map(|_| strangers.count("127.0.0.1".parse().unwrap())).collect();
-        assert!(here.iter().all(Option::is_some), "a proxy of this machine");
-        open.pop();
-        open.extend(strangers.count(one));
-        assert_eq!(open.len(), CONNECTIONS_OF_ONE_MAX);
-        drop((open, here));
-        assert!(strangers.0.lock().unwrap().is_empty());
-    }
 
     #[test]
     fn counts_are_for_this_machine() {

@@ -21,6 +21,7 @@ pub mod http;
 pub mod identity;
 pub mod link;
 pub mod machine;
+mod places;
 pub mod rest;
 pub mod seal;
 pub mod shutdown;

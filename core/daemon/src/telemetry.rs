@@ -114,9 +114,12 @@ pub fn metrics() -> Result<Metrics, TelemetryError> {
 impl Metrics {
     /// All metrics in Prometheus' text format.
     pub fn render(&self) -> String {
-        // Nothing else drains the histograms' samples: without it they would grow between scrapes.
-        self.handle.run_upkeep();
         self.handle.render()
+    }
+
+    /// Adds the samples of histograms to their buckets. Until then each of them is kept, 16 bytes.
+    pub fn fold(&self) {
+        self.handle.run_upkeep();
     }
 }
 

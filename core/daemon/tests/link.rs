@@ -323,6 +323,32 @@ async fn streams_connections_and_memory_are_bounded() {
 }
 
 #[tokio::test]
+async fn who_announces_much_and_sends_nothing_takes_its_own_site_s_memory_alone() {
+    let federation = Federation::new("heart");
+    let limits = Limits {
+        body: Duration::from_secs(60),
+        buffer_bytes_max: 128 * 1024,
+        site_buffer_bytes_max: 64 * 1024,
+        ..hasty()
+    };
+    let running = serve(&federation, limits);
+    let connection = raw::member(&running, &federation.agent("a")).await;
+    let submit = frame::encode(&Request::Submit { release: vec_of(60 * 1024) }).unwrap();
+    let (mut announced, mut answers) = (Vec::new(), JoinSet::new());
+    for _ in 0..2 {
+        let (mut send, recv) = raw::open(&connection).await;
+        send.write_all(&submit[..5]).await.unwrap();
+        announced.push(send);
+        answers.spawn(raw::answer(recv));
+    }
+    // One of them waits for its body and the other finds no room, though half of all is free.
+    let first = timeout(Duration::from_secs(30), answers.join_next()).await;
+    assert_eq!(first.unwrap().unwrap().unwrap(), Some(Response::Refused(TRY_AGAIN)));
+    let link = connect(&running, &federation.agent("b"), &federation).await.unwrap();
+    link.submit(vec![0; 60 * 1024]).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_full_server_refuses_before_the_handshake() {
     let federation = Federation::new("heart");
     let running = serve(&federation, Limits { connections_max: 1, ..hasty() });

@@ -1,8 +1,7 @@
 //! One connection at the coordinator: admission, its streams, its end.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use insitu_protocol::enroll::{self, EnrollReply, EnrollRequest};
 use insitu_protocol::frame::{self, FrameError, Message};
@@ -13,7 +12,7 @@ use metrics::{counter, gauge, histogram};
 use quinn::crypto::rustls::HandshakeData;
 use quinn::{Connection, Incoming, RecvStream, SendStream, VarInt};
 use rustls_pki_types::CertificateDer;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
@@ -23,11 +22,16 @@ use super::stream::{self, ReadError};
 use crate::clock::Clock;
 use crate::enroll::{Redemption, secret_digest};
 use crate::identity::{Identity, Subject};
+use crate::places::{Guest, Place, Places, Strangers};
 use crate::shutdown::Shutdown;
 
 /// Handshakes under way above which a client must first show that its address is its own, so that
 /// forged addresses cannot fill the table (QUIC's Retry).
 const UNVALIDATED_MAX: usize = 128;
+/// Handshakes under way from one address of another machine. Many agents may be behind one.
+const HANDSHAKES_OF_ONE_MAX: usize = 256;
+/// Connections that are joining from one address of another machine.
+const JOINING_OF_ONE_MAX: usize = 8;
 /// The unit in which memory for requests is handed out, bytes.
 const BUFFER_UNIT: usize = 1024;
 /// When a peer comes back that found no memory for its request.
@@ -41,30 +45,31 @@ pub(super) struct Shared<H> {
     limits: Limits,
     clock: Arc<dyn Clock>,
     unvalidated: Arc<Semaphore>,
+    handshakes: Strangers,
     joining: Semaphore,
+    joiners: Strangers,
     buffers: Semaphore,
-    sites: Mutex<HashMap<SiteName, usize>>,
+    sites: Places<SiteName, Semaphore>,
 }
 
 /// A connection in its handshake.
 pub(super) struct Handshake {
     incoming: Incoming,
-    _place: Option<OwnedSemaphorePermit>,
+    /// Its place among those whose address is not shown to be theirs.
+    unvalidated: Option<OwnedSemaphorePermit>,
+    guest: Guest,
 }
 
 /// What a connection may do.
 enum Admitted<'a> {
     /// Ask, as this peer.
-    Member { peer: Peer, _place: SitePlace<'a> },
+    Member { peer: Peer, place: SitePlace },
     /// Redeem a token, once.
-    Joining { _place: SemaphorePermit<'a> },
+    Joining { _place: SemaphorePermit<'a>, _guest: Guest },
 }
 
-/// One of the connections that a site may have.
-struct SitePlace<'a> {
-    sites: &'a Mutex<HashMap<SiteName, usize>>,
-    site: SiteName,
-}
+/// One of the connections that a site may have, with the memory that its requests share.
+type SitePlace = Place<SiteName, Semaphore>;
 
 /// Counts a connection while it is open, however it ends.
 struct Open;
@@ -96,9 +101,11 @@ impl<H: Handler> Shared<H> {
             limits,
             clock: Arc::clone(&server.clock),
             unvalidated: Arc::new(Semaphore::new(UNVALIDATED_MAX)),
+            handshakes: Strangers::new(HANDSHAKES_OF_ONE_MAX),
             joining: Semaphore::new(limits.joining_max),
+            joiners: Strangers::new(JOINING_OF_ONE_MAX),
             buffers: Semaphore::new(limits.buffer_bytes_max / BUFFER_UNIT),
-            sites: Mutex::new(HashMap::new()),
+            sites: Places::new(limits.connections_per_site_max),
         }
     }
 
@@ -116,7 +123,12 @@ impl<H: Handler> Shared<H> {
             }
             return None;
         }
-        Some(Handshake { incoming, _place: place })
+        let Some(guest) = self.handshakes.admit(incoming.remote_address().ip()) else {
+            refused("address");
+            incoming.refuse();
+            return None;
+        };
+        Some(Handshake { incoming, unvalidated: place, guest })
     }
 
     /// Reads protocol and certificate of a connection whose handshake is done.
@@ -127,8 +139,9 @@ impl<H: Handler> Shared<H> {
             connection.handshake_data().and_then(|data| data.downcast::<HandshakeData>().ok());
         let protocol = data.and_then(|data| data.protocol).ok_or(Close::NotMember)?;
         if protocol == enroll::ALPN {
+            let guest = self.joiners.admit(connection.remote_address().ip()).ok_or(Close::Busy)?;
             let place = self.joining.try_acquire().map_err(|_| Close::Busy)?;
-            return Ok(Admitted::Joining { _place: place });
+            return Ok(Admitted::Joining { _place: place, _guest: guest });
         }
         if protocol != request::ALPN {
             return Err(Close::NotMember);
@@ -155,35 +168,14 @@ impl<H: Handler> Shared<H> {
         if !self.is_member(&peer) {
             return Err(Close::NotMember);
         }
-        let place = self.place_for(&peer.identity.site).ok_or(Close::Busy)?;
-        Ok(Admitted::Member { peer, _place: place })
+        let memory = || Semaphore::new(self.limits.site_buffer_bytes_max / BUFFER_UNIT);
+        let place = self.sites.take(&peer.identity.site, memory).ok_or(Close::Busy)?;
+        Ok(Admitted::Member { peer, place })
     }
 
     /// Whether the certificate is still good: a connection may outlive it.
     fn is_member(&self, peer: &Peer) -> bool {
         self.clock.now() <= peer.not_after && !self.handler.is_revoked(peer)
-    }
-
-    fn place_for(&self, site: &SiteName) -> Option<SitePlace<'_>> {
-        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
-        let open = sites.entry(site.clone()).or_insert(0);
-        if *open >= self.limits.connections_per_site_max {
-            return None;
-        }
-        *open += 1;
-        Some(SitePlace { sites: &self.sites, site: site.clone() })
-    }
-}
-
-impl Drop for SitePlace<'_> {
-    fn drop(&mut self) {
-        let mut sites = self.sites.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(open) = sites.get_mut(&self.site) {
-            *open -= 1;
-            if *open == 0 {
-                sites.remove(&self.site);
-            }
-        }
     }
 }
 
@@ -202,18 +194,20 @@ impl Drop for Open {
 
 /// Serves one connection to its end.
 pub(super) async fn connection<H: Handler>(shared: Arc<Shared<H>>, handshake: Handshake) {
-    let Handshake { incoming, _place: place } = handshake;
+    let Handshake { incoming, unvalidated, guest } = handshake;
     let Ok(connecting) = incoming.accept() else {
         return refused("handshake");
     };
     let Ok(Ok(connection)) = timeout(shared.limits.handshake, connecting).await else {
         return refused("handshake");
     };
-    drop(place);
+    drop((unvalidated, guest));
     let _open = Open::count();
     let close = match shared.admit(&connection) {
-        Ok(Admitted::Member { peer, _place }) => serve_member(&shared, &connection, peer).await,
-        Ok(Admitted::Joining { _place }) => serve_joining(&shared, &connection).await,
+        Ok(Admitted::Member { peer, place }) => {
+            serve_member(&shared, &connection, peer, &place).await
+        }
+        Ok(Admitted::Joining { .. }) => serve_joining(&shared, &connection).await,
         Err(close) => {
             refused(close.name());
             close
@@ -226,6 +220,7 @@ async fn serve_member<H: Handler>(
     shared: &Arc<Shared<H>>,
     connection: &Connection,
     peer: Peer,
+    place: &SitePlace,
 ) -> Close {
     let peer = Arc::new(peer);
     tracing::debug!(agent = %peer.identity, address = %peer.address, "connected");
@@ -242,9 +237,11 @@ async fn serve_member<H: Handler>(
                 let Ok((send, recv)) = accepted else { break Close::Done };
                 if !shared.is_member(&peer) { break Close::NotMember }
                 let (shared, peer) = (Arc::clone(shared), Arc::clone(&peer));
+                let memory = Arc::clone(&place.share);
                 streams.spawn(async move {
                     let handler = Arc::clone(&shared.handler);
-                    answer(&shared, send, recv, |request: Request| async move {
+                    let own = Some(&*memory);
+                    answer(&shared, own, (send, recv), |request: Request| async move {
                         handler.handle(&peer, request).await
                     })
                     .await;
@@ -270,7 +267,7 @@ async fn serve_joining<H: Handler>(shared: &Arc<Shared<H>>, connection: &Connect
     };
     let handler = Arc::clone(&shared.handler);
     let address = connection.remote_address();
-    answer(shared, send, recv, |question: EnrollRequest| async move {
+    answer(shared, None, (send, recv), |question: EnrollRequest| async move {
         match handler.redeem(redemption(question, address)).await {
             Ok(welcome) => EnrollReply::Welcome(welcome),
             Err(refusal) => EnrollReply::Refused(refusal),
@@ -291,18 +288,19 @@ fn redemption(question: EnrollRequest, address: SocketAddr) -> Redemption {
     }
 }
 
-/// Reads a question, has it handled, sends the answer, and waits until it has arrived.
+/// Reads a question, for which there must be room in the memory of its peer's `own`, if it has that, has
+/// it handled, sends the answer, and waits until it has arrived.
 async fn answer<H: Handler, Q: Question, F>(
     shared: &Shared<H>,
-    mut send: SendStream,
-    mut recv: RecvStream,
+    own: Option<&Semaphore>,
+    (mut send, mut recv): (SendStream, RecvStream),
     handle: impl FnOnce(Q) -> F,
 ) where
     F: Future<Output = Q::Answer> + Send + 'static,
 {
     let limits = &shared.limits;
-    let answer = match read_question::<H, Q>(shared, &mut recv).await {
-        Ok((question, _buffer)) => run(limits, question, handle).await,
+    let answer = match read_question::<H, Q>(shared, own, &mut recv).await {
+        Ok((question, _room)) => run(limits, question, handle).await,
         Err(unread) => {
             // The rest of it is not wanted. Fails only when there is no rest.
             drop(recv.stop(VarInt::from_u32(0)));
@@ -330,18 +328,26 @@ async fn answer<H: Handler, Q: Question, F>(
     }
 }
 
-/// Reads a question within its deadlines, having found memory for it first.
+/// Reads a question within its deadlines, having found memory for it first: the peer's own, so that
+/// whoever announces much and sends little waits for itself, then that of all.
 async fn read_question<'a, H: Handler, Q: Question>(
     shared: &'a Shared<H>,
+    own: Option<&'a Semaphore>,
     recv: &mut RecvStream,
-) -> Result<(Q, SemaphorePermit<'a>), Unread> {
+) -> Result<(Q, [Option<SemaphorePermit<'a>>; 2]), Unread> {
     let limits = &shared.limits;
     let head = timeout(limits.head, stream::read_head::<Q>(recv)).await??;
     let units = u32::try_from(head.length.div_ceil(BUFFER_UNIT)).map_err(|_| Unread::Busy)?;
-    let buffer = timeout(limits.head, shared.buffers.acquire_many(units)).await;
-    let Ok(Ok(buffer)) = buffer else { return Err(Unread::Busy) };
+    let room = timeout(limits.head, async {
+        let own = match own {
+            Some(own) => Some(own.acquire_many(units).await?),
+            None => None,
+        };
+        Ok::<_, AcquireError>([own, Some(shared.buffers.acquire_many(units).await?)])
+    });
+    let Ok(Ok(room)) = room.await else { return Err(Unread::Busy) };
     let question = timeout(limits.body, stream::read_body(recv, head)).await??;
-    Ok((question, buffer))
+    Ok((question, room))
 }
 
 /// Runs the handler on a task of its own: a panic there is a refusal here.

@@ -75,6 +75,8 @@ pub struct Limits {
     pub streams_max: u32,
     /// Bytes of requests in memory, in all; at least one of the longest.
     pub buffer_bytes_max: usize,
+    /// Of them those of one site; at least one of the longest.
+    pub site_buffer_bytes_max: usize,
     /// For the handshake.
     pub handshake: Duration,
     /// For a request's length and kind, from the opening of its stream.
@@ -99,6 +101,7 @@ impl Default for Limits {
             joining_max: 64,
             streams_max: 16,
             buffer_bytes_max: 128 * 1024 * 1024,
+            site_buffer_bytes_max: 8 * 1024 * 1024,
             handshake: Duration::from_secs(10),
             head: Duration::from_secs(10),
             body: Duration::from_secs(60),
