@@ -263,10 +263,56 @@ fn continues(rest: &str) -> bool {
 /// Where the value of a field that ends at `at` starts: behind punctuation and words like "is".
 fn value_start(text: &str, at: usize, labels: Labels) -> Option<usize> {
     const FILLERS: &[&str] = &[
-        "is", "are", "was", "no", "nr", "number", "num", "n", "of", "the", "my", "es", "ist",
-        "lautet", "number's", "a", "id", "code", "y", "and", "und", "or", "oder", "o", "für",
-        "for", "unter", "at", "nº", "núm", "número", "card", "account", "on", "the", "num", "this",
-        "using", "your", "his", "her", "el", "la",
+        "is",
+        "are",
+        "was",
+        "no",
+        "nr",
+        "number",
+        "num",
+        "n",
+        "of",
+        "the",
+        "my",
+        "es",
+        "ist",
+        "lautet",
+        "number's",
+        "a",
+        "id",
+        "code",
+        "y",
+        "and",
+        "und",
+        "or",
+        "oder",
+        "o",
+        "für",
+        "for",
+        "unter",
+        "at",
+        "nº",
+        "núm",
+        "número",
+        "card",
+        "account",
+        "on",
+        "the",
+        "num",
+        "this",
+        "using",
+        "your",
+        "his",
+        "her",
+        "el",
+        "la",
+        "des",
+        "der",
+        "kindes",
+        "mutter",
+        "patienten",
+        "patientin",
+        "versicherten",
     ];
     // "on", "am", "en" are everywhere, so nothing may stand between them and their value.
     let mut near = skip_spaces(text, at, 1);
@@ -289,6 +335,9 @@ fn value_start(text: &str, at: usize, labels: Labels) -> Option<usize> {
             if lines > 1 {
                 return None;
             }
+        } else if c == '(' && !starts_value(&text[at..], labels) {
+            at += 1;
+            continue;
         } else if c.is_ascii_digit() || matches!(c, '+' | '(') {
             return Some(at);
         } else if c.is_alphabetic() {
@@ -308,6 +357,14 @@ fn value_start(text: &str, at: usize, labels: Labels) -> Option<usize> {
         at += c.len_utf8();
     }
     None
+}
+
+/// Whether the bracket that `rest` starts with belongs to the value, as those of `(216) 555-0199` and of
+/// `(01)00844588` do, or stands around it: `DNI (50884127-Q)`.
+fn starts_value(rest: &str, labels: Labels) -> bool {
+    const AROUND_MIN: usize = 5;
+    let phone = labels.meets(Labels::of(Kind::Phone).or(Labels::of(Kind::Fax)));
+    phone || rest.find(')').is_some_and(|end| end < AROUND_MIN)
 }
 
 /// Whether the check that `rule` demands holds for `text`.

@@ -117,7 +117,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Dea, r"dea|dea (?:number|no|registration)"),
     (
         Kind::HealthPlan,
-        r"mbi|medicare (?:beneficiary )?(?:id|number|no)|medicaid(?: id| number)?|beneficiary(?: id| number)?|(?:health )?plan (?:id|number|no)|hicn|member(?:(?:ship)? (?:id|number|no|#))?|policy (?:id|number|no|#)|subscriber(?: id| number)?|insurance (?:id|number|no|policy)|group (?:id|number|no|#)|claim(?: (?:id|number|no|#)| ?#)?|versicherten(?:nummer|nr|-nr)|versicherungs(?:nummer|nr|-nr)|vers\.? ?-?nr|krankenversicher(?:ten|ungs)(?:nummer|nr)|kvnr|krankenkassen(?:nummer|nr)|mitglieds-?(?:nummer|nr)|p[óo]liza|tarjeta sanitaria|tsi|cip|cipa|cip-?sns|n[úu]mero de afiliaci[óo]n|aseguradora",
+        r"mbi|medicare (?:beneficiary )?(?:id|number|no)|medicaid(?: id| number)?|beneficiary(?: id| number)?|(?:health )?plan (?:id|number|no)|hicn|member(?:(?:ship)? (?:id|number|no|#))?|policy (?:id|number|no|#)|subscriber(?: id| number)?|insurance (?:id|number|no|policy)|group (?:id|number|no|#)|claim(?: (?:id|number|no|#|file)| ?#)?|versicherten(?:nummer|nr|-nr)|versicherungs(?:nummer|nr|-nr)|vers\.? ?-?nr|krankenversicher(?:ten|ungs)(?:nummer|nr)|kvnr|krankenkassen(?:nummer|nr)|mitglieds-?(?:nummer|nr)|p[óo]liza|tarjeta sanitaria|tsi|cip|cipa|cip-?sns|n[úu]mero de afiliaci[óo]n|aseguradora",
     ),
     (Kind::Nhs, r"nhs(?: number| no| nr| id)?|(?-i:CHI)|chi (?:number|no)"),
     (Kind::Nino, r"nino|ni (?:number|no)|national insurance(?: number| no)?|nat ins"),
@@ -153,7 +153,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Account,
-        r"acct|acc ?#|acc\.? no|account(?: number| no| nr| id)?|a/c(?: number| no)?|(?:vertrags)?konto(?:nummer|nr|-nr)?|kunden(?:nummer|nr|-nr)|kd\.?-?nr|(?:z[äa]hler|rechnungs)-?(?:nummer|nr)|cuenta(?: bancaria| corriente)?|n[úu]mero de cuenta|customer (?:id|number|no|#)|invoice (?:number|no|id|#)|invoice ?#|billing (?:id|number|no)",
+        r"acct|acc ?#|acc\.? no|account(?: number| no| nr| id)?|a/c(?: number| no)?|(?:vertrags)?konto(?:nummer|nr|-nr)?|kunden(?:nummer|nr|-nr)|kd\.?-?nr|(?:z[äa]hler|rechnungs)-?(?:nummer|nr)|rechnung nr|cuenta(?: bancaria| corriente)?|n[úu]mero de cuenta|customer (?:id|number|no|#)|invoice (?:number|no|id|#)|invoice ?#|billing (?:id|number|no)",
     ),
     (
         Kind::License,
@@ -161,7 +161,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Plate,
-        r"(?:licen[cs]e |number |car )?plate(?: number| no)?|registration plate|(?:kfz-?)?kennzeichen|matr[íi]cula|vehicle registration",
+        r"(?:licen[cs]e |number |car )?plate(?: number| no)?|registration plate|(?:kfz-?)?kennz(?:eichen)?|matr[íi]cula|vehicle registration",
     ),
     (
         Kind::Vin,
@@ -170,7 +170,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Imei, r"(?:phone )?imei"),
     (
         Kind::DeviceSerial,
-        r"(?:device |pacemaker |implant |icd |pump )?serial(?: number| no| nr)?|s/n(?: ?[:#])?|(?-i:SN) ?[:#]|ser\.? ?(?:no|nr)|device (?:id|identifier|number)|udi|serien-?(?:nummer|nr)|ger[äa]te-?(?:nummer|nr)|n[úu]mero de serie|implant (?:number|id)|pacemaker id",
+        r"(?:device |pacemaker |implant |icd |pump )?serial(?: number| no| nr)?|s/n(?: ?[:#])?|(?-i:SN) ?[:#]|device sn|ser\.? ?(?:no|nr)|device (?:id|identifier|number)|udi|serien-?(?:nummer|nr)|ger[äa]te-?(?:nummer|nr)|n[úu]mero de serie|implant (?:number|id)|pacemaker id",
     ),
     (
         Kind::Biometric,
@@ -193,7 +193,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Fax, r"(?:tele)?fax(?: number| no| nr|-nr)?|facsimile"),
     (
         Kind::Date,
-        r"dob|d\.o\.b|date of (?:birth|death|admission|discharge|service|visit|injury)|birth ?date|birthday|date|born(?: on)?|admitted(?: on)?|discharged(?: on)?|admission(?: date)?|discharge(?: date)?|seen on|visit(?: date)?|died(?: on)?|deceased|geb(?:oren)?(?: am)?|geb\.-?datum|geburtsdatum|gebdat|datum|aufnahme(?:datum)?|entlassung(?:sdatum)?|fecha(?: de (?:nacimiento|ingreso|alta|la consulta))?|f\.? ?nac(?:imiento)?|nacid[oa](?: el)?|ingres[oó](?: el)?|alta|dated?|since|until|on or about|expires?|expiry|vom|seit",
+        r"dob|d\.o\.b|lmp|edd|date of (?:birth|death|admission|discharge|service|visit|injury)|birth ?date|birthday|date|born(?: on)?|admitted(?: on)?|discharged(?: on)?|admission(?: date)?|discharge(?: date)?|seen on|visit(?: date)?|died(?: on)?|deceased|geb(?:oren)?(?: am)?|geb\.-?datum|geburtsdatum|gebdat|datum|aufnahme(?:datum)?|entlassung(?:sdatum)?|fecha(?: de (?:nacimiento|ingreso|alta|la consulta))?|f\.? ?nac(?:imiento)?|nacid[oa](?: el)?|ingres[oó](?: el)?|alta|dated?|since|until|on or about|expires?|expiry|vom|seit",
     ),
     (
         Kind::Zip,
@@ -204,7 +204,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Email, r"e-?mail|mail|correo(?: electr[óo]nico)?"),
     (
         Kind::Id,
-        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|(?:unser|ihr|mein) zeichen|gesch(?:[äa]fts)?\.?-?z(?:eichen)?|az|(?-i:IK)|(?:antrags|auftrags?|bescheid|bewohner|einsatz|et|gutachten|rezept|verordnungs|buchungs|mandats?|matrikel|schadens?|sendungs|ticket|vertrags)-?(?:nummer|nr)|student (?:id|number|no)|pers(?:onal)?\.?-?(?:nummer|nr)|nr\.-id|(?:our|your|application|booking|case|claim|client|complaint|crime|customer|delivery|housing|incident|parcel|payment|policy|reservation|shipment|tenancy|tracking) ref(?:erence)?(?: number| no)?|(?:booking|claim|complaint|crime|parcel|reservation|tracking) (?:id|number|no|code)",
+        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|(?:unser|ihr|mein) zeichen|gesch(?:[äa]fts)?\.?-?z(?:eichen)?|az|(?-i:IK)|(?:antrags|auftrags?|bescheid|bewohner|einsatz|et|gutachten|rezept|verordnungs|buchungs|mandats?|matrikel|schadens?|sendungs|ticket|vertrags)-?(?:nummer|nr)|student (?:id|number|no)|pers(?:onal)?\.?-?(?:nummer|nr)|nr\.-id|(?:our|your|application|booking|case|claim|client|complaint|crime|customer|delivery|housing|incident|parcel|payment|policy|reservation|shipment|tenancy|tracking) ref(?:erence)?(?: number| no)?|(?:booking|claim|complaint|crime|parcel|reservation|ticket|tracking) (?:id|number|no|code|#)|parcel|(?:prior |pre-?)auth(?:ori[sz]ation)?|auth(?:ori[sz]ation)? (?:number|no|code|#)|rx (?:number|no|#)|rx ?#|(?-i:PCN|CDL)|(?:badge|collar|frame|warrant) (?:number|no)|key ?safe(?: code| number)?|(?:micro-?)?chipped|micro-?chip(?: number| no)?|(?:abo|beihilfe|chip|filterkarten|rahmen|sterbebuch|seefahrtbuch)[- ]?(?:nummer|nr)|chiffre|filterkarte|f[üu]hrerscheinakte|localizador|socio(?: n[º°])?|n[º°] de etiqueta",
     ),
 ];
 

@@ -134,6 +134,7 @@ fn announced(text: &str, labels: &[Label], label: &Label) -> Option<Find> {
     }
     if (is(Labels::NAME_FIELD) || is(Labels::ROLE))
         && let Some(start) = field_value(text, label.end)
+        && !is_empty_field(text, labels, label.end, start)
         && let Some((start, end, words)) = parse(text, start, Some(labels))
         && (words >= 2 || !is_subject(&text[label.start..label.end]))
         // "Patient: Presented with": one word is a name if nothing follows it.
@@ -203,7 +204,7 @@ fn titled(text: &str, label: &Label) -> Option<(usize, usize)> {
     // "-D" is an option, "N/V/D" a list, "8 Fr" a catheter's width.
     let width = text[..label.start].trim_end_matches(' ').ends_with(|c: char| c.is_ascii_digit());
     let other = matches!(char_before(text, label.start), '-' | '/') || title == "Fr" && width;
-    if other || !is_title(title) {
+    if other || !is_title(title) || title == "MR" && is_imaged(text, label.end) {
         return None;
     }
     let start = match char_at(text, label.end) {
@@ -214,6 +215,67 @@ fn titled(text: &str, label: &Label) -> Option<(usize, usize)> {
     };
     let (start, end, _) = parse(text, skip_spaces(text, start, 3), None)?;
     Some((start, end))
+}
+
+/// Whether "MR" before this is magnetic resonance, since what it shows follows.
+fn is_imaged(text: &str, at: usize) -> bool {
+    const SHOWN: &[&str] = &[
+        "abdomen",
+        "abdominal",
+        "angiogram",
+        "angiography",
+        "ankle",
+        "arthrogram",
+        "brain",
+        "breast",
+        "cardiac",
+        "cervical",
+        "cholangiogram",
+        "cholangiopancreatography",
+        "elbow",
+        "elastography",
+        "enterography",
+        "femur",
+        "fistulogram",
+        "foot",
+        "guided",
+        "hand",
+        "head",
+        "heart",
+        "hip",
+        "imaging",
+        "kidneys",
+        "knee",
+        "liver",
+        "lumbar",
+        "neck",
+        "orbits",
+        "pancreas",
+        "pelvic",
+        "pelvis",
+        "pituitary",
+        "prostate",
+        "rectum",
+        "sacrum",
+        "scan",
+        "scans",
+        "shoulder",
+        "sinuses",
+        "spectroscopy",
+        "spine",
+        "study",
+        "thigh",
+        "thoracic",
+        "urogram",
+        "urography",
+        "uterus",
+        "venogram",
+        "venography",
+        "whole",
+        "wrist",
+    ];
+    Word::at(text, skip_spaces(text, at, 3))
+        .is_some_and(|word| SHOWN.iter().any(|shown| word.text.eq_ignore_ascii_case(shown)))
 }
 
 /// Titles are written with a capital; short words in small letters need their full stop.
@@ -249,6 +311,14 @@ fn field_value(text: &str, at: usize) -> Option<usize> {
     Some(
         text[at..].find(|c: char| !matches!(c, '"' | '*' | '>' | '_')).map_or(at, |skip| at + skip),
     )
+}
+
+/// Whether what stands at `start`, where a field's value would, is the next field of a form that nobody
+/// has filled in: one that is known, or a line of its own with a colon at its end.
+fn is_empty_field(text: &str, labels: &[Label], label_end: usize, start: usize) -> bool {
+    let line = text[start..].lines().next().unwrap_or_default();
+    is_next_field(text, labels, start)
+        || text[label_end..start].contains('\n') && line.trim_end().ends_with(':')
 }
 
 /// Where the signature after a closing formula starts: on one of the next lines.

@@ -86,6 +86,12 @@ pub(super) const RULES: &[Rule] = &[
     date(0.55, r"[1-9]\.(?:0?[1-9]|1[0-2])\.|(?:[12][0-9]|3[01])\.[1-9]\.").edge(Edge::German),
     // A day and a month of which one has a zero before it, as no ratio has.
     date(0.55, r"0[1-9]/(?:0[1-9]|[12][0-9]|3[01])|(?:[12][0-9]|3[01])/0[1-9]"),
+    // With a time behind it: 11/30 9:20 am, 14/10 0920.
+    date(
+        0.6,
+        r"[0-9]{1,2}/[0-9]{1,2},? (?:at )?(?:[0-9]{1,2}[:.][0-9]{2}(?: ?(?i:am|pm))?|[012][0-9][0-5][0-9])",
+    )
+    .text(day_and_month),
     // A weekday with its day: "Saturday 4th", "Sunday the 8th".
     date(
         0.7,
@@ -112,6 +118,12 @@ pub(super) const RULES: &[Rule] = &[
         0.7,
         r"Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre",
     ),
+    Rule::new(
+        Kind::Date,
+        0.7,
+        r"ab (?:Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)",
+    )
+    .labels(Labels::YEAR_LOCAL),
     // Alone: where every year is hidden, unless a unit or another word says that it is none.
     Rule::new(Kind::Date, 0.6, r"(?:19[2-9]|20[0-4])[0-9]").labels(Labels::YEAR).labelled(0.7),
     announced(Labels::YEAR_LOCAL, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),

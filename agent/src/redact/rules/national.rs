@@ -21,7 +21,7 @@ pub(super) const RULES: &[Rule] = &[
         .digits(checks::kvnr)
         .edge(Edge::Word),
     // With a digit that is mistyped: only where an insurer is named before it.
-    Rule::new(Kind::HealthPlan, 0.2, r"[A-Z][0-9]{9}")
+    Rule::new(Kind::HealthPlan, 0.2, r"[A-Z][0-9]{9}|[A-Z] ?[0-9]{3} [0-9]{3} [0-9]{3}")
         .labels(Labels::INSURER)
         .labelled(0.8)
         .edge(Edge::Word),

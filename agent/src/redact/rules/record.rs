@@ -59,8 +59,8 @@ pub(super) const RULES: &[Rule] = &[
     // One unbroken value: A7699964, 988-55-475, MRN266641, FP-6986e2c4, 78467298/03.
     value(r"(?:(?i:s/?n|no|nhc|nr)[ ./:]{0,2})?#?[0-9A-Za-z]{1,24}(?:[\-./_][0-9A-Za-z]{1,24}){0,5}")
         .text(numbered),
-    // Digits in groups: 28 28 20943, OG 39 97 68 D.
-    value(r"(?:[A-Za-z]{1,3} )?[0-9]{1,12}(?:[ \-/][0-9]{1,12}){1,6}(?:~[A-Za-z])?").text(numbered),
+    // Digits in groups: 28 28 20943, OG 39 97 68 D, W2278 41903.
+    value(r"(?:[A-Za-z]{1,3} ?)?[0-9]{1,12}(?:[ \-/][0-9]{1,12}){1,6}(?:~[A-Za-z])?").text(numbered),
     // Letters, then digits in groups: PJN 123456, A 123 456 780.
     value(r"[A-Z]{1,3}(?: [0-9]{2,12}){1,6}").text(numbered),
     // A German pension number: 65 170839 J 003.
@@ -74,11 +74,12 @@ pub(super) const RULES: &[Rule] = &[
         .labels(Labels::of(Kind::Plate))
         .edge(Edge::Word),
     Rule::new(Kind::MedicalRecord, 0.8, r"(?i:mrn|nhc)[0-9]{4,12}|MR [0-9]{6,10}").edge(Edge::Word),
-    // A laboratory's or a clinic's number with its year: H/22/008415, K24-20911, 23-D-90817, Fall 4410936.
+    // A laboratory's or a clinic's number with its year: H/22/008415, K24-20911, 23-D-90817, 23-118845-M,
+    // Fall 4410936.
     Rule::new(
         Kind::MedicalRecord,
         0.6,
-        r"[A-Z]{1,2}[/\-]?(?:20)?[012][0-9][/\-][0-9]{4,6}|[012][0-9]-[A-Z]-[0-9]{4,6}|Fall (?:[A-Z]{1,4}-)?[0-9]{2,4}-?[0-9]{4,8}",
+        r"[A-Z]{1,2}[/\-]?(?:20)?[012][0-9][/\-][0-9]{4,6}|[012][0-9]-[A-Z]-[0-9]{4,6}|[012][0-9]-[0-9]{6}(?:-[A-Z])?|Fall (?:[A-Z]{1,4}-)?[0-9]{2,4}-?[0-9]{4,8}",
     ),
     // A German court's file: 41 XVII 209/22, 3 O 1145/19, S 12 KR 345/20.
     Rule::new(

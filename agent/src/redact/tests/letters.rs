@@ -32,6 +32,13 @@ fn files_of_courts_and_offices() {
     check("Histo (K24-20911), 23-D-90817", "Histo ([MEDICAL_RECORD]), [MEDICAL_RECORD]");
     check("PID: 880413297, MR 3381907", "PID: [MEDICAL_RECORD], [MEDICAL_RECORD]");
     check("Geschäftszeichen 57 XVII 204/19 K, IK 460 118 277", "Geschäftszeichen [ID], IK [ID]");
+    check("member # W2278 41903, DNI (50884127-Q)", "member # [HEALTH_PLAN], DNI ([ES_DNI])");
+    check("Vers.-Nr. des Kindes H 660 914 228", "Vers.-Nr. des Kindes [HEALTH_PLAN]");
+    check("prior auth PA5589120, Rx # 6048821", "prior auth [ID], Rx # [ID]");
+    check(
+        "Auftrag 23-118845-M, Rechnung Nr. 2024-1187",
+        "Auftrag [MEDICAL_RECORD], Rechnung Nr. [ACCOUNT]",
+    );
     check("Gutachten-Nr. BB-24-0098817, CHI 0703581246", "Gutachten-Nr. [ID], CHI [NHS]");
     check("Apgar 9/10/10, 3 T 1/2", "Apgar 9/10/10, 3 T 1/2");
 }
@@ -58,6 +65,10 @@ fn fields_and_endings_that_name_nobody() {
     check("Fundus: C/D 0.6, OD 0.4", "Fundus: C/D 0.6, OD 0.4");
     check("The 8 Fr Skater, HR 118 SR. Angio", "The 8 Fr Skater, HR 118 SR. Angio");
     check("SR. JAIME ROE", "SR. [NAME]");
+    check("MR PELVIS 3 T, then MR ROE", "MR PELVIS 3 T, then [NAME]");
+    check("Name:\nVorname:\ngeb. am:\nStation:", "Name:\nVorname:\ngeb. am:\nStation:");
+    check("Name: Vorname: Roe", "Name: Vorname: [NAME]");
+    check("Name:\nJaime Roe, retired", "Name:\n[NAME], retired");
     check("La firma de D. Jaime Roe", "La firma de D. [NAME]");
 }
 
@@ -73,6 +84,8 @@ fn days_without_a_year() {
     );
     check("fell on Saturday 4th, told Sunday the 8th", "fell on [DATE], told [DATE]");
     check("infusion on Wed 23 Oct", "infusion on [DATE]");
+    check("appt 11/30 9:20 am, log 14/10 0920", "appt [DATE], log [DATE]");
+    check("LMP 10/14, strength 5/5, 1/2 tab", "LMP [DATE], strength 5/5, 1/2 tab");
     check(
         "off at Tue 2/12, bis Mittwoch, den 9., viene el lunes 17",
         "off at [DATE], bis [DATE], viene el [DATE]",
