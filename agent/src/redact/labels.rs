@@ -123,7 +123,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Nino, r"nino|ni (?:number|no)|national insurance(?: number| no)?|nat ins"),
     (
         Kind::SteuerId,
-        r"steuer-?id(?:entifikationsnummer)?|steuer-?identifikationsnummer|idnr|steuernummer|steuer-nr|tin",
+        r"steuer-?id(?:entifikationsnummer)?|steuer-?identifikationsnummer|idnr|steuernummer|steuer-nr|(?-i:TIN)",
     ),
     (
         Kind::Nir,

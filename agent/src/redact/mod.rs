@@ -79,7 +79,7 @@ pub use structure::{Action, FieldRules, Format, Images, Records};
 pub use surrogate::Surrogates;
 
 /// Version of the rules: part of every report, so that a finding can be traced to what made it.
-pub const RULES_VERSION: &str = "8";
+pub const RULES_VERSION: &str = "9";
 
 /// Longest text that is cleaned, in bytes.
 pub const TEXT_BYTES_MAX: usize = LINE_BYTES_MAX;

@@ -359,13 +359,14 @@ fn score(inside: f32) -> f32 {
 }
 
 /// A tagger cannot check digits: a span without a word is left to rules, unless a place that it
-/// found stands beside it, as a town beside its postcode.
+/// found stands beside it, as a town beside its postcode. So are the letters of a code: "T2DM".
 fn drop_numbers(text: &str, found: Vec<Find>) -> Vec<Find> {
     let wordy = |find: &Find| {
         find.kind == Kind::Age
             || text[find.start..find.end]
                 .split(|c: char| !c.is_alphabetic())
                 .any(|word| word.chars().count() >= 2)
+                && !is_part_of_code(text, find)
     };
     let beside = |a: &Find, b: &Find| {
         a.kind == Kind::Location
@@ -382,6 +383,16 @@ fn drop_numbers(text: &str, found: Vec<Find>) -> Vec<Find> {
             || index > 0 && beside(&found[index - 1], find)
     };
     (0..found.len()).filter(|index| keeps(*index)).map(|index| found[index]).collect()
+}
+
+/// Few letters with a digit right before or behind them.
+fn is_part_of_code(text: &str, find: &Find) -> bool {
+    const LETTERS_MAX: usize = 3;
+    let found = &text[find.start..find.end];
+    found.chars().count() <= LETTERS_MAX
+        && found.chars().all(char::is_alphabetic)
+        && (text[find.end..].starts_with(|c: char| c.is_ascii_digit())
+            || text[..find.start].ends_with(|c: char| c.is_ascii_digit()))
 }
 
 fn likeliest(posterior: &Row) -> usize {
@@ -414,6 +425,15 @@ mod tests {
         assert_eq!(taken_of("Ryan\nCosta", &[90, 20, 20]), [true, false, false]);
         assert_eq!(taken_of("Call Ryan", &[20, 90]), [false, true]);
         assert_eq!(taken_of("Ryan", &[20]), [false]);
+    }
+
+    #[test]
+    fn letters_of_a_code_are_no_name() {
+        let place = |start, end| Find { start, end, kind: Kind::Location, score: 0.6 };
+        let kept = |text: &str, found| drop_numbers(text, found).len();
+        assert_eq!(kept("T2DM 2011", vec![place(0, 1), place(2, 4)]), 0);
+        assert_eq!(kept("in Bly", vec![place(3, 6)]), 1);
+        assert_eq!(kept("Halle2", vec![place(0, 5)]), 1, "a name with a note's number");
     }
 
     #[test]

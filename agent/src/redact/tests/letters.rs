@@ -62,6 +62,7 @@ fn fields_and_endings_that_name_nobody() {
         "Für Tapeten lieber Kleister.\nlieber [NAME]",
     );
     check("Dear Colleague, SR. Stent via 18 cannula", "Dear Colleague, SR. Stent via 18 cannula");
+    check("Loaf tin, 175 °C", "Loaf tin, 175 °C");
     check("Fundus: C/D 0.6, OD 0.4", "Fundus: C/D 0.6, OD 0.4");
     check("The 8 Fr Skater, HR 118 SR. Angio", "The 8 Fr Skater, HR 118 SR. Angio");
     check("SR. JAIME ROE", "SR. [NAME]");
