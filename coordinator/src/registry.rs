@@ -365,7 +365,11 @@ fn describe(tx: &Tx<'_>, row: BundleRow) -> Result<BundleReport, RegistryError> 
     })
 }
 
-fn check_fit(manifest: &Manifest, project: &Project) -> Result<(), RegistryError> {
+/// Whether a bundle drafts a project's labels, and finds every column that it reads there.
+///
+/// # Errors
+/// [`RegistryError::Unfit`], [`RegistryError::Column`].
+pub(crate) fn check_fit(manifest: &Manifest, project: &Project) -> Result<(), RegistryError> {
     fit::check(manifest, project)
         .map_err(|source| RegistryError::Unfit { project: project.name.clone(), source })?;
     match manifest.columns.iter().find(|column| project.field(column.name.as_str()).is_none()) {

@@ -4,7 +4,6 @@
 //! own. Which it is is decided once: an evaluation whose sums fail is abandoned, so that no subject
 //! pays for it twice.
 
-use std::error::Error;
 use std::time::Duration;
 
 use insitu_daemon::telemetry::explain;
@@ -17,7 +16,7 @@ use insitu_protocol::project::Project;
 use insitu_protocol::release::Body;
 use insitu_protocol::session::Purpose;
 
-use super::{Bench, end_due};
+use super::{Bench, end_due, is_caused_by};
 use crate::agreement::ReportError;
 use crate::evaluation::{self, Verdict};
 use crate::publish::{self, PublishError};
@@ -131,20 +130,6 @@ pub enum EvaluationError {
         #[from]
         source: StoreError,
     },
-}
-
-impl EvaluationError {
-    /// Whether the store did not do it, however deep that lies: another time it may.
-    fn is_of_the_store(&self) -> bool {
-        let mut cause: Option<&(dyn Error + 'static)> = Some(self);
-        while let Some(error) = cause {
-            if error.is::<StoreError>() {
-                return true;
-            }
-            cause = error.source();
-        }
-        false
-    }
 }
 
 /// Starts an evaluation: it is in the lists of its sites when this returns.
@@ -308,7 +293,8 @@ fn begin_or_report(
     let (run, bundle) = (run.id, plan.candidate);
     match begin(tx, bench, plan, now_unix_s) {
         Ok(evaluation) => tracing::info!(%run, %bundle, %evaluation, "candidate to be evaluated"),
-        Err(error) if error.is_of_the_store() => return Err(error),
+        // However deep that lies: another time it may.
+        Err(error) if is_caused_by::<StoreError>(&error) => return Err(error),
         // An operator can have it evaluated otherwise.
         Err(error) => {
             tracing::error!(%run, %bundle, error = %error, "the candidate cannot be evaluated");

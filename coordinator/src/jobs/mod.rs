@@ -8,6 +8,8 @@ pub mod collection;
 pub mod evaluation;
 pub mod training;
 
+use std::error::Error;
+
 use insitu_models::sign::SigningKey;
 
 use crate::campaign;
@@ -109,4 +111,9 @@ fn end_due<T, E: From<StoreError>>(
         outcome = outcome.and(ended);
     }
     outcome
+}
+
+/// Whether an error is one of the kind `E`, or has one among its causes.
+fn is_caused_by<E: Error + 'static>(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source()).any(|error| error.is::<E>())
 }

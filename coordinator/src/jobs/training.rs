@@ -4,194 +4,34 @@
 //! orders (or the publication of the result) are durable together or not at all. Whether sites noise
 //! their updates together or each alone is decided for each round (`training::together`).
 
+mod error;
 mod plan;
 mod sums;
 mod together;
 mod tuned;
 
+use insitu_daemon::telemetry::explain;
 use insitu_models::bundle::Bundle;
 use insitu_models::class_means;
-use insitu_models::head::HeadKind;
 use insitu_models::manifest::Sentence;
-use insitu_models::robust::RobustError;
 use insitu_protocol::bytes::Fixed;
-use insitu_protocol::ids::{ProjectName, RunId, SiteName};
+use insitu_protocol::ids::{Digest, RunId, SiteName};
 use insitu_protocol::order::HEAD_BYTES_MAX;
 use insitu_protocol::project::Project;
 
+pub use error::TrainingError;
 pub use plan::{Plan, Rounds};
 
-use super::evaluation::{self, EvaluationError};
-use super::{Bench, end_due};
+use super::{Bench, end_due, evaluation};
 use crate::aggregate::{self, RoundSum};
-use crate::agreement::counts::CountsError;
-use crate::downlink::DownlinkError;
 use crate::ledger::{DELTA, shown_epsilon};
-use crate::publish::PublishError;
-use crate::registry::RegistryError;
+use crate::registry::check_fit;
 use crate::round::report::PlanReport;
-use crate::round::{Event, IllegalTransition, Phase, Round, answered};
+use crate::round::{Event, Phase, Round, answered};
 use crate::session;
 use plan::{Ground, invited, planned, range};
 
-use crate::store::{
-    Mechanism, Noise, RoundRow, RoundState, RunRow, RunState, SessionState, StoreError, Tx,
-};
-
-/// Why a run cannot start or go on.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TrainingError {
-    /// No such project.
-    #[error("there is no project {project}: `insitu-coordinator project create FILE.toml` first")]
-    UnknownProject {
-        /// Its name.
-        project: ProjectName,
-    },
-    /// The project has no bundle whose head could be trained.
-    #[error(
-        "project {project} has no bundle: `insitu-coordinator model publish DIR --project {project}` first"
-    )]
-    NoBundle {
-        /// The project.
-        project: ProjectName,
-    },
-    /// Another run of the project goes on.
-    #[error("run {run} of the project is still open")]
-    StillOpen {
-        /// That run.
-        run: RunId,
-    },
-    /// Nobody to invite.
-    #[error("there is no site to invite: `insitu-coordinator site add NAME` first")]
-    NoSites,
-    /// A site that is not a member.
-    #[error("{site} is not a member of the federation")]
-    NotMember {
-        /// The site.
-        site: SiteName,
-    },
-    /// A number outside its range.
-    #[error("{what} is {got}, allowed is {min} to {max}")]
-    Range {
-        /// Which.
-        what: &'static str,
-        /// Value found.
-        got: u64,
-        /// Lowest allowed.
-        min: u64,
-        /// Highest allowed.
-        max: u64,
-    },
-    /// Two options that exclude each other.
-    #[error("{what} does not go with {with}: {reason}")]
-    Unsuited {
-        /// One.
-        what: &'static str,
-        /// The other.
-        with: &'static str,
-        /// Why.
-        reason: &'static str,
-    },
-    /// Class means of a head of another form.
-    #[error("class means make a softmax head, the bundle in use has one of {kind}")]
-    NotClassMeans {
-        /// The kind in use.
-        kind: HeadKind,
-    },
-    /// Nothing released says for how many subjects rounds are to be chosen.
-    #[error(
-        "no label counts of {project} have been released yet, by which rounds could be chosen: wait \
-         for the sites' next statistics window, ask for one with `insitu-coordinator statistics \
-         collect --project {project}`, or name a public number with --subjects N"
-    )]
-    NoCount {
-        /// The project.
-        project: ProjectName,
-    },
-    /// What is released is no number of subjects.
-    #[error(
-        "the labels released so far come to {total:.0} with a noise of deviation {deviation:.0}, too \
-         few to choose rounds by (where labels are not one class each, windows count none): name a \
-         public number with --subjects N, or the rounds with --rounds N"
-    )]
-    TooFewLabels {
-        /// Noised total.
-        total: f64,
-        /// Deviation of the noise in it.
-        deviation: f64,
-    },
-    /// The counts.
-    #[error("the released counts cannot be used")]
-    Counts {
-        /// Why not.
-        #[from]
-        source: CountsError,
-    },
-    /// Secure aggregation was demanded and cannot be.
-    #[error("no secure aggregation: {reason}")]
-    Alone {
-        /// Why not.
-        reason: String,
-    },
-    /// A round's order cannot be made.
-    #[error("the round's order cannot be made")]
-    Order {
-        /// Why not.
-        #[from]
-        source: DownlinkError,
-    },
-    /// No random bytes for an id.
-    #[error("no random bytes from the operating system")]
-    Random {
-        /// Why not.
-        source: getrandom::Error,
-    },
-    /// Stored rows contradict each other.
-    #[error("the rows of run {run} contradict each other")]
-    Rows {
-        /// The run.
-        run: RunId,
-        /// How, when the round says so.
-        source: Option<IllegalTransition>,
-    },
-    /// A round's updates come to nothing.
-    #[error("the updates of run {run} cannot be combined")]
-    Combine {
-        /// The run.
-        run: RunId,
-        /// Why not.
-        source: RobustError,
-    },
-    /// The registry.
-    #[error("the candidate is not registered")]
-    Registry {
-        /// Why not.
-        #[from]
-        source: RegistryError,
-    },
-    /// The publication.
-    #[error("the result is not published")]
-    Publish {
-        /// Why not.
-        #[from]
-        source: PublishError,
-    },
-    /// The evaluation of the result.
-    #[error("the result is not evaluated")]
-    Evaluation {
-        /// Why not.
-        #[from]
-        source: EvaluationError,
-    },
-    /// The store.
-    #[error("the run is not stored")]
-    Store {
-        /// Why not.
-        #[from]
-        source: StoreError,
-    },
-}
+use crate::store::{Mechanism, Noise, RoundRow, RoundState, RunRow, RunState, SessionState, Tx};
 
 /// Starts a run: its first round is open, and in the lists of its sites, when this returns.
 ///
@@ -251,6 +91,13 @@ fn prepared(
     }
     let sites = invited(tx, plan)?;
     let bundle = bench.registry.open(tx, active.bundle)?;
+    // Before any site is charged: a candidate that does not fit is not registered either.
+    check_fit(bundle.manifest(), &project).map_err(|source| TrainingError::Unfit {
+        project: project.name.clone(),
+        version: project.version,
+        bundle: active.bundle,
+        source: Box::new(source),
+    })?;
     let ground = Ground { project: &project, bundle: &bundle, sites: &sites };
     let run = planned(tx, plan, ground, id, now_unix_s)?;
     let head = head_bytes(bundle.head().weights());
@@ -387,6 +234,43 @@ fn abandon(
     Ok(tx.end_run(run.id, RunState::Abandoned, reason, now_unix_s)?)
 }
 
+/// What a round came to.
+struct Outcome {
+    sum: RoundSum,
+    /// The registered candidate.
+    candidate: Digest,
+    /// Where the next gradient is taken.
+    next_head: Vec<u8>,
+}
+
+/// Adds up the updates of `sites`, and registers the candidate that they give.
+fn outcome(
+    tx: &Tx<'_>,
+    bench: Bench<'_>,
+    run: &RunRow,
+    row: &RoundRow,
+    sites: &[SiteName],
+    now_unix_s: i64,
+) -> Result<Outcome, TrainingError> {
+    let rows = || TrainingError::Rows { run: run.id, source: None };
+    let project = tx.project_version(&run.project, run.project_version)?.ok_or_else(rows)?;
+    let start = bench.registry.open(tx, run.bundle)?;
+    let mut sums = sums::earlier(tx, run, &project, row)?;
+    let sum = sums::of(tx, run, &project, row, sites)?;
+    sums.push(sum.clone());
+    let noise = sums::noise(tx, run, &project)?;
+    let mut charged = row.number;
+    for round in 1..=row.number {
+        charged += session::spent_in_vain(tx, run.id, round)?;
+    }
+    let lineage = lineage(run, row, sites.len(), charged);
+    let unusable = |source: anyhow::Error| TrainingError::Unusable { source: source.into() };
+    let made = candidate(&start, &project, run, lineage, noise, &sums);
+    let (candidate, next_head) = made.map_err(unusable)?;
+    let candidate = bench.registry.register(tx, &candidate, &project, now_unix_s)?;
+    Ok(Outcome { sum, candidate, next_head })
+}
+
 /// Closes a round whose updates are those of `sites`.
 fn sum(
     tx: &Tx<'_>,
@@ -396,48 +280,36 @@ fn sum(
     sites: &[SiteName],
     now_unix_s: i64,
 ) -> Result<(), TrainingError> {
-    let rows = || TrainingError::Rows { run: run.id, source: None };
-    let project = tx.project_version(&run.project, run.project_version)?.ok_or_else(rows)?;
-    let start = bench.registry.open(tx, run.bundle)?;
-    let mut sums = sums::earlier(tx, run, &project, &row)?;
-    let sum = sums::of(tx, run, &project, &row, sites)?;
-    sums.push(sum.clone());
-    let noise = sums::noise(tx, run, &project)?;
-    let mut charged = row.number;
-    for round in 1..=row.number {
-        charged += session::spent_in_vain(tx, run.id, round)?;
-    }
-    let lineage = lineage(run, &row, sites.len(), charged);
-    let (candidate, next_head) = match candidate(&start, &project, run, lineage, noise, &sums) {
-        Ok(made) => made,
-        Err(unusable) => {
-            let reason = format!("round {}: {unusable:#}", row.number);
-            return abandon(tx, run, row, &reason, now_unix_s);
-        }
-    };
-    let digest = bench.registry.register(tx, &candidate, &project, now_unix_s)?;
+    let Outcome { sum, candidate, next_head } =
+        match outcome(tx, bench, run, &row, sites, now_unix_s) {
+            Ok(outcome) => outcome,
+            Err(error) if error.may_pass() => return Err(error),
+            // What is wrong with the rows, the updates or the bundle is wrong each time.
+            Err(error) => {
+                let reason = format!("round {}: {}", row.number, explain(&error));
+                return abandon(tx, run, row, &reason, now_unix_s);
+            }
+        };
     let number = row.number;
     let norm = Some(sum.norm());
     let sum = Some((sum.total, sum.parts));
-    let closed = RoundRow { state: RoundState::Closed, bundle: Some(digest), norm, sum, ..row };
+    let closed = RoundRow { state: RoundState::Closed, bundle: Some(candidate), norm, sum, ..row };
     tx.close_round(run.id, &closed, sites)?;
     metrics::counter!("insitu_rounds_total", "outcome" => "closed").increment(1);
     tracing::info!(run = %run.id, round = number, sites = sites.len(), "round closed");
-    evaluation::of_round(tx, bench, run, (number, digest), now_unix_s)?;
+    evaluation::of_round(tx, bench, run, (number, candidate), now_unix_s)?;
     if number < run.rounds {
         return match open_round(tx, run, number + 1, next_head, now_unix_s)? {
             Ok(()) => Ok(()),
             Err(reason) => abandon(tx, run, newest(tx, run)?, &reason, now_unix_s),
         };
     }
-    evaluation::conclude(tx, bench, run, digest, now_unix_s)?;
-    tracing::info!(run = %run.id, bundle = %digest, "training run finished");
+    evaluation::conclude(tx, bench, run, candidate, now_unix_s)?;
+    tracing::info!(run = %run.id, bundle = %candidate, "training run finished");
     Ok(tx.end_run(run.id, RunState::Finished, "", now_unix_s)?)
 }
 
 /// The candidate after so many rounds, and the head at which the next gradient is taken.
-///
-/// What goes wrong here goes wrong each time: the updates give no usable head.
 fn candidate(
     start: &Bundle,
     project: &Project,

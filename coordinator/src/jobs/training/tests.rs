@@ -269,6 +269,51 @@ fn a_failure_while_closing_leaves_the_round_open() {
     assert_eq!(report(&scene, run).state, "finished");
 }
 
+/// The shipped project at a version without a field that the shipped bundle reads.
+fn without_its_field() -> Project {
+    let mut project = project();
+    project.version += 1;
+    project.fields.retain(|field| field.name.as_str() != "fbs");
+    project
+}
+
+#[test]
+fn a_run_over_a_bundle_that_the_project_outgrew_is_refused_before_a_site_is_asked() {
+    let scene = Scene::new(&["a"]);
+    let first = scene.publish();
+    publish::project(&scene.store, &without_its_field(), NOW).unwrap();
+    for refused in [
+        start(scene.bench(), &plan(1, None), NOW).map(drop),
+        foresee(scene.bench(), &plan(1, None), NOW).map(drop),
+    ] {
+        let refused = refused.unwrap_err();
+        assert!(
+            matches!(refused, TrainingError::Unfit { version: 2, bundle, .. } if bundle == first)
+        );
+        assert!(explain(&refused).ends_with("no field for the bundle's column \"fbs\""));
+    }
+    assert!(asked(&scene, "a", NOW).is_none());
+}
+
+#[test]
+fn a_candidate_that_is_refused_ends_its_run_and_says_why() {
+    let scene = Scene::new(&["a"]);
+    let first = scene.publish();
+    let run = start(scene.bench(), &plan(2, None), NOW).unwrap();
+    // As an earlier program would have let it start.
+    let definition = serde_json::to_string(&Project { version: 1, ..without_its_field() }).unwrap();
+    let file = rusqlite::Connection::open(scene.dir.path().join("store.db")).unwrap();
+    file.execute("UPDATE project SET definition = ?1", [definition]).unwrap();
+    let body = Body::Update { run, round: 1 };
+    Agent::new("a").submit(&scene, body, values(0, 1), NOW).unwrap();
+    scene.tick(NOW).unwrap();
+    let report = report(&scene, run);
+    assert_eq!((report.state, report.rounds[0].state), ("abandoned", "abandoned"));
+    let reason = report.reason.unwrap();
+    assert!(reason.starts_with("round 1: ") && reason.contains("column \"fbs\""), "{reason}");
+    assert_eq!(active(&scene), first);
+}
+
 #[test]
 fn a_run_that_cannot_go_on_holds_no_other_one_up() {
     let scene = Scene::new(&["a"]);
