@@ -135,6 +135,18 @@ fn from_nothing_to_a_published_model() {
     let status = json(folder, &["status"]);
     assert_eq!(status["serving"], false);
     assert_eq!(status["open_runs"][0], run["run"]);
+    let id = run["run"].as_str().unwrap();
+    fails(folder, &start, 1, &format!("round abandon {id} --reason"));
+    let abandon = ["round", "abandon", id, "--reason", "another plan"];
+    assert_eq!(json(folder, &abandon)["state"], "abandoned");
+    let shown = json(folder, &["round", "show", id]);
+    assert_eq!(shown["reason"], "given up by an operator: another plan");
+    fails(folder, &abandon, 1, &format!("run {id} is not open any more: it is abandoned"));
+    fails(folder, &abandon[..3], 2, "--reason");
+    let other = [&["evaluation", "abandon", id][..], &abandon[3..]].concat();
+    fails(folder, &other, 1, &format!("there is no evaluation {id}"));
+    let other = [&["statistics", "abandon", id][..], &abandon[3..]].concat();
+    fails(folder, &other, 1, &format!("there is no collection {id}"));
     for report in ["labels", "calibration", "fleet", "budget"] {
         assert!(run_text(folder, &["report", report]).ends_with('\n'), "{report}");
     }

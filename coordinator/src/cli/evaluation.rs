@@ -18,11 +18,12 @@ use super::setup::open;
 use crate::agreement::calibration::{CalibrationFigures, Share};
 use crate::api::Office;
 use crate::evaluation::{self as reports, EvaluationReport, Figures};
+use crate::jobs::abandon;
 use crate::jobs::evaluation::{self, Plan};
 use crate::ledger::{DELTA, shown_epsilon};
 use crate::registry;
 use crate::registry::card::{self, CardObject};
-use crate::store::{Promotion, SecureAggregation, Terms};
+use crate::store::{EvaluationState, Promotion, SecureAggregation, Terms};
 
 /// Largest margin: more says nothing of a model.
 const MARGIN_MAX: f64 = 0.5;
@@ -46,6 +47,17 @@ pub(super) enum Evaluation {
         /// The evaluation's id
         #[arg(value_parser = id)]
         evaluation: Fixed<16>,
+    },
+    /// End an evaluation without a verdict: no site is asked any more, and no answer is used
+    ///
+    /// What sites were charged stays charged. The bundle stays a candidate.
+    Abandon {
+        /// The evaluation's id
+        #[arg(value_parser = id)]
+        evaluation: Fixed<16>,
+        /// Why; `evaluation show` says so
+        #[arg(long)]
+        reason: String,
     },
 }
 
@@ -150,6 +162,12 @@ pub(super) fn evaluation(file: &Path, command: Evaluation) -> anyhow::Result<Out
             }
             None => bail!("there is no evaluation {evaluation}"),
         },
+        Evaluation::Abandon { evaluation, reason } => {
+            abandon::evaluation(&office.store, evaluation, &reason, office.now_unix_s())?;
+            let state = EvaluationState::Abandoned.name();
+            let text = format!("evaluation {evaluation} is abandoned");
+            Output::new(&json!({"evaluation": evaluation, "state": state}), text)
+        }
     }
 }
 

@@ -18,11 +18,12 @@ use super::output::{Output, short_or_dash, table, time};
 use super::setup::open;
 use crate::api::Office;
 use crate::evaluation::{self, EvaluationReport, Figures};
+use crate::jobs::abandon;
 use crate::jobs::training::{self, Plan, Rounds};
 use crate::round::report::{
     self, MethodReport, PlanReport, RoundReport, RoundSite, RunReport, run, runs,
 };
-use crate::store::{Buffering, Mechanism, Method};
+use crate::store::{Buffering, Mechanism, Method, RunState};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Round {
@@ -39,6 +40,17 @@ pub(super) enum Round {
         /// The run's id
         #[arg(value_parser = super::arguments::id)]
         run: Fixed<16>,
+    },
+    /// End a run without a result: no site is asked any more, and no update of the open round is used
+    ///
+    /// What sites were charged stays charged. The bundle in use stays in use.
+    Abandon {
+        /// The run's id
+        #[arg(value_parser = super::arguments::id)]
+        run: Fixed<16>,
+        /// Why; `round show` says so
+        #[arg(long)]
+        reason: String,
     },
 }
 
@@ -168,6 +180,11 @@ pub(super) fn round(file: &Path, command: Round) -> anyhow::Result<Output> {
             }
             None => bail!("there is no run {id}"),
         },
+        Round::Abandon { run, reason } => {
+            abandon::run(&office.store, run, &reason, office.now_unix_s())?;
+            let text = format!("run {run} is abandoned");
+            Output::new(&json!({"run": run, "state": RunState::Abandoned.name()}), text)
+        }
     }
 }
 

@@ -12,8 +12,10 @@ use serde_json::json;
 
 use super::output::{Output, table, time};
 use super::setup::open;
+use crate::jobs::abandon;
 use crate::jobs::collection::{self, Plan};
 use crate::session::report::{self, CollectionReport};
+use crate::store::CollectionState;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Statistics {
@@ -30,6 +32,17 @@ pub(super) enum Statistics {
         /// The collection's id
         #[arg(value_parser = super::arguments::id)]
         collection: Fixed<16>,
+    },
+    /// End a collection without a sum: no site is asked any more
+    ///
+    /// What sites were charged stays charged.
+    Abandon {
+        /// The collection's id
+        #[arg(value_parser = super::arguments::id)]
+        collection: Fixed<16>,
+        /// Why; `statistics show` says so
+        #[arg(long)]
+        reason: String,
     },
 }
 
@@ -82,6 +95,12 @@ pub(super) fn statistics(file: &Path, command: Statistics) -> anyhow::Result<Out
             Some(report) => Output::new(&report, text(&report)),
             None => bail!("there is no collection {id}"),
         },
+        Statistics::Abandon { collection, reason } => {
+            abandon::collection(&office.store, collection, &reason, office.now_unix_s())?;
+            let state = CollectionState::Abandoned.name();
+            let text = format!("collection {collection} is abandoned");
+            Output::new(&json!({"collection": collection, "state": state}), text)
+        }
     }
 }
 

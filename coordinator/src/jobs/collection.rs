@@ -38,7 +38,10 @@ pub enum CollectionError {
         project: ProjectName,
     },
     /// Another collection of the project goes on.
-    #[error("collection {collection} of the project is still open")]
+    #[error(
+        "collection {collection} of the project is still open: wait for it, or end it with \
+         `insitu-coordinator statistics abandon {collection} --reason REASON`"
+    )]
     StillOpen {
         /// That collection.
         collection: CollectionId,

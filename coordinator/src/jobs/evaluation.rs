@@ -63,7 +63,10 @@ pub enum EvaluationError {
         bundle: Digest,
     },
     /// Another evaluation of the candidate goes on.
-    #[error("evaluation {evaluation} of the bundle is still open")]
+    #[error(
+        "evaluation {evaluation} of the bundle is still open: wait for it, or end it with \
+         `insitu-coordinator evaluation abandon {evaluation} --reason REASON`"
+    )]
     StillOpen {
         /// That evaluation.
         evaluation: EvaluationId,

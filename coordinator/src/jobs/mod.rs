@@ -4,6 +4,7 @@
 //! Every job is idempotent and decides from durable rows alone: whoever is killed in the middle is
 //! simply run again.
 
+pub mod abandon;
 pub mod collection;
 pub mod evaluation;
 pub mod training;

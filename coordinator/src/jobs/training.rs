@@ -31,7 +31,9 @@ use crate::round::{Event, Phase, Round, answered};
 use crate::session;
 use plan::{Ground, invited, planned, range};
 
-use crate::store::{Mechanism, Noise, RoundRow, RoundState, RunRow, RunState, SessionState, Tx};
+use crate::store::{
+    Mechanism, Noise, RoundRow, RoundState, RunRow, RunState, SessionState, StoreError, Tx,
+};
 
 /// Starts a run: its first round is open, and in the lists of its sites, when this returns.
 ///
@@ -196,7 +198,7 @@ fn close(tx: &Tx<'_>, bench: Bench<'_>, run: RunId, now_unix_s: i64) -> Result<(
             }
             SessionState::Abandoned => match together::begin(tx, &run, row.clone(), now_unix_s)? {
                 Ok(()) => Ok(()),
-                Err(reason) => abandon(tx, &run, row, &reason, now_unix_s),
+                Err(reason) => Ok(abandon(tx, &run, row, &reason, now_unix_s)?),
             },
         };
     }
@@ -210,7 +212,7 @@ fn close(tx: &Tx<'_>, bench: Bench<'_>, run: RunId, now_unix_s: i64) -> Result<(
                 round.answered().len(),
                 round.quorum()
             );
-            abandon(tx, &run, row, &reason, now_unix_s)
+            Ok(abandon(tx, &run, row, &reason, now_unix_s)?)
         }
         Phase::Closing => {
             let sites: Vec<SiteName> = round.answered().iter().cloned().collect();
@@ -221,17 +223,18 @@ fn close(tx: &Tx<'_>, bench: Bench<'_>, run: RunId, now_unix_s: i64) -> Result<(
     }
 }
 
-fn abandon(
+/// Ends a run with its open round.
+pub(super) fn abandon(
     tx: &Tx<'_>,
     run: &RunRow,
     row: RoundRow,
     reason: &str,
     now_unix_s: i64,
-) -> Result<(), TrainingError> {
+) -> Result<(), StoreError> {
     tracing::warn!(run = %run.id, reason, "training run abandoned");
     metrics::counter!("insitu_rounds_total", "outcome" => "abandoned").increment(1);
     tx.close_round(run.id, &RoundRow { state: RoundState::Abandoned, ..row }, &[])?;
-    Ok(tx.end_run(run.id, RunState::Abandoned, reason, now_unix_s)?)
+    tx.end_run(run.id, RunState::Abandoned, reason, now_unix_s)
 }
 
 /// What a round came to.
@@ -287,7 +290,7 @@ fn sum(
             // What is wrong with the rows, the updates or the bundle is wrong each time.
             Err(error) => {
                 let reason = format!("round {}: {}", row.number, explain(&error));
-                return abandon(tx, run, row, &reason, now_unix_s);
+                return Ok(abandon(tx, run, row, &reason, now_unix_s)?);
             }
         };
     let number = row.number;
@@ -301,7 +304,7 @@ fn sum(
     if number < run.rounds {
         return match open_round(tx, run, number + 1, next_head, now_unix_s)? {
             Ok(()) => Ok(()),
-            Err(reason) => abandon(tx, run, newest(tx, run)?, &reason, now_unix_s),
+            Err(reason) => Ok(abandon(tx, run, newest(tx, run)?, &reason, now_unix_s)?),
         };
     }
     evaluation::conclude(tx, bench, run, candidate, now_unix_s)?;

@@ -212,7 +212,10 @@ impl Sessions {
         // What was under way when a thread failed was taken out before: the rest is sound.
         let mut cache = self.live.lock().unwrap_or_else(PoisonError::into_inner);
         let known = cache.iter().position(|live| live.row.id == session);
-        if let Some(live) = known.and_then(|index| cache.remove(index)) {
+        // Another process may have given it up.
+        if let Some(live) = known.and_then(|index| cache.remove(index))
+            && store.read("session_open", |tx| tx.is_session_open(session))?
+        {
             return Ok(Found::Open(Box::new(Seat { cache, live })));
         }
         let stored = store.read::<_, StoreError>("session", |tx| {

@@ -183,6 +183,20 @@ pub fn spent_in_vain(tx: &Tx<'_>, occasion: Fixed<16>, step: u32) -> Result<u32,
     Ok(spent)
 }
 
+/// Gives the attempt at one sum that is under way up. Its sites hear so when they next ask.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) fn give_up(
+    tx: &Tx<'_>,
+    occasion: Fixed<16>,
+    step: u32,
+    reason: &str,
+) -> Result<(), StoreError> {
+    let newest = tx.attempts(occasion, step)?.pop();
+    newest.map_or(Ok(()), |session| tx.abandon_session(session.id, reason))
+}
+
 /// How the attempts at one sum stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {

@@ -71,6 +71,18 @@ impl Party {
         desk::message(&scene.store, &scene.sessions, self.agent.sender(), message, now).unwrap()
     }
 
+    /// Sends the message of the first stage; what is answered.
+    pub(crate) fn begin(
+        &mut self,
+        scene: &Scene,
+        order: &SessionOrder,
+        now: i64,
+    ) -> Result<SessionAnswer, Refusal> {
+        let position = desk::position(order, self.agent.sender()).unwrap();
+        let body = self.body(&session_of(order).unwrap(), position, Stage::Keys);
+        self.send(scene, id(order), (Stage::Keys, &body), now)
+    }
+
     /// The message of a stage, from the answer to the one before.
     fn body(&mut self, session: &Session, position: usize, stage: Stage) -> Vec<u8> {
         let answer = &self.answer;

@@ -174,7 +174,17 @@ impl Tx<'_> {
         self.rows(DUE, [now_unix_s], |row| fixed(row, 0))
     }
 
-    /// Appends what happened to a session, and says when to look at it again.
+    /// Whether a session is open: without its order.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn is_session_open(&self, id: Digest) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 FROM session WHERE id = $1 AND state = 'open'";
+        Ok(self.row(sql, [id.0], |_| Ok(()))?.is_some())
+    }
+
+    /// Appends what happened to a session, and says when to look at it again. Of one that is over
+    /// nothing is kept.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
@@ -184,6 +194,9 @@ impl Tx<'_> {
         events: &[Event],
         due_unix_s: i64,
     ) -> Result<(), StoreError> {
+        if !self.is_session_open(id)? {
+            return Ok(());
+        }
         for event in events {
             let (stage, position, body) = match event {
                 Event::Received { position, stage: Stage::Masked, .. } => {
@@ -231,22 +244,26 @@ impl Tx<'_> {
         })
     }
 
-    /// Ends a session without a sum.
+    /// Ends an open session without a sum.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
     pub fn abandon_session(&self, id: Digest, reason: &str) -> Result<(), StoreError> {
-        let sql = "UPDATE session SET state = 'abandoned', reason = $2 WHERE id = $1";
+        let sql = "UPDATE session SET state = 'abandoned', reason = $2 \
+                   WHERE id = $1 AND state = 'open'";
         self.execute(sql, params![id.0, reason])?;
         self.forget_events(id)
     }
 
-    /// Ends a session with its sum. The messages that led to it, shares of secrets among them, are
-    /// not kept.
+    /// Ends an open session with its sum. The messages that led to it, shares of secrets among them,
+    /// are not kept.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
     pub fn sum_session(&self, id: Digest, sum: &SumRow) -> Result<(), StoreError> {
+        if !self.is_session_open(id)? {
+            return Ok(());
+        }
         let sums: Vec<u8> = sum.sums.iter().flat_map(|sum| sum.to_le_bytes()).collect();
         let sql = "INSERT INTO session_sum (session, survived, digest, sums) \
                    VALUES ($1, $2, $3, $4)";

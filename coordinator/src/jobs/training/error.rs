@@ -50,7 +50,10 @@ pub enum TrainingError {
         source: Box<RegistryError>,
     },
     /// Another run of the project goes on.
-    #[error("run {run} of the project is still open")]
+    #[error(
+        "run {run} of the project is still open: wait for it, or end it with \
+         `insitu-coordinator round abandon {run} --reason REASON`"
+    )]
     StillOpen {
         /// That run.
         run: RunId,
