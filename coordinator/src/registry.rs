@@ -10,7 +10,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use insitu_daemon::files::{self, Access, FileError};
-use insitu_models::bundle::{Bundle, BundleError};
+use insitu_models::bundle::{Bundle, BundleError, Trainable};
 use insitu_models::fit::{self, FitError};
 use insitu_models::manifest::{Manifest, ManifestError, Object};
 use insitu_protocol::ids::{Digest, ProjectName, SiteName};
@@ -45,6 +45,12 @@ pub enum RegistryError {
         prefix: String,
         /// How many there are.
         found: usize,
+    },
+    /// A successor of what is not here.
+    #[error("object {object} of the bundle is not kept here")]
+    Absent {
+        /// Its digest.
+        object: Digest,
     },
     /// A bundle that does not draft the project's labels.
     #[error("the bundle is not one for project {project}")]
@@ -146,6 +152,9 @@ pub struct Evaluation {
     pub note: String,
 }
 
+/// Gives the bytes of an object.
+type Fetch<'a> = &'a mut dyn FnMut(&Object) -> Option<Vec<u8>>;
+
 impl Registry {
     /// The registry whose objects are in the folder `objects`.
     pub fn new(objects: PathBuf) -> Self {
@@ -169,16 +178,30 @@ impl Registry {
         for (object, bytes) in bundle.objects() {
             self.keep(tx, object.digest, &bytes)?;
         }
-        let row = BundleRow {
-            digest: bundle.id(),
-            project: project.name.clone(),
-            parent: bundle.manifest().parent,
-            created_unix_s: now_unix_s,
-            manifest: bundle.manifest_bytes().to_vec(),
-            signature: None,
-        };
-        tx.add_bundle(&row)?;
-        Ok(row.digest)
+        add(tx, bundle.trainable(), project, now_unix_s)
+    }
+
+    /// Keeps what training made of a registered bundle for a project, unpublished: a head and golden
+    /// outputs. Backbone and tokenizer are here, and were checked when they came.
+    ///
+    /// # Errors
+    /// [`RegistryError`], when it does not belong to the project, has a backbone or tokenizer that is
+    /// not here, or cannot be written.
+    pub fn register_successor(
+        &self,
+        tx: &Tx<'_>,
+        successor: &Trainable,
+        project: &Project,
+        now_unix_s: i64,
+    ) -> Result<Digest, RegistryError> {
+        check_fit(successor.manifest(), project)?;
+        for (object, bytes) in successor.objects() {
+            self.keep(tx, object.digest, &bytes)?;
+        }
+        for Object { digest: object, .. } in successor.manifest().objects() {
+            tx.object_bytes(object)?.ok_or(RegistryError::Absent { object })?;
+        }
+        add(tx, successor, project, now_unix_s)
     }
 
     /// Keeps an object, which sites can fetch from then on; keeping it again changes nothing.
@@ -200,14 +223,31 @@ impl Registry {
     /// # Errors
     /// [`RegistryError`].
     pub fn open(&self, tx: &Tx<'_>, digest: Digest) -> Result<Bundle, RegistryError> {
+        self.opened(tx, digest, |manifest, fetch| Bundle::from_objects(manifest, fetch))
+    }
+
+    /// Reads back, verified, what training changes of a bundle: its backbone stays on the disk.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    pub fn open_trainable(&self, tx: &Tx<'_>, digest: Digest) -> Result<Trainable, RegistryError> {
+        self.opened(tx, digest, |manifest, fetch| Trainable::from_objects(manifest, fetch))
+    }
+
+    fn opened<T>(
+        &self,
+        tx: &Tx<'_>,
+        digest: Digest,
+        assemble: impl FnOnce(Vec<u8>, Fetch<'_>) -> Result<T, BundleError>,
+    ) -> Result<T, RegistryError> {
         let row = tx.bundle(digest)?.ok_or(RegistryError::Unknown { digest })?;
         let mut failed = None;
-        let bundle = Bundle::from_objects(row.manifest, |object| {
+        let opened = assemble(row.manifest, &mut |object| {
             self.read(object).map_err(|error| failed = Some(error)).ok()
         });
         match failed {
             Some(error) => Err(error.into()),
-            None => Ok(bundle?),
+            None => Ok(opened?),
         }
     }
 
@@ -244,6 +284,25 @@ impl Registry {
     fn path(&self, digest: Digest) -> PathBuf {
         self.objects.join(digest.to_hex())
     }
+}
+
+/// Adds the row of a bundle whose objects are kept.
+fn add(
+    tx: &Tx<'_>,
+    bundle: &Trainable,
+    project: &Project,
+    now_unix_s: i64,
+) -> Result<Digest, RegistryError> {
+    let row = BundleRow {
+        digest: bundle.id(),
+        project: project.name.clone(),
+        parent: bundle.manifest().parent,
+        created_unix_s: now_unix_s,
+        manifest: bundle.manifest_bytes().to_vec(),
+        signature: None,
+    };
+    tx.add_bundle(&row)?;
+    Ok(row.digest)
 }
 
 /// Writes a bundle to a new folder, from which any `Bundle::open` reads it.

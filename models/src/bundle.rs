@@ -1,5 +1,7 @@
 //! A whole bundle, verified: what is in memory is what the manifest names.
 
+mod trainable;
+
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -11,6 +13,7 @@ use crate::check::{CheckError, check, check_text};
 use crate::golden::{Golden, GoldenError};
 use crate::head::{Head, HeadError};
 use crate::manifest::{MANIFEST_BYTES_MAX, Manifest, ManifestError, Object, Pooling, Sentence};
+pub use trainable::Trainable;
 
 /// File of the manifest in a bundle's folder.
 pub const MANIFEST_FILE: &str = "manifest.json";
@@ -22,12 +25,8 @@ const TOKENIZER_FILE: &str = "tokenizer.json";
 /// A verified bundle.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bundle {
-    manifest: Manifest,
-    manifest_bytes: Vec<u8>,
+    trainable: Trainable,
     backbone: Vec<u8>,
-    head: Head,
-    golden: Golden,
-    golden_bytes: Vec<u8>,
     tokenizer: Option<Vec<u8>>,
 }
 
@@ -153,97 +152,52 @@ impl Bundle {
         mut fetch: impl FnMut(&Object) -> Option<Vec<u8>>,
     ) -> Result<Self, BundleError> {
         let manifest = decode(&manifest_bytes)?;
-        let mut take = |what, object: &Object| {
-            let bytes = fetch(object).ok_or(BundleError::Missing { what })?;
-            verify(what, object, &bytes)?;
-            Ok(bytes)
-        };
-        let backbone = take("backbone", &manifest.backbone)?;
-        let head = take("head", &manifest.head)?;
-        let golden_bytes = take("golden outputs", &manifest.golden)?;
-        let tokenizer =
-            manifest.text.as_ref().map(|text| take("tokenizer", &text.tokenizer)).transpose()?;
-
-        let shape = manifest.shape();
-        let head = shape.decode(&head).map_err(|source| BundleError::Head { source })?;
-        let golden = |source| BundleError::Golden { source };
-        let outputs = Golden::decode(&golden_bytes, manifest.row_width(), shape).map_err(golden)?;
-        let computed = outputs.under(&head, &manifest.calibration).map_err(golden)?;
-        outputs.check_outputs(&computed).map_err(golden)?;
-        Ok(Self {
-            manifest,
-            manifest_bytes,
-            backbone,
-            head,
-            golden: outputs,
-            golden_bytes,
-            tokenizer,
-        })
+        let backbone = fetched(&mut fetch, "backbone", &manifest.backbone)?;
+        let trainable = Trainable::of(manifest, manifest_bytes, &mut fetch)?;
+        let text = trainable.manifest().text.as_ref();
+        let tokenizer = text.map(|text| fetched(&mut fetch, "tokenizer", &text.tokenizer));
+        let tokenizer = tokenizer.transpose()?;
+        Ok(Self { trainable, backbone, tokenizer })
     }
 
-    /// The next version: the same backbone under another head, perhaps of another kind.
-    ///
-    /// A calibration says how often one head is right when it is sure; of another head it says
-    /// nothing. Another head therefore comes without any ([`Calibration::identity`]).
+    /// The next version: the same backbone under another head ([`Trainable::successor`]).
     ///
     /// # Errors
-    /// [`BundleError`] when the head does not fit or the version is the last.
+    /// As that.
     pub fn successor(&self, head: Head, lineage: Sentence) -> Result<Self, BundleError> {
-        let last = || BundleError::Last {
-            version: self.manifest.version,
-            lineage: self.manifest.lineage.len(),
-        };
-        let mut manifest = self.manifest.clone();
-        manifest.version = manifest.version.checked_add(1).ok_or_else(last)?;
-        if manifest.lineage.len() >= crate::manifest::LINES_MAX {
-            return Err(last());
-        }
-        manifest.lineage.push(lineage);
-        manifest.parent = Some(self.id());
-        if head != self.head {
-            manifest.calibration = Calibration::identity();
-        }
-        self.under(manifest, &head)
+        Ok(self.with(self.trainable.successor(head, lineage)?))
     }
 
-    /// The same bundle, not yet published, under another calibration.
+    /// The same bundle, not yet published, under another calibration ([`Trainable::calibrated`]).
     ///
     /// # Errors
-    /// [`BundleError`] when it does not fit the head.
+    /// As that.
     pub fn calibrated(&self, calibration: Calibration) -> Result<Self, BundleError> {
-        let manifest = Manifest { calibration, ..self.manifest.clone() };
-        self.under(manifest, &self.head)
+        Ok(self.with(self.trainable.calibrated(calibration)?))
     }
 
-    /// This backbone under another head, with golden outputs of its own.
-    fn under(&self, mut manifest: Manifest, head: &Head) -> Result<Self, BundleError> {
-        let golden = |source| BundleError::Golden { source };
-        let outputs = self.golden.under(head, &manifest.calibration).map_err(golden)?;
-        let golden_bytes = outputs.encode().map_err(golden)?;
-        let head_bytes = head.encode();
-        manifest.kind = head.shape().kind;
-        manifest.head = object(&head_bytes);
-        manifest.golden = object(&golden_bytes);
-        let bytes = manifest.encode().map_err(|source| BundleError::Manifest { source })?;
-        // Through the same door as any other bundle: what cannot be opened is not published.
-        let objects = [self.backbone.clone(), head_bytes, golden_bytes];
-        let mut given = objects.into_iter().chain(self.tokenizer.clone());
-        Self::from_objects(bytes, |_| given.next())
+    fn with(&self, trainable: Trainable) -> Self {
+        Self { trainable, backbone: self.backbone.clone(), tokenizer: self.tokenizer.clone() }
+    }
+
+    /// What training changes of it.
+    pub fn trainable(&self) -> &Trainable {
+        &self.trainable
     }
 
     /// BLAKE3 of the manifest's bytes.
     pub fn id(&self) -> Digest {
-        ids::digest(&self.manifest_bytes)
+        self.trainable.id()
     }
 
     /// The manifest.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        self.trainable.manifest()
     }
 
     /// The manifest's exact bytes: what is signed.
     pub fn manifest_bytes(&self) -> &[u8] {
-        &self.manifest_bytes
+        self.trainable.manifest_bytes()
     }
 
     /// The frozen network, ONNX.
@@ -258,9 +212,9 @@ impl Bundle {
     /// [`BundleError::Backbone`], [`BundleError::Vectors`].
     pub fn check_backbone(&self) -> Result<(), BundleError> {
         let refused = |source| BundleError::Backbone { source };
-        let Manifest { text, features, .. } = &self.manifest;
+        let Manifest { text, features, .. } = self.manifest();
         let Some(text) = text else {
-            return check(&self.backbone, self.manifest.row_width(), *features).map_err(refused);
+            return check(&self.backbone, self.manifest().row_width(), *features).map_err(refused);
         };
         let output = check_text(&self.backbone, text.vocabulary).map_err(refused)?;
         let (pooling, got) = (text.pooling, output.features);
@@ -279,19 +233,19 @@ impl Bundle {
 
     /// The head.
     pub fn head(&self) -> &Head {
-        &self.head
+        self.trainable.head()
     }
 
     /// The golden outputs.
     pub fn golden(&self) -> &Golden {
-        &self.golden
+        self.trainable.golden()
     }
 
     /// Every object with its bytes, in the order of [`Manifest::objects`].
     pub fn objects(&self) -> Vec<(Object, Vec<u8>)> {
-        let bytes = [self.backbone.clone(), self.head.encode(), self.golden_bytes.clone()];
-        let bytes = bytes.into_iter().chain(self.tokenizer.clone());
-        self.manifest.objects().into_iter().zip(bytes).collect()
+        let [(_, head), (_, golden)] = self.trainable.objects();
+        let bytes = [self.backbone.clone(), head, golden].into_iter().chain(self.tokenizer.clone());
+        self.manifest().objects().into_iter().zip(bytes).collect()
     }
 
     /// Writes the bundle into the folder `dir`, which is made when it is missing.
@@ -307,14 +261,14 @@ impl Bundle {
         }
         fs::create_dir_all(dir)
             .map_err(|source| BundleError::File { path: dir.to_owned(), source })?;
-        let head = self.head.encode();
+        let [(_, head), (_, golden)] = self.trainable.objects();
         let tokenizer = self.tokenizer().map(|bytes| (dir.join(TOKENIZER_FILE), bytes));
         let objects = [
             (dir.join(BACKBONE_FILE), self.backbone.as_slice()),
             (dir.join(HEAD_FILE), &head),
-            (dir.join(GOLDEN_FILE), &self.golden_bytes),
+            (dir.join(GOLDEN_FILE), &golden),
         ];
-        let last = (manifest, self.manifest_bytes.as_slice());
+        let last = (manifest, self.manifest_bytes());
         for (path, bytes) in objects.into_iter().chain(tokenizer).chain([last]) {
             fs::write(&path, bytes).map_err(|source| BundleError::File { path, source })?;
         }
@@ -329,6 +283,17 @@ fn decode(manifest: &[u8]) -> Result<Manifest, BundleError> {
 /// The object that `bytes` are.
 pub(crate) fn object(bytes: &[u8]) -> Object {
     Object { digest: ids::digest(bytes), bytes: bytes.len() as u64 }
+}
+
+/// The bytes of an object that the manifest names.
+fn fetched(
+    fetch: &mut impl FnMut(&Object) -> Option<Vec<u8>>,
+    what: &'static str,
+    object: &Object,
+) -> Result<Vec<u8>, BundleError> {
+    let bytes = fetch(object).ok_or(BundleError::Missing { what })?;
+    verify(what, object, &bytes)?;
+    Ok(bytes)
 }
 
 fn verify(what: &'static str, want: &Object, bytes: &[u8]) -> Result<(), BundleError> {
@@ -378,7 +343,7 @@ mod tests {
             let with = |bend: &dyn Fn(&mut Vec<u8>)| {
                 let mut objects = bundle.objects();
                 bend(&mut objects[index].1);
-                Bundle::from_objects(bundle.manifest_bytes.clone(), |object| {
+                Bundle::from_objects(bundle.manifest_bytes().to_vec(), |object| {
                     objects.iter().find(|(known, _)| known == object).map(|(_, b)| b.clone())
                 })
             };
@@ -387,7 +352,7 @@ mod tests {
             let longer = with(&|bytes| bytes.push(0));
             assert!(matches!(longer, Err(BundleError::Length { what, .. }) if what == name));
         }
-        let nothing = Bundle::from_objects(shipped().manifest_bytes, |_| None);
+        let nothing = Bundle::from_objects(shipped().manifest_bytes().to_vec(), |_| None);
         assert!(matches!(nothing, Err(BundleError::Missing { what: "backbone" })));
     }
 

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use insitu_daemon::telemetry::explain;
-use insitu_models::bundle::Bundle;
+use insitu_models::bundle::Trainable;
 use insitu_models::calibration::CalibrationError;
 use insitu_protocol::bytes::{Bytes, Fixed};
 use insitu_protocol::ids::{Digest, EvaluationId, ProjectName, SiteName};
@@ -172,7 +172,8 @@ pub(super) fn begin(
     if let Some(earlier) = earlier.filter(|row| row.state == EvaluationState::Open) {
         return Err(EvaluationError::StillOpen { evaluation: earlier.order.evaluation });
     }
-    let bundles = [bench.registry.open(tx, active)?, bench.registry.open(tx, bundle)?];
+    let registry = bench.registry;
+    let bundles = [registry.open_trainable(tx, active)?, registry.open_trainable(tx, bundle)?];
     let sites = invited(tx, plan)?;
     let order = EvaluationOrder {
         evaluation: Fixed(id),
@@ -417,14 +418,17 @@ fn attempt(
 
 /// What an order says of its bundles: the active one, then the candidate. A candidate whose features
 /// are made otherwise is named only, and sites fetch it.
-fn compared(project: &Project, bundles: &[Bundle; 2]) -> Result<EvaluationOrder, EvaluationError> {
+fn compared(
+    project: &Project,
+    bundles: &[Trainable; 2],
+) -> Result<EvaluationOrder, EvaluationError> {
     let [active, candidate] = bundles;
     let (manifest, other) = (active.manifest(), candidate.manifest());
     let same_features = manifest.backbone.digest == other.backbone.digest
         && manifest.text == other.text
         && manifest.columns == other.columns
         && manifest.features == other.features;
-    let contender = |bundle: &Bundle| {
+    let contender = |bundle: &Trainable| {
         Ok::<_, EvaluationError>(Contender {
             bundle: bundle.id(),
             head: Bytes(bundle.head().encode()),

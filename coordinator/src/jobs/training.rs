@@ -11,7 +11,7 @@ mod together;
 mod tuned;
 
 use insitu_daemon::telemetry::explain;
-use insitu_models::bundle::Bundle;
+use insitu_models::bundle::Trainable;
 use insitu_models::class_means;
 use insitu_models::manifest::Sentence;
 use insitu_protocol::bytes::Fixed;
@@ -92,7 +92,7 @@ fn prepared(
         return Err(TrainingError::StillOpen { run: run.id });
     }
     let sites = invited(tx, plan)?;
-    let bundle = bench.registry.open(tx, active.bundle)?;
+    let bundle = bench.registry.open_trainable(tx, active.bundle)?;
     // Before any site is charged: a candidate that does not fit is not registered either.
     check_fit(bundle.manifest(), &project).map_err(|source| TrainingError::Unfit {
         project: project.name.clone(),
@@ -257,8 +257,8 @@ fn outcome(
 ) -> Result<Outcome, TrainingError> {
     let rows = || TrainingError::Rows { run: run.id, source: None };
     let project = tx.project_version(&run.project, run.project_version)?.ok_or_else(rows)?;
-    let start = bench.registry.open(tx, run.bundle)?;
-    let mut sums = sums::earlier(tx, run, &project, row)?;
+    let start = bench.registry.open_trainable(tx, run.bundle)?;
+    let mut sums = sums::earlier(tx, run, &project, row.number)?;
     let sum = sums::of(tx, run, &project, row, sites)?;
     sums.push(sum.clone());
     let noise = sums::noise(tx, run, &project)?;
@@ -270,7 +270,7 @@ fn outcome(
     let unusable = |source: anyhow::Error| TrainingError::Unusable { source: source.into() };
     let made = candidate(&start, &project, run, lineage, noise, &sums);
     let (candidate, next_head) = made.map_err(unusable)?;
-    let candidate = bench.registry.register(tx, &candidate, &project, now_unix_s)?;
+    let candidate = bench.registry.register_successor(tx, &candidate, &project, now_unix_s)?;
     Ok(Outcome { sum, candidate, next_head })
 }
 
@@ -314,13 +314,13 @@ fn sum(
 
 /// The candidate after so many rounds, and the head at which the next gradient is taken.
 fn candidate(
-    start: &Bundle,
+    start: &Trainable,
     project: &Project,
     run: &RunRow,
     lineage: Sentence,
     noise: f64,
     sums: &[RoundSum],
-) -> anyhow::Result<(Bundle, Vec<u8>)> {
+) -> anyhow::Result<(Trainable, Vec<u8>)> {
     if run.method.mechanism == Mechanism::ClassMeans {
         let total = sums.last().map_or_else(Vec::new, |sum| sum.total.clone());
         let head = class_means::head(start.head().shape(), &total)?;

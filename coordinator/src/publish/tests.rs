@@ -77,6 +77,25 @@ fn a_second_bundle_from_elsewhere_waits_for_its_evaluation_like_any_other() {
 }
 
 #[test]
+fn a_successor_is_registered_only_where_its_backbone_is() {
+    let scene = Scene::new(&["a"]);
+    let (first, other) = (bundle(), crate::tests::mirrored());
+    let register = |of: &Bundle| {
+        let next = of.trainable().successor(of.head().clone(), Sentence::default()).unwrap();
+        let register = |tx: &Tx<'_>| scene.registry.register_successor(tx, &next, &project(), NOW);
+        scene.store.write("register", register).map(|digest| (digest, next.id()))
+    };
+    scene.publish();
+    let (registered, id) = register(&first).unwrap();
+    assert_eq!(registered, id);
+    let opened = scene.store.read("open", |tx| scene.registry.open(tx, id)).unwrap();
+    assert_eq!(opened, first.successor(first.head().clone(), Sentence::default()).unwrap());
+    let absent = register(&other).unwrap_err();
+    let backbone = other.manifest().backbone.digest;
+    assert!(matches!(absent, RegistryError::Absent { object } if object == backbone));
+}
+
+#[test]
 fn what_is_published_can_be_fetched_in_pieces_and_exported() {
     let scene = Scene::new(&["a"]);
     let digest = scene.publish();

@@ -176,9 +176,8 @@ pub fn propose(
 /// [`StoreError`].
 pub fn spent_in_vain(tx: &Tx<'_>, occasion: Fixed<16>, step: u32) -> Result<u32, StoreError> {
     let mut spent = 0;
-    for session in tx.attempts(occasion, step)? {
-        let failed = session.state == SessionState::Abandoned;
-        spent += u32::from(failed && !tx.vector_sites(&session)?.is_empty());
+    for session in tx.failed_attempts(occasion, step)? {
+        spent += u32::from(!tx.vector_sites(&session)?.is_empty());
     }
     Ok(spent)
 }

@@ -41,7 +41,7 @@ pub use methods::{Buffering, Clipping, Mechanism, Method, Tuned};
 pub use projects::{OrderKind, OrderRow};
 pub use registrations::RegistrationRow;
 pub use releases::{ChargeRow, NewRelease, ReleaseRow, WindowRow};
-pub use runs::{Noise, RoundRow, RoundState, RunRow, RunState, SecureAggregation};
+pub use runs::{Noise, RoundRow, RoundState, RoundSumRow, RunRow, RunState, SecureAggregation};
 pub use sessions::{SessionRow, SessionState, SumRow};
 
 /// How long a transaction waits for another process that writes.

@@ -168,6 +168,15 @@ pub struct RoundRow {
     pub sum: Option<(Vec<i64>, u32)>,
 }
 
+/// What a round came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundSumRow {
+    /// From 1.
+    pub number: u32,
+    /// As [`RoundRow::sum`].
+    pub sum: Option<(Vec<i64>, u32)>,
+}
+
 impl RoundRow {
     /// Weights of the head, and so coordinates of an update, whatever the head's kind.
     pub fn parameters(&self) -> usize {
@@ -327,6 +336,18 @@ impl Tx<'_> {
         self.rows(&sql, [run.0], round_row)
     }
 
+    /// What the rounds of a run before one came to, in order: without their heads.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn sums_before(&self, run: RunId, number: u32) -> Result<Vec<RoundSumRow>, StoreError> {
+        let sql = "SELECT number, total, parts FROM round WHERE run = $1 AND number < $2 \
+                   ORDER BY number";
+        self.rows(sql, params![run.0, number], |row| {
+            Ok(RoundSumRow { number: row.get(0)?, sum: sum(row, 1)? })
+        })
+    }
+
     /// Goes on with an open round in another way, until another time.
     ///
     /// # Errors
@@ -419,11 +440,14 @@ fn round_row(row: &Row<'_>) -> rusqlite::Result<RoundRow> {
         norm: row.get(5)?,
         noise: word(row, 6, Noise::from_name)?,
         noise_reason: row.get(7)?,
-        sum: row.get::<_, Option<Vec<u8>>>(8)?.map(|bytes| numbers(&bytes)).zip(row.get(9)?),
+        sum: sum(row, 8)?,
     })
 }
 
-/// `i64` little-endian.
-fn numbers(bytes: &[u8]) -> Vec<i64> {
-    bytes.as_chunks::<8>().0.iter().map(|eight| i64::from_le_bytes(*eight)).collect()
+/// The columns `total`, `i64` little-endian, and `parts`, from the one numbered `at` on.
+fn sum(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<(Vec<i64>, u32)>> {
+    let numbers = |bytes: Vec<u8>| {
+        bytes.as_chunks::<8>().0.iter().map(|eight| i64::from_le_bytes(*eight)).collect()
+    };
+    Ok(row.get::<_, Option<Vec<u8>>>(at)?.map(numbers).zip(row.get(at + 1)?))
 }

@@ -166,6 +166,22 @@ impl Tx<'_> {
         self.rows(&sql, params![occasion.0, step], session_row)
     }
 
+    /// Of the [`Tx::attempts`] those without a sum, in order: the others' orders are not read.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn failed_attempts(
+        &self,
+        occasion: Fixed<16>,
+        step: u32,
+    ) -> Result<Vec<SessionRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM session WHERE occasion = $1 AND step = $2 \
+             AND state = 'abandoned' ORDER BY attempt"
+        );
+        self.rows(&sql, params![occasion.0, step], session_row)
+    }
+
     /// The open sessions that time changes now.
     ///
     /// # Errors

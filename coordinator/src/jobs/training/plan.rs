@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use insitu_models::bundle::Bundle;
+use insitu_models::bundle::Trainable;
 use insitu_models::class_means;
 use insitu_models::head::HeadKind;
 use insitu_protocol::ids::{ProjectName, RunId, SiteName};
@@ -65,7 +65,7 @@ pub(super) struct Ground<'a> {
     /// Its project.
     pub(super) project: &'a Project,
     /// The bundle whose head it starts from.
-    pub(super) bundle: &'a Bundle,
+    pub(super) bundle: &'a Trainable,
     /// The sites it invites.
     pub(super) sites: &'a [SiteName],
 }

@@ -8,28 +8,26 @@ use insitu_protocol::release::Body;
 
 use super::{TrainingError, together};
 use crate::aggregate::{Gathered, RoundSum, bits_of_sum};
-use crate::store::{Noise, ReleaseRow, RoundRow, RunRow, StoreError, Tx};
+use crate::store::{Noise, ReleaseRow, RoundRow, RoundSumRow, RunRow, StoreError, Tx};
 
-/// What each round before `row` came to.
+/// What each round of a run before this one came to.
 pub(super) fn earlier(
     tx: &Tx<'_>,
     run: &RunRow,
     project: &Project,
-    row: &RoundRow,
+    number: u32,
 ) -> Result<Vec<RoundSum>, TrainingError> {
     let bits = run.method.clipping(&project.training).fraction_bits;
-    let mut rounds = tx.rounds(run.id)?;
-    rounds.retain(|round| round.number < row.number);
-    rounds
-        .into_iter()
-        .map(|round| match round.sum {
-            Some((total, parts)) => {
-                let fraction_bits = bits_of_sum(bits, run.method.buffering.is_some());
-                Ok(RoundSum { total, parts, fraction_bits })
-            }
-            None => of(tx, run, project, &round, &tx.round_sites(run.id, round.number)?),
-        })
-        .collect()
+    let fraction_bits = bits_of_sum(bits, run.method.buffering.is_some());
+    let sum = |RoundSumRow { number, sum }| match sum {
+        Some((total, parts)) => Ok(RoundSum { total, parts, fraction_bits }),
+        None => {
+            let rows = TrainingError::Rows { run: run.id, source: None };
+            let round = tx.round(run.id, number)?.ok_or(rows)?;
+            of(tx, run, project, &round, &tx.round_sites(run.id, number)?)
+        }
+    };
+    tx.sums_before(run.id, number)?.into_iter().map(sum).collect()
 }
 
 /// What a round comes to whose updates are those of `sites`.

@@ -8,7 +8,7 @@ use insitu_protocol::release::{Body, Release};
 use super::*;
 use crate::registry::card;
 use crate::round::report::{self, RunReport};
-use crate::store::{Method, Promotion, SecureAggregation};
+use crate::store::{Method, Promotion, SecureAggregation, Terms};
 use crate::tests::{Agent, NOW, Scene, bundle, name, priced, project, site};
 use crate::{downlink, publish};
 
@@ -312,6 +312,31 @@ fn a_candidate_that_is_refused_ends_its_run_and_says_why() {
     let reason = report.reason.unwrap();
     assert!(reason.starts_with("round 1: ") && reason.contains("column \"fbs\""), "{reason}");
     assert_eq!(active(&scene), first);
+}
+
+#[test]
+fn a_round_closes_and_is_evaluated_without_its_backbone_and_the_rows_of_rounds_before() {
+    let scene = Scene::new(&["a"]);
+    let first = scene.publish();
+    let terms = Terms { nano_rho: 24_000_000, margin_milli: 20 };
+    let whole = Plan { each_round: Some(terms), ..plan(3, None) };
+    // What is not read while everybody waits for the store cannot be missed either.
+    let objects = scene.dir.path().join("objects");
+    std::fs::remove_file(objects.join(bundle().manifest().backbone.digest.to_hex())).unwrap();
+    let run = start(scene.bench(), &whole, NOW).unwrap();
+    let mut agent = Agent::new("a");
+    let file = rusqlite::Connection::open(scene.dir.path().join("store.db")).unwrap();
+    for round in 1..=3 {
+        agent.submit(&scene, Body::Update { run, round }, values(0, round), NOW).unwrap();
+        scene.tick(NOW).unwrap();
+        let unreadable = "UPDATE round SET noise = 'unreadable' WHERE state = 'closed'";
+        file.execute(unreadable, []).unwrap();
+    }
+    file.execute("UPDATE round SET noise = 'alone'", []).unwrap();
+    let report = report(&scene, run);
+    assert_eq!((report.state, report.published), ("finished", Some(active(&scene))));
+    assert!(report.rounds.iter().all(|round| round.evaluation.is_some()));
+    assert_ne!(active(&scene), first);
 }
 
 #[test]
