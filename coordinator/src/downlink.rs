@@ -1,7 +1,10 @@
 //! What each site polls: its list of orders, built from what they refer to.
 //!
 //! What is no longer worth doing is left out: an older version of a project, a bundle that
-//! another one replaced, a round that closed, a campaign that ended.
+//! another one replaced, a round that closed, a campaign that ended. A site's place in its list moves
+//! with what it is told alone, so that what is left out for good is also taken out.
+
+use std::error::Error;
 
 use insitu_protocol::bytes::Bytes;
 use insitu_protocol::frame::{PREFIX_BYTES, encode};
@@ -15,8 +18,8 @@ use insitu_protocol::response::Response;
 use insitu_models::manifest::Manifest;
 
 use crate::store::{
-    BundleRow, CampaignState, Clipping, EvaluationState, FunctionsRow, Mechanism, Noise, OrderKind,
-    RoundRow, RoundState, RunRow, SessionState, Store, StoreError, Tx,
+    BundleRow, CampaignRow, Clipping, EvaluationRow, FunctionsRow, Mechanism, OrderKind, RoundRow,
+    RunRow, Store, StoreError, Tx,
 };
 
 /// Why the orders cannot be told.
@@ -49,26 +52,51 @@ pub fn poll(
     after: u64,
     now_unix_s: i64,
 ) -> Result<Vec<NumberedOrder>, DownlinkError> {
-    store.read("poll", |tx| {
-        let mut orders = Vec::new();
-        let mut after = after;
-        loop {
-            let rows = tx.orders_after(site, after, ORDERS_MAX)?;
-            let Some(last) = rows.last() else { return Ok(orders) };
-            after = last.number;
-            for row in rows {
-                let Some(order) = build(tx, site, &row.kind, now_unix_s)? else { continue };
-                orders.push(NumberedOrder { number: row.number, order });
-                if !fits(&orders) {
-                    orders.pop();
-                    return Ok(orders);
+    let (orders, over) = store.read("poll", |tx| listed(tx, site, after, now_unix_s))?;
+    // One that stays is only met again.
+    if !over.is_empty()
+        && let Err(error) = store.write("remove_orders", |tx| tx.remove_orders(site, &over))
+    {
+        tracing::warn!(%site, error = &error as &dyn Error, "orders that are over stay in the list");
+    }
+    Ok(orders)
+}
+
+/// A site's orders above `after`, and the numbers of those that are over, but for the list's last.
+fn listed(
+    tx: &Tx<'_>,
+    site: &SiteName,
+    mut after: u64,
+    now_unix_s: i64,
+) -> Result<(Vec<NumberedOrder>, Vec<u64>), DownlinkError> {
+    let (mut orders, mut over) = (Vec::new(), Vec::new());
+    loop {
+        let rows = tx.orders_after(site, after, ORDERS_MAX)?;
+        let Some(last) = rows.last() else {
+            over.pop_if(|number| *number == after);
+            return Ok((orders, over));
+        };
+        after = last.number;
+        for row in rows {
+            let open = row.open.then(|| build(tx, site, &row.kind, now_unix_s));
+            let order = match open.transpose()?.unwrap_or(Err(Skipped::Over)) {
+                Ok(order) => order,
+                Err(Skipped::Late) => continue,
+                Err(Skipped::Over) => {
+                    over.push(row.number);
+                    continue;
                 }
-                if orders.len() == ORDERS_MAX {
-                    return Ok(orders);
-                }
+            };
+            orders.push(NumberedOrder { number: row.number, order });
+            if !fits(&orders) {
+                orders.pop();
+                return Ok((orders, over));
+            }
+            if orders.len() == ORDERS_MAX {
+                return Ok((orders, over));
             }
         }
-    })
+    }
 }
 
 /// Gives a new site what the others were told before it came: every project, its bundle, and labeling
@@ -128,66 +156,71 @@ pub fn round_order(
     }))
 }
 
-/// The order that a row refers to; `None` when it is no longer worth doing.
+/// Why a site is not told of an order in its list.
+enum Skipped {
+    /// The time for it is over. Its end is not on record yet, and a clock may be set back.
+    Late,
+    /// It will never be worth doing again.
+    Over,
+}
+
+/// The order that a row refers to. What ends is open still.
 fn build(
     tx: &Tx<'_>,
     site: &SiteName,
     kind: &OrderKind,
     now_unix_s: i64,
-) -> Result<Option<Order>, DownlinkError> {
-    match kind {
+) -> Result<Result<Order, Skipped>, DownlinkError> {
+    let until = |closes_unix_s: i64, order: Order| {
+        if now_unix_s < closes_unix_s { Ok(order) } else { Err(Skipped::Late) }
+    };
+    Ok(match kind {
         OrderKind::Project { project, version } => {
             let current = tx.project(project)?.filter(|current| current.version == *version);
-            Ok(current.map(Order::to_set_up))
+            current.map(Order::to_set_up).ok_or(Skipped::Over)
         }
         OrderKind::Bundle { bundle, publication } => {
-            let Some(row) = tx.bundle(*bundle)? else { return Ok(None) };
+            let Some(row) = tx.bundle(*bundle)? else { return Ok(Err(Skipped::Over)) };
+            // When it is the site's again, that is another order.
             let its = tx.publication_for(&row.project, site)?;
             let current = its.is_some_and(|its| its.number == *publication);
-            Ok(if current { bundle_order(row).map(Order::Bundle) } else { None })
+            current.then_some(row).and_then(bundle_order).map(Order::Bundle).ok_or(Skipped::Over)
         }
         OrderKind::Candidate { bundle } => {
-            let newest = tx.newest_evaluation(*bundle, None)?;
-            let open = newest.is_some_and(|row| row.state == EvaluationState::Open);
-            let row = tx.bundle(*bundle)?.filter(|_| open);
-            Ok(row.and_then(bundle_order).map(Order::Candidate))
+            let row = tx.bundle(*bundle)?;
+            row.and_then(bundle_order).map(Order::Candidate).ok_or(Skipped::Over)
         }
         OrderKind::Round { run, round } => {
             let (Some(run), Some(round)) = (tx.run(*run)?, tx.round(*run, *round)?) else {
-                return Ok(None);
+                return Ok(Err(Skipped::Over));
             };
-            if round.state != RoundState::Open || now_unix_s >= round.closes_unix_s {
-                return Ok(None);
-            }
-            if round.noise != Noise::Alone {
-                return Ok(None);
-            }
+            let closes_unix_s = round.closes_unix_s;
             let wrap = if run.method.coarse { Order::CoarseRound } else { Order::Round };
-            Ok(round_order(tx, &run, round)?.map(wrap))
+            match round_order(tx, &run, round)? {
+                Some(order) => until(closes_unix_s, wrap(order)),
+                None => Err(Skipped::Over),
+            }
         }
-        OrderKind::Evaluation { evaluation } => {
-            let row = tx.evaluation(*evaluation)?;
-            let open = row.filter(|row| {
-                row.state == EvaluationState::Open && now_unix_s < row.order.closes_unix_s
-            });
-            Ok(open.map(|row| Order::Evaluation(row.order)))
-        }
+        OrderKind::Evaluation { evaluation } => match tx.evaluation(*evaluation)? {
+            Some(EvaluationRow { order, .. }) => {
+                until(order.closes_unix_s, Order::Evaluation(order))
+            }
+            None => Err(Skipped::Over),
+        },
         OrderKind::Session { session } => {
-            let open = tx.session(*session)?.filter(|row| row.state == SessionState::Open);
-            Ok(open.map(|row| Order::Session(row.order)))
+            tx.session(*session)?.map(|row| Order::Session(row.order)).ok_or(Skipped::Over)
         }
-        OrderKind::Functions { set } => Ok(tx.newest_functions(*set)?.map(|row| {
-            let FunctionsRow { manifest, signature, .. } = row;
-            Order::Functions(FunctionsOrder { manifest: Bytes(manifest), signature })
-        })),
-        OrderKind::Campaign { campaign } => {
-            let row = tx.campaign(*campaign)?;
-            let open = row.filter(|row| {
-                row.state == CampaignState::Open && now_unix_s < row.order.answers_unix_s
-            });
-            Ok(open.map(|row| Order::Campaign(row.order)))
-        }
-    }
+        OrderKind::Functions { set } => match tx.newest_functions(*set)? {
+            Some(FunctionsRow { manifest, signature, .. }) => {
+                Ok(Order::Functions(FunctionsOrder { manifest: Bytes(manifest), signature }))
+            }
+            None => Err(Skipped::Over),
+        },
+        OrderKind::Campaign { campaign } => match tx.campaign(*campaign)? {
+            Some(CampaignRow { order, .. }) => until(order.answers_unix_s, Order::Campaign(order)),
+            None => Err(Skipped::Over),
+        },
+    })
 }
 
 /// A bundle with its signature; `None` for one that nobody has signed.

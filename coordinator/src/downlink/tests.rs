@@ -86,6 +86,48 @@ fn a_campaign_is_told_while_it_is_open_to_the_sites_it_asks() {
     ));
 }
 
+/// The numbers in a site's list.
+fn list(scene: &Scene) -> Vec<u64> {
+    let rows = scene.store.read("list", |tx| tx.orders_after(&site("a"), 0, usize::MAX));
+    rows.unwrap().iter().map(|row| row.number).collect()
+}
+
+#[test]
+fn what_is_over_is_not_read_again_and_its_number_not_given_twice() {
+    let scene = Scene::new(&["a"]);
+    scene.publish();
+    let clause = bins_clause(&project(), "chol", &["<1".to_owned()]).unwrap();
+    let plan = Plan {
+        project: name(),
+        target: Target::Slice(Selector::new(vec![clause]).unwrap()),
+        sites: None,
+        title: None,
+        closes_in: Duration::from_secs(60),
+        items_max: 10,
+        epsilon: 0.5,
+    };
+    let create = || campaign::create(&scene.store, &plan, NOW).unwrap().campaign;
+    let campaigns = [create(), create(), create()];
+    // Time alone takes nothing out: the clock may be set back.
+    assert_eq!(kinds(&scene, "a", 2, NOW + 60), []);
+    assert_eq!(kinds(&scene, "a", 2, NOW).len(), 3);
+    for id in campaigns {
+        campaign::cancel(&scene.store, id).unwrap();
+    }
+    let file = rusqlite::Connection::open(scene.dir.path().join("store.db")).unwrap();
+    file.execute("UPDATE campaign SET campaign_order = x''", []).unwrap();
+    assert_eq!(kinds(&scene, "a", 2, NOW), []);
+    assert_eq!(list(&scene), [1, 2, 5], "the last stays, for its number");
+    create();
+    assert_eq!(kinds(&scene, "a", 5, NOW), [(6, "campaign")]);
+    let newer = insitu_protocol::project::Project { version: 2, ..project() };
+    publish::project(&scene.store, &newer, NOW).unwrap();
+    let orders = [(2, "bundle"), (6, "campaign"), (7, "project")];
+    assert_eq!(kinds(&scene, "a", 0, NOW), orders);
+    assert_eq!(list(&scene), [2, 6, 7]);
+    assert_eq!(kinds(&scene, "a", 0, NOW), orders);
+}
+
 #[test]
 fn an_answer_has_a_bounded_number_of_orders() {
     let scene = Scene::new(&["a"]);

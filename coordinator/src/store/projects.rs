@@ -67,6 +67,8 @@ pub struct OrderRow {
     pub number: u64,
     /// What it is about.
     pub kind: OrderKind,
+    /// Whether that is open still, where it is something that ends.
+    pub open: bool,
 }
 
 impl Tx<'_> {
@@ -139,7 +141,7 @@ impl Tx<'_> {
         self.execute(sql, params![site.as_str(), word, reference, part]).map(drop)
     }
 
-    /// A site's orders above `after`, in order, at most `limit`.
+    /// A site's orders above `after`, in order, at most `limit`. What they are about is not read.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
@@ -149,13 +151,38 @@ impl Tx<'_> {
         after: u64,
         limit: usize,
     ) -> Result<Vec<OrderRow>, StoreError> {
-        let sql = "SELECT number, kind, reference, part FROM site_order \
-                   WHERE site = $1 AND number > $2 ORDER BY number LIMIT $3";
         let after = i64::try_from(after).unwrap_or(i64::MAX);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.rows(sql, params![site.as_str(), after, limit], order)
+        self.rows(ORDERS_AFTER, params![site.as_str(), after, limit], order)
+    }
+
+    /// Takes orders out of a site's list; the newest stays, so that its number is not given again.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn remove_orders(&self, site: &SiteName, numbers: &[u64]) -> Result<(), StoreError> {
+        let sql = "DELETE FROM site_order WHERE site = $1 AND number = $2 \
+                   AND number < (SELECT MAX(number) FROM site_order WHERE site = $1)";
+        let remove = |number| self.execute(sql, params![site.as_str(), number]).map(drop);
+        numbers.iter().try_for_each(remove)
     }
 }
+
+/// Each order with how many of what it is about are open: one, or none any more.
+const ORDERS_AFTER: &str = "\
+    SELECT o.number, o.kind, o.reference, o.part, CASE o.kind \
+      WHEN 'round' THEN (SELECT COUNT(*) FROM round r \
+        WHERE r.run = o.reference AND r.number = o.part AND r.state = 'open') \
+      WHEN 'session' THEN (SELECT COUNT(*) FROM session s \
+        WHERE s.id = o.reference AND s.state = 'open') \
+      WHEN 'campaign' THEN (SELECT COUNT(*) FROM campaign c \
+        WHERE c.id = o.reference AND c.state = 'open') \
+      WHEN 'evaluation' THEN (SELECT COUNT(*) FROM held_out_evaluation e \
+        WHERE e.id = o.reference AND e.state = 'open') \
+      WHEN 'candidate' THEN (SELECT COUNT(*) FROM held_out_evaluation e \
+        WHERE e.candidate = o.reference AND e.state = 'open') \
+      ELSE 1 END \
+    FROM site_order o WHERE o.site = $1 AND o.number > $2 ORDER BY o.number LIMIT $3";
 
 fn definition(row: &Row<'_>) -> rusqlite::Result<Project> {
     let text: String = row.get(0)?;
@@ -176,7 +203,7 @@ fn order(row: &Row<'_>) -> rusqlite::Result<OrderRow> {
         "candidate" => Some(|row| Ok(OrderKind::Candidate { bundle: Fixed(row.get(2)?) })),
         _ => None,
     })?;
-    Ok(OrderRow { number: row.get(0)?, kind: make(row)? })
+    Ok(OrderRow { number: row.get(0)?, kind: make(row)?, open: row.get::<_, i64>(4)? != 0 })
 }
 
 fn project_order(row: &Row<'_>) -> rusqlite::Result<OrderKind> {

@@ -48,6 +48,19 @@ fn a_run_under_secure_aggregation_gives_what_the_sum_of_the_updates_gives() {
 }
 
 #[test]
+fn a_round_is_asked_for_and_closes_without_the_orders_of_sessions_before() {
+    let (mut scene, mut sites) = parties(4);
+    let run = start(scene.bench(), &plan(2, None), NOW).unwrap();
+    let mut now = NOW;
+    play_round(&mut scene, &mut sites, 1, &mut now);
+    let file = rusqlite::Connection::open(scene.dir.path().join("store.db")).unwrap();
+    let orders = "UPDATE session SET session_order = x'' WHERE step = 1 AND state = 'summed'";
+    assert_eq!(file.execute(orders, []), Ok(1));
+    play_round(&mut scene, &mut sites, 2, &mut now);
+    assert_eq!(report(&scene, run).state, "finished");
+}
+
+#[test]
 fn a_round_that_no_session_sums_falls_back_or_ends_the_run() {
     for (secure, falls_back) in [(SecureAggregation::Auto, true), (SecureAggregation::On, false)] {
         let (mut scene, mut sites) = parties(4);
