@@ -23,13 +23,16 @@ use insitu_coordinator::session::Sender;
 use insitu_coordinator::store::{Method, Promotion, RegistrationRow, SecureAggregation};
 use insitu_coordinator::{Coordinator, intake, publish};
 use insitu_daemon::clock::SystemClock;
+use insitu_models::bundle::Bundle;
+use insitu_models::manifest::Sentence;
 use insitu_privacy::clip::ClipShape;
 use insitu_privacy::{GaussianScale, Rho};
 use insitu_protocol::bytes::Fixed;
+use insitu_protocol::ids::ProjectName;
 use insitu_protocol::release::{Body, CHAIN_START, Release, Values};
 use serde_json::Value;
 
-use support::{config, found};
+use support::{config, found, shipped};
 
 /// How long the server may take to be ready: it makes its database first.
 const READY_WITHIN: Duration = Duration::from_secs(180);
@@ -148,6 +151,7 @@ fn pointed(port: u16, alias: &str) -> Value {
 }
 
 const MODEL: &str = "heart.heart-disease";
+const PROJECT: &str = "heart-disease";
 
 #[test]
 fn published_models_are_registered_once_whatever_fails_in_between() {
@@ -219,8 +223,8 @@ fn published_models_are_registered_once_whatever_fails_in_between() {
     assert_eq!(found["model_versions"].as_array().unwrap().len(), 2);
 }
 
-/// Answers each request in turn with what is said of the path that its first line ends in; tells
-/// of the requests. What is not said is refused.
+/// Answers each request in turn with what is said of the first of these parts that it has; tells of the
+/// requests. What is not said is refused, and so is what is answered with an error.
 fn answering(
     listener: TcpListener,
     answers: Vec<(&'static str, &'static str)>,
@@ -239,12 +243,13 @@ fn answering(
             let mut body = vec![0; length];
             stream.read_exact(&mut body).unwrap();
             let first = head.lines().next().unwrap();
-            let answer = answers.iter().find(|(path, _)| first.contains(path));
+            let request = format!("{first} {}", String::from_utf8(body).unwrap());
+            let answer = answers.iter().find(|(part, _)| request.contains(part));
             let (status, answer) = match answer {
+                Some((_, answer)) if answer.contains("error_code") => ("404 Not Found", *answer),
                 Some((_, answer)) => ("200 OK", *answer),
                 None => ("503 Service Unavailable", "{}"),
             };
-            let request = format!("{first} {}", String::from_utf8(body).unwrap());
             // Whoever asked may be gone when the test is over.
             drop(told.send(request));
             let length = answer.len();
@@ -256,6 +261,18 @@ fn answering(
     requests
 }
 
+/// A server that answers so, and the requests that it gets.
+fn serve(answers: Vec<(&'static str, &'static str)>) -> (Mlflow, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = settings(listener.local_addr().unwrap().port());
+    (settings, answering(listener, answers))
+}
+
+/// Of the requests so far, those about aliases.
+fn asked(requests: &Receiver<String>) -> Vec<String> {
+    requests.try_iter().filter(|request| request.contains("/alias")).collect()
+}
+
 #[test]
 fn an_alias_waits_for_the_registration_of_what_it_means() {
     let folder = tempfile::tempdir().unwrap();
@@ -263,15 +280,7 @@ fn an_alias_waits_for_the_registration_of_what_it_means() {
     let coordinator = Coordinator::open(config(folder.path()), Arc::new(SystemClock)).unwrap();
     let office = coordinator.office();
     let federation = office.authority.federation();
-    let serve = |answers| {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let settings = settings(listener.local_addr().unwrap().port());
-        (settings, answering(listener, answers))
-    };
     let alias = ("registered-models/alias", "{}");
-    let asked = |requests: &Receiver<String>| -> Vec<String> {
-        requests.try_iter().filter(|request| request.contains("/alias")).collect()
-    };
 
     // The server refuses the model, and would take an alias away.
     let (refusing, requests) = serve(vec![alias]);
@@ -295,4 +304,52 @@ fn an_alias_waits_for_the_registration_of_what_it_means() {
     let broken = Mlflow { token_file: Some(folder.path().join("none")), ..taking };
     assert_eq!(advance(&office.store, &broken, federation).unwrap(), 0);
     assert_eq!(requests.try_iter().count(), 0);
+}
+
+#[test]
+fn a_version_that_was_deleted_is_registered_anew_and_holds_no_other_alias_up() {
+    let folder = tempfile::tempdir().unwrap();
+    found(folder.path());
+    let coordinator = Coordinator::open(config(folder.path()), Arc::new(SystemClock)).unwrap();
+    let office = coordinator.office();
+    let federation = office.authority.federation();
+    // Another project, by name after the first.
+    let (store, now) = (&office.store, office.now_unix_s());
+    let mut ward = store.read("projects", |tx| tx.projects()).unwrap().remove(0);
+    ward.name = "ward".parse().unwrap();
+    publish::project(store, &ward, now).unwrap();
+    let first = Bundle::open(&shipped()).unwrap();
+    let bundle = first.successor(first.head().clone(), Sentence::default()).unwrap();
+    publish::import(store, &office.registry, &office.key, &ward.name, &bundle, now).unwrap();
+
+    let models = ("registered-models/create", "{}");
+    let registered = ("model-versions/search", r#"{"model_versions": [{"version": "7"}]}"#);
+    // Its name with something beside it: what asks for the model itself has nothing else.
+    let deleted = (
+        "heart.heart-disease\",",
+        r#"{"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "no version 7"}"#,
+    );
+    let alias = ("registered-models/alias", "{}");
+    let (refusing, requests) = serve(vec![models, registered, deleted, alias]);
+    let refused = advance(store, &refusing, federation).unwrap_err();
+    assert!(
+        matches!(refused, MlflowError::Client { source: ClientError::Refused { status: 404, .. } }),
+        "{refused:?}"
+    );
+    assert_eq!(asked(&requests).len(), 2);
+    let told =
+        |project: &ProjectName| store.read("told", |tx| tx.told_alias(project, "active")).unwrap();
+    assert_eq!((told(&PROJECT.parse().unwrap()), told(&ward.name)), (None, Some(1)));
+    let rows = registrations(office);
+    let row = |of: &str| rows.iter().find(|row| row.project.as_str() == of).unwrap();
+    assert_eq!(row("ward").version.as_deref(), Some("7"));
+    let forgotten = row(PROJECT);
+    assert!(forgotten.version.is_none() && forgotten.failure.contains("no version 7"));
+
+    let again = ("model-versions/search", r#"{"model_versions": [{"version": "8"}]}"#);
+    let (taking, requests) = serve(vec![models, again, alias]);
+    assert_eq!(advance(store, &taking, federation).unwrap(), 1);
+    let aliases = asked(&requests);
+    assert!(aliases.len() == 1 && aliases[0].contains("\"8\""), "{aliases:?}");
+    assert_eq!(told(&PROJECT.parse().unwrap()), Some(1));
 }

@@ -66,6 +66,13 @@ pub enum MlflowError {
     },
 }
 
+impl MlflowError {
+    /// Whether the server gave no answer at all.
+    fn is_silence(&self) -> bool {
+        matches!(self, Self::Client { source: ClientError::Silent { .. } })
+    }
+}
+
 /// A publication with all that is said of it.
 struct Dossier {
     row: RegistrationRow,
@@ -125,14 +132,16 @@ pub fn advance(
             }
             Ok(None) => {}
             // Nobody is there: the others would wait for an answer in turn.
-            Err(silent @ MlflowError::Client { source: ClientError::Silent { .. } }) => {
-                return Err(silent);
-            }
+            Err(error) if error.is_silence() => return Err(error),
             Err(error) => refused = refused.or(Some(error)),
         }
     }
     for to in &moves {
-        point(store, &client, federation, to)?;
+        match point(store, &client, federation, to) {
+            Ok(()) => {}
+            Err(error) if error.is_silence() => return Err(error),
+            Err(error) => refused = refused.or(Some(error)),
+        }
     }
     refused.map_or(Ok(made), Err)
 }
@@ -330,7 +339,8 @@ fn shortened(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }
 
-/// Points an alias at what it should mean. It stays where it is as long as that is not registered.
+/// Points an alias at what it should mean. It stays where it is as long as that is not registered; a
+/// version that somebody has deleted there is registered anew.
 fn point(
     store: &Store,
     client: &Client,
@@ -341,9 +351,17 @@ fn point(
     let model = model_name(federation, project);
     match (number, version) {
         (Some(_), None) => return Ok(()),
-        (Some(_), Some(version)) => {
+        (Some(number), Some(version)) => {
             let body = json!({"name": model, "alias": alias, "version": version});
-            client.post("an alias", "registered-models/alias", &body)?;
+            if let Err(error) = client.post("an alias", "registered-models/alias", &body) {
+                if error.is_missing() {
+                    let failure = explain(&error);
+                    let forget =
+                        |tx: &Tx<'_>| tx.note_registration(project, *number, None, &failure);
+                    store.write("forget_registration", forget)?;
+                }
+                return Err(error.into());
+            }
         }
         (None, _) => client.delete_alias(&model, alias)?,
     }
