@@ -9,31 +9,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use insitu_coordinator::session::session_of;
+use insitu_coordinator::session::vector::{Asked, Collected};
 use insitu_coordinator::{Coordinator, ServeError};
 use insitu_daemon::clock::SystemClock;
 use insitu_daemon::enroll::EnrollError;
 use insitu_daemon::link::client::CallError;
 use insitu_models::bundle::Bundle;
 use insitu_models::sign::PublicKey;
+use insitu_privacy::{GaussianScale, Rho};
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::order::Order;
+use insitu_protocol::project::Project;
 use insitu_protocol::release::{Body, CHAIN_START, Release, Values};
 use insitu_protocol::response::Refusal;
 
 use support::{Masked, Served, config, found, play_masked, shipped};
 
+/// A window of the shipped project, at the price that it asks for.
 fn release(sequence: u64, previous: Fixed<32>) -> Vec<u8> {
+    let text = std::fs::read_to_string(shipped().join("project.toml")).unwrap();
+    let project: Project = toml::from_str(&text).unwrap();
+    let Asked { sensitivity, nano_rho, .. } = Collected::Confusion.asked(&project);
+    let scale = GaussianScale::for_budget(sensitivity, Rho::from_nano(nano_rho)).unwrap();
     let mut id = [0; 16];
     id[..8].copy_from_slice(&sequence.to_le_bytes());
     Release {
         id: Fixed(id),
         sequence,
         previous,
-        project: "heart-disease".parse().unwrap(),
-        project_version: 1,
+        project: project.name,
+        project_version: project.version,
         body: Body::Confusion { window: u32::try_from(sequence).unwrap() },
-        nano_rho: 1_000_000,
-        scale_1024: 2048,
+        nano_rho,
+        scale_1024: scale.steps(),
         values: Values(vec![10, -3, 4, 12]),
     }
     .encode()
