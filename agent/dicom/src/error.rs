@@ -175,6 +175,11 @@ pub enum PixelError {
     /// Text is to be looked for, and there is nothing that can.
     #[error("text in its pixels is to be looked for, and there is no model that reads")]
     NoFinder,
+    /// Markings are to stay, and there is nothing that can read.
+    #[error(
+        "markings in its pixels are to stay, and there is no model that reads: all text must go"
+    )]
+    NoReader,
     /// Text could not be looked for.
     #[error("text could not be looked for in frame {frame}")]
     Unread {

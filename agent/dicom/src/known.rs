@@ -53,16 +53,19 @@ impl std::fmt::Debug for Person {
 }
 
 /// What is looked for in what stays.
+#[derive(Default)]
 pub(crate) struct Known {
     pub(crate) person: Person,
     /// Parts of names, in small letters.
     words: HashSet<String>,
+    /// The same, with those that are too short to be looked for in texts.
+    all_words: HashSet<String>,
 }
 
 impl Known {
     /// Reads all of a data set, its sequences included.
     pub(crate) fn of(set: &DataSet<'_>) -> Self {
-        let mut known = Self { person: Person::default(), words: HashSet::new() };
+        let mut known = Self::default();
         known.collect(set, CharacterSet::DEFAULT);
         let subject = [Tag::PATIENT_ID, Tag::STUDY]
             .into_iter()
@@ -96,6 +99,9 @@ impl Known {
             return;
         }
         let name = name.replace(['^', '='], " ");
+        if self.all_words.len() < KNOWN_MAX {
+            self.all_words.extend(words(&name).filter(|word| word.chars().count() > 1));
+        }
         let words = words(&name).filter(|word| word.chars().count() >= NAME_LETTERS_MIN);
         let words: Vec<String> = words.collect();
         if !words.is_empty() && self.person.names.len() < KNOWN_MAX {
@@ -116,6 +122,11 @@ impl Known {
     pub(crate) fn hits(&self, text: &str) -> bool {
         words(text).any(|word| self.words.contains(&word))
             || self.person.identifiers.iter().any(|id| text.contains(id.as_str()))
+    }
+
+    /// As [`Self::hits`], or whether a word of `text` is a name of two letters (`Pa`).
+    pub(crate) fn may_hit(&self, text: &str) -> bool {
+        self.hits(text) || words(text).any(|word| self.all_words.contains(&word))
     }
 }
 
@@ -154,6 +165,9 @@ mod tests {
         assert!(known.hits("MRS_ROE") && known.hits("jane") && known.hits("x774411"));
         assert!(known.hits("for ACC-4711"));
         assert!(!known.hits("Janet, Q, 77441"));
+        let short = DataSet { elements: vec![Element::text(Tag(0x0010_0010), Vr::Pn, "PA^U^J")] };
+        let short = Known::of(&short);
+        assert!(short.may_hit("Pa erect") && !short.hits("Pa") && !short.may_hit("U, J, AP"));
         assert_eq!(format!("{:?}", known.person), "Person(1 names, 2 identifiers)");
     }
 }

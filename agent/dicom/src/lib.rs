@@ -32,7 +32,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -76,6 +76,9 @@ pub struct Settings {
     /// What happens to pixels.
     #[serde(default)]
     pub pixels: Pixels,
+    /// What becomes black of the text that is found in pixels.
+    #[serde(default)]
+    pub pixel_text: PixelText,
     /// What is burned in where, by kind of image.
     #[serde(default, rename = "region")]
     pub regions: Vec<Region>,
@@ -95,6 +98,17 @@ pub enum Pixels {
     Keep,
 }
 
+/// What becomes black of the text that is found in pixels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PixelText {
+    /// All of it.
+    #[default]
+    All,
+    /// All but side markers, views and measurements: lines that are read for sure, and as nothing else.
+    Markers,
+}
+
 /// What a frame shows, with eight bits a colour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Picture {
@@ -104,13 +118,37 @@ pub struct Picture {
     pub rgb: Vec<u8>,
 }
 
-/// Finds text in pictures. It is not part of this crate: it takes a model.
+/// A line of text in a picture. Places are left, top, right and bottom in pixels, the last two
+/// exclusive.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct TextLine {
+    /// Where it is.
+    pub place: [u32; 4],
+    /// What must be black so that nothing of it is seen.
+    pub parts: Vec<[u32; 4]>,
+    /// What it says, all of it; `None` when that is not sure.
+    pub text: Option<String>,
+}
+
+impl std::fmt::Debug for TextLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What it says is as personal as the picture.
+        f.debug_struct("TextLine").field("place", &self.place).finish_non_exhaustive()
+    }
+}
+
+/// Finds text in pictures, and may read it. It is not part of this crate: it takes a model.
 pub trait TextFinder: std::fmt::Debug + Send + Sync {
-    /// Where text may be: left, top, right and bottom in pixels, the last two exclusive.
+    /// The lines that may be text.
     ///
     /// # Errors
     /// [`Unread`]: the file is then not written.
-    fn find(&self, picture: &Picture) -> Result<Vec<[u32; 4]>, Unread>;
+    fn find(&self, picture: &Picture) -> Result<Vec<TextLine>, Unread>;
+
+    /// Whether it can read what it finds.
+    fn reads(&self) -> bool {
+        false
+    }
 }
 
 /// A picture in which text cannot be looked for.
@@ -118,13 +156,21 @@ pub trait TextFinder: std::fmt::Debug + Send + Sync {
 #[error("text in the picture cannot be looked for")]
 pub struct Unread;
 
-/// What looking for text in the frames of a file came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// What looking for text in the frames of a file came to. A line counts as often as it was found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TextRead {
     /// Frames that were looked at, those that were blackened more than once.
     pub frames: u64,
     /// Places that were found and blackened, in any frame.
     pub regions: u64,
+    /// Lines that stay, because they are markings.
+    pub markings: u64,
+    /// Lines that were read for sure, and blackened.
+    pub lines: u64,
+    /// Lines that were blackened and could not be read for sure; 0 when nothing reads.
+    pub unread: u64,
+    /// What of a person was in what was read and blackened, by kind.
+    pub found: BTreeMap<&'static str, u64>,
 }
 
 /// What stands in for what is personal. One subject at a time.
@@ -143,6 +189,9 @@ pub trait Substitute {
 
     /// A date, written `YYYYMMDD`, moved by the days of the subject; `None` when it cannot be.
     fn date(&mut self, date: &str) -> Option<String>;
+
+    /// What of a person a text that is not kept has, each by a word for its kind: for counts.
+    fn kinds(&mut self, text: &str) -> Vec<&'static str>;
 
     /// Whether a text that was cleaned has anything personal left.
     ///
@@ -256,7 +305,14 @@ impl Cleaner {
         }
         let known = Known::of(&set);
         substitute.about(&known.person);
-        let pixels = pixel::clean(&mut set, file.syntax, &self.settings, self.finder.as_deref())?;
+        let finder = self.finder.as_deref();
+        let pixels = pixel::clean(&mut set, file.syntax, &self.settings, finder, &known)?;
+        let mut text = pixels.text.read;
+        for (said, count) in pixels.text.said {
+            for kind in substitute.kinds(&said) {
+                *text.found.entry(kind).or_default() += count;
+            }
+        }
         let mut run = Run {
             retain: &self.settings.retain,
             uids: &self.uids,
@@ -266,9 +322,9 @@ impl Cleaner {
             given: HashSet::new(),
         };
         let mut clean = run.data_set(set)?;
-        let (syntax, outcome, text) = (pixels.syntax, pixels.outcome, pixels.text);
+        let (syntax, outcome) = (pixels.syntax, pixels.outcome);
         pixels.elements.into_iter().for_each(|element| clean.put(element));
-        statement::put(&mut clean, &self.settings.retain, outcome, text);
+        statement::put(&mut clean, &self.settings.retain, outcome, &text);
         let uid = clean.ascii(Tag::SOP_INSTANCE).filter(|uid| !uid.is_empty());
         let uid = uid.ok_or(Error::Malformed { at: 0, reason: "no SOP instance UID" })?.to_owned();
         let bytes = write::file(&clean, syntax)?;

@@ -18,7 +18,7 @@ const TIMES_MODIFIED: Tag = Tag(0x0028_0303);
 const BASIC: (&str, &str) = ("113100", "Basic Application Confidentiality Profile");
 
 /// Adds what the standard asks for, in place of what stood there.
-pub(crate) fn put(set: &mut DataSet<'_>, retain: &[Retain], pixels: PixelOutcome, text: TextRead) {
+pub(crate) fn put(set: &mut DataSet<'_>, retain: &[Retain], pixels: PixelOutcome, text: &TextRead) {
     let options: Vec<Retain> =
         Retain::ALL.into_iter().filter(|option| retain.contains(option)).collect();
     let mut codes = vec![BASIC];
@@ -41,6 +41,15 @@ pub(crate) fn put(set: &mut DataSet<'_>, retain: &[Retain], pixels: PixelOutcome
     }
     if text.frames > 0 {
         method.push_str("\\Text in pixels looked for by PP-OCRv4");
+    }
+    if text.markings > 0 {
+        method.push_str("\\Text in pixels kept where it was read as a marking");
+    }
+    if text.unread > 0 {
+        method.push_str(&format!("\\Blackened lines not read: {}", text.unread));
+    }
+    for (kind, count) in &text.found {
+        method.push_str(&format!("\\Read in blackened lines: {kind} {count}"));
     }
     set.put(Element::text(IDENTITY_REMOVED, Vr::Cs, "YES"));
     set.put(Element::text(METHOD, Vr::Lo, method));

@@ -10,7 +10,8 @@ use clap::{Args, ValueEnum};
 use insitu_daemon::exit;
 use insitu_daemon::files::{self, Access};
 use insitu_dicom::{
-    Cleaned, Counts, FILE_BYTES_MAX, PixelOutcome, Pixels, Retain, Settings, TextFinder, TextRead,
+    Cleaned, Counts, FILE_BYTES_MAX, PixelOutcome, PixelText, Pixels, Retain, Settings, TextFinder,
+    TextRead,
 };
 use serde_json::{Value, json};
 
@@ -38,6 +39,17 @@ pub(super) struct FileArguments {
     /// Look for text in the pixels by the model in this folder [default: the configuration's]
     #[arg(long, value_name = "DIR")]
     pub(super) ocr: Option<PathBuf>,
+    /// Which of the text that is found goes black [default: all]
+    #[arg(long, value_enum)]
+    pixel_text: Option<PixelTextName>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum PixelTextName {
+    /// All of it
+    All,
+    /// All but side markers, views and measurements that are read as such, and surely
+    Markers,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -70,9 +82,15 @@ impl FileArguments {
             Some(PixelsName::Keep) => dicom.pixels = Pixels::Keep,
             None => {}
         }
-        if dicom.pixels == Pixels::Keep && self.ocr.is_some() {
+        match self.pixel_text {
+            Some(PixelTextName::All) => dicom.pixel_text = PixelText::All,
+            Some(PixelTextName::Markers) => dicom.pixel_text = PixelText::Markers,
+            None => {}
+        }
+        if dicom.pixels == Pixels::Keep && (self.ocr.is_some() || self.pixel_text.is_some()) {
             return Err(usage(
-                "--ocr looks for text in pixels, and pixels that are kept stay as they are",
+                "--ocr and --pixel-text are about text that is looked for, and pixels that are kept \
+                 stay as they are",
             ));
         }
         let wants = |option| dicom.retain.contains(&option);
@@ -94,8 +112,10 @@ impl FileArguments {
             || !self.retain.is_empty()
             || self.pixels.is_some()
             || self.ocr.is_some()
+            || self.pixel_text.is_some()
         {
-            let text = "--out, --retain, --pixels and --ocr are for --format dicom only";
+            let text =
+                "--out, --retain, --pixels, --ocr and --pixel-text are for --format dicom only";
             return Err(Failure::text(exit::USAGE, text));
         }
         Ok(())
@@ -117,14 +137,20 @@ impl Files {
     /// Of usage, when it must be and there is no folder.
     pub(super) fn reads(&self, folder: Option<&Path>) -> Result<bool, Failure> {
         match (self.dicom.pixels, folder) {
-            (Pixels::Keep, _) | (Pixels::Rules, None) => Ok(false),
+            (Pixels::Keep, _) => Ok(false),
+            (Pixels::Rules, None) if !self.keeps_markers() => Ok(false),
             (Pixels::Rules | Pixels::Ocr, Some(_)) => Ok(true),
-            (Pixels::Ocr, None) => {
+            (Pixels::Rules | Pixels::Ocr, None) => {
                 let text = "pixels are to be read, and there is no model: --ocr DIR, or ocr = \"DIR\" \
                             under [inference]; models/ocr/fetch-ppocr.sh fetches it";
                 Err(Failure::text(exit::USAGE, text))
             }
         }
+    }
+
+    /// Whether text may stay, so that it must be read.
+    pub(super) fn keeps_markers(&self) -> bool {
+        self.dicom.pixel_text == PixelText::Markers
     }
 
     /// Cleans each file that can be cleaned. What is told and counted names files by their number,
@@ -147,7 +173,8 @@ impl Files {
         let mut paths = Vec::new();
         list(&input, 0, &mut paths).map_err(|error| refused(error, &self.input))?;
         paths.sort();
-        let mut total = Total { ocr: finder.is_some(), ..Total::default() };
+        let reads = finder.as_ref().is_some_and(|ocr| ocr.reads());
+        let mut total = Total { ocr: finder.is_some(), reads, ..Total::default() };
         let finder = finder.map(|ocr| -> Arc<dyn TextFinder> { ocr });
         let images = Images::new(records, self.dicom.clone(), finder);
         let mut written = HashSet::new();
@@ -220,6 +247,7 @@ struct Total {
     without_rule: u64,
     kept: u64,
     ocr: bool,
+    reads: bool,
     read_clean: u64,
     text: TextRead,
 }
@@ -235,17 +263,24 @@ impl Total {
         sum.uids += more.uids;
         sum.dates += more.dates;
         sum.read_again += more.read_again;
-        self.text.frames += cleaned.text.frames;
-        self.text.regions += cleaned.text.regions;
+        let (sum, more) = (&mut self.text, &cleaned.text);
+        sum.frames += more.frames;
+        sum.regions += more.regions;
+        sum.markings += more.markings;
+        sum.lines += more.lines;
+        sum.unread += more.unread;
+        for (kind, count) in &more.found {
+            *sum.found.entry(kind).or_default() += count;
+        }
         match cleaned.pixels {
             PixelOutcome::Blackened { frames } => {
                 self.blackened_files += 1;
                 self.blackened_frames += frames as u64;
             }
             PixelOutcome::NoRule => self.without_rule += 1,
-            PixelOutcome::ReadClean => self.read_clean += 1,
+            PixelOutcome::ReadClean if cleaned.text.markings == 0 => self.read_clean += 1,
             PixelOutcome::Kept => self.kept += 1,
-            PixelOutcome::Absent | PixelOutcome::RuledClean => {}
+            PixelOutcome::Absent | PixelOutcome::RuledClean | PixelOutcome::ReadClean => {}
         }
     }
 
@@ -267,6 +302,11 @@ impl Total {
                 "ocr": {
                     "used": self.ocr, "frames_read": self.text.frames,
                     "regions_blackened": self.text.regions, "no_text_files": self.read_clean,
+                    "text_read": self.reads, "markings_kept": self.text.markings,
+                    "blackened_lines": {
+                        "read": self.text.lines, "unread": self.text.unread,
+                        "found": self.text.found,
+                    },
                 },
             },
         })
@@ -303,6 +343,10 @@ mod tests {
         };
         let kept = keeps.check(Some(Path::new("in")), &settings(ModeName::Mask, &[]));
         assert_eq!(kept.unwrap_err().code, exit::USAGE);
+        let blind = FileArguments { ocr: None, pixel_text: Some(PixelTextName::Markers), ..keeps };
+        let kept = blind.check(Some(Path::new("in")), &settings(ModeName::Mask, &[]));
+        assert_eq!(kept.unwrap_err().code, exit::USAGE);
+        assert!(blind.refuse().is_err());
         let nowhere = FileArguments::default();
         assert!(nowhere.check(Some(Path::new("in")), &settings(ModeName::Mask, &[])).is_err());
         assert!(arguments.check(None, &settings(ModeName::Mask, &[])).is_err());
@@ -322,6 +366,10 @@ mod tests {
         assert!(files(Pixels::Rules).reads(folder).unwrap());
         assert!(!files(Pixels::Rules).reads(None).unwrap());
         assert!(!files(Pixels::Keep).reads(folder).unwrap());
+        let dicom = Settings { pixel_text: PixelText::Markers, ..Settings::default() };
+        let markers = Files { dicom, ..files(Pixels::Rules) };
+        assert_eq!(markers.reads(None).unwrap_err().code, exit::USAGE);
+        assert!(markers.reads(folder).unwrap());
     }
 
     #[test]

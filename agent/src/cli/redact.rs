@@ -40,6 +40,7 @@ Examples:
   insitu-agent redact adt.hl7 --format hl7 --encoding latin1 > clean.hl7
   insitu-agent redact images/ --format dicom --out clean/ --mode surrogate --retain shifted-dates
   insitu-agent redact images/ --format dicom --out clean/ --pixels ocr --ocr /usr/lib/insitu/ocr
+  insitu-agent redact echoes/ --format dicom --out clean/ --ocr /usr/lib/insitu/ocr --pixel-text markers
 
 JSON lines hold \"id\" and \"text\", and may hold \"names\" and \"identifiers\" (what other fields say
 of the people in the text) and \"subject\" (whose dates move together). Spans count code points.
@@ -50,7 +51,10 @@ What is written is in UTF-8. Messages of HL7 are read in the character set that 
 DICOM files are read from a folder and those below it, or one file, and each is written into --out
 under its new identifier. Headers are cleaned by the basic profile of PS3.15 Annex E, pixels by the
 regions that the settings name ([[dicom.region]]) or that an ultrasound image has, and, with --ocr,
-where text is found in any frame: it is blackened in all frames and looked for again.
+where text is found in any frame: it is blackened in all frames and looked for again. Where the model's
+folder has recognise.onnx too, the report counts what kinds of personal data the text had, and
+--pixel-text markers leaves side markers, views, and measurements with their unit as they are, where
+the whole line is read as nothing else, and surely.
 
 A record or file that cannot be cleaned is not written: its number and the reason go to stderr (of the first
 100; of all with --errors FILE), the rest is processed, and the exit code is 1. Surrogates and hashes need the site's key: that of the
@@ -253,12 +257,12 @@ fn with_names(inference: &Inference, engine: Engine) -> Result<Engine, Failure> 
     Ok(engine.with_names(model))
 }
 
-/// The model that finds text in the pixels of `files`, if any is looked for.
+/// The models that find text in the pixels of `files` and read it, if any is looked for.
 fn finder(inference: &Inference, files: &Files) -> Result<Option<Arc<Ocr>>, Failure> {
     if !files.reads(inference.ocr.as_deref())? {
         return Ok(None);
     }
-    ocr_model(inference).map_err(|error| Failure::configuration(&error))
+    ocr_model(inference, files.keeps_markers()).map_err(|error| Failure::configuration(&error))
 }
 
 /// The settings file's, with what the command line says otherwise.
@@ -591,8 +595,12 @@ mod tests {
         };
         let missing = run(&["--ocr", &path("nothing")]);
         assert_eq!(missing.code, exit::CONFIGURATION);
+        assert_eq!(run(&["--pixel-text", "markers"]).code, exit::USAGE);
         fs::write(path("detect.onnx"), "another model").unwrap();
         assert_eq!(run(&["--ocr", &path(".")]).code, exit::CONFIGURATION);
+        let unread = run(&["--ocr", &path("."), "--pixel-text", "markers"]);
+        assert_eq!(unread.code, exit::CONFIGURATION);
+        assert!(unread.message.contains("recognise.onnx"), "{unread:?}");
         assert_eq!(run(&["--pixels", "ocr"]).code, exit::USAGE);
         assert!(!Path::new(&path("../out")).exists(), "nothing is written");
     }

@@ -242,11 +242,14 @@ pub(crate) fn names_model(inference: &Inference) -> Result<Option<Arc<Transforme
     Ok(Some(Arc::new(Transformer::load(folder, &engine)?)))
 }
 
-/// The model that finds text in images, if the site's settings name one.
-pub(crate) fn ocr_model(inference: &Inference) -> Result<Option<Arc<Ocr>>, OcrError> {
+/// The models that find text in images and read it, if the site's settings name them.
+pub(crate) fn ocr_model(
+    inference: &Inference,
+    must_be_read: bool,
+) -> Result<Option<Arc<Ocr>>, OcrError> {
     let Some(folder) = &inference.ocr else { return Ok(None) };
     let engine = prelabel::engine(inference.library.as_ref())?;
-    Ok(Some(Arc::new(Ocr::load(folder, &engine)?)))
+    Ok(Some(Arc::new(Ocr::load(folder, &engine, must_be_read)?)))
 }
 
 /// Puts what surrogates stand for into the vault, with the item that they are of.

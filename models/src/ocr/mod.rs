@@ -1,22 +1,30 @@
-//! Text in pictures: where it is.
+//! Text in pictures: where it is, and what it says.
 //!
 //! ```text
-//! picture ── views (sizes, tiles) ──> planes ── network ──> map of probabilities ── regions ──> places
+//! picture ── views (sizes, tiles) ──> planes ── network ──> map of probabilities ── regions ── lines ──> lines
+//!     └───────────────────────────────────────────────────────────────── recognise ── ctc ──> readings
 //! ```
-//! The network is PP-OCRv4's detector of text, which a site fetches (`models/ocr/fetch-ppocr.sh`). It has
-//! operators that [`crate::check`] refuses, `Resize` above all: so only the very file that was
-//! measured is loaded, which is told by its digest.
+//! The networks are PP-OCRv4's detector and recogniser of text, which a site fetches
+//! (`models/ocr/fetch-ppocr.sh`). They have operators that [`crate::check`] refuses, `Resize` above all:
+//! so only the very files that were measured are loaded, which is told by their digests.
 
+mod ctc;
+mod lines;
 mod network;
 mod picture;
+mod recognise;
 mod regions;
 mod views;
 
+pub use lines::Line;
 pub use picture::Picture;
+pub use recognise::{CONFIDENCE_MIN, RECOGNISER_BYTES, RECOGNISER_FILE, Reading, Recogniser};
 
 use crate::engine::{Engine, EngineError};
+use lines::Part;
 use network::Network;
-use regions::regions;
+use picture::BLACK;
+use regions::{Span, regions};
 use views::{View, views};
 
 /// The file of the detector in its folder.
@@ -27,6 +35,8 @@ pub const DETECTOR_BYTES: usize = 4_745_517;
 const DETECTOR_DIGEST: &str = "2b44a5100814b982d5f33c920d573dba91150069cf1525bc60f2e4b3f220ba3f";
 /// Most pixels of a picture.
 pub const PIXELS_MAX: usize = 1 << 28;
+/// Sizes that are kept ready: a large picture is looked at in two, as a whole and in tiles.
+const SIZES_MAX: usize = 2;
 
 /// A place on a picture: left, top, right and bottom in pixels, the last two exclusive.
 pub type Place = [u32; 4];
@@ -36,18 +46,20 @@ pub struct Detector {
     network: Network,
 }
 
-/// Why text cannot be looked for. It never says anything of a picture but its size.
+/// Why text cannot be looked for, or read. It never says anything of a picture but its size.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OcrError {
     /// Another file than the one that was measured.
-    #[error("{DETECTOR_FILE} is not PP-OCRv4's detector of text: its BLAKE3 digest is {got}")]
+    #[error("{file} is not PP-OCRv4's, as it was measured: its BLAKE3 digest is {got}")]
     Digest {
+        /// Its name.
+        file: &'static str,
         /// Digest found.
         got: String,
     },
     /// The engine.
-    #[error("text in pictures cannot be looked for")]
+    #[error("the engine cannot look for text in pictures, or read it")]
     Engine {
         /// What it says.
         #[from]
@@ -59,14 +71,17 @@ pub enum OcrError {
         /// Pixels found.
         got: usize,
     },
-    /// A map of another size, or with something else than probabilities in it.
-    #[error("the detector gave {got} numbers where {want} probabilities were wanted")]
+    /// Another count of numbers, or something else than probabilities among them.
+    #[error("the network gave {got} numbers where {want} probabilities were wanted")]
     Map {
         /// Numbers found.
         got: usize,
         /// Numbers wanted.
         want: usize,
     },
+    /// A recogniser that does not say which letters it knows.
+    #[error("{RECOGNISER_FILE} names no alphabet")]
+    Alphabet,
 }
 
 impl Detector {
@@ -75,40 +90,36 @@ impl Detector {
     /// # Errors
     /// [`OcrError::Digest`] or [`OcrError::Engine`].
     pub fn load(engine: &Engine, model: &[u8]) -> Result<Self, OcrError> {
-        let got = blake3::hash(model).to_hex().to_string();
-        if got != DETECTOR_DIGEST {
-            return Err(OcrError::Digest { got });
-        }
-        Ok(Self { network: Network::load(engine, model)? })
+        check_digest(DETECTOR_FILE, model, DETECTOR_DIGEST)?;
+        Ok(Self { network: Network::load(engine, model, [1, 3, 64, 64], SIZES_MAX)? })
     }
 
-    /// The places that may show text. Places may overlap.
+    /// The lines that may be text.
     ///
     /// # Errors
     /// [`OcrError`]: nobody knows then what the picture shows.
-    pub fn find(&mut self, picture: &Picture) -> Result<Vec<Place>, OcrError> {
+    pub fn find(&mut self, picture: &Picture) -> Result<Vec<Line>, OcrError> {
         let got = picture.width() * picture.height();
         if got > PIXELS_MAX {
             return Err(OcrError::TooLarge { got });
         }
-        let mut places = Vec::new();
+        let mut parts = Vec::new();
         for view in views(picture.width(), picture.height()) {
             let map = self.map(picture, &view)?;
-            let width = view.padded().0;
-            places.extend(regions(&map, width).into_iter().filter_map(|span| place(&view, span)));
+            for spans in regions(&map, view.padded().0) {
+                let Some(whole) = place(&view, spans.whole) else { continue };
+                let read = place(&view, spans.read).unwrap_or(whole);
+                parts.push(Part { whole, read });
+            }
         }
-        Ok(places)
+        Ok(lines::join(parts))
     }
 
     fn map(&mut self, picture: &Picture, view: &View) -> Result<Vec<f32>, OcrError> {
         let (width, height) = view.padded();
-        let map = self.network.run(&picture.planes(view), [1, 3, height, width])?;
-        let want = width * height;
-        // No number is a probability too little: NaN is above no threshold.
-        if map.len() != want || !map.iter().all(|p| (-0.001..=1.001).contains(p)) {
-            return Err(OcrError::Map { got: map.len(), want });
-        }
-        Ok(map)
+        let planes = picture.planes(view, (width, height), BLACK);
+        let map = self.network.run(&planes, [1, 3, height, width])?;
+        probabilities(map, width * height)
     }
 }
 
@@ -118,13 +129,27 @@ impl std::fmt::Debug for Detector {
     }
 }
 
+fn check_digest(file: &'static str, model: &[u8], digest: &str) -> Result<(), OcrError> {
+    let got = blake3::hash(model).to_hex().to_string();
+    if got == digest { Ok(()) } else { Err(OcrError::Digest { file, got }) }
+}
+
+/// The numbers, if they are so many probabilities. NaN is none, and above no threshold.
+fn probabilities(numbers: Vec<f32>, want: usize) -> Result<Vec<f32>, OcrError> {
+    if numbers.len() == want && numbers.iter().all(|p| (-0.001..=1.001).contains(p)) {
+        Ok(numbers)
+    } else {
+        Err(OcrError::Map { got: numbers.len(), want })
+    }
+}
+
 /// A span of a view's map as a place on the picture, whole pixels outwards; `None` outside of it.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     reason = "clamped to the view, which is a part of the picture"
 )]
-fn place(view: &View, [left, top, right, bottom]: [f32; 4]) -> Option<Place> {
+fn place(view: &View, [left, top, right, bottom]: Span) -> Option<Place> {
     let (width, height) = view.size();
     let on = |edge: f32, range: &std::ops::Range<usize>, of: usize| {
         let length = range.len() as f32;
@@ -152,9 +177,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_probability_is_refused() {
+        assert!(probabilities(vec![0.0, 1.0], 2).is_ok());
+        for numbers in [vec![0.5], vec![0.5, f32::NAN], vec![0.5, 1.5]] {
+            assert!(matches!(probabilities(numbers, 2), Err(OcrError::Map { want: 2, .. })));
+        }
+    }
+
+    #[test]
     fn another_model_is_refused() {
         let engine = Engine::start(&crate::engine::Library::Embedded).unwrap();
         let refused = Detector::load(&engine, b"another").unwrap_err();
-        assert!(matches!(refused, OcrError::Digest { .. }), "{refused}");
+        assert!(refused.to_string().starts_with(DETECTOR_FILE), "{refused}");
+        let refused = Recogniser::load(&engine, b"another").unwrap_err();
+        assert!(refused.to_string().starts_with(RECOGNISER_FILE), "{refused}");
     }
 }

@@ -20,23 +20,26 @@ const INPUT: u64 = 11;
 /// Height, width, and what stands before them.
 pub(super) type Shape = [usize; 4];
 
-/// Sizes that are kept ready: a large picture is looked at in two, as a whole and in tiles.
-const SESSIONS_MAX: usize = 2;
-
 /// A network at work: its model, and sessions of the sizes that were last asked for.
 pub(super) struct Network {
     engine: Engine,
     model: Vec<u8>,
     sessions: Vec<(Shape, Session)>,
+    /// Sessions that are kept.
+    sessions_max: usize,
 }
 
 impl Network {
-    /// Loads a model that takes one picture.
-    pub(super) fn load(engine: &Engine, model: &[u8]) -> Result<Self, EngineError> {
+    /// Loads a model that takes one picture, for one of this size, and keeps so many sizes ready.
+    pub(super) fn load(
+        engine: &Engine,
+        model: &[u8],
+        shape: Shape,
+        sessions_max: usize,
+    ) -> Result<Self, EngineError> {
         // What does not load at all is told now.
-        let small = [1, 3, 64, 64];
-        let session = (small, engine.measured(&sized(model, small)?)?);
-        Ok(Self { engine: engine.clone(), model: model.to_vec(), sessions: vec![session] })
+        let sessions = vec![(shape, engine.measured(&sized(model, shape)?)?)];
+        Ok(Self { engine: engine.clone(), model: model.to_vec(), sessions, sessions_max })
     }
 
     /// What the network says of a picture.
@@ -45,7 +48,7 @@ impl Network {
         match self.sessions.iter().position(|(of, _)| *of == shape) {
             Some(at) => self.sessions[at..].rotate_left(1),
             None => {
-                if self.sessions.len() == SESSIONS_MAX {
+                if self.sessions.len() == self.sessions_max {
                     self.sessions.remove(0);
                 }
                 self.sessions.push((shape, self.engine.measured(&sized(&self.model, shape)?)?));
@@ -174,13 +177,13 @@ mod tests {
     #[test]
     fn one_network_takes_pictures_of_several_sizes() {
         let engine = Engine::start(&crate::engine::Library::Embedded).unwrap();
-        let mut network = Network::load(&engine, &echo()).unwrap();
+        let mut network = Network::load(&engine, &echo(), [1, 3, 32, 32], 2).unwrap();
         for (height, width) in [(32, 64), (64, 32), (32, 64), (32, 32), (64, 32)] {
             let count = 3 * height * width;
             let values: Vec<f32> = (0_u16..count).map(f32::from).collect();
             let shape = [1, 3, usize::from(height), usize::from(width)];
             assert_eq!(network.run(&values, shape).unwrap(), values);
-            assert!(network.sessions.len() <= SESSIONS_MAX);
+            assert!(network.sessions.len() <= 2);
         }
     }
 }

@@ -5,6 +5,8 @@ use super::views::View;
 /// Mean and deviation of a colour's value, between 0 and 1, as the networks were taught.
 const MEAN: f32 = 0.5;
 const DEVIATION: f32 = 0.5;
+/// What black is then.
+pub(super) const BLACK: f32 = -MEAN / DEVIATION;
 
 /// A picture of eight bits a colour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,14 +32,18 @@ impl Picture {
         self.rgb.len() / 3 / self.width
     }
 
-    /// The view as a network takes it: three planes (blue, green, red, as it was taught), padded with
-    /// black, values around 0. Where a view is smaller, its pixels are means; where it is larger, they
-    /// lie on lines between the picture's.
-    pub(super) fn planes(&self, view: &View) -> Vec<f32> {
+    /// The view as a network takes it: three planes (blue, green, red, as it was taught) of
+    /// `padded_width` by `padded_height`, with `beyond` beside the view, values around 0. Where a view
+    /// is smaller, its pixels are means; where it is larger, they lie on lines between the picture's.
+    pub(super) fn planes(
+        &self,
+        view: &View,
+        (padded_width, padded_height): (usize, usize),
+        beyond: f32,
+    ) -> Vec<f32> {
         let (width, height) = view.size();
-        let (padded_width, padded_height) = view.padded();
         let plane = padded_width * padded_height;
-        let mut planes = vec![-MEAN / DEVIATION; 3 * plane];
+        let mut planes = vec![beyond; 3 * plane];
         let across = weights(view.columns.len(), width, view.scale);
         let down = weights(view.rows.len(), height, view.scale);
         // Rows that were made narrower or wider, each once: rows of the view share them.
@@ -107,6 +113,10 @@ mod tests {
         View { columns: 0..width, rows: 0..height, scale }
     }
 
+    fn planes(picture: &Picture, view: &View) -> Vec<f32> {
+        picture.planes(view, view.padded(), BLACK)
+    }
+
     fn value(normalised: f32) -> f32 {
         (normalised * DEVIATION + MEAN) * 255.0
     }
@@ -123,7 +133,7 @@ mod tests {
     #[test]
     fn colours_become_planes_and_what_is_beyond_is_black() {
         let picture = Picture::new(2, vec![255, 0, 51, 255, 0, 51]).unwrap();
-        let planes = picture.planes(&view(2, 1, 1.0));
+        let planes = planes(&picture, &view(2, 1, 1.0));
         assert_eq!(planes.len(), 3 * 32 * 32);
         for (plane, expected) in [51.0, 0.0, 255.0].into_iter().enumerate() {
             for x in [0, 1] {
@@ -139,12 +149,12 @@ mod tests {
         let grey = |values: &[u8]| values.iter().flat_map(|v| [*v; 3]).collect::<Vec<u8>>();
         let picture = Picture::new(2, grey(&[0, 200])).unwrap();
         let row: Vec<f32> =
-            picture.planes(&view(2, 1, 2.0))[..4].iter().map(|v| value(*v)).collect();
+            planes(&picture, &view(2, 1, 2.0))[..4].iter().map(|v| value(*v)).collect();
         for (got, want) in row.iter().zip([0.0, 50.0, 150.0, 200.0]) {
             assert!((got - want).abs() < 1e-2, "{row:?}");
         }
         let stripes = Picture::new(64, grey(&[0, 200].repeat(32))).unwrap();
-        let row = stripes.planes(&view(64, 1, 0.25));
+        let row = planes(&stripes, &view(64, 1, 0.25));
         let middle = value(row[8]);
         assert!((middle - 100.0).abs() < 15.0, "stripes become grey, not black or white: {middle}");
     }
@@ -153,7 +163,7 @@ mod tests {
     fn a_part_is_only_that_part() {
         let rgb: Vec<u8> = (0..4 * 4).flat_map(|n| [n * 10; 3]).collect();
         let part = View { columns: 2..4, rows: 1..3, scale: 1.0 };
-        let planes = Picture::new(4, rgb).unwrap().planes(&part);
+        let planes = planes(&Picture::new(4, rgb).unwrap(), &part);
         let got = [planes[0], planes[1], planes[32], planes[33]].map(value);
         for (got, want) in got.iter().zip([60.0, 70.0, 100.0, 110.0]) {
             assert!((got - want).abs() < 1e-2);

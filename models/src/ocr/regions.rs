@@ -10,19 +10,31 @@
 const THRESHOLD: f32 = 0.3;
 /// Mean probability of a region's pixels, below which it is none.
 const SCORE_MIN: f32 = 0.4;
-/// How far a region is grown: more than is usual (1.5 to 2), because what is read is the letters, and
-/// what is blackened must be all of them.
+/// How far a region is grown to what is blackened: more than is usual (1.5 to 2), because that must be
+/// all of every letter.
 const UNCLIP_RATIO: f32 = 2.2;
 /// And at least so far, in pixels of the map: strokes at the edge are not in the region.
 const GROWN_MIN: f32 = 3.0;
+/// How far it is grown to what is read: less than is usual, too (RapidOCR: 1.6), because what else is
+/// of the lines above and below makes a reading unsure.
+const READ_RATIO: f32 = 1.3;
 /// Shortest side of a region, in pixels of the map.
 const SIDE_MIN: usize = 3;
 
 /// A box on a map: left, top, right, bottom, the last two exclusive. It may reach beyond the map.
 pub(super) type Span = [f32; 4];
 
+/// Where text is.
+#[derive(Debug, PartialEq)]
+pub(super) struct Spans {
+    /// What holds all of it.
+    pub(super) whole: Span,
+    /// What is read.
+    pub(super) read: Span,
+}
+
 /// The places of text on a map of `width` columns, row by row.
-pub(super) fn regions(map: &[f32], width: usize) -> Vec<Span> {
+pub(super) fn regions(map: &[f32], width: usize) -> Vec<Spans> {
     let mut seen = vec![false; map.len()];
     let mut found = Vec::new();
     let mut waiting = Vec::new();
@@ -46,7 +58,7 @@ pub(super) fn regions(map: &[f32], width: usize) -> Vec<Span> {
                 }
             }
         }
-        found.extend(region.grown());
+        found.extend(region.spans());
     }
     found
 }
@@ -74,15 +86,18 @@ impl Region {
         self.sum += probability;
     }
 
-    fn grown(&self) -> Option<Span> {
+    fn spans(&self) -> Option<Spans> {
         let sides = (self.columns.1 + 1 - self.columns.0, self.rows.1 + 1 - self.rows.0);
         if sides.0.min(sides.1) < SIDE_MIN || self.sum / self.pixels < SCORE_MIN {
             return None;
         }
         let (width, height) = (sides.0 as f32, sides.1 as f32);
-        let by = (width * height * UNCLIP_RATIO / (2.0 * (width + height))).max(GROWN_MIN);
         let (left, top) = (self.columns.0 as f32, self.rows.0 as f32);
-        Some([left - by, top - by, left + width + by, top + height + by])
+        let grown = |ratio: f32, least: f32| {
+            let by = (width * height * ratio / (2.0 * (width + height))).max(least);
+            [left - by, top - by, left + width + by, top + height + by]
+        };
+        Some(Spans { whole: grown(UNCLIP_RATIO, GROWN_MIN), read: grown(READ_RATIO, 0.0) })
     }
 }
 
@@ -106,13 +121,16 @@ mod tests {
         // 20 by 10.
         let by = 200.0 * UNCLIP_RATIO / 60.0;
         let found = regions(&map(&[(10, 10, 30, 20, 0.9)]), 40);
-        assert_eq!(found, [[10.0 - by, 10.0 - by, 30.0 + by, 20.0 + by]]);
+        let grown = |by: f32| [10.0 - by, 10.0 - by, 30.0 + by, 20.0 + by];
+        assert_eq!(found, [Spans { whole: grown(by), read: grown(200.0 * READ_RATIO / 60.0) }]);
     }
 
     #[test]
     fn a_thin_region_is_grown_by_some_pixels_at_least() {
         let found = regions(&map(&[(10, 10, 30, 13, 0.9)]), 40);
-        assert_eq!(found, [[7.0, 7.0, 33.0, 16.0]]);
+        let by = 60.0 * READ_RATIO / 46.0;
+        let read = [10.0 - by, 10.0 - by, 30.0 + by, 13.0 + by];
+        assert_eq!(found, [Spans { whole: [7.0, 7.0, 33.0, 16.0], read }]);
     }
 
     #[test]

@@ -1,24 +1,29 @@
-//! Frames with names burned in, made up: a body, noise, and lines of text of several sizes and
-//! contrasts, at any place. What is drawn is known to the pixel. They are cleaned as the agent cleans
-//! DICOM files.
+//! Frames with names and measurements burned in, made up: a body, noise, and lines of text of several
+//! sizes and contrasts, at any place. What is drawn is known to the pixel. They are cleaned as the agent
+//! cleans DICOM files.
 
 mod font;
 
 use std::sync::{Arc, Mutex};
 
 use insitu_dicom::{
-    Cleaned, Cleaner, Error, Person, Picture, Pixels, Settings, Substitute, TextFinder, Unclean,
-    Unread, What,
+    Cleaned, Cleaner, Error, Person, Picture, PixelText, Pixels, Settings, Substitute, TextFinder,
+    TextLine, Unclean, Unread, What,
 };
-use insitu_models::ocr::{self, Detector};
+use insitu_models::ocr::{self, CONFIDENCE_MIN, Detector, Line, Recogniser};
 
 /// A frame of greys, and which of its pixels are of text.
 pub(crate) struct Frame {
     pub(crate) width: usize,
     pub(crate) height: usize,
     pub(crate) grey: Vec<u8>,
-    /// Of each line of text, its pixels.
-    pub(crate) lines: Vec<Vec<usize>>,
+    pub(crate) lines: Vec<Written>,
+}
+
+/// A line of text on a frame.
+pub(crate) struct Written {
+    pub(crate) text: String,
+    pub(crate) pixels: Vec<usize>,
 }
 
 /// How the text of a frame is written.
@@ -61,10 +66,21 @@ const NAMES: &[&str] = &[
     "TANAKA Y.",
 ];
 
-/// A frame: a bright body on black, noise, and so many lines of text that do not touch.
-pub(crate) fn frame(
+/// Dots from the bottom of one line to the top of the next.
+const LEADING: usize = 3;
+
+/// A frame: a bright body on black, noise, and so many lines of text that do not touch, each a name, a
+/// date of birth, or a number.
+pub(crate) fn frame(size: (usize, usize), lines: usize, style: Style, dice: &mut Dice) -> Frame {
+    let blocks: Vec<_> = (0..lines).map(|_| vec![personal(dice)]).collect();
+    frame_of(size, blocks, style, dice)
+}
+
+/// A frame with these blocks of lines, one below the other in each; those for which there is no place
+/// are left out.
+pub(crate) fn frame_of(
     (width, height): (usize, usize),
-    lines: usize,
+    blocks: Vec<Vec<String>>,
     style: Style,
     dice: &mut Dice,
 ) -> Frame {
@@ -72,17 +88,18 @@ pub(crate) fn frame(
     body(&mut grey, width, dice);
     let mut frame = Frame { width, height, grey, lines: Vec::new() };
     let mut taken: Vec<[usize; 4]> = Vec::new();
-    for _ in 0..lines {
-        let text = line(dice);
-        let long = (text.chars().count() * font::PITCH * style.dot, font::ROWS * style.dot);
+    for block in blocks {
+        let letters = block.iter().map(|text| text.chars().count()).max().unwrap_or(0);
+        let step = (font::ROWS + LEADING) * style.dot;
+        let size = (letters * font::PITCH * style.dot, block.len() * step - LEADING * style.dot);
         for _ in 0..100 {
-            if long.0 + 4 >= width || long.1 + 4 >= height {
+            if size.0 + 4 >= width || size.1 + 4 >= height {
                 break;
             }
             let (left, top) =
-                (2 + dice.below(width - long.0 - 4), 2 + dice.below(height - long.1 - 4));
+                (2 + dice.below(width - size.0 - 4), 2 + dice.below(height - size.1 - 4));
             let gap = 2 * style.dot + 4;
-            let box_ = [left, top, left + long.0, top + long.1];
+            let box_ = [left, top, left + size.0, top + size.1];
             let clear = |other: &[usize; 4]| {
                 box_[2] + gap <= other[0]
                     || other[2] + gap <= box_[0]
@@ -91,7 +108,9 @@ pub(crate) fn frame(
             };
             if taken.iter().all(clear) {
                 taken.push(box_);
-                frame.write(&text, (left, top), style);
+                for (at, text) in block.into_iter().enumerate() {
+                    frame.write(text, (left, top + at * step), style);
+                }
                 break;
             }
         }
@@ -127,7 +146,7 @@ fn byte(grey: f64) -> u8 {
 }
 
 /// A name, a date of birth, or a number.
-fn line(dice: &mut Dice) -> String {
+pub(crate) fn personal(dice: &mut Dice) -> String {
     match dice.below(4) {
         0 => {
             format!("{:02}.{:02}.19{:02}", 1 + dice.below(28), 1 + dice.below(12), dice.below(100))
@@ -137,8 +156,43 @@ fn line(dice: &mut Dice) -> String {
     }
 }
 
+/// A side, a view, a measurement or a setting.
+pub(crate) fn marking(dice: &mut Dice) -> String {
+    const WORDS: &[&str] =
+        &["L", "R", "LEFT", "RIGHT", "AP", "PA", "LAT", "RCC", "L MLO", "SUP", "ERECT", "AP ERECT"];
+    let (whole, part) = (1 + dice.below(20), dice.below(10));
+    match dice.below(8) {
+        0 => format!("{whole}.{part} cm"),
+        1 => format!("D{} {whole}.{part} CM", 1 + dice.below(4)),
+        2 => format!("MI 0.{part}"),
+        3 => format!("TIS 0.{part} MI 1.{part}"),
+        4 => format!("Depth {whole} cm"),
+        5 => format!("{} MHz", 2 + dice.below(12)),
+        6 => format!("Gain {} dB", 30 + dice.below(60)),
+        _ => WORDS[dice.below(WORDS.len())].to_owned(),
+    }
+}
+
+/// What is personal, and much like a marking.
+pub(crate) fn near_marking(dice: &mut Dice) -> String {
+    let name = NAMES[dice.below(NAMES.len())];
+    let (day, month, year) = (1 + dice.below(28), 1 + dice.below(12), dice.below(100));
+    match dice.below(9) {
+        0 => format!("L {name}"),
+        1 => format!("{name} {day} cm"),
+        2 => format!("{day:02}.{month:02}"),
+        3 => format!("{day:02}:{month:02} Hz"),
+        4 => format!("19{year:02} cm"),
+        5 => format!("{}", 1000 + dice.below(9000)),
+        6 => ["PAL", "LEE", "LAP", "MLOT", "R JS", "CCC", "PAP", "SUPPE", "LATT"][dice.below(9)]
+            .to_owned(),
+        7 => format!("PA {name}"),
+        _ => format!("{day} cm {name}"),
+    }
+}
+
 impl Frame {
-    fn write(&mut self, text: &str, (left, top): (usize, usize), style: Style) {
+    fn write(&mut self, text: String, (left, top): (usize, usize), style: Style) {
         let (columns, rows) =
             (text.chars().count() * font::PITCH * style.dot, font::ROWS * style.dot);
         let mut ink = vec![0_u16; columns * rows];
@@ -174,7 +228,7 @@ impl Frame {
                 pixels.push(place);
             }
         }
-        self.lines.push(pixels);
+        self.lines.push(Written { text, pixels });
     }
 
     /// Takes the pixels of a cleaned image.
@@ -184,21 +238,46 @@ impl Frame {
 
     /// Lines of which every pixel is black, and lines of which at least nine of ten are.
     pub(crate) fn covered(&self) -> (usize, usize) {
-        let black = |line: &&Vec<usize>| line.iter().filter(|at| self.grey[**at] == 0).count();
-        let whole = self.lines.iter().filter(|line| black(line) == line.len()).count();
-        let most = self.lines.iter().filter(|line| 10 * black(line) >= 9 * line.len()).count();
+        let parts = || self.lines.iter().map(|line| (self.black(line), line.pixels.len()));
+        let whole = parts().filter(|(black, all)| black == all).count();
+        let most = parts().filter(|(black, all)| 10 * black >= 9 * all).count();
         (whole, most)
+    }
+
+    /// Pixels of a line that are black.
+    pub(crate) fn black(&self, line: &Written) -> usize {
+        line.pixels.iter().filter(|at| self.grey[**at] == 0).count()
     }
 }
 
-/// Looks for text with the detector.
+/// Looks for text with the detector, and reads it with the recogniser.
 #[derive(Debug)]
-pub(crate) struct Finder(pub(crate) Mutex<Detector>);
+pub(crate) struct Finder {
+    pub(crate) detector: Mutex<Detector>,
+    pub(crate) recogniser: Option<Mutex<Recogniser>>,
+}
 
 impl TextFinder for Finder {
-    fn find(&self, picture: &Picture) -> Result<Vec<[u32; 4]>, Unread> {
+    fn find(&self, picture: &Picture) -> Result<Vec<TextLine>, Unread> {
         let picture = ocr::Picture::new(picture.width, picture.rgb.clone()).ok_or(Unread)?;
-        self.0.lock().map_err(|_| Unread)?.find(&picture).map_err(|_| Unread)
+        let found = self.detector.lock().map_err(|_| Unread)?.find(&picture);
+        let lines = found.map_err(|_| Unread)?;
+        let readings = match &self.recogniser {
+            None => vec![None; lines.len()],
+            Some(recogniser) => {
+                let read = recogniser.lock().map_err(|_| Unread)?.read(&picture, &lines);
+                read.map_err(|_| Unread)?
+            }
+        };
+        let line = |(Line { place, parts }, reading): (Line, Option<ocr::Reading>)| {
+            let sure = reading.filter(|reading| reading.confidence >= CONFIDENCE_MIN);
+            TextLine { place, parts, text: sure.map(|reading| reading.text) }
+        };
+        Ok(lines.into_iter().zip(readings).map(line).collect())
+    }
+
+    fn reads(&self) -> bool {
+        self.recogniser.is_some()
     }
 }
 
@@ -206,8 +285,9 @@ impl TextFinder for Finder {
 pub(crate) fn clean(
     finder: &Arc<Finder>,
     frames: &[Frame],
+    pixel_text: PixelText,
 ) -> Result<(Cleaned, Vec<Vec<u8>>), Error> {
-    let settings = Settings { pixels: Pixels::Ocr, ..Settings::default() };
+    let settings = Settings { pixels: Pixels::Ocr, pixel_text, ..Settings::default() };
     let finder: Arc<dyn TextFinder> = Arc::clone(finder) as _;
     let cleaner = Cleaner::new(settings, [7; 32]).with_finder(Some(finder));
     let cleaned = cleaner.clean(&file(frames), &mut Nobody)?;
@@ -268,6 +348,10 @@ impl Substitute for Nobody {
 
     fn date(&mut self, _: &str) -> Option<String> {
         None
+    }
+
+    fn kinds(&mut self, _: &str) -> Vec<&'static str> {
+        Vec::new()
     }
 
     fn is_left(&mut self, _: &str) -> Result<bool, Unclean> {

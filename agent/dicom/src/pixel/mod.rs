@@ -2,8 +2,9 @@
 //!
 //! The rules are the image's own (the regions of an ultrasound image that hold echoes: all outside of
 //! them goes) and the steward's, by kind of image. Images of kinds that often have text in them need
-//! a rule, or somebody who looks for text, frame by frame. Frames that change are written uncompressed; of compressed frames that do not change, what
-//! is not image is left out (comments, EXIF and the like), and so is whatever follows the last pixel.
+//! a rule, or somebody who looks for text, frame by frame; of what is found, markings may stay. Frames
+//! that change are written uncompressed; of compressed frames that do not change, what is not image is
+//! left out (comments, EXIF and the like), and so is whatever follows the last pixel.
 
 mod burned;
 mod compression;
@@ -17,6 +18,7 @@ mod jpeg2000;
 mod jpeg_extended;
 mod jpeg_lossless;
 mod jpeg_ls;
+mod marking;
 mod regions;
 mod rle;
 mod segments;
@@ -25,11 +27,13 @@ use std::borrow::Cow;
 
 use crate::data::{DataSet, Element, Value};
 use crate::error::PixelError;
+use crate::known::Known;
 use crate::read::Syntax;
 use crate::tag::Tag;
 use crate::vr::Vr;
-use crate::{Pixels, Settings, TextFinder, TextRead};
+use crate::{PixelText, Pixels, Settings, TextFinder, TextRead};
 
+use burned::Looked;
 use compression::Compression;
 use form::{Form, Photometric};
 use regions::Plan;
@@ -53,7 +57,8 @@ pub enum PixelOutcome {
     NoRule,
     /// A rule of the steward's says that nothing is burned in.
     RuledClean,
-    /// Text was looked for in every frame, and none was found; no rule is about them.
+    /// Text was looked for in every frame, and none was found but markings that stay; no rule is about
+    /// them.
     ReadClean,
     /// What rules name, and what was found to be text, is black in so many frames.
     Blackened {
@@ -68,7 +73,7 @@ pub(crate) struct Clean<'a> {
     pub(crate) elements: Vec<Element<'a>>,
     pub(crate) syntax: Syntax,
     pub(crate) outcome: PixelOutcome,
-    pub(crate) text: TextRead,
+    pub(crate) text: Looked,
 }
 
 /// What is to be done to an image's frames.
@@ -77,6 +82,9 @@ struct Work<'w, 'a> {
     plan: Plan,
     /// Who looks for text, unless the pixels stay as they are.
     finder: Option<&'w dyn TextFinder>,
+    /// Of what is found, what becomes black, and whom the file names.
+    text: PixelText,
+    known: &'w Known,
 }
 
 /// Takes the pixels out of a data set, and cleans them.
@@ -85,6 +93,7 @@ pub(crate) fn clean<'a>(
     syntax: Syntax,
     settings: &Settings,
     finder: Option<&dyn TextFinder>,
+    known: &Known,
 ) -> Result<Clean<'a>, PixelError> {
     let finder = finder.filter(|_| settings.pixels != Pixels::Keep);
     let floats: Vec<Element<'a>> = FLOATS.iter().filter_map(|tag| set.take(*tag)).collect();
@@ -97,7 +106,7 @@ pub(crate) fn clean<'a>(
             (false, Pixels::Rules) if regions::needs_rule(set) => return Err(PixelError::NoRule),
             (false, Pixels::Rules) => PixelOutcome::NoRule,
         };
-        return Ok(Clean { elements: floats, syntax, outcome, text: TextRead::default() });
+        return Ok(Clean { elements: floats, syntax, outcome, text: Looked::default() });
     };
     let plan = regions::plan(set, &settings.regions)?;
     if settings.pixels == Pixels::Rules && !plan.is_ruled() && regions::needs_rule(set) {
@@ -106,6 +115,9 @@ pub(crate) fn clean<'a>(
     if settings.pixels == Pixels::Ocr && finder.is_none() {
         return Err(PixelError::NoFinder);
     }
+    if settings.pixel_text == PixelText::Markers && finder.is_some_and(|finder| !finder.reads()) {
+        return Err(PixelError::NoReader);
+    }
     let form = Form::of(set)?;
     let outcome = match (settings.pixels, plan.is_ruled(), plan.is_black()) {
         (_, _, true) => PixelOutcome::Blackened { frames: form.frames },
@@ -113,12 +125,12 @@ pub(crate) fn clean<'a>(
         (Pixels::Rules | Pixels::Ocr, true, false) => PixelOutcome::RuledClean,
         (Pixels::Rules | Pixels::Ocr, false, false) => PixelOutcome::NoRule,
     };
-    let work = Work { set, plan, finder };
+    let work = Work { set, plan, finder, text: settings.pixel_text, known };
     match element.value {
         Value::Bytes(bytes) => {
             let (bytes, text) = work.native(bytes, form)?;
             let element = Element::new(Tag::PIXELS, element.vr, Value::Bytes(bytes));
-            let outcome = after(outcome, text, form);
+            let outcome = after(outcome, &text.read, form);
             Ok(Clean { elements: vec![element], syntax, outcome, text })
         }
         Value::Fragments(fragments) => work.compressed(fragments, form, (syntax, outcome)),
@@ -127,7 +139,7 @@ pub(crate) fn clean<'a>(
 }
 
 /// What was done, when text was looked for too.
-fn after(outcome: PixelOutcome, text: TextRead, form: Form) -> PixelOutcome {
+fn after(outcome: PixelOutcome, text: &TextRead, form: Form) -> PixelOutcome {
     if text.regions > 0 {
         PixelOutcome::Blackened { frames: form.frames }
     } else if text.frames > 0 && outcome == PixelOutcome::NoRule {
@@ -142,7 +154,7 @@ impl Work<'_, '_> {
         &self,
         bytes: Cow<'b, [u8]>,
         form: Form,
-    ) -> Result<(Cow<'b, [u8]>, TextRead), PixelError> {
+    ) -> Result<(Cow<'b, [u8]>, Looked), PixelError> {
         let needed = form.bytes()?;
         if bytes.len() < needed {
             let (got_bytes, needed_bytes) = (bytes.len() as u64, needed as u64);
@@ -160,8 +172,15 @@ impl Work<'_, '_> {
             form.blacken(bytes.to_mut(), &self.plan.mask(form.rows, form.columns)?)?;
         }
         let text = match self.finder {
-            Some(finder) => burned::blacken(&mut bytes, form, self.set, finder)?,
-            None => TextRead::default(),
+            Some(finder) => {
+                let stays = |text: &str| {
+                    self.text == PixelText::Markers
+                        && marking::is_marking(text)
+                        && !self.known.may_hit(text)
+                };
+                burned::blacken(&mut bytes, form, self.set, finder, &stays)?
+            }
+            None => Looked::default(),
         };
         Ok((bytes, text))
     }
@@ -173,15 +192,15 @@ impl Work<'_, '_> {
         (syntax, outcome): (Syntax, PixelOutcome),
     ) -> Result<Clean<'b>, PixelError> {
         let Syntax::Encapsulated(codec) = syntax else { return Err(PixelError::Form) };
-        let as_is = |fragments, text| Clean {
+        let as_is = |fragments, text: Looked| Clean {
             elements: vec![Element::new(Tag::PIXELS, Vr::Ob, Value::Fragments(fragments))],
             syntax,
-            outcome: after(outcome, text, form),
+            outcome: after(outcome, &text.read, form),
             text,
         };
         let Some(compression) = Compression::of(codec) else {
             let kept = outcome == PixelOutcome::Kept;
-            let kept = kept.then(|| as_is(fragments, TextRead::default()));
+            let kept = kept.then(|| as_is(fragments, Looked::default()));
             return kept.ok_or(PixelError::NotDecodable);
         };
         let frames = frames::of(fragments, form.frames)?;
@@ -194,7 +213,7 @@ impl Work<'_, '_> {
             frames.collect::<Result<Vec<_>, _>>()
         };
         if strips && !self.plan.is_black() && self.finder.is_none() {
-            return Ok(as_is(stripped()?, TextRead::default()));
+            return Ok(as_is(stripped()?, Looked::default()));
         }
         let mut pixels = Vec::with_capacity(form.bytes()?);
         for (bytes, frame) in frames.iter().zip(1..) {
@@ -212,7 +231,7 @@ impl Work<'_, '_> {
             }
         }
         let (pixels, text) = self.native(Cow::Owned(pixels), decoded)?;
-        if strips && !self.plan.is_black() && text.regions == 0 {
+        if strips && !self.plan.is_black() && text.read.regions == 0 {
             return Ok(as_is(stripped()?, text));
         }
         // The transfer syntax does not say so any more.
@@ -221,7 +240,7 @@ impl Work<'_, '_> {
         }
         let vr = if form.allocated > 8 { Vr::Ow } else { Vr::Ob };
         elements.push(Element::new(Tag::PIXELS, vr, Value::Bytes(pixels)));
-        let outcome = after(outcome, text, form);
+        let outcome = after(outcome, &text.read, form);
         Ok(Clean { elements, syntax: Syntax::ExplicitLittle, outcome, text })
     }
 }

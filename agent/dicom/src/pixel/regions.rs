@@ -151,14 +151,29 @@ impl Plan {
 
 /// Sets what `places` cover of a mask, row by row.
 pub(super) fn paint(mask: &mut [bool], columns: usize, places: &[[u32; 4]], value: bool) {
-    let rows = mask.len() / columns;
-    for [left, top, right, bottom] in places {
-        let at = |edge: &u32, limit: usize| usize::try_from(*edge).unwrap_or(limit).min(limit);
-        let (left, right) = (at(left, columns), at(right, columns));
-        for row in at(top, rows)..at(bottom, rows) {
-            mask[row * columns..][left.min(right)..right].fill(value);
+    for place in places {
+        for row in rows(mask.len(), columns, *place) {
+            mask[row].fill(value);
         }
     }
+}
+
+/// Whether anything that `place` covers of a mask is set.
+pub(super) fn is_painted(mask: &[bool], columns: usize, place: [u32; 4]) -> bool {
+    rows(mask.len(), columns, place).any(|row| mask[row].contains(&true))
+}
+
+/// The parts of a mask's rows that a place covers.
+fn rows(
+    pixels: usize,
+    columns: usize,
+    place: [u32; 4],
+) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let at = |edge: u32, limit: usize| usize::try_from(edge).unwrap_or(limit).min(limit);
+    let [left, top, right, bottom] = place;
+    let (left, right) = (at(left, columns), at(right, columns));
+    let (top, bottom) = (at(top, pixels / columns), at(bottom, pixels / columns));
+    (top..bottom).map(move |row| row * columns + left.min(right)..row * columns + right)
 }
 
 #[cfg(test)]
@@ -173,6 +188,15 @@ mod tests {
         assert_eq!(mask, [true, false, false, false, true, false, true, false]);
         let plan = Plan { ruled: true, shown: vec![], black: vec![[9, 9, 1, 1]] };
         assert!(!plan.mask(2, 4).unwrap().contains(&true));
+    }
+
+    #[test]
+    fn a_place_is_painted_where_it_covers_what_is() {
+        let mut mask = vec![false; 12];
+        paint(&mut mask, 4, &[[1, 1, 3, 2]], true);
+        let painted = |place| is_painted(&mask, 4, place);
+        assert!(painted([2, 0, 9, 9]) && painted([0, 1, 2, 2]));
+        assert!(!painted([3, 0, 4, 3]) && !painted([0, 0, 4, 1]) && !painted([2, 1, 2, 2]));
     }
 
     #[test]

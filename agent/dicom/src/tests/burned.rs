@@ -6,16 +6,24 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::pixels::{GREY_JPEG, compressed, image};
 use super::*;
 
+pub(super) fn line(place: [u32; 4], text: Option<&str>) -> TextLine {
+    TextLine { place, parts: vec![place], text: text.map(str::to_owned) }
+}
+
+/// A line that nobody can read, of one pixel.
+pub(super) fn pixel(x: u32, y: u32) -> TextLine {
+    line([x, y, x + 1, y + 1], None)
+}
+
 /// Takes what is white for text.
 #[derive(Debug)]
 struct White;
 
 impl TextFinder for White {
-    fn find(&self, picture: &Picture) -> Result<Vec<[u32; 4]>, Unread> {
+    fn find(&self, picture: &Picture) -> Result<Vec<TextLine>, Unread> {
         let number = |n: usize| u32::try_from(n).unwrap();
-        let white = |(at, pixel): (usize, &[u8])| {
-            let (x, y) = (number(at % picture.width), number(at / picture.width));
-            (pixel[1] == 255).then_some([x, y, x + 1, y + 1])
+        let white = |(at, rgb): (usize, &[u8])| {
+            (rgb[1] == 255).then(|| pixel(number(at % picture.width), number(at / picture.width)))
         };
         Ok(picture.rgb.chunks_exact(3).enumerate().filter_map(white).collect())
     }
@@ -26,7 +34,7 @@ impl TextFinder for White {
 struct Broken(AtomicU32);
 
 impl TextFinder for Broken {
-    fn find(&self, _: &Picture) -> Result<Vec<[u32; 4]>, Unread> {
+    fn find(&self, _: &Picture) -> Result<Vec<TextLine>, Unread> {
         if self.0.fetch_add(1, Ordering::Relaxed) == 0 { Ok(vec![]) } else { Err(Unread) }
     }
 }
@@ -36,9 +44,9 @@ impl TextFinder for Broken {
 struct Restless(AtomicU32);
 
 impl TextFinder for Restless {
-    fn find(&self, _: &Picture) -> Result<Vec<[u32; 4]>, Unread> {
+    fn find(&self, _: &Picture) -> Result<Vec<TextLine>, Unread> {
         let column = self.0.fetch_add(1, Ordering::Relaxed);
-        Ok(vec![[column % 4, column / 4, column % 4 + 1, column / 4 + 1]])
+        Ok(vec![pixel(column % 4, column / 4)])
     }
 }
 
@@ -47,8 +55,8 @@ impl TextFinder for Restless {
 struct Stubborn;
 
 impl TextFinder for Stubborn {
-    fn find(&self, _: &Picture) -> Result<Vec<[u32; 4]>, Unread> {
-        Ok(vec![[0, 0, 1, 1]])
+    fn find(&self, _: &Picture) -> Result<Vec<TextLine>, Unread> {
+        Ok(vec![pixel(0, 0)])
     }
 }
 
@@ -84,13 +92,14 @@ fn text_of_one_frame_goes_in_all_of_them_and_is_looked_for_again() {
     let expected: Vec<u8> = (0..16).flat_map(|at| [if black(at) { 0 } else { 90 }; 3]).collect();
     assert_eq!(pixels, expected);
     assert_eq!(cleaned.pixels, PixelOutcome::Blackened { frames: 2 });
-    assert_eq!(cleaned.text, TextRead { frames: 4, regions: 2 });
+    assert_eq!(cleaned.text, TextRead { frames: 4, regions: 2, ..TextRead::default() });
     let set = owned(&cleaned.bytes);
     assert!(set.ascii(statement::METHOD).unwrap().contains("looked for"));
 
     let (pixels, cleaned) = read(&coloured(&[]), Pixels::Ocr, White).unwrap();
     assert_eq!(pixels, [90; 48]);
-    assert_eq!(cleaned.text, TextRead { frames: 2, regions: 0 }, "nothing was changed");
+    let unchanged = TextRead { frames: 2, ..TextRead::default() };
+    assert_eq!(cleaned.text, unchanged, "nothing was changed");
 }
 
 #[test]
@@ -128,7 +137,7 @@ fn rules_are_still_needed_unless_the_steward_says_that_reading_is_enough() {
     #[derive(Debug)]
     struct Blind;
     impl TextFinder for Blind {
-        fn find(&self, _: &Picture) -> Result<Vec<[u32; 4]>, Unread> {
+        fn find(&self, _: &Picture) -> Result<Vec<TextLine>, Unread> {
             Ok(vec![])
         }
     }
@@ -154,7 +163,7 @@ fn compressed_frames_are_read_and_stay_compressed_without_text() {
     #[derive(Debug)]
     struct Bright;
     impl TextFinder for Bright {
-        fn find(&self, picture: &Picture) -> Result<Vec<[u32; 4]>, Unread> {
+        fn find(&self, picture: &Picture) -> Result<Vec<TextLine>, Unread> {
             // Grey is shown from black to white: what is decoded is seen.
             assert!(picture.rgb.contains(&255) && picture.rgb.contains(&0));
             Ok(vec![])

@@ -220,10 +220,11 @@ fn text_is_looked_for_in_what_is_decoded() {
     #[derive(Debug)]
     struct Brightest;
     impl TextFinder for Brightest {
-        fn find(&self, picture: &Picture) -> Result<Vec<[u32; 4]>, Unread> {
+        fn find(&self, picture: &Picture) -> Result<Vec<TextLine>, Unread> {
             let at = picture.rgb.iter().position(|value| *value == 255).ok_or(Unread)? / 3;
-            let place = [at % picture.width, at / picture.width].map(|n| u32::try_from(n).unwrap());
-            Ok(vec![[place[0], place[1], place[0] + 1, place[1] + 1]])
+            let [x, y] =
+                [at % picture.width, at / picture.width].map(|n| u32::try_from(n).unwrap());
+            Ok(vec![burned::pixel(x, y)])
         }
     }
     for name in ["lossless-16.jpg", "ls-12-0.jls", "wavelet-16-signed.j2k", "extended-12.jpg"] {

@@ -123,6 +123,9 @@ fn a_text_that_the_engine_refuses_costs_the_file() {
         fn date(&mut self, _: &str) -> Option<String> {
             None
         }
+        fn kinds(&mut self, _: &str) -> Vec<&'static str> {
+            Vec::new()
+        }
         fn is_left(&mut self, _: &str) -> Result<bool, Unclean> {
             Err(Unclean)
         }
@@ -148,6 +151,9 @@ fn the_residual_check_sees_what_cleaning_leaves() {
         }
         fn date(&mut self, _: &str) -> Option<String> {
             None
+        }
+        fn kinds(&mut self, text: &str) -> Vec<&'static str> {
+            self.0.kinds(text)
         }
         fn is_left(&mut self, text: &str) -> Result<bool, Unclean> {
             self.0.is_left(text)

@@ -4,6 +4,7 @@ mod burned;
 mod frames;
 mod headers;
 mod hostile;
+mod markings;
 mod others;
 mod pixels;
 
@@ -45,6 +46,10 @@ impl Substitute for Mask {
 
     fn date(&mut self, date: &str) -> Option<String> {
         (date.len() == 8).then(|| format!("1999{}", &date[4..]))
+    }
+
+    fn kinds(&mut self, text: &str) -> Vec<&'static str> {
+        text.split(' ').filter(|word| *word == "CANARY").map(|_| "NAME").collect()
     }
 
     fn is_left(&mut self, text: &str) -> Result<bool, Unclean> {

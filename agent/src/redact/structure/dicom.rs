@@ -100,6 +100,11 @@ impl Substitute for Cleaner<'_> {
         }
     }
 
+    fn kinds(&mut self, text: &str) -> Vec<&'static str> {
+        let found = self.records.engine.find_with(text, &self.hints);
+        found.iter().map(|span| span.kind.as_str()).collect()
+    }
+
     fn is_left(&mut self, text: &str) -> Result<bool, Unclean> {
         match self.records.mode {
             // The engine would find the surrogates; it has read the text with masks in their place.
@@ -123,7 +128,7 @@ impl Cleaner<'_> {
 
 #[cfg(test)]
 mod tests {
-    use insitu_dicom::{Retain, Settings};
+    use insitu_dicom::{Picture, PixelText, Pixels, Retain, Settings, TextLine, Unread};
 
     use super::super::super::{
         Engine, FieldRules, Language, Profile, Records, SiteKey, Surrogates,
@@ -203,6 +208,52 @@ mod tests {
         let (_, clean) = run(Mode::Hash(&key), &key, &[]);
         assert!(clean.contains("[NAME:") && clean.contains("[MEDICAL_RECORD:"), "{clean}");
         assert!(!clean.contains("ROE") && !clean.contains("77441188"));
+    }
+
+    #[test]
+    fn what_lines_in_pixels_said_is_counted_by_kind_and_not_told() {
+        /// Reads these on a picture, a pixel each.
+        #[derive(Debug)]
+        struct Reads;
+        impl TextFinder for Reads {
+            fn find(&self, _: &Picture) -> Result<Vec<TextLine>, Unread> {
+                let line = |(at, text): (u32, Option<&str>)| {
+                    let place = [at, 0, at + 1, 1];
+                    TextLine { place, parts: vec![place], text: text.map(str::to_owned) }
+                };
+                let texts = [Some("ROE JANE"), Some("77441188 2024-02-29"), None, Some("2.3 cm")];
+                Ok((0..).zip(texts).map(line).collect())
+            }
+            fn reads(&self) -> bool {
+                true
+            }
+        }
+        let pixels = [
+            (0x0008_0060, "CS", "US"),
+            (0x0028_0002, "US", "\x01\0"),
+            (0x0028_0004, "CS", "MONOCHROME2"),
+            (0x0028_0010, "US", "\x01\0"),
+            (0x0028_0011, "US", "\x04\0"),
+            (0x0028_0100, "US", "\x08\0"),
+            (0x7fe0_0010, "OB", "\0\0\x04\0\0\0abcd"),
+        ];
+        let mut file = file(&[&SCAN[..6], &pixels].concat());
+        // The length of such a value is longer, and was written as a part of it.
+        let at = file.len() - 12;
+        file.drain(at..at + 2);
+        let engine = Engine::new(Profile { tagger: false, ..Profile::default() });
+        let (rules, key) = (FieldRules::default(), SiteKey::new([1; 32]));
+        let records = Records { engine: &engine, mode: Mode::Mask, rules: &rules, key: &key };
+        let pixel_text = PixelText::Markers;
+        let settings = Settings { pixels: Pixels::Ocr, pixel_text, ..Settings::default() };
+        let images = Images::new(&records, settings, Some(Arc::new(Reads)));
+        let (_, cleaned) = images.clean(1, &file).unwrap();
+        assert!(cleaned.bytes.ends_with(b"\0\0\0d"), "a marking stays");
+        let found = [("DATE", 1), ("ID", 1), ("NAME", 1)];
+        assert_eq!(cleaned.text.found, found.into());
+        assert_eq!((cleaned.text.lines, cleaned.text.unread, cleaned.text.markings), (2, 1, 1));
+        let method = String::from_utf8_lossy(&cleaned.bytes);
+        assert!(method.contains("lines: NAME 1") && !method.contains("ROE"), "{method}");
     }
 
     #[test]
