@@ -214,8 +214,8 @@ pub struct Inference {
     pub library: Option<PathBuf>,
     /// The folder of a names model, which redaction then uses beside its own. Without it: its own.
     pub names_model: Option<PathBuf>,
-    /// The folder of the model that finds text in DICOM images, for the command `redact`. Without it
-    /// none is looked for.
+    /// The folder of the models that find text in DICOM images and read it, for the command `redact`.
+    /// Without it none is looked for.
     pub ocr: Option<PathBuf>,
 }
 

@@ -73,7 +73,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// Confidences from which a reading might be believed.
 #[cfg(feature = "runtime")]
-const CONFIDENCES: [f32; 5] = [0.4, 0.5, 0.6, 0.7, 0.8];
+const CONFIDENCES: [f32; 4] = [0.6, 0.7, 0.8, 0.9];
 
 #[cfg(feature = "runtime")]
 const SMOOTH: burned::Style = burned::Style { dot: 2, contrast: 150, noise: 5, smooth: true };

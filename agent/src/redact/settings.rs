@@ -177,6 +177,7 @@ mod tests {
 
         [dicom]
         retain = ["device", "shifted-dates"]
+        pixel_text = "markers"
 
         [[dicom.region]]
         modality = "US"
@@ -192,6 +193,7 @@ mod tests {
         let region = &settings.dicom.regions[0];
         assert_eq!((region.rows, region.black), (Some(768), Some([0, 0, 1024, 40])));
         assert_eq!(settings.dicom.retain.len(), 2);
+        assert_eq!(settings.dicom.pixel_text, insitu_dicom::PixelText::Markers);
         let engine = Engine::new(settings.profile);
         let clean = |text: &str| engine.clean(text, Mode::Mask).text;
         assert_eq!(clean("Studie ST-123456, xST-123456"), "Studie [MEDICAL_RECORD], xST-123456");
@@ -249,6 +251,7 @@ mod tests {
             ("mode = \"blur\"", &["mask", "surrogate"]),
             ("[fields]\na = \"NAMEN\"", &["NAMEN", "keep"]),
             ("[dicom]\nretain = [\"date\"]", &["\"date\"", "shifted-dates"]),
+            ("[dicom]\npixel_text = \"some\"", &["some", "all", "markers"]),
             ("[[dicom.region]]\nwidth = 3", &["width", "columns"]),
         ] {
             let error = read(text).map(drop).unwrap_err();

@@ -1,8 +1,8 @@
 //! Text in pictures: where it is, and what it says.
 //!
 //! ```text
-//! picture ── views (sizes, tiles) ──> planes ── network ──> map of probabilities ── regions ── lines ──> lines
-//!     └───────────────────────────────────────────────────────────────── recognise ── ctc ──> readings
+//! picture ── views (sizes, tiles) ──> planes ── network ──> map of probabilities ── regions ──> parts
+//! parts ── lines ──> lines of text ── recognise (planes, network) ──> steps ── ctc ──> readings
 //! ```
 //! The networks are PP-OCRv4's detector and recogniser of text, which a site fetches
 //! (`models/ocr/fetch-ppocr.sh`). They have operators that [`crate::check`] refuses, `Resize` above all:

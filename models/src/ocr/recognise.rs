@@ -17,9 +17,6 @@ pub const RECOGNISER_BYTES: usize = 10_857_958;
 const RECOGNISER_DIGEST: &str = "6e47235f66df743e113807a035a1d3e5118d03d344226f5f15e4af3cda512424";
 /// Confidence from which a reading may be believed; [`Reading::confidence`] says what it is.
 pub const CONFIDENCE_MIN: f32 = 0.6;
-/// How far beside a line the second look at it reaches, in heights of the line: what the detector has
-/// not seen of it is seen there.
-const BESIDE: f32 = 1.0;
 
 /// Rows of a line as the network takes it.
 const HEIGHT: usize = 48;
@@ -46,9 +43,10 @@ pub struct Recogniser {
 pub struct Reading {
     /// The text, as personal as what it was read from: it must not be told.
     pub text: String,
-    /// The least probability, of those that the network gives, of a letter of the text, small or large,
-    /// in two looks at the line: as it was found, and with what is beside it. 0 when they differ in more than spaces and
-    /// the size of letters. In `[0, 1]`, not calibrated.
+    /// The least probability, of those that the network gives, of a letter of the text, small or large.
+    /// From [`CONFIDENCE_MIN`] it is that of two looks at the line: as it was found, and with what is
+    /// beside it; 0 when they differ in more than spaces and the size of letters. In `[0, 1]`, not
+    /// calibrated.
     pub confidence: f32,
 }
 
@@ -117,14 +115,10 @@ impl std::fmt::Debug for Recogniser {
     }
 }
 
-/// A place with what is beside it.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "a height of a picture"
-)]
+/// A place with as much beside it as it is high: what the detector has not seen of the line is seen
+/// there.
 fn wider([left, top, right, bottom]: Place) -> Place {
-    let by = (BESIDE * bottom.saturating_sub(top) as f32) as u32;
+    let by = bottom.saturating_sub(top);
     [left.saturating_sub(by), top, right.saturating_add(by), bottom]
 }
 
