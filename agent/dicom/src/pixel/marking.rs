@@ -8,10 +8,10 @@
 //!         | "GAIN" [ ":" | "=" ] number                                    Gain 52
 //!         | index [ ":" | "=" ] digit "." digits                           MI 0.8
 //! ```
-//! Spaces are needed only where they are written above, since recognisers leave them out: that is where
-//! a word without them would be a name (`PA L`, `AP ERECT`). A number has few digits, so that it is no
-//! year, telephone or record number; a bare one is none of these. Small letters are as good as capitals,
-//! but for a side of one letter, which might be a digit.
+//! Spaces are needed only where they are written above, since recognisers leave them out. A number has as
+//! few digits as its unit allows, so that it is no telephone or record number; a bare one goes. Small
+//! letters are as good as capitals, but for a side of one letter, which might be a digit. A view before a
+//! side is none of these: `PA L` without its space is a name.
 
 use std::str::CharIndices;
 
