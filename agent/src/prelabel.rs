@@ -296,6 +296,16 @@ pub enum ModelError {
     Predict(#[from] PredictError),
 }
 
+impl ModelError {
+    /// Whether the same bundle may load later as it is: once there is an engine.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Engine(_) => true,
+            Self::Bundle(_) | Self::Predict(_) => false,
+        }
+    }
+}
+
 /// A bundle's objects on disk, by digest.
 #[derive(Clone, Debug)]
 pub struct Shelf {

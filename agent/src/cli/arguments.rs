@@ -305,6 +305,8 @@ pub(super) enum ModelsCommand {
     /// All bundles, newest first: those in use or to be used, and candidates, which are only evaluated
     List(Json),
     /// Use a bundle, or let a candidate be evaluated, and trust its backbone for training
+    ///
+    /// One that failed has another chance: what is missing of it is fetched, and it is tried again.
     Approve {
         /// Its digest, or the beginning of it
         digest: String,

@@ -419,13 +419,17 @@ fn decide_model(context: &Context, digest: &str, approve: bool) -> Outcome {
         if approve {
             tx.decide(ApprovalKind::Backbone, &row.backbone, true, now)?;
         }
-        // The daemon judges what is pending again on its next tick.
-        let judged = match row.state {
-            BundleState::Pending | BundleState::Ready | BundleState::Declined => true,
-            BundleState::Wanted | BundleState::Failed => false,
+        let next = match row.state {
+            // The daemon judges what is pending again on its next tick.
+            BundleState::Pending | BundleState::Ready | BundleState::Declined => {
+                Some(BundleState::Pending)
+            }
+            // Another chance; what is missing of it is fetched first.
+            BundleState::Failed => approve.then_some(BundleState::Wanted),
+            BundleState::Wanted => None,
         };
-        if judged {
-            tx.set_bundle_state(&row.bundle, BundleState::Pending, "")?;
+        if let Some(next) = next {
+            tx.set_bundle_state(&row.bundle, next, "")?;
         }
         let event = decided(approve).of(row.order.project.as_str());
         tx.note(&event.with(json!({"model": row.bundle})))?;
@@ -438,4 +442,36 @@ fn decide_model(context: &Context, digest: &str, approve: bool) -> Outcome {
     let word = if approve { "approved" } else { "declined" };
     writeln!(io::stdout(), "model {bundle} {word}")?;
     Ok(exit::DONE)
+}
+
+#[cfg(test)]
+mod tests {
+    use insitu_protocol::bytes::{Bytes, Fixed};
+    use insitu_protocol::order::BundleOrder;
+
+    use super::*;
+    use crate::cli::testing;
+
+    #[test]
+    fn a_model_that_failed_is_wanted_again_when_it_is_approved() {
+        let (_folder, context, project) = testing::context(0);
+        let bundle = Fixed([1; 32]);
+        let order = BundleOrder {
+            project: project.definition.name,
+            manifest: Bytes(Vec::new()),
+            signature: Fixed([0; 64]),
+        };
+        let put = context.store.tx("test", |tx| {
+            tx.put_bundle(bundle, 1, &order, Fixed([2; 32]))?;
+            tx.set_bundle_state(&bundle, BundleState::Failed, "too slow")
+        });
+        put.unwrap();
+        let decide = |approve| {
+            decide_model(&context, &bundle.to_hex(), approve).unwrap();
+            let row = context.store.read("test", |tx| tx.bundle(&bundle)).unwrap().unwrap();
+            (row.state, row.note)
+        };
+        assert_eq!(decide(false), (BundleState::Failed, "too slow".to_owned()));
+        assert_eq!(decide(true), (BundleState::Wanted, String::new()));
+    }
 }

@@ -17,7 +17,7 @@ use super::personal::tests::{Site, comparison};
 use super::*;
 use crate::config::ApproveModels;
 use crate::downlink::apply;
-use crate::store::orders::ApprovalKind;
+use crate::store::orders::{ApprovalKind, BundleState};
 use crate::testing;
 use crate::testing::mirrored::{mirrored, unlike_its_golden_outputs};
 

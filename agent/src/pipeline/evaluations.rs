@@ -9,7 +9,7 @@ use crate::prelabel::Model;
 use crate::release::Release;
 use crate::store::evaluations::EvaluationRow;
 use crate::store::orders::{BundleRow, BundleState, ProjectRow, RoundState};
-use crate::store::{StoreError, Tx};
+use crate::store::{StoreError, Tx, explain};
 use crate::tally::Outline;
 
 impl Pipeline {
@@ -76,10 +76,11 @@ impl Pipeline {
         };
         match self.load(project, &row.order.manifest.0) {
             Ok(model) => Ok(Ok(model)),
-            Err(note) => {
+            Err(error) => {
+                let note = explain(&error);
                 tracing::error!(bundle = %row.bundle, reason = note, "the candidate does not run");
                 // What is, or was, in use has a state of its own.
-                if row.candidate {
+                if row.candidate && !error.is_transient() {
                     self.store.tx("candidate failed", |tx| {
                         tx.set_bundle_state(&row.bundle, BundleState::Failed, &note)
                     })?;

@@ -5,6 +5,7 @@
 //! windows closed, sessions given their part. All state is in the store, so a killed daemon goes on where it was.
 
 mod acceptance;
+mod bundles;
 mod calibrations;
 mod campaigns;
 mod contexts;
@@ -26,10 +27,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use insitu_daemon::clock::Clock;
-use insitu_models::fit;
 use insitu_privacy::NoisePool;
-use insitu_protocol::ids::{Digest, ProjectName};
-use serde_json::json;
+use insitu_protocol::ids::ProjectName;
 
 use crate::acceptance::AcceptanceError;
 use crate::config::{Acceptance, Polite, Review, Schedule};
@@ -40,25 +39,23 @@ use crate::learn::kept::Kept;
 use crate::learn::{self, LearnError};
 use crate::outbox::OutboxError;
 use crate::pipeline::acceptance::Acceptances;
+use crate::pipeline::bundles::Retries;
 use crate::pipeline::pace::Paces;
 use crate::pipeline::personal::Personals;
 pub use crate::pipeline::redactors::Redactors;
 use crate::pipeline::reviews::Reviews;
 use crate::polite::{Manners, Reason, URGENT_SECONDS, Work};
 use crate::prelabel::trial::Trial;
-use crate::prelabel::{self, Model, ModelError, Shelf};
+use crate::prelabel::{Model, ModelError, Shelf};
 use crate::release;
 use crate::session::ContributeError;
 use crate::store::meta::Wait;
-use crate::store::orders::{BundleState, ProjectRow, RoundState};
-use crate::store::trail::{Event, What};
+use crate::store::orders::{ProjectRow, RoundState};
 use crate::store::{Store, StoreError, explain};
 use crate::tally;
 
 /// A scheduled window that could not be released is tried again after this long.
 const WINDOW_RETRY: Duration = Duration::from_secs(3600);
-/// A bundle in use that does not load is tried again after this long: each trial may take minutes.
-const MODEL_RETRY: Duration = Duration::from_secs(600);
 
 /// Everything a tick needs.
 #[derive(Debug)]
@@ -76,8 +73,10 @@ pub struct Pipeline {
     models: BTreeMap<i64, Model>,
     /// Of the items that heads are trained on and evaluated with.
     kept: Kept,
-    /// By project: which bundle did not load, and when it is tried again.
-    model_retry_at: BTreeMap<i64, (Digest, i64)>,
+    /// Of bundles in use.
+    retries: Retries,
+    /// Of bundles that are to be used.
+    new_retries: Retries,
     pool: NoisePool,
     window_retry_at: BTreeMap<i64, i64>,
     studios: Vec<Studio>,
@@ -139,7 +138,8 @@ impl Pipeline {
             engine_name: None,
             models: BTreeMap::new(),
             kept: Kept::new(),
-            model_retry_at: BTreeMap::new(),
+            retries: Retries::default(),
+            new_retries: Retries::default(),
             pool: NoisePool::new(),
             window_retry_at: BTreeMap::new(),
             studios: Vec::new(),
@@ -285,7 +285,7 @@ impl Pipeline {
     }
 
     fn work_on_items(&mut self, project: &ProjectRow, now: i64) -> Result<bool, PipelineError> {
-        let project = self.activate(project.clone())?;
+        let project = self.activate(project.clone(), now)?;
         // Before the items: what their fields say of people is still to be read.
         let contexts = self.redact_contexts(&project)?;
         let redacted = self.redact(&project)? | contexts;
@@ -324,133 +324,6 @@ impl Pipeline {
         Ok(())
     }
 
-    /// The policy decides about complete bundles; again on each tick, as the steward may have.
-    fn judge_bundles(&self) -> Result<(), StoreError> {
-        let waiting = self.store.read("bundles", |tx| tx.bundles())?;
-        for row in waiting.iter().filter(|row| row.state == BundleState::Pending) {
-            let (state, note) = self.store.read("judge", |tx| self.judge.bundle(tx, row))?;
-            if state != row.state || note != row.note {
-                self.store.tx("judge", |tx| {
-                    tx.set_bundle_state(&row.bundle, state, &note)?;
-                    let what = match state {
-                        BundleState::Ready => What::Approved,
-                        BundleState::Declined => What::Declined,
-                        BundleState::Wanted | BundleState::Pending | BundleState::Failed => {
-                            return Ok(());
-                        }
-                    };
-                    let judged = Event::new(what).of(row.order.project.as_str());
-                    tx.note(&judged.with(json!({"model": row.bundle})))?;
-                    Ok::<_, StoreError>(())
-                })?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Brings the newest usable bundle of a project into use. A bundle that fails leaves the old
-    /// one at work.
-    fn activate(&mut self, mut project: ProjectRow) -> Result<ProjectRow, PipelineError> {
-        let newest = self.store.read("bundles", |tx| {
-            let bundles = tx.bundles()?;
-            Ok::<_, StoreError>(bundles.into_iter().find(|row| {
-                let ready = row.state == BundleState::Ready && !row.candidate;
-                ready && row.order.project == project.definition.name
-            }))
-        })?;
-        let Some(row) = newest.filter(|row| Some(row.bundle) != project.bundle) else {
-            return Ok(project);
-        };
-        match self.load(&project, &row.order.manifest.0) {
-            Ok(model) => {
-                self.put_to_use(&project, model);
-                self.store.tx("use bundle", |tx| tx.use_bundle(project.project, &row.bundle))?;
-                tracing::info!(bundle = %row.bundle, "bundle in use");
-                project.bundle = Some(row.bundle);
-            }
-            Err(note) => {
-                tracing::error!(bundle = %row.bundle, reason = note, "bundle failed; the old one stays");
-                metrics::counter!("insitu_agent_bundles_failed_total").increment(1);
-                self.store.tx("bundle failed", |tx| {
-                    tx.set_bundle_state(&row.bundle, BundleState::Failed, &note)
-                })?;
-            }
-        }
-        Ok(project)
-    }
-
-    /// Loads a bundle for a project, golden outputs included; else why not, for people.
-    fn load(&mut self, project: &ProjectRow, manifest: &[u8]) -> Result<Model, String> {
-        let bundle = self.shelf.bundle(manifest).map_err(|error| explain(&error))?;
-        fit::check(bundle.manifest(), &project.definition).map_err(|error| explain(&error))?;
-        if let Some(trial) = &self.trial {
-            let tried = trial.run(&self.shelf, self.library.as_deref(), manifest);
-            tried.map_err(|error| explain(&error))?;
-        }
-        let engine = prelabel::engine(self.library.as_ref()).map_err(|error| explain(&error))?;
-        self.engine_name = Some(engine.name().to_owned());
-        Model::load(&engine, &bundle).map_err(|error| explain(&error))
-    }
-
-    /// The model in use, loaded after a restart when it is first needed. One that does not draft the
-    /// labels of a newer version of the project is dropped.
-    fn model(
-        &mut self,
-        project: &ProjectRow,
-        now: i64,
-    ) -> Result<Option<&mut Model>, PipelineError> {
-        let Some(bundle) = project.bundle else { return Ok(None) };
-        let serves = |model: &Model| {
-            model.bundle() == bundle && fit::check(model.manifest(), &project.definition).is_ok()
-        };
-        if !self.models.get(&project.project).is_some_and(serves) {
-            self.models.remove(&project.project);
-            let failed = self.model_retry_at.get(&project.project);
-            if failed.is_some_and(|(failed, retry_at)| *failed == bundle && now < *retry_at) {
-                return Ok(None);
-            }
-            let row = self.store.read("bundle", |tx| tx.bundle(&bundle))?;
-            let Some(row) = row else { return Ok(None) };
-            match self.load(project, &row.order.manifest.0) {
-                Ok(model) => {
-                    self.model_retry_at.remove(&project.project);
-                    self.put_to_use(project, model);
-                    if row.state == BundleState::Failed {
-                        self.store.tx("bundle loads again", |tx| {
-                            tx.set_bundle_state(&bundle, BundleState::Ready, "")
-                        })?;
-                        tracing::info!(%bundle, "the bundle in use loads again");
-                    }
-                }
-                Err(note) => {
-                    let retry_at = now.saturating_add(seconds(MODEL_RETRY));
-                    self.model_retry_at.insert(project.project, (bundle, retry_at));
-                    self.fail_active(&bundle, &note)?;
-                    return Ok(None);
-                }
-            }
-        }
-        Ok(self.models.get_mut(&project.project))
-    }
-
-    /// Has a project use a model: what another one made of items is of no use any more.
-    fn put_to_use(&mut self, project: &ProjectRow, model: Model) {
-        self.kept.forget();
-        self.models.insert(project.project, model);
-    }
-
-    /// A bundle that was in use does not load any more: a damaged disk, another library. It stays
-    /// the project's, and is shown as failed until it loads again.
-    fn fail_active(&self, bundle: &Digest, note: &str) -> Result<(), StoreError> {
-        let known = self.store.read("bundle", |tx| tx.bundle(bundle))?;
-        if known.is_some_and(|row| row.note != note) {
-            tracing::error!(%bundle, reason = note, "the bundle in use does not load");
-            self.store
-                .tx("bundle failed", |tx| tx.set_bundle_state(bundle, BundleState::Failed, note))?;
-        }
-        Ok(())
-    }
-
     /// Closes a window that has been open for long enough.
     fn close_due_window(&mut self, project: &ProjectRow, now: i64) {
         let Some(every) = self.schedule.every else { return };
@@ -482,8 +355,6 @@ fn both(
     Ok(first? | second?)
 }
 
-#[cfg(test)]
-mod bundles;
 #[cfg(test)]
 mod candidates;
 #[cfg(test)]

@@ -11,6 +11,7 @@ use insitu_models::manifest::{Pooling, Sentence};
 use insitu_models::pack::{TextModel, Title};
 use insitu_models::train::Descent;
 use insitu_protocol::bytes::{Bytes, Fixed};
+use insitu_protocol::ids::Digest;
 use insitu_protocol::order::{
     Contender, EVALUATION_STEP, EvaluationOrder, EvaluationShape, RoundOrder,
 };
@@ -30,7 +31,7 @@ use crate::review::{Annotation, Decision, annotate, next};
 use crate::store::Tx;
 use crate::store::items::Stage;
 use crate::store::labels::{Person, Role};
-use crate::store::orders::ApprovalKind;
+use crate::store::orders::{ApprovalKind, BundleState};
 use crate::store::tests::{Scratch, scratch};
 use crate::testing;
 

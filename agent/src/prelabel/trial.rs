@@ -8,10 +8,12 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
+use insitu_daemon::exit;
 use insitu_models::manifest::Manifest;
 use rustix::process::{Resource, Rlimit, setrlimit};
 
 use super::{Model, ModelError, Shelf, engine};
+use crate::store::explain;
 
 /// The command of the program that tries what comes on its standard input.
 pub const COMMAND: &str = "try-bundle";
@@ -45,6 +47,12 @@ pub enum TrialError {
         /// What the child says.
         reason: String,
     },
+    /// The bundle could not be tried: there is no engine, say.
+    #[error("{reason}")]
+    Prevented {
+        /// What the child says.
+        reason: String,
+    },
     /// The child was killed, by the engine or a limit.
     #[error("the engine did not survive its trial ({how})")]
     Died {
@@ -57,6 +65,17 @@ pub enum TrialError {
         /// The limit.
         seconds: u64,
     },
+}
+
+impl TrialError {
+    /// Whether another trial of the same bundle may end otherwise. A machine that is short of time or of
+    /// memory kills a good bundle's child, too.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Start(_) | Self::Prevented { .. } | Self::Died { .. } | Self::Slow { .. } => true,
+            Self::Refused { .. } => false,
+        }
+    }
 }
 
 impl Trial {
@@ -95,14 +114,13 @@ impl Trial {
         if status.success() {
             return Ok(());
         }
-        match status.code() {
-            Some(code) if code == i32::from(insitu_daemon::exit::REFUSED) => {
-                let reason = complaint.trim();
-                let reason = reason.strip_prefix("insitu-agent: ").unwrap_or(reason).to_owned();
-                Err(TrialError::Refused { reason })
-            }
-            Some(_) | None => Err(TrialError::Died { how: status.to_string() }),
-        }
+        let reason = complaint.trim();
+        let reason = reason.strip_prefix("insitu-agent: ").unwrap_or(reason).to_owned();
+        Err(match status.code().map(u8::try_from) {
+            Some(Ok(exit::REFUSED)) => TrialError::Refused { reason },
+            Some(Ok(exit::RUNTIME)) => TrialError::Prevented { reason },
+            Some(_) | None => TrialError::Died { how: status.to_string() },
+        })
     }
 
     fn watch(
@@ -141,16 +159,15 @@ impl Trial {
 /// What the child does: limits itself, then loads the bundle as the daemon would.
 ///
 /// # Errors
-/// [`TrialError::Start`] when the limits cannot be set, [`TrialError::Refused`].
+/// [`TrialError::Start`] when the limits cannot be set, [`TrialError::Prevented`],
+/// [`TrialError::Refused`].
 pub fn try_here(
     objects: &Path,
     library: Option<&PathBuf>,
     manifest: &[u8],
 ) -> Result<(), TrialError> {
-    let refused = |error: &dyn std::error::Error| TrialError::Refused {
-        reason: crate::store::explain(error),
-    };
-    let decoded = Manifest::decode(manifest).map_err(|error| refused(&error))?;
+    let decoded = Manifest::decode(manifest)
+        .map_err(|error| TrialError::Refused { reason: explain(&error) })?;
     let memory = decoded.backbone.bytes.saturating_mul(BACKBONE_TIMES).saturating_add(MEMORY_BYTES);
     limit(Resource::As, memory)?;
     limit(Resource::Cpu, SECONDS_MAX)?;
@@ -159,7 +176,14 @@ pub fn try_here(
         let bundle = Shelf::of(objects).bundle(manifest)?;
         Model::load(&engine(library)?, &bundle).map(drop)
     };
-    load().map_err(|error| refused(&error))
+    load().map_err(|error| {
+        let reason = explain(&error);
+        if error.is_transient() {
+            TrialError::Prevented { reason }
+        } else {
+            TrialError::Refused { reason }
+        }
+    })
 }
 
 fn limit(resource: Resource, most: u64) -> Result<(), TrialError> {
@@ -190,7 +214,11 @@ mod tests {
         );
         let died = child("kill -ABRT $$", long).unwrap_err().to_string();
         assert!(died.contains("did not survive") && died.contains("SIGABRT"), "{died}");
-        assert!(matches!(child("exit 70", long), Err(TrialError::Died { .. })));
+        assert!(matches!(child("exit 101", long), Err(TrialError::Died { .. })));
+        let prevented = child("echo 'insitu-agent: no engine' >&2; exit 70", long);
+        assert!(
+            matches!(prevented, Err(TrialError::Prevented { reason }) if reason == "no engine")
+        );
         let talker = child("yes | head -c 1000000 >&2; exit 1", long);
         assert!(matches!(talker, Err(TrialError::Refused { reason }) if reason.len() <= 400));
         let slow = child("exec sleep 600", Duration::from_millis(50));

@@ -90,9 +90,14 @@ fn pending_models(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
                 "model {}: {}; insitu-agent models approve {}",
                 row.bundle, row.note, row.bundle
             )),
-            BundleState::Failed => {
-                pending.push(format!("model {} is not used: {}", row.bundle, row.note));
-            }
+            BundleState::Failed => pending.push(format!(
+                "model {} is not used: {}; insitu-agent models approve {} for another try",
+                row.bundle, row.note, row.bundle
+            )),
+            BundleState::Ready if !row.note.is_empty() => pending.push(format!(
+                "model {} is not used yet: {}; it is tried again by itself",
+                row.bundle, row.note
+            )),
             BundleState::Wanted if row.candidate && !row.note.is_empty() => {
                 pending.push(format!("model {} is not evaluated: {}", row.bundle, row.note));
             }
