@@ -4,8 +4,8 @@
 //! prelabels, labels and comments, the originals behind their surrogates, their places in queues,
 //! what a Label Studio said of them, also where that is no item yet. The audit log keeps a
 //! tombstone: keyed hashes, counts, and who did it. The same transaction keeps the subject from
-//! being imported again. Then the write-ahead log is emptied, so that the bytes are nowhere in the
-//! store's files; [`finish`] does that when a crash came between.
+//! being imported again. Then the store's file is written anew and the write-ahead log emptied, so that
+//! the bytes are nowhere in them; [`finish`] does that when a crash, or somebody who read, came between.
 //!
 //! What was released is noise about many subjects, and left long ago: it stays charged. Snapshots
 //! that were exported are outside of the store: an erasure says which ones hold the items.
@@ -175,8 +175,8 @@ pub fn allow(
     })
 }
 
-/// Empties the write-ahead log after an erasure, if that is still to be done; `false` when it is, as
-/// somebody reads.
+/// Writes the store's file anew and empties the write-ahead log after an erasure, as far as that is
+/// still to be done; `false` when it is, as somebody reads.
 ///
 /// # Errors
 /// [`StoreError`].

@@ -1,5 +1,5 @@
 //! Retention: what the store forgets by itself: leases that ran out, the journals of sessions that
-//! never ended, what an erasure left in the write-ahead log, and old rows of the audit log, if the
+//! never ended, what an erasure left in the store's files, and old rows of the audit log, if the
 //! site wants that.
 
 use crate::erasure;
@@ -20,7 +20,9 @@ pub fn sweep(store: &Store, keep: Option<i64>, now: i64) -> Result<usize, StoreE
     let sessions = store.tx("sweep sessions", |tx| session::sweep(tx, now))?;
     // A crash, or somebody who read, may have come between an erasure and its end.
     if !erasure::finish(store)? {
-        tracing::info!("erased bytes are still in the write-ahead log: tried again");
+        tracing::info!(
+            "erased bytes are still in the store's files, as somebody reads: tried again"
+        );
     }
     if let Some(keep) = keep {
         let events = trail::cut(store, keep, now)?;

@@ -446,20 +446,26 @@ async fn work(shared: Arc<Shared>, worker: Worker, shutdown: Shutdown) -> Result
     Ok(())
 }
 
+/// Sweeps the store now and then, off the runtime's threads.
 async fn sweep(shared: Arc<Shared>, shutdown: Shutdown) -> Result<(), RunError> {
     while shutdown.sleep(SWEEP).await {
-        let Agent { store, config, clock, .. } = &shared.agent;
-        let now = clock.now().as_second();
-        let swept = retention::sweep(store, config.audit.keep_seconds(), now)
-            .and_then(|_| shared.doors.accounts.sweep(store, now));
-        if let Err(error) = swept {
-            tracing::warn!(error = explain(&error), "cannot sweep the store");
-        }
-        if let Err(error) = trail::sign_in_time(store, config.checkpoints(), now) {
-            tracing::warn!(error = explain(&error), "cannot sign the audit log");
-        }
+        let shared = Arc::clone(&shared);
+        tokio::task::spawn_blocking(move || sweep_once(&shared)).await?;
     }
     Ok(())
+}
+
+fn sweep_once(shared: &Shared) {
+    let Agent { store, config, clock, .. } = &shared.agent;
+    let now = clock.now().as_second();
+    let swept = retention::sweep(store, config.audit.keep_seconds(), now)
+        .and_then(|_| shared.doors.accounts.sweep(store, now));
+    if let Err(error) = swept {
+        tracing::warn!(error = explain(&error), "cannot sweep the store");
+    }
+    if let Err(error) = trail::sign_in_time(store, config.checkpoints(), now) {
+        tracing::warn!(error = explain(&error), "cannot sign the audit log");
+    }
 }
 
 /// The review page, the local API, and the pages of stewards and administrators.

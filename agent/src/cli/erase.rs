@@ -150,7 +150,7 @@ fn tell(erased: &Erased) -> io::Result<()> {
     if !erased.scrubbed {
         writeln!(
             out,
-            "somebody reads the store: its file is written anew within a minute by the daemon, or by this \
+            "somebody reads the store: its file is written anew once they are done, by the daemon or by this \
              command"
         )?;
     }

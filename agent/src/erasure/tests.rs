@@ -2,9 +2,11 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use insitu_protocol::bytes::Fixed;
+use rusqlite::Connection;
 use rusqlite::trace::TraceEvent;
 
 use super::*;
@@ -153,7 +155,7 @@ fn events(store: &Store, what: What) -> Vec<EventRow> {
 
 /// Sealed values of items, by keys.
 fn sealed(folder: &Path, keys: &[i64]) -> Vec<Vec<u8>> {
-    let connection = rusqlite::Connection::open(folder.join(crate::store::FILE)).unwrap();
+    let connection = Connection::open(folder.join(crate::store::FILE)).unwrap();
     let mut found = Vec::new();
     for sql in [
         "SELECT coalesce(clean, raw) FROM items WHERE item = ?1",
@@ -325,7 +327,7 @@ fn no_byte_is_left_in_the_slack_of_pages() {
         blake3::Hasher::new().update(&item.to_le_bytes()).finalize_xof().fill(&mut bytes);
         bytes
     };
-    let beside = rusqlite::Connection::open(folder.join(crate::store::FILE)).unwrap();
+    let beside = Connection::open(folder.join(crate::store::FILE)).unwrap();
     beside.execute_batch("PRAGMA secure_delete = ON").unwrap();
     for length in [150, 200, 250, 300, 350, 420] {
         beside.execute_batch("BEGIN").unwrap();
@@ -356,7 +358,7 @@ fn while_somebody_reads_the_bytes_wait_and_the_sweep_sees_to_them() {
     let site = site();
     let folder = site.scratch.folder.path();
     let needles = sealed(folder, &[site.doomed[0].item]);
-    let reader = rusqlite::Connection::open(folder.join(crate::store::FILE)).unwrap();
+    let reader = Connection::open(folder.join(crate::store::FILE)).unwrap();
     reader.execute_batch("BEGIN; SELECT count(*) FROM items").unwrap();
     let mut count = reader.prepare("SELECT count(*) FROM items").unwrap();
     let _: i64 = count.query_row([], |row| row.get(0)).unwrap();
@@ -368,6 +370,57 @@ fn while_somebody_reads_the_bytes_wait_and_the_sweep_sees_to_them() {
     assert!(finish(store).unwrap());
     assert_eq!(found_in_files(folder, &needles), 0);
     assert!(!store.read("test", |tx| tx.is_unscrubbed()).unwrap());
+}
+
+/// How often the store of the test below was written anew.
+static REWRITTEN: AtomicU64 = AtomicU64::new(0);
+/// Who begins to read that store when that begins.
+static COMES: Mutex<Option<Connection>> = Mutex::new(None);
+
+fn read_from_rewriting_on(event: TraceEvent<'_>) {
+    if matches!(event, TraceEvent::Stmt(_, "VACUUM")) {
+        REWRITTEN.fetch_add(1, Ordering::Relaxed);
+        if let Some(reader) = &*COMES.lock().unwrap() {
+            begin_to_read(reader);
+        }
+    }
+}
+
+fn begin_to_read(reader: &Connection) {
+    reader.execute_batch("BEGIN; SELECT count(*) FROM items").unwrap();
+}
+
+#[test]
+fn the_file_is_written_anew_once_however_long_somebody_reads() {
+    let site = site();
+    let folder = site.scratch.folder.path();
+    let needles = sealed(folder, &[site.doomed[0].item]);
+    let reader = || Connection::open(folder.join(crate::store::FILE)).unwrap();
+    let store = &site.scratch.store;
+    crate::store::tests::trace(store, read_from_rewriting_on);
+    let rewritten = || REWRITTEN.load(Ordering::Relaxed);
+
+    let early = reader();
+    begin_to_read(&early);
+    assert!(!erase_subject(&site).scrubbed);
+    assert!(!finish(store).unwrap());
+    assert_eq!(rewritten(), 0, "all of it would stay in the log");
+    assert!(found_in_files(folder, &needles) > 0, "the reader still sees them");
+    early.execute_batch("COMMIT").unwrap();
+
+    *COMES.lock().unwrap() = Some(reader());
+    assert!(!finish(store).unwrap());
+    let again = Store::open(folder).unwrap();
+    crate::store::tests::trace(&again, read_from_rewriting_on);
+    for store in [store, &again] {
+        assert!(!finish(store).unwrap());
+        assert!(store.read("test", |tx| tx.is_unscrubbed()).unwrap());
+    }
+    *COMES.lock().unwrap() = None;
+    assert!(finish(&again).unwrap());
+    assert_eq!(found_in_files(folder, &needles), 0);
+    assert_eq!(rewritten(), 1);
+    assert!(!again.read("test", |tx| tx.is_unscrubbed()).unwrap());
 }
 
 /// One step of a child's life, perhaps its last.
@@ -436,7 +489,7 @@ fn originals_that_only_erased_items_share_go_with_them_and_no_key_comes_back() {
     let store = &site.scratch.store;
     let of = |sql: &str| -> i64 {
         let path = site.scratch.folder.path().join(crate::store::FILE);
-        let connection = rusqlite::Connection::open(path).unwrap();
+        let connection = Connection::open(path).unwrap();
         connection.query_row(sql, [], |row| row.get(0)).unwrap()
     };
     let (vault, newest) = ("SELECT count(*) FROM vault", "SELECT max(item) FROM items");

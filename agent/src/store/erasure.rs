@@ -6,12 +6,14 @@ use insitu_protocol::bytes::Fixed;
 use insitu_protocol::ids::Digest;
 use rusqlite::{ErrorCode, OptionalExtension as _, Row, params};
 
-use crate::store::{Store, StoreError, Tx, fixed, unsigned, wal};
+use crate::store::{Store, StoreError, Tx, fixed, unsigned};
 
 /// Meta name of the mark that erased bytes may still be in the store's files.
 const UNSCRUBBED: &str = "unscrubbed";
 /// Meta name of how often something was erased.
 const ERASURES: &str = "erasures";
+/// Meta name of how often something had been erased when the store's file was written anew.
+const REWRITTEN: &str = "rewritten";
 /// The project of an erasure in all of them.
 pub const EVERY_PROJECT: i64 = 0;
 
@@ -129,26 +131,41 @@ impl Store {
     /// when a page was split before, what moved may still be in the slack of the old one. `false` when
     /// somebody reads and it must be tried again.
     ///
+    /// Nothing is written anew while somebody reads what is in the log, which would keep all of it there;
+    /// and only once for the same erasures, also when somebody begins to read meanwhile.
+    ///
     /// # Errors
     /// [`StoreError`], also when there is no room for a second copy of the store.
     pub fn scrub(&self) -> Result<bool, StoreError> {
-        // A checkpoint that goes on would make another one impossible.
-        let held = self.checkpoints.hold();
-        let turn = self.writer.alone();
-        let connection = turn.connection();
         let failed = |source| StoreError::from(source).during("scrub");
-        match connection.execute_batch("VACUUM") {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+        let empty_log = || self.checkpoints.empty_now(&self.writer).map_err(failed);
+        if !empty_log()? {
+            return Ok(false);
+        }
+        let (erasures, rewritten) =
+            self.read("erasures", |tx| Ok::<_, StoreError>((tx.erasures()?, tx.meta(REWRITTEN)?)))?;
+        if rewritten.as_deref() != Some(&erasures.to_le_bytes()) {
+            let turn = self.writer.alone();
+            match turn.connection().execute_batch("VACUUM") {
+                Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+                    return Ok(false);
+                }
+                vacuumed => vacuumed.map_err(failed)?,
+            }
+            drop(turn);
+            self.tx("rewritten", |tx| tx.set_meta(REWRITTEN, &erasures.to_le_bytes()))?;
+            if !empty_log()? {
                 return Ok(false);
             }
-            vacuumed => vacuumed.map_err(failed)?,
         }
-        let emptied = wal::empty(connection).map_err(failed)?;
-        drop((turn, held));
-        if emptied {
-            self.tx("scrubbed", |tx| tx.clear_meta(UNSCRUBBED))?;
-        }
-        Ok(emptied)
+        self.tx("scrubbed", |tx| {
+            // Somebody may have erased more since.
+            let all = tx.erasures()? == erasures;
+            if all {
+                tx.clear_meta(UNSCRUBBED)?;
+            }
+            Ok(all)
+        })
     }
 }
 
@@ -226,7 +243,7 @@ impl Tx<'_> {
         count.map_or(Ok(0), |bytes| fixed(&bytes, "meta", ERASURES).map(u64::from_le_bytes))
     }
 
-    /// Whether erased bytes may still be in the write-ahead log.
+    /// Whether erased bytes may still be in the store's files.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -35,8 +35,11 @@ const ANEW_PAGES: u32 = 4 * CHECKPOINT_PAGES;
 const FULL_PAGES: u32 = 65_536;
 /// How long they wait at most.
 const ROOM_WITHIN: Duration = Duration::from_secs(5);
-/// Pause after a checkpoint that left much: somebody reads what is in the log, or the disk is full.
+/// Pause after a checkpoint that left much, or a log that is not emptied: somebody reads what is in it, or
+/// the disk is full.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// How often emptying the log is tried while somebody waits for it: most of those who read are soon done.
+const EMPTY_TRIES: u32 = 4;
 
 /// How far the log has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -175,10 +178,25 @@ impl Checkpoints {
         &self.signal
     }
 
-    /// Keeps the thread from its work until what is returned is dropped. Whoever takes the turn to
-    /// write as well takes it after this.
-    pub(super) fn hold(&self) -> MutexGuard<'_, Connection> {
-        lock(&self.connection)
+    /// Empties the log now, and tries again for a moment while somebody reads what is in it, without
+    /// the turn to write; `false` when they read on, and the thread then sees to it.
+    ///
+    /// # Errors
+    /// Where the log cannot be copied.
+    pub(super) fn empty_now(&self, writer: &Writer) -> Result<bool, rusqlite::Error> {
+        for attempt in 0..EMPTY_TRIES {
+            if attempt > 0 {
+                self.signal.pause();
+            }
+            let connection = lock(&self.connection);
+            Pages::read(&connection, "PASSIVE")?;
+            let _turn = writer.alone();
+            if empty(&connection)? {
+                return Ok(true);
+            }
+        }
+        self.signal.empty();
+        Ok(false)
     }
 }
 
@@ -229,7 +247,7 @@ fn checkpoint(
 }
 
 /// Copies all of the log and cuts it to nothing; `false` when somebody reads what is in it, or writes.
-pub(super) fn empty(connection: &Connection) -> Result<bool, rusqlite::Error> {
+fn empty(connection: &Connection) -> Result<bool, rusqlite::Error> {
     let busy = |row: &Row<'_>| row.get::<_, i64>(0);
     Ok(connection.prepare_cached("PRAGMA wal_checkpoint(TRUNCATE)")?.query_row([], busy)? == 0)
 }
