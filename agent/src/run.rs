@@ -4,6 +4,7 @@ mod link;
 #[cfg(test)]
 mod roles;
 mod studio;
+mod threads;
 mod watch;
 
 use std::net::TcpListener;

@@ -49,6 +49,7 @@ use insitu_daemon::shutdown;
 use insitu_daemon::telemetry::{self, LogFormat};
 use insitu_protocol::ids::ProjectName;
 use jiff::Timestamp;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::cli::arguments::{Arguments, Command, RunArguments};
 use crate::cli::audit::AuditCommand;
@@ -62,8 +63,6 @@ use crate::store::{Store, StoreError, explain};
 
 /// Threads of the daemon's runtime: it waits more than it works.
 const WORKER_THREADS: usize = 2;
-/// Threads for what blocks: pipeline ticks, file reads.
-const BLOCKING_THREADS_MAX: usize = 4;
 /// Where the names of the operating system's accounts are.
 const ACCOUNTS: &str = "/etc/passwd";
 /// Longest list of accounts that is read.
@@ -287,11 +286,7 @@ fn daemon(arguments: &Arguments, run: &RunArguments, inside: Vec<OsString>) -> O
     })?;
     let metrics = telemetry::metrics().map_err(|error| Failure::runtime(&error))?;
     make_nice(&polite);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKER_THREADS)
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
-        .enable_all()
-        .build()?;
+    let runtime = runtime(agent.blocking_threads())?;
     let outcome: Result<Option<Result<(), RunError>>, io::Error> = runtime.block_on(async {
         let endpoint = client::endpoint()?;
         let trial = own_program().map(|program| Trial::new(program, inside));
@@ -305,6 +300,15 @@ fn daemon(arguments: &Arguments, run: &RunArguments, inside: Vec<OsString>) -> O
         Some(Err(RunError::Open(error))) => Err(error.into()),
         Some(Err(error)) => Err(Failure::runtime(&error)),
     }
+}
+
+/// The daemon's runtime, with so many threads for what blocks.
+pub(crate) fn runtime(blocking_threads: usize) -> io::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(WORKER_THREADS)
+        .max_blocking_threads(blocking_threads)
+        .enable_all()
+        .build()
 }
 
 /// This program, also when its file was replaced since it started.
