@@ -104,20 +104,18 @@ fn listed(
 ///
 /// # Errors
 /// [`StoreError`].
-pub fn welcome(tx: &Tx<'_>, site: &SiteName) -> Result<(), StoreError> {
+pub fn welcome(tx: &Tx<'_>, site: &SiteName, now_unix_s: i64) -> Result<(), StoreError> {
     for project in tx.projects()? {
         let name = project.name;
-        tx.add_order(
-            site,
-            &OrderKind::Project { project: name.clone(), version: project.version },
-        )?;
+        let order = OrderKind::Project { project: name.clone(), version: project.version };
+        tx.add_order(site, &order, now_unix_s)?;
         if let Some(active) = tx.active_publication(&name)? {
             let order = OrderKind::Bundle { bundle: active.bundle, publication: active.number };
-            tx.add_order(site, &order)?;
+            tx.add_order(site, &order, now_unix_s)?;
         }
     }
     for set in tx.functions()? {
-        tx.add_order(site, &OrderKind::Functions { set: set.digest })?;
+        tx.add_order(site, &OrderKind::Functions { set: set.digest }, now_unix_s)?;
     }
     Ok(())
 }

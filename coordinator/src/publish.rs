@@ -184,7 +184,7 @@ pub fn project(store: &Store, project: &Project, now_unix_s: i64) -> Result<(), 
         }
         tx.add_project(project, now_unix_s)?;
         let order = OrderKind::Project { project: project.name.clone(), version: project.version };
-        Ok(tell_members(tx, &order)?)
+        Ok(tell_members(tx, &order, now_unix_s)?)
     })
 }
 
@@ -290,7 +290,7 @@ pub fn rollback(
         };
         tx.withdraw(project, newest.number, BY_HAND, now_unix_s)?;
         let order = OrderKind::Bundle { bundle: before.bundle, publication: before.number };
-        tell_members(tx, &order)?;
+        tell_members(tx, &order, now_unix_s)?;
         Ok(before.bundle)
     })
 }
@@ -312,25 +312,31 @@ pub fn bundle_in(
         return Ok(());
     }
     let canary = tx.canary(&bundle.project)?;
+    let order = |publication| OrderKind::Bundle { bundle: digest, publication };
     if let Some(canary) = canary {
         let publication = canary.publication.number;
         if canary.publication.bundle == digest {
             tx.spread_canary(&bundle.project, publication)?;
-            return Ok(tell_members(tx, &OrderKind::Bundle { bundle: digest, publication })?);
+            return Ok(tell_members(tx, &order(publication), now_unix_s)?);
         }
         tx.withdraw(&bundle.project, publication, "another bundle was published", now_unix_s)?;
     }
     tx.sign_bundle(digest, key.sign(&bundle.manifest))?;
     let publication = tx.add_publication(&bundle.project, digest, now_unix_s)?;
-    Ok(tell_members(tx, &OrderKind::Bundle { bundle: digest, publication })?)
+    Ok(tell_members(tx, &order(publication), now_unix_s)?)
 }
 
-fn tell_members(tx: &Tx<'_>, order: &OrderKind) -> Result<(), StoreError> {
-    tell(tx, &tx.members()?, order)
+fn tell_members(tx: &Tx<'_>, order: &OrderKind, now_unix_s: i64) -> Result<(), StoreError> {
+    tell(tx, &tx.members()?, order, now_unix_s)
 }
 
-fn tell(tx: &Tx<'_>, sites: &[SiteName], order: &OrderKind) -> Result<(), StoreError> {
-    sites.iter().try_for_each(|site| tx.add_order(site, order))
+fn tell(
+    tx: &Tx<'_>,
+    sites: &[SiteName],
+    order: &OrderKind,
+    now_unix_s: i64,
+) -> Result<(), StoreError> {
+    sites.iter().try_for_each(|site| tx.add_order(site, order, now_unix_s))
 }
 
 #[cfg(test)]

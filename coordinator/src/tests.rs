@@ -58,7 +58,9 @@ impl Scene {
     pub(crate) fn add(&self, name: &str) {
         let site = site(name);
         self.store
-            .write("add", |tx| tx.add_site(&site, NOW).and_then(|_| downlink::welcome(tx, &site)))
+            .write("add", |tx| {
+                tx.add_site(&site, NOW).and_then(|_| downlink::welcome(tx, &site, NOW))
+            })
             .unwrap();
     }
 
@@ -81,6 +83,11 @@ impl Scene {
     pub(crate) fn publish(&self) -> Digest {
         let name = name();
         publish::import(&self.store, &self.registry, &self.key, &name, &bundle(), NOW).unwrap()
+    }
+
+    /// Has the store be this copy.
+    pub(crate) fn restore(&mut self, copy: &Path) {
+        self.store = Store::open(copy).unwrap();
     }
 
     /// Closes the store and opens it again, as a restart does.

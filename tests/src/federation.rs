@@ -112,7 +112,9 @@ impl Federation {
         let (site, now): (SiteName, _) = (name.parse().unwrap(), office.now_unix_s());
         office
             .store
-            .write("add", |tx| tx.add_site(&site, now).and_then(|_| downlink::welcome(tx, &site)))
+            .write("add", |tx| {
+                tx.add_site(&site, now).and_then(|_| downlink::welcome(tx, &site, now))
+            })
             .unwrap();
         make_token(&office.store, &office.authority, &site, Duration::from_secs(3600), now).unwrap()
     }

@@ -194,7 +194,7 @@ pub fn create(store: &Store, plan: &Plan, now_unix_s: i64) -> Result<Created, Ca
         };
         tx.add_campaign(&row, &sites)?;
         for site in &sites {
-            tx.add_order(site, &OrderKind::Campaign { campaign: order.campaign })?;
+            tx.add_order(site, &OrderKind::Campaign { campaign: order.campaign }, now_unix_s)?;
         }
         Ok(sites)
     })?;

@@ -187,7 +187,7 @@ fn add(coordinator: &Coordinator, name: &SiteName) -> anyhow::Result<()> {
     let (new, member) = office.store.write("add_site", |tx| {
         let new = tx.add_site(name, now)?;
         if new {
-            downlink::welcome(tx, name)?;
+            downlink::welcome(tx, name, now)?;
         }
         Ok::<_, StoreError>((new, tx.is_member(name)?))
     })?;

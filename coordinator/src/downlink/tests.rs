@@ -7,9 +7,10 @@ use crate::campaign::{self, Plan, Target, bins_clause};
 use crate::publish;
 use crate::tests::{NOW, Scene, name, project, site};
 
-/// The kinds of a site's orders, with their numbers.
+/// The kinds of a site's orders, with their places in a list that was begun at [`NOW`], from 1.
 fn kinds(scene: &Scene, site_name: &str, after: u64, now: i64) -> Vec<(u64, &'static str)> {
-    let orders = poll(&scene.store, &site(site_name), after, now).unwrap();
+    let before = u64::try_from(NOW).unwrap() * 1000 - 1;
+    let orders = poll(&scene.store, &site(site_name), after.saturating_add(before), now).unwrap();
     let kind = |order: &Order| match order {
         Order::Project(_) | Order::TaskProject(_) | Order::ThresholdProject(_) => "project",
         Order::Bundle(_) => "bundle",
@@ -20,7 +21,7 @@ fn kinds(scene: &Scene, site_name: &str, after: u64, now: i64) -> Vec<(u64, &'st
         Order::Functions(_) => "functions",
         Order::Evaluation(_) => "evaluation",
     };
-    orders.iter().map(|numbered| (numbered.number, kind(&numbered.order))).collect()
+    orders.iter().map(|numbered| (numbered.number - before, kind(&numbered.order))).collect()
 }
 
 #[test]
@@ -40,6 +41,23 @@ fn a_site_that_comes_later_is_told_the_same() {
     scene.publish();
     scene.add("late");
     assert_eq!(kinds(&scene, "late", 0, NOW), [(1, "project"), (2, "bundle")]);
+}
+
+#[test]
+fn a_restored_store_gives_no_number_again() {
+    let mut scene = Scene::new(&["a"]);
+    let (file, backup) = (scene.dir.path().join("store.db"), scene.dir.path().join("backup.db"));
+    let copy = format!("VACUUM INTO '{}'", backup.display());
+    rusqlite::Connection::open(&file).unwrap().execute_batch(&copy).unwrap();
+    let version = |version| insitu_protocol::project::Project { version, ..project() };
+    for number in 2..5 {
+        publish::project(&scene.store, &version(number), NOW + 1).unwrap();
+    }
+    let heard = poll(&scene.store, &site("a"), 0, NOW + 1).unwrap().pop().unwrap().number;
+
+    scene.restore(&backup);
+    publish::project(&scene.store, &version(2), NOW + 2).unwrap();
+    assert_eq!(poll(&scene.store, &site("a"), heard, NOW + 2).unwrap().len(), 1);
 }
 
 #[test]

@@ -196,7 +196,8 @@ pub(super) fn begin(
     if row.order.candidate.is_bundle() {
         // Before the orders that ask about it: sites apply them one after another.
         tx.sign_bundle(bundle, bench.key.sign(&known.manifest))?;
-        sites.iter().try_for_each(|site| tx.add_order(site, &OrderKind::Candidate { bundle }))?;
+        let order = OrderKind::Candidate { bundle };
+        sites.iter().try_for_each(|site| tx.add_order(site, &order, now_unix_s))?;
     }
     let proposed = match plan.secure {
         SecureAggregation::Off => Err(None),
@@ -214,7 +215,7 @@ pub(super) fn begin(
             row.noise = Noise::Alone;
             row.noise_reason = unfit.map_or_else(off, |unfit| explain(&unfit));
             let order = OrderKind::Evaluation { evaluation: row.order.evaluation };
-            sites.iter().try_for_each(|site| tx.add_order(site, &order))?;
+            sites.iter().try_for_each(|site| tx.add_order(site, &order, now_unix_s))?;
         }
     }
     tx.add_evaluation(&row, &sites)?;

@@ -75,7 +75,8 @@ pub fn start(
         tx.sign_bundle(bundle, key.sign(&row.manifest))?;
         let number = tx.add_publication(&project, bundle, now_unix_s)?;
         tx.begin_canary(&project, number, &sites)?;
-        tell(tx, &sites, &OrderKind::Bundle { bundle, publication: number })?;
+        let order = OrderKind::Bundle { bundle, publication: number };
+        tell(tx, &sites, &order, now_unix_s)?;
         if let Some(reason) = force {
             tx.note_forced(&project, bundle, reason)?;
         }
@@ -97,7 +98,7 @@ pub(super) fn withdraw(
     tx.withdraw(project, canary.publication.number, reason, now_unix_s)?;
     let Some(active) = tx.active_publication(project)? else { return Ok(()) };
     let order = OrderKind::Bundle { bundle: active.bundle, publication: active.number };
-    tell(tx, &canary.sites, &order)
+    tell(tx, &canary.sites, &order, now_unix_s)
 }
 
 /// Takes back every canary under which agreement fell.

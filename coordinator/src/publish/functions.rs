@@ -121,7 +121,7 @@ pub fn publish(
             at_unix_s: now_unix_s,
         };
         tx.put_functions(&set)?;
-        tell_members(tx, &OrderKind::Functions { set: set.digest })?;
+        tell_members(tx, &OrderKind::Functions { set: set.digest }, now_unix_s)?;
         Ok(object)
     })
 }

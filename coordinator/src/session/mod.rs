@@ -163,7 +163,8 @@ pub fn propose(
     };
     tx.add_session(&session)?;
     for member in &session.order.members {
-        tx.add_order(&member.site, &OrderKind::Session { session: session.id })?;
+        let order = OrderKind::Session { session: session.id };
+        tx.add_order(&member.site, &order, now_unix_s)?;
     }
     let (sites, attempt) = (session.order.members.len(), session.order.attempt);
     tracing::info!(session = %session.id, sites, attempt, "secure aggregation proposed");

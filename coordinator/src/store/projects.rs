@@ -63,7 +63,7 @@ pub enum OrderKind {
 /// An order in a site's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OrderRow {
-    /// Its number, from 1.
+    /// Its number; see [`Tx::add_order`].
     pub number: u64,
     /// What it is about.
     pub kind: OrderKind,
@@ -119,9 +119,18 @@ impl Tx<'_> {
 
     /// Appends an order to a site's list.
     ///
+    /// Its number is the time in thousandths of a second, or one above the last number where that is
+    /// more. A coordinator that was restored from a backup has forgotten the numbers it gave since: a
+    /// site, which asks for those above the last it has heard, would pass over what has one of them.
+    ///
     /// # Errors
     /// [`StoreError::Transaction`].
-    pub fn add_order(&self, site: &SiteName, kind: &OrderKind) -> Result<(), StoreError> {
+    pub fn add_order(
+        &self,
+        site: &SiteName,
+        kind: &OrderKind,
+        now_unix_s: i64,
+    ) -> Result<(), StoreError> {
         let (word, reference, part) = match kind {
             OrderKind::Project { project, version } => {
                 ("project", project.as_str().as_bytes(), i64::from(*version))
@@ -137,8 +146,10 @@ impl Tx<'_> {
             OrderKind::Candidate { bundle } => ("candidate", &bundle.0[..], 0),
         };
         let sql = "INSERT INTO site_order (site, number, kind, reference, part) \
-                   SELECT $1, COALESCE(MAX(number), 0) + 1, $2, $3, $4 FROM site_order WHERE site = $1";
-        self.execute(sql, params![site.as_str(), word, reference, part]).map(drop)
+                   SELECT $1, CASE WHEN MAX(number) >= $5 THEN MAX(number) + 1 ELSE $5 END, \
+                   $2, $3, $4 FROM site_order WHERE site = $1";
+        let least = now_unix_s.saturating_mul(1000).max(1);
+        self.execute(sql, params![site.as_str(), word, reference, part, least]).map(drop)
     }
 
     /// A site's orders above `after`, in order, at most `limit`. What they are about is not read.

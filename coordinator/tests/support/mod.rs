@@ -115,7 +115,7 @@ pub fn found(folder: &Path) {
     let (site, now) = ("north".parse().unwrap(), office.now_unix_s());
     office
         .store
-        .write("add", |tx| tx.add_site(&site, now).and_then(|_| downlink::welcome(tx, &site)))
+        .write("add", |tx| tx.add_site(&site, now).and_then(|_| downlink::welcome(tx, &site, now)))
         .unwrap();
     let text = std::fs::read_to_string(shipped().join("project.toml")).unwrap();
     let project: insitu_protocol::project::Project = toml::from_str(&text).unwrap();

@@ -44,7 +44,7 @@ pub(super) fn begin(
     let alone = RoundRow { noise: Noise::Alone, noise_reason: refused, ..round };
     tx.change_round(run.id, &alone)?;
     let order = OrderKind::Round { run: run.id, round: alone.number };
-    invited.iter().try_for_each(|site| tx.add_order(site, &order))?;
+    invited.iter().try_for_each(|site| tx.add_order(site, &order, now_unix_s))?;
     Ok(Ok(()))
 }
 
