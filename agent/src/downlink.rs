@@ -121,6 +121,7 @@ pub fn apply(
         if order.number <= tx.last_order()? {
             return Ok(false);
         }
+        let place = tx.order_place(order.number)?;
         let kind = match &order.order {
             Order::Project(project)
             | Order::TaskProject(project)
@@ -132,11 +133,11 @@ pub fn apply(
                 "project"
             }
             Order::Bundle(bundle) => {
-                take_bundle(tx, judge, order.number, bundle, Tx::put_bundle)?;
+                take_bundle(tx, judge, place, bundle, Tx::put_bundle)?;
                 "bundle"
             }
             Order::Candidate(bundle) => {
-                take_bundle(tx, judge, order.number, bundle, Tx::put_candidate)?;
+                take_bundle(tx, judge, place, bundle, Tx::put_candidate)?;
                 "candidate"
             }
             Order::Round(round) | Order::CoarseRound(round) => {
@@ -148,7 +149,7 @@ pub fn apply(
             }
             Order::Campaign(campaign) => {
                 if within("campaign", tx.open_campaign_count()?, CAMPAIGNS_OPEN_MAX) {
-                    take_campaign(tx, judge, order.number, campaign)?;
+                    take_campaign(tx, judge, place, campaign)?;
                 }
                 "campaign"
             }
@@ -165,7 +166,7 @@ pub fn apply(
             }
             Order::Functions(functions) => {
                 if within("functions", tx.function_set_count()?, FUNCTION_SETS_MAX) {
-                    take_functions(tx, judge, order.number, functions)?;
+                    take_functions(tx, judge, place, functions)?;
                 }
                 "functions"
             }
@@ -191,7 +192,7 @@ fn within(kind: &'static str, there: u64, limit: u64) -> bool {
 fn take_bundle<'a>(
     tx: &Tx<'a>,
     judge: &Judge,
-    number: u64,
+    place: u64,
     order: &BundleOrder,
     put: impl FnOnce(&Tx<'a>, Digest, u64, &BundleOrder, Digest) -> Result<(), StoreError>,
 ) -> Result<(), StoreError> {
@@ -208,7 +209,7 @@ fn take_bundle<'a>(
     }
     match Manifest::decode(&order.manifest.0) {
         Ok(manifest) => {
-            put(tx, id, number, order, manifest.backbone.digest)?;
+            put(tx, id, place, order, manifest.backbone.digest)?;
             tx.supersede_bundles()
         }
         Err(error) => {
@@ -221,7 +222,7 @@ fn take_bundle<'a>(
 fn take_functions(
     tx: &Tx<'_>,
     judge: &Judge,
-    number: u64,
+    place: u64,
     order: &FunctionsOrder,
 ) -> Result<(), StoreError> {
     let FunctionsOrder { manifest: Bytes(manifest), signature } = order;
@@ -245,13 +246,13 @@ fn take_functions(
         return refuse("its project is not known here");
     }
     let (signature, state, note) = (*signature, BundleState::Wanted, String::new());
-    tx.put_functions(&FunctionsRow { digest: id, manifest, signature, state, note }, number)
+    tx.put_functions(&FunctionsRow { digest: id, manifest, signature, state, note }, place)
 }
 
 fn take_campaign(
     tx: &Tx<'_>,
     judge: &Judge,
-    number: u64,
+    place: u64,
     order: &CampaignOrder,
 ) -> Result<(), StoreError> {
     let Some(project) = tx.project(&order.project)? else {
@@ -269,7 +270,7 @@ fn take_campaign(
             ApproveCampaigns::Manual => (CampaignState::Proposed, String::new()),
         }
     };
-    tx.put_campaign(project.project, number, order, state, &note)
+    tx.put_campaign(project.project, place, order, state, &note)
 }
 
 /// Fetches what is missing of ordered bundles and sets of labeling functions, and lets the policy

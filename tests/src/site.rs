@@ -80,13 +80,9 @@ impl Site {
     pub(crate) fn found(place: Place, member: &Joined) -> Self {
         let Place { name, host, network, clock, folder } = place;
         fs::create_dir(&folder).unwrap();
-        fs::write(folder.join("agent.toml"), configuration(&name)).unwrap();
-        let mut site = Self { name, host, network, clock, folder, starts: 0, running: None };
-        files::create_folder(&site.data()).unwrap();
-        let membership = Membership::new(&site.data());
-        let key = format!("{}\n", member.bundle_key.to_hex());
-        files::write_atomic(&membership.bundle_key_file(), key.as_bytes(), Access::Public).unwrap();
-        member.credentials.store(&membership.credentials_file()).unwrap();
+        let mut site =
+            Self { name: name.clone(), host, network, clock, folder, starts: 0, running: None };
+        site.enroll(name, member);
         site.start();
         for (person, role) in
             [("ann", Role::Annotator), ("bob", Role::Annotator), ("eve", Role::Expert)]
@@ -103,6 +99,17 @@ impl Site {
             .unwrap();
         }
         site
+    }
+
+    /// Writes down that the agent, which does not run, is a member under this name.
+    pub fn enroll(&mut self, name: SiteName, member: &Joined) {
+        fs::write(self.folder.join("agent.toml"), configuration(&name)).unwrap();
+        self.name = name;
+        files::create_folder(&self.data()).unwrap();
+        let membership = Membership::new(&self.data());
+        let key = format!("{}\n", member.bundle_key.to_hex());
+        files::write_atomic(&membership.bundle_key_file(), key.as_bytes(), Access::Public).unwrap();
+        member.credentials.store(&membership.credentials_file()).unwrap();
     }
 
     /// Whether the agent has ended by itself.

@@ -7,13 +7,17 @@ use std::time::Duration;
 
 use insitu_agent::store::orders::{BundleRow, BundleState};
 use insitu_agent::uplink::Membership;
+use insitu_coordinator::campaign::{self, Plan, Target};
+use insitu_coordinator::publish;
 use insitu_daemon::credentials::Credentials;
 use insitu_daemon::enroll::EnrollError;
 use insitu_daemon::link::client::CallError;
 use insitu_models::bundle::Bundle;
 use insitu_protocol::ids::{Digest, digest};
+use insitu_protocol::order::{Clause, Selector};
+use insitu_protocol::project::Project;
 use insitu_protocol::response::Refusal;
-use insitu_tests::federation::{Federation, shipped, shipped_bundle};
+use insitu_tests::federation::{Federation, shipped, shipped_bundle, shipped_project};
 use insitu_tests::simnet::{Conditions, Network};
 use insitu_tests::site::Site;
 use tokio::time::sleep;
@@ -40,8 +44,7 @@ async fn a_flipped_bit_in_an_object_is_refused_and_fetched_again() {
     let site = &federation.sites[0];
     federation.network.cut(site.host);
     let office = federation.coordinator.office();
-    let project = insitu_tests::federation::shipped_project();
-    insitu_coordinator::publish::project(&office.store, &project, office.now_unix_s()).unwrap();
+    publish::project(&office.store, &shipped_project(), office.now_unix_s()).unwrap();
     let shipped = shipped_bundle();
     let published = federation.publish_bundle(&shipped);
     let backbone = shipped.manifest().backbone.digest;
@@ -62,6 +65,48 @@ async fn a_flipped_bit_in_an_object_is_refused_and_fetched_again() {
 
     fs::write(&file, &right).unwrap();
     federation.until("the right object", || site.bundle() == Some(published)).await;
+    federation.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_agent_that_is_enrolled_for_another_site_hears_what_that_was_told_before() {
+    let mut federation = Federation::found(network(4), "30days");
+    federation.join("north").await;
+    let bundle = federation.publish().await;
+    let token = federation.admit("south");
+    let office = federation.coordinator.office();
+    let project = shipped_project();
+    let plan = Plan {
+        project: project.name.clone(),
+        target: Target::Slice(
+            Selector::new(vec![Clause::Feature { feature: 0, bins: 1 }]).unwrap(),
+        ),
+        sites: Some(vec![token.site.clone()]),
+        title: None,
+        closes_in: Duration::from_secs(3600),
+        items_max: 10,
+        epsilon: 0.5,
+    };
+    let campaign = campaign::create(&office.store, &plan, office.now_unix_s()).unwrap().campaign;
+    sleep(Duration::from_secs(60)).await;
+    let newer = Project { version: project.version + 1, ..project };
+    publish::project(&office.store, &newer, office.now_unix_s()).unwrap();
+    let version = || federation.sites[0].project().map(|row| row.definition.version);
+    federation.until("north to hear of a project", || version() == Some(newer.version)).await;
+
+    let host = federation.sites[0].host;
+    let north = federation.sites[0].name.clone();
+    federation.sites[0].stop().await;
+    let office = federation.coordinator.office();
+    office.store.write("revoke", |tx| tx.revoke_site(&north, office.now_unix_s())).unwrap();
+    let member = federation.redeem(&token, "a2", host).await.unwrap();
+    let site = &mut federation.sites[0];
+    site.enroll(token.site, &member);
+    site.start();
+    let site = &federation.sites[0];
+    let heard = || site.store().read("campaign", |tx| tx.campaign(&campaign)).unwrap().is_some();
+    federation.until("the campaign of south", heard).await;
+    assert_eq!(site.bundle(), Some(bundle));
     federation.stop().await;
 }
 

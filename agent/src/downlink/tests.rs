@@ -11,6 +11,7 @@ use insitu_daemon::link::client::{Connector, Timeouts};
 use insitu_daemon::link::reset::ResetKey;
 use insitu_daemon::link::server::{self, Handler, Peer, Server};
 use insitu_daemon::shutdown::{self, Trigger};
+use insitu_models::sign::SigningKey;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::enroll::Welcome;
 use insitu_protocol::facts::{DeviceFacts, EngineKind};
@@ -126,4 +127,35 @@ async fn damaged_functions_stay_wanted_and_are_said_to_be_damaged() {
     fetch(&sound, store, &shelf, &judge, None).await.unwrap();
     assert_eq!((known().state, wanted()), (BundleState::Pending, false));
     assert!(shelf.path(&object).exists());
+}
+
+#[test]
+fn what_another_list_orders_is_newer_whatever_its_number() {
+    let scratch = scratch();
+    let (store, project) = (&scratch.store, testing::project());
+    testing::put(store, &project);
+    let key = SigningKey::create(&scratch.folder.path().join("key")).unwrap();
+    let judge = Judge { bundle_key: Some(key.public()), ..testing::generous(1) };
+    let order = |name: &str, number| {
+        let name = name.parse().unwrap();
+        let (project, object) = (project.name.clone(), Fixed([1; 32]));
+        let manifest = FunctionsManifest { project, name, object, bytes: 1 }.encode();
+        let signature = key.sign_in(Domain::Functions, &manifest);
+        let order = Order::Functions(FunctionsOrder { manifest: Bytes(manifest), signature });
+        apply(store, &judge, &NumberedOrder { number, order }, 0).unwrap()
+    };
+    let hear = |list| store.tx("test", |tx| tx.hear_orders_of(&Fixed([list; 32]))).unwrap();
+    hear(1);
+    assert!(order("before", 50));
+    hear(2);
+    assert!(order("after", 3));
+    assert!(!order("after", 3), "within a list it is applied once");
+    let known = store.read("test", |tx| tx.functions()).unwrap();
+    let names: Vec<_> = known.iter().map(|row| row.manifest.name.as_str()).collect();
+    assert_eq!(names, ["after", "before"]);
+
+    // Enrolled there again it hears the same from the start, and has nothing twice.
+    hear(1);
+    assert!(order("before", 50));
+    assert_eq!(store.read("test", |tx| tx.functions()).unwrap().len(), 2);
 }

@@ -9,6 +9,7 @@ use insitu_daemon::clock::Clock;
 use insitu_daemon::credentials::Credentials;
 use insitu_daemon::link::client::{CallError, Link};
 use insitu_daemon::shutdown::Shutdown;
+use insitu_protocol::ids::{Digest, digest};
 use quinn::Endpoint;
 use tokio::time::Instant;
 
@@ -16,6 +17,7 @@ use super::{Agent, RunError, Shared};
 use crate::downlink::{self, DownlinkError, Judge};
 use crate::prelabel::Shelf;
 use crate::session::Talk;
+use crate::status;
 use crate::store::explain;
 use crate::uplink::{self, Backoff, Membership, UplinkError};
 
@@ -97,6 +99,7 @@ async fn connection(
     let link = uplink::connect(endpoint, address, credentials, clock, facts, store).await?;
     shared.contact();
     tracing::info!(address, "connected");
+    store.tx("whose orders", |tx| tx.hear_orders_of(&order_list(credentials)))?;
     // Enrollment may have come after the start: the key is read for each connection.
     let judge = shared.agent.judge()?;
     let mut sessions = Talk::default();
@@ -135,6 +138,12 @@ async fn connection(
         backoff.reset();
         shared.contact();
     }
+}
+
+/// Names the list of orders that is heard with these credentials: the site's, at its federation.
+fn order_list(credentials: &Credentials) -> Digest {
+    let site = status::site(credentials.identity());
+    digest(&[&credentials.fingerprint().0, site.as_bytes()].concat())
 }
 
 /// What is refused for now is asked again when it is due again. It costs neither the connection nor

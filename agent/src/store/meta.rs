@@ -1,6 +1,7 @@
 //! Single values, and the keys of the hashes that stand for subjects and items.
 
 use insitu_daemon::seal::Sealer;
+use insitu_protocol::ids::Digest;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,10 @@ use crate::store::{Cell, StoreError, Tx};
 const KEY: &str = "hash-key";
 /// Meta name of what the daemon says about itself.
 const LIVE: &str = "live";
+/// Meta name of the list whose orders are heard.
+const ORDER_LIST: &str = "order-list";
+/// Meta name of the number of the last order applied of that list.
+const LAST_ORDER: &str = "last-order";
 
 /// What the running daemon says about itself, for commands that ask while it runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -238,13 +243,39 @@ impl Tx<'_> {
         self.set_meta(LIVE, &bytes)
     }
 
+    /// Says whose orders are heard from now on. Each list counts by itself: of another one than
+    /// before, none is applied yet.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn hear_orders_of(&self, list: &Digest) -> Result<(), StoreError> {
+        if self.meta(ORDER_LIST)?.as_deref() != Some(&list.0) {
+            self.set_meta(ORDER_LIST, &list.0)?;
+            self.clear_meta(LAST_ORDER)?;
+        }
+        Ok(())
+    }
+
     /// Number of the last order applied; 0 for none.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn last_order(&self) -> Result<u64, StoreError> {
-        let Some(bytes) = self.meta("last-order")? else { return Ok(0) };
-        super::fixed(&bytes, "meta", "last-order").map(u64::from_le_bytes)
+        let Some(bytes) = self.meta(LAST_ORDER)? else { return Ok(0) };
+        super::fixed(&bytes, "meta", LAST_ORDER).map(u64::from_le_bytes)
+    }
+
+    /// Place of a new order among all that were applied: its number, and above every other's also
+    /// when they were of a list with higher numbers.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn order_place(&self, number: u64) -> Result<u64, StoreError> {
+        let newest = "SELECT coalesce(max(number), 0) FROM
+             (SELECT number FROM bundles UNION ALL SELECT number FROM campaigns
+              UNION ALL SELECT number FROM function_sets)";
+        let newest = self.sql.prepare_cached(newest)?.query_row([], |row| row.get(0))?;
+        Ok(number.max(super::unsigned(newest, "orders", "number")? + 1))
     }
 
     /// Records that the order is applied.
@@ -252,7 +283,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn set_last_order(&self, number: u64) -> Result<(), StoreError> {
-        self.set_meta("last-order", &number.to_le_bytes())
+        self.set_meta(LAST_ORDER, &number.to_le_bytes())
     }
 }
 
@@ -265,6 +296,8 @@ fn value(connection: &Connection, name: &str) -> Result<Option<Vec<u8>>, StoreEr
 
 #[cfg(test)]
 mod tests {
+    use insitu_protocol::bytes::Fixed;
+
     use crate::store::StoreError;
     use crate::store::tests::scratch;
 
@@ -354,10 +387,15 @@ mod tests {
     }
 
     #[test]
-    fn the_last_order_is_remembered() {
+    fn the_last_order_of_a_list_is_remembered() {
         let scratch = scratch();
-        assert_eq!(scratch.store.read("test", |tx| tx.last_order()).unwrap(), 0);
+        let heard = |list| {
+            let list = Fixed([list; 32]);
+            scratch.store.tx("test", |tx| tx.hear_orders_of(&list).and_then(|()| tx.last_order()))
+        };
+        assert_eq!(heard(1).unwrap(), 0);
         scratch.store.tx("test", |tx| tx.set_last_order(7)).unwrap();
-        assert_eq!(scratch.store.read("test", |tx| tx.last_order()).unwrap(), 7);
+        assert_eq!(heard(1).unwrap(), 7);
+        assert_eq!(heard(2).unwrap(), 0, "another site's, or another federation's");
     }
 }

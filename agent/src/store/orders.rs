@@ -71,7 +71,7 @@ impl BundleState {
 pub struct BundleRow {
     /// Digest of the manifest.
     pub bundle: Digest,
-    /// Number of the order that brought it: the highest is the newest.
+    /// Place of the order that brought it: the highest is the newest.
     pub number: u64,
     /// The order.
     pub order: BundleOrder,
