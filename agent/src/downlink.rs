@@ -51,6 +51,12 @@ pub enum DownlinkError {
     /// The call failed.
     #[error("the coordinator cannot be reached, or refused")]
     Call(#[from] CallError),
+    /// Orders that this program does not know. Those after them are not heard either: what they build
+    /// on would be missing.
+    #[error(
+        "the coordinator's orders cannot be read: update this agent if the coordinator is newer"
+    )]
+    Unreadable(#[source] CallError),
     /// An object cannot be kept.
     #[error("cannot keep the object {}", path.display())]
     File {
@@ -96,7 +102,7 @@ pub async fn poll(
     let mut applied = 0;
     loop {
         let after = store.read("last order", |tx| tx.last_order())?;
-        let orders = link.poll(after).await?;
+        let orders = link.poll(after).await.map_err(unheard)?;
         let before = applied;
         for order in &orders {
             applied += usize::from(apply(store, judge, order, now)?);
@@ -104,6 +110,14 @@ pub async fn poll(
         if applied == before {
             return Ok(applied); // none, or none that is new
         }
+    }
+}
+
+/// Why there are no orders.
+fn unheard(error: CallError) -> DownlinkError {
+    match matches!(error, CallError::Malformed { .. }) {
+        true => DownlinkError::Unreadable(error),
+        false => error.into(),
     }
 }
 

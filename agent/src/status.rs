@@ -92,7 +92,7 @@ pub struct LinkStatus {
     pub connected: bool,
     /// When it last did.
     pub last_contact: Option<Timestamp>,
-    /// Why it does not.
+    /// Why it does not, or what is wrong although it does.
     pub trouble: Option<String>,
 }
 

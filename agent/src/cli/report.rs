@@ -44,7 +44,8 @@ fn tell(status: &Status) -> io::Result<()> {
         status.engine
     )?;
     let link = match (&status.link.trouble, status.link.connected) {
-        (_, true) => "connected".to_owned(),
+        (None, true) => "connected".to_owned(),
+        (Some(trouble), true) => format!("connected, but {trouble}"),
         (Some(trouble), false) => format!("not connected: {trouble}"),
         (None, false) => "not connected".to_owned(),
     };

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use insitu_daemon::authority::{AGENT_LIFE, Authority};
 use insitu_daemon::clock::{Clock, ManualClock};
-use insitu_daemon::credentials::KeyRequest;
+use insitu_daemon::credentials::{Credentials, KeyRequest};
 use insitu_daemon::enroll::Redemption;
 use insitu_daemon::identity::AgentIdentity;
-use insitu_daemon::link::client::{Connector, Timeouts};
+use insitu_daemon::link::client::{self, Connector, Timeouts};
 use insitu_daemon::link::reset::ResetKey;
 use insitu_daemon::link::server::{self, Handler, Peer, Server};
 use insitu_daemon::shutdown::{self, Trigger};
@@ -20,6 +20,7 @@ use insitu_protocol::response::{HelloAnswer, Refusal, Response};
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::prelabel::Shelf;
 use crate::store::tests::scratch;
 use crate::testing;
 
@@ -61,8 +62,17 @@ impl Handler for Objects {
     }
 }
 
-/// A link to a coordinator that answers so, until the rest is dropped.
-pub(crate) async fn link(coordinator: impl Handler) -> (Link, Trigger, JoinSet<()>) {
+/// A coordinator that serves until the rest is dropped.
+pub(crate) struct Served {
+    pub(crate) address: String,
+    pub(crate) credentials: Credentials,
+    pub(crate) clock: Arc<dyn Clock>,
+    _trigger: Trigger,
+    _tasks: JoinSet<()>,
+}
+
+/// Serves a coordinator that answers so.
+pub(crate) fn serve(coordinator: impl Handler) -> Served {
     let folder = tempfile::tempdir().unwrap();
     let clock: Arc<dyn Clock> = Arc::new(ManualClock::new("2026-03-01T00:00:00Z".parse().unwrap()));
     let federation = "f".parse().unwrap();
@@ -87,10 +97,17 @@ pub(crate) async fn link(coordinator: impl Handler) -> (Link, Trigger, JoinSet<(
     let mut tasks = JoinSet::new();
     tasks.spawn(server.serve(Arc::new(coordinator), stop));
 
-    let endpoint = quinn::Endpoint::client(loopback).unwrap();
+    Served { address, credentials, clock, _trigger: trigger, _tasks: tasks }
+}
+
+/// A link to a coordinator that answers so, until the rest is dropped.
+pub(crate) async fn link(coordinator: impl Handler) -> (Link, Served) {
+    let served = serve(coordinator);
+    let endpoint = client::endpoint().unwrap();
+    let (address, clock) = (served.address.clone(), Arc::clone(&served.clock));
     let connector =
-        Connector::new(endpoint, address, &credentials, clock, Timeouts::default()).unwrap();
-    (connector.connect(FACTS).await.unwrap().0, trigger, tasks)
+        Connector::new(endpoint, address, &served.credentials, clock, Timeouts::default()).unwrap();
+    (connector.connect(FACTS).await.unwrap().0, served)
 }
 
 #[tokio::test]
@@ -117,13 +134,13 @@ async fn damaged_functions_stay_wanted_and_are_said_to_be_damaged() {
     store.tx("test", |tx| tx.put_functions(&row, 1)).unwrap();
     assert!(wanted(), "with no bundle in sight");
 
-    let (damaging, _trigger, _tasks) = link(Objects(wrong)).await;
+    let (damaging, _served) = link(Objects(wrong)).await;
     let fetched = fetch(&damaging, store, &shelf, &judge, None).await;
     assert!(matches!(fetched, Err(DownlinkError::Content { object: got }) if got == object));
     let known = || store.read("test", |tx| tx.functions()).unwrap().remove(0);
     assert!(wanted() && known().note.contains("another content"), "{}", known().note);
 
-    let (sound, _trigger, _tasks) = link(Objects(right)).await;
+    let (sound, _served) = link(Objects(right)).await;
     fetch(&sound, store, &shelf, &judge, None).await.unwrap();
     assert_eq!((known().state, wanted()), (BundleState::Pending, false));
     assert!(shelf.path(&object).exists());

@@ -76,11 +76,11 @@ impl Shared {
         });
     }
 
-    fn contact(&self) {
+    fn contact(&self, trouble: Option<String>) {
         let now = self.agent.clock.now().as_second();
         self.note(|live| {
             live.connected = true;
-            live.trouble = None;
+            live.trouble = trouble;
             live.last_contact = Some(now);
         });
     }
@@ -97,7 +97,7 @@ async fn connection(
     let Agent { store, clock, config, membership, .. } = &shared.agent;
     let facts = shared.facts().await;
     let link = uplink::connect(endpoint, address, credentials, clock, facts, store).await?;
-    shared.contact();
+    shared.contact(None);
     tracing::info!(address, "connected");
     store.tx("whose orders", |tx| tx.hear_orders_of(&order_list(credentials)))?;
     // Enrollment may have come after the start: the key is read for each connection.
@@ -108,6 +108,7 @@ async fn connection(
     let (mut poll, mut advance) = (Instant::now(), Instant::now());
     let mut fetch = Instant::now();
     let mut slot = Instant::now() + uplink::until_slot(settings.slot, &**clock);
+    let mut trouble = None;
     loop {
         tokio::select! {
             () = link.closed() => return Err("the connection broke".into()),
@@ -125,6 +126,7 @@ async fn connection(
                 unless_for_now(send(&link, shared).await)?;
             }
             () = tokio::time::sleep_until(poll) => {
+                trouble = hear(&link, shared, &judge, trouble).await?;
                 unless_for_now(receive(&link, shared, &judge, &mut fetch).await)?;
                 poll = Instant::now() + settings.poll;
                 advance = Instant::now(); // an order may have proposed a session
@@ -136,7 +138,7 @@ async fn connection(
         }
         // Not before something was answered: a connection may end with its first request.
         backoff.reset();
-        shared.contact();
+        shared.contact(trouble.clone());
     }
 }
 
@@ -171,15 +173,35 @@ async fn send(link: &Link, shared: &Shared) -> Result<(), LinkError> {
     }
 }
 
-/// Takes orders, and from `fetch` on the objects that they name.
+/// Takes orders; says why this program cannot read them, if so, as it did `before`. That costs
+/// neither the connection nor what else goes over it.
+async fn hear(
+    link: &Link,
+    shared: &Shared,
+    judge: &Judge,
+    before: Option<String>,
+) -> Result<Option<String>, LinkError> {
+    let Agent { store, clock, .. } = &shared.agent;
+    match downlink::poll(link, store, judge, clock.now().as_second()).await {
+        Err(error @ DownlinkError::Unreadable(_)) => {
+            let text = explain(&error);
+            if before.is_none() {
+                tracing::error!(error = text, "no orders are taken");
+            }
+            Ok(Some(text))
+        }
+        heard => unless_for_now(heard.map(drop)).map(|()| None),
+    }
+}
+
+/// Fetches the objects that orders name, from `fetch` on.
 async fn receive(
     link: &Link,
     shared: &Shared,
     judge: &Judge,
     fetch: &mut Instant,
 ) -> Result<(), LinkError> {
-    let Agent { store, clock, config, .. } = &shared.agent;
-    downlink::poll(link, store, judge, clock.now().as_second()).await?;
+    let Agent { store, config, .. } = &shared.agent;
     if Instant::now() >= *fetch && store.read("wanted", |tx| tx.has_wanted())? {
         match downlink::fetch(
             link,
@@ -217,18 +239,4 @@ async fn renewed(
 }
 
 #[cfg(test)]
-mod tests {
-    use insitu_protocol::response::Refusal;
-
-    use super::*;
-
-    #[test]
-    fn a_connection_outlives_what_is_refused_for_now() {
-        let goes_on = |source| unless_for_now(Err(UplinkError::Call(source))).is_ok();
-        let refused = |source| goes_on(CallError::Refused { source });
-        assert!(refused(Refusal::Busy { retry_after_ms: 1 }));
-        assert!(refused(Refusal::Failed));
-        assert!(!refused(Refusal::NotMember));
-        assert!(!goes_on(CallError::TimedOut { address: String::new(), after: Duration::ZERO }));
-    }
-}
+mod tests;

@@ -23,7 +23,7 @@ pub struct Live {
     pub connected: bool,
     /// When it last did, Unix seconds.
     pub last_contact: Option<i64>,
-    /// Why it does not.
+    /// Why it does not, or what is wrong although it does.
     pub trouble: Option<String>,
     /// The inference engine, once a model has needed it.
     pub engine: Option<String>,

@@ -115,7 +115,7 @@ fn fetch_wanted(store: &Store, folder: &Path, judge: &Judge, bundle: Bundle) {
     if store.read("test", |tx| tx.has_wanted()).unwrap() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let (link, _trigger, _tasks) = link(Pieces(bundle)).await;
+            let (link, _served) = link(Pieces(bundle)).await;
             fetch(&link, store, &Shelf::new(folder), judge, None).await.unwrap();
         });
     }

@@ -69,7 +69,7 @@ async fn what_is_refused_for_now_waits_as_long_as_it_is_told_and_nothing_else_do
     }
     let [first, second] = [&first, &second].map(name_of);
     let asked = Arc::default();
-    let (link, _trigger, _tasks) = link(Busy { session: first, asked: Arc::clone(&asked) }).await;
+    let (link, _served) = link(Busy { session: first, asked: Arc::clone(&asked) }).await;
     let mut talk = Talk::default();
     for _ in 0..2 {
         // The second time nothing is due.
