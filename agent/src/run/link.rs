@@ -1,5 +1,6 @@
 //! The daemon's talk with the coordinator: connected, heard, answered, and connected again.
 
+use std::convert::Infallible;
 use std::error::Error;
 use std::iter;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use insitu_daemon::link::client::{CallError, Link};
 use insitu_daemon::shutdown::Shutdown;
 use insitu_protocol::ids::{Digest, digest};
 use quinn::Endpoint;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Agent, RunError, Shared};
@@ -94,7 +96,7 @@ async fn connection(
     credentials: &Credentials,
     backoff: &mut Backoff,
 ) -> Result<(), LinkError> {
-    let Agent { store, clock, config, membership, .. } = &shared.agent;
+    let Agent { store, clock, .. } = &shared.agent;
     let facts = shared.facts().await;
     let link = uplink::connect(endpoint, address, credentials, clock, facts, store).await?;
     shared.contact(None);
@@ -102,11 +104,28 @@ async fn connection(
     store.tx("whose orders", |tx| tx.hear_orders_of(&order_list(credentials)))?;
     // Enrollment may have come after the start: the key is read for each connection.
     let judge = shared.agent.judge()?;
+    let heard = Notify::new();
+    // A large object takes hours on a slow line, which neither sessions nor releases wait for.
+    tokio::select! {
+        ended = exchange(shared, &link, credentials, &judge, &heard, backoff) => ended,
+        never = fetch(shared, &link, &judge, &heard) => match never {},
+    }
+}
+
+/// Says and hears what is due; notes in `heard` that orders may have come.
+async fn exchange(
+    shared: &Arc<Shared>,
+    link: &Link,
+    credentials: &Credentials,
+    judge: &Judge,
+    heard: &Notify,
+    backoff: &mut Backoff,
+) -> Result<(), LinkError> {
+    let Agent { store, clock, config, membership, .. } = &shared.agent;
     let mut sessions = Talk::default();
     let settings = &config.uplink;
     let mut heartbeat = Instant::now() + settings.heartbeat;
     let (mut poll, mut advance) = (Instant::now(), Instant::now());
-    let mut fetch = Instant::now();
     let mut slot = Instant::now() + uplink::until_slot(settings.slot, &**clock);
     let mut trouble = None;
     loop {
@@ -115,24 +134,24 @@ async fn connection(
             () = tokio::time::sleep_until(heartbeat) => {
                 heartbeat += settings.heartbeat;
                 let facts = shared.facts().await;
-                unless_for_now(uplink::heartbeat(&link, facts, store, &**clock).await)?;
-                if renewed(&link, credentials, membership, &**clock).await {
+                unless_for_now(uplink::heartbeat(link, facts, store, &**clock).await)?;
+                if renewed(link, credentials, membership, &**clock).await {
                     link.close();
                     return Ok(());
                 }
             }
             () = tokio::time::sleep_until(slot) => {
                 slot = Instant::now() + uplink::until_slot(settings.slot, &**clock);
-                unless_for_now(send(&link, shared).await)?;
+                unless_for_now(send(link, shared).await)?;
             }
             () = tokio::time::sleep_until(poll) => {
-                trouble = hear(&link, shared, &judge, trouble).await?;
-                unless_for_now(receive(&link, shared, &judge, &mut fetch).await)?;
+                trouble = hear(link, shared, judge, trouble).await?;
+                heard.notify_one();
                 poll = Instant::now() + settings.poll;
                 advance = Instant::now(); // an order may have proposed a session
             }
             () = tokio::time::sleep_until(advance) => {
-                let again = sessions.advance(&link, store).await?;
+                let again = sessions.advance(link, store).await?;
                 advance = again.unwrap_or_else(|| Instant::now() + settings.poll);
             }
         }
@@ -194,33 +213,31 @@ async fn hear(
     }
 }
 
-/// Fetches the objects that orders name, from `fetch` on.
-async fn receive(
-    link: &Link,
-    shared: &Shared,
-    judge: &Judge,
-    fetch: &mut Instant,
-) -> Result<(), LinkError> {
-    let Agent { store, config, .. } = &shared.agent;
-    if Instant::now() >= *fetch && store.read("wanted", |tx| tx.has_wanted())? {
-        match downlink::fetch(
-            link,
-            store,
-            &Shelf::new(&config.data),
-            judge,
-            config.polite.object_bytes_max(),
-        )
-        .await
-        {
+/// Fetches the objects that orders name, after each that may have come. What fails costs nothing
+/// else: whether the connection is there is for others to find.
+async fn fetch(shared: &Shared, link: &Link, judge: &Judge, heard: &Notify) -> Infallible {
+    loop {
+        heard.notified().await;
+        match fetch_wanted(shared, link, judge).await {
             Ok(()) => {}
-            Err(DownlinkError::Call(error)) if error.is_transient() => return Err(error.into()),
+            Err(DownlinkError::Call(error)) if error.is_transient() => {
+                tracing::warn!(error = explain(&error), "an object does not arrive for now");
+            }
             Err(error) => {
                 tracing::error!(error = explain(&error), "an object does not arrive");
-                *fetch = Instant::now() + FETCH_AFTER_FAILURE;
+                tokio::time::sleep(FETCH_AFTER_FAILURE).await;
             }
         }
     }
-    Ok(())
+}
+
+async fn fetch_wanted(shared: &Shared, link: &Link, judge: &Judge) -> Result<(), DownlinkError> {
+    let Agent { store, config, .. } = &shared.agent;
+    if !store.read("wanted", |tx| tx.has_wanted())? {
+        return Ok(());
+    }
+    let bytes_max = config.polite.object_bytes_max();
+    downlink::fetch(link, store, &Shelf::new(&config.data), judge, bytes_max).await
 }
 
 async fn renewed(

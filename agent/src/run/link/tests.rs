@@ -1,8 +1,9 @@
 use insitu_daemon::enroll::Redemption;
 use insitu_daemon::link::client;
 use insitu_daemon::link::server::{Handler, Peer};
+use insitu_protocol::bytes::Fixed;
 use insitu_protocol::enroll::Welcome;
-use insitu_protocol::order::{NumberedOrder, Order};
+use insitu_protocol::order::{FunctionsManifest, NumberedOrder, Order};
 use insitu_protocol::project::Project;
 use insitu_protocol::request::Request;
 use insitu_protocol::response::{HelloAnswer, Refusal, Response};
@@ -11,13 +12,15 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::config::Config;
 use crate::downlink::tests::serve;
+use crate::store::functions::FunctionsRow;
 use crate::store::meta::Live;
+use crate::store::orders::BundleState;
 use crate::testing;
 
 /// What the coordinator was asked for and nobody has looked at yet.
 const ASKED_MAX: usize = 64;
 
-/// A coordinator that has these orders, and says what it is asked for.
+/// A coordinator that has these orders, says what it is asked for, and never gets an object out.
 struct Coordinator {
     orders: Vec<NumberedOrder>,
     asked: mpsc::Sender<&'static str>,
@@ -30,10 +33,10 @@ impl Handler for Coordinator {
             Request::Hello(_) => Response::Hello(HelloAnswer { now_unix_s: 0, acknowledged: None }),
             Request::Poll { .. } => Response::Orders(self.orders.clone()),
             Request::Announce { .. } => Response::Announced,
-            Request::Submit { .. }
-            | Request::Fetch { .. }
-            | Request::Renew { .. }
-            | Request::Session { .. } => Response::Refused(Refusal::Failed),
+            Request::Fetch { .. } => std::future::pending().await,
+            Request::Submit { .. } | Request::Renew { .. } | Request::Session { .. } => {
+                Response::Refused(Refusal::Failed)
+            }
         }
     }
 
@@ -91,6 +94,19 @@ async fn orders_that_cannot_be_read_cost_nothing_else() {
     let live = talk_until(vec![unknown], |_| {}, &["poll", "hello", "poll"]).await;
     assert!(live.connected);
     assert!(live.trouble.as_ref().is_some_and(|why| why.contains("update this agent")), "{live:?}");
+}
+
+#[tokio::test]
+async fn an_object_that_takes_long_holds_nothing_up() {
+    let project = testing::project().name;
+    let manifest =
+        FunctionsManifest { project, name: "f".parse().unwrap(), object: Fixed([1; 32]), bytes: 1 };
+    let (signature, state, note) = (Fixed([0; 64]), BundleState::Wanted, String::new());
+    let wanted = FunctionsRow { digest: Fixed([2; 32]), manifest, signature, state, note };
+    let want = |shared: &Shared| {
+        shared.agent.store.tx("test", |tx| tx.put_functions(&wanted, 1)).unwrap();
+    };
+    talk_until(Vec::new(), want, &["fetch", "poll", "hello", "poll"]).await;
 }
 
 #[test]
