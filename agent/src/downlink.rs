@@ -30,7 +30,7 @@ use crate::store::functions::FunctionsRow;
 use crate::store::orders::{ApprovalKind, BundleRow, BundleState};
 use crate::store::{Store, StoreError, Tx};
 
-pub use objects::fetch;
+pub use objects::{Examined, fetch, want_damaged};
 
 /// What decides about orders.
 #[derive(Clone, Debug)]

@@ -1,18 +1,90 @@
 //! The objects of ordered bundles and sets of labeling functions: fetched in chunks, verified before
 //! use.
 
-use std::io;
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::{fs, io};
 
+use insitu_daemon::files;
 use insitu_daemon::link::client::Link;
 use insitu_models::manifest::{Manifest, Object};
+use insitu_protocol::bytes::Fixed;
+use insitu_protocol::ids::Digest;
 use insitu_protocol::request::CHUNK_BYTES_MAX;
 use tokio::io::AsyncWriteExt;
 
 use super::{DownlinkError, Judge};
 use crate::prelabel::Shelf;
+use crate::store::functions::FunctionsRow;
 use crate::store::orders::{BundleRow, BundleState};
 use crate::store::{Store, StoreError};
+
+/// Why what had arrived is wanted again.
+const DAMAGED: &str = "missing or damaged on this disk: fetched again";
+
+/// What was looked at, and why; see [`want_damaged`].
+pub type Examined = BTreeMap<Digest, String>;
+
+/// Wants again what has arrived and is not whole on this disk any more: bundles that do not load
+/// although they may be used, and sets of labeling functions. Damaged objects are removed.
+///
+/// A large object takes a while to read, so each is looked at once for what is said of it. What is
+/// damaged time and again is fetched as often as the pipeline tries to load it.
+///
+/// # Errors
+/// [`DownlinkError::File`], [`DownlinkError::Store`].
+pub async fn want_damaged(
+    store: &Store,
+    shelf: &Shelf,
+    examined: &mut Examined,
+) -> Result<(), DownlinkError> {
+    let (bundles, functions, in_use) = store.read("what has arrived", |tx| {
+        let in_use: Vec<_> = tx.projects()?.into_iter().filter_map(|row| row.bundle).collect();
+        Ok::<_, StoreError>((tx.bundles()?, tx.functions()?, in_use))
+    })?;
+    for BundleRow { bundle, state, note, order, .. } in bundles {
+        let fails = match state {
+            BundleState::Ready => !note.is_empty(),
+            BundleState::Failed => in_use.contains(&bundle),
+            BundleState::Wanted | BundleState::Pending | BundleState::Declined => false,
+        };
+        if !fails || examined.get(&bundle) == Some(&note) {
+            continue;
+        }
+        let Ok(manifest) = Manifest::decode(&order.manifest.0) else { continue };
+        if is_whole(shelf, &manifest.objects()).await? {
+            examined.insert(bundle, note);
+        } else {
+            store.tx("bundle damaged", |tx| {
+                tx.set_bundle_state(&bundle, BundleState::Wanted, DAMAGED)
+            })?;
+        }
+    }
+    for FunctionsRow { digest, manifest, state, note, .. } in functions {
+        let arrived = matches!(state, BundleState::Pending | BundleState::Ready);
+        if !arrived || examined.get(&digest) == Some(&note) {
+            continue;
+        }
+        let object = Object { digest: manifest.object, bytes: manifest.bytes };
+        if is_whole(shelf, &[object]).await? {
+            examined.insert(digest, note);
+        } else {
+            store.tx("functions damaged", |tx| {
+                tx.set_functions_state(&digest, BundleState::Wanted, DAMAGED)
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether all of these are there; those that are damaged are removed.
+async fn is_whole(shelf: &Shelf, objects: &[Object]) -> Result<bool, DownlinkError> {
+    let mut whole = true;
+    for object in objects {
+        whole &= is_there(shelf, object).await?;
+    }
+    Ok(whole)
+}
 
 /// Fetches what is missing of ordered bundles and sets of labeling functions, and lets the policy
 /// judge those that are complete.
@@ -31,7 +103,7 @@ pub async fn fetch(
     judge: &Judge,
     bytes_max: Option<u64>,
 ) -> Result<(), DownlinkError> {
-    insitu_daemon::files::create_folder(shelf.folder())?;
+    files::create_folder(shelf.folder())?;
     let functions = fetch_functions(link, store, shelf).await;
     let mut damaged = Ok(());
     for row in store.read("bundles", |tx| tx.bundles())? {
@@ -80,8 +152,10 @@ async fn fetch_functions(link: &Link, store: &Store, shelf: &Shelf) -> Result<()
             store.tx("functions fetched", |tx| tx.set_functions_state(&row.digest, state, note))
         };
         let object = Object { digest: row.manifest.object, bytes: row.manifest.bytes };
-        let there = shelf.path(&object.digest).exists();
-        let outcome = if there { Ok(()) } else { fetch_object(link, shelf, &object).await };
+        let outcome = match is_there(shelf, &object).await {
+            Ok(false) => fetch_object(link, shelf, &object).await,
+            there => there.map(drop),
+        };
         match outcome {
             Ok(()) => set(BundleState::Pending, "waits for the steward's approval")?,
             Err(error @ DownlinkError::Content { .. }) => {
@@ -134,7 +208,7 @@ fn missing_above(shelf: &Shelf, row: &BundleRow, bytes_max: Option<u64>) -> Opti
 async fn fetch_bundle(link: &Link, shelf: &Shelf, row: &BundleRow) -> Result<(), DownlinkError> {
     let Ok(manifest) = Manifest::decode(&row.order.manifest.0) else { return Ok(()) };
     for object in manifest.objects() {
-        if !shelf.path(&object.digest).exists() {
+        if !is_there(shelf, &object).await? {
             fetch_object(link, shelf, &object).await?;
         }
     }
@@ -166,12 +240,7 @@ async fn fetch_object(link: &Link, shelf: &Shelf, object: &Object) -> Result<(),
             .increment(u64::try_from(bytes.0.len()).unwrap_or(u64::MAX));
     }
     file.sync_all().await.map_err(failed)?;
-    let (want, read) = (object.digest, part.clone());
-    let right = tokio::task::spawn_blocking(move || hash(&read).map(|found| found == want.0))
-        .await
-        .map_err(|error| failed(io::Error::other(error)))?
-        .map_err(failed)?;
-    if !right {
+    if aside(&part, hash).await? != object.digest {
         tokio::fs::remove_file(&part).await.map_err(failed)?;
         if resumed {
             // A crash may have torn what the earlier attempt wrote: once more, from the start.
@@ -179,11 +248,37 @@ async fn fetch_object(link: &Link, shelf: &Shelf, object: &Object) -> Result<(),
         }
         return Err(DownlinkError::Content { object: object.digest });
     }
-    tokio::fs::rename(&part, &path).await.map_err(failed)
+    aside(&path, move |path| files::replace(&part, path).map_err(io::Error::other)).await
 }
 
-fn hash(path: &PathBuf) -> io::Result<[u8; 32]> {
+/// Whether an object is there. One of another content is removed: it can only be fetched again.
+async fn is_there(shelf: &Shelf, object: &Object) -> Result<bool, DownlinkError> {
+    let want = object.digest;
+    let look = move |path: &Path| match hash(path) {
+        Ok(found) if found == want => Ok(true),
+        Ok(_) => {
+            tracing::error!(object = %want, "an object is damaged on this disk");
+            fs::remove_file(path).map(|()| false)
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    };
+    aside(&shelf.path(&object.digest), look).await
+}
+
+/// Works on a file beside the runtime's threads.
+async fn aside<T: Send + 'static>(
+    path: &Path,
+    work: impl FnOnce(&Path) -> io::Result<T> + Send + 'static,
+) -> Result<T, DownlinkError> {
+    let own = path.to_owned();
+    let done = tokio::task::spawn_blocking(move || work(&own)).await;
+    done.unwrap_or_else(|error| Err(io::Error::other(error)))
+        .map_err(|source| DownlinkError::File { path: path.to_owned(), source })
+}
+
+fn hash(path: &Path) -> io::Result<Digest> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update_reader(std::fs::File::open(path)?)?;
-    Ok(*hasher.finalize().as_bytes())
+    hasher.update_reader(fs::File::open(path)?)?;
+    Ok(Fixed(*hasher.finalize().as_bytes()))
 }

@@ -1,5 +1,6 @@
 use std::future::ready;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 
 use insitu_daemon::authority::{AGENT_LIFE, Authority};
@@ -11,6 +12,7 @@ use insitu_daemon::link::client::{self, Connector, Timeouts};
 use insitu_daemon::link::reset::ResetKey;
 use insitu_daemon::link::server::{self, Handler, Peer, Server};
 use insitu_daemon::shutdown::{self, Trigger};
+use insitu_models::bundle::Bundle;
 use insitu_models::sign::SigningKey;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::enroll::Welcome;
@@ -110,25 +112,30 @@ pub(crate) async fn link(coordinator: impl Handler) -> (Link, Served) {
     (connector.connect(FACTS).await.unwrap().0, served)
 }
 
+/// A wanted set of labeling functions with this text.
+fn set_of(text: &[u8]) -> FunctionsRow {
+    FunctionsRow {
+        digest: Fixed([1; 32]),
+        manifest: FunctionsManifest {
+            project: "heart".parse().unwrap(),
+            name: "rules".parse().unwrap(),
+            object: digest(text),
+            bytes: text.len() as u64,
+        },
+        signature: Fixed([0; 64]),
+        state: BundleState::Wanted,
+        note: String::new(),
+    }
+}
+
 #[tokio::test]
 async fn damaged_functions_stay_wanted_and_are_said_to_be_damaged() {
     let scratch = scratch();
     let store = &scratch.store;
     let (shelf, judge) = (Shelf::new(scratch.folder.path()), testing::generous(1));
     let (right, wrong) = (b"[[function]]".to_vec(), b"[[damaged!]]".to_vec());
-    let object = digest(&right);
-    let row = FunctionsRow {
-        digest: Fixed([1; 32]),
-        manifest: FunctionsManifest {
-            project: "heart".parse().unwrap(),
-            name: "rules".parse().unwrap(),
-            object,
-            bytes: right.len() as u64,
-        },
-        signature: Fixed([0; 64]),
-        state: BundleState::Wanted,
-        note: String::new(),
-    };
+    let row = set_of(&right);
+    let object = row.manifest.object;
     let wanted = || store.read("test", |tx| tx.has_wanted()).unwrap();
     assert!(!wanted());
     store.tx("test", |tx| tx.put_functions(&row, 1)).unwrap();
@@ -144,6 +151,64 @@ async fn damaged_functions_stay_wanted_and_are_said_to_be_damaged() {
     fetch(&sound, store, &shelf, &judge, None).await.unwrap();
     assert_eq!((known().state, wanted()), (BundleState::Pending, false));
     assert!(shelf.path(&object).exists());
+
+    // Damaged on the disk later, it is wanted again, and waits for the steward again.
+    let mut examined = Examined::default();
+    want_damaged(store, &shelf, &mut examined).await.unwrap();
+    assert!(!wanted());
+    std::fs::write(shelf.path(&object), "[[damaged!]]").unwrap();
+    want_damaged(store, &shelf, &mut Examined::default()).await.unwrap();
+    assert!(wanted() && !shelf.path(&object).exists());
+}
+
+#[tokio::test]
+async fn an_object_that_is_damaged_on_the_disk_is_fetched_again_once_its_bundle_fails() {
+    let scratch = scratch();
+    let (store, data) = (&scratch.store, scratch.folder.path());
+    let (shelf, judge) = (Shelf::new(data), testing::generous(1));
+    let files = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/bundles/heart-disease");
+    let bundle = Bundle::open(Path::new(files)).unwrap();
+    let row = testing::put(store, &testing::project());
+    testing::publish(store, data, &row, &bundle, 1);
+    store.tx("test", |tx| tx.use_bundle(row.project, &bundle.id())).unwrap();
+    let fail = |note| {
+        let set = |tx: &Tx<'_>| tx.set_bundle_state(&bundle.id(), BundleState::Failed, note);
+        store.tx("test", set).unwrap();
+    };
+    let state = || store.read("test", |tx| tx.bundle(&bundle.id())).unwrap().unwrap().state;
+    let mut examined = Examined::default();
+    fail("no engine");
+    want_damaged(store, &shelf, &mut examined).await.unwrap();
+    assert_eq!(state(), BundleState::Failed, "its objects are not why");
+
+    let (head, right) = bundle.objects().remove(1);
+    std::fs::write(shelf.path(&head.digest), "damaged").unwrap();
+    want_damaged(store, &shelf, &mut examined).await.unwrap();
+    assert_eq!(state(), BundleState::Failed, "it is not read time and again for the same reason");
+    fail("the head's digest is another");
+    want_damaged(store, &shelf, &mut examined).await.unwrap();
+    assert_eq!(state(), BundleState::Wanted);
+
+    let (link, _served) = link(Objects(right.clone())).await;
+    fetch(&link, store, &shelf, &judge, None).await.unwrap();
+    assert_eq!(state(), BundleState::Pending);
+    assert_eq!(std::fs::read(shelf.path(&head.digest)).unwrap(), right);
+}
+
+#[tokio::test]
+async fn what_is_there_counts_as_arrived_only_if_it_is_right() {
+    let scratch = scratch();
+    let store = &scratch.store;
+    let (shelf, judge) = (Shelf::new(scratch.folder.path()), testing::generous(1));
+    let right = b"[[function]]".to_vec();
+    let row = set_of(&right);
+    store.tx("test", |tx| tx.put_functions(&row, 1)).unwrap();
+    std::fs::create_dir(shelf.folder()).unwrap();
+    let path = shelf.path(&row.manifest.object);
+    std::fs::write(&path, "damaged").unwrap();
+    let (link, _served) = link(Objects(right.clone())).await;
+    fetch(&link, store, &shelf, &judge, None).await.unwrap();
+    assert_eq!(std::fs::read(path).unwrap(), right);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Agent, RunError, Shared};
-use crate::downlink::{self, DownlinkError, Judge};
+use crate::downlink::{self, DownlinkError, Examined, Judge};
 use crate::prelabel::Shelf;
 use crate::session::Talk;
 use crate::status;
@@ -216,9 +216,10 @@ async fn hear(
 /// Fetches the objects that orders name, after each that may have come. What fails costs nothing
 /// else: whether the connection is there is for others to find.
 async fn fetch(shared: &Shared, link: &Link, judge: &Judge, heard: &Notify) -> Infallible {
+    let mut examined = Examined::default();
     loop {
         heard.notified().await;
-        match fetch_wanted(shared, link, judge).await {
+        match fetch_wanted(shared, link, judge, &mut examined).await {
             Ok(()) => {}
             Err(DownlinkError::Call(error)) if error.is_transient() => {
                 tracing::warn!(error = explain(&error), "an object does not arrive for now");
@@ -231,13 +232,19 @@ async fn fetch(shared: &Shared, link: &Link, judge: &Judge, heard: &Notify) -> I
     }
 }
 
-async fn fetch_wanted(shared: &Shared, link: &Link, judge: &Judge) -> Result<(), DownlinkError> {
+async fn fetch_wanted(
+    shared: &Shared,
+    link: &Link,
+    judge: &Judge,
+    examined: &mut Examined,
+) -> Result<(), DownlinkError> {
     let Agent { store, config, .. } = &shared.agent;
+    let shelf = Shelf::new(&config.data);
+    downlink::want_damaged(store, &shelf, examined).await?;
     if !store.read("wanted", |tx| tx.has_wanted())? {
         return Ok(());
     }
-    let bytes_max = config.polite.object_bytes_max();
-    downlink::fetch(link, store, &Shelf::new(&config.data), judge, bytes_max).await
+    downlink::fetch(link, store, &shelf, judge, config.polite.object_bytes_max()).await
 }
 
 async fn renewed(

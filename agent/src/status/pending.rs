@@ -98,8 +98,9 @@ fn pending_models(tx: &Tx<'_>) -> Result<Vec<String>, StoreError> {
                 "model {} is not used yet: {}; it is tried again by itself",
                 row.bundle, row.note
             )),
-            BundleState::Wanted if row.candidate && !row.note.is_empty() => {
-                pending.push(format!("model {} is not evaluated: {}", row.bundle, row.note));
+            BundleState::Wanted if !row.note.is_empty() => {
+                let end = if row.candidate { "evaluated" } else { "used" };
+                pending.push(format!("model {} is not {end}: {}", row.bundle, row.note));
             }
             BundleState::Wanted | BundleState::Ready | BundleState::Declined => {}
         }

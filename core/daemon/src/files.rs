@@ -72,13 +72,21 @@ pub enum FileError {
 /// [`FileError::Io`]; the old content is then still there.
 pub fn write_atomic(path: &Path, bytes: &[u8], access: Access) -> Result<(), FileError> {
     let beside = beside(path)?;
-    let written = write_new(&beside, bytes, access)
-        .and_then(|()| fs::rename(&beside, path).map_err(failed("replace", path)));
+    let written = write_new(&beside, bytes, access).and_then(|()| replace(&beside, path));
     if written.is_err() {
         // The first error tells more than one about the leftover could.
         drop(fs::remove_file(&beside));
     }
-    written?;
+    written
+}
+
+/// Moves the file `from`, which is on the disk already, to `path` in the same folder, over what is
+/// there; then that is on the disk, too.
+///
+/// # Errors
+/// [`FileError::Io`].
+pub fn replace(from: &Path, path: &Path) -> Result<(), FileError> {
+    fs::rename(from, path).map_err(failed("replace", path))?;
     sync_folder(path)
 }
 

@@ -185,7 +185,9 @@ fn text(context: &Context, row: &FunctionsRow) -> Result<String, Failure> {
     let bytes =
         insitu_daemon::files::read(&path, limit).map_err(|error| Failure::runtime(&error))?;
     if digest(&bytes) != row.manifest.object {
-        return Err(missing("on this disk is not what was signed"));
+        return Err(missing(
+            "on this disk is not what was signed: a restarted agent fetches it again",
+        ));
     }
     String::from_utf8(bytes).map_err(|_| missing("is not UTF-8"))
 }
