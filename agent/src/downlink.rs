@@ -30,7 +30,7 @@ use crate::store::functions::FunctionsRow;
 use crate::store::orders::{ApprovalKind, BundleRow, BundleState};
 use crate::store::{Store, StoreError, Tx};
 
-pub use objects::{Examined, fetch, want_damaged};
+pub use objects::{Examined, clear, fetch, want_damaged};
 
 /// What decides about orders.
 #[derive(Clone, Debug)]
@@ -162,6 +162,7 @@ pub fn apply(
                 "round"
             }
             Order::Campaign(campaign) => {
+                tx.forget_campaigns()?;
                 if within("campaign", tx.open_campaign_count()?, CAMPAIGNS_OPEN_MAX) {
                     take_campaign(tx, judge, place, campaign)?;
                 }
@@ -179,6 +180,7 @@ pub fn apply(
                 "session"
             }
             Order::Functions(functions) => {
+                tx.forget_functions()?;
                 if within("functions", tx.function_set_count()?, FUNCTION_SETS_MAX) {
                     take_functions(tx, judge, place, functions)?;
                 }

@@ -422,11 +422,9 @@ fn decide_model(context: &Context, digest: &str, approve: bool) -> Outcome {
         }
         let next = match row.state {
             // The daemon judges what is pending again on its next tick.
-            BundleState::Pending | BundleState::Ready | BundleState::Declined => {
-                Some(BundleState::Pending)
-            }
-            // Another chance; what is missing of it is fetched first.
-            BundleState::Failed => approve.then_some(BundleState::Wanted),
+            BundleState::Pending | BundleState::Ready => Some(BundleState::Pending),
+            // Another chance; what is missing of it, or was removed, is fetched first.
+            BundleState::Declined | BundleState::Failed => approve.then_some(BundleState::Wanted),
             BundleState::Wanted => None,
         };
         if let Some(next) = next {

@@ -1,7 +1,7 @@
 //! The objects of ordered bundles and sets of labeling functions: fetched in chunks, verified before
 //! use.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::{fs, io};
 
@@ -17,7 +17,50 @@ use super::{DownlinkError, Judge};
 use crate::prelabel::Shelf;
 use crate::store::functions::FunctionsRow;
 use crate::store::orders::{BundleRow, BundleState};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, Tx};
+
+/// Removes objects, whole or in part, that nothing needs any more: no bundle that is coming or in use
+/// names them, and no set of labeling functions that people can look at.
+///
+/// # Errors
+/// [`DownlinkError::File`], [`DownlinkError::Store`].
+pub fn clear(store: &Store, shelf: &Shelf) -> Result<(), DownlinkError> {
+    let needed = store.read("needed objects", |tx| needed(tx))?;
+    let failed = |source| DownlinkError::File { path: shelf.folder().to_owned(), source };
+    let files = match fs::read_dir(shelf.folder()) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        files => files.map_err(failed)?,
+    };
+    for file in files {
+        let path = file.map_err(failed)?.path();
+        let object = path.file_stem().and_then(|name| Digest::from_hex(name.to_str()?));
+        if object.is_some_and(|object| !needed.contains(&object)) {
+            fs::remove_file(&path).map_err(failed)?;
+            tracing::info!(file = %path.display(), "an object that nothing needs is removed");
+        }
+    }
+    Ok(())
+}
+
+fn needed(tx: &Tx<'_>) -> Result<BTreeSet<Digest>, StoreError> {
+    let in_use = in_use(tx)?;
+    let mut needed = BTreeSet::new();
+    for row in tx.bundles()? {
+        if row.state.is_coming() || in_use.contains(&row.bundle) {
+            let manifest = Manifest::decode(&row.order.manifest.0);
+            let objects = manifest.map(|manifest| manifest.objects()).unwrap_or_default();
+            needed.extend(objects.into_iter().map(|object| object.digest));
+        }
+    }
+    let functions = tx.functions()?.into_iter().filter(|row| row.state != BundleState::Failed);
+    needed.extend(functions.map(|row| row.manifest.object));
+    Ok(needed)
+}
+
+/// The bundles in use.
+fn in_use(tx: &Tx<'_>) -> Result<Vec<Digest>, StoreError> {
+    Ok(tx.projects()?.into_iter().filter_map(|row| row.bundle).collect())
+}
 
 /// Why what had arrived is wanted again.
 const DAMAGED: &str = "missing or damaged on this disk: fetched again";
@@ -39,8 +82,7 @@ pub async fn want_damaged(
     examined: &mut Examined,
 ) -> Result<(), DownlinkError> {
     let (bundles, functions, in_use) = store.read("what has arrived", |tx| {
-        let in_use: Vec<_> = tx.projects()?.into_iter().filter_map(|row| row.bundle).collect();
-        Ok::<_, StoreError>((tx.bundles()?, tx.functions()?, in_use))
+        Ok::<_, StoreError>((tx.bundles()?, tx.functions()?, in_use(tx)?))
     })?;
     for BundleRow { bundle, state, note, order, .. } in bundles {
         let fails = match state {

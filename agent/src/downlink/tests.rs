@@ -13,6 +13,7 @@ use insitu_daemon::link::reset::ResetKey;
 use insitu_daemon::link::server::{self, Handler, Peer, Server};
 use insitu_daemon::shutdown::{self, Trigger};
 use insitu_models::bundle::Bundle;
+use insitu_models::manifest::Object;
 use insitu_models::sign::SigningKey;
 use insitu_protocol::bytes::Fixed;
 use insitu_protocol::enroll::Welcome;
@@ -25,6 +26,7 @@ use super::*;
 use crate::prelabel::Shelf;
 use crate::store::tests::scratch;
 use crate::testing;
+use crate::testing::mirrored::mirrored;
 
 const FACTS: DeviceFacts = DeviceFacts {
     version: [0, 1, 0],
@@ -110,6 +112,43 @@ pub(crate) async fn link(coordinator: impl Handler) -> (Link, Served) {
     let connector =
         Connector::new(endpoint, address, &served.credentials, clock, Timeouts::default()).unwrap();
     (connector.connect(FACTS).await.unwrap().0, served)
+}
+
+#[test]
+fn objects_that_nothing_needs_any_more_are_removed() {
+    let scratch = scratch();
+    let (store, data) = (&scratch.store, scratch.folder.path());
+    let shelf = Shelf::new(data);
+    clear(store, &shelf).unwrap(); // before there is a folder
+    let files = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/bundles/heart-disease");
+    let shipped = Bundle::open(Path::new(files)).unwrap();
+    let other = mirrored(&shipped, shipped.head());
+    let row = testing::put(store, &testing::project());
+    testing::publish(store, data, &row, &shipped, 1);
+    testing::publish(store, data, &row, &other, 2);
+    let (theirs, common): (Vec<_>, Vec<_>) =
+        other.objects().into_iter().partition(|both| !shipped.objects().contains(both));
+    let part = shelf.path(&Fixed([7; 32])).with_extension("part");
+    let foreign = shelf.folder().join("README");
+    for file in [&part, &foreign] {
+        std::fs::write(file, "").unwrap();
+    }
+    let there = |objects: &[(Object, Vec<u8>)]| {
+        objects.iter().filter(|(object, _)| shelf.path(&object.digest).exists()).count()
+    };
+    clear(store, &shelf).unwrap();
+    assert!(!part.exists() && foreign.exists());
+    assert!(!theirs.is_empty() && there(&theirs) == theirs.len(), "it may be used");
+
+    let give_up = |tx: &Tx<'_>| tx.set_bundle_state(&other.id(), BundleState::Failed, "superseded");
+    store.tx("test", give_up).unwrap();
+    store.tx("test", |tx| tx.use_bundle(row.project, &other.id())).unwrap();
+    clear(store, &shelf).unwrap();
+    assert_eq!(there(&theirs), theirs.len(), "it is in use");
+    store.tx("test", |tx| tx.use_bundle(row.project, &shipped.id())).unwrap();
+    clear(store, &shelf).unwrap();
+    assert_eq!((there(&theirs), there(&common)), (0, common.len()));
+    assert_eq!(there(&shipped.objects()), shipped.objects().len());
 }
 
 /// A wanted set of labeling functions with this text.

@@ -18,7 +18,8 @@ use super::tests::{Site, limits, pipeline, site};
 use crate::config::{ApproveCampaigns, Limits, Policy};
 use crate::downlink::{Judge, apply};
 use crate::store::bounds::{
-    BUNDLES_WAITING_MAX, CAMPAIGNS_OPEN_MAX, FUNCTION_SETS_MAX, ROUNDS_OPEN_MAX, ROUNDS_OVER_MAX,
+    BUNDLES_OVER_MAX, BUNDLES_WAITING_MAX, CAMPAIGNS_OPEN_MAX, FUNCTION_SETS_MAX, ROUNDS_OPEN_MAX,
+    ROUNDS_OVER_MAX,
 };
 use crate::store::campaigns::CampaignState;
 use crate::store::orders::{BundleState, RoundState};
@@ -227,6 +228,16 @@ fn unsigned_and_endless_bundles_come_to_nothing() {
     assert_eq!(waiting.len() as u64, BUNDLES_WAITING_MAX);
     assert_eq!(waiting[0], 20, "the newest stay");
     assert!(rows.last().unwrap().note.contains("newer ones"));
+    for number in 21..=200_u8 {
+        site.store()
+            .tx("test", |tx| {
+                tx.put_bundle(Fixed([number; 32]), number.into(), &forged, Fixed([9; 32]))?;
+                tx.supersede_bundles()
+            })
+            .unwrap();
+    }
+    let listed = site.store().read("test", |tx| tx.bundles()).unwrap().len() as u64;
+    assert_eq!(listed, BUNDLES_WAITING_MAX + BUNDLES_OVER_MAX);
 }
 
 /// Labeling functions that another key has signed, or the federation's for another purpose, or that

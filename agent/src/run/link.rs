@@ -240,6 +240,7 @@ async fn fetch_wanted(
 ) -> Result<(), DownlinkError> {
     let Agent { store, config, .. } = &shared.agent;
     let shelf = Shelf::new(&config.data);
+    downlink::clear(store, &shelf)?;
     downlink::want_damaged(store, &shelf, examined).await?;
     if !store.read("wanted", |tx| tx.has_wanted())? {
         return Ok(());

@@ -16,14 +16,30 @@ pub const ROUNDS_OPEN_MAX: u64 = 64;
 pub const ROUNDS_OVER_MAX: u64 = 64;
 /// Campaigns that are not over.
 pub const CAMPAIGNS_OPEN_MAX: u64 = 32;
+/// Campaigns that are over and still listed.
+pub const CAMPAIGNS_OVER_MAX: u64 = 64;
 /// Evaluations that wait for this site at the same time.
 pub const EVALUATIONS_OPEN_MAX: u64 = 8;
 /// Evaluations that are over and still listed; each holds heads of up to a megabyte.
 pub const EVALUATIONS_OVER_MAX: u64 = 8;
 /// Bundles that are fetched or wait for a decision; each may have objects of half a gigabyte.
 pub const BUNDLES_WAITING_MAX: u64 = 8;
+/// Bundles that failed or were declined and are still listed; each has a manifest of up to 256 KiB.
+pub const BUNDLES_OVER_MAX: u64 = 64;
 /// Sets of labeling functions; each has up to a megabyte.
 pub const FUNCTION_SETS_MAX: u64 = 64;
+/// Sets that failed or were declined and are still listed.
+pub const FUNCTION_SETS_OVER_MAX: u64 = 64;
+
+/// Which rounds and evaluations are over.
+const NOT_OPEN: &str = "state <> 'open'";
+/// Which campaigns are over.
+const ANSWERED: &str = "state IN ('answered', 'unanswered')";
+/// Which sets of labeling functions are given up.
+const GIVEN_UP: &str = "state IN ('declined', 'failed')";
+/// Which bundles are given up. One in use that fails is not.
+const GIVEN_UP_UNUSED: &str = "state IN ('declined', 'failed') AND NOT EXISTS
+     (SELECT 1 FROM projects WHERE projects.bundle = bundles.bundle)";
 
 impl Tx<'_> {
     /// Sets of labeling functions.
@@ -58,12 +74,36 @@ impl Tx<'_> {
         self.rows("SELECT count(*) FROM campaigns WHERE state NOT IN ('answered', 'unanswered')")
     }
 
+    /// Forgets campaigns that are over, but for the newest [`CAMPAIGNS_OVER_MAX`], with what they had
+    /// queued.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_campaigns(&self) -> Result<(), StoreError> {
+        let items = format!(
+            "DELETE FROM campaign_items WHERE campaign IN
+               (SELECT campaign FROM campaigns WHERE {})",
+            beyond("campaigns", ANSWERED)
+        );
+        self.sql.execute(&items, [super::signed(CAMPAIGNS_OVER_MAX)])?;
+        self.forget("campaigns", ANSWERED, CAMPAIGNS_OVER_MAX)
+    }
+
+    /// Forgets sets of labeling functions that failed or were declined, but for the newest
+    /// [`FUNCTION_SETS_OVER_MAX`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_functions(&self) -> Result<(), StoreError> {
+        self.forget("function_sets", GIVEN_UP, FUNCTION_SETS_OVER_MAX)
+    }
+
     /// Forgets rounds that are over, but for the newest [`ROUNDS_OVER_MAX`].
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn forget_rounds(&self) -> Result<(), StoreError> {
-        self.forget("rounds", ROUNDS_OVER_MAX)
+        self.forget("rounds", NOT_OPEN, ROUNDS_OVER_MAX)
     }
 
     /// Evaluations that wait for this site.
@@ -79,7 +119,7 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn forget_evaluations(&self) -> Result<(), StoreError> {
-        self.forget("evaluations", EVALUATIONS_OVER_MAX)
+        self.forget("evaluations", NOT_OPEN, EVALUATIONS_OVER_MAX)
     }
 
     /// Whether objects of a bundle, or of a set of labeling functions, have yet to be fetched.
@@ -94,7 +134,8 @@ impl Tx<'_> {
 
     /// Gives up bundles that wait, but for the newest [`BUNDLES_WAITING_MAX`]: what the steward has
     /// not looked at in so many versions is out of date. Candidates are counted by themselves, so that
-    /// they crowd out none that is to be used.
+    /// they crowd out none that is to be used. Of those that are given up, and not in use, the newest
+    /// [`BUNDLES_OVER_MAX`] stay listed.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -113,14 +154,11 @@ impl Tx<'_> {
                 ],
             )?;
         }
-        Ok(())
+        self.forget("bundles", GIVEN_UP_UNUSED, BUNDLES_OVER_MAX)
     }
 
-    fn forget(&self, table: &'static str, most: u64) -> Result<(), StoreError> {
-        let sql = format!(
-            "DELETE FROM {table} WHERE state != 'open' AND rowid NOT IN
-               (SELECT rowid FROM {table} WHERE state != 'open' ORDER BY rowid DESC LIMIT ?1)"
-        );
+    fn forget(&self, table: &str, over: &str, most: u64) -> Result<(), StoreError> {
+        let sql = format!("DELETE FROM {table} WHERE {}", beyond(table, over));
         self.sql.execute(&sql, [super::signed(most)])?;
         Ok(())
     }
@@ -129,4 +167,12 @@ impl Tx<'_> {
         let count = self.sql.prepare_cached(query)?.query_row([], |row| row.get(0))?;
         unsigned(count, "orders", "count")
     }
+}
+
+/// Which rows of a table are over, but for the newest `?1`.
+fn beyond(table: &str, over: &str) -> String {
+    format!(
+        "{over} AND rowid NOT IN
+           (SELECT rowid FROM {table} WHERE {over} ORDER BY rowid DESC LIMIT ?1)"
+    )
 }
