@@ -176,3 +176,48 @@ fn beyond(table: &str, over: &str) -> String {
            (SELECT rowid FROM {table} WHERE {over} ORDER BY rowid DESC LIMIT ?1)"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use insitu_protocol::bytes::Fixed;
+    use insitu_protocol::order::{CampaignOrder, Clause, Selector};
+    use insitu_protocol::text::Line;
+
+    use super::*;
+    use crate::store::campaigns::CampaignState;
+    use crate::store::items::Stage;
+    use crate::testing;
+
+    #[test]
+    fn campaigns_that_are_over_are_forgotten_with_what_they_queued() {
+        let (scratch, row) = testing::with_project();
+        let store = &scratch.store;
+        testing::add_items(store, &row, 0..1, 1);
+        let listed = store.tx("test", |tx| {
+            let item = tx.items_in_stage(row.project, Stage::Clean, 0, 1)?[0].item;
+            for number in 0..=200 {
+                let order = CampaignOrder {
+                    campaign: Fixed([number; 16]),
+                    project: row.definition.name.clone(),
+                    title: Line::new("any").unwrap(),
+                    selector: Selector::new(vec![Clause::ConfidenceBelow { milli: 1 }]).unwrap(),
+                    items_max: 10,
+                    nano_rho: 1,
+                    answers_unix_s: 1,
+                };
+                let open = number == 0;
+                let state = if open { CampaignState::Open } else { CampaignState::Answered };
+                tx.put_campaign(row.project, number.into(), &order, state, "")?;
+                tx.add_campaign_item(&order.campaign, item)?;
+            }
+            tx.forget_campaigns()?;
+            tx.campaigns()
+        });
+        let listed = listed.unwrap();
+        assert_eq!(listed.len() as u64, 1 + CAMPAIGNS_OVER_MAX);
+        assert_eq!(listed[0].state, CampaignState::Open);
+        assert_eq!(listed[1].order.campaign, Fixed([137; 16]), "the oldest of the newest");
+        let queued = |number| store.read("test", |tx| tx.campaign_items(&Fixed([number; 16])));
+        assert_eq!((queued(136).unwrap().len(), queued(137).unwrap().len()), (0, 1));
+    }
+}
