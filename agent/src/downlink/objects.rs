@@ -19,13 +19,16 @@ use crate::store::functions::FunctionsRow;
 use crate::store::orders::{BundleRow, BundleState};
 use crate::store::{Store, StoreError, Tx};
 
+/// Why what had arrived is wanted again.
+const DAMAGED: &str = "missing or damaged on this disk: fetched again";
+
 /// Removes objects, whole or in part, that nothing needs any more: no bundle that is coming or in use
 /// names them, and no set of labeling functions that people can look at.
 ///
 /// # Errors
 /// [`DownlinkError::File`], [`DownlinkError::Store`].
 pub fn clear(store: &Store, shelf: &Shelf) -> Result<(), DownlinkError> {
-    let needed = store.read("needed objects", |tx| needed(tx))?;
+    let needed = store.read("needed objects", needed)?;
     let failed = |source| DownlinkError::File { path: shelf.folder().to_owned(), source };
     let files = match fs::read_dir(shelf.folder()) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -34,9 +37,9 @@ pub fn clear(store: &Store, shelf: &Shelf) -> Result<(), DownlinkError> {
     for file in files {
         let path = file.map_err(failed)?.path();
         let object = path.file_stem().and_then(|name| Digest::from_hex(name.to_str()?));
-        if object.is_some_and(|object| !needed.contains(&object)) {
+        if let Some(object) = object.filter(|object| !needed.contains(object)) {
             fs::remove_file(&path).map_err(failed)?;
-            tracing::info!(file = %path.display(), "an object that nothing needs is removed");
+            tracing::info!(%object, "an object that nothing needs is removed");
         }
     }
     Ok(())
@@ -61,9 +64,6 @@ fn needed(tx: &Tx<'_>) -> Result<BTreeSet<Digest>, StoreError> {
 fn in_use(tx: &Tx<'_>) -> Result<Vec<Digest>, StoreError> {
     Ok(tx.projects()?.into_iter().filter_map(|row| row.bundle).collect())
 }
-
-/// Why what had arrived is wanted again.
-const DAMAGED: &str = "missing or damaged on this disk: fetched again";
 
 /// What was looked at, and why; see [`want_damaged`].
 pub type Examined = BTreeMap<Digest, String>;
@@ -154,33 +154,38 @@ pub async fn fetch(
         }
         if let Some(note) = waits(store, shelf, judge, &row, bytes_max)? {
             if note != row.note {
-                store.tx("bundle waits", |tx| {
-                    tx.set_bundle_state(&row.bundle, BundleState::Wanted, &note)
-                })?;
+                move_on(store, &row.bundle, BundleState::Wanted, &note)?;
             }
             continue;
         }
         let outcome = fetch_bundle(link, shelf, &row).await;
         match outcome {
-            Ok(()) => store.tx("bundle complete", |tx| {
-                tx.set_bundle_state(&row.bundle, BundleState::Pending, "")
-            })?,
+            Ok(()) => move_on(store, &row.bundle, BundleState::Pending, "")?,
             Err(error @ DownlinkError::Content { .. }) => {
-                store.tx("bundle damaged", |tx| {
-                    tx.set_bundle_state(&row.bundle, BundleState::Wanted, &error.to_string())
-                })?;
+                move_on(store, &row.bundle, BundleState::Wanted, &error.to_string())?;
                 damaged = Err(error);
             }
             Err(error @ DownlinkError::Length { .. }) => {
                 tracing::error!(bundle = %row.bundle, error = %error, "bundle refused");
-                store.tx("bundle refused", |tx| {
-                    tx.set_bundle_state(&row.bundle, BundleState::Failed, &error.to_string())
-                })?;
+                move_on(store, &row.bundle, BundleState::Failed, &error.to_string())?;
             }
             Err(error) => return Err(error),
         }
     }
     damaged.and(functions)
+}
+
+/// Moves a bundle on that was fetched, unless an order has given it up meanwhile.
+fn move_on(
+    store: &Store,
+    bundle: &Digest,
+    state: BundleState,
+    note: &str,
+) -> Result<(), StoreError> {
+    store.tx("bundle fetched", |tx| match tx.bundle(bundle)? {
+        Some(row) if row.state == BundleState::Wanted => tx.set_bundle_state(bundle, state, note),
+        _ => Ok(()),
+    })
 }
 
 /// The same for labeling functions, about which the steward decides.
