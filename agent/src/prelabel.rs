@@ -297,11 +297,19 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// Whether the same bundle may load later as it is: once there is an engine.
+    /// Whether the same bundle may load later: once there is an engine, or what is missing or damaged
+    /// on this disk has been fetched again.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Engine(_) => true,
-            Self::Bundle(_) | Self::Predict(_) => false,
+            Self::Bundle(error) => matches!(
+                error,
+                BundleError::File { .. }
+                    | BundleError::Missing { .. }
+                    | BundleError::Length { .. }
+                    | BundleError::Digest { .. }
+            ),
+            Self::Predict(_) => false,
         }
     }
 }
