@@ -7,10 +7,12 @@ use crate::campaign::{self, Plan, Target, bins_clause};
 use crate::publish;
 use crate::tests::{NOW, Scene, name, project, site};
 
+/// Below the first number of a list that was begun at [`NOW`].
+const BEFORE: u64 = NOW.unsigned_abs() * 1000 - 1;
+
 /// The kinds of a site's orders, with their places in a list that was begun at [`NOW`], from 1.
 fn kinds(scene: &Scene, site_name: &str, after: u64, now: i64) -> Vec<(u64, &'static str)> {
-    let before = u64::try_from(NOW).unwrap() * 1000 - 1;
-    let orders = poll(&scene.store, &site(site_name), after.saturating_add(before), now).unwrap();
+    let orders = poll(&scene.store, &site(site_name), after.saturating_add(BEFORE), now).unwrap();
     let kind = |order: &Order| match order {
         Order::Project(_) | Order::TaskProject(_) | Order::ThresholdProject(_) => "project",
         Order::Bundle(_) => "bundle",
@@ -21,7 +23,7 @@ fn kinds(scene: &Scene, site_name: &str, after: u64, now: i64) -> Vec<(u64, &'st
         Order::Functions(_) => "functions",
         Order::Evaluation(_) => "evaluation",
     };
-    orders.iter().map(|numbered| (numbered.number - before, kind(&numbered.order))).collect()
+    orders.iter().map(|numbered| (numbered.number - BEFORE, kind(&numbered.order))).collect()
 }
 
 #[test]
@@ -104,10 +106,10 @@ fn a_campaign_is_told_while_it_is_open_to_the_sites_it_asks() {
     ));
 }
 
-/// The numbers in a site's list.
+/// The places in the list that are taken.
 fn list(scene: &Scene) -> Vec<u64> {
     let rows = scene.store.read("list", |tx| tx.orders_after(&site("a"), 0, usize::MAX));
-    rows.unwrap().iter().map(|row| row.number).collect()
+    rows.unwrap().iter().map(|row| row.number - BEFORE).collect()
 }
 
 #[test]
