@@ -45,8 +45,8 @@ const TEXTS: [&str; 6] = [
     "nothing",
     "(bank card)",
     "my heart",
-    "שָׁלוֹם bank card",
-    "heart bank card",
+    "שָׁלוֹם, bank card",
+    "his heart bank card",
 ];
 
 struct Site {
