@@ -385,11 +385,12 @@ fn drop_numbers(text: &str, found: Vec<Find>) -> Vec<Find> {
     (0..found.len()).filter(|index| keeps(*index)).map(|index| found[index]).collect()
 }
 
-/// Few letters with a digit right before or behind them.
+/// Few letters with a digit right before or behind them, as of a place: a user's name may be such a name.
 fn is_part_of_code(text: &str, find: &Find) -> bool {
     const LETTERS_MAX: usize = 3;
     let found = &text[find.start..find.end];
-    found.chars().count() <= LETTERS_MAX
+    find.kind == Kind::Location
+        && found.chars().count() <= LETTERS_MAX
         && found.chars().all(char::is_alphabetic)
         && (text[find.end..].starts_with(|c: char| c.is_ascii_digit())
             || text[..find.start].ends_with(|c: char| c.is_ascii_digit()))
@@ -433,6 +434,7 @@ mod tests {
         let kept = |text: &str, found| drop_numbers(text, found).len();
         assert_eq!(kept("T2DM 2011", vec![place(0, 1), place(2, 4)]), 0);
         assert_eq!(kept("in Bly", vec![place(3, 6)]), 1);
+        assert_eq!(kept("Kim2", vec![Find { kind: Kind::Name, ..place(0, 3) }]), 1);
         assert_eq!(kept("Halle2", vec![place(0, 5)]), 1, "a name with a note's number");
     }
 
