@@ -297,11 +297,17 @@ pub enum ModelError {
 }
 
 impl ModelError {
-    /// Whether the same bundle may load later: once there is an engine, or what is missing or damaged
-    /// on this disk has been fetched again.
+    /// Whether the same bundle may load later as it is: once there is an engine.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Engine(_) => true,
+            Self::Bundle(_) | Self::Predict(_) => false,
+        }
+    }
+
+    /// Whether its objects are missing or damaged on this disk, and are to be fetched again.
+    pub fn is_damage(&self) -> bool {
+        match self {
             Self::Bundle(error) => matches!(
                 error,
                 BundleError::File { .. }
@@ -309,7 +315,7 @@ impl ModelError {
                     | BundleError::Length { .. }
                     | BundleError::Digest { .. }
             ),
-            Self::Predict(_) => false,
+            Self::Engine(_) | Self::Predict(_) => false,
         }
     }
 }

@@ -424,8 +424,10 @@ fn decide_model(context: &Context, digest: &str, approve: bool) -> Outcome {
             // The daemon judges what is pending again on its next tick.
             BundleState::Pending | BundleState::Ready => Some(BundleState::Pending),
             // Another chance; what is missing of it, or was removed, is fetched first.
-            BundleState::Declined | BundleState::Failed => approve.then_some(BundleState::Wanted),
-            BundleState::Wanted => None,
+            BundleState::Declined | BundleState::Failed if approve => Some(BundleState::Wanted),
+            // Also one in use that does not load: an older one may take its place then.
+            BundleState::Wanted | BundleState::Failed if !approve => Some(BundleState::Declined),
+            BundleState::Wanted | BundleState::Declined | BundleState::Failed => None,
         };
         if let Some(next) = next {
             tx.set_bundle_state(&row.bundle, next, "")?;
@@ -452,7 +454,7 @@ mod tests {
     use crate::cli::testing;
 
     #[test]
-    fn a_model_that_failed_is_wanted_again_when_it_is_approved() {
+    fn a_model_that_failed_is_wanted_again_when_it_is_approved_and_given_up_when_it_is_declined() {
         let (_folder, context, project) = testing::context(0);
         let bundle = Fixed([1; 32]);
         let order = BundleOrder {
@@ -470,7 +472,14 @@ mod tests {
             let row = context.store.read("test", |tx| tx.bundle(&bundle)).unwrap().unwrap();
             (row.state, row.note)
         };
-        assert_eq!(decide(false), (BundleState::Failed, "too slow".to_owned()));
         assert_eq!(decide(true), (BundleState::Wanted, String::new()));
+        assert_eq!(decide(false), (BundleState::Declined, String::new()));
+        assert_eq!(decide(false).0, BundleState::Declined);
+        assert_eq!(decide(true).0, BundleState::Wanted);
+        let failed = |tx: &crate::store::Tx<'_>| {
+            tx.set_bundle_state(&bundle, BundleState::Failed, "too slow")
+        };
+        context.store.tx("test", failed).unwrap();
+        assert_eq!(decide(false).0, BundleState::Declined, "it may be the one in use");
     }
 }

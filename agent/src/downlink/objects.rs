@@ -9,7 +9,7 @@ use insitu_daemon::files;
 use insitu_daemon::link::client::Link;
 use insitu_models::manifest::{Manifest, Object};
 use insitu_protocol::bytes::Fixed;
-use insitu_protocol::ids::Digest;
+use insitu_protocol::ids::{Digest, ProjectName};
 use insitu_protocol::request::CHUNK_BYTES_MAX;
 use tokio::io::AsyncWriteExt;
 
@@ -22,8 +22,13 @@ use crate::store::{Store, StoreError, Tx};
 /// Why what had arrived is wanted again.
 const DAMAGED: &str = "missing or damaged on this disk: fetched again";
 
-/// Removes objects, whole or in part, that nothing needs any more: no bundle that is coming or in use
-/// names them, and no set of labeling functions that people can look at.
+/// Ready bundles of a project that are kept from the one in use on: itself, and the one before it, to which
+/// a rollback goes.
+const KEPT_READY: u32 = 2;
+
+/// Removes objects, whole or in part, that nothing needs any more: no bundle that is coming, in use or was
+/// used last before it names them, no candidate that is evaluated, and no set of labeling functions
+/// that people can look at.
 ///
 /// # Errors
 /// [`DownlinkError::File`], [`DownlinkError::Store`].
@@ -48,8 +53,21 @@ pub fn clear(store: &Store, shelf: &Shelf) -> Result<(), DownlinkError> {
 fn needed(tx: &Tx<'_>) -> Result<BTreeSet<Digest>, StoreError> {
     let in_use = in_use(tx)?;
     let mut needed = BTreeSet::new();
+    // By project, newest first.
+    let mut since_used = BTreeMap::<ProjectName, u32>::new();
     for row in tx.bundles()? {
-        if row.state.is_coming() || in_use.contains(&row.bundle) {
+        let used = in_use.contains(&row.bundle);
+        let is_needed = match row.state {
+            BundleState::Ready if row.candidate && !used => tx.is_compared(&row.bundle)?,
+            BundleState::Ready => {
+                let since = since_used.entry(row.order.project.clone()).or_default();
+                *since += u32::from(used || *since > 0);
+                *since <= KEPT_READY
+            }
+            BundleState::Wanted | BundleState::Pending => true,
+            BundleState::Declined | BundleState::Failed => used,
+        };
+        if is_needed {
             let manifest = Manifest::decode(&row.order.manifest.0);
             let objects = manifest.map(|manifest| manifest.objects()).unwrap_or_default();
             needed.extend(objects.into_iter().map(|object| object.digest));
@@ -98,7 +116,7 @@ pub async fn want_damaged(
             examined.insert(bundle, note);
         } else {
             store.tx("bundle damaged", |tx| {
-                tx.set_bundle_state(&bundle, BundleState::Wanted, DAMAGED)
+                tx.move_bundle(&bundle, state, BundleState::Wanted, DAMAGED)
             })?;
         }
     }
@@ -112,7 +130,7 @@ pub async fn want_damaged(
             examined.insert(digest, note);
         } else {
             store.tx("functions damaged", |tx| {
-                tx.set_functions_state(&digest, BundleState::Wanted, DAMAGED)
+                tx.move_functions(&digest, state, BundleState::Wanted, DAMAGED)
             })?;
         }
     }
@@ -182,10 +200,9 @@ fn move_on(
     state: BundleState,
     note: &str,
 ) -> Result<(), StoreError> {
-    store.tx("bundle fetched", |tx| match tx.bundle(bundle)? {
-        Some(row) if row.state == BundleState::Wanted => tx.set_bundle_state(bundle, state, note),
-        _ => Ok(()),
-    })
+    store
+        .tx("bundle fetched", |tx| tx.move_bundle(bundle, BundleState::Wanted, state, note))
+        .map(drop)
 }
 
 /// The same for labeling functions, about which the steward decides.
@@ -196,7 +213,9 @@ async fn fetch_functions(link: &Link, store: &Store, shelf: &Shelf) -> Result<()
             continue;
         }
         let set = |state, note: &str| {
-            store.tx("functions fetched", |tx| tx.set_functions_state(&row.digest, state, note))
+            store.tx("functions fetched", |tx| {
+                tx.move_functions(&row.digest, BundleState::Wanted, state, note)
+            })
         };
         let object = Object { digest: row.manifest.object, bytes: row.manifest.bytes };
         let outcome = match is_there(shelf, &object).await {

@@ -68,6 +68,11 @@ pub(super) enum LoadError {
 }
 
 impl LoadError {
+    /// Whether its objects are to be fetched again.
+    pub(super) fn is_damage(&self) -> bool {
+        matches!(self, Self::Model(error) if error.is_damage())
+    }
+
     /// Whether the same bundle may load later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
@@ -125,27 +130,36 @@ impl Pipeline {
         let Some(row) = newer.filter(|row| Some(row.bundle) != project.bundle) else {
             return Ok(project);
         };
-        if self.new_retries.waits(project.project, &row.bundle, now) {
+        // Whoever approves it anew, or what was fetched again, has taken its note.
+        if !row.note.is_empty() && self.new_retries.waits(project.project, &row.bundle, now) {
             return Ok(project);
         }
+        // A trial takes a while, in which the steward may decide about it: that stands.
+        let seen = row.state;
         match self.load(&project, &row.order.manifest.0) {
             Ok(model) => {
                 self.new_retries.remove(project.project);
-                self.put_to_use(&project, model);
-                self.store.tx("use bundle", |tx| {
-                    if !row.note.is_empty() {
-                        tx.set_bundle_state(&row.bundle, BundleState::Ready, "")?;
+                let used = self.store.tx("use bundle", |tx| {
+                    let stands = tx.move_bundle(&row.bundle, seen, BundleState::Ready, "")?;
+                    if stands {
+                        tx.clear_ready_notes(&project.definition.name)?;
+                        tx.use_bundle(project.project, &row.bundle)?;
                     }
-                    tx.use_bundle(project.project, &row.bundle)
+                    Ok::<_, StoreError>(stands)
                 })?;
-                tracing::info!(bundle = %row.bundle, "bundle in use");
-                project.bundle = Some(row.bundle);
+                if used {
+                    self.put_to_use(&project, model);
+                    tracing::info!(bundle = %row.bundle, "bundle in use");
+                    project.bundle = Some(row.bundle);
+                }
             }
             Err(error) => {
                 let note = explain(&error);
                 tracing::error!(bundle = %row.bundle, reason = note, "bundle failed; the old one stays");
                 metrics::counter!("insitu_agent_bundles_failed_total").increment(1);
-                let state = if error.is_transient() {
+                let state = if error.is_damage() {
+                    BundleState::Wanted
+                } else if error.is_transient() {
                     let wait = self.new_retries.last_wait(project.project, &row.bundle) * 2;
                     let wait = wait.clamp(MODEL_RETRY, MODEL_RETRY_MAX);
                     self.new_retries.put(project.project, row.bundle, wait, now);
@@ -154,7 +168,7 @@ impl Pipeline {
                     BundleState::Failed
                 };
                 self.store
-                    .tx("bundle failed", |tx| tx.set_bundle_state(&row.bundle, state, &note))?;
+                    .tx("bundle failed", |tx| tx.move_bundle(&row.bundle, seen, state, &note))?;
             }
         }
         Ok(project)
@@ -200,7 +214,7 @@ impl Pipeline {
                     self.put_to_use(project, model);
                     if row.state == BundleState::Failed {
                         self.store.tx("bundle loads again", |tx| {
-                            tx.set_bundle_state(&bundle, BundleState::Ready, "")
+                            tx.move_bundle(&bundle, BundleState::Failed, BundleState::Ready, "")
                         })?;
                         tracing::info!(%bundle, "the bundle in use loads again");
                     }
@@ -225,10 +239,13 @@ impl Pipeline {
     /// the project's, and is shown as failed until it loads again.
     fn fail_active(&self, bundle: &Digest, note: &str) -> Result<(), StoreError> {
         let known = self.store.read("bundle", |tx| tx.bundle(bundle))?;
-        if known.is_some_and(|row| row.note != note) {
+        // One that the steward has declined stays declined: what is older may take its place.
+        let known = known.filter(|row| row.note != note && row.state != BundleState::Declined);
+        if let Some(row) = known {
             tracing::error!(%bundle, reason = note, "the bundle in use does not load");
-            self.store
-                .tx("bundle failed", |tx| tx.set_bundle_state(bundle, BundleState::Failed, note))?;
+            self.store.tx("bundle failed", |tx| {
+                tx.move_bundle(bundle, row.state, BundleState::Failed, note)
+            })?;
         }
         Ok(())
     }

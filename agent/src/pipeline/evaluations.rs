@@ -79,10 +79,12 @@ impl Pipeline {
             Err(error) => {
                 let note = explain(&error);
                 tracing::error!(bundle = %row.bundle, reason = note, "the candidate does not run");
+                let state =
+                    if error.is_damage() { BundleState::Wanted } else { BundleState::Failed };
                 // What is, or was, in use has a state of its own.
                 if row.candidate && !error.is_transient() {
                     self.store.tx("candidate failed", |tx| {
-                        tx.set_bundle_state(&row.bundle, BundleState::Failed, &note)
+                        tx.move_bundle(&row.bundle, row.state, state, &note)
                     })?;
                 }
                 let note = format!("{} does not run here: {note}", named(order));

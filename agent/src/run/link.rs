@@ -240,7 +240,10 @@ async fn fetch_wanted(
 ) -> Result<(), DownlinkError> {
     let Agent { store, config, .. } = &shared.agent;
     let shelf = Shelf::new(&config.data);
-    downlink::clear(store, &shelf)?;
+    // What cannot be removed is in the way of nothing but the disk's room.
+    if let Err(error) = downlink::clear(store, &shelf) {
+        tracing::warn!(error = explain(&error), "objects that nothing needs stay");
+    }
     downlink::want_damaged(store, &shelf, examined).await?;
     if !store.read("wanted", |tx| tx.has_wanted())? {
         return Ok(());

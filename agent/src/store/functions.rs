@@ -70,6 +70,25 @@ impl Tx<'_> {
         Ok(all)
     }
 
+    /// Moves a set on if it still is where whoever decides this saw it: the steward may have decided
+    /// otherwise meanwhile.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn move_functions(
+        &self,
+        digest: &Digest,
+        from: BundleState,
+        to: BundleState,
+        note: &str,
+    ) -> Result<(), StoreError> {
+        self.sql.execute(
+            "UPDATE function_sets SET state = ?1, note = ?2 WHERE digest = ?3 AND state = ?4",
+            params![to.name(), note, digest.0, from.name()],
+        )?;
+        Ok(())
+    }
+
     /// Moves a set on.
     ///
     /// # Errors

@@ -202,6 +202,35 @@ fn a_bundle_whose_trial_dies_is_tried_again_ever_later_while_the_old_one_works()
 }
 
 #[test]
+fn a_bundle_whose_objects_are_damaged_is_wanted_again() {
+    let mut two = Two::new();
+    let shelf = Shelf::new(two.folder());
+    let (head, bytes) = two.newer.objects().remove(1);
+    fs::write(shelf.path(&head.digest), "damaged").unwrap();
+    assert!(!two.uses_newer(0));
+    let (state, note) = two.newer();
+    assert_eq!(state, BundleState::Wanted, "{note}");
+    // As what fetches it does.
+    fs::write(shelf.path(&head.digest), bytes).unwrap();
+    two.set_newer(BundleState::Ready);
+    assert!(two.uses_newer(1), "no pause holds up what was mended");
+}
+
+#[test]
+fn a_decision_that_comes_during_a_trial_stands() {
+    let two = Two::new();
+    let store = two.shipped.site.store();
+    // Decided between what a look saw, and what it does about it.
+    two.set_newer(BundleState::Pending);
+    let id = two.newer.id();
+    let late = |tx: &crate::store::Tx<'_>| {
+        tx.move_bundle(&id, BundleState::Ready, BundleState::Ready, "tried")
+    };
+    assert!(!store.tx("test", late).unwrap());
+    assert_eq!(two.newer(), (BundleState::Pending, String::new()));
+}
+
+#[test]
 fn a_bundle_that_does_not_do_what_it_promises_is_not_tried_again() {
     let mut two = Two::new();
     let broken = unlike_its_golden_outputs(&two.shipped.bundle);
@@ -232,7 +261,13 @@ fn an_older_bundle_takes_the_place_of_one_in_use_only_when_the_steward_declines_
     assert!(two.shipped.pipeline.model(&row, retry).unwrap().is_some());
     assert_eq!(two.newer(), (BundleState::Ready, String::new()));
 
+    // Declined while it does not load, it stays declined.
     two.set_newer(BundleState::Declined);
+    two.shipped.pipeline.models.clear();
+    fs::rename(shelf.folder(), &away).unwrap();
+    assert!(two.shipped.pipeline.model(&row, retry).unwrap().is_none());
+    fs::rename(&away, shelf.folder()).unwrap();
+    assert_eq!(two.newer().0, BundleState::Declined);
     assert!(!two.uses_newer(retry));
     two.set_newer(BundleState::Ready);
     assert!(two.uses_newer(retry), "the steward has thought better of it");
