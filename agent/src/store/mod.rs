@@ -12,6 +12,7 @@
 pub mod acceptance;
 pub mod accounts;
 pub mod bounds;
+mod bundles;
 pub mod calibrations;
 pub mod campaigns;
 pub mod corrections;
