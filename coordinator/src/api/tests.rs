@@ -9,7 +9,6 @@ use serde_json::Value;
 use super::*;
 use crate::campaign::{self, Plan, Target, bins_clause};
 use crate::jobs::{tick, training};
-use crate::store::{Method, Promotion, SecureAggregation};
 use crate::tests::{Agent, NOW, Scene, name, project, site};
 use crate::{Coordinator, config};
 
@@ -29,18 +28,7 @@ fn office() -> (tempfile::TempDir, Office) {
             agent.submit(&scene, body, values, NOW).unwrap();
         }
     }
-    let plan = training::Plan {
-        project: name(),
-        rounds: training::Rounds::Fixed(1),
-        sites: None,
-        quorum: None,
-        closes_in: Duration::from_secs(60),
-        secure: SecureAggregation::Auto,
-        colluders: None,
-        method: Method::default(),
-        each_round: None,
-        promotion: Promotion::Forced("a test".to_owned()),
-    };
+    let plan = training::tests::plan(1, None);
     let run = training::start(scene.bench(), &plan, NOW).unwrap();
     for agent in &mut agents {
         agent.submit(&scene, Body::Update { run, round: 1 }, vec![5; 68], NOW).unwrap();

@@ -363,4 +363,4 @@ fn head_bytes(weights: &[f32]) -> Vec<u8> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

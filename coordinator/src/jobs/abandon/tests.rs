@@ -5,29 +5,14 @@ use rusqlite::Connection;
 
 use super::*;
 use crate::evaluation as evaluations;
-use crate::jobs::training::{Plan, Rounds};
+use crate::jobs::training::tests::plan;
 use crate::jobs::{collection as collecting, evaluation as evaluating};
 use crate::publish::tests::candidate;
 use crate::round::report;
 use crate::session::report as collections;
 use crate::session::tests::parties;
-use crate::store::{Method, Promotion, SecureAggregation, Terms};
+use crate::store::{SecureAggregation, Terms};
 use crate::tests::{NOW, Scene, name};
-
-fn plan() -> Plan {
-    Plan {
-        project: name(),
-        rounds: Rounds::Fixed(2),
-        sites: None,
-        quorum: None,
-        closes_in: Duration::from_secs(60),
-        secure: SecureAggregation::Auto,
-        colluders: None,
-        method: Method::default(),
-        each_round: None,
-        promotion: Promotion::Forced("a test".to_owned()),
-    }
-}
 
 fn file(scene: &Scene) -> Connection {
     Connection::open(scene.dir.path().join("store.db")).unwrap()
@@ -41,7 +26,7 @@ fn command(scene: &Scene) -> Store {
 #[test]
 fn a_run_ends_with_its_session_at_an_operators_word() {
     let (scene, mut sites) = parties(4);
-    let id = training::start(scene.bench(), &plan(), NOW).unwrap();
+    let id = training::start(scene.bench(), &plan(2, None), NOW).unwrap();
     let order = sites[0].asked(&scene, NOW).unwrap();
     let heard = sites[0].begin(&scene, &order, NOW);
     assert!(matches!(heard, Ok(SessionAnswer::Wait { .. })), "{heard:?}");
@@ -63,13 +48,13 @@ fn a_run_ends_with_its_session_at_an_operators_word() {
     ));
     let none = run(&scene.store, Fixed([7; 16]), "nothing", NOW);
     assert!(matches!(none, Err(AbandonError::Unknown { .. })));
-    training::start(scene.bench(), &plan(), NOW + 1).unwrap();
+    training::start(scene.bench(), &plan(2, None), NOW + 1).unwrap();
 }
 
 #[test]
 fn a_run_whose_rows_contradict_each_other_can_be_ended() {
     let (scene, _) = parties(1);
-    let id = training::start(scene.bench(), &plan(), NOW).unwrap();
+    let id = training::start(scene.bench(), &plan(2, None), NOW).unwrap();
     file(&scene).execute("DELETE FROM round", []).unwrap();
     assert!(scene.tick(NOW).is_err());
     run(&scene.store, id, "it is broken", NOW).unwrap();

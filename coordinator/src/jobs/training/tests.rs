@@ -19,7 +19,8 @@ mod tuned;
 
 const WEIGHTS: i32 = 68;
 
-fn plan(rounds: u32, quorum: Option<u32>) -> Plan {
+/// So many rounds with whoever is a member, each a minute long; what comes of them is published.
+pub(crate) fn plan(rounds: u32, quorum: Option<u32>) -> Plan {
     Plan {
         project: name(),
         rounds: Rounds::Fixed(rounds),
