@@ -138,11 +138,7 @@ impl Tx<'_> {
         to: CampaignState,
         note: &str,
     ) -> Result<bool, StoreError> {
-        let changed = self.sql.execute(
-            "UPDATE campaigns SET state = ?1, note = ?2 WHERE campaign = ?3 AND state = ?4",
-            params![to.name(), note, campaign.0, from.name()],
-        )?;
-        Ok(changed == 1)
+        self.move_row(("campaigns", "campaign"), &campaign.0, (from.name(), to.name()), note)
     }
 
     /// Queues an item for a campaign.

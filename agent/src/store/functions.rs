@@ -82,11 +82,7 @@ impl Tx<'_> {
         to: BundleState,
         note: &str,
     ) -> Result<(), StoreError> {
-        self.sql.execute(
-            "UPDATE function_sets SET state = ?1, note = ?2 WHERE digest = ?3 AND state = ?4",
-            params![to.name(), note, digest.0, from.name()],
-        )?;
-        Ok(())
+        self.move_row((TABLE, "digest"), &digest.0, (from.name(), to.name()), note).map(drop)
     }
 
     /// Moves a set on.

@@ -12,7 +12,6 @@
 pub mod acceptance;
 pub mod accounts;
 pub mod bounds;
-mod bundles;
 pub mod calibrations;
 pub mod campaigns;
 pub mod corrections;
@@ -41,6 +40,7 @@ pub mod reviews;
 pub mod roles;
 pub mod sessions;
 pub mod snapshot;
+mod states;
 pub mod studio;
 pub mod synthetic;
 pub mod trail;

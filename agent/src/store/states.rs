@@ -1,4 +1,4 @@
-//! How far ordered bundles have come.
+//! How far what was ordered has come: each row has a state, and a note that says why.
 
 use insitu_protocol::ids::{Digest, ProjectName};
 use rusqlite::params;
@@ -36,11 +36,21 @@ impl Tx<'_> {
         to: BundleState,
         note: &str,
     ) -> Result<bool, StoreError> {
-        let changed = self.sql.execute(
-            "UPDATE bundles SET state = ?1, note = ?2 WHERE bundle = ?3 AND state = ?4",
-            params![to.name(), note, bundle.0, from.name()],
-        )?;
-        Ok(changed > 0)
+        self.move_row(("bundles", "bundle"), &bundle.0, (from.name(), to.name()), note)
+    }
+
+    /// Moves the row of this key in a column of a table on, if it is in the first of two states; says
+    /// whether it was.
+    pub(super) fn move_row(
+        &self,
+        (table, column): (&str, &str),
+        key: &[u8],
+        (from, to): (&str, &str),
+        note: &str,
+    ) -> Result<bool, StoreError> {
+        let sql =
+            format!("UPDATE {table} SET state = ?1, note = ?2 WHERE {column} = ?3 AND state = ?4");
+        Ok(self.sql.execute(&sql, params![to, note, key, from])? == 1)
     }
 
     /// Takes the notes from the bundles of a project that are ready: what was tried before another one
@@ -49,11 +59,10 @@ impl Tx<'_> {
     /// # Errors
     /// [`StoreError`].
     pub fn clear_ready_notes(&self, project: &ProjectName) -> Result<(), StoreError> {
-        for row in self.bundles()? {
-            if row.order.project == *project && !row.note.is_empty() {
-                self.move_bundle(&row.bundle, BundleState::Ready, BundleState::Ready, "")?;
-            }
-        }
+        self.sql.execute(
+            "UPDATE bundles SET note = '' WHERE project = ?1 AND state = ?2",
+            params![project.as_str(), BundleState::Ready.name()],
+        )?;
         Ok(())
     }
 }
