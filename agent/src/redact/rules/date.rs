@@ -8,6 +8,10 @@ use super::{Edge, Rule};
 /// short forms.
 pub(super) const MONTH: &str = r"(?i:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|januar|jänner|februar|märz|mai|juni|juli|oktober|dezember|mrz|mär|okt|dez|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre|ene|abr|ago|dic|janvier|février|fevrier|mars|avril|juin|juillet|août|aout|septembre|octobre|novembre|décembre|decembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|novembro|dezembro|januari|februari|maart|mei|juni|juli|augustus|stycznia|lutego|marca|kwietnia|maja|czerwca|lipca|sierpnia|września|października|listopada|grudnia|styczeń|luty|kwiecień|czerwiec|lipiec|sierpień|wrzesień|październik|listopad|grudzień|janv|févr|avr|juil|déc|gen|mag|giu|lug|ott|fev|out)";
 
+/// The German months' names in full, as nouns are written.
+pub(super) const GERMAN_MONTH: &str =
+    "(?:Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)";
+
 const DATES: Labels = Labels::of(Kind::Date).or(Labels::DAY);
 
 const fn date(alone: f32, pattern: &'static str) -> Rule {
@@ -116,14 +120,9 @@ pub(super) const RULES: &[Rule] = &[
     announced(
         Labels::YEAR_LOCAL,
         0.7,
-        r"Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre",
+        r"<german month>|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre",
     ),
-    Rule::new(
-        Kind::Date,
-        0.7,
-        r"ab (?:Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)",
-    )
-    .labels(Labels::YEAR_LOCAL),
+    Rule::new(Kind::Date, 0.7, r"ab <german month>").labels(Labels::YEAR_LOCAL),
     // Alone: where every year is hidden, unless a unit or another word says that it is none.
     Rule::new(Kind::Date, 0.6, r"(?:19[2-9]|20[0-4])[0-9]").labels(Labels::YEAR).labelled(0.7),
     announced(Labels::YEAR_LOCAL, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),

@@ -157,5 +157,6 @@ pub(super) fn expand(pattern: &str) -> String {
         .replace('~', &format!("{SEPARATOR}?"))
         .replace('=', SEPARATOR)
         .replace("<month>", date::MONTH)
+        .replace("<german month>", date::GERMAN_MONTH)
         .replace("<extension>", contact::EXTENSION)
 }
