@@ -420,14 +420,14 @@ fn decide_model(context: &Context, digest: &str, approve: bool) -> Outcome {
         if approve {
             tx.decide(ApprovalKind::Backbone, &row.backbone, true, now)?;
         }
-        let next = match row.state {
+        let next = match (row.state, approve) {
             // The daemon judges what is pending again on its next tick.
-            BundleState::Pending | BundleState::Ready => Some(BundleState::Pending),
+            (BundleState::Pending | BundleState::Ready, _) => Some(BundleState::Pending),
             // Another chance; what is missing of it, or was removed, is fetched first.
-            BundleState::Declined | BundleState::Failed if approve => Some(BundleState::Wanted),
+            (BundleState::Declined | BundleState::Failed, true) => Some(BundleState::Wanted),
             // Also one in use that does not load: an older one may take its place then.
-            BundleState::Wanted | BundleState::Failed if !approve => Some(BundleState::Declined),
-            BundleState::Wanted | BundleState::Declined | BundleState::Failed => None,
+            (BundleState::Wanted | BundleState::Failed, false) => Some(BundleState::Declined),
+            (BundleState::Wanted, true) | (BundleState::Declined, false) => None,
         };
         if let Some(next) = next {
             tx.set_bundle_state(&row.bundle, next, "")?;

@@ -134,13 +134,13 @@ impl Pipeline {
         if !row.note.is_empty() && self.new_retries.waits(project.project, &row.bundle, now) {
             return Ok(project);
         }
-        // A trial takes a while, in which the steward may decide about it: that stands.
-        let seen = row.state;
+        // A trial takes a while, in which the steward may decide about it: then it is not ready any more.
+        let ready = BundleState::Ready;
         match self.load(&project, &row.order.manifest.0) {
             Ok(model) => {
                 self.new_retries.remove(project.project);
                 let used = self.store.tx("use bundle", |tx| {
-                    let stands = tx.move_bundle(&row.bundle, seen, BundleState::Ready, "")?;
+                    let stands = tx.move_bundle(&row.bundle, ready, ready, "")?;
                     if stands {
                         tx.clear_ready_notes(&project.definition.name)?;
                         tx.use_bundle(project.project, &row.bundle)?;
@@ -163,12 +163,12 @@ impl Pipeline {
                     let wait = self.new_retries.last_wait(project.project, &row.bundle) * 2;
                     let wait = wait.clamp(MODEL_RETRY, MODEL_RETRY_MAX);
                     self.new_retries.put(project.project, row.bundle, wait, now);
-                    BundleState::Ready
+                    ready
                 } else {
                     BundleState::Failed
                 };
                 self.store
-                    .tx("bundle failed", |tx| tx.move_bundle(&row.bundle, seen, state, &note))?;
+                    .tx("bundle failed", |tx| tx.move_bundle(&row.bundle, ready, state, &note))?;
             }
         }
         Ok(project)
