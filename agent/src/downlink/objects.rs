@@ -86,8 +86,9 @@ fn in_use(tx: &Tx<'_>) -> Result<Vec<Digest>, StoreError> {
 /// What was looked at, and why; see [`want_damaged`].
 pub type Examined = BTreeMap<Digest, String>;
 
-/// Wants again what has arrived and is not whole on this disk any more: bundles that do not load
-/// although they may be used, and sets of labeling functions. Damaged objects are removed.
+/// Wants again what has arrived and is not whole on this disk any more: bundles in use that do not load,
+/// and sets of labeling functions. Damaged objects are removed. Bundles that are not in use are wanted
+/// again by whoever finds them damaged.
 ///
 /// A large object takes a while to read, so each is looked at once for what is said of it. What is
 /// damaged time and again is fetched as often as the pipeline tries to load it.
@@ -103,11 +104,7 @@ pub async fn want_damaged(
         Ok::<_, StoreError>((tx.bundles()?, tx.functions()?, in_use(tx)?))
     })?;
     for BundleRow { bundle, state, note, order, .. } in bundles {
-        let fails = match state {
-            BundleState::Ready => !note.is_empty(),
-            BundleState::Failed => in_use.contains(&bundle),
-            BundleState::Wanted | BundleState::Pending | BundleState::Declined => false,
-        };
+        let fails = state == BundleState::Failed && in_use.contains(&bundle);
         if !fails || examined.get(&bundle) == Some(&note) {
             continue;
         }
