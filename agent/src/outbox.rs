@@ -261,7 +261,7 @@ pub fn compare_clocks(tx: &Tx<'_>, ahead_seconds: i64) -> Result<(), StoreError>
 /// contradicts the ledger, and doing this again takes the same loss once.
 ///
 /// # Errors
-/// [`StoreError`].
+/// [`OutboxError::Store`], also when the witness cannot be read.
 pub fn accept_loss(store: &Store, now: i64) -> Result<Rho, OutboxError> {
     let Some(lost) = store.alone("accept loss", |tx| take_loss(tx, now))? else {
         return Ok(Rho::ZERO);
@@ -276,7 +276,11 @@ pub fn accept_loss(store: &Store, now: i64) -> Result<Rho, OutboxError> {
 /// Takes for spent what the witness knows beyond this ledger, if it was not taken before.
 fn take_loss(tx: &Tx<'_>, now: i64) -> Result<Option<Rho>, OutboxError> {
     tx.clear_meta(RESTORED)?;
-    let Err(OutboxError::Lost { ours_rho, theirs_rho, .. }) = check(tx) else { return Ok(None) };
+    let (ours_rho, theirs_rho) = match check(tx) {
+        Err(OutboxError::Lost { ours_rho, theirs_rho, .. }) => (ours_rho, theirs_rho),
+        // A witness that cannot be heard may know of any loss.
+        checked => return checked.map(|()| None),
+    };
     // Another chain of the same length may hide any part of what was charged.
     let forked = theirs_rho <= ours_rho;
     let lost = if forked { theirs_rho.nano() } else { theirs_rho.nano() - ours_rho.nano() };

@@ -89,21 +89,26 @@ impl Pipeline {
         let waiting = self.store.read("bundles", |tx| tx.bundles())?;
         for row in waiting.iter().filter(|row| row.state == BundleState::Pending) {
             let (state, note) = self.store.read("judge", |tx| self.judge.bundle(tx, row))?;
-            if state != row.state || note != row.note {
-                self.store.tx("judge", |tx| {
-                    tx.set_bundle_state(&row.bundle, state, &note)?;
-                    let what = match state {
-                        BundleState::Ready => What::Approved,
-                        BundleState::Declined => What::Declined,
-                        BundleState::Wanted | BundleState::Pending | BundleState::Failed => {
-                            return Ok(());
-                        }
-                    };
+            if state == row.state && note == row.note {
+                continue;
+            }
+            self.store.tx("judge", |tx| {
+                // The steward may have decided since.
+                let (state, note) = self.judge.bundle(tx, row)?;
+                let moved = tx.move_bundle(&row.bundle, BundleState::Pending, state, &note)?;
+                let what = match state {
+                    BundleState::Ready => What::Approved,
+                    BundleState::Declined => What::Declined,
+                    BundleState::Wanted | BundleState::Pending | BundleState::Failed => {
+                        return Ok(());
+                    }
+                };
+                if moved {
                     let judged = Event::new(what).of(row.order.project.as_str());
                     tx.note(&judged.with(json!({"model": row.bundle})))?;
-                    Ok::<_, StoreError>(())
-                })?;
-            }
+                }
+                Ok::<_, StoreError>(())
+            })?;
         }
         Ok(())
     }

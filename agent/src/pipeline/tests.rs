@@ -225,6 +225,9 @@ fn an_older_store_than_its_witness_releases_nothing_until_the_loss_is_accepted()
     let path = site.store().read("test", |tx| Ok::<_, StoreError>(tx.witness().path().to_owned()));
     let path = path.unwrap();
     let witness = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &witness[..witness.len() / 2]).unwrap();
+    outbox::accept_loss(site.store(), 3).unwrap_err();
+    assert_eq!(charged(), 0, "a witness that cannot be heard does not say that nothing is lost");
     for _ in 0..2 {
         // As if the machine had stopped before the witness was written.
         std::fs::write(&path, &witness).unwrap();
