@@ -13,7 +13,7 @@ use insitu_protocol::project::Project;
 use crate::agreement::ReportError;
 use crate::agreement::counts::CountsError;
 use crate::evaluation::{self, Verdict};
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{self, Registry, RegistryError};
 use crate::store::{OrderKind, Store, StoreError, Tx};
 
 /// Why an operator's rollback withdrew a publication.
@@ -23,12 +23,6 @@ const BY_HAND: &str = "rolled back by an operator";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// No such project.
-    #[error("there is no project {project}: `insitu-coordinator project create FILE.toml` first")]
-    UnknownProject {
-        /// Its name.
-        project: ProjectName,
-    },
     /// A version that is not newer.
     #[error("project {project} is at version {current}; a change needs a higher one than {got}")]
     Version {
@@ -201,27 +195,9 @@ pub fn import(
     bundle: &Bundle,
     now_unix_s: i64,
 ) -> Result<Digest, PublishError> {
-    let digest = register(store, registry, project, bundle, now_unix_s)?;
+    let digest = registry.register(store, bundle, project, now_unix_s)?;
     promote(store, key, digest, None, now_unix_s)?;
     Ok(digest)
-}
-
-/// Registers a bundle that was made elsewhere, unpublished: to be evaluated, and promoted then.
-///
-/// # Errors
-/// [`PublishError`].
-pub fn register(
-    store: &Store,
-    registry: &Registry,
-    project: &ProjectName,
-    bundle: &Bundle,
-    now_unix_s: i64,
-) -> Result<Digest, PublishError> {
-    store.write("register", |tx| {
-        let unknown = || PublishError::UnknownProject { project: project.clone() };
-        let definition = tx.project(project)?.ok_or_else(unknown)?;
-        Ok(registry.register(tx, bundle, &definition, now_unix_s)?)
-    })
 }
 
 /// Publishes a registered bundle: a candidate of a run, or an older one again. An evaluation against
@@ -270,7 +246,8 @@ fn may_replace(tx: &Tx<'_>, project: &ProjectName, bundle: Digest) -> Result<(),
 /// one before; returns that.
 ///
 /// # Errors
-/// [`PublishError::NoEarlier`].
+/// [`PublishError::NoEarlier`]; [`PublishError::Registry`] when the one before is not one for the
+/// project's present version.
 pub fn rollback(
     store: &Store,
     project: &ProjectName,
@@ -288,6 +265,9 @@ pub fn rollback(
             let published = in_force.len();
             return Err(PublishError::NoEarlier { project: project.clone(), published });
         };
+        let digest = before.bundle;
+        let row = tx.bundle(digest)?.ok_or(RegistryError::Unknown { digest })?;
+        registry::check_present_fit(tx, &row)?;
         tx.withdraw(project, newest.number, BY_HAND, now_unix_s)?;
         let order = OrderKind::Bundle { bundle: before.bundle, publication: before.number };
         tell_members(tx, &order, now_unix_s)?;
@@ -299,7 +279,8 @@ pub fn rollback(
 /// already stays so, a canary of it goes to all sites, and one of another bundle ends.
 ///
 /// # Errors
-/// [`PublishError`].
+/// [`PublishError`], before anything is written when the bundle is not one for the project's present
+/// version.
 pub fn bundle_in(
     tx: &Tx<'_>,
     key: &SigningKey,
@@ -307,6 +288,7 @@ pub fn bundle_in(
     now_unix_s: i64,
 ) -> Result<(), PublishError> {
     let bundle = tx.bundle(digest)?.ok_or(RegistryError::Unknown { digest })?;
+    registry::check_present_fit(tx, &bundle)?;
     let active = tx.active_publication(&bundle.project)?;
     if active.is_some_and(|publication| publication.bundle == digest) {
         return Ok(());

@@ -32,6 +32,12 @@ pub struct Registry {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
+    /// No such project.
+    #[error("there is no project {project}: `insitu-coordinator project create FILE.toml` first")]
+    UnknownProject {
+        /// Name asked for.
+        project: ProjectName,
+    },
     /// No such bundle.
     #[error("there is no bundle {digest}")]
     Unknown {
@@ -163,22 +169,36 @@ impl Registry {
 
     /// Keeps a bundle for a project, unpublished; keeping it again changes nothing.
     ///
+    /// A backbone takes a while to check and to write: the store goes on with other work meanwhile.
+    ///
     /// # Errors
-    /// [`RegistryError`], when it does not belong to the project, its backbone is one that sites would
-    /// refuse, or it cannot be written.
+    /// [`RegistryError`], when there is no such project, it does not belong to it, its backbone is one
+    /// that sites would refuse, or it cannot be written.
     pub fn register(
         &self,
-        tx: &Tx<'_>,
+        store: &Store,
         bundle: &Bundle,
-        project: &Project,
+        project: &ProjectName,
         now_unix_s: i64,
     ) -> Result<Digest, RegistryError> {
-        check_fit(bundle.manifest(), project)?;
+        let present = |tx: &Tx<'_>| {
+            let unknown = || RegistryError::UnknownProject { project: project.clone() };
+            let definition = tx.project(project)?.ok_or_else(unknown)?;
+            check_fit(bundle.manifest(), &definition).map(|()| definition)
+        };
+        store.read("fit of a bundle", present)?;
         bundle.check_backbone()?;
-        for (object, bytes) in bundle.objects() {
-            self.keep(tx, object.digest, &bytes)?;
+        let objects = bundle.objects();
+        for (object, bytes) in &objects {
+            self.write(object.digest, bytes)?;
         }
-        add(tx, bundle.trainable(), project, now_unix_s)
+        store.write("register", |tx| {
+            let definition = present(tx)?;
+            for (object, _) in &objects {
+                tx.add_object(object.digest, object.bytes)?;
+            }
+            add(tx, bundle.trainable(), &definition, now_unix_s)
+        })
     }
 
     /// Keeps what training made of a registered bundle for a project, unpublished: a head and golden
@@ -209,13 +229,15 @@ impl Registry {
     /// # Errors
     /// [`RegistryError`].
     pub fn keep(&self, tx: &Tx<'_>, digest: Digest, bytes: &[u8]) -> Result<(), RegistryError> {
-        files::create_folder(&self.objects)?;
-        let path = self.path(digest);
-        if !path.exists() {
-            files::write_atomic(&path, bytes, Access::Secret)?;
-        }
+        self.write(digest, bytes)?;
         tx.add_object(digest, u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
         Ok(())
+    }
+
+    fn write(&self, digest: Digest, bytes: &[u8]) -> Result<(), FileError> {
+        files::create_folder(&self.objects)?;
+        let path = self.path(digest);
+        if path.exists() { Ok(()) } else { files::write_atomic(&path, bytes, Access::Secret) }
     }
 
     /// Reads a bundle back, verified.
@@ -422,6 +444,17 @@ fn describe(tx: &Tx<'_>, row: BundleRow) -> Result<BundleReport, RegistryError> 
         forced,
         evaluations: evaluations.collect(),
     })
+}
+
+/// Whether a registered bundle belongs to its project as it is now, which may have come to a newer
+/// version since.
+///
+/// # Errors
+/// [`RegistryError::Unfit`], [`RegistryError::Column`], [`RegistryError::Store`].
+pub(crate) fn check_present_fit(tx: &Tx<'_>, row: &BundleRow) -> Result<(), RegistryError> {
+    let unknown = || RegistryError::UnknownProject { project: row.project.clone() };
+    let project = tx.project(&row.project)?.ok_or_else(unknown)?;
+    check_fit(&Manifest::decode(&row.manifest)?, &project)
 }
 
 /// Whether a bundle drafts a project's labels, and finds every column that it reads there.

@@ -171,7 +171,7 @@ impl Federation {
     pub fn publish_bundle(&self, bundle: &Bundle) -> Digest {
         let office = self.coordinator.office();
         let (store, now) = (&office.store, office.now_unix_s());
-        let digest = publish::register(store, &office.registry, &project(), bundle, now).unwrap();
+        let digest = office.registry.register(store, bundle, &project(), now).unwrap();
         publish::promote(store, &office.key, digest, Some("a test"), now).unwrap();
         digest
     }
@@ -237,7 +237,7 @@ impl Federation {
         let head = Head::new(head.classes(), head.features(), weights).unwrap();
         let flipped = shipped.successor(head, Sentence::new("for a test").unwrap()).unwrap();
         let now = office.now_unix_s();
-        publish::register(&office.store, &office.registry, &project(), &flipped, now).unwrap()
+        office.registry.register(&office.store, &flipped, &project(), now).unwrap()
     }
 
     /// Starts an evaluation at a price that leaves little noise.

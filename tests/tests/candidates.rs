@@ -43,7 +43,7 @@ async fn sites_fetch_and_judge_a_new_backbone_together_where_their_stewards_appr
     let bundle = mirrored::mirrored(&shipped, shipped.head());
     let office = federation.coordinator.office();
     let (store, now) = (&office.store, office.now_unix_s());
-    let candidate = publish::register(store, &office.registry, &project(), &bundle, now).unwrap();
+    let candidate = office.registry.register(store, &bundle, &project(), now).unwrap();
     let (approving, last) = federation.sites.split_at(4);
     for site in approving {
         site.approve_backbone(&bundle.manifest().backbone.digest);

@@ -287,7 +287,7 @@ async fn canary_of_spans(seed: u64, keep: bool) -> (&'static str, Option<String>
     }
     sleep(Duration::from_secs(5)).await;
     let (store, now) = (&office.store, office.now_unix_s());
-    let canary = publish::register(store, &office.registry, &project.name, &next, now).unwrap();
+    let canary = office.registry.register(store, &next, &project.name, now).unwrap();
     let drawn =
         publish::canary::start(store, &office.key, canary, 0.3, Some("a test"), now).unwrap();
     let at = federation.sites.iter().position(|site| site.name == drawn[0]).unwrap();

@@ -68,7 +68,7 @@ pub(super) fn model(file: &Path, command: Model) -> anyhow::Result<Output> {
     match command {
         Model::Publish { dir, project, candidate, force } => {
             let bundle = Bundle::open(&dir)?;
-            let digest = publish::register(store, &office.registry, &project, &bundle, now)?;
+            let digest = office.registry.register(store, &bundle, &project, now)?;
             let text = if candidate {
                 format!(
                     "bundle {digest} is registered; next: `insitu-coordinator evaluation start {digest}`"

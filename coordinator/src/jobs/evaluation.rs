@@ -20,7 +20,7 @@ use super::{Bench, end_due, is_caused_by};
 use crate::agreement::ReportError;
 use crate::evaluation::{self, Verdict};
 use crate::publish::{self, PublishError};
-use crate::registry::RegistryError;
+use crate::registry::{RegistryError, check_fit};
 use crate::session::{LIFE_S_MAX, Progress, Proposal, Unfit, attempts, propose, seconds};
 use crate::store::{
     EvaluationRow, EvaluationState, Noise, OrderKind, Promotion, RunRow, SecureAggregation,
@@ -174,6 +174,9 @@ pub(super) fn begin(
     }
     let registry = bench.registry;
     let bundles = [registry.open_trainable(tx, active)?, registry.open_trainable(tx, bundle)?];
+    for bundle in &bundles {
+        check_fit(bundle.manifest(), &project)?;
+    }
     let sites = invited(tx, plan)?;
     let order = EvaluationOrder {
         evaluation: Fixed(id),
@@ -225,8 +228,8 @@ pub(super) fn begin(
 /// Publishes the result of a run, or has it evaluated first, as was said when the run started.
 ///
 /// # Errors
-/// [`EvaluationError::Publish`], and what the store did not do, which is tried again; a result that
-/// cannot be evaluated stays a candidate.
+/// What the store did not do, which is tried again; a result that cannot be evaluated or published
+/// stays a candidate.
 pub(super) fn conclude(
     tx: &Tx<'_>,
     bench: Bench<'_>,
@@ -237,10 +240,12 @@ pub(super) fn conclude(
     let terms = match tx.promotion(run.id)? {
         Some(Promotion::Evaluated(terms)) => terms,
         Some(Promotion::Forced(reason)) => {
-            publish::bundle_in(tx, bench.key, result, now_unix_s)?;
-            return Ok(tx.note_forced(&run.project, result, &reason)?);
+            if publish_or_report(tx, bench, result, now_unix_s)? {
+                tx.note_forced(&run.project, result, &reason)?;
+            }
+            return Ok(());
         }
-        None => return Ok(publish::bundle_in(tx, bench.key, result, now_unix_s)?),
+        None => return publish_or_report(tx, bench, result, now_unix_s).map(drop),
     };
     let plan = Plan { promotes: true, ..of_run(tx, run, result, terms)? };
     begin_or_report(tx, bench, run, &plan, now_unix_s)
@@ -381,9 +386,28 @@ fn end(
     let verdict = evaluation::verdict(tx, order.current.bundle, order.candidate.bundle)?;
     tracing::info!(evaluation = %id, ?verdict, "evaluation finished");
     if row.promotes && active == Some(order.current.bundle) && verdict == Verdict::Passes {
-        publish::bundle_in(tx, bench.key, order.candidate.bundle, now_unix_s)?;
+        publish_or_report(tx, bench, order.candidate.bundle, now_unix_s)?;
     }
     Ok(())
+}
+
+/// Publishes a bundle, and says whether it is. One that cannot be, since the project has come to a version
+/// that it does not fit, stays a candidate: what led to it ends all the same.
+fn publish_or_report(
+    tx: &Tx<'_>,
+    bench: Bench<'_>,
+    bundle: Digest,
+    now_unix_s: i64,
+) -> Result<bool, EvaluationError> {
+    match publish::bundle_in(tx, bench.key, bundle, now_unix_s) {
+        Ok(()) => Ok(true),
+        // However deep that lies: another time it may.
+        Err(error) if is_caused_by::<StoreError>(&error) => Err(error.into()),
+        Err(error) => {
+            tracing::error!(%bundle, reason = explain(&error), "the bundle cannot be published");
+            Ok(false)
+        }
+    }
 }
 
 /// Sees to the sum of an evaluation.

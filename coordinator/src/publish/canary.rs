@@ -18,7 +18,7 @@ use serde::Serialize;
 use super::{PublishError, may_replace, tell};
 use crate::agreement::Estimate;
 use crate::agreement::counts::{self, CountsError, Released, Window};
-use crate::registry::RegistryError;
+use crate::registry::{self, RegistryError};
 use crate::store::{CanaryRow, OrderKind, Store, StoreError, Tx};
 
 /// Normal quantile of a two-sided 99 % interval. It is looked at again with every window, so that
@@ -55,6 +55,7 @@ pub fn start(
     }
     store.write("canary", |tx| {
         let row = tx.bundle(bundle)?.ok_or(RegistryError::Unknown { digest: bundle })?;
+        registry::check_present_fit(tx, &row)?;
         let project = row.project;
         if force.is_none() {
             may_replace(tx, &project, bundle)?;

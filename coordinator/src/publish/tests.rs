@@ -27,7 +27,7 @@ pub(crate) fn candidate(scene: &Scene) -> Digest {
     let weights = first.head().weights().iter().map(|weight| weight * 0.5).collect();
     let head = insitu_models::head::Head::new(2, 34, weights).unwrap();
     let next = first.successor(head, Sentence::new("for a test").unwrap()).unwrap();
-    scene.store.write("register", |tx| scene.registry.register(tx, &next, &project(), NOW)).unwrap()
+    scene.registry.register(&scene.store, &next, &name(), NOW).unwrap()
 }
 
 #[test]
@@ -135,7 +135,33 @@ fn a_bundle_of_another_taxonomy_is_refused() {
     assert_eq!(source, FitError::Classes { got: 2, want: 2 });
     let unknown = "nothing".parse().unwrap();
     let refused = import(&scene.store, &scene.registry, &scene.key, &unknown, &bundle(), NOW);
-    assert!(matches!(refused, Err(PublishError::UnknownProject { .. })));
+    assert!(matches!(
+        refused,
+        Err(PublishError::Registry { source: RegistryError::UnknownProject { .. } })
+    ));
+}
+
+#[test]
+fn a_bundle_that_the_project_has_outgrown_is_published_in_no_way() {
+    let scene = Scene::new(&["a", "b", "c", "d"]);
+    let first = scene.publish();
+    let second = candidate(&scene);
+    promote(&scene.store, &scene.key, second, Some("to be rolled back"), NOW).unwrap();
+    let mut outgrown = project();
+    outgrown.version = 2;
+    outgrown.classes.swap(0, 1);
+    super::project(&scene.store, &outgrown, NOW).unwrap();
+    let force = Some("in a hurry");
+    let refusals = [
+        promote(&scene.store, &scene.key, first, force, NOW).unwrap_err(),
+        canary::start(&scene.store, &scene.key, first, 0.5, force, NOW).unwrap_err(),
+        rollback(&scene.store, &name(), NOW).unwrap_err(),
+    ];
+    for refusal in refusals {
+        let PublishError::Registry { source } = &refusal else { panic!("{refusal:?}") };
+        assert!(matches!(source, RegistryError::Unfit { .. }), "{refusal:?}");
+    }
+    assert_eq!(active(&scene), second);
 }
 
 #[test]
@@ -188,13 +214,10 @@ fn a_backbone_that_sites_would_refuse_is_not_registered() {
         objects[0] = backbone;
         let mut given = objects.into_iter();
         let bent = Bundle::from_objects(manifest.encode().unwrap(), |_| given.next()).unwrap();
-        let refused = register(&scene.store, &scene.registry, &name(), &bent, NOW).unwrap_err();
+        let refused = scene.registry.register(&scene.store, &bent, &name(), NOW).unwrap_err();
         assert_eq!(scene.store.read("kept", |tx| tx.bundle(bent.id())).unwrap(), None);
         assert_eq!(scene.store.read("kept", |tx| tx.object_bytes(digest)).unwrap(), None);
-        let PublishError::Registry {
-            source: RegistryError::Bundle { source: BundleError::Backbone { source } },
-        } = refused
-        else {
+        let RegistryError::Bundle { source: BundleError::Backbone { source } } = refused else {
             panic!("{refused:?}");
         };
         source
@@ -361,9 +384,8 @@ fn a_canary_for_sets_of_classes_comes_back_when_fewer_drafts_are_kept_and_else_s
             bundle().successor(head, Sentence::new("for a test").unwrap()).unwrap()
         };
         let [first, second] = [0.0, 0.5].map(|weight| several(vec![weight; 68]));
-        let publish = |bundle: &Bundle| {
-            register(&scene.store, &scene.registry, &name(), bundle, NOW).unwrap()
-        };
+        let publish =
+            |bundle: &Bundle| scene.registry.register(&scene.store, bundle, &name(), NOW).unwrap();
         let (first, second) = (publish(&first), publish(&second));
         promote(&scene.store, &scene.key, first, None, NOW).unwrap();
         let mut agents = SITES.map(Agent::new).to_vec();
@@ -453,7 +475,7 @@ fn a_canary_that_cannot_be_compared_holds_no_other_one_up() {
     for (version, share) in [(1, None), (2, Some(0.4))] {
         let why = Sentence::new(format!("for the other project, {version}")).unwrap();
         let next = bundle().successor(bundle().head().clone(), why).unwrap();
-        let digest = register(&scene.store, &scene.registry, &other.name, &next, NOW).unwrap();
+        let digest = scene.registry.register(&scene.store, &next, &other.name, NOW).unwrap();
         match share {
             None => promote(&scene.store, &scene.key, digest, None, NOW).unwrap(),
             Some(share) => {

@@ -127,11 +127,7 @@ fn sites_answer_alone_and_the_gate_opens_for_what_is_not_worse() {
 
 /// A candidate over a backbone of its own.
 fn with_own_backbone(scene: &Scene) -> Digest {
-    let mirrored = crate::tests::mirrored();
-    scene
-        .store
-        .write("register", |tx| scene.registry.register(tx, &mirrored, &project(), NOW))
-        .unwrap()
+    scene.registry.register(&scene.store, &crate::tests::mirrored(), &name(), NOW).unwrap()
 }
 
 #[test]
@@ -235,6 +231,30 @@ fn alone(scene: &Scene) -> (EvaluationId, Digest) {
     let second = candidate(scene);
     let plan = Plan { secure: SecureAggregation::Off, promotes: true, ..plan(second) };
     (start(scene.bench(), &plan, NOW).unwrap(), second)
+}
+
+/// Brings the project to a version with other classes.
+fn outgrow(scene: &Scene) {
+    let mut outgrown = project();
+    outgrown.version = 2;
+    outgrown.classes.swap(0, 1);
+    publish::project(&scene.store, &outgrown, NOW).unwrap();
+}
+
+#[test]
+fn what_the_project_has_outgrown_is_not_evaluated_and_stays_a_candidate_when_it_was() {
+    let scene = Scene::new(&["a"]);
+    let (id, second) = alone(&scene);
+    let body = Body::Evaluation { evaluation: id };
+    Agent::new("a").submit(&scene, body, answer([300, 10, 60, 30]), NOW).unwrap();
+    outgrow(&scene);
+    scene.tick(NOW).unwrap();
+    assert_eq!(report(&scene, id).state, "finished");
+    assert_ne!(active(&scene), second, "no site could load it");
+    let refused = start(scene.bench(), &plan(second), NOW).unwrap_err();
+    let unfit =
+        matches!(&refused, EvaluationError::Registry { source: RegistryError::Unfit { .. } });
+    assert!(unfit, "{refused:?}");
 }
 
 #[test]

@@ -110,7 +110,7 @@ fn what_class_means_cannot_be_is_refused() {
     }
     let adapter = Head::adapter(bundle().head(), 5).unwrap();
     let next = bundle().successor(adapter, Sentence::new("for a test").unwrap()).unwrap();
-    let next = publish::register(&scene.store, &scene.registry, &name(), &next, NOW + 1).unwrap();
+    let next = scene.registry.register(&scene.store, &next, &name(), NOW + 1).unwrap();
     publish::promote(&scene.store, &scene.key, next, Some("a test"), NOW + 1).unwrap();
     let refused = start(scene.bench(), &means(), NOW + 2).unwrap_err();
     assert!(matches!(refused, TrainingError::NotClassMeans { .. }), "{refused}");

@@ -114,7 +114,7 @@ fn publish_adapter(scene: &Scene) {
     let adapter = Head::adapter(bundle().head(), UNITS).unwrap();
     let next = bundle().successor(adapter, Sentence::new("for a test").unwrap()).unwrap();
     let (store, now) = (&scene.store, NOW + 1);
-    let digest = publish::register(store, &scene.registry, &name(), &next, now).unwrap();
+    let digest = scene.registry.register(store, &next, &name(), now).unwrap();
     publish::promote(store, &scene.key, digest, Some("a test"), now).unwrap();
 }
 
