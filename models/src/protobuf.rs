@@ -74,6 +74,7 @@ pub(crate) fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
 }
 
 /// Appends a field to a message: what [`Fields`] reads, it reads again as the same.
+#[cfg(any(feature = "runtime", test))]
 pub(crate) fn put(message: &mut Vec<u8>, number: u64, value: Value<'_>) {
     let key = |wire_type: u64| number << 3 | wire_type;
     match value {
@@ -90,6 +91,7 @@ pub(crate) fn put(message: &mut Vec<u8>, number: u64, value: Value<'_>) {
     }
 }
 
+#[cfg(any(feature = "runtime", test))]
 fn put_varint(message: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         message.push(value.to_le_bytes()[0] | 0x80);
