@@ -206,7 +206,13 @@ pub(super) fn repeated(text: &str, found: &[Find]) -> Vec<Find> {
         let id = &text[find.start..find.end];
         let digits = id.bytes().filter(u8::is_ascii_digit).count();
         let number = digits >= REPEATED_DIGITS_MIN && !NO_NUMBERS.contains(&find.kind);
-        if number && known.len() < REPEATED_MAX && !known.iter().any(|(known, _)| *known == id) {
+        if !number {
+            continue;
+        }
+        // What is announced says what it is.
+        if let Some((_, known)) = known.iter_mut().find(|(known, _)| *known == id) {
+            *known = if known.score < find.score { find } else { *known };
+        } else if known.len() < REPEATED_MAX {
             known.push((id, find));
         }
     }

@@ -85,14 +85,30 @@ const MEASURES: &[&str] = &[
 pub(super) fn judge(scanner: &Scanner, profile: &Profile, text: &str, finds: &Finds) -> Vec<Find> {
     let mut found = Vec::new();
     let german = LazyCell::new(|| Small::of(text).has_nouns_in_capitals());
+    let diary = LazyCell::new(|| is_diary(text, &finds.candidates));
     for candidate in &finds.candidates {
-        if candidate.rule.edge != Edge::German || *german {
+        if starts_line(text, candidate) && *diary {
+            let &Candidate { rule, start, end } = candidate;
+            let find = Find { start, end, kind: rule.kind, score: rule.labelled };
+            found.extend(finish(profile, text, rule, find));
+        }
+        if (candidate.rule.edge != Edge::German || *german)
+            && (candidate.rule.any_check || !is_invalid(text, &finds.candidates, candidate))
+        {
             found.extend(free(profile, text, &finds.labels, candidate));
         }
     }
     let mut values = Vec::new();
+    let mut denied_to = 0;
     for label in &finds.labels {
-        announced(scanner, profile, text, label, &mut values, &mut found);
+        if label.labels.meets(Labels::DENY) {
+            denied_to = denied_to.max(label.end);
+        }
+        // "Model no": the number is that of the first word.
+        let denied = !label.labels.names_kind() && denied_to > 0 && label.start <= denied_to + 1;
+        if !denied {
+            announced(scanner, profile, text, label, &mut values, &mut found);
+        }
         found.extend(explained(profile, text, label));
     }
     found
@@ -145,6 +161,48 @@ fn explained(profile: &Profile, text: &str, label: &Label) -> Option<Find> {
     })
 }
 
+/// Whether a candidate is a day without a year that a line starts with.
+fn starts_line(text: &str, candidate: &Candidate) -> bool {
+    let before = text[..candidate.start].trim_end_matches([' ', '\t', '-', '*', '•']);
+    candidate.rule.edge == Edge::Diary
+        && passes(candidate.rule, &text[candidate.start..candidate.end])
+        && (before.is_empty() || before.ends_with(['\n', '\r']))
+}
+
+/// Whether the lines that start with `3.1.` or `14/11` are those of a diary, and no headings and no ratios: in the
+/// order of time, perhaps over one new year, and not all of one day, which would be of one chapter.
+fn is_diary(text: &str, candidates: &[Candidate]) -> bool {
+    let days = candidates.iter().filter(|candidate| starts_line(text, candidate));
+    let days: Vec<(u8, u8)> = days
+        .filter_map(|candidate| {
+            let mut parts = text[candidate.start..candidate.end].split(['.', '/']);
+            let day = parts.next()?.parse().ok()?;
+            Some((parts.next()?.parse().ok()?, day))
+        })
+        .collect();
+    let new_year = |pair: &[(u8, u8)]| pair[0].0 >= 10 && pair[1].0 <= 3;
+    let first = candidates.iter().find(|candidate| starts_line(text, candidate));
+    let american = first.is_some_and(|first| text[first.start..first.end].contains('/'));
+    let in_order = days.windows(2).all(|pair| pair[0] <= pair[1] || new_year(pair))
+        || american && days.is_sorted_by_key(|(month, day)| (*day, *month));
+    in_order && days.iter().any(|(_, day)| *day != days[0].1)
+}
+
+/// Shorter digits are of too many shapes for a check digit to speak against them.
+const CHECKED_BYTES_MIN: usize = 9;
+
+/// Whether the text of a candidate has the shape of an identifier whose check digit it fails. Candidates come in
+/// the order of their starts.
+fn is_invalid(text: &str, candidates: &[Candidate], found: &Candidate) -> bool {
+    let Candidate { start, end, .. } = *found;
+    let from = candidates.partition_point(|other| other.start < start);
+    let same = candidates[from..].iter().take_while(|other| other.start == start);
+    end - start >= CHECKED_BYTES_MIN
+        && same.filter(|other| other.end == end).any(|other| {
+            matches!(other.rule.check, Check::Digits(_)) && !passes(other.rule, &text[start..end])
+        })
+}
+
 /// A candidate anywhere in the text: the nearest word that supports or denies it decides.
 fn free(profile: &Profile, text: &str, labels: &[Label], found: &Candidate) -> Option<Find> {
     let Candidate { rule, start, end } = *found;
@@ -195,11 +253,15 @@ fn nearest(text: &str, before: &[Label], rule: &Rule, start: usize) -> Option<La
     None
 }
 
-/// Whether `between` is the first part of the value that a context word announces.
+/// Whether `between` is the first part of what a context word announces: of a value, or of a list of values.
 fn one_value(between: &str) -> bool {
-    between
-        .bytes()
-        .all(|byte| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b' ' | b'-' | b'.' | b':' | b'#'))
+    let joins = |word: &str| matches!(word, "and" | "bis" | "or" | "to" | "und" | "vs" | "y");
+    between.split(' ').all(|word| {
+        joins(word)
+            || word.bytes().all(
+                |byte| matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'-' | b'.' | b':' | b'#' | b','),
+            )
+    })
 }
 
 /// Whether a context word does not reach over `between`: another number, a line, a sentence end.
@@ -318,10 +380,26 @@ const FILLERS: &[&str] = &[
 fn value_start(text: &str, at: usize, labels: Labels) -> Option<usize> {
     // "on", "am", "en" are everywhere, so nothing may stand between them and their value.
     let mut near = skip_spaces(text, at, 1);
+    if labels.meets(Labels::NUMBER) && !labels.names_kind() {
+        if text[near..].starts_with(['.', ':']) {
+            near = skip_spaces(text, near + 1, 1);
+        }
+        let starts = |c: char| c.is_ascii_digit() || c.is_ascii_uppercase();
+        for filler in ["is ", "was ", "ist ", "war ", "es "] {
+            near += if text[near..].starts_with(filler) { filler.len() } else { 0 };
+        }
+        return text[near..].starts_with(starts).then_some(near);
+    }
     if !labels.names_kind() && !labels.meets(Labels::AGE_FIELD) {
         // But a colon behind "age" and "birth year".
         if labels.meets(Labels::AGED.or(Labels::BIRTH)) && text[near..].starts_with(':') {
             near = skip_spaces(text, near + 1, 2);
+        }
+        if labels.meets(Labels::DAY) && text[near..].starts_with("the ") {
+            near += "the ".len();
+        }
+        if labels.meets(Labels::YEAR) && text[near..].starts_with('-') {
+            near += 1;
         }
         // A month stands where a year does.
         let month = labels.meets(Labels::YEAR.or(Labels::YEAR_LOCAL));

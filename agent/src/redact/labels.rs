@@ -56,8 +56,10 @@ impl Labels {
     pub(super) const INSURER: Self = Self(1 << 22);
     /// Announces the few digits of an extension.
     pub(super) const EXTENSION: Self = Self(1 << 23);
+    /// Says that a number follows, and not of what: `no.`, `number`.
+    pub(super) const NUMBER: Self = Self(1 << 24);
     /// The lowest bit that stands for a [`Kind`].
-    const KINDS_FROM: u32 = 24;
+    const KINDS_FROM: u32 = 25;
 
     /// Labels after which announced rules are tried.
     pub(super) const ANNOUNCING: Self = Self(
@@ -69,7 +71,8 @@ impl Labels {
             | Self::YEAR.0
             | Self::YEAR_LOCAL.0
             | Self::BIRTH.0
-            | Self::EXTENSION.0,
+            | Self::EXTENSION.0
+            | Self::NUMBER.0,
     );
 
     /// Whether a [`Kind`] is announced.
@@ -117,9 +120,9 @@ const OF_KINDS: &[(Kind, &str)] = &[
     (Kind::Dea, r"dea|dea (?:number|no|registration)"),
     (
         Kind::HealthPlan,
-        r"mbi|medicare (?:beneficiary )?(?:id|number|no)|medicaid(?: id| number)?|beneficiary(?: id| number)?|(?:health )?plan (?:id|number|no)|hicn|member(?:(?:ship)? (?:id|number|no|#))?|policy (?:id|number|no|#)|subscriber(?: id| number)?|insurance (?:id|number|no|policy)|group (?:id|number|no|#)|claim(?: (?:id|number|no|#|file)| ?#)?|versicherten(?:nummer|nr|-nr)|versicherungs(?:nummer|nr|-nr)|vers\.? ?-?nr|krankenversicher(?:ten|ungs)(?:nummer|nr)|kvnr|krankenkassen(?:nummer|nr)|mitglieds-?(?:nummer|nr)|p[óo]liza|tarjeta sanitaria|tsi|cip|cipa|cip-?sns|n[úu]mero de afiliaci[óo]n|aseguradora",
+        r"mbi|ohip|ramq|enrollee (?:id|number|no)|medicare (?:beneficiary )?(?:id|number|no)|medicaid(?: id| number)?|beneficiary(?: id| number)?|(?:health )?plan (?:id|number|no)|hicn|member(?:(?:ship)? (?:id|number|no|#))?|policy (?:id|number|no|#)|subscriber(?: id| number)?|insurance (?:id|number|no|policy)|group (?:id|number|no|#)|claim(?: (?:id|number|no|#|file)| ?#)?|versicherten(?:nummer|nr|-nr)|versicherungs(?:nummer|nr|-nr)|vers\.? ?-?nr|krankenversicher(?:ten|ungs)(?:nummer|nr)|kvnr|krankenkassen(?:nummer|nr)|mitglieds-?(?:nummer|nr)|p[óo]liza|tarjeta sanitaria|tsi|cip|cipa|cip-?sns|n[úu]mero de afiliaci[óo]n|aseguradora",
     ),
-    (Kind::Nhs, r"nhs(?: number| no| nr| id)?|(?-i:CHI)|chi (?:number|no)"),
+    (Kind::Nhs, r"ubrn|nhs(?: number| no| nr| id)?|(?-i:CHI)|chi (?:number|no)"),
     (Kind::Nino, r"nino|ni (?:number|no)|national insurance(?: number| no)?|nat ins"),
     (
         Kind::SteuerId,
@@ -149,7 +152,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     ),
     (
         Kind::MedicalRecord,
-        r"mrn|mr ?#|m\.r\.n|medical record(?: number| no| id)?|med\.? ?rec\.?(?: ?number| ?no)?|uhid|record (?:number|no|id)|chart (?:number|no|id)|patient (?:id|number|no|identifier)|pat\.?-?(?:id|nr|nummer)|patienten-?(?:id|nr|nummer)|hosp(?:ital)?\.? (?:number|no|id|nr)|unit (?:number|no)|case (?:number|no|id|#)|case ?#|file (?:number|no|id|#)|file ?#|encounter(?: id| number| no| ?#)?|visit (?:id|number|no)|accession(?: number| no| id)?|specimen (?:id|number|no)|fall-?(?:nummer|nr|id)|(?-i:PID) ?:|(?:aufn(?:ahme)?|lfd|lauf|eingangs?|einsende|(?:schlaf)?labor|proben?|block|biopsie|untersuchungs|register|vorgangs?)\.?[ \-]?(?:nummer|nr)|kranken(?:akte|blatt)-?(?:nummer|nr)?|akten-?(?:nummer|zeichen|nr)|aktenzeichen|befund-?(?:nummer|nr)|histologie-?nr|journal-?(?:nummer|nr)|vorgang|zl|e-?nr|histo(?:logie)?\.?-?nr|nhc|n\.h\.c|n[º°]? ?(?:de )?historia(?: cl[íi]nica)?|historia cl[íi]nica n?[º°]?|n[úu]mero de historia(?: cl[íi]nica)?|episodio|n[úu]mero de (?:paciente|episodio)|id (?:del )?paciente|expediente|chart|requisition(?: number| no)?",
+        r"mrn|mcn|phn|urn|(?-i:KIS)|mr ?#|m\.r\.n|medical record(?: number| no| id)?|med\.? ?rec\.?(?: ?number| ?no)?|uhid|record (?:number|no|id)|chart (?:number|no|id)|patient (?:id|number|no|identifier)|pat\.?-?(?:id|nr|nummer)|patienten-?(?:id|nr|nummer)|hosp(?:ital)?\.? (?:number|no|id|nr)|unit (?:number|no)|case (?:number|no|id|#)|case ?#|file (?:number|no|id|#)|file ?#|encounter(?: id| number| no| ?#)?|visit (?:id|number|no)|accession(?: number| no| id)?|specimen (?:id|number|no)|fall-?(?:nummer|nr|id)|(?-i:PID|FID)|(?-i:Fall) ?:|(?:aufn(?:ahme)?|lfd|lauf|eingangs?|einsende|(?:schlaf)?labor|proben?|block|biopsie|untersuchungs|register|vorgangs?)\.?[ \-]?(?:nummer|nr)|kranken(?:akte|blatt)-?(?:nummer|nr)?|akten-?(?:nummer|zeichen|nr)|aktenzeichen|befund-?(?:nummer|nr)|histologie-?nr|journal-?(?:nummer|nr)|vorgang|zl|e-?nr|histo(?:logie)?\.?-?nr|nhc|n\.h\.c|n[º°]? ?(?:de )?historia(?: cl[íi]nica)?|historia cl[íi]nica n?[º°]?|n[úu]mero de historia(?: cl[íi]nica)?|episodio|n[úu]mero de (?:paciente|episodio)|id (?:del )?paciente|expediente|chart|requisition(?: number| no)?",
     ),
     (
         Kind::Account,
@@ -157,11 +160,11 @@ const OF_KINDS: &[(Kind, &str)] = &[
     ),
     (
         Kind::License,
-        r"dl ?#|(?-i:DL) ?:|dln|dl (?:number|no)|driver'?s?'?s?[’']?s? licen[cs]e(?: number| no| id)?|driving licen[cs]e(?: number| no)?|licen[cs]e (?:number|no|id)|licen[cs]e ?#|medical licen[cs]e|f[üu]hrerschein(?:nummer|nr)?|permiso de conducir|carn[ée] de conducir|n[º°o]? ?col|n[úu]m\.? ?col|colegiad[oa]|n[º°]? ?(?:de )?colegiad[oa]|n[úu]mero de colegiad[oa]|lanr|bsnr|arztnummer|arzt-nr|gmc(?: number| no)?|certificate (?:number|no)",
+        r"dl ?#|(?-i:DL) ?:|dln|dl (?:number|no)|driver'?s?'?s?[’']?s? licen[cs]e(?: number| no| id)?|driving licen[cs]e(?: number| no)?|licen[cs]e(?: number| no| id)?|licen[cs]e ?#|medical licen[cs]e|f[üu]hrerschein(?:nummer|nr)?|permiso de conducir|carn[ée] de conducir|n[º°o]? ?col|n[úu]m\.? ?col|colegiad[oa]|n[º°]? ?(?:de )?colegiad[oa]|n[úu]mero de colegiad[oa]|lanr|bsnr|arztnummer|arzt-nr|gmc(?: number| no)?|(?-i:IMC)|board (?:number|no)|practice (?:code|number|no)|provider (?:number|no)|certificate (?:number|no)",
     ),
     (
         Kind::Plate,
-        r"(?:licen[cs]e |number |car )?plate(?: number| no)?|registration plate|(?:kfz-?)?kennz(?:eichen)?|matr[íi]cula|vehicle registration",
+        r"(?:licen[cs]e |number |car )?plate(?: number| no)?|registration plate|(?:kfz-?)?kennz(?:eichen)?|matr[íi]cula|vehicle registration|(?:car|van|vehicle) reg|rego",
     ),
     (
         Kind::Vin,
@@ -188,7 +191,7 @@ const OF_KINDS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Phone,
-        r"phone(?: number| no)?|tele?phone(?: number| no)?|tel(?:[ée]f(?:onos?)?|efon(?:nummer|nr)?|\.-nr|-nr)?|tfn?o|tlf|tlfno|ph|call(?: me at| us at| me on)?|cell(?: phone)?|cellphone|mobile?(?: phone| number| no)?|m[óo]vil|mobil(?:telefon|nummer|nr)?|handy(?:nummer|nr)?|pager|beeper|contact(?: number| no)|desk|office phone|home phone|work phone|reach(?:ed)? (?:me |him |her |us |them )?(?:at|on|under)|text(?: me)? at|durchwahl|rufnummer|r[üu]ckruf(?: unter)?|fon|whatsapp|centralita|busca|hotline|office|answering at|messages? to|number is|sms|dial(?:ed|led)?|rang|ring",
+        r"phone(?: number| no)?|tele?phone(?: number| no)?|tel(?:[ée]f(?:onos?)?|efon(?:nummer|nr)?|\.-nr|-nr)?|tfn?o|tlf|tlfno|(?-i:ph|Ph|PH)|call(?: me at| us at| me on)?|cell(?: phone)?|cellphone|mobile?(?: phone| number| no)?|m[óo]vil|mobil(?:telefon|nummer|nr)?|handy(?:nummer|nr)?|pager|beeper|contact(?: number| no)|desk|office phone|home phone|work phone|reach(?:ed)? (?:me |him |her |us |them )?(?:at|on|under)|text(?: me)? at|durchwahl|rufnummer|r[üu]ckruf(?: unter)?|fon|whatsapp|centralita|busca|hotline|office|answering at|messages? to|number is|sms|dial(?:ed|led)?|rang|ring",
     ),
     (Kind::Fax, r"(?:tele)?fax(?: number| no| nr|-nr)?|facsimile"),
     (
@@ -197,21 +200,21 @@ const OF_KINDS: &[(Kind, &str)] = &[
     ),
     (
         Kind::Zip,
-        r"zip(?: ?code)?|post(?:al)? ?code|postcode|plz|postleitzahl|c\.?p|c[óo]digo postal|cod\.? ?postal|cap",
+        r"zip(?: ?code)?|eircode|post(?:al)? ?code|postcode|plz|postleitzahl|c\.?p|c[óo]digo postal|cod\.? ?postal",
     ),
     (Kind::Ip, r"ip(?: address| addr)?|ipv[46]|logged in from|ip-adresse|direcci[óo]n ip|host"),
     (Kind::Mac, r"(?:device )?mac(?: address| addr)?|hwaddr|ethernet"),
     (Kind::Email, r"e-?mail|mail|correo(?: electr[óo]nico)?"),
     (
         Kind::Id,
-        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|(?:unser|ihr|mein) zeichen|gesch(?:[äa]fts)?\.?-?z(?:eichen)?|az|(?-i:IK)|(?:antrags|auftrags?|bescheid|bewohner|einsatz|et|gutachten|rezept|verordnungs|buchungs|mandats?|matrikel|schadens?|sendungs|ticket|vertrags)-?(?:nummer|nr)|student (?:id|number|no)|pers(?:onal)?\.?-?(?:nummer|nr)|nr\.-id|(?:our|your|application|booking|case|claim|client|complaint|crime|customer|delivery|housing|incident|parcel|payment|policy|reservation|shipment|tenancy|tracking) ref(?:erence)?(?: number| no)?|(?:booking|claim|complaint|crime|parcel|reservation|ticket|tracking) (?:id|number|no|code|#)|parcel|(?:prior |pre-?)auth(?:ori[sz]ation)?|auth(?:ori[sz]ation)? (?:number|no|code|#)|rx (?:number|no|#)|rx ?#|(?-i:PCN|CDL)|(?:badge|collar|frame|warrant) (?:number|no)|key ?safe(?: code| number)?|(?:micro-?)?chipped|micro-?chip(?: number| no)?|(?:abo|beihilfe|chip|filterkarten|rahmen|sterbebuch|seefahrtbuch)[- ]?(?:nummer|nr)|chiffre|filterkarte|f[üu]hrerscheinakte|localizador|socio(?: n[º°])?|n[º°] de etiqueta",
+        r"id|identifier|identification(?: number| no)?|id (?:number|no|nr)|id ?#|identificador|kennung|kenn-?(?:nummer|nr)|user ?id|employee (?:id|number|no)|(?:unser|ihr|mein) zeichen|gesch(?:[äa]fts)?\.?-?z(?:eichen)?|az|(?-i:IK)|(?:antrags|auftrags?|bescheid|bewohner|einsatz|et|gutachten|rezept|verordnungs|buchungs|mandats?|matrikel|schadens?|sendungs|ticket|vertrags)-?(?:nummer|nr)|student (?:id|number|no)|pers(?:onal)?\.?-?(?:nummer|nr)|nr\.-id|(?:our|your|application|booking|case|claim|client|complaint|crime|customer|delivery|housing|incident|parcel|payment|policy|reservation|shipment|tenancy|tracking) ref(?:erence)?(?: number| no)?|(?:booking|claim|complaint|crime|parcel|reservation|ticket|tracking) (?:id|number|no|code|#)|parcel|last (?:four|4)(?: digits)?(?: of (?:my|the|his|her) (?:account|card|social|ssn))?|(?-i:[Rr]ef)(?:\.? ?(?:no|nr|number|#))?|reference|referencia|(?:prior |pre-?)auth(?:ori[sz]ation)?|auth(?:ori[sz]ation)? (?:number|no|code|#)|rx (?:number|no|#)|rx ?#|(?-i:PCN|CDL|FNr|GLN|VN|ZSR)|auftr(?:ag)?|karte|maßnahme(?:-?nr)?|police|zugangscode|(?:badge|collar|frame|warrant) (?:number|no)|key ?safe(?: code| number)?|(?:micro-?)?chipped|micro-?chip(?: number| no)?|(?:abo|beihilfe|chip|filterkarten|rahmen|sterbebuch|seefahrtbuch)[- ]?(?:nummer|nr)|chiffre|filterkarte|f[üu]hrerscheinakte|localizador|socio(?: n[º°])?|n[º°] de etiqueta",
     ),
 ];
 
 /// Words with another meaning than announcing a kind.
 const OTHERS: &[(&str, Labels)] = &[
     (
-        r"firmware|software|driver version|patch|kernel|lot(?: number| no)?|batch(?: reference| number| no)?|catalogue?(?: item| number| no)?|item(?: number| no)?|order(?: number| no)?|ref(?:erence)?|version|ver\.?|v\.|rev(?:ision)?|release|build|ratio|model|part(?: number| no)?|sku|charge(?:n-?(?:nr|nummer))?|ch\.-b|lote|art\.-?nr|artikel(?:nummer|nr)?|bestell(?:nummer|nr)|pzn|ref\.|referencia|n[º°] de lote|icd(?:-?(?:9|10|11))?(?:-?(?:cm|gm|pcs))?|cpt|loinc|snomed(?:[- ]ct)?|atc|ndc|hcpcs|drg|ops|doi|pmid|isbn|issn|rfc|grant|trial|protocol|nct|page|pages|pp?\.|figure|fig|table|chapter|section|§|seite|tabelle|abb|kapitel|p[áa]gina|tabla|step|(?:more|less|fewer|greater) than|at least|mehr als|mindestens|m[áa]s de|menos de|al menos|score|apgar|ipss|stage|grade|class|type|level|room|bed|zimmer|bett|port|visits?|bp|rr|hr|spo2|hb|temp|weight|gewicht|peso|dose|dosis",
+        r"firmware|software|driver(?: version)?|treiber|hotfix|patch|kernel|lot(?: number| no)?|batch(?: reference| number| no)?|catalogue?(?: item| number| no)?|item(?: number| no)?|(?:article|cas|equation|gene|part|product|question|trial|un) (?:number|no)|order(?: number| no)?|(?-i:REF)|version|ver\.?|v\.|rev|release|build|ratio|model|part(?: number| no)?|sku|charge(?:n-?(?:nr|nummer))?|ch\.-b|lote|art\.(?:-?nr)?|artikel(?:nummer|nr)?|bestell(?:nummer|nr)|pzn|n[º°] de lote|icd(?:-?(?:9|10|11))?(?:-?(?:cm|gm|pcs))?|cpt|loinc|snomed(?:[- ]ct)?|atc|ndc|hcpcs|drg|ops|doi|pmid|isbn|issn|rfc|grant|trial|protocol|nct|page|pages|pp?\.|figure|fig|table|chapter|section|§|seite|tabelle|abb|kapitel|p[áa]gina|tabla|step|(?:more|less|fewer|greater) than|at least|mehr als|mindestens|m[áa]s de|menos de|al menos|score|apgar|ipss|stage|grade|class|type|level|room|bed|zimmer|bett|port|visits?|bp|rr|hr|spo2|hb|temp|weight|gewicht|peso|dose|dosis",
         Labels::DENY,
     ),
     (
@@ -235,7 +238,7 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::GREETING,
     ),
     (
-        r"sincerely|best(?: regards| wishes)?|(?:kind|warm) regards|regards|yours(?: sincerely| faithfully| truly)?|cheers|mit freundlichen (?:kollegialen )?gr[üu](?:ß|ss)en|mit (?:besten|kollegialen|freundlichem|herzlichen) gr[üu](?:ß|ss)(?:en)?|freundliche gr[üu](?:ß|ss)e|viele gr[üu](?:ß|ss)e|mfg|hochachtungsvoll|atentamente|un saludo|saludos(?: cordiales)?|cordialmente",
+        r"sincerely|best(?: regards| wishes)?|(?:kind|warm) regards|regards|yours(?: sincerely| faithfully| truly)?|cheers|mit freundlichen (?:kollegialen )?gr[üu](?:ß|ss)en|mit (?:besten|kollegialen|freundlichem|herzlichen) gr[üu](?:ß|ss)(?:en)?|freundliche gr[üu](?:ß|ss)e|(?:liebe|viele) gr[üu](?:ß|ss)e|mfg|hochachtungsvoll|atentamente|un saludo|saludos(?: cordiales)?|cordialmente",
         Labels::CLOSING,
     ),
     (
@@ -243,9 +246,10 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::CALLED,
     ),
     (
-        r"kranken(?:kasse|versicherung)|kasse|kostentr[äa]ger|aok|barmer|bkk|dak(?:-gesundheit)?|hek|hkk|ikk|kkh|knappschaft|svlfg|techniker krankenkasse|tk|debeka|[öo]gk|bvaeb|helsana|swica",
+        r"kranken(?:kasse|versicherung)|kasse|kostentr[äa]ger|aok|barmer|bkk|dak(?:-gesundheit)?|hek|hkk|ikk|kkh|knappschaft|svlfg|techniker krankenkasse|tk|debeka|[öo]gk|bvaeb|helsana|swica|viactiv",
         Labels::INSURER,
     ),
+    (r"no|nr|number|nummer|n[º°]|n[úu]m(?:ero)?", Labels::NUMBER),
     (r"geb|geborene[nr]?|née", Labels::BORN),
     (
         r"address|home address|lives? at|living at|resid(?:es|ing|ence|ent)(?: at| in)?|domicil(?:io|iad[oa])(?: en)?|direcci[óo]n|anschrift|adresse|wohnhaft(?: in)?|wohnt in|mailing address|shipping address|street|stra(?:ß|ss)e|vive en|meet (?:me|you) at|deliver(?:ed)? to|mail(?:ed)? to|sent to",
@@ -261,11 +265,14 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::STREET,
     ),
     (
-        r"ext(?:ension)?(?: is)?|durchwahl|dw|klappe|nebenstelle|bleep|pieper|funkruf",
+        r"ext(?:ension)?(?: is)?|tel|durchwahl|dw|klappe|nebenstelle|bleep|pieper|piepser|funkruf",
         Labels::EXTENSION,
     ),
     (r"(?:the )?corner of|(?:la )?esquina de|(?:an der )?ecke", Labels::CORNER),
-    (r"in|during|year|since|from|until|before|after|last|next|early|late|mid", Labels::YEAR),
+    (
+        r"in|between|during|year|since|from|until|before|after|last|next|early|late|mid",
+        Labels::YEAR,
+    ),
     (
         r"en|desde|desde el|año|el año|del año|del|de|entre|hasta|seit|im(?: jahre?)?|jahr|anno|nach|vor|bis|und|y|anfang|mitte|ende|etwa",
         Labels::YEAR_LOCAL,
@@ -285,7 +292,7 @@ const OTHERS: &[(&str, Labels)] = &[
         Labels::AGED_LOCAL,
     ),
     (
-        r"on|am|el|d[íi]a|del|by|bis|ab|zum|den|der|until|through|drawn|taken|starts?|started|due|booked for|scheduled for|appointment|from|between|and|y|und|le|il|seit|since|around|early|late|mid|hasta|desde|ca|(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?-i:Mon|Tues?|Wed|Thurs?|Fri|Sat|Sun)",
+        r"on|till|am|el|d[íi]a|del|by|bis|ab|zum|den|der|until|through|drawn|taken|starts?|started|due|booked for|scheduled for|appointment|from|between|and|y|und|le|il|seit|since|around|early|late|mid|hasta|desde|ca|(?:mon|tues|wednes|thurs|fri|satur|sun)day|(?-i:Mon|Tues?|Wed|Thurs?|Fri|Sat|Sun)",
         Labels::DAY,
     ),
 ];

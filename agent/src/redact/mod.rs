@@ -30,6 +30,7 @@ mod custom;
 mod encoding;
 mod eponyms;
 mod evidence;
+mod grow;
 mod insurers;
 mod judge;
 mod kind;
@@ -79,7 +80,7 @@ pub use structure::{Action, FieldRules, Format, Images, Records};
 pub use surrogate::Surrogates;
 
 /// Version of the rules: part of every report, so that a finding can be traced to what made it.
-pub const RULES_VERSION: &str = "9";
+pub const RULES_VERSION: &str = "10";
 
 /// Longest text that is cleaned, in bytes.
 pub const TEXT_BYTES_MAX: usize = LINE_BYTES_MAX;
@@ -259,7 +260,8 @@ impl Engine {
                 hidden.is_some_and(|find| at.end <= find.end) || vetoed(&alone)
             };
             let tagged = self.tagger.tag(text, settled);
-            found.extend(tagged.into_iter().filter(|find| !vetoed(find)));
+            let names = tagged.into_iter().filter(|find| !vetoed(find));
+            found.extend(names.map(|find| grow::grow(text, find)));
             found.extend(countries::find(text));
             found.extend(insurers::find(text, &scanned));
         }

@@ -220,7 +220,12 @@ fn keep(finds: &mut Finds, matches: &mut Vec<(Entry, usize)>, start: usize) {
             },
         }
     }
-    finds.labels.extend(label);
+    // "Batch reference" is one word that denies, and in it is none that announces.
+    let inside = |label: &Label| {
+        let denying = finds.labels.last().filter(|last| last.labels.meets(Labels::DENY));
+        denying.is_some_and(|last| label.end <= last.end)
+    };
+    finds.labels.extend(label.filter(|label| !inside(label)));
 }
 
 /// What a byte means for where patterns may start.

@@ -11,7 +11,8 @@ pub(super) fn holds(text: &str, scanned: &Finds, find: &Find) -> bool {
     if find.kind == Kind::Age {
         return is_section(text, find);
     }
-    is_context(text, scanned, find)
+    is_code(text, find)
+        || is_context(text, scanned, find)
         || is_nobody(&text[find.start..find.end])
         || is_drug(text, find)
         || is_eponym(text, find)
@@ -21,6 +22,16 @@ pub(super) fn holds(text: &str, scanned: &Finds, find: &Find) -> bool {
 /// `mount(8)`: a number in brackets right behind a word is no age.
 fn is_section(text: &str, find: &Find) -> bool {
     text[..find.start].strip_suffix('(').is_some_and(|word| word.ends_with(char::is_alphanumeric))
+}
+
+/// `adm_src`, `d.ogvd`: a name of a column or a variable, in small letters.
+fn is_code(text: &str, find: &Find) -> bool {
+    let found = &text[find.start..find.end];
+    let joined = found.contains('_')
+        || text[find.end..].starts_with('_')
+        || text[..find.start].ends_with('_')
+        || found.split_once('.').is_some_and(|(_, rest)| rest.starts_with(char::is_lowercase));
+    joined && !found.contains(char::is_uppercase)
 }
 
 /// Every word of it is a context word, or one that never is a name.

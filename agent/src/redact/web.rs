@@ -16,8 +16,8 @@ const URL_BYTES_MAX: usize = 2_048;
 const LABEL_BYTES_MAX: usize = 63;
 /// Top-level domains that are no words of any text. Sorted.
 const TOP: &[&str] = &[
-    "app", "biz", "clinic", "cloud", "com", "dev", "edu", "eu", "gov", "health", "hospital",
-    "info", "int", "mil", "net", "online", "org", "site",
+    "app", "biz", "clinic", "cloud", "com", "dev", "edu", "eu", "example", "gov", "health",
+    "hospital", "info", "int", "invalid", "mil", "net", "online", "org", "site", "test",
 ];
 /// Those of countries, and others that may be a word. Sorted.
 const COUNTRIES: &[&str] = &[
@@ -160,8 +160,8 @@ mod tests {
             &["jane.o'neil+x@mail.example.co.uk"],
         );
         check(
-            "see https://a.example/x?y=(1), or www.b.example.",
-            &["https://a.example/x?y=(1)", "www.b.example"],
+            "see https://a.intern/x?y=(1), or www.b.intern.",
+            &["https://a.intern/x?y=(1)", "www.b.intern"],
         );
     }
 

@@ -37,6 +37,8 @@ pub(super) const RULES: &[Rule] = &[
     phone(0.6, r"07[0-9]{3} ?[0-9]{6}|0[1-9][0-9]{3} [0-9]{5,6}"),
     phone(0.7, r"0[1-9][0-9]{1,4} ?[/\-\u{2013}] ?[0-9]{3,9}(?:[ \-][0-9]{1,5}){0,3}"),
     phone(0.7, r"0[1-9][0-9]{2,4} ?/ ?[0-9]{1,2}(?: [0-9]{1,3}){2,4}").text(trunk),
+    phone(0.7, r"0[1-9][0-9]{1,4} ?[/\-\u{2013}] ?[0-9]{1,4}(?:[ \-][0-9]{1,4}){1,4}").text(long),
+    phone(0.55, r"[6-9][0-9]{2}-[0-9]{3}-[0-9]{3}|[1-9][0-9] [0-9]{4}-[0-9]{4}"),
     phone(0.6, r"0[2-9][0-9]{2,3}\.[0-9]{4,8}"),
     phone(0.8, r"\(0[0-9]{1,5}\) ?[/\-]? ?(?:[0-9]{2,9}|[0-9] [0-9]{2,4})(?:[ \-][0-9]{1,5}){0,4}"),
     phone(0.6, r"[89][0-9]{2} [0-9]{2} [0-9]{2} [0-9]{2}|[67][0-9]{2} [0-9]{2} [0-9]{2} [0-9]{2}"),
@@ -53,7 +55,7 @@ pub(super) const RULES: &[Rule] = &[
         r"\+? ?\(?[0-9](?:[ .\-/()\u{2013}]{0,3}[0-9]){4,15}<extension>",
     )
     .labels(CALLS),
-    Rule::announced(Kind::Phone, 0.75, r"-? ?[0-9]{4,5}|[0-9]-[0-9]{3,4}").labels(Labels::EXTENSION),
+    Rule::announced(Kind::Phone, 0.75, r"-? ?[0-9]{3,5}|[0-9]-[0-9]{3,4}").labels(Labels::EXTENSION),
     // Postcodes.
     Rule::new(Kind::Zip, 0.55, r"[0-9]{5}-[0-9]{4}").edge(Edge::Word),
     Rule::announced(Kind::Zip, 0.9, r"[A-Z]{0,2}-?[0-9]{3,8}(?:[ \-][0-9]{2,4})?"),
@@ -64,6 +66,8 @@ pub(super) const RULES: &[Rule] = &[
     )
     .text(|text| text.contains(' '))
     .edge(Edge::Word),
+    Rule::new(Kind::Zip, 0.7, r"CAP:? [0-9]{5}").edge(Edge::Word),
+    Rule::announced(Kind::Zip, 0.9, r"[A-Z][0-9][0-9W] ?[0-9A-Z]{4}").edge(Edge::Word),
     Rule::announced(Kind::Zip, 0.9, r"(?i:[a-z]{1,2}[0-9][0-9a-z]? ?[0-9][a-z]{2})")
         .edge(Edge::Word),
     Rule::new(Kind::Zip, 0.65, r"[ABCEGHJ-NPR-TVXY][0-9][A-Z] [0-9][A-Z][0-9]").edge(Edge::Word),
@@ -80,6 +84,10 @@ fn trunk(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     let longest = text.split([' ', '-', '/']).map(str::len).max().unwrap_or(0);
     (9..=12).contains(&digits) && longest >= 4
+}
+
+fn long(text: &str) -> bool {
+    text.bytes().filter(u8::is_ascii_digit).count() >= 9
 }
 
 fn international(text: &str) -> bool {

@@ -6,11 +6,17 @@ use super::{Edge, Rule};
 
 /// The months' names in English, German, Spanish, French, Italian, Portuguese, Dutch and Polish, with
 /// short forms.
-pub(super) const MONTH: &str = r"(?i:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|januar|jänner|februar|märz|mai|juni|juli|oktober|dezember|mrz|mär|okt|dez|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre|ene|abr|ago|dic|janvier|février|fevrier|mars|avril|juin|juillet|août|aout|septembre|octobre|novembre|décembre|decembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|novembro|dezembro|januari|februari|maart|mei|juni|juli|augustus|stycznia|lutego|marca|kwietnia|maja|czerwca|lipca|sierpnia|września|października|listopada|grudnia|styczeń|luty|kwiecień|czerwiec|lipiec|sierpień|wrzesień|październik|listopad|grudzień|janv|févr|avr|juil|déc|gen|mag|giu|lug|ott|fev|out)";
+pub(super) const MONTH: &str = r"(?i:january|february|march|april|may|june|july|august|september|october|november|december|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|januar|jänner|februar|feber|märz|mai|juni|juli|oktober|dezember|mrz|mär|okt|dez|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|setiembre|octubre|noviembre|diciembre|ene|abr|ago|dic|janvier|février|fevrier|mars|avril|juin|juillet|août|aout|septembre|octobre|novembre|décembre|decembre|gennaio|febbraio|aprile|maggio|giugno|luglio|settembre|ottobre|dicembre|janeiro|fevereiro|março|maio|junho|julho|setembro|outubro|novembro|dezembro|januari|februari|maart|mei|juni|juli|augustus|stycznia|lutego|marca|kwietnia|maja|czerwca|lipca|sierpnia|września|października|listopada|grudnia|styczeń|luty|kwiecień|czerwiec|lipiec|sierpień|wrzesień|październik|listopad|grudzień|janv|févr|avr|juil|déc|gen|mag|giu|lug|ott|fev|out)";
 
 /// The German months' names in full, as nouns are written.
-pub(super) const GERMAN_MONTH: &str =
-    "(?:Januar|Jänner|Februar|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)";
+pub(super) const GERMAN_MONTH: &str = "(?:Januar|Jänner|Februar|Feber|März|April|Mai|Juni|Juli|August|September|Oktober|November|Dezember)";
+
+/// Days in words, in English, German and Spanish.
+pub(super) const DAY_IN_WORDS: &str = "(?:(?:twenty|thirty)?[ \\-]?(?:first|second|third|fourth|fifth|sixth|seventh|eighth|ninth)|tenth|eleventh|twelfth|(?:thir|four|fif|six|seven|eigh|nine)teenth|twentieth|thirtieth)";
+pub(super) const GERMAN_DAY_IN_WORDS: &str = "(?:(?:(?:ein|zwei|drei|vier|fünf|sechs|sieben|acht|neun)und)?(?:zwan|drei)(?:zig|ßig)sten|ersten|zweiten|dritten|vierten|fünften|sechsten|sieb(?:en)?ten|achten|neunten|zehnten|elften|zwölften|(?:drei|vier|fünf|sech|sieb|acht|neun)zehnten)";
+pub(super) const SPANISH_DAY_IN_WORDS: &str = "(?:uno|primero|dos|tres|cuatro|cinco|seis|siete|ocho|nueve|diez|once|doce|trece|catorce|quince|dieci(?:séis|seis|siete|ocho|nueve)|veinte|veinti(?:uno|dós|dos|trés|tres|cuatro|cinco|séis|seis|siete|ocho|nueve)|treinta(?: y uno)?)";
+/// A year in English words: nineteen sixty, two thousand and four, twenty twelve.
+pub(super) const YEAR_IN_WORDS: &str = "(?:,? (?:nineteen|two thousand(?: and)?|twenty)(?:[ \\-](?:oh|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh|nine)teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|one|two|three|four|five|six|seven|eight|nine)){1,3})";
 
 const DATES: Labels = Labels::of(Kind::Date).or(Labels::DAY);
 
@@ -60,6 +66,7 @@ pub(super) const RULES: &[Rule] = &[
     )
     .text(month_by_name),
     date(0.9, r"[0-9]{1,2}[.\-]?<month>[.\-]?(?:1[89]|20)[0-9]{2}").text(month_by_name),
+    date(0.8, "[0-3][0-9](?:JAN|FEB|MAR|APR|MAY|JUN|JUL|AUG|SEP|OCT|NOV|DEC)").text(month_by_name),
     date(0.8, r"<month>\.?,?(?: of| de| del| di)?[ \-/](?:1[89]|20)[0-9]{2}").text(month_by_name),
     date(
         0.8,
@@ -72,9 +79,24 @@ pub(super) const RULES: &[Rule] = &[
     // Days of one month: 5-6 May, vom 2. bis 9. Dezember, 6., 7. und 8. März.
     date(
         0.9,
-        r"[0-9]{1,2}(?:st|nd|rd|th)?(?: ?[\-\u{2013}/&] ?| and | to )[0-9]{1,2}(?:st|nd|rd|th)?(?: of)? <month>(?:,? (?:1[89]|20)[0-9]{2})?|[0-9]{1,2}\.(?:(?:, ?| ?[\-\u{2013}/] ?| (?:und|u\.|bis|oder|sowie) )(?:(?:am|zum) )?[0-9]{1,2}\.){1,3} ?<month>(?: (?:1[89]|20)[0-9]{2})?",
+        r"[0-9]{1,2}(?:st|nd|rd|th)?(?: ?[\-\u{2013}/&] ?| and | to )[0-9]{1,2}(?:st|nd|rd|th)?(?: of)? <month>(?:,? (?:1[89]|20)[0-9]{2})?|[0-9]{1,2} (?:al|a|y|e) [0-9]{1,2} de <month>(?: del? (?:1[89]|20)[0-9]{2})?|[0-9]{1,2}\.(?:(?:, ?| ?[\-\u{2013}/] ?| (?:und|u\.|bis|oder|sowie) )(?:(?:am|zum) )?[0-9]{1,2}\.){1,3} ?<month>(?: (?:1[89]|20)[0-9]{2})?",
     )
     .text(month_by_name),
+    // Days in words, as they are dictated: june third nineteen sixty, the twenty-second of January, elften Oktober,
+    // dos de junio.
+    date(0.8, r"<month> (?i:the )?(?i:<day in words>)(?i:<year in words>)?").text(in_words),
+    date(0.8, r"(?i:<day in words> of) <month>(?:(?i:<year in words>)|,? (?:1[89]|20)[0-9]{2})?"),
+    date(0.8, r"(?i:<german day in words>) <german month>(?: (?:1[89]|20)[0-9]{2})?"),
+    date(
+        0.8,
+        r"(?i:<spanish day in words>) de (?i:enero|febrero|marzo|abril|mayo|junio|julio|agosto|sep?tiembre|octubre|noviembre|diciembre)(?: del? (?:1[89]|20)[0-9]{2})?",
+    ),
+    date(0.7, r"[0-9]{1,2}(?:st|nd|rd|th) of (?:this|next|last) month"),
+    // A day alone, behind "on the" or "am", where no noun follows that it would count.
+    announced(Labels::DAY, 0.6, r"[0-9]{1,2}(?:st|nd|rd|th)").text(a_day).edge(Edge::Closed),
+    announced(Labels::DAY, 0.6, r"(?:0?[1-9]|[12][0-9]|3[01])\.").edge(Edge::Closed),
+    // The days of a diary.
+    date(0.6, r"[0-9]{1,2}\.[0-9]{1,2}\.|[0-9]{1,2}/[0-9]{1,2}").text(day_and_month).edge(Edge::Diary),
     // Chinese, Japanese, Korean.
     date(
         0.9,
@@ -115,7 +137,7 @@ pub(super) const RULES: &[Rule] = &[
     announced(
         Labels::YEAR,
         0.7,
-        r"January|February|March|April|May|June|July|August|September|October|November|December",
+        r"(?:January|February|March|April|May|June|July|August|September|October|November|December|Jan|Feb|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)",
     ),
     announced(
         Labels::YEAR_LOCAL,
@@ -123,6 +145,21 @@ pub(super) const RULES: &[Rule] = &[
         r"<german month>|enero|febrero|marzo|abril|mayo|junio|julio|agosto|septiembre|octubre|noviembre|diciembre",
     ),
     Rule::new(Kind::Date, 0.7, r"ab <german month>").labels(Labels::YEAR_LOCAL),
+    // Those that are no names of people.
+    Rule::new(
+        Kind::Date,
+        0.7,
+        r"Januar|Jänner|Februar|Feber|März|Juni|Juli|Oktober|Dezember|enero|febrero|julio|septiembre|octubre|noviembre|diciembre",
+    )
+    .labels(Labels::YEAR_LOCAL)
+    .edge(Edge::Word),
+    Rule::new(Kind::Date, 0.7, r"January|February|July|September|October|November|December")
+        .labels(Labels::YEAR)
+        .edge(Edge::Word),
+    // A month and a year in a German text, unless they are points of a scale: 10/23, not 12/15.
+    Rule::new(Kind::Date, 0.6, r"(?:0[1-9]|1[0-2])/(?:0[5-9]|1[0-46-9]|2[1-35-9])")
+        .labels(Labels::YEAR_LOCAL)
+        .edge(Edge::German),
     // Alone: where every year is hidden, unless a unit or another word says that it is none.
     Rule::new(Kind::Date, 0.6, r"(?:19[2-9]|20[0-4])[0-9]").labels(Labels::YEAR).labelled(0.7),
     announced(Labels::YEAR_LOCAL, 0.7, r"(?:19[2-9]|20[0-4])[0-9]"),
@@ -233,6 +270,15 @@ fn compact(text: &str) -> bool {
 const WORDS: &[&str] = &["may", "mar", "march", "mars", "set", "dec", "ago", "mai", "mei", "maja"];
 /// Those that are words, or parts of codes, however they are written.
 const CODES: &[&str] = &["fev", "gen", "giu", "lug", "mag", "ott", "out"];
+
+fn a_day(text: &str) -> bool {
+    day(numbers(text).0[0])
+}
+
+/// "may first" and "march second" in small letters are no dates.
+fn in_words(text: &str) -> bool {
+    !text.starts_with("may ") && !text.starts_with("march ")
+}
 
 /// A day in range; "may" and "mar" in small letters are words unless a year follows.
 fn month_by_name(text: &str) -> bool {

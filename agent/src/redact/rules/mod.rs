@@ -4,6 +4,7 @@
 //! around it speaks. Patterns are bounded, start with what the identifier starts with, and use two
 //! signs of their own: `~` is an optional separator, `=` a required one (space, hyphen or dash). `\d`, `\w` and `\b` are not used: boundaries are checked in code.
 
+mod code;
 mod contact;
 mod date;
 mod finance;
@@ -33,11 +34,17 @@ pub(super) enum Edge {
     Word,
     /// As `Word`, and punctuation that continues a number: `.5`, `-12`, `/3`, `%`.
     Number,
+    /// As `Number`, and before it the capitals or the group of digits that belong to it.
+    Code,
     /// As `Word`, and the dots and slashes of a longer date-like number.
     Date,
     /// As `Date`, inside of a line of a German text: elsewhere it is a number that ends a sentence, or a
     /// heading's.
     German,
+    /// As `Date`, at the start of lines that tell of one day after another.
+    Diary,
+    /// A word that what was counted would need: `on the 3rd day`.
+    Closed,
 }
 
 /// One recognizer.
@@ -55,6 +62,8 @@ pub(super) struct Rule {
     pub(super) edge: Edge,
     /// Whether the rule is tried only right after a context word that supports it.
     pub(super) announced: bool,
+    /// Whether a match stays when the very same text fails the check digit of another rule.
+    pub(super) any_check: bool,
 }
 
 impl Rule {
@@ -68,6 +77,7 @@ impl Rule {
             labels: Labels::of(kind),
             edge: Edge::Number,
             announced: false,
+            any_check: true,
         }
     }
 
@@ -88,10 +98,13 @@ impl Rule {
         match (self.edge, sign) {
             (_, None) | (Edge::Word, _) => true,
             (Edge::German, Some(sign)) if sign.is_ascii_digit() => false,
-            (Edge::Number, Some('%')) => false,
-            (Edge::Number, Some('.' | ',' | '-' | '/' | ':' | '\u{2013}')) => !goes_on,
-            (Edge::Date | Edge::German, Some('.' | '/')) => !goes_on,
-            (Edge::Number | Edge::Date | Edge::German, Some(_)) => true,
+            (Edge::Number | Edge::Code, Some('%')) => false,
+            (Edge::Number | Edge::Code, Some('.' | ',' | '-' | '/' | ':' | '\u{2013}')) => !goes_on,
+            (Edge::Diary, Some(':' | '%' | '-' | ',' | ')')) => false,
+            (Edge::German, Some(',')) => !goes_on,
+            (Edge::Date | Edge::German | Edge::Diary, Some('.' | '/')) => !goes_on,
+            (Edge::Closed, Some(_)) => closes(&text[end..]),
+            (Edge::Number | Edge::Code | Edge::Date | Edge::German | Edge::Diary, Some(_)) => true,
         }
     }
 
@@ -101,11 +114,13 @@ impl Rule {
         let (sign, earlier) = (before.next(), before.next());
         let goes_on = earlier.is_some_and(|c| c.is_ascii_digit() || c == ']');
         match (self.edge, sign) {
-            (Edge::German, None | Some('\n' | '\r')) => false,
+            (Edge::German, None | Some('\n' | '\r')) | (Edge::Diary, _) => false,
             (_, None) | (Edge::Word, _) => true,
-            (Edge::Number, Some('.' | ',' | '-' | '/' | ':' | '\u{2013}')) => !goes_on,
+            (Edge::Code, Some('-')) if earlier.is_some_and(|c| c.is_ascii_uppercase()) => false,
+            (Edge::Code, Some(' ')) => !goes_on,
+            (Edge::Number | Edge::Code, Some('.' | ',' | '-' | '/' | ':' | '\u{2013}')) => !goes_on,
             (Edge::Date | Edge::German, Some('.' | '/')) => !goes_on,
-            (Edge::Number | Edge::Date | Edge::German, Some(_)) => true,
+            (Edge::Number | Edge::Code | Edge::Date | Edge::German | Edge::Closed, Some(_)) => true,
         }
     }
 
@@ -116,6 +131,12 @@ impl Rule {
 
     const fn text(mut self, check: fn(&str) -> bool) -> Self {
         self.check = Check::Text(check);
+        self
+    }
+
+    /// A rule that is silent where another one's check digit speaks against an identifier.
+    const fn unless_invalid(mut self) -> Self {
+        self.any_check = false;
         self
     }
 
@@ -135,9 +156,59 @@ impl Rule {
     }
 }
 
+/// Whether no noun follows: nothing, a sign, or a word that goes on with the sentence.
+fn closes(rest: &str) -> bool {
+    const ON: &[&str] = &[
+        "ab",
+        "abends",
+        "about",
+        "and",
+        "as",
+        "at",
+        "because",
+        "but",
+        "d",
+        "dann",
+        "for",
+        "früh",
+        "gegen",
+        "he",
+        "i",
+        "if",
+        "in",
+        "mit",
+        "mittags",
+        "morgens",
+        "nachmittags",
+        "oder",
+        "or",
+        "please",
+        "she",
+        "so",
+        "they",
+        "to",
+        "um",
+        "und",
+        "von",
+        "was",
+        "we",
+        "wegen",
+        "when",
+        "with",
+        "zu",
+    ];
+    let word = rest.trim_start_matches(' ');
+    let end = word.find(|c: char| !c.is_alphanumeric()).unwrap_or(word.len());
+    match &word[..end] {
+        "" => !word.starts_with(['%', '/', '-', '(']),
+        word => rest.starts_with(' ') && ON.contains(&word),
+    }
+}
+
 /// Every built-in rule.
 pub(super) fn all() -> impl Iterator<Item = &'static Rule> {
     [
+        code::RULES,
         contact::RULES,
         date::RULES,
         finance::RULES,
@@ -156,6 +227,10 @@ pub(super) fn expand(pattern: &str) -> String {
     pattern
         .replace('~', &format!("{SEPARATOR}?"))
         .replace('=', SEPARATOR)
+        .replace("<german day in words>", date::GERMAN_DAY_IN_WORDS)
+        .replace("<spanish day in words>", date::SPANISH_DAY_IN_WORDS)
+        .replace("<day in words>", date::DAY_IN_WORDS)
+        .replace("<year in words>", date::YEAR_IN_WORDS)
         .replace("<month>", date::MONTH)
         .replace("<german month>", date::GERMAN_MONTH)
         .replace("<extension>", contact::EXTENSION)

@@ -60,19 +60,35 @@ pub(super) const RULES: &[Rule] = &[
     value(r"(?:(?i:s/?n|no|nhc|nr)[ ./:]{0,2})?#?[0-9A-Za-z]{1,24}(?:[\-./_][0-9A-Za-z]{1,24}){0,5}")
         .text(numbered),
     // Digits in groups: 28 28 20943, OG 39 97 68 D, W2278 41903.
-    value(r"(?:[A-Za-z]{1,3} ?)?[0-9]{1,12}(?:[ \-/][0-9]{1,12}){1,6}(?:~[A-Za-z])?").text(numbered),
-    // Letters, then digits in groups: PJN 123456, A 123 456 780.
-    value(r"[A-Z]{1,3}(?: [0-9]{2,12}){1,6}").text(numbered),
+    value(r"(?:[A-Za-z]{1,3} ?)?[0-9]{1,12}(?:[ \-/][0-9]{1,12}){1,6}(?:~(?:[A-Z]{2}|[A-Za-z]))?").text(numbered),
+    // Letters, then digits in groups: PJN 123456, A 123 456 780, MAM 3390/17.
+    value(r"[A-Z]{1,5}(?: [0-9]{2,12}(?:[\-/][0-9]{1,8})?){1,6}").text(numbered),
+    // A Swiss creditor's: K 4417.17.
+    value(r"[A-Z] ?[0-9]{4}\.[0-9]{2}"),
     // A German pension number: 65 170839 J 003.
     value(r"[0-9]{2} [0-9]{6} [A-Z] [0-9]{3}"),
     // A device identifier with the application identifiers of GS1: (01)00844588003288(21)7X.
     value(r"\([0-9]{2}\)[0-9A-Za-z]{1,20}(?:\([0-9]{2}\)[0-9A-Za-z]{1,20}){0,5}").text(numbered),
     // Account groups with letters, as a mistyped IBAN has.
     value(r"[A-Z]{2}[0-9]{2}(?: [0-9A-Z]{4}){3,7}(?: [0-9A-Z]{1,4})?").text(numbered),
+    // What only "no." or "number" announces, and not of what: A-774, 4418 20096.
+    Rule::announced(
+        Kind::Id,
+        0.6,
+        r"[0-9A-Z]{1,14}(?:[\-/._ ]?[0-9A-Z]{1,14}){0,5}",
+    )
+    .labels(Labels::NUMBER)
+    .text(long),
     // Plates.
     value(r"[A-ZÄÖÜ]{1,3}[\- ][A-Z]{1,2}[\- ]?[0-9]{1,4}[EH]?|[0-9]{4}[ \-]?[A-Z]{3}|[A-Z]{2}[0-9]{2} ?[A-Z]{3}")
         .labels(Labels::of(Kind::Plate))
         .edge(Edge::Word),
+    // A German one alone: M-XY 1234; a class of a tumour is ICD-O 8070.
+    Rule::new(Kind::Plate, 0.55, r"[A-ZÄÖÜ]{1,3}-[A-Z]{1,2} [0-9]{3,4}[EH]?")
+        .text(|text| !text.starts_with("ICD"))
+        .edge(Edge::Word),
+    // Québec's health insurance: TREM 6254 1817.
+    Rule::new(Kind::HealthPlan, 0.6, r"[A-Z]{4} [0-9]{4} [0-9]{4}"),
     Rule::new(Kind::MedicalRecord, 0.8, r"(?i:mrn|nhc)[0-9]{4,12}|MR [0-9]{6,10}").edge(Edge::Word),
     // A laboratory's or a clinic's number with its year: H/22/008415, K24-20911, 23-D-90817, 23-118845-M,
     // Fall 4410936.
@@ -95,6 +111,13 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(Kind::Imei, 0.55, r"(?:01|3[35]|86|99)[0-9]{13}").digits(checks::luhn),
     Rule::new(Kind::Imei, 0.7, r"[0-9]{2}=[0-9]{6}=[0-9]{6}=[0-9]").digits(checks::luhn),
 ];
+
+/// Enough digits for a number that nothing else tells of, which is not round and no year.
+fn long(text: &str) -> bool {
+    let digits = text.bytes().filter(u8::is_ascii_digit).count();
+    let year = text.len() == 4 && (text.starts_with("19") || text.starts_with("20"));
+    digits >= 4 && !year && !text.ends_with("00")
+}
 
 /// A value has at least three digits, or two among letters.
 fn numbered(text: &str) -> bool {
