@@ -13,6 +13,7 @@ use crate::store::{StoreError, Tx};
 
 /// Bytes of a value that may tell of whom the other values are.
 pub(crate) const BESIDE_BYTES_MAX: usize = 120;
+const CORRUPT: StoreError = StoreError::Corrupt { table: "items", column: "content" };
 
 /// A field's value.
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
@@ -222,23 +223,31 @@ impl RawItem {
         self.generator.is_some()
     }
 
-    /// Adds the item to the store, unless its id is there.
+    /// Adds the item to the store, unless its id is there. One that is there stays as it is.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn add(&self, tx: &Tx<'_>, project: i64, name: &str) -> Result<Addition, StoreError> {
         let subject = tx.subject_hash(&self.subject)?;
         let drawn = tx.chosen("holdout", &subject, self.holdout_milli, 1000);
-        tx.add_item(&NewItem {
+        let addition = tx.add_item(&NewItem {
             project,
             source: tx.source_hash(name, &self.id),
             subject,
             holdout: self.holdout || drawn,
             content: &encode(&self.fields)?,
+            values: &encode_each(&self.fields)?,
             generator: self.generator.as_deref(),
             made_for: self.made_for,
             media: &self.media,
-        })
+        })?;
+        if addition == Addition::Known
+            && let Some(item) = self.key(tx, project, name)?
+            && let Some(field) = other_field(tx, item, &self.fields)?
+        {
+            return Ok(Addition::OtherContent { field });
+        }
+        Ok(addition)
     }
 }
 
@@ -393,12 +402,45 @@ pub(crate) fn beside_of(row: &ItemRow) -> Result<Vec<(String, String)>, StoreErr
     Ok(beside(&decode(&row.content)?))
 }
 
+/// The first of these fields of which a stored item has another value: neither the one that it was imported
+/// with nor what redaction made of that, as exports have it. A field that only one of both has tells nothing:
+/// a file of labels need not repeat the items, and a newer version of the project may name more fields.
+///
+/// # Errors
+/// [`StoreError`].
+pub(crate) fn other_field(
+    tx: &Tx<'_>,
+    item: i64,
+    fields: &[(String, Value)],
+) -> Result<Option<String>, StoreError> {
+    let values = encode_each(fields)?;
+    let others = tx.other_values(item, &values)?;
+    if others.is_empty() {
+        return Ok(None);
+    }
+    let row = tx.item(item)?.ok_or(StoreError::Corrupt { table: "items", column: "item" })?;
+    let is_raw = matches!(row.stage, Stage::New | Stage::Quarantined);
+    let clean = if is_raw { None } else { Some(CleanItem::load(&row)?) };
+    let is_clean = |field: &str| {
+        let given = fields.iter().find(|(name, _)| name == field).map(|(_, value)| value);
+        clean.as_ref().is_some_and(|clean| clean.value(field) == given)
+    };
+    Ok(others.into_iter().find(|field| !is_clean(field)).map(str::to_owned))
+}
+
+/// Each value encoded, by field.
+fn encode_each(fields: &[(String, Value)]) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+    let encoded = |(field, value): &(String, Value)| {
+        let bytes = postcard::to_allocvec(value);
+        bytes.map(|bytes| (field.clone(), bytes)).map_err(|_| CORRUPT)
+    };
+    fields.iter().map(encoded).collect()
+}
+
 fn encode(fields: &Fields) -> Result<Vec<u8>, StoreError> {
-    postcard::to_allocvec(fields)
-        .map_err(|_| StoreError::Corrupt { table: "items", column: "content" })
+    postcard::to_allocvec(fields).map_err(|_| CORRUPT)
 }
 
 fn decode(bytes: &[u8]) -> Result<Fields, StoreError> {
-    postcard::from_bytes(bytes)
-        .map_err(|_| StoreError::Corrupt { table: "items", column: "content" })
+    postcard::from_bytes(bytes).map_err(|_| CORRUPT)
 }

@@ -128,8 +128,8 @@ impl From<StoreError> for EdgeError {
 }
 
 /// Adds items, each an object with the columns that the site's `[[project]]` names, as a line of an
-/// imported file. Sending one again changes nothing. Bad ones are reported by their position, from
-/// 1, and the others are added.
+/// imported file. Sending one again changes nothing; one of a known id with other content is bad. Bad
+/// ones are reported by their position, from 1, and the others are added.
 ///
 /// # Errors
 /// [`EdgeError::Items`], [`EdgeError::Import`].

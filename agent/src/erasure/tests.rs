@@ -329,7 +329,7 @@ fn no_byte_is_left_in_the_slack_of_pages() {
     };
     let beside = Connection::open(folder.join(crate::store::FILE)).unwrap();
     beside.execute_batch("PRAGMA secure_delete = ON").unwrap();
-    for length in [150, 200, 250, 300, 350, 420] {
+    for length in [128, 178, 228, 278, 328, 398] {
         beside.execute_batch("BEGIN").unwrap();
         for item in (1..=800).rev() {
             let grown = rusqlite::params![blob(item, length), item];

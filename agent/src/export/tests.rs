@@ -145,6 +145,7 @@ fn an_item_that_was_put_aside_is_left_out() {
         subject: [2; 32],
         holdout: false,
         content: &[0xff],
+        values: &[],
         generator: None,
         made_for: None,
         media: &[],

@@ -1,8 +1,9 @@
 //! Import of items with what people have said of them before, in another tool or another place.
 //!
-//! An item is added as any import adds it. Its label becomes a first reading of a person here: at once
-//! if the item has its draft, else as soon as it has (at most [`edge::WAITING_MAX`] labels wait). The
-//! same label again changes nothing; another one replaces what the person's imports said before.
+//! An item is added as any import adds it; one that is known with other content is refused, with what
+//! was said of it. Its label becomes a first reading of a person here: at once if the item has its
+//! draft, else as soon as it has (at most [`edge::WAITING_MAX`] labels wait). The same label again
+//! changes nothing; another one replaces what the person's imports said before.
 //!
 //! Spans are given as places in the text of the file, and people here see the redacted one. So items
 //! with spans are redacted at once, and their spans move with the text: what was replaced in part is
@@ -254,7 +255,7 @@ impl Importer<'_> {
                 Ok::<_, StoreError>((addition, key))
             };
             let added = batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()?;
-            source::note(tx, None, name, added.iter().map(|(addition, _)| *addition))?;
+            source::note(tx, None, name, added.iter().map(|(addition, _)| addition))?;
             Ok::<_, StoreError>(added)
         })?;
         let before = self.report.added;
@@ -265,6 +266,10 @@ impl Importer<'_> {
                 Addition::Known => self.report.known += 1,
                 Addition::OtherKind => {
                     self.refuse_ready(&ready, LineError::KnownAsSynthetic);
+                    continue;
+                }
+                Addition::OtherContent { field } => {
+                    self.refuse_ready(&ready, LineError::OtherContent { field });
                     continue;
                 }
                 Addition::Erased => {

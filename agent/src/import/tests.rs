@@ -27,6 +27,7 @@ const WORDS: [&str; 6] = ["pain", "fever", "\u{1f642}", "cough", "ache", "rash"]
 const SIZE: [u32; 2] = [40, 50];
 
 mod drafts;
+mod known;
 mod marks;
 mod refused;
 mod waiting;
@@ -39,7 +40,7 @@ struct Site {
     reader: i64,
     /// Where files of items are.
     files: tempfile::TempDir,
-    _data: tempfile::TempDir,
+    data: tempfile::TempDir,
 }
 
 impl Site {
@@ -56,7 +57,7 @@ impl Site {
         let row = testing::put(&store, &project);
         let reader = testing::person(&store, "ann", Role::Annotator).person;
         let files = tempfile::tempdir().unwrap();
-        Self { store: Arc::new(store), row, reader, files, _data: folder }
+        Self { store: Arc::new(store), row, reader, files, data: folder }
     }
 
     fn import(&self, format: Format, path: &Path) -> Report {
@@ -457,9 +458,10 @@ fn spans_move_with_the_text_that_is_redacted() {
     assert_eq!(covered(1), "rash");
     // The same labels of the same text, which is redacted already, are known.
     assert_eq!(site.import(Format::JsonLines, &path).readings, 0);
-    // Of another text under the same id, nobody knows where they would be.
+    // Labels of another text under the same id are none of the item's.
     let other = line(json!([place("rash")])).replace("Call", "Please call");
     fs::write(&path, other).unwrap();
     let report = site.import(Format::JsonLines, &path);
-    assert_eq!(report.bad_lines[0].bad.reason, LineError::RedactedOtherwise);
+    let other = LineError::OtherContent { field: "it".to_owned() };
+    assert_eq!(report.bad_lines[0].bad.reason, other);
 }

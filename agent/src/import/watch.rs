@@ -351,7 +351,10 @@ fn put_away(from: &Path, to: &Path, content: &[u8; 32]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use insitu_protocol::project::Project;
+
     use super::*;
+    use crate::source::media::tests::picture;
     use crate::store::tests::{Scratch, scratch};
     use crate::testing;
 
@@ -365,8 +368,12 @@ mod tests {
     }
 
     fn site(more: &str) -> Site {
+        site_of(&testing::project(), more)
+    }
+
+    fn site_of(project: &Project, more: &str) -> Site {
         let Scratch { store, folder: data } = scratch();
-        let row = testing::put(&store, &testing::project());
+        let row = testing::put(&store, project);
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("agent.toml");
         let text = format!("[[project]]\nname = \"heart\"\nid = \"id\"\n{more}");
@@ -447,6 +454,31 @@ mod tests {
             site.store.read("test", |tx| tx.bad_watched(site.row.project, 9)).unwrap().len(),
             1
         );
+    }
+
+    /// Of a folder of images each is an item, whose id is its path.
+    #[test]
+    fn a_picture_in_the_place_of_another_is_told_and_stays() {
+        let project = testing::project_with(
+            "[task]\nkind = \"class\"\n[[fields]]\nname = \"scan\"\ntitle = \"Scan\"\nkind = \"image\"\n",
+        );
+        let mut site = site_of(&project, "watch = { folder = \"in\", done = \"done\" }\n");
+        let root = site.folder.path().to_owned();
+        let put = |side| fs::write(root.join("in/7.png"), picture(side, 3)).unwrap();
+        put(4);
+        site.look();
+        assert_eq!((site.look(), site.items()), ((1, 0), 1));
+        put(5);
+        site.look();
+        assert_eq!((site.look(), site.items()), ((0, 1), 1));
+        assert!(root.join("in/7.png").exists());
+        let bad = site.store.read("test", |tx| tx.bad_watched(site.row.project, 9)).unwrap();
+        assert!(bad[0].fault.starts_with("line 1: the item of this id was imported with another"));
+        // The same again is put away.
+        put(4);
+        site.look();
+        assert_eq!((site.look(), site.items()), ((1, 0), 1));
+        assert!(!root.join("in/7.png").exists());
     }
 
     #[test]

@@ -52,7 +52,8 @@ pub(super) fn given(
         Err(
             PlaceError::Unread(Unread::Unclean(_))
             | PlaceError::NoText { .. }
-            | PlaceError::Otherwise,
+            | PlaceError::Otherwise
+            | PlaceError::Changed { .. },
         ) => {
             return Ok(abstains(Some(prelabel.bundle())));
         }

@@ -11,10 +11,10 @@ use serde_json::{Map, Value as Json};
 
 use super::Studio;
 use crate::export::label_studio::Shown;
-use crate::item::{CleanItem, Dirty, Value, beside};
+use crate::item::{CleanItem, Dirty, Value, beside, other_field};
 use crate::label::Label;
 use crate::redact::{Redacted, Unclean};
-use crate::source::LineError;
+use crate::source::{self, LineError};
 use crate::store::items::ItemRow;
 use crate::store::{Store, StoreError};
 
@@ -59,22 +59,13 @@ pub(super) enum PlaceError {
         "the task's text is not the item's: it was changed, or redacted under other settings then"
     )]
     Otherwise,
+    #[error(
+        "the task's {field:?} is not the item's: it was changed since; undo that there, or make a new task \
+         of it"
+    )]
+    Changed { field: String },
     #[error(transparent)]
     Unread(#[from] Unread),
-}
-
-/// The values of a task, as an item has them.
-fn values(project: &Project, data: &Map<String, Json>) -> Vec<(String, Value)> {
-    let known = data.iter().filter(|(name, _)| project.field(name).is_some());
-    let value = |(name, value): (&String, &Json)| {
-        let value = match value {
-            Json::String(text) => Value::Text(text.clone()),
-            Json::Number(number) => Value::Number(number.as_f64()?),
-            Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => return None,
-        };
-        Some((name.clone(), value))
-    };
-    known.filter_map(value).collect()
 }
 
 /// How places there become places here.
@@ -105,6 +96,14 @@ impl Places {
         row: &ItemRow,
         data: &Map<String, Json>,
     ) -> Result<Self, PlaceError> {
+        let mut values = source::values(project, data);
+        if let Task::Spans { field, .. } = &project.task {
+            values.retain(|(name, _)| name != field.as_str()); // it is looked at below
+        }
+        let changed = store.read("studio task", |tx| other_field(tx, row.item, &values));
+        if let Some(field) = changed.map_err(Unread::Store)? {
+            return Err(PlaceError::Changed { field });
+        }
         let field = match &project.task {
             Task::Spans { field, .. } => field.as_str(),
             Task::Regions { field, .. } => {
@@ -128,7 +127,8 @@ impl Places {
         let here = if clean == there {
             None
         } else {
-            let dirty = Dirty { field, is_text: true, beside: &beside(&values(project, data)) };
+            let dirty =
+                Dirty { field, is_text: true, beside: &beside(&source::values(project, data)) };
             let here = studio.texts.redact(store, &project.name, row, dirty, there)?;
             Some(here.filter(|here| *clean == here.text).ok_or(PlaceError::Otherwise)?)
         };

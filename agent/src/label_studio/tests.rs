@@ -249,6 +249,31 @@ fn told(action: &str, annotation: &Value) -> Value {
            "task": task(annotation["task"].as_u64().unwrap())})
 }
 
+/// What somebody says of a changed text says nothing of the item's.
+#[tokio::test]
+async fn what_is_said_of_changed_data_is_refused() {
+    let site = site();
+    let served = site.serve().await;
+    let tell = async |mut told: Value, text: &str| {
+        told["task"]["data"]["text"] = json!(text);
+        assert_eq!(served.ask("x", &line("webhook"), &told).await.0, 201);
+        site.work(0);
+    };
+    tell(told("ANNOTATION_CREATED", &said(8, "13.1", 10, "negative")), "Mary is here 10").await;
+    assert_eq!(site.label(10), (Some(1), 1));
+    tell(told("ANNOTATION_UPDATED", &said(8, "14.1", 10, "neutral")), "Mary is gone").await;
+    assert_eq!(site.label(10), (Some(1), 1), "of another text");
+    assert_eq!(
+        site.faults(),
+        [
+            "the task's \"text\" is not the item's: it was changed since; undo that there, or make a new task of it"
+        ]
+    );
+    // As an export from here has it.
+    tell(told("ANNOTATION_UPDATED", &said(8, "15.1", 10, "positive")), "[NAME] is here 10").await;
+    assert_eq!(site.label(10), (Some(0), 1));
+}
+
 #[tokio::test]
 async fn the_secret_opens_in_each_way_and_nothing_else_does() {
     let site = site();

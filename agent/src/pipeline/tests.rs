@@ -401,6 +401,7 @@ fn an_item_that_cannot_be_worked_on_holds_no_release_up() {
         subject: [2; 32],
         holdout: false,
         content: &[0xff],
+        values: &[],
         generator: None,
         made_for: None,
         media: &[],

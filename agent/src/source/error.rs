@@ -137,6 +137,15 @@ pub enum LineError {
     /// It was erased, and nobody has allowed it to come back.
     #[error("it, or its subject, was erased at this site: `erase --allow` lets it in again")]
     Erased,
+    /// A known id with other content than it came with first, which stays.
+    #[error(
+        "the item of this id was imported with another {field:?}, and keeps it: give what is new an id of \
+         its own, or erase that item first (`erase --id`, then `--allow`)"
+    )]
+    OtherContent {
+        /// The field.
+        field: String,
+    },
     /// A number field that holds none.
     #[error("field {field:?} is not a number")]
     NotANumber {

@@ -24,7 +24,7 @@ pub use self::error::{ImportError, LineError};
 pub(crate) use self::line::next_line;
 use self::line::{skip_mark, trimmed};
 use self::record::identity;
-pub(crate) use self::record::{import_held, raw_item};
+pub(crate) use self::record::{import_held, raw_item, values};
 use crate::config::Source;
 use crate::item::RawItem;
 use crate::store::items::Addition;
@@ -347,13 +347,13 @@ pub fn id(record: &Map<String, serde_json::Value>, source: &Source) -> Option<St
 ///
 /// # Errors
 /// [`StoreError`].
-pub(crate) fn note(
+pub(crate) fn note<'a>(
     tx: &Tx<'_>,
     by: Option<&Who>,
     project: &str,
-    additions: impl Iterator<Item = Addition> + Clone,
+    additions: impl Iterator<Item = &'a Addition> + Clone,
 ) -> Result<(), StoreError> {
-    let count = |addition| additions.clone().filter(|it| *it == addition).count();
+    let count = |addition| additions.clone().filter(|it| **it == addition).count();
     let (added, known) = (count(Addition::New), count(Addition::Known));
     if added > 0 {
         let by = by.unwrap_or_else(|| tx.who()).clone();
@@ -377,7 +377,7 @@ fn add(
     let additions = store.alone("import", |tx| {
         let add = |(_, item): &(u64, RawItem)| item.add(tx, project.project, name);
         let additions = batch.iter().map(add).collect::<Result<Vec<_>, StoreError>>()?;
-        note(tx, by, name, additions.iter().copied())?;
+        note(tx, by, name, additions.iter())?;
         Ok::<_, StoreError>(additions)
     })?;
     let before = report.added;
@@ -389,6 +389,9 @@ fn add(
                 report.refuse(line, LineError::KnownAsReal);
             }
             Addition::OtherKind => report.refuse(line, LineError::KnownAsSynthetic),
+            Addition::OtherContent { field } => {
+                report.refuse(line, LineError::OtherContent { field });
+            }
             Addition::Erased => report.refuse(line, LineError::Erased),
         }
     }
@@ -506,11 +509,16 @@ mod tests {
     #[test]
     fn importing_again_changes_nothing() {
         let scratch = scratch();
-        let text = "id;patient;age\n1;p1;63\n2;p2;4\n2;p2;5\n";
+        let text = "id;patient;age\n1;p1;63\n2;p2;4\n2;p2;4\n";
         let first = run(&scratch, Format::Csv, text);
         assert_eq!((first.added, first.known), (2, 1));
         let again = run(&scratch, Format::Csv, text);
         assert_eq!((again.added, again.known, again.bad), (0, 3, 0));
+        let other = run(&scratch, Format::Csv, "id;patient;age\n1;p1;63\n2;p2;5\n");
+        assert_eq!((other.added, other.known, other.bad), (0, 1, 1));
+        assert_eq!(other.bad_lines[0].line, 3);
+        let field = "age".to_owned();
+        assert_eq!(other.bad_lines[0].reason, LineError::OtherContent { field });
     }
 
     #[test]

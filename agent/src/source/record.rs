@@ -96,6 +96,20 @@ fn raw_item_with(
     Ok(item.made_by(generator).made_for(made_for).with_media(media))
 }
 
+/// The values of a record as an import of it would keep them, but for images and series. What would be
+/// refused is left out.
+pub(crate) fn values(
+    project: &Project,
+    record: &Map<String, serde_json::Value>,
+) -> Vec<(String, Value)> {
+    let value = |(name, cell): (String, Cell)| {
+        let kind = project.field(&name)?.kind;
+        let value = if is_media(kind) { None } else { value(kind, &name, cell).ok()? };
+        Some((name, value?))
+    };
+    json::cells_of(record.clone()).into_iter().filter_map(value).collect()
+}
+
 /// A record's own id, and its subject: a named one, or the item itself.
 ///
 /// # Errors

@@ -90,6 +90,8 @@ pub struct NewItem<'a> {
     pub holdout: bool,
     /// What it holds, encoded, not redacted.
     pub content: &'a [u8],
+    /// Its values by field, each encoded: of them only a fingerprint is kept.
+    pub values: &'a [(String, Vec<u8>)],
     /// Of a synthetic item: what made it, empty where nobody says.
     pub generator: Option<&'a str>,
     /// The class that it was made for, of a synthetic item.
@@ -99,7 +101,7 @@ pub struct NewItem<'a> {
 }
 
 /// What became of an item to add.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Addition {
     /// It was added.
     New,
@@ -107,6 +109,11 @@ pub enum Addition {
     Known,
     /// It was there as the other of real and synthetic, and stays what it is.
     OtherKind,
+    /// It was there with another value of a field, and keeps that.
+    OtherContent {
+        /// The field.
+        field: String,
+    },
     /// It, or its subject, was erased at this site.
     Erased,
 }
@@ -193,8 +200,8 @@ pub(super) fn others(column: &str, among: &str) -> String {
 }
 
 impl Tx<'_> {
-    /// Adds an item, unless its project has one with the same source. The caller notes the import
-    /// in the same transaction, after the last item.
+    /// Adds an item, unless its project has one with the same source, whatever that holds. The caller
+    /// notes the import in the same transaction, after the last item.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -206,13 +213,14 @@ impl Tx<'_> {
         getrandom::fill(&mut opaque)
             .map_err(|_| StoreError::Corrupt { table: TABLE, column: "opaque" })?;
         let raw = self.seal(cell(&opaque, "raw"), new.content)?;
+        let fingerprint = self.fingerprint(&opaque, new.values)?;
         let (last_event, _) = self.trail_head()?; // the next one is about this import
         let changed = self
             .sql
             .prepare_cached(
-                "INSERT INTO items (item, opaque, project, source, subject, holdout, stage, raw, generator, made_for, imported)
+                "INSERT INTO items (item, opaque, project, source, subject, holdout, stage, raw, generator, made_for, imported, fingerprint)
                  SELECT max(floor, (SELECT coalesce(max(item), 0) FROM items)) + 1,
-                   ?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9 FROM item_floor WHERE true
+                   ?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, ?8, ?9, ?10 FROM item_floor WHERE true
                  ON CONFLICT (project, source) DO NOTHING",
             )?
             .execute(params![
@@ -224,7 +232,8 @@ impl Tx<'_> {
                 raw,
                 new.generator,
                 new.made_for,
-                signed(last_event + 1)
+                signed(last_event + 1),
+                fingerprint
             ])?;
         if changed == 1 {
             self.add_media(self.sql.last_insert_rowid(), &opaque, new.media)?;

@@ -17,6 +17,7 @@ pub mod campaigns;
 pub mod corrections;
 pub mod erasure;
 pub mod evaluations;
+mod fingerprint;
 pub mod functions;
 pub mod gold;
 pub mod items;
@@ -109,6 +110,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_24.sql"),
     include_str!("schema_25.sql"),
     include_str!("schema_26.sql"),
+    include_str!("schema_27.sql"),
 ];
 
 /// Why the store could not do something.

@@ -1,0 +1,3 @@
+-- A keyed hash of each value that an item was imported with: a known id that comes with other content is told
+-- from one that comes again. Unknown (NULL) of items from before.
+ALTER TABLE items ADD COLUMN fingerprint BLOB;
