@@ -474,10 +474,18 @@ mod tests {
         assert!(root.join("in/7.png").exists());
         let bad = site.store.read("test", |tx| tx.bad_watched(site.row.project, 9)).unwrap();
         assert!(bad[0].fault.starts_with("line 1: the item of this id was imported with another"));
+        // What is half copied waits until it is whole.
+        let whole = picture(6, 3);
+        fs::write(root.join("in/8.png"), &whole[..whole.len() - 9]).unwrap();
+        site.look();
+        assert_eq!((site.look(), site.items()), ((0, 1), 1));
+        fs::write(root.join("in/8.png"), &whole).unwrap();
+        site.look();
+        assert_eq!((site.look(), site.items()), ((1, 0), 2));
         // The same again is put away.
         put(4);
         site.look();
-        assert_eq!((site.look(), site.items()), ((1, 0), 1));
+        assert_eq!((site.look(), site.items()), ((1, 0), 2));
         assert!(!root.join("in/7.png").exists());
     }
 

@@ -194,6 +194,27 @@ pub enum LineError {
         /// The kind, with its article.
         kind: &'static str,
     },
+    /// An image whose file ends before its picture does.
+    #[error(
+        "field {field:?} names an image that is cut off or damaged: if it is still being copied, import it \
+         again when it is whole"
+    )]
+    CutOff {
+        /// The field.
+        field: String,
+    },
+    /// An image that is shown in another way than its pixels lie, where places in it are marked.
+    #[error(
+        "field {field:?} names an image that is shown turned or mirrored (Exif orientation {orientation}), \
+         so that marks would be measured on another picture than other programs read: turn its pixels \
+         upright first, for instance with `exiftran -ai` or `mogrify -auto-orient`"
+    )]
+    Turned {
+        /// The field.
+        field: String,
+        /// How, from 2 to 8.
+        orientation: u16,
+    },
     /// An image without pixels, or with too many.
     #[error(
         "field {field:?} names an image of {got} pixels, 1 to {} are allowed",

@@ -4,7 +4,7 @@
 //! as its values, in the order of its channels.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Cursor, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use insitu_protocol::bytes::Fixed;
@@ -13,7 +13,7 @@ use serde::Deserialize;
 use zune_jpeg::JpegDecoder;
 use zune_jpeg::zune_core::bytestream::ZCursor;
 
-use super::LineError;
+use super::{LineError, exif, whole};
 use crate::item::{Channel, Coding, Image, Series, Value, encode_values};
 
 /// Longest image file, in bytes.
@@ -42,26 +42,45 @@ pub(super) fn image(field: &str, folder: Option<&Path>, path: &str) -> Result<Me
 /// The image that these bytes are.
 pub(super) fn image_of(field: &str, bytes: Vec<u8>) -> Result<Media, LineError> {
     let refused = || LineError::NotAnImage { field: field.to_owned() };
-    let (coding, width, height) = if bytes.starts_with(b"\x89PNG") {
-        let reader = png::Decoder::new(std::io::Cursor::new(&bytes)).read_info();
+    let pixels = |width: u32, height: u32| {
+        let got = u64::from(width) * u64::from(height);
+        let fits = (1..=PIXELS_MAX).contains(&got);
+        if fits { Ok(()) } else { Err(LineError::Pixels { field: field.to_owned(), got }) }
+    };
+    let (coding, width, height, whole) = if bytes.starts_with(b"\x89PNG") {
+        let reader = png::Decoder::new(Cursor::new(&bytes)).read_info();
         let reader = reader.map_err(|_| refused())?;
-        (Coding::Png, reader.info().width, reader.info().height)
+        let (width, height) = (reader.info().width, reader.info().height);
+        pixels(width, height)?;
+        (Coding::Png, width, height, whole::png(reader))
     } else if bytes.starts_with(b"\xff\xd8") {
         let mut decoder = JpegDecoder::new(ZCursor::new(&bytes));
         decoder.decode_headers().map_err(|_| refused())?;
         let info = decoder.info().ok_or_else(refused)?;
-        (Coding::Jpeg, u32::from(info.width), u32::from(info.height))
+        let (width, height) = (u32::from(info.width), u32::from(info.height));
+        pixels(width, height)?;
+        (Coding::Jpeg, width, height, whole::jpeg(&bytes))
     } else {
         let other = other_kind(&bytes);
         let kind = |kind| LineError::OtherImage { field: field.to_owned(), kind };
         return Err(other.map_or_else(refused, kind));
     };
-    let got = u64::from(width) * u64::from(height);
-    if !(1..=PIXELS_MAX).contains(&got) {
-        return Err(LineError::Pixels { field: field.to_owned(), got });
+    if !whole {
+        return Err(LineError::CutOff { field: field.to_owned() });
     }
     let digest = digest(&bytes);
     Ok((Value::Image(Image { coding, width, height, digest }), bytes))
+}
+
+/// Refuses an image that is shown in another way than its pixels lie. Pages show it so, and people mark
+/// what they see; programs that read an export may look at the pixels as they lie.
+pub(super) fn check_upright(field: &str, (value, bytes): &Media) -> Result<(), LineError> {
+    let Value::Image(image) = value else { return Ok(()) };
+    let orientation = exif::orientation(image.coding, bytes);
+    if orientation == exif::UPRIGHT {
+        return Ok(());
+    }
+    Err(LineError::Turned { field: field.to_owned(), orientation })
 }
 
 /// What kind of image that is not read this is, by its first bytes.
@@ -266,6 +285,9 @@ fn clock(column: ChannelForm) -> Result<ClockForm, &'static str> {
 
 #[cfg(test)]
 pub(crate) mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
 
     /// A grey PNG of this size.
@@ -343,6 +365,60 @@ pub(crate) mod tests {
         let folder = folder(&[("huge.png", &png)]);
         let refused = image("scan", Some(folder.path()), "huge.png").unwrap_err();
         assert_eq!(refused, LineError::Pixels { field: "scan".to_owned(), got: 200_000_000 });
+    }
+
+    /// A grey JPEG of 16 by 8 pixels.
+    pub(crate) fn photograph() -> Vec<u8> {
+        let text = "/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAFA3PEY8MlBGQUZaVVBfeMiCeG5uePWvuZHI//////////////////\
+                    //////////////////////////////////wAALCAAIABABAREA/8QAFQABAQAAAAAAAAAAAAAAAAAAAwT/xA\
+                    AVEAEBAAAAAAAAAAAAAAAAAAAAA//aAAgBAQAAPwAJLZP/2Q==";
+        STANDARD.decode(text).unwrap()
+    }
+
+    /// A JPEG with this Exif metadata.
+    pub(crate) fn with_metadata(jpeg: &[u8], tiff: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(tiff.len() + 8).unwrap().to_be_bytes();
+        [&jpeg[..2], b"\xff\xe1", &length, b"Exif\0\0", tiff, &jpeg[2..]].concat()
+    }
+
+    /// Exif metadata of an image of this orientation, in either order of bytes.
+    pub(crate) fn metadata(orientation: u16, little: bool) -> Vec<u8> {
+        let short = |value: u16| if little { value.to_le_bytes() } else { value.to_be_bytes() };
+        let long = |value: u32| if little { value.to_le_bytes() } else { value.to_be_bytes() };
+        let mut tiff = if little { b"II*\0".to_vec() } else { b"MM\0*".to_vec() };
+        tiff.extend(long(8));
+        tiff.extend(short(2));
+        // The image's width, as a first entry.
+        for (tag, value) in [(0x0100, 40), (0x0112, orientation)] {
+            tiff.extend([short(tag), short(3)].concat());
+            tiff.extend(long(1));
+            tiff.extend([short(value), short(0)].concat());
+        }
+        tiff.extend(long(0));
+        tiff
+    }
+
+    #[test]
+    fn an_image_that_is_cut_off_is_none() {
+        let refused = LineError::CutOff { field: "scan".to_owned() };
+        // With a preview in its metadata, which has an end of its own.
+        let photograph = with_metadata(&photograph(), &[&b"preview"[..], &photograph()].concat());
+        for whole in [picture(64, 48), photograph] {
+            assert!(image_of("scan", whole.clone()).is_ok());
+            let followed = [&whole[..], b"\0more"].concat();
+            assert!(image_of("scan", followed).is_ok(), "what follows the end is of no picture");
+            let mut cut_off = 0;
+            for end in 0..whole.len() {
+                let zeros = vec![0; whole.len() - end];
+                for bytes in [whole[..end].to_vec(), [&whole[..end], &zeros[..]].concat()] {
+                    match image_of("scan", bytes) {
+                        Err(error) => cut_off += u32::from(error == refused),
+                        Ok(_) => panic!("{end} of {} bytes are an image", whole.len()),
+                    }
+                }
+            }
+            assert!(cut_off > 0, "only headers were missing");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub(crate) mod csv;
 mod error;
+mod exif;
 pub(crate) mod folder;
 mod json;
 pub mod labeled;
@@ -12,6 +13,7 @@ mod line;
 pub mod media;
 mod parquet;
 mod record;
+mod whole;
 
 use std::fs::File;
 use std::io::BufRead;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use insitu_protocol::project::{FieldKind, Project};
+use insitu_protocol::project::{FieldKind, Project, Task};
 use serde_json::Map;
 
 use super::folder::is_media;
@@ -86,7 +86,11 @@ fn raw_item_with(
             continue;
         }
         if let Some(path) = value(FieldKind::Text, &name, cell)? {
-            let (value, bytes) = read(field.kind, &name, &path.shown())?;
+            let found = read(field.kind, &name, &path.shown())?;
+            if matches!(&project.task, Task::Regions { field, .. } if field.as_str() == name) {
+                media::check_upright(&name, &found)?;
+            }
+            let (value, bytes) = found;
             media.push((name.clone(), bytes));
             fields.push((name, value));
         }

@@ -1,6 +1,7 @@
 //! Records and labels that are refused, and how they are found.
 
 use super::*;
+use crate::source::media::tests::{metadata, photograph, with_metadata};
 
 #[test]
 fn a_label_that_does_not_fit_is_refused_and_the_item_too() {
@@ -46,4 +47,37 @@ fn labels_of_an_image_of_another_size_are_refused() {
         LineError::Size { said: [400, 500], got: SIZE },
         "{report:?}"
     );
+}
+
+/// People mark what a page shows them, and programs that read an export may look at pixels as they lie.
+#[test]
+fn marks_are_on_images_that_are_shown_as_they_lie() {
+    let import = |task: &str, bytes: Vec<u8>| {
+        let site = Site::new(task, "image");
+        fs::write(site.files.path().join("a"), bytes).unwrap();
+        let path = site.files.path().join("one.jsonl");
+        fs::write(&path, json!({"id": 1, "it": "a"}).to_string()).unwrap();
+        let report = site.import(Format::JsonLines, &path);
+        report.bad_lines.into_iter().map(|it| it.bad.reason).collect::<Vec<_>>()
+    };
+    let jpeg = |tiff: &[u8]| with_metadata(&photograph(), tiff);
+    let png = |tiff: &[u8]| {
+        let mut info = png::Info::with_size(SIZE[0], SIZE[1]);
+        info.exif_metadata = Some(tiff.to_vec().into());
+        let mut bytes = Vec::new();
+        let writer = png::Encoder::with_info(&mut bytes, info).unwrap().write_header();
+        let pixels = vec![7; usize::try_from(SIZE[0] * SIZE[1]).unwrap()];
+        writer.unwrap().write_image_data(&pixels).unwrap();
+        bytes
+    };
+    let boxes = "kind = \"regions\"\nfield = \"it\"\nshapes = [\"box\"]";
+    for orientation in 0..=9 {
+        let tiff = metadata(orientation, orientation % 2 == 0);
+        for bytes in [jpeg(&tiff), png(&tiff)] {
+            let turned = LineError::Turned { field: "it".to_owned(), orientation };
+            let refused = if (2..=8).contains(&orientation) { vec![turned] } else { vec![] };
+            assert_eq!(import(boxes, bytes.clone()), refused);
+            assert_eq!(import("kind = \"class\"", bytes), vec![], "what it shows is the same");
+        }
+    }
 }
