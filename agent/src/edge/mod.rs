@@ -229,11 +229,12 @@ pub(crate) enum Kept {
 }
 
 /// Keeps a label that was imported as what a person said, in place of what the person's imports said of
-/// the item before. `waiting` is how many corrections wait, counted by the caller, and kept up here.
+/// the item before; never in place of what they said here. `waiting` is how many corrections wait, counted by the caller, and kept up here.
 /// Nothing has changed when it is refused.
 ///
 /// # Errors
-/// [`EdgeError::Full`]; [`ReviewError::UnknownItem`], [`ReviewError::Label`], [`ReviewError::Closed`].
+/// [`EdgeError::Full`]; [`ReviewError::UnknownItem`], [`ReviewError::Label`],
+/// [`ReviewError::LabeledHere`], [`ReviewError::Closed`].
 pub(crate) fn keep(
     tx: &Tx<'_>,
     person: i64,

@@ -29,6 +29,7 @@ const SIZE: [u32; 2] = [40, 50];
 mod drafts;
 mod known;
 mod marks;
+mod page;
 mod refused;
 mod waiting;
 

@@ -18,7 +18,7 @@ use crate::item::{CleanItem, Dirty};
 use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::redact::{self, Kind, Redacted};
-use crate::review::{past_reads, reads};
+use crate::review::{self, past_reads, reads};
 use crate::route::{Accepts, label_of_record};
 use crate::store::items::{ItemRow, Stage};
 use crate::store::labels::{Role, Verdict};
@@ -272,6 +272,35 @@ async fn what_is_said_of_changed_data_is_refused() {
     // As an export from here has it.
     tell(told("ANNOTATION_UPDATED", &said(8, "15.1", 10, "positive")), "[NAME] is here 10").await;
     assert_eq!(site.label(10), (Some(0), 1));
+}
+
+/// A person there who is also one here is not overruled by what they said there.
+#[tokio::test]
+async fn what_was_said_on_the_page_stays() {
+    let site = site();
+    let served = site.serve().await;
+    let ada = testing::person(&site.store, "ada", Role::Annotator);
+    let created = json!({"action": "TASKS_CREATED", "tasks": [task(10)], "project": {"id": 5}});
+    assert_eq!(served.ask("x", &line("webhook"), &created).await.0, 201);
+    site.work(1);
+    let cards = review::next(&site.store, &ada, &site.row.definition.name, 1, 10).unwrap();
+    let annotation = review::Annotation {
+        key: "k".to_owned(),
+        label: Some(Label::Class(2)),
+        seconds: 1.0,
+        decision: review::Decision::Correct,
+        comment: None,
+        looks_real: None,
+        reason: None,
+    };
+    review::annotate(&site.store, &ada, &cards[0].row.opaque, &annotation, 20).unwrap();
+    let mut annotated = said(8, "13.1", 10, "positive");
+    annotated["completed_by"] = json!(2);
+    let told = told("ANNOTATION_CREATED", &annotated);
+    assert_eq!(served.ask("x", &line("webhook"), &told).await.0, 201);
+    site.work(1);
+    assert_eq!(site.label(10), (Some(2), 1));
+    assert!(site.faults()[0].starts_with("the person has answered this item on the review page"));
 }
 
 #[tokio::test]

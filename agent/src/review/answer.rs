@@ -110,13 +110,14 @@ pub(crate) fn annotate_in(
     Ok(false)
 }
 
-/// Stores what an application's user said of an item that has a route. It is a first reading without
-/// a lease, since nobody was asked, and replaces what the application said of the item before.
-/// Nothing has changed when it is refused.
+/// Stores what was said elsewhere of an item that has a route: by an application's user, in an import, in a
+/// Label Studio. It is a first reading without a lease, since nobody was asked, and replaces what the
+/// person said of the item elsewhere before, or that they skipped it. What they said here stays, and
+/// nothing changes where that is the same. Nothing has changed when it is refused.
 ///
 /// # Errors
-/// [`ReviewError::Closed`] when it would replace what is part of released statistics;
-/// [`ReviewError::Label`], [`ReviewError::Invalid`].
+/// [`ReviewError::LabeledHere`]; [`ReviewError::Closed`] when it would replace what is part of released
+/// statistics; [`ReviewError::Label`], [`ReviewError::Invalid`].
 pub(crate) fn annotate_unasked(
     tx: &Tx<'_>,
     application: i64,
@@ -128,6 +129,12 @@ pub(crate) fn annotate_unasked(
     let mut earlier = tx.annotations_of(row.item)?;
     // What the person was asked as an expert, say, stays.
     earlier.retain(|past| past.person == application && past.reading == Reading::First);
+    for past in &earlier {
+        if past.verdict != Verdict::Skip && !tx.is_said_elsewhere(past)? {
+            let same = Sealed::decode(&past.label)?.label == annotation.label;
+            return if same { Ok(()) } else { Err(ReviewError::LabeledHere) };
+        }
+    }
     if !earlier.is_empty()
         && let Some(window) = tx.label_window(row.item)?
     {

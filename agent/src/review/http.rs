@@ -159,6 +159,7 @@ impl From<ReviewError> for Failure {
             ReviewError::MayNotReveal { .. } => (StatusCode::FORBIDDEN, "ask the site's steward"),
             ReviewError::Leased { .. } => (StatusCode::CONFLICT, "that person may answer"),
             ReviewError::NotLeased => (StatusCode::CONFLICT, "GET …/next leases items"),
+            ReviewError::LabeledHere => (StatusCode::CONFLICT, "take it back there first"),
             ReviewError::KeyTaken => (StatusCode::CONFLICT, "make a new key for each answer"),
             ReviewError::Closed { .. } => (StatusCode::CONFLICT, "it cannot be undone any more"),
             ReviewError::Label(_) | ReviewError::Invalid { .. } => {

@@ -144,6 +144,12 @@ pub enum ReviewError {
     /// The person has no lease, or not any more.
     #[error("you have no lease on this item: ask for items again")]
     NotLeased,
+    /// The person has said something else of the item here.
+    #[error(
+        "the person has answered this item on the review page: what is said elsewhere does not replace \
+         that until it is taken back there"
+    )]
+    LabeledHere,
     /// The key was used for another item.
     #[error("this key was used for another item")]
     KeyTaken,

@@ -4,7 +4,7 @@
 use rusqlite::{Row, Rows, params};
 
 use crate::store::items::{COLUMNS as ITEM, ItemRow, Stage};
-use crate::store::labels::name;
+use crate::store::labels::{AnnotationRow, name};
 use crate::store::{Cell, StoreError, Tx, unsigned};
 
 const TABLE: &str = "corrections";
@@ -124,6 +124,22 @@ impl Tx<'_> {
         let mut statement = self.sql.prepare_cached(&sql)?;
         let mut rows = statement.query(params![item, person])?;
         rows.next()?.map(|row| self.correction_row(row)).transpose()
+    }
+
+    /// Whether an annotation was said elsewhere than at the review table: by an application's user, in an
+    /// import, or in a Label Studio.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn is_said_elsewhere(&self, said: &AnnotationRow) -> Result<bool, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached(
+                "SELECT 1 FROM corrections WHERE person = ?1 AND key = ?2
+                 UNION ALL
+                 SELECT 1 FROM studio_annotations WHERE item = ?3 AND person = ?1 AND key = ?2",
+            )?
+            .exists(params![said.person, said.key, said.item])?)
     }
 
     /// Everything that was sent of an item, in the order of arrival.

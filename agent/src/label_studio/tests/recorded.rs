@@ -45,8 +45,7 @@ async fn replay(project: &Project, draft: &Label, exchanges: &[Exchange]) -> Vec
             past_reads(&tx.annotations_of(item)?).map(Some)
         };
         let past = site.store.read("test", read).unwrap()?;
-        let label =
-            |past: &crate::review::PastRead| past.label().map_or(Value::Null, Label::to_json);
+        let label = |past: &review::PastRead| past.label().map_or(Value::Null, Label::to_json);
         Some(past.iter().map(label).collect())
     };
     (1..200).filter_map(said).collect()
