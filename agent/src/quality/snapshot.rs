@@ -62,8 +62,9 @@ impl Labeled {
     /// What the first and the second reader said, of an item that two people read.
     pub(crate) fn labels(&self) -> Option<(&Label, &Label)> {
         let label = |wanted| {
-            let read = self.past.iter().find(|past| past.read.reading == wanted);
-            read.and_then(PastRead::label)
+            // Who skipped it first said nothing of it.
+            let mut reads = self.past.iter().filter(|past| past.read.reading == wanted);
+            reads.find_map(PastRead::label)
         };
         label(Reading::First).zip(label(Reading::Second))
     }

@@ -99,6 +99,30 @@ fn without_labels_everything_says_why_it_is_undefined() {
 }
 
 #[test]
+fn agreement_has_items_that_somebody_skipped_first() {
+    let site = site(12, true, |_| 0.7);
+    let cards = next(&site.scratch.store, &site.lea, &site.project.name, 50, 0).unwrap();
+    for card in &cards[..6] {
+        let skip = Annotation {
+            key: format!("skip-{}", card.row.item),
+            label: None,
+            seconds: 1.0,
+            decision: Decision::Skip,
+            comment: None,
+            looks_real: None,
+            reason: None,
+        };
+        annotate(&site.scratch.store, &site.lea, &card.row.opaque, &skip, 1).unwrap();
+    }
+    for card in &cards[6..] {
+        site.scratch.store.tx("test", |tx| tx.end_lease(card.row.item)).unwrap();
+    }
+    site.label(&site.ann, Reading::First, |_| 0);
+    site.label(&site.bob, Reading::Second, |_| 0);
+    assert_eq!(json(&site.report())["agreement"]["readers"]["items"], 12);
+}
+
+#[test]
 fn agreement_is_between_the_two_readers() {
     let site = site(20, true, |_| 0.7);
     site.label(&site.ann, Reading::First, |at| u16::from(at >= 10));
