@@ -39,7 +39,7 @@ impl Format {
 
     /// Whether an item that nobody has labeled looks there like one in which there is nothing to mark.
     pub(super) fn hides_unlabeled(self) -> bool {
-        matches!(self, Self::Coco | Self::Voc | Self::Conll)
+        matches!(self, Self::Coco | Self::Yolo | Self::Voc | Self::Conll)
     }
 
     /// The file of records.

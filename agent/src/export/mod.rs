@@ -284,7 +284,7 @@ fn write(
         read += u64::try_from(rows.len()).unwrap_or(u64::MAX);
         progress(read);
     }
-    let sets = std::mem::take(&mut writer.sets);
+    let sets = writer.sets.clone();
     let mut files = writer.finish()?;
     let day = newest.map(|at| record::time(at).chars().take_while(|c| *c != 'T').collect());
     let about = croissant::metadata(request, &files, &counts, &croissant::Beside { sets, day });

@@ -54,20 +54,29 @@ pub(super) fn coco_annotations(
     })
 }
 
-/// The beginning, and all, of YOLO's `data.yaml`.
-pub(super) fn yolo_head(project: &Project) -> String {
-    let mut head = "path: .\ntrain: images/train\nval: images/val\nnames:\n".to_owned();
-    for (at, class) in project.classes.iter().enumerate() {
-        // JSON's strings are YAML's, too.
-        head.push_str(&format!("  {at}: {}\n", Json::from(class.name.as_str())));
-    }
-    head
+/// The folder of YOLO's images of a set, in the snapshot.
+pub(super) fn yolo_images(set: &str) -> String {
+    format!("images/{set}")
 }
 
-/// A line for each region of a record's label; `None` without one. Where the task knows polygons, boxes
-/// are polygons, too: readers of such files take each line for one or each for the other.
-pub(super) fn yolo_labels(project: &Project, record: &Record) -> Option<String> {
-    record.label.as_ref()?;
+/// YOLO's `data.yaml`, beside folders of which `has` knows. Without a `path` its programs look for the
+/// folders where this file is, from wherever they run. They ask for both sets: the one that there is
+/// stands in for one without images.
+pub(super) fn yolo_data(project: &Project, has: impl Fn(&str) -> bool) -> String {
+    let [train, val] = ["train", "val"].map(yolo_images);
+    let there = |wanted, other| if has(wanted) || !has(other) { wanted } else { other };
+    let sets = [there(train.as_str(), val.as_str()), there(&val, &train)];
+    let mut data = format!("train: {}\nval: {}\nnames:\n", sets[0], sets[1]);
+    for (at, class) in project.classes.iter().enumerate() {
+        // JSON's strings are YAML's, too.
+        data.push_str(&format!("  {at}: {}\n", Json::from(class.name.as_str())));
+    }
+    data
+}
+
+/// A line for each region of a record's label. Where the task knows polygons, boxes are polygons, too:
+/// readers of such files take each line for one or each for the other.
+pub(super) fn yolo_labels(project: &Project, record: &Record) -> String {
     let polygons = matches!(
         &project.task,
         Task::Regions { shapes, .. } if shapes.contains(&ShapeKind::Polygon)
@@ -90,7 +99,7 @@ pub(super) fn yolo_labels(project: &Project, record: &Record) -> Option<String> 
         }
         lines.push('\n');
     }
-    Some(lines)
+    lines
 }
 
 /// Pascal VOC's XML of a record, in whole pixels.

@@ -316,3 +316,32 @@ fn an_applications_circumstances_are_in_the_provenance() {
     scratch.store.tx("test", withhold).unwrap();
     assert_eq!(context("again"), clean, "what is clean stays so");
 }
+
+/// Its programs ask for both sets, and look for them where `data.yaml` is.
+#[test]
+fn yolos_data_names_the_sets_that_there_are() {
+    let data = |sets: &[&str]| {
+        let project = testing::project();
+        let text = regions::yolo_data(&project, |folder| sets.contains(&folder));
+        text.split_once("names:").unwrap().0.to_owned()
+    };
+    let (both, train) = (["images/train", "images/val"], "train: images/train\n");
+    assert_eq!(data(&both), format!("{train}val: images/val\n"));
+    assert_eq!(data(&both[..1]), format!("{train}val: images/train\n"));
+    assert_eq!(data(&both[1..]), "train: images/val\nval: images/val\n");
+}
+
+/// An image without a file of marks is taken for one without marks.
+#[test]
+fn no_unlabeled_image_is_written_as_yolo() {
+    let project = testing::project_with(
+        "[task]\nkind = \"regions\"\nfield = \"scan\"\nshapes = [\"box\"]\n[[fields]]\nname = \"scan\"\ntitle = \"Scan\"\nkind = \"image\"\n",
+    );
+    let scratch = crate::store::tests::scratch();
+    let row = testing::put(&scratch.store, &project);
+    let folder = tempfile::tempdir().unwrap();
+    let (out, ids) = (folder.path().join("a"), HashMap::new());
+    let request = Request { unlabeled: true, ..request(&row, Format::Yolo, &out, &ids) };
+    let refused = export(&scratch.store, &request, |_| {});
+    assert!(matches!(refused, Err(ExportError::Unlabeled { format: "yolo" })), "{refused:?}");
+}

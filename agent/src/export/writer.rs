@@ -71,11 +71,11 @@ impl<'a> Writer<'a> {
                 records.write_all(regions::coco_head(project).as_bytes())?;
                 spool = Some((create_read(&folder.join(SPOOL))?, 0));
             }
-            Format::Yolo => records.write_all(regions::yolo_head(project).as_bytes())?,
             Format::JsonLines
             | Format::Prodigy
             | Format::Doccano
             | Format::GroundTruth
+            | Format::Yolo
             | Format::Voc
             | Format::Conll
             | Format::Spacy
@@ -156,6 +156,10 @@ impl<'a> Writer<'a> {
             self.records.write_all(b"\n]\n")?;
         } else if self.format == Format::Coco {
             self.end_coco()?;
+        } else if self.format == Format::Yolo {
+            let has = |wanted: &str| self.sets.iter().any(|(folder, _)| folder == wanted);
+            let data = regions::yolo_data(self.project, has);
+            self.records.write_all(data.as_bytes())?;
         }
         let mut entries = vec![self.records.finish()?, self.provenance.finish()?];
         entries.extend(self.extras);
@@ -213,13 +217,9 @@ impl<'a> Writer<'a> {
     fn yolo(&mut self, record: &Record) -> io::Result<()> {
         let Some(medium) = &record.medium else { return Ok(()) };
         let set = if record.holdout { "val" } else { "train" };
-        self.part(&format!("images/{set}/{}", medium.name), &medium.bytes)?;
-        match regions::yolo_labels(self.project, record) {
-            Some(labels) => {
-                self.part(&format!("labels/{set}/{}.txt", record.id), labels.as_bytes())
-            }
-            None => Ok(()),
-        }
+        self.part(&format!("{}/{}", regions::yolo_images(set), medium.name), &medium.bytes)?;
+        let labels = regions::yolo_labels(self.project, record);
+        self.part(&format!("labels/{set}/{}.txt", record.id), labels.as_bytes())
     }
 
     fn voc(&mut self, record: &Record) -> io::Result<()> {
