@@ -98,6 +98,7 @@ fn failed(error: LabelsError) -> Failure {
         LabelsError::Import(error) => error.into(),
         LabelsError::Labels(EdgeError::Review(ReviewError::Store(error))) => error.into(),
         LabelsError::Labels(error) => Failure::refused(&error),
+        LabelsError::Redaction => Failure::refused(&error),
     }
 }
 

@@ -112,6 +112,12 @@ pub enum LabelsError {
     /// As any import stops.
     #[error(transparent)]
     Import(#[from] ImportError),
+    /// Spans would have no place.
+    #[error(
+        "the project's redaction settings are refused, so that its spans have no place: mend the file that \
+         `redaction` names, then import again"
+    )]
+    Redaction,
     /// Too many labels wait.
     #[error("the labels cannot be kept")]
     Labels(#[source] EdgeError),
@@ -322,21 +328,16 @@ impl Importer<'_> {
         };
         let mut rows = read("import spans")?;
         let redactor = self.redactors.of(store, &definition.name)?;
+        let redactor = redactor.ok_or(LabelsError::Redaction)?;
         let is_new = |row: &ItemRow| row.stage == Stage::New;
-        if let Some(redactor) = redactor
-            && rows.iter().any(is_new)
-        {
+        if rows.iter().any(is_new) {
             let new = rows.into_iter().filter(is_new).collect();
             items::redact(store, redactor, definition, new)?;
             rows = read("import redacted")?;
         }
         let (mut moved, mut refused) = (Vec::with_capacity(said.len()), Vec::new());
         for ((mut ready, key), row) in said.into_iter().zip(rows) {
-            let place = || {
-                let redactor = redactor.ok_or(LineError::NotRedacted)?;
-                moved_labels(redactor, &row, field, &ready)
-            };
-            match place() {
+            match moved_labels(redactor, &row, field, &ready) {
                 Ok((label, draft)) => {
                     (ready.label, ready.draft) = (label, draft);
                     moved.push((ready, key));

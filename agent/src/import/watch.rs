@@ -17,15 +17,15 @@ use super::{LABEL_COLUMN, LabelsError, Report, Request};
 use crate::config::{Source, Watch};
 use crate::edge::EdgeError;
 use crate::pipeline::redactors::Redactors;
-use crate::source::folder::{self, Files};
+use crate::source::folder::{self, Walk};
 use crate::source::labeled::{Drafts, Format, Origin};
 use crate::source::{self, ImportError, Rules, media};
 use crate::store::orders::ProjectRow;
 use crate::store::watched::{Outcome, Version, WatchedRow};
 use crate::store::{Store, StoreError, explain};
 
-/// Most files of a watched folder.
-pub const FILES_MAX: usize = 100_000;
+/// Files whose names are held at once, and of which the first in order is imported first.
+const LISTED_AT_ONCE: usize = 10_000;
 /// Files imported in one look.
 const AT_ONCE: usize = 100;
 /// Files of which it is read at once what is known of them.
@@ -78,6 +78,12 @@ pub enum LookError {
     /// There is no such person, or one who does not label.
     #[error("watch.reader names nobody who labels here")]
     Reader,
+    /// The project's redaction settings are refused; the file is imported again once they are mended.
+    #[error(
+        "the project's redaction settings are refused: files with spans wait until the file that `redaction` \
+         names is mended"
+    )]
+    Redaction,
     /// Too many labels wait; the file is imported again when they do not.
     #[error("the labels of a watched file cannot be kept yet")]
     Full(#[source] EdgeError),
@@ -125,14 +131,31 @@ impl Watcher {
         &self.source.name
     }
 
-    /// Looks once. Nothing happens before the project is known.
+    /// Looks once. Nothing happens before the project is known. Why a look failed is kept until one does
+    /// not, for `status` to tell.
     ///
     /// # Errors
     /// [`LookError`]; what was imported before stays, and the next look goes on.
     pub fn look(&mut self, store: &Store, now: i64) -> Result<Looked, LookError> {
-        let mut looked = Looked::default();
         let name = &self.source.name;
-        let Some(project) = store.read("watch", |tx| tx.project(name))? else { return Ok(looked) };
+        let Some(project) = store.read("watch", |tx| tx.project(name))? else {
+            return Ok(Looked::default());
+        };
+        let (key, looked) = (project.project, self.look_for(store, &project, now));
+        let fault = looked.as_ref().err().map(|error| explain(error));
+        if store.read("watch", |tx| tx.watch_fault(key))? != fault {
+            store.tx("watch", |tx| tx.set_watch_fault(key, fault.as_deref()))?;
+        }
+        looked
+    }
+
+    fn look_for(
+        &mut self,
+        store: &Store,
+        project: &ProjectRow,
+        now: i64,
+    ) -> Result<Looked, LookError> {
+        let mut looked = Looked::default();
         let reader = match &self.watch.reader {
             None => None,
             Some(name) => {
@@ -141,36 +164,54 @@ impl Watcher {
                 Some(labels.ok_or(LookError::Reader)?.person)
             }
         };
-        let Files { paths, .. } = folder::files(&self.watch.folder, FILES_MAX)?;
         let media = folder::media_field(&project.definition).is_some();
         let each_is_an_item = self.format.is_none() && media;
         let model = self.watch.drafts.clone();
         let drafts = model.as_deref().map(|model| Drafts { model, labels: false, results: None });
-        let look = Look { store, project: &project, each_is_an_item, reader, drafts, now };
-        let wanted = |path: &String| !self.is_done(path) && (each_is_an_item || self.reads(path));
-        let paths: Vec<String> = paths.into_iter().filter(wanted).collect();
+        let look = Look { store, project, each_is_an_item, reader, drafts, now };
+        // What lies where imported files go is done.
+        let done = self.watch.done.clone();
+        let mut walk = Walk::new(&self.watch.folder, done.as_deref())?;
         let mut left = AT_ONCE;
-        for paths in paths.chunks(KNOWN_AT_ONCE) {
-            let known = store.read("watch", |tx| {
-                let known = paths.iter().map(|path| tx.watched(project.project, path));
-                known.collect::<Result<Vec<_>, StoreError>>()
-            })?;
-            for (path, known) in paths.iter().zip(known) {
-                let Some(known) = self.ready(&look, path, known)? else { continue };
-                self.import(&look, path, known, &mut looked)?;
-                left -= 1;
+        loop {
+            let wanted = |path: &String| each_is_an_item || self.reads(path);
+            let wanted = |path: &Result<String, ImportError>| path.as_ref().map_or(true, wanted);
+            let paths = walk.by_ref().filter(wanted).take(LISTED_AT_ONCE);
+            let mut paths = paths.collect::<Result<Vec<String>, ImportError>>()?;
+            if paths.is_empty() {
+                return Ok(looked);
+            }
+            paths.sort_unstable();
+            for paths in paths.chunks(KNOWN_AT_ONCE) {
+                self.look_at(&look, paths, &mut left, &mut looked)?;
                 if left == 0 {
                     return Ok(looked);
                 }
             }
         }
-        Ok(looked)
     }
 
-    /// Whether a file lies where imported ones go.
-    fn is_done(&self, path: &str) -> bool {
-        let path = self.watch.folder.join(path);
-        self.watch.done.as_ref().is_some_and(|done| path.starts_with(done))
+    /// Imports those of these files that are ready, up to `left` of them.
+    fn look_at(
+        &mut self,
+        look: &Look<'_>,
+        paths: &[String],
+        left: &mut usize,
+        looked: &mut Looked,
+    ) -> Result<(), LookError> {
+        let known = look.store.read("watch", |tx| {
+            let known = paths.iter().map(|path| tx.watched(look.project.project, path));
+            known.collect::<Result<Vec<_>, StoreError>>()
+        })?;
+        for (path, known) in paths.iter().zip(known) {
+            let Some(known) = self.ready(look, path, known)? else { continue };
+            self.import(look, path, known, looked)?;
+            *left -= 1;
+            if *left == 0 {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Whether a file's name is one of the format's.
@@ -296,6 +337,7 @@ impl Watcher {
             Ok(()) => Ok((report, None)),
             Err(LabelsError::Import(ImportError::Store(error))) => Err(LookError::Store(error)),
             Err(LabelsError::Labels(error)) => Err(LookError::Full(error)),
+            Err(LabelsError::Redaction) => Err(LookError::Redaction),
             Err(error @ LabelsError::Import(_)) => Ok((report, Some(explain(&error)))),
         }
     }
@@ -454,6 +496,58 @@ mod tests {
             site.store.read("test", |tx| tx.bad_watched(site.row.project, 9)).unwrap().len(),
             1
         );
+    }
+
+    /// Labels of spans wait for a place, and are not given up.
+    #[test]
+    fn files_with_spans_wait_for_settings_that_are_not_refused() {
+        let project = testing::project_with("[task]\nkind = \"spans\"\nfield = \"note\"\n");
+        let mut site = site_of(
+            &project,
+            "redaction = \"r.toml\"\nwatch = { folder = \"in\", reader = \"ann\" }\n",
+        );
+        testing::person(&site.store, "ann", crate::store::labels::Role::Annotator);
+        site.put("r.toml", "mode = \"nonsense\"\n");
+        let spans = "{\"spans\": [{\"start\": 0, \"end\": 4, \"class\": 1}]}";
+        site.put("in/a.jsonl", &format!("{{\"id\": 1, \"note\": \"pain\", \"label\": {spans}}}\n"));
+        site.look();
+        let refused = site.watcher.look(&site.store, 0).unwrap_err();
+        assert!(matches!(refused, LookError::Redaction), "{refused}");
+        let waiting = |site: &Site| site.store.read("test", |tx| tx.waiting_corrections()).unwrap();
+        let fault =
+            |site: &Site| site.store.read("test", |tx| tx.watch_fault(site.row.project)).unwrap();
+        assert_eq!(waiting(&site), 0);
+        assert!(fault(&site).unwrap().starts_with("the project's redaction settings are refused"));
+        site.put("r.toml", "mode = \"mask\"\n");
+        assert_eq!((site.look(), site.items(), waiting(&site)), ((1, 0), 1, 1));
+        assert_eq!(fault(&site), None);
+    }
+
+    /// What was imported stays where it is, or where it was put, and stands in nobody's way.
+    #[test]
+    fn however_many_files_were_imported_a_new_one_is_found() {
+        let mut site = site("watch = { folder = \"in\", done = \"in/done\" }\n");
+        let old = LISTED_AT_ONCE + 1;
+        site.put("in/done/a.csv", "id,age\n9,50\n");
+        for at in 0..old {
+            fs::write(site.folder.path().join(format!("in/{at}.csv")), "").unwrap();
+        }
+        // As one look after the other would leave them, with something bad in each.
+        site.store
+            .tx("test", |tx| {
+                for at in 0..old {
+                    let path = format!("{at}.csv");
+                    let version = version(&site.folder.path().join("in").join(&path)).unwrap();
+                    tx.see_watched(site.row.project, &path, version)?;
+                    let outcome = Outcome { content: [0; 32], read: 1, bad: 1, fault: Some("bad") };
+                    tx.end_watched(site.row.project, &path, &outcome, 0)?;
+                }
+                Ok::<_, StoreError>(())
+            })
+            .unwrap();
+        site.put("in/new.csv", "id,age\n1,50\n");
+        site.look();
+        assert_eq!((site.look(), site.items()), ((1, 0), 1));
     }
 
     /// Of a folder of images each is an item, whose id is its path.

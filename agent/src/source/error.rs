@@ -96,7 +96,7 @@ pub enum LineError {
     /// A text that was redacted by other rules than those of today: nobody knows where its spans went.
     #[error("its text was redacted otherwise when it was imported before: its spans have no place")]
     RedactedOtherwise,
-    /// An item that could not be redacted, or whose redaction settings are refused.
+    /// An item that could not be redacted.
     #[error("the item cannot be redacted, so that its spans have no place")]
     NotRedacted,
     /// What a model's score cannot be.

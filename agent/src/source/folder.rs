@@ -1,6 +1,6 @@
 //! A folder of images or series: an item for each file.
 
-use std::fs::{self, File};
+use std::fs::{self, DirEntry, File, ReadDir};
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -74,45 +74,80 @@ pub(crate) fn cells(path: &str, field: &str, source: &Source) -> Vec<(String, Ce
     cells
 }
 
-/// The files of a folder and of the folders in it. Links are passed over, as are names that are not
-/// UTF-8 or begin with a dot.
+/// The files of a folder and of the folders in it, as [`Walk`] finds them.
 ///
 /// # Errors
 /// [`ImportError::Read`], also when there are more than `limit`.
 pub(crate) fn files(folder: &Path, limit: usize) -> Result<Files, ImportError> {
-    let mut files = Files::default();
-    walk(folder, "", 0, limit, &mut files)?;
-    files.paths.sort_unstable();
-    Ok(files)
+    let mut walk = Walk::new(folder, None)?;
+    let mut paths = Vec::new();
+    for path in walk.by_ref() {
+        let path = path?;
+        if paths.len() == limit {
+            let text = format!("more than {limit} files");
+            return Err(ImportError::Read(io::Error::other(text)));
+        }
+        paths.push(path);
+    }
+    paths.sort_unstable();
+    Ok(Files { paths, too_deep: walk.too_deep })
 }
 
-fn walk(
-    folder: &Path,
-    prefix: &str,
-    depth: usize,
-    limit: usize,
-    files: &mut Files,
-) -> Result<(), ImportError> {
-    let entries = fs::read_dir(folder).map_err(ImportError::Read)?;
-    for entry in entries {
-        let entry = entry.map_err(ImportError::Read)?;
-        let kind = entry.file_type().map_err(ImportError::Read)?;
+/// Finds the files of a folder and of the folders in it, in no order: their paths there, with `/`
+/// between names. Links are passed over, as are names that are not UTF-8 or begin with a dot.
+pub(crate) struct Walk<'a> {
+    /// The folders that are being listed, each in the one before it, and what paths in them begin with.
+    open: Vec<(ReadDir, String)>,
+    /// What is not looked at, with all that is in it.
+    left_out: Option<&'a Path>,
+    /// Folders that lie deeper than [`DEPTH_MAX`] and were not looked into.
+    too_deep: u64,
+}
+
+impl<'a> Walk<'a> {
+    /// # Errors
+    /// [`ImportError::Read`].
+    pub(crate) fn new(folder: &Path, left_out: Option<&'a Path>) -> Result<Self, ImportError> {
+        let entries = fs::read_dir(folder).map_err(ImportError::Read)?;
+        Ok(Self { open: vec![(entries, String::new())], left_out, too_deep: 0 })
+    }
+
+    /// The path of an entry that is a file; a folder is opened.
+    fn enter(&mut self, entry: &DirEntry, prefix: &str) -> io::Result<Option<String>> {
+        let (kind, path) = (entry.file_type()?, entry.path());
         let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else { continue };
-        let path = if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") };
-        if kind.is_dir() && depth == DEPTH_MAX {
-            files.too_deep += 1;
+        let Some(name) = name.to_str().filter(|name| !name.starts_with('.')) else {
+            return Ok(None);
+        };
+        if self.left_out.is_some_and(|left_out| path.starts_with(left_out)) {
+            return Ok(None);
+        }
+        if kind.is_dir() && self.open.len() > DEPTH_MAX {
+            self.too_deep += 1;
         } else if kind.is_dir() {
-            walk(&entry.path(), &path, depth + 1, limit, files)?;
-        } else if kind.is_file() {
-            if files.paths.len() == limit {
-                let text = format!("more than {limit} files");
-                return Err(ImportError::Read(io::Error::other(text)));
+            self.open.push((fs::read_dir(path)?, format!("{prefix}{name}/")));
+        }
+        Ok(kind.is_file().then(|| format!("{prefix}{name}")))
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Result<String, ImportError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (entries, prefix) = self.open.last_mut()?;
+            let Some(entry) = entries.next() else {
+                self.open.pop();
+                continue;
+            };
+            let prefix = prefix.clone();
+            let found = entry.and_then(|entry| self.enter(&entry, &prefix));
+            if let Some(found) = found.map_err(ImportError::Read).transpose() {
+                return Some(found);
             }
-            files.paths.push(path);
         }
     }
-    Ok(())
 }
 
 /// The text of a file in a folder.

@@ -17,6 +17,8 @@ pub struct WatchedStatus {
     pub folder: String,
     /// Whether it is there.
     pub readable: bool,
+    /// Why the daemon's last look at it failed, if it did.
+    pub fault: Option<String>,
     /// Files imported, bad ones as well.
     pub imported: u64,
     /// Files that wait until they do not change any more.
@@ -59,6 +61,7 @@ impl WatchedStatus {
         Ok(Some(Self {
             folder: watch.folder.display().to_string(),
             readable: watch.folder.is_dir(),
+            fault: tx.watch_fault(row.project)?,
             imported,
             waiting,
             bad: bad.collect(),
@@ -70,10 +73,14 @@ impl WatchedStatus {
         if !self.readable {
             return vec![format!("the watched folder of {project}, {}, is not there", self.folder)];
         }
+        let fault = self
+            .fault
+            .iter()
+            .map(|fault| format!("the watched folder of {project} cannot be looked at: {fault}"));
         let bad = |file: &BadFileStatus| {
             let BadFileStatus { file, read, bad, reason } = file;
             format!("{file}, watched for {project}: {bad} of {read} records are bad ({reason})")
         };
-        self.bad.iter().map(bad).collect()
+        fault.chain(self.bad.iter().map(bad)).collect()
     }
 }

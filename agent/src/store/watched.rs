@@ -5,6 +5,8 @@ use rusqlite::{OptionalExtension as _, Row, params};
 use crate::store::{Cell, StoreError, Tx, unsigned};
 
 const TABLE: &str = "watched";
+/// Meta name of why the last look at a project's folder failed; the project's key follows.
+const FAULT: &str = "watch-fault-";
 
 /// A file by what tells its versions apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +184,31 @@ impl Tx<'_> {
             });
         }
         Ok(files)
+    }
+
+    /// Why the last look at a project's folder failed, if it did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn watch_fault(&self, project: i64) -> Result<Option<String>, StoreError> {
+        let fault = self.meta(&format!("{FAULT}{project}"))?;
+        let text = |bytes| {
+            String::from_utf8(bytes)
+                .map_err(|_| StoreError::Corrupt { table: "meta", column: "value" })
+        };
+        fault.map(text).transpose()
+    }
+
+    /// Notes why a look at a project's folder failed, or that it did not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_watch_fault(&self, project: i64, fault: Option<&str>) -> Result<(), StoreError> {
+        let name = format!("{FAULT}{project}");
+        match fault {
+            Some(fault) => self.set_meta(&name, fault.as_bytes()),
+            None => self.clear_meta(&name),
+        }
     }
 
     fn watched_name(&self, path: &str) -> [u8; 32] {
