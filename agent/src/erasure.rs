@@ -8,9 +8,12 @@
 //! the bytes are nowhere in them; [`finish`] does that when a crash, or somebody who read, came between.
 //!
 //! What was released is noise about many subjects, and left long ago: it stays charged. Snapshots
-//! that were exported are outside of the store: an erasure says which ones hold the items.
+//! that were exported are outside of the store: an erasure says which ones hold the items, and which may,
+//! as they are being written or were when their export was killed.
 
 pub mod http;
+
+use std::path::Path;
 
 use insitu_protocol::ids::ProjectName;
 use serde_json::json;
@@ -108,18 +111,19 @@ pub fn preview(
 ) -> Result<Erased, ErasureError> {
     check(steward, "")?;
     let undone: Result<(), Undone> = store.alone("erase preview", |tx| {
-        Err(taken(tx, steward, target, "", 0).map_or_else(Undone::Failed, Undone::Seen))
+        let taken = taken(tx, steward, target, "", 0);
+        Err(taken.map_or_else(Undone::Failed, |erased| Undone::Seen(Box::new(erased))))
     });
     match undone {
         Ok(()) => Ok(Erased::default()),
-        Err(Undone::Seen(erased)) => Ok(erased),
+        Err(Undone::Seen(erased)) => Ok(*erased),
         Err(Undone::Failed(error)) => Err(error),
     }
 }
 
 /// Why a transaction is not kept.
 enum Undone {
-    Seen(Erased),
+    Seen(Box<Erased>),
     Failed(ErasureError),
 }
 
@@ -148,7 +152,15 @@ fn taken(
     if !new && nothing {
         return Ok(Erased { before: true, ..Erased::default() });
     }
-    let taken = tx.erase_items(&found.items)?;
+    let mut taken = tx.erase_items(&found.items)?;
+    // What somebody has removed since, or was renamed when it was whole, is left behind no more.
+    let (left, gone) = std::mem::take(&mut taken.exports)
+        .into_iter()
+        .partition::<Vec<String>, _>(|folder| Path::new(folder).exists());
+    taken.exports = left;
+    for folder in gone {
+        tx.end_export(&folder)?;
+    }
     found.entomb(tx, steward, (&taken, waiting), reason)?;
     let items = u64::try_from(found.items.len()).unwrap_or(u64::MAX);
     Ok(Erased { items, taken, waiting, ..Erased::default() })
@@ -275,7 +287,8 @@ impl<'a> Found<'a> {
             taken.snapshots.iter().rev().take(SNAPSHOTS_NAMED).map(|row| row.snapshot).collect();
         tx.note(&self.event(What::Erased, steward).with(json!({
             "items": self.items.len(), "rows": rows, "originals": taken.originals,
-            "waiting": waiting, "snapshots": snapshots, "reason": reason,
+            "waiting": waiting, "snapshots": snapshots, "exports": taken.exports.len(),
+            "reason": reason,
         })))?;
         Ok(())
     }

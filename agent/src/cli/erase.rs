@@ -30,9 +30,9 @@ the originals of their surrogates, their places in queues. The audit log keeps t
 hashes and counts. Importing the subject again is refused, line by line, until --allow. Heads of the site's
 own that had learned from the items are dropped and fitted anew.
 
-What the store cannot reach: the site's own files, tasks in a Label Studio, and snapshots that were exported,
-which are listed. What was released stays charged: it is noise about many subjects, and cannot be called
-back. Originals that `redact` kept are of no item, and stay."
+What the store cannot reach: the site's own files, tasks in a Label Studio, and snapshots that were exported
+or are being written, which are listed. What was released stays charged: it is noise about many subjects, and
+cannot be called back. Originals that `redact` kept are of no item, and stay."
 )]
 pub(super) struct EraseArguments {
     /// Only in this project; needed for --id
@@ -142,6 +142,15 @@ fn tell(erased: &Erased) -> io::Result<()> {
     }
     for row in &taken.snapshots {
         writeln!(out, "  {}  {}", row.snapshot, row.folder)?;
+    }
+    if !taken.exports.is_empty() {
+        writeln!(
+            out,
+            "exports that are under way or were cut short, and may hold it: unless one is running, remove"
+        )?;
+    }
+    for folder in &taken.exports {
+        writeln!(out, "  {folder}")?;
     }
     if !taken.tasks.is_empty() {
         let tasks: Vec<String> = taken.tasks.iter().map(|(_, task)| task.to_string()).collect();

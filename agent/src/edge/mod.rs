@@ -229,8 +229,8 @@ pub(crate) enum Kept {
 }
 
 /// Keeps a label that was imported as what a person said, in place of what the person's imports said of
-/// the item before; never in place of what they said here. `waiting` is how many corrections wait, counted by the caller, and kept up here.
-/// Nothing has changed when it is refused.
+/// the item before; never in place of what they said here. `waiting` is how many corrections wait,
+/// counted by the caller, and kept up here. Nothing has changed when it is refused.
 ///
 /// # Errors
 /// [`EdgeError::Full`]; [`ReviewError::UnknownItem`], [`ReviewError::Label`],

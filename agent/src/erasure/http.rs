@@ -168,6 +168,7 @@ pub fn shown(erased: &Erased) -> Value {
         "originals": taken.originals, "heads": taken.heads, "waiting": erased.waiting,
         "scrubbed": erased.scrubbed,
         "snapshots": taken.snapshots.iter().map(snapshot).collect::<Vec<_>>(),
+        "exports": taken.exports,
         "label_studio_tasks": tasks,
     })
 }

@@ -20,6 +20,7 @@ use crate::store::tests::Scratch;
 use crate::store::trail::{EventRow, Filter};
 use crate::{testing, trail};
 
+mod exports;
 mod rewritten;
 mod waiting;
 

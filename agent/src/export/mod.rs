@@ -215,8 +215,12 @@ pub fn export(
         fs::remove_dir_all(&beside)?; // of an export that was cut short
     }
     files::create_folder(&beside)?;
-    let written =
-        store.read("export", |tx| write(tx, request, &beside, &mut progress)).and_then(|done| {
+    // Noted while it is empty: an export that is killed leaves a folder of which erasures have to know.
+    let partial = std::path::absolute(&beside)?.display().to_string();
+    let written = store
+        .tx("export", |tx| Ok(tx.begin_export(request.project.project, &partial)?))
+        .and_then(|()| store.read("export", |tx| write(tx, request, &beside, &mut progress)))
+        .and_then(|done| {
             // First: a snapshot that nobody knows of must not be.
             let (exported, items, erasures) = done;
             store.tx("exported", |tx| {
@@ -230,6 +234,10 @@ pub fn export(
     if written.is_err() {
         // The first error tells more than one about the leftover could.
         drop(fs::remove_dir_all(&beside));
+    }
+    if !beside.exists() {
+        // Where that fails, the next erasure finds nothing there, and forgets it.
+        drop(store.tx("export", |tx| tx.end_export(&partial)));
     }
     written
 }

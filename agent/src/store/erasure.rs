@@ -69,6 +69,7 @@ const FATES: &[(&str, Fate)] = &[
     ("campaigns", Fate::Stays("orders")),
     ("evaluations", Fate::Stays("orders")),
     ("approvals", Fate::Stays("decisions about models")),
+    ("exports", Fate::Stays("folders of snapshots that are being written, which an erasure names")),
     ("stages", Fate::Stays("counts of items by stage")),
     (
         "sessions",
@@ -111,6 +112,9 @@ pub struct Taken {
     pub heads: u64,
     /// Snapshots that hold the items, oldest first.
     pub snapshots: Vec<SnapshotRow>,
+    /// Folders in which snapshots of the items' projects are being written, or were when their export was
+    /// killed: they may hold the items.
+    pub exports: Vec<String>,
     /// Label Studio's own numbers of the items' tasks, with the project's key.
     pub tasks: Vec<(i64, u64)>,
 }
@@ -228,6 +232,7 @@ impl Tx<'_> {
             let keys = items.iter().filter(|doomed| doomed.project == project);
             let keys: BTreeSet<i64> = keys.map(|doomed| doomed.item).collect();
             taken.snapshots.extend(self.take_out_of_snapshots(project, &keys)?);
+            taken.exports.extend(self.exports_under_way(project)?);
         }
         self.set_meta(ERASURES, &(self.erasures()? + 1).to_le_bytes())?;
         self.set_meta(UNSCRUBBED, b"")?;

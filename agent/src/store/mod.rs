@@ -17,6 +17,7 @@ pub mod campaigns;
 pub mod corrections;
 pub mod erasure;
 pub mod evaluations;
+pub mod exports;
 mod fingerprint;
 pub mod functions;
 pub mod gold;

@@ -43,6 +43,7 @@ describe("page of erasures", { skip }, () => {
     assert.match(text, /2 originals/);
     assert.match(text, /1 message of Label Studio/);
     assert.match(text, /labels-2026-11/);
+    assert.match(text, /cut short[^]*labels-2026-12\.partial/);
     assert.match(text, /12, 15/);
     assert.doesNotMatch(text, /gold/, "what has nothing of it is not listed");
     await axe(page);

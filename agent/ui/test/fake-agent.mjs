@@ -275,6 +275,7 @@ export class FakeAgent {
       items: found ? 3 : 0, before: !found, scrubbed: !preview, originals: found ? 2 : 0, heads: 0, waiting: found ? 1 : 0,
       rows: found ? { annotations: 4, media: 1, items: 3, gold: 0 } : {},
       snapshots: found ? [{ snapshot: "ab".repeat(32), folder: "/exports/labels-2026-11" }] : [],
+      exports: found ? ["/exports/labels-2026-12.partial"] : [],
       label_studio_tasks: found ? [12, 15] : [],
     };
     if (!preview) this.erased.push(body);

@@ -24,6 +24,7 @@ interface Erased {
   waiting: number;
   scrubbed: boolean;
   snapshots: { snapshot: string; folder: string }[];
+  exports: string[];
   label_studio_tasks: number[];
 }
 
@@ -212,6 +213,18 @@ function List({ found, verb }: { found: Erased; verb: string }) {
           <ul>
             {found.snapshots.map(({ snapshot, folder }) => (
               <li key={snapshot}>
+                <code>{folder}</code>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+      {found.exports.length > 0 && (
+        <>
+          <h3>Exports that are under way or were cut short, and may hold it: unless one is running, remove</h3>
+          <ul>
+            {found.exports.map((folder) => (
+              <li key={folder}>
                 <code>{folder}</code>
               </li>
             ))}
