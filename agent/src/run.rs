@@ -61,8 +61,6 @@ const LOCK_FILE: &str = "agent.lock";
 const TICK: Duration = Duration::from_millis(200);
 /// Pause after a tick that failed.
 const TICK_AFTER_FAILURE: Duration = Duration::from_secs(2);
-/// Meta name of the hash of the configuration that the daemon had when it started last.
-const SETTINGS: &str = "settings";
 /// How often the store is swept.
 const SWEEP: Duration = Duration::from_secs(60);
 /// How often the daemon notes in the store that it lives, when nothing else changes.
@@ -482,10 +480,10 @@ fn pages(desk: &Desk, config: &Config, studios: &[Studio]) -> Router {
 /// Notes in the audit log that the daemon starts, and that its settings have changed, if they have.
 fn note_start(tx: &Tx<'_>, config: &Config) -> Result<(), StoreError> {
     if let Some(digest) = config.digest
-        && tx.meta(SETTINGS)?.as_deref() != Some(&digest.0)
+        && tx.settings()?.as_deref() != Some(&digest.0)
     {
         tx.note(&Event::new(What::Settings).with(json!({"file": digest})))?;
-        tx.set_meta(SETTINGS, &digest.0)?;
+        tx.set_settings(&digest)?;
     }
     let version = env!("CARGO_PKG_VERSION");
     tx.note(&Event::new(What::Started).with(json!({"version": version})))?;

@@ -13,6 +13,7 @@ use super::client::{Client, ClientError};
 use super::draft::{given, version};
 use super::queue::{Annotated, Event, QueueError, Task, keep};
 use super::schema::{Schema, SchemaError};
+use crate::redact::Settings;
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError};
 
@@ -30,7 +31,7 @@ const BRING_BYTES: usize = 16 * 1024 * 1024;
 pub struct Compared {
     /// Tasks there.
     pub tasks: u64,
-    /// Annotations, changes and deletions that had not been heard of.
+    /// Annotations, changes and deletions that had not been heard of, or that can be tried again.
     pub missed: u64,
     /// Drafts brought.
     pub brought: u64,
@@ -89,6 +90,8 @@ pub fn compare(
     let mut found = Compared::default();
     // Events count also while drafts do not fit.
     let schema = schema(&mut client, project, studio);
+    let circumstances = circumstances(store, project, studio)?;
+    store.tx("studio faults", |tx| tx.forget_studio_faults(project.project, &circumstances))?;
     let mut drafts = Drafts::default();
     for page in 1..=PAGES_MAX {
         // One that is newer than the answer is not in it, and not gone: their numbers ascend.
@@ -111,6 +114,23 @@ pub fn compare(
     }
     schema?;
     Ok(found)
+}
+
+/// Stands for all that decides, beside what Label Studio says, whether it can be taken. What could not
+/// be is tried again once that has changed, and not before: it would be refused for the same reason.
+fn circumstances(
+    store: &Store,
+    project: &ProjectRow,
+    studio: &Studio,
+) -> Result<[u8; 32], StoreError> {
+    let redaction = studio.source.redaction.as_deref();
+    let redaction = redaction.and_then(|file| Settings::read(file).ok()?.digest);
+    let (settings, allowances) = store.read("studio circumstances", |tx| {
+        Ok::<_, StoreError>((tx.settings()?, tx.allowances()?))
+    })?;
+    let (program, version) = (env!("CARGO_PKG_VERSION"), project.definition.version);
+    let all = json!([program, settings, redaction, version, allowances]);
+    Ok(*blake3::hash(all.to_string().as_bytes()).as_bytes())
 }
 
 /// Keeps what these tasks say that was not heard of; how much that is.

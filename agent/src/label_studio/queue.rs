@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::WAITING_MAX;
+use crate::store::studio::TASKS;
 use crate::store::{StoreError, Tx};
 
 /// A task as it is told: only what is needed of it.
@@ -91,9 +92,9 @@ impl Event {
     /// What it is about and of when: the same name is the same event, told again.
     fn name(&self, body: &[u8]) -> String {
         match self {
-            Self::Tasks(_) => format!("tasks {}", blake3::hash(body).to_hex()),
+            Self::Tasks(_) => format!("{TASKS}{}", blake3::hash(body).to_hex()),
             Self::Annotation { annotation, .. } => {
-                format!("annotation {} of {}", annotation.id, annotation.updated_at)
+                annotation_name(annotation.id, annotation.updated_at)
             }
             Self::Deleted { annotation } => format!("deleted annotation {annotation}"),
         }
@@ -103,6 +104,11 @@ impl Event {
         serde_json::from_slice(bytes)
             .map_err(|_| StoreError::Corrupt { table: "studio_events", column: "body" })
     }
+}
+
+/// The name of the event that an annotation was made, or changed last, at a time.
+pub(crate) fn annotation_name(annotation: u64, updated_at: Timestamp) -> String {
+    format!("annotation {annotation} of {updated_at}")
 }
 
 /// Keeps events; how many of them are new.

@@ -1,17 +1,19 @@
 //! Events become first readings, skips and deletions.
 //!
 //! A person there is a person here: the one whom the configuration names, if that person labels here,
-//! or one of its own, who cannot sign in. What cannot be taken is noted with its reason and never tried again, since it
-//! would say the same; `insitu-agent label-studio check` shows it.
+//! or one of its own, who cannot sign in. What cannot be taken is noted with its reason, which
+//! `insitu-agent label-studio check` shows, and tried again once comparing finds it still there after the
+//! reason may have been mended.
 
 use insitu_protocol::project::Project;
+use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Studio;
 use super::client::{Client, ClientError};
 use super::media::needs_files;
 use super::places::{PlaceError, Places, Unread};
-use super::queue::{Annotated, Event, Task, User};
+use super::queue::{Annotated, Event, Task, User, annotation_name};
 use super::task::{adopt, adopt_with_files};
 use crate::account::nobodys_token;
 use crate::label::Label;
@@ -225,11 +227,11 @@ fn annotate(
         Err(fault) => return Ok(Some(fault)),
     };
     let person = person(tx, studio, said.completed_by, now)?;
-    if let Some((before, key)) = known.became.as_ref().filter(|(before, _)| *before != person) {
-        // Somebody else's now.
-        if let Some(fault) = refused(retract_unasked(tx, *before, key))? {
-            return Ok(Some(fault));
-        }
+    // Somebody else's now.
+    if known.became.as_ref().is_some_and(|(before, _)| *before != person)
+        && let Some(fault) = take_back(tx, project, &known)?
+    {
+        return Ok(Some(fault));
     }
     let at = said.updated_at.as_second().min(now);
     if let Some(fault) = refused(annotate_unasked(tx, person, &row, &annotation, at))? {
@@ -247,14 +249,39 @@ fn delete(
     annotation: u64,
 ) -> Result<Option<String>, StoreError> {
     let known = tx.studio_annotation(project.project, annotation)?.unwrap_or_default();
-    let became = known.became.clone();
     // Also of one that was never heard of: what is told late of it no longer counts.
     let gone = StudioAnnotation { annotation, deleted: true, became: None, ..known };
     tx.put_studio_annotation(project.project, &gone)?;
-    match became {
-        Some((person, key)) => refused(retract_unasked(tx, person, &key)),
-        None => Ok(None),
+    take_back(tx, project, &known)
+}
+
+/// Takes back what an annotation has become here; else why not. It may have replaced what the same person
+/// says of the task in another annotation: comparing tells that again.
+fn take_back(
+    tx: &Tx<'_>,
+    project: &ProjectRow,
+    known: &StudioAnnotation,
+) -> Result<Option<String>, StoreError> {
+    let Some((person, key)) = &known.became else { return Ok(None) };
+    if tx.annotation(*person, key)?.is_none() {
+        return Ok(None); // another has replaced it
     }
+    if let Some(fault) = refused(retract_unasked(tx, *person, key))? {
+        return Ok(Some(fault));
+    }
+    let Some(task) = known.task else { return Ok(None) };
+    let mut others = tx.live_studio_annotations(project.project, task)?;
+    others.retain(|other| {
+        other.annotation != known.annotation
+            && other.became.as_ref().is_some_and(|(other, _)| other == person)
+    });
+    if let Some(newest) = others.iter().max_by_key(|other| other.version)
+        && let Ok(updated_at) = Timestamp::from_microsecond(newest.version)
+    {
+        let name = annotation_name(newest.annotation, updated_at);
+        tx.forget_studio_event(project.project, &name)?;
+    }
+    Ok(None)
 }
 
 /// Why the review refuses; an error only where the store fails.

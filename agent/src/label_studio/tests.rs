@@ -1,3 +1,4 @@
+mod again;
 mod comparing;
 mod media;
 mod recorded;

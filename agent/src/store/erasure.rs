@@ -12,6 +12,8 @@ use crate::store::{Store, StoreError, Tx, fixed, unsigned};
 const UNSCRUBBED: &str = "unscrubbed";
 /// Meta name of how often something was erased.
 const ERASURES: &str = "erasures";
+/// Meta name of how often something that was erased was allowed to come back.
+const ALLOWANCES: &str = "allowances";
 /// Meta name of how often something had been erased when the store's file was written anew.
 const REWRITTEN: &str = "rewritten";
 /// The project of an erasure in all of them.
@@ -279,7 +281,20 @@ impl Tx<'_> {
             "DELETE FROM erased WHERE hash = ?1 AND (?2 = 0 OR project = ?2)",
             params![hash, project],
         )?;
+        if changed > 0 {
+            self.set_meta(ALLOWANCES, &(self.allowances()? + 1).to_le_bytes())?;
+        }
         Ok(changed > 0)
+    }
+
+    /// How often something that was erased was allowed to come back: what was refused before may be
+    /// taken now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn allowances(&self) -> Result<u64, StoreError> {
+        let count = self.meta(ALLOWANCES)?;
+        count.map_or(Ok(0), |bytes| fixed(&bytes, "meta", ALLOWANCES).map(u64::from_le_bytes))
     }
 
     /// Whether an item was erased, or its subject.

@@ -9,6 +9,8 @@ use crate::store::{Cell, StoreError, Tx};
 
 /// Meta name of the sealed hash key.
 const KEY: &str = "hash-key";
+/// Meta name of the hash of the configuration that the daemon had when it started last.
+const SETTINGS: &str = "settings";
 /// Meta name of what the daemon says about itself.
 const LIVE: &str = "live";
 /// Meta name of the list whose orders are heard.
@@ -221,6 +223,22 @@ impl Tx<'_> {
     pub fn clear_meta(&self, name: &str) -> Result<(), StoreError> {
         self.sql.execute("DELETE FROM meta WHERE name = ?1", [name])?;
         Ok(())
+    }
+
+    /// The hash of the configuration that the daemon had when it started last.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn settings(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        self.meta(SETTINGS)
+    }
+
+    /// The daemon starts with the configuration of this hash.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn set_settings(&self, hash: &Digest) -> Result<(), StoreError> {
+        self.set_meta(SETTINGS, &hash.0)
     }
 
     /// What the daemon last said about itself.

@@ -4,6 +4,9 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use crate::store::{Cell, StoreError, Tx, unsigned};
 
+/// How the names of events that tell of tasks begin.
+pub const TASKS: &str = "tasks ";
+
 /// Something that Label Studio said and that is not taken yet, its body opened.
 #[derive(Clone)]
 pub struct EventRow {
@@ -63,6 +66,41 @@ impl Tx<'_> {
             )?
             .execute(params![project, name, now, sealed])?;
         Ok(true)
+    }
+
+    /// Forgets what could not be taken, and of which tasks was told, unless it has done so in the same
+    /// `circumstances`: what Label Studio still says is new when it is told again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_studio_faults(
+        &self,
+        project: i64,
+        circumstances: &[u8; 32],
+    ) -> Result<(), StoreError> {
+        let name = format!("studio-circumstances-{project}");
+        if self.meta(&name)?.as_deref() == Some(circumstances) {
+            return Ok(());
+        }
+        self.set_meta(&name, circumstances)?;
+        let taken = "DELETE FROM studio_events WHERE project = ?1 AND taken_at IS NOT NULL";
+        self.sql.execute(&format!("{taken} AND fault IS NOT NULL"), [project])?;
+        self.sql.execute(&format!("{taken} AND name GLOB '{TASKS}*'"), [project])?;
+        Ok(())
+    }
+
+    /// Forgets that an event was taken: it is new when it is told again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_studio_event(&self, project: i64, name: &str) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "DELETE FROM studio_events
+                 WHERE project = ?1 AND name = ?2 AND taken_at IS NOT NULL",
+            )?
+            .execute(params![project, name])?;
+        Ok(())
     }
 
     /// Events of a project that are not taken.

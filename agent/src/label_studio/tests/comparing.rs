@@ -100,6 +100,13 @@ async fn predictions(
     Ok((StatusCode::CREATED, Json(json!({"created": created}))))
 }
 
+/// Compares, as the daemon does.
+pub(super) async fn compared(site: &Site) -> Compared {
+    let (store, row, studio) = (Arc::clone(&site.store), site.row.clone(), site.studio.clone());
+    let work = move || compare(&store, &row, &studio, 100);
+    tokio::task::spawn_blocking(work).await.unwrap().unwrap()
+}
+
 #[tokio::test]
 async fn what_webhooks_have_missed_is_found_by_comparing() {
     let mut site = site();
@@ -108,11 +115,7 @@ async fn what_webhooks_have_missed_is_found_by_comparing() {
     let (address, _server) = fake.serve().await;
     site.studio.settings.url = format!("http://{address}");
     let site = Arc::new(site);
-    let ask = || {
-        let site = Arc::clone(&site);
-        let work = move || compare(&site.store, &site.row, &site.studio, 100);
-        async { tokio::task::spawn_blocking(work).await.unwrap().unwrap() }
-    };
+    let ask = || compared(&site);
     let mut listed: Vec<Value> = (1..=200).map(task).collect();
     let mut by_object = said(8, "13.1", 1, "positive");
     by_object["completed_by"] = json!({"id": 1, "email": "a@b"});
