@@ -14,6 +14,8 @@ use crate::config::LabelStudio;
 const REQUEST_WITHIN: Duration = Duration::from_secs(120);
 /// Longest answer that is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// How errors call a file that a task names.
+const FILE: &str = "a file of a task";
 /// Longest part of a refusal that is shown, in characters.
 const REFUSAL_CHARS_MAX: usize = 300;
 
@@ -73,6 +75,11 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whether it is a file that Label Studio does not give, rather than anything at all.
+    pub fn is_of_a_file(&self) -> bool {
+        matches!(self, Self::Refused { what: FILE, .. })
+    }
+
     /// Whether asking again later may succeed.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -142,16 +149,15 @@ impl Client {
     /// # Errors
     /// [`ClientError`].
     pub fn file(&mut self, path: &str, limit_bytes: u64) -> Result<Vec<u8>, ClientError> {
-        const WHAT: &str = "a file of a task";
         let ask = |agent: &Agent, base: &str, bearer: &str| {
             agent.get(format!("{base}{path}")).header("authorization", bearer).call()
         };
         self.signed_as(ask, |answer| {
-            let silent = |source| ClientError::Silent { what: WHAT, source: Box::new(source) };
+            let silent = |source| ClientError::Silent { what: FILE, source: Box::new(source) };
             let mut answer = answer.map_err(silent)?;
             let status = answer.status().as_u16();
             if status != 200 {
-                return Err(ClientError::Refused { what: WHAT, status, message: String::new() });
+                return Err(ClientError::Refused { what: FILE, status, message: String::new() });
             }
             let body = answer.body_mut().with_config().limit(limit_bytes);
             body.read_to_vec().map_err(silent)

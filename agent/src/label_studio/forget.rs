@@ -65,9 +65,7 @@ pub(crate) fn forget(
             }
             match left {
                 Some(left) => {
-                    let corrupt = StoreError::Corrupt { table: "studio_events", column: "body" };
-                    let body = serde_json::to_vec(&left).map_err(|_| corrupt)?;
-                    tx.set_studio_event_body(project.project, row.event, &body)?;
+                    tx.set_studio_event_body(project.project, row.event, &left.encode()?)?;
                 }
                 None => tx.remove_studio_event(row.event)?,
             }

@@ -7,7 +7,7 @@
 //! /webhook ── queue: kept durably, then answered ── take: first readings, skips, deletions
 //!                └── compare: what webhooks have missed, by asking; drafts brought in bulk ── client
 //! ```
-//! What tasks only name, images and series, is fetched from Label Studio beside all this: `media`.
+//! What tasks only name, images and series, is fetched from Label Studio beside all this: `fetch`.
 //!
 //! Label Studio checks nothing that a backend says, calls a webhook once, and waits a second for its
 //! answer. So drafts are made to fit its label config or not given at all; an event is kept before
@@ -19,6 +19,7 @@ pub mod check;
 pub mod client;
 pub mod compare;
 mod draft;
+mod fetch;
 pub(crate) mod forget;
 pub mod http;
 mod media;
@@ -35,9 +36,10 @@ use insitu_daemon::files::{self, FileError};
 use insitu_protocol::ids::ProjectName;
 use insitu_protocol::project::{Field, FieldKind, Project};
 
+pub use self::fetch::{FetchError, fetch};
 pub use self::places::{Texts, Unread};
 use self::schema::{Schema, SchemaError};
-pub use self::take::{FetchError, fetch, take};
+pub use self::take::take;
 use crate::config::{Images, LabelStudio, Source};
 
 /// Most tasks of a request.

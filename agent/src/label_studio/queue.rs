@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::WAITING_MAX;
-use crate::store::studio::TASKS;
+use crate::store::studio::{DELETION, TASKS};
 use crate::store::{StoreError, Tx};
 
 /// A task as it is told: only what is needed of it.
@@ -96,8 +96,13 @@ impl Event {
             Self::Annotation { annotation, .. } => {
                 annotation_name(annotation.id, annotation.updated_at)
             }
-            Self::Deleted { annotation } => format!("deleted annotation {annotation}"),
+            Self::Deleted { annotation } => format!("{DELETION}{annotation}"),
         }
+    }
+
+    pub(crate) fn encode(&self) -> Result<Vec<u8>, StoreError> {
+        serde_json::to_vec(self)
+            .map_err(|_| StoreError::Corrupt { table: "studio_events", column: "body" })
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
@@ -124,8 +129,7 @@ pub(crate) fn keep(
     }
     let mut new = 0;
     for event in events {
-        let body = serde_json::to_vec(event)
-            .map_err(|_| StoreError::Corrupt { table: "studio_events", column: "body" })?;
+        let body = event.encode()?;
         new += usize::from(tx.add_studio_event(project, &event.name(&body), &body, now)?);
     }
     Ok(new)

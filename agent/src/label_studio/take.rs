@@ -10,11 +10,10 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::Studio;
-use super::client::{Client, ClientError};
 use super::media::needs_files;
 use super::places::{PlaceError, Places, Unread};
 use super::queue::{Annotated, Event, Task, User, annotation_name};
-use super::task::{adopt, adopt_with_files};
+use super::task::adopt;
 use crate::account::nobodys_token;
 use crate::label::Label;
 use crate::prelabel::Prelabel;
@@ -47,107 +46,81 @@ pub fn take(
     let ready =
         store.read("studio events", |tx| tx.ready_studio_events(project.project, new, AT_ONCE))?;
     for row in &ready {
-        let event = Event::decode(&row.body)?;
-        let (Event::Annotation { annotation, task }, Some(item)) = (&event, row.item) else {
-            meet(store, project, row, event, now, |tasks| {
-                adopt(store, project, studio, tasks).map_err(stored)
-            })?;
-            continue;
-        };
-        let places = match places(store, project, studio, item, task) {
-            Ok(places) => Ok(places),
-            Err(PlaceError::Unread(Unread::Store(error))) => return Err(error),
-            // Items wait, too, until the settings are mended.
-            Err(PlaceError::Unread(Unread::Settings)) => return Ok(false),
-            Err(fault) => Err(fault.to_string()),
-        };
-        store.tx("studio annotation", |tx| {
-            let fault = match &places {
-                Ok(places) => annotate(tx, project, studio, (item, places), annotation, now)?,
-                Err(fault) => Some(fault.clone()),
-            };
-            done(tx, row, fault.as_deref(), now)
-        })?;
+        match (Event::decode(&row.body)?, row.item) {
+            (Event::Annotation { annotation, task }, Some(item)) => {
+                if !answer(store, project, studio, row, (item, &annotation, &task), now)? {
+                    return Ok(false);
+                }
+            }
+            (Event::Annotation { annotation, task }, None) => {
+                let items = adopt(store, project, studio, std::slice::from_ref(&task));
+                for item in items.map_err(stored)? {
+                    store.tx("studio annotation", |tx| {
+                        met(tx, project, row, (&annotation, task.id), item, now)
+                    })?;
+                }
+            }
+            (Event::Tasks(tasks), _) => {
+                let items = adopt(store, project, studio, &tasks).map_err(stored)?;
+                let bad: Vec<String> = items.into_iter().filter_map(Result::err).collect();
+                store.tx("studio tasks", |tx| done(tx, row, fault_of(&bad).as_deref(), now))?;
+            }
+            (Event::Deleted { annotation }, _) => {
+                store.tx("studio deletion", |tx| {
+                    let fault = delete(tx, project, annotation)?;
+                    done(tx, row, fault.as_deref(), now)
+                })?;
+            }
+        }
     }
     Ok(!ready.is_empty())
 }
 
-/// Why tasks' files are not fetched; the next time goes on where this one failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum FetchError {
-    /// Label Studio.
-    #[error("Label Studio does not give a task's file")]
-    Client(#[source] ClientError),
-    /// The items.
-    #[error("the task cannot be stored")]
-    Import(#[source] ImportError),
-    /// The store.
-    #[error("the store failed")]
-    Store(#[from] StoreError),
-}
-
-/// Makes items of tasks whose files are to be fetched; `true` when there may be more. Blocks for as long
-/// as Label Studio takes. Nothing is fetched that nobody may see.
-///
-/// # Errors
-/// [`FetchError`].
-pub fn fetch(
+/// Makes what was said of an item that has a route a first reading; `false` while the settings by which
+/// its places are found are refused.
+fn answer(
     store: &Store,
     project: &ProjectRow,
     studio: &Studio,
+    row: &EventRow,
+    (item, said, task): (i64, &Annotated, &Task),
     now: i64,
-) -> Result<bool, FetchError> {
-    if !needs_files(&project.definition) || studio.holds_back(&project.definition) {
-        return Ok(false);
-    }
-    let new = store.read("studio events", |tx| tx.new_studio_events(project.project, AT_ONCE))?;
-    if new.is_empty() {
-        return Ok(false);
-    }
-    let mut client = Client::new(&studio.settings).map_err(FetchError::Client)?;
-    for row in &new {
-        meet(store, project, row, Event::decode(&row.body)?, now, |tasks| {
-            let adopt = |task| adopt_with_files(store, project, studio, &mut client, task);
-            tasks.iter().map(adopt).collect::<Result<Vec<_>, FetchError>>()
-        })?;
-    }
+) -> Result<bool, StoreError> {
+    let places = match places(store, project, studio, item, task) {
+        Ok(places) => Ok(places),
+        Err(PlaceError::Unread(Unread::Store(error))) => return Err(error),
+        // Items wait, too, until the settings are mended.
+        Err(PlaceError::Unread(Unread::Settings)) => return Ok(false),
+        Err(fault) => Err(fault.to_string()),
+    };
+    store.tx("studio annotation", |tx| {
+        let fault = match &places {
+            Ok(places) => annotate(tx, project, studio, (item, places), said, now)?,
+            Err(fault) => Some(fault.clone()),
+        };
+        done(tx, row, fault.as_deref(), now)
+    })?;
     Ok(true)
 }
 
-/// Works on an event about no item yet: `adopt` makes items of tasks.
-fn meet<E: From<StoreError>>(
-    store: &Store,
+/// Why tasks cannot be items, if some cannot: the first reason stands for all.
+pub(super) fn fault_of(bad: &[String]) -> Option<String> {
+    bad.first().map(|first| format!("{} tasks: {first}", bad.len()))
+}
+
+/// Notes what became of the task of an annotation: its item, or why it is none.
+pub(super) fn met(
+    tx: &Tx<'_>,
     project: &ProjectRow,
     row: &EventRow,
-    event: Event,
+    (annotation, task): (&Annotated, u64),
+    item: Result<i64, String>,
     now: i64,
-    adopt: impl FnOnce(&[Task]) -> Result<Vec<Result<i64, String>>, E>,
-) -> Result<(), E> {
-    match event {
-        Event::Tasks(tasks) => {
-            let items = adopt(&tasks)?;
-            let bad = items.iter().filter(|item| item.is_err()).count();
-            let first = items.into_iter().find_map(Result::err);
-            let fault = first.map(|first| format!("{bad} tasks: {first}"));
-            store.tx("studio tasks", |tx| done(tx, row, fault.as_deref(), now))?;
-        }
-        Event::Annotation { annotation, task } => {
-            let item = adopt(std::slice::from_ref(&task))?.into_iter().next();
-            store.tx("studio annotation", |tx| match item {
-                Some(Ok(item)) => await_item(tx, project, row, &annotation, task.id, item),
-                Some(Err(fault)) => done(tx, row, Some(&fault), now),
-                None => Ok(()),
-            })?;
-        }
-        Event::Deleted { annotation } => {
-            store.tx("studio deletion", |tx| {
-                let fault = delete(tx, project, annotation)?;
-                done(tx, row, fault.as_deref(), now)
-            })?;
-        }
+) -> Result<(), StoreError> {
+    match item {
+        Ok(item) => await_item(tx, project, row, annotation, task, item),
+        Err(fault) => done(tx, row, Some(&fault), now),
     }
-    Ok(())
 }
 
 /// How places in a task become places in its item.
@@ -181,12 +154,21 @@ fn stored(error: ImportError) -> StoreError {
     }
 }
 
-fn done(tx: &Tx<'_>, row: &EventRow, fault: Option<&str>, now: i64) -> Result<(), StoreError> {
-    if let Some(fault) = fault {
-        tracing::warn!(event = row.event, reason = fault, "Label Studio said what cannot be taken");
-        metrics::counter!("insitu_agent_studio_faults_total").increment(1);
-    }
+/// Nothing more is to be done about an event, or nothing can be.
+pub(super) fn done(
+    tx: &Tx<'_>,
+    row: &EventRow,
+    fault: Option<&str>,
+    now: i64,
+) -> Result<(), StoreError> {
+    fault.iter().for_each(|fault| warn(row, fault));
     tx.take_studio_event(row.event, fault, now)
+}
+
+/// Says that some of an event cannot be taken.
+pub(super) fn warn(row: &EventRow, fault: &str) {
+    tracing::warn!(event = row.event, reason = fault, "Label Studio said what cannot be taken");
+    metrics::counter!("insitu_agent_studio_faults_total").increment(1);
 }
 
 /// From here on the event waits for its item's draft, which it answers.

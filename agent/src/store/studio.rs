@@ -6,11 +6,13 @@ use crate::store::{Cell, StoreError, Tx, unsigned};
 
 /// How the names of events that tell of tasks begin.
 pub const TASKS: &str = "tasks ";
+/// How the names of events begin that tell that an annotation is gone.
+pub const DELETION: &str = "deleted annotation ";
 
 /// Something that Label Studio said and that is not taken yet, its body opened.
 #[derive(Clone)]
 pub struct EventRow {
-    /// Key in this store; ascends by arrival.
+    /// Key in this store; ascends by arrival, or by when it was put off last.
     pub event: i64,
     /// The item that it is about, once that is known.
     pub item: Option<i64>,
@@ -114,8 +116,8 @@ impl Tx<'_> {
         )
     }
 
-    /// Events that can be worked on, in the order of arrival: those whose item has been routed, and,
-    /// if asked for, those about no item yet.
+    /// Events that can be worked on, in their order: deletions, those whose item has been routed, and,
+    /// if asked for, all others about no item yet.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -125,12 +127,15 @@ impl Tx<'_> {
         new: bool,
         limit: u32,
     ) -> Result<Vec<EventRow>, StoreError> {
-        let ready =
-            if new { "e.item IS NULL OR i.route IS NOT NULL" } else { "i.route IS NOT NULL" };
-        self.studio_events(project, ready, limit)
+        let ready = if new {
+            "e.item IS NULL OR i.route IS NOT NULL".to_owned()
+        } else {
+            format!("i.route IS NOT NULL OR e.name GLOB '{DELETION}*'")
+        };
+        self.studio_events(project, &ready, limit)
     }
 
-    /// Events about no item yet that came after `after`, in the order of arrival.
+    /// Events about no item yet behind `after`, in their order.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -165,6 +170,32 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Has an event wait behind all others, with another body; `fault` is why what is no longer in it
+    /// could not be taken. Nothing is done where some of it was erased since it was read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn postpone_studio_event(
+        &self,
+        project: i64,
+        EventRow { event, body: read, .. }: &EventRow,
+        body: &[u8],
+        fault: Option<&str>,
+    ) -> Result<(), StoreError> {
+        let now = self.studio_events(project, &format!("e.event = {event}"), 1)?;
+        if now.first().is_none_or(|now| now.body != *read) {
+            return Ok(());
+        }
+        self.set_studio_event_body(project, *event, body)?;
+        self.sql
+            .prepare_cached(
+                "UPDATE studio_events SET fault = coalesce(?2, fault),
+                   event = (SELECT max(event) + 1 FROM studio_events) WHERE event = ?1",
+            )?
+            .execute(params![event, fault])?;
+        Ok(())
+    }
+
     /// Removes an event that waits.
     ///
     /// # Errors
@@ -174,12 +205,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Events about no item yet, in the order of arrival.
+    /// Events about no item yet but deletions, in their order.
     ///
     /// # Errors
     /// [`StoreError`].
     pub fn new_studio_events(&self, project: i64, limit: u32) -> Result<Vec<EventRow>, StoreError> {
-        self.studio_events(project, "e.item IS NULL", limit)
+        let which = format!("e.item IS NULL AND e.name NOT GLOB '{DELETION}*'");
+        self.studio_events(project, &which, limit)
     }
 
     fn studio_events(
@@ -216,8 +248,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Nothing more is to be done about an event, or nothing can be, for a reason. What it said is
-    /// forgotten.
+    /// Nothing more is to be done about an event, or nothing can be, for a reason; that of a part of it
+    /// stays. What it said is forgotten.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -229,7 +261,8 @@ impl Tx<'_> {
     ) -> Result<(), StoreError> {
         self.sql
             .prepare_cached(
-                "UPDATE studio_events SET taken_at = ?2, fault = ?3, body = NULL WHERE event = ?1",
+                "UPDATE studio_events SET taken_at = ?2, fault = coalesce(?3, fault), body = NULL
+                 WHERE event = ?1",
             )?
             .execute(params![event, now, fault])?;
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use axum::extract::{Query, State};
+use axum::extract::{self, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -23,6 +23,8 @@ pub(super) struct Fake {
     pub(super) config: Arc<Mutex<String>>,
     /// Its one file, and how often it was fetched.
     pub(super) file: Arc<Mutex<(Vec<u8>, u32)>>,
+    /// Whether it cannot give `stuck.png`.
+    pub(super) is_stuck: Arc<AtomicBool>,
     refreshes: Arc<Mutex<u32>>,
     /// What happens while the answer is on its way.
     meanwhile: Arc<Mutex<Option<Meanwhile>>>,
@@ -57,10 +59,17 @@ async fn project_there(State(fake): State<Fake>) -> Json<Value> {
 }
 
 /// For whoever shows an access token that has not run out: here the latest.
-async fn file(State(fake): State<Fake>, headers: HeaderMap) -> Result<Vec<u8>, StatusCode> {
+async fn file(
+    State(fake): State<Fake>,
+    extract::Path((_, name)): extract::Path<(String, String)>,
+    headers: HeaderMap,
+) -> Result<Vec<u8>, StatusCode> {
     let latest = format!("Bearer access-{}", fake.refreshes.lock().unwrap());
     if headers.get("authorization").is_none_or(|shown| *shown != latest) {
         return Err(StatusCode::UNAUTHORIZED);
+    }
+    if name == "stuck.png" && fake.is_stuck.load(Ordering::Relaxed) {
+        return Err(StatusCode::BAD_GATEWAY);
     }
     let mut file = fake.file.lock().unwrap();
     file.1 += 1;

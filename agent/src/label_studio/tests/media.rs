@@ -74,6 +74,12 @@ fn told(id: u64, task: &Value, result: Value, parent: Option<u64>) -> Value {
     json!({"action": "ANNOTATION_CREATED", "annotation": said, "task": task})
 }
 
+/// A box, as people there mark it.
+fn regions_there() -> Value {
+    json!([{"type": "rectanglelabels", "original_width": 4, "original_height": 4,
+            "value": {"x": 1, "y": 2, "width": 3, "height": 4, "rectanglelabels": ["Lesion"]}}])
+}
+
 fn regions() -> Label {
     let shape = Shape::Box { x: 10.0, y: 15.0, width: 30.0, height: 40.0 };
     let line = Shape::Polygon(vec![[1.0, 1.0], [5.5, 1.0], [5.0, 5.0]]);
@@ -222,6 +228,48 @@ async fn what_cannot_be_fetched_now_waits() {
     assert_eq!(fetched(&site).await.unwrap_err(), "Label Studio does not give a task's file");
     let waiting = site.store.read("test", |tx| tx.waiting_studio_events(1)).unwrap();
     assert_eq!((waiting, site.faults()), (1, Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_cannot_be_had_now_holds_up_nothing() {
+    let (site, fake, _server) = both(&images(), BOXES, picture(4, 4)).await;
+    fake.is_stuck.store(true, Ordering::Relaxed);
+    let served = site.serve().await;
+    let stored = |id, file: &str| task(id, "image", &format!("/data/upload/7/{file}.png"));
+    let tell = |body: Value| {
+        let served = &served;
+        async move { assert_eq!(served.ask("x", &line("webhook"), &body).await.0, 201) }
+    };
+    let created = |tasks: &[Value]| json!({"action": "TASKS_CREATED", "tasks": tasks});
+    tell(told(1, &stored(1, "a"), regions_there(), None)).await;
+    fetched(&site).await.unwrap();
+    site.draft(&regions());
+    assert_eq!(site.said(1).1, 1);
+    // More than are looked at in one go; behind them are some whose files can be had.
+    for id in 100..200 {
+        tell(created(&[stored(id, "stuck")])).await;
+    }
+    let elsewhere = task(4, "image", "http://10.0.0.1/data/upload/7/a.png");
+    tell(created(&[stored(2, "stuck"), stored(3, "a"), elsewhere])).await;
+    tell(told(2, &stored(5, "stuck"), regions_there(), None)).await;
+    tell(json!({"action": "ANNOTATIONS_DELETED", "annotations": [{"id": 1}]})).await;
+    tell(created(&[stored(6, "a")])).await;
+    site.draft(&regions());
+    assert_eq!(site.said(1).1, 0, "a deletion needs no file");
+
+    let item = |task| site.store.read("test", |tx| tx.studio_task(1, task)).unwrap().is_some();
+    let waiting = || site.store.read("test", |tx| tx.waiting_studio_events(1)).unwrap();
+    for _ in 0..2 {
+        assert_eq!(fetched(&site).await.unwrap_err(), "Label Studio does not give a task's file");
+    }
+    assert_eq!([2, 3, 4, 5, 6].map(item), [false, true, false, false, true]);
+    assert_eq!((waiting(), site.faults().len()), (102, 1), "{:?}", site.faults());
+    fake.is_stuck.store(false, Ordering::Relaxed);
+    fetched(&site).await.unwrap();
+    site.draft(&regions());
+    assert_eq!([2, 3, 4, 5, 199].map(item), [true, true, false, true, true]);
+    assert_eq!((site.said(5).1, waiting()), (1, 0));
+    assert!(site.faults()[0].starts_with("1 tasks: field \"image\" names a file"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
