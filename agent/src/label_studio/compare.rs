@@ -257,6 +257,7 @@ impl Drafts {
         let mut brought = Vec::with_capacity(tasks.len());
         for (task, item) in tasks {
             let draft = given(store, studio, project, schema, &task, Some(item))?;
+            let Some(draft) = draft else { continue };
             let Some(maker) = draft.maker else { continue };
             body.push(json!({"task": task.id, "result": draft.result, "score": draft.score,
                              "model_version": version(Some(&maker))}));

@@ -9,6 +9,7 @@ use super::queue::Task;
 use super::schema::Schema;
 use crate::prelabel::Prelabel;
 use crate::store::acceptance::Audit;
+use crate::store::items::Stage;
 use crate::store::orders::ProjectRow;
 use crate::store::{Store, StoreError};
 
@@ -25,8 +26,9 @@ pub(super) struct Given {
     pub(super) maker: Option<Digest>,
 }
 
-/// The draft of a task's item; none where it has none yet, its task is not an item, or whoever reads
-/// it must not see what the model says. Not inside a transaction: it may take a while.
+/// The draft of a task's item; an abstention where there will be none: the task is not an item, it was
+/// put aside or labeled without one, or whoever reads it must not see what the model says. `None` while
+/// there may still be one. Not inside a transaction: it may take a while.
 pub(super) fn given(
     store: &Store,
     studio: &Studio,
@@ -34,20 +36,29 @@ pub(super) fn given(
     schema: &Schema,
     task: &Task,
     item: Option<i64>,
-) -> Result<Given, StoreError> {
+) -> Result<Option<Given>, StoreError> {
     let row = match item {
         Some(item) => store.read("studio draft", |tx| tx.item(item))?,
         None => None,
     };
-    let abstains = |maker| Given { result: json!([]), score: 0.0, maker };
-    let Some(row) = row.filter(|row| row.audit != Audit::Chosen) else { return Ok(abstains(None)) };
-    let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-    let Some(prelabel) = prelabel else { return Ok(abstains(None)) };
+    let abstains = |maker| Ok(Some(Given { result: json!([]), score: 0.0, maker }));
+    let Some(row) = row.filter(|row| row.audit != Audit::Chosen) else { return abstains(None) };
+    let Some(prelabel) = row.prelabel.as_deref().map(Prelabel::decode).transpose()? else {
+        return match row.stage {
+            Stage::New | Stage::Clean | Stage::First => Ok(None),
+            Stage::Second
+            | Stage::Expert
+            | Stage::Review
+            | Stage::Accepted
+            | Stage::Done
+            | Stage::Quarantined => abstains(None),
+        };
+    };
     let places = match Places::of(store, studio, &project.definition, &row, &task.data) {
         Ok(places) => places,
         Err(PlaceError::Unread(Unread::Store(error))) => return Err(error),
         // Until the settings are mended.
-        Err(PlaceError::Unread(Unread::Settings)) => return Ok(abstains(None)),
+        Err(PlaceError::Unread(Unread::Settings)) => return Ok(None),
         // Nobody can say where the draft's places would be there, now or later.
         Err(
             PlaceError::Unread(Unread::Unclean(_))
@@ -55,13 +66,13 @@ pub(super) fn given(
             | PlaceError::Otherwise
             | PlaceError::Changed { .. },
         ) => {
-            return Ok(abstains(Some(prelabel.bundle())));
+            return abstains(Some(prelabel.bundle()));
         }
     };
     let score = prelabel.confidence().clamp(0.0, 1.0);
     let label = places.there(prelabel.label());
     let result = schema.result(&project.definition, task.id, &places, &label, score);
-    Ok(Given { result, score, maker: Some(prelabel.bundle()) })
+    Ok(Some(Given { result, score, maker: Some(prelabel.bundle()) }))
 }
 
 /// The version under which Label Studio knows drafts of this maker: it asks for those of a new one.

@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep};
 
 use super::draft::{Given, given, version};
 use super::media::needs_files;
-use super::queue::{Annotated, Event, QueueError, Task, keep};
+use super::queue::{Annotated, Event, QueueError, Task, keep, waits};
 use super::task::adopt;
 use super::{BODY_BYTES_MAX, Studio, TASKS_MAX};
 use crate::review::http::{Desk, Failure};
@@ -191,7 +191,8 @@ async fn predict(
         let store = &backend.desk.store;
         let mut drafts = Vec::with_capacity(tasks.len());
         for (task, item) in tasks.iter().zip(&items) {
-            drafts.push(given(store, &studio, &project, &schema, task, *item)?);
+            let draft = given(store, &studio, &project, &schema, task, *item)?;
+            drafts.push(draft.ok_or_else(undrafted)?);
         }
         if params.context.is_none() {
             store.tx("studio predict", |tx| {
@@ -211,14 +212,14 @@ async fn predict(
             })
             .collect();
         let version = version(project.bundle.as_ref());
-        Ok::<_, StoreError>(json!({"results": results, "model_version": version}))
+        Ok::<_, Failure>(json!({"results": results, "model_version": version}))
     })
     .await??;
     Ok(Json(answer))
 }
 
-/// The items of tasks. Those whose files are to be fetched become items in the background, as tasks of
-/// which a webhook tells.
+/// The items of tasks; of one that cannot be an item, none. Those whose files are to be fetched become
+/// items in the background, as tasks of which a webhook tells, and the answer is refused until then.
 fn items(
     store: &Store,
     project: &ProjectRow,
@@ -234,13 +235,29 @@ fn items(
         let known = |task: &Task| tx.studio_task(project.project, task.id);
         let items = tasks.iter().map(known).collect::<Result<Vec<Option<i64>>, StoreError>>()?;
         let new = tasks.iter().zip(&items).filter(|(_, item)| item.is_none());
-        let new: Vec<Task> = new.map(|(task, _)| task.clone()).collect();
+        // One by one: each is known by what became of it.
+        let new: Vec<Event> = new.map(|(task, _)| Event::Tasks(vec![task.clone()])).collect();
         if !new.is_empty() {
-            keep(tx, project.project, &[Event::Tasks(new)], now)?;
+            keep(tx, project.project, &new, now)?;
         }
-        Ok(items)
+        for event in &new {
+            if waits(tx, project.project, event)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(items))
     });
-    kept.map_err(full)
+    kept.map_err(full)?.ok_or_else(undrafted)
+}
+
+/// Label Studio keeps whatever it is answered with success, an empty result as well, and does not ask for
+/// the task again; of a failure it keeps nothing, and goes on.
+fn undrafted() -> Failure {
+    Failure {
+        status: StatusCode::SERVICE_UNAVAILABLE,
+        error: "not all of these tasks have a draft yet".to_owned(),
+        hint: "ask again later; comparing brings the drafts by itself",
+    }
 }
 
 /// Waits until each item has a draft or never will, for as long as Label Studio is content to.

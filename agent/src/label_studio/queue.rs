@@ -116,6 +116,11 @@ pub(crate) fn annotation_name(annotation: u64, updated_at: Timestamp) -> String 
     format!("annotation {annotation} of {updated_at}")
 }
 
+/// Whether an event is kept and not taken yet.
+pub(crate) fn waits(tx: &Tx<'_>, project: i64, event: &Event) -> Result<bool, StoreError> {
+    tx.studio_event_waits(project, &event.name(&event.encode()?))
+}
+
 /// Keeps events; how many of them are new.
 pub(crate) fn keep(
     tx: &Tx<'_>,

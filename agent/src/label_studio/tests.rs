@@ -171,15 +171,20 @@ impl Site {
 
     /// Takes what waits; redacts and prelabels what is new, as `class` at 0.75.
     fn work(&self, class: u16) {
-        self.work_with(&Label::Class(class), &Accepts::Assumed);
+        self.work_with(Some(&Label::Class(class)), &Accepts::Assumed);
     }
 
     /// [`Site::work`] with this draft.
     fn draft(&self, label: &Label) {
-        self.work_with(label, &Accepts::Assumed);
+        self.work_with(Some(label), &Accepts::Assumed);
     }
 
-    fn work_with(&self, label: &Label, accepts: &Accepts) {
+    /// [`Site::work`] without a model.
+    fn hand_over(&self) {
+        self.work_with(None, &Accepts::Nothing);
+    }
+
+    fn work_with(&self, label: Option<&Label>, accepts: &Accepts) {
         while take(&self.store, &self.row, &self.studio, 2_000_000_000).unwrap() {}
         self.store
             .tx("test", |tx| {
@@ -193,8 +198,12 @@ impl Site {
                     clean.store(tx, &item)?;
                 }
                 for item in tx.items_in_stage(self.row.project, Stage::Clean, 0, 1000)? {
-                    let prelabel = Prelabel::of_label_for_test(label.clone(), 0.75);
                     let project = &self.row.definition;
+                    let Some(label) = label else {
+                        crate::route::place_without_prelabel(tx, &project.routing, &item)?;
+                        continue;
+                    };
+                    let prelabel = Prelabel::of_label_for_test(label.clone(), 0.75);
                     crate::route::place(tx, project, accepts, &item, &prelabel.into(), 0)?;
                 }
                 Ok::<_, StoreError>(())
@@ -347,13 +356,18 @@ async fn drafts_come_in_the_order_of_tasks_and_only_where_there_are_any() {
     let body = json!({"tasks": [task(10), task(11)], "project": "5.1", "label_config": CONFIG,
                       "params": {"login": null, "password": null, "context": null}});
     let (status, answer) = served.ask("x", &line("predict"), &body).await;
-    assert_eq!((status, answer["results"].as_array().unwrap().len()), (200, 2));
-    assert_eq!(answer["results"][0]["result"], json!([]), "no draft yet: it abstains");
+    assert_eq!(
+        (status, &answer["results"]),
+        (503, &Value::Null),
+        "what is kept is never asked for"
+    );
     site.work(1);
-    let body = json!({"tasks": [task(12), task(11), task(10)], "label_config": CONFIG});
+    let mut no_item = task(12);
+    no_item["data"]["text"] = json!({});
+    let body = json!({"tasks": [no_item, task(11), task(10)], "label_config": CONFIG});
     let (_, answer) = served.ask("x", &line("predict"), &body).await;
     let results = answer["results"].as_array().unwrap();
-    assert_eq!(results[0]["result"], json!([]));
+    assert_eq!(results[0]["result"], json!([]), "there will be no draft");
     for (result, task) in [(&results[1], 11), (&results[2], 10)] {
         assert_eq!(result["score"], 0.75);
         assert_eq!(
@@ -365,6 +379,8 @@ async fn drafts_come_in_the_order_of_tasks_and_only_where_there_are_any() {
     }
     let again = served.ask("x", &line("predict"), &body).await;
     assert_eq!(again.1, answer, "asking again changes nothing");
+    let new = json!({"tasks": [task(11), task(13)], "label_config": CONFIG});
+    assert_eq!(served.ask("x", &line("predict"), &new).await.0, 503, "a draft is still to come");
     let many = json!({"tasks": vec![json!({"id": 1}); TASKS_MAX + 1], "label_config": CONFIG});
     assert_eq!(served.ask("x", &line("predict"), &many).await.0, 413);
     assert_eq!(served.ask("x", &line("predict"), &json!({"tasks": "x"})).await.0, 400);
@@ -440,7 +456,7 @@ async fn a_draft_that_is_audited_is_shown_to_nobody() {
     let created = json!({"action": "TASKS_CREATED", "tasks": [task(10)], "project": {"id": 5}});
     served.ask("x", &line("webhook"), &created).await;
     site.work_with(
-        &Label::Class(1),
+        Some(&Label::Class(1)),
         &Accepts::Earned { audit_milli: 1000, thresholds: BTreeMap::new() },
     );
     let body = json!({"tasks": [task(10)], "project": "5.1", "label_config": CONFIG});

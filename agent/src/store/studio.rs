@@ -70,6 +70,16 @@ impl Tx<'_> {
         Ok(true)
     }
 
+    /// Whether an event of this name waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn studio_event_waits(&self, project: i64, name: &str) -> Result<bool, StoreError> {
+        let waits = "SELECT 1 FROM studio_events
+             WHERE project = ?1 AND name = ?2 AND taken_at IS NULL";
+        Ok(self.sql.prepare_cached(waits)?.exists(params![project, name])?)
+    }
+
     /// Forgets what could not be taken, and of which tasks was told, unless it has done so in the same
     /// `circumstances`: what Label Studio still says is new when it is told again.
     ///

@@ -92,9 +92,10 @@ async fn regions_of_an_image_that_lies_there() {
     let served = site.serve().await;
     let scan = task(16, "image", "/data/upload/7/scan.png");
     let body = json!({"tasks": [scan], "label_config": BOXES});
-    let (status, answer) = served.ask("x", &line("predict"), &body).await;
-    assert_eq!((status, &answer["results"][0]["result"]), (200, &json!([])), "it is not here yet");
-    served.ask("x", &line("predict"), &body).await;
+    for _ in 0..2 {
+        let (status, answer) = served.ask("x", &line("predict"), &body).await;
+        assert_eq!(status, 503, "it is not here yet: {answer}");
+    }
     fetched(&site).await.unwrap();
     site.draft(&regions());
     assert_eq!((fake.file.lock().unwrap().1, site.faults()), (1, Vec::new()), "fetched once");
@@ -207,6 +208,15 @@ async fn nothing_is_fetched_from_elsewhere_or_in_vain() {
     assert!(faults[0].contains("names a file that cannot be had"), "{faults:?}");
     assert!(faults[1].contains("names neither PNG nor JPEG"), "{faults:?}");
     assert!(faults[2].contains("which alone is asked for files"), "{faults:?}");
+    // A draft of what cannot be an item is not waited for.
+    let body =
+        json!({"tasks": [task(1, "image", "http://10.0.0.1/data/x.png")], "label_config": BOXES});
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        answers.push(served.ask("x", &line("predict"), &body).await);
+        fetched(&site).await.unwrap();
+    }
+    assert_eq!((answers[0].0, &answers[1].1["results"][0]["result"]), (503, &json!([])));
     let item = |task| site.store.read("test", |tx| tx.studio_task(1, task)).unwrap();
     assert_eq!([1, 2, 3, 4].map(|task| item(task).is_some()), [false, false, false, true]);
 }

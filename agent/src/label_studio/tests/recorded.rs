@@ -25,9 +25,13 @@ fn file_of(project: &Project) -> Vec<u8> {
     }
 }
 
-/// Sends them all, with a pause for the agent's own work after each in which new items get this draft; and
-/// gives what was said of the items of the first hundred thousand tasks.
-async fn replay(project: &Project, draft: &Label, exchanges: &[Exchange]) -> Vec<Vec<Value>> {
+/// Sends them all, with a pause for the agent's own work after each in which new items get this draft, or
+/// none; and gives what was said of the items of the first hundred thousand tasks.
+async fn replay(
+    project: &Project,
+    draft: Option<&Label>,
+    exchanges: &[Exchange],
+) -> Vec<Vec<Value>> {
     let (site, _, _server) = both(project, "", file_of(project)).await;
     let served = site.serve().await;
     for Exchange { name, method, call, body, status, answer } in exchanges {
@@ -36,7 +40,10 @@ async fn replay(project: &Project, draft: &Label, exchanges: &[Exchange]) -> Vec
         assert_eq!(Value::from(got_status), *status, "{name}: {got}");
         same_shape(name, answer, &got);
         fetched(&site).await.unwrap();
-        site.draft(draft);
+        match draft {
+            Some(draft) => site.draft(draft),
+            None => site.hand_over(),
+        }
     }
     assert_eq!(site.faults(), Vec::<String>::new());
     let said = |task| {
@@ -83,7 +90,7 @@ async fn one_class_and_what_became_of_its_draft() {
     }
     let predicted = exchanges.iter().find(|exchange| exchange.call == "predict").unwrap();
     assert_eq!(predicted.answer["results"].as_array().unwrap().len(), 4);
-    let mut said = replay(&heart, &Label::Class(1), &exchanges).await;
+    let mut said = replay(&heart, Some(&Label::Class(1)), &exchanges).await;
     said.retain(|said| !said.is_empty());
     // Accepted as drafted there, corrected and changed, skipped; the fourth was taken back.
     assert_eq!(said.len(), 3, "{said:?}");
@@ -95,7 +102,7 @@ async fn one_class_and_what_became_of_its_draft() {
 async fn several_classes() {
     let project = two(["text", "text"], "kind = \"classes\"");
     let exchanges = ours(include_str!("recorded/classes.jsonl"));
-    let said = replay(&project, &Label::classes(vec![0]), &exchanges).await;
+    let said = replay(&project, None, &exchanges).await;
     assert_eq!(labels(said), [json!({"classes": [0, 1]}), Value::Null]);
 }
 
@@ -103,9 +110,7 @@ async fn several_classes() {
 async fn spans_of_a_text() {
     let task = "kind = \"spans\"\nfield = \"text\"\nrelations = [\"of\"]";
     let project = two(["text", "text"], task);
-    let span = |start, end, class| Span { start, end, class };
-    let draft = Label::spans(vec![span(0, 3, 1)], Vec::new()).unwrap();
-    let said = replay(&project, &draft, &ours(include_str!("recorded/spans.jsonl"))).await;
+    let said = replay(&project, None, &ours(include_str!("recorded/spans.jsonl"))).await;
     let spans = json!({"spans": [
         {"start": 11, "end": 14, "class": 0}, {"start": 30, "end": 34, "class": 1},
         {"start": 30, "end": 35, "class": 0},
@@ -117,11 +122,7 @@ async fn spans_of_a_text() {
 async fn boxes_and_polygons_of_an_image() {
     let mut project = images_with("[\"box\", \"polygon\"]");
     project.classes = two(["image", "image"], "kind = \"class\"").classes;
-    let draft = Label::regions(vec![Region {
-        class: 0,
-        shape: Shape::Box { x: 1.0, y: 2.0, width: 3.0, height: 4.0 },
-    }]);
-    let said = replay(&project, &draft, &ours(include_str!("recorded/boxes.jsonl"))).await;
+    let said = replay(&project, None, &ours(include_str!("recorded/boxes.jsonl"))).await;
     let regions = json!({"regions": [
         {"class": 0, "box": [10.0, 15.0, 35.0, 40.0]},
         {"class": 1, "polygon": [[1.0, 1.0], [5.5, 1.0], [5.0, 5.0]]},
@@ -133,9 +134,7 @@ async fn boxes_and_polygons_of_an_image() {
 async fn segments_of_a_series() {
     let mut project = series_with("");
     project.classes = two(["csv", "series"], "kind = \"class\"").classes;
-    let part = Segment { class: 0, start: 10.0, end: 25.0, channel: None };
-    let draft = Label::segments(vec![part]);
-    let said = replay(&project, &draft, &ours(include_str!("recorded/segments.jsonl"))).await;
+    let said = replay(&project, None, &ours(include_str!("recorded/segments.jsonl"))).await;
     let segments = json!({"segments": [{"class": 0, "start": 10.0, "end": 35.0}]});
     assert_eq!(labels(said), [segments, Value::Null]);
 }
@@ -178,7 +177,7 @@ async fn recordings_beside_the_repository_replay() {
         let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
         files.sort();
         let exchanges: Vec<Exchange> = files.iter().filter_map(|file| theirs(file)).collect();
-        let said = replay(&project, &draft, &exchanges).await;
+        let said = replay(&project, Some(&draft), &exchanges).await;
         let left: usize = said.iter().map(Vec::len).sum();
         assert_eq!(left, skipped, "a skip is left, the label was deleted");
     }
