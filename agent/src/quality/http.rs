@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::{Report, Reports};
 use crate::config::Acceptance;
+use crate::review::check_expert;
 use crate::review::http::{Caller, Desk, Failure, project_name};
 use crate::store::labels::{Action, Person};
 use crate::store::trail::{Event, What};
@@ -57,7 +58,7 @@ async fn label_errors(
     Caller(person): Caller,
     Path(project): Path<String>,
 ) -> Result<Json<Value>, Failure> {
-    allow(&person, Action::Lead)?;
+    check_lead(&board, &person)?;
     let report = report(&board, &project).await?;
     let listed = report.label_errors.listed().collect();
     note_seen(&board, person, project, listed).await?;
@@ -69,7 +70,7 @@ async fn next(
     Caller(person): Caller,
     Path(project): Path<String>,
 ) -> Result<Json<Value>, Failure> {
-    allow(&person, Action::Lead)?;
+    check_lead(&board, &person)?;
     let report = report(&board, &project).await?;
     let listed = report.next.listed().collect();
     note_seen(&board, person, project, listed).await?;
@@ -95,6 +96,12 @@ async fn note_seen(
         })
     };
     board.desk.work(move |desk| Ok(desk.store.tx("lead sees list", note)?)).await
+}
+
+/// A lead whose time as an expert is over reads as annotators do.
+fn check_lead(board: &Board, person: &Person) -> Result<(), Failure> {
+    allow(person, Action::Lead)?;
+    Ok(check_expert(person, board.desk.clock.now().as_second())?)
 }
 
 fn allow(person: &Person, action: Action) -> Result<(), Failure> {

@@ -9,7 +9,7 @@ use crate::review::{Annotation, Decision, annotate, next, next_to_validate, requ
 use crate::route::{self, Accepts};
 use crate::store::acceptance::ClassRow;
 use crate::store::items::Stage;
-use crate::store::labels::{Person, Reading, Role};
+use crate::store::labels::{Person, Reading, Role, Terms};
 use crate::store::tests::Scratch;
 use crate::store::{StoreError, Tx};
 use crate::testing;
@@ -298,6 +298,9 @@ async fn a_report_is_kept_for_a_while() {
 async fn figures_are_for_lead_and_steward_and_lists_for_the_lead() {
     let Site { scratch, .. } = site(3, false, |_| 0.7);
     testing::person(&scratch.store, "sam", Role::Steward);
+    let was = testing::person(&scratch.store, "was", Role::Lead);
+    let over = Terms { expert_until: Some(0), ..Terms::default() };
+    scratch.store.tx("test", |tx| tx.set_terms(was.person, over)).unwrap();
     let desk = testing::desk(Arc::new(scratch.store));
     let app = crate::review::http::router(desk.clone()).merge(http::router(desk, BTreeMap::new()));
     let api = testing::Served::start(app).await;
@@ -310,6 +313,7 @@ async fn figures_are_for_lead_and_steward_and_lists_for_the_lead() {
         ("eve", 403, 403),
         ("sam", 200, 403),
         ("lea", 200, 200),
+        ("was", 200, 403),
     ] {
         assert_eq!(ask("heart/quality", token).await.0, figures, "{token}");
         assert_eq!(ask("heart/quality/label-errors", token).await.0, lists, "{token}");

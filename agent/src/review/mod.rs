@@ -324,7 +324,7 @@ fn check_labels(person: &Person) -> Result<(), ReviewError> {
 }
 
 /// An expert's label is for those to give who are experts now.
-fn check_expert(person: &Person, now: i64) -> Result<(), ReviewError> {
+pub(crate) fn check_expert(person: &Person, now: i64) -> Result<(), ReviewError> {
     if !person.role.is_expert() {
         return Err(ReviewError::Role { role: person.role.name() });
     }
