@@ -104,9 +104,12 @@ pub fn remove(store: &Store, by: Option<Who>, name: &str, now: i64) -> Result<()
     })
 }
 
-/// Whether a person can have this name.
+/// Whether a person can have this name. Signing in passes over spaces around what is typed.
 pub fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control)
+    !name.is_empty()
+        && name.len() <= NAME_BYTES_MAX
+        && name.trim() == name
+        && !name.chars().any(char::is_control)
 }
 
 /// What the store has for the token of a person who has none: nothing has this hash.

@@ -298,3 +298,12 @@ fn a_password_that_changed_meanwhile_signs_nobody_in() {
     assert_eq!(store.read("test", |tx| tx.password(ada.person)).unwrap(), used);
     accounts.open(store, ada, used.as_deref(), 3).unwrap();
 }
+
+/// What is typed to sign in is trimmed: a name that is not would be nobody's.
+#[test]
+fn a_name_is_one_with_which_somebody_can_sign_in() {
+    assert!(is_name("Ada Lovelace"));
+    for name in ["", " ada", "ada ", "ada\u{a0}", "\u{3000}ada", "a\nda"] {
+        assert!(!is_name(name), "{name:?}");
+    }
+}

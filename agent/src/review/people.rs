@@ -23,8 +23,10 @@ pub enum PersonError {
         /// The name.
         name: String,
     },
-    /// Empty, too long, or with control characters.
-    #[error("a name has 1 to {NAME_BYTES_MAX} bytes and no control characters")]
+    /// Empty, too long, with control characters, or with spaces around it.
+    #[error(
+        "a name has 1 to {NAME_BYTES_MAX} bytes, no control characters, and no spaces before or after it"
+    )]
     Name,
     /// A date that was.
     #[error("{what} is over already")]
