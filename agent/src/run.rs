@@ -339,12 +339,10 @@ struct Shared {
 impl Shared {
     fn desk(self: &Arc<Self>) -> Desk {
         let shared = Arc::clone(self);
-        let status = move || {
+        let status = move |role| {
             let Agent { store, config, limits, clock, .. } = &shared.agent;
             let now = clock.now().as_second();
-            let status = Status::read(store, config, limits, true, now)?;
-            serde_json::to_value(status)
-                .map_err(|_| StoreError::Corrupt { table: "status", column: "status" })
+            Status::read(store, config, limits, true, now)?.shown_to(role)
         };
         let agent = &self.agent;
         let site = agent.config.site.as_ref().map(ToString::to_string);

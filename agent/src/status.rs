@@ -12,6 +12,7 @@ use insitu_daemon::exit;
 use insitu_privacy::Rho;
 use jiff::Timestamp;
 use serde::Serialize;
+use serde_json::Value;
 
 use crate::acceptance;
 use crate::config::{Acceptance, Config, Limits};
@@ -21,6 +22,7 @@ use crate::release::{YEAR_SECONDS, epsilon};
 use crate::store::items::Stage;
 use crate::store::meta::{Live, Pace, Wait};
 use crate::store::orders::ProjectRow;
+use crate::store::roles::{Action, Role};
 use crate::store::synthetic::SyntheticCounts;
 use crate::store::{Store, StoreError, Tx};
 use crate::uplink::Membership;
@@ -72,6 +74,20 @@ pub struct Status {
     pub audit: AuditStatus,
     /// What waits for the steward, or for an operator, with what to do.
     pub pending: Vec<String>,
+}
+
+/// What everybody at the site may know of it.
+#[derive(Serialize)]
+struct Brief<'a> {
+    version: &'static str,
+    link: &'a LinkStatus,
+    projects: Vec<BriefProject<'a>>,
+}
+
+#[derive(Serialize)]
+struct BriefProject<'a> {
+    name: &'a str,
+    queued: Queues,
 }
 
 /// Something that makes way for others.
@@ -268,6 +284,24 @@ impl Status {
             })
         })
     }
+
+    /// The report for people of a role: all of it for those who see figures, or how the site's programs
+    /// are connected; for others version, link and queues.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where it cannot be encoded.
+    pub fn shown_to(&self, role: Role) -> Result<Value, StoreError> {
+        let shown = if role.may(Action::SeeFigures) || role.may(Action::Connect) {
+            serde_json::to_value(self)
+        } else {
+            let projects = self.projects.iter();
+            let projects = projects
+                .map(|project| BriefProject { name: &project.name, queued: project.queued });
+            let projects = projects.collect();
+            serde_json::to_value(Brief { version: self.version, link: &self.link, projects })
+        };
+        shown.map_err(|_| StoreError::Corrupt { table: "status", column: "status" })
+    }
 }
 
 impl AuditStatus {
@@ -401,4 +435,37 @@ fn project(
 /// What the site demands of a project's prelabels before they are accepted.
 fn settings<'a>(config: &'a Config, row: &ProjectRow) -> Option<&'a Acceptance> {
     config.source(&row.definition.name)?.acceptance.as_ref()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing;
+
+    #[test]
+    fn figures_and_files_are_for_whoever_may_see_them() {
+        let (scratch, row) = testing::with_project();
+        let path = scratch.folder.path().join("agent.toml");
+        std::fs::write(&path, "site = \"a\"\n").unwrap();
+        let config = Config::read(&path).unwrap();
+        let limits = config.policy.limits().unwrap();
+        let status = Status::read(&scratch.store, &config, &limits, true, 10).unwrap();
+        let queued = json!({"annotator": 0, "expert": 0, "review": 0, "campaign": 0});
+        let brief = json!({
+            "version": status.version,
+            "link": {"connected": false, "last_contact": null, "trouble": null},
+            "projects": [{"name": row.definition.name, "queued": queued}],
+        });
+        for role in Role::ALL {
+            let shown = status.shown_to(role).unwrap();
+            match role {
+                Role::Annotator | Role::Expert | Role::Application => assert_eq!(shown, brief),
+                Role::Lead | Role::Steward | Role::Admin => {
+                    assert_eq!(shown, serde_json::to_value(&status).unwrap());
+                }
+            }
+        }
+    }
 }

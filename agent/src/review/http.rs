@@ -25,7 +25,7 @@ use super::sign_in::{self, Doors};
 use super::{Annotation, Decision, ITEMS_MAX, Reason, ReviewError, content, reveal};
 use crate::label::{Label, task_json};
 use crate::store::items::Stage;
-use crate::store::labels::Person;
+use crate::store::labels::{Person, Role};
 use crate::store::{Store, StoreError};
 
 /// The page, built by `agent/ui`.
@@ -39,8 +39,8 @@ const POLICY: &str = "default-src 'self'; img-src 'self' blob:; frame-ancestors 
     base-uri 'none'; form-action 'none'; object-src 'none'; require-trusted-types-for 'script'; \
     trusted-types 'none'";
 
-/// Makes the report of `insitu-agent status --json`.
-pub type StatusReport = dyn Fn() -> Result<Value, StoreError> + Send + Sync;
+/// Makes the report of `insitu-agent status --json`, as far as it is for people of a role.
+pub type StatusReport = dyn Fn(Role) -> Result<Value, StoreError> + Send + Sync;
 
 /// What the API serves.
 #[derive(Clone)]
@@ -421,8 +421,8 @@ async fn renew(
     .await
 }
 
-async fn status(State(desk): State<Desk>, _: Caller) -> Result<Json<Value>, Failure> {
-    desk.work(|desk| Ok(Json((desk.status)()?))).await
+async fn status(State(desk): State<Desk>, Caller(person): Caller) -> Result<Json<Value>, Failure> {
+    desk.work(move |desk| Ok(Json((desk.status)(person.role)?))).await
 }
 
 async fn unknown(_: Caller) -> Failure {

@@ -56,6 +56,10 @@ async fn every_role_is_served_what_the_table_allows() {
         ("GET /api/label-studio".to_owned(), Action::Connect),
         (format!("GET /api/label-studio/{project}"), Action::Connect),
     ];
+    for role in Role::ALL {
+        let shown = served.ask(role.name(), "GET /api/status", &Value::Null).await;
+        assert_eq!(shown, (200, role.name().into()), "the report for this role");
+    }
     for (line, action) in &asked {
         for role in Role::ALL {
             let (status, body) = served.ask(role.name(), line, &Value::Null).await;
