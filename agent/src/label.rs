@@ -209,7 +209,19 @@ impl Label {
     /// Whether every class of the label is among the first `classes`: an older version of its project
     /// may have had more.
     pub fn is_within(&self, classes: usize) -> bool {
-        self.named().into_iter().all(|class| usize::from(class) < classes)
+        self.check_classes(classes).is_ok()
+    }
+
+    /// [`Label::is_within`], with the first class that is not.
+    ///
+    /// # Errors
+    /// [`LabelError::Class`].
+    pub(crate) fn check_classes(&self, classes: usize) -> Result<(), LabelError> {
+        let named = self.named().into_iter().enumerate();
+        let mut beyond = named.filter(|(_, class)| usize::from(*class) >= classes);
+        beyond
+            .next()
+            .map_or(Ok(()), |(at, class)| Err(LabelError::Class { number: at + 1, class, classes }))
     }
 
     /// Whether the label fits the project's task and classes, and lies inside the item.

@@ -82,6 +82,9 @@ impl From<EdgeError> for Failure {
             EdgeError::Label { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "GET /v1/projects/{project} lists the classes")
             }
+            EdgeError::Refused { .. } => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "say it again, mended, under a key of its own")
+            }
             EdgeError::Context { .. } => (StatusCode::UNPROCESSABLE_ENTITY, "make it coarser"),
             EdgeError::Full { .. } => {
                 (StatusCode::INSUFFICIENT_STORAGE, "keep it, and send it again later")

@@ -13,11 +13,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::config::Source;
+use crate::item::CleanItem;
 use crate::label::Label;
 use crate::prelabel::Prelabel;
 pub use crate::review::RawContext;
 use crate::review::{
-    Annotation, Decision, KEY_BYTES_MAX, ReviewError, Unasked, annotate_unasked, reads,
+    Annotation, Decision, KEY_BYTES_MAX, ReviewError, Unasked, annotate_unasked, check_seconds,
+    reads,
 };
 use crate::route::label_of_record;
 use crate::source::{self, ImportError, Report};
@@ -110,6 +112,12 @@ pub enum EdgeError {
         /// Characters sent.
         got: usize,
     },
+    /// It was kept and acknowledged, and could not become a label when its item was ready.
+    #[error("it was refused when its item had been drafted: {reason}")]
+    Refused {
+        /// Why.
+        reason: String,
+    },
     /// Too many corrections wait already.
     #[error(
         "{waiting} labels wait for their items' drafts, at most {WAITING_MAX} do: let the agent run \
@@ -181,9 +189,9 @@ pub fn show(store: &Store, project: &ProjectRow, id: &str) -> Result<Shown, Edge
 /// Keeps a correction, and makes it an annotation if the item has a prelabel to answer.
 ///
 /// # Errors
-/// [`EdgeError::Label`], [`EdgeError::Context`], [`EdgeError::Full`]; [`ReviewError::UnknownItem`],
-/// [`ReviewError::KeyTaken`], [`ReviewError::Label`], [`ReviewError::Invalid`],
-/// [`ReviewError::Closed`].
+/// [`EdgeError::Label`], [`EdgeError::Context`], [`EdgeError::Full`], [`EdgeError::Refused`];
+/// [`ReviewError::UnknownItem`], [`ReviewError::KeyTaken`], [`ReviewError::Label`],
+/// [`ReviewError::Invalid`], [`ReviewError::Closed`].
 pub fn correct(
     store: &Store,
     application: i64,
@@ -196,11 +204,17 @@ pub fn correct(
     store.tx("edge correction", |tx| {
         let row = item(tx, project, id)?;
         if let Some(known) = tx.correction(application, &said.key)? {
-            return match (known.item == row.item, known.taken) {
-                (true, true) => Ok(Taken::Labeled),
-                (true, false) => Ok(Taken::Waiting),
-                (false, _) => Err(ReviewError::KeyTaken.into()),
+            return match (known.item == row.item, known.taken, known.fault) {
+                (true, _, Some(reason)) => Err(EdgeError::Refused { reason }),
+                (true, true, None) => Ok(Taken::Labeled),
+                (true, false, None) => Ok(Taken::Waiting),
+                (false, ..) => Err(ReviewError::KeyTaken.into()),
             };
+        }
+        // Before it is acknowledged, as far as the item is known.
+        if !matches!(row.stage, Stage::New | Stage::Quarantined) {
+            let item = CleanItem::load(&row)?;
+            body.label.check(&project.definition, &item).map_err(ReviewError::Label)?;
         }
         let ready = row.route.is_some();
         if !ready {
@@ -214,7 +228,7 @@ pub fn correct(
             return Ok(Taken::Waiting);
         }
         annotate(tx, application, &said.key, &row, &body)?;
-        tx.take_correction(correction, now)?;
+        tx.take_correction(correction, None, now)?;
         Ok(Taken::Labeled)
     })
 }
@@ -246,6 +260,7 @@ pub(crate) fn keep(
     let row = tx.item(item)?.ok_or(ReviewError::UnknownItem)?;
     let last = tx.last_correction(person, item)?;
     if let Some(last) = &last
+        && last.fault.is_none()
         && Unasked::decode(&last.body)?.label == *label
     {
         return Ok(Kept::Known);
@@ -263,7 +278,7 @@ pub(crate) fn keep(
     }
     let correction = add(tx, person, &key, item, &body, now)?;
     if ready {
-        tx.take_correction(correction, now)?;
+        tx.take_correction(correction, None, now)?;
     } else {
         *waiting += 1;
     }
@@ -285,19 +300,17 @@ pub fn take_waiting(store: &Store, project: &ProjectRow, now: i64) -> Result<boo
         for correction in &ready {
             let missing = StoreError::Corrupt { table: "items", column: "item" };
             let row = tx.item(correction.item)?.ok_or(missing)?;
-            match annotate(
-                tx,
-                correction.person,
-                &correction.key,
-                &row,
-                &Unasked::decode(&correction.body)?,
-            ) {
-                Ok(()) => {}
+            let body = Unasked::decode(&correction.body)?;
+            let fault = match annotate(tx, correction.person, &correction.key, &row, &body) {
+                Ok(()) => None,
                 Err(ReviewError::Store(error)) => return Err(error),
-                // The project has changed, or a window has closed: it was kept, and says no more.
-                Err(error) => tracing::warn!(reason = %error, "a correction came too late"),
+                // The project has changed, a window has closed, or it does not fit the item.
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(reason) = &fault {
+                tracing::warn!(reason, "a correction cannot be taken");
             }
-            tx.take_correction(correction.correction, now)?;
+            tx.take_correction(correction.correction, fault.as_deref(), now)?;
         }
         Ok(ready.len() == usize::try_from(TAKEN_AT_ONCE).unwrap_or(usize::MAX))
     })
@@ -340,6 +353,7 @@ fn body(project: &Project, said: &Said, now: i64) -> Result<Unasked, EdgeError> 
     if said.key.is_empty() || said.key.len() > KEY_BYTES_MAX {
         return Err(ReviewError::Invalid { what: "a key has 1 to 64 bytes" }.into());
     }
+    check_seconds(said.seconds)?;
     let got = said.context.chars();
     if got > CONTEXT_CHARS_MAX {
         return Err(EdgeError::Context { got });
@@ -350,6 +364,7 @@ fn body(project: &Project, said: &Said, now: i64) -> Result<Unasked, EdgeError> 
     } else {
         Label::from_json(&project.task, &said.label).map_err(ReviewError::Label)?
     };
+    label.check_classes(project.classes.len()).map_err(ReviewError::Label)?;
     let at = said.at.map_or(now, |at| at.min(now));
     Ok(Unasked { label, at, seconds: said.seconds, context: said.context.clone() })
 }

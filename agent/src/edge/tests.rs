@@ -148,6 +148,16 @@ fn a_correction_that_comes_too_late_takes_nothing_away() {
     assert!(!take_waiting(store, &after, 120).unwrap());
     assert_eq!(show(store, &after, "a").unwrap().label, Some("absent".into()));
     assert_eq!(store.read("test", |tx| tx.waiting_corrections()).unwrap(), 0);
+    let sent = |key| correct(store, app.person, &after, "a", &said(key, "absent"), 130);
+    assert_eq!(sent("k1").unwrap(), Taken::Labeled);
+    let refused = sent("k2").unwrap_err().to_string();
+    let why = "it was refused when its item had been drafted: \
+        mark number 1 is of class 2 where the project has 2";
+    assert_eq!(refused, why);
+    // An import that says what could not be taken is no repetition, once it can be.
+    testing::put(store, &Project { version: three.version + 2, ..three });
+    let keep = |tx: &Tx<'_>| keep(tx, app.person, 1, &Label::Class(2), &mut 0, 140);
+    assert_eq!(store.tx("test", keep).unwrap(), Kept::New);
 }
 
 #[test]
@@ -163,6 +173,11 @@ fn what_makes_no_sense_is_refused_with_numbers() {
     long.context = serde_json::from_value(json!({"time": "x".repeat(201)})).unwrap();
     assert!(matches!(correct("a", &long), Err(EdgeError::Context { got: 201 })));
     assert!(correct("a", &said("", "absent")).is_err());
+    let never = Said { seconds: -1.0, ..said("k", "absent") };
+    assert!(matches!(correct("a", &never), Err(EdgeError::Review(ReviewError::Invalid { .. }))));
+    let unknown = Said { label: json!({"class": 9}), ..said("k", "absent") };
+    let refused = correct("a", &unknown);
+    assert!(matches!(refused, Err(EdgeError::Review(ReviewError::Label(_)))), "{refused:?}");
     correct("a", &said("k", "absent")).unwrap();
     let taken = correct("b", &said("k", "absent"));
     assert!(matches!(taken, Err(EdgeError::Review(ReviewError::KeyTaken))));

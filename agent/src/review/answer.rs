@@ -221,12 +221,10 @@ pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), R
 }
 
 fn check(annotation: &Annotation) -> Result<(), ReviewError> {
+    check_seconds(annotation.seconds)?;
     let invalid = |what| Err(ReviewError::Invalid { what });
     if annotation.key.is_empty() || annotation.key.len() > KEY_BYTES_MAX {
         return invalid("a key has 1 to 64 bytes");
-    }
-    if !(annotation.seconds.is_finite() && annotation.seconds >= 0.0) {
-        return invalid("seconds are a number of at least 0");
     }
     let comment = annotation.comment.as_deref().unwrap_or_default();
     if comment.chars().count() > COMMENT_CHARS_MAX {
@@ -244,6 +242,17 @@ fn check(annotation: &Annotation) -> Result<(), ReviewError> {
         return invalid("accept and correct need a label");
     }
     Ok(())
+}
+
+/// Checks how long somebody took.
+///
+/// # Errors
+/// [`ReviewError::Invalid`].
+pub(crate) fn check_seconds(seconds: f32) -> Result<(), ReviewError> {
+    if seconds.is_finite() && seconds >= 0.0 {
+        return Ok(());
+    }
+    Err(ReviewError::Invalid { what: "seconds are a number of at least 0" })
 }
 
 fn live_lease(tx: &Tx<'_>, person: &Person, item: i64, now: i64) -> Result<Lease, ReviewError> {

@@ -29,7 +29,9 @@ use jiff::Timestamp;
 use serde_json::json;
 
 pub use crate::review::answer::{Annotation, Decision, Reason, annotate, undo};
-pub(crate) use crate::review::answer::{annotate_in, annotate_unasked, retract_unasked};
+pub(crate) use crate::review::answer::{
+    annotate_in, annotate_unasked, check_seconds, retract_unasked,
+};
 pub use crate::review::context::{CleanContext, Context, RawContext};
 pub(crate) use crate::review::context::{Unasked, contexts};
 pub use crate::review::correction::{Correction, item_ref};

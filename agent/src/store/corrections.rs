@@ -8,7 +8,7 @@ use crate::store::labels::{AnnotationRow, name};
 use crate::store::{Cell, StoreError, Tx, unsigned};
 
 const TABLE: &str = "corrections";
-const COLUMNS: &str = "correction, person, key, item, body, taken_at IS NOT NULL, context";
+const COLUMNS: &str = "correction, person, key, item, body, taken_at IS NOT NULL, context, fault";
 
 /// How far the context of a correction is redacted. Stored as its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub struct CorrectionRow {
     pub body: Vec<u8>,
     /// It has become an annotation, or never can.
     pub taken: bool,
+    /// Why it never can.
+    pub fault: Option<String>,
     /// How far the context in the body is redacted.
     pub context: Redaction,
 }
@@ -202,14 +204,21 @@ impl Tx<'_> {
         self.collect_items(&mut rows)
     }
 
-    /// Nothing more is to be done about it.
+    /// Nothing more is to be done about it, or nothing can be, for a reason.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn take_correction(&self, correction: i64, now: i64) -> Result<(), StoreError> {
+    pub fn take_correction(
+        &self,
+        correction: i64,
+        fault: Option<&str>,
+        now: i64,
+    ) -> Result<(), StoreError> {
         self.sql
-            .prepare_cached("UPDATE corrections SET taken_at = ?1 WHERE correction = ?2")?
-            .execute(params![now, correction])?;
+            .prepare_cached(
+                "UPDATE corrections SET taken_at = ?1, fault = ?2 WHERE correction = ?3",
+            )?
+            .execute(params![now, fault, correction])?;
         Ok(())
     }
 
@@ -299,6 +308,7 @@ impl Tx<'_> {
             body: self.open(cell(&name(person, &key)), &sealed)?,
             taken: row.get(5)?,
             context: Redaction::read(row.get(6)?)?,
+            fault: row.get(7)?,
             key,
         })
     }

@@ -7,3 +7,6 @@ CREATE TABLE exports (
   folder TEXT PRIMARY KEY,
   project INTEGER NOT NULL REFERENCES projects
 ) STRICT, WITHOUT ROWID;
+
+-- Corrections that were kept and could not be taken say why, to whoever sends them again.
+ALTER TABLE corrections ADD COLUMN fault TEXT;  -- nothing of an item
