@@ -37,7 +37,7 @@ use crate::downlink::Judge;
 use crate::edge;
 use crate::erasure;
 use crate::import::watch::{WatchError, Watcher};
-use crate::label_studio::{self, Studio, StudioError, Texts};
+use crate::label_studio::{self, Studio, StudioError};
 use crate::pipeline::redactors::names_model;
 use crate::pipeline::{Pipeline, Redactors};
 use crate::polite::Manners;
@@ -45,6 +45,7 @@ use crate::prelabel::trial::Trial;
 use crate::prelabel::{self, Shelf};
 use crate::quality;
 use crate::redact::tagger::{NamesError, Transformer};
+use crate::redact::texts::Texts;
 use crate::retention;
 use crate::review::Doors;
 use crate::review::http::{Desk, router};
@@ -182,7 +183,7 @@ impl Agent {
         self.judge()?;
         self.tls()?;
         self.gate()?;
-        self.studios(None)?;
+        self.studios(&self.texts(None))?;
         self.watchers(self.names()?.as_ref())?;
         let shelf = Shelf::new(&self.config.data);
         for project in self.store.read("projects", |tx| tx.projects())? {
@@ -205,10 +206,13 @@ impl Agent {
     }
 
     /// The Label Studios of its projects.
-    fn studios(&self, names: Option<Arc<Transformer>>) -> Result<Vec<Studio>, OpenError> {
-        let redactors = Redactors::of_config(&self.config).with_names(names);
-        let texts: Arc<dyn Texts> = Arc::new(Mutex::new(redactors));
-        Ok(Studio::open_all(&self.config.projects, &texts)?)
+    fn studios(&self, texts: &Arc<dyn Texts>) -> Result<Vec<Studio>, OpenError> {
+        Ok(Studio::open_all(&self.config.projects, texts)?)
+    }
+
+    /// What redacts texts of the site's own programs as items are.
+    fn texts(&self, names: Option<Arc<Transformer>>) -> Arc<dyn Texts> {
+        Arc::new(Mutex::new(Redactors::of_config(&self.config).with_names(names)))
     }
 
     /// Runs until `shutdown`, or until a part fails for good.
@@ -219,7 +223,8 @@ impl Agent {
         let (judge, tls) = (self.judge()?, self.tls()?);
         let doors = self.doors(tls.is_some())?;
         let names = self.names()?;
-        let studios = self.studios(names.clone())?;
+        let texts = self.texts(names.clone());
+        let studios = self.studios(&texts)?;
         let watchers = self.watchers(names.as_ref())?;
         let shared = Arc::new(Shared {
             live: Mutex::new(Live::default()),
@@ -237,7 +242,7 @@ impl Agent {
             let desk = shared.desk();
             let hosts = shared.agent.config.api.hosts.clone();
             let mut options = HttpOptions { hosts, tls, ..HttpOptions::default() };
-            let mut app = pages(&desk, &shared.agent.config, &studios);
+            let mut app = pages(&desk, &shared.agent.config, &studios, texts);
             if !studios.is_empty() {
                 // The server's limit is above that of any part of it.
                 app = app.layer(DefaultBodyLimit::max(options.body_bytes_max));
@@ -466,10 +471,10 @@ fn sweep_once(shared: &Shared) {
 }
 
 /// The review page, the local API, and the pages of stewards and administrators.
-fn pages(desk: &Desk, config: &Config, studios: &[Studio]) -> Router {
+fn pages(desk: &Desk, config: &Config, studios: &[Studio], texts: Arc<dyn Texts>) -> Router {
     let sources = config.projects.iter().cloned().collect();
     router(desk.clone())
-        .merge(edge::http::router(desk.clone(), sources))
+        .merge(edge::http::router(desk.clone(), sources, texts))
         .merge(quality::http::router(desk.clone(), config.acceptances()))
         .merge(erasure::http::router(desk.clone(), &config.projects))
         .merge(label_studio::page::router(desk.clone(), studios))

@@ -11,8 +11,9 @@ use serde_json::json;
 use super::{Context, Failure, Outcome, print_json};
 use crate::label_studio::check::{self, Finding, Setting, Standing, Untaken};
 use crate::label_studio::compare::{self, CompareError};
-use crate::label_studio::{Studio, StudioError, Texts};
+use crate::label_studio::{Studio, StudioError};
 use crate::pipeline::redactors::{Redactors, names_model};
+use crate::redact::texts::Texts;
 use crate::store::orders::ProjectRow;
 
 #[derive(Debug, Subcommand)]

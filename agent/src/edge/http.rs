@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use super::{EdgeError, RawContext, Said, Shown, Taken, serves};
 use crate::config::Source;
 use crate::label::task_json;
+use crate::redact::texts::{PlaceError, Texts, Unread};
 use crate::review::ReviewError;
 use crate::review::http::{Caller, Desk, Failure, project_name};
 use crate::store::labels::Person;
@@ -30,6 +31,7 @@ const OPENAPI: &str = include_str!("openapi.json");
 struct Counter {
     desk: Desk,
     sources: Arc<[Source]>,
+    texts: Arc<dyn Texts>,
 }
 
 impl FromRef<Counter> for Desk {
@@ -39,16 +41,16 @@ impl FromRef<Counter> for Desk {
 }
 
 /// The routes; merged with those of the review page. `sources` says what the columns of each
-/// project's items mean.
-pub fn router(desk: Desk, sources: Arc<[Source]>) -> Router {
+/// project's items mean, `texts` redacts the applications' own.
+pub fn router(desk: Desk, sources: Arc<[Source]>, texts: Arc<dyn Texts>) -> Router {
     Router::new()
         .route("/v1/openapi.json", get(openapi))
         .route("/v1/projects/{project}", get(taxonomy))
         .route("/v1/items", post(add))
-        .route("/v1/items/{id}", get(show))
+        .route("/v1/items/{id}", get(show).post(show_in))
         .route("/v1/items/{id}/corrections", post(correct))
         .route("/v1/{*rest}", any(unknown))
-        .with_state(Counter { desk, sources })
+        .with_state(Counter { desk, sources, texts })
 }
 
 /// An application.
@@ -81,6 +83,21 @@ impl From<EdgeError> for Failure {
             EdgeError::Items { .. } => (StatusCode::PAYLOAD_TOO_LARGE, "send fewer at a time"),
             EdgeError::Label { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "GET /v1/projects/{project} lists the classes")
+            }
+            EdgeError::Fields { .. } => (
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "send the item's fields, as POST /v1/items was, as `fields`",
+            ),
+            EdgeError::Unredacted => (
+                StatusCode::CONFLICT,
+                "send it again in a few seconds; what cannot be redacted waits for the site's engineer",
+            ),
+            EdgeError::Places(PlaceError::Unread(Unread::Settings)) => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "send it again once the site's engineer has mended them",
+            ),
+            EdgeError::Places(_) => {
+                (StatusCode::UNPROCESSABLE_ENTITY, "send in `fields` what the item was sent with")
             }
             EdgeError::Refused { .. } => {
                 (StatusCode::UNPROCESSABLE_ENTITY, "say it again, mended, under a key of its own")
@@ -172,10 +189,37 @@ async fn show(
     Path(id): Path<String>,
     of: Result<Query<Of>, QueryRejection>,
 ) -> Result<Json<Shown>, Failure> {
+    shown(counter, id, of, None).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fields {
+    fields: Map<String, Value>,
+}
+
+/// The same, for who has a text in which labels are places.
+async fn show_in(
+    State(counter): State<Counter>,
+    _: Application,
+    Path(id): Path<String>,
+    of: Result<Query<Of>, QueryRejection>,
+    body: Result<Json<Fields>, JsonRejection>,
+) -> Result<Json<Shown>, Failure> {
+    let Json(Fields { fields }) = body?;
+    shown(counter, id, of, Some(fields)).await
+}
+
+async fn shown(
+    counter: Counter,
+    id: String,
+    of: Result<Query<Of>, QueryRejection>,
+    fields: Option<Map<String, Value>>,
+) -> Result<Json<Shown>, Failure> {
     let desk = counter.desk.clone();
     desk.work(move |desk| {
         let row = project_of(&counter, of)?;
-        Ok(Json(super::show(&desk.store, &row, &id)?))
+        Ok(Json(super::show(&desk.store, &*counter.texts, &row, &id, fields.as_ref())?))
     })
     .await
 }
@@ -192,6 +236,9 @@ struct CorrectionBody {
     seconds: f32,
     #[serde(default)]
     context: RawContext,
+    /// The item's, as the application has them: for labels that are places in a text.
+    #[serde(default)]
+    fields: Option<Map<String, Value>>,
 }
 
 async fn correct(
@@ -201,13 +248,14 @@ async fn correct(
     of: Result<Query<Of>, QueryRejection>,
     body: Result<Json<CorrectionBody>, JsonRejection>,
 ) -> Result<(StatusCode, Json<Value>), Failure> {
-    let Json(CorrectionBody { key, label, at, seconds, context }) = body?;
+    let Json(CorrectionBody { key, label, at, seconds, context, fields }) = body?;
     let desk = counter.desk.clone();
-    let said = Said { key, label, at: at.map(Timestamp::as_second), seconds, context };
+    let said = Said { key, label, at: at.map(Timestamp::as_second), seconds, context, fields };
     let now = desk.clock.now().as_second();
     let taken = desk.work(move |desk| {
         let row = project_of(&counter, of)?;
-        Ok(super::correct(&desk.store, person.person, &row, &id, &said, now)?)
+        let from = (person.person, id.as_str());
+        Ok(super::correct(&desk.store, &*counter.texts, &row, from, &said, now)?)
     });
     let taken = taken.await?;
     let status = match taken {

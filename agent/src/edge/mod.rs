@@ -7,21 +7,22 @@
 //! waits and becomes a first reading as soon as there is something to answer.
 
 pub mod http;
+mod show;
 
 use insitu_protocol::project::Project;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use self::show::{Draft, Shown, show};
 use crate::config::Source;
 use crate::item::CleanItem;
 use crate::label::Label;
 use crate::prelabel::Prelabel;
+use crate::redact::texts::{PlaceError, Texts, Unread};
 pub use crate::review::RawContext;
 use crate::review::{
     Annotation, Decision, KEY_BYTES_MAX, ReviewError, Unasked, annotate_unasked, check_seconds,
-    reads,
 };
-use crate::route::label_of_record;
 use crate::source::{self, ImportError, Report};
 use crate::store::corrections::NewCorrection;
 use crate::store::items::{ItemRow, Stage};
@@ -52,6 +53,9 @@ pub struct Said {
     pub seconds: f32,
     /// Where and when.
     pub context: RawContext,
+    /// The item's fields as the application has them: where the label is places in a text, in this one.
+    /// Not kept.
+    pub fields: Option<Map<String, Value>>,
 }
 
 /// What became of a correction.
@@ -62,26 +66,6 @@ pub enum Taken {
     Labeled,
     /// It waits for the item's prelabel.
     Waiting,
-}
-
-/// What an application may know of its item.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Shown {
-    /// `new`, `waiting` for a person, or `done`.
-    pub state: &'static str,
-    /// The model's draft.
-    pub prelabel: Option<Draft>,
-    /// The label of record, if people gave one.
-    pub label: Option<Value>,
-}
-
-/// A draft as an application sees it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Draft {
-    /// The class's name, or the label as the project's task has it.
-    pub label: Value,
-    /// How often such a draft is right.
-    pub confidence: f64,
 }
 
 /// Why an application is not served.
@@ -106,6 +90,20 @@ pub enum EdgeError {
         /// Number of classes.
         classes: usize,
     },
+    /// Places without the text in which they are.
+    #[error(
+        "labels are places in {field:?}, which the agent keeps redacted: send your own with them"
+    )]
+    Fields {
+        /// The field.
+        field: String,
+    },
+    /// Places in a text that is not redacted yet.
+    #[error("the item waits to be redacted: nobody can say yet where a place in its text will be")]
+    Unredacted,
+    /// Places in another text.
+    #[error(transparent)]
+    Places(PlaceError),
     /// A part of the context is too long.
     #[error("a part of the context has {got} characters, at most {CONTEXT_CHARS_MAX} are kept")]
     Context {
@@ -135,6 +133,17 @@ impl From<StoreError> for EdgeError {
     }
 }
 
+impl From<PlaceError> for EdgeError {
+    fn from(error: PlaceError) -> Self {
+        match error {
+            PlaceError::Unread(Unread::Store(error)) => error.into(),
+            PlaceError::NoText { .. } | PlaceError::Otherwise | PlaceError::Unread(_) => {
+                Self::Places(error)
+            }
+        }
+    }
+}
+
 /// Adds items, each an object with the columns that the site's `[[project]]` names, as a line of an
 /// imported file. Sending one again changes nothing; one of a known id with other content is bad. Bad
 /// ones are reported by their position, from 1, and the others are added.
@@ -161,58 +170,41 @@ pub fn add_items(
     Ok(source::import_by(store, project, rules, by, format, lines.as_slice())?)
 }
 
-/// What is known of the item of the site's own id.
-///
-/// # Errors
-/// [`ReviewError::UnknownItem`].
-pub fn show(store: &Store, project: &ProjectRow, id: &str) -> Result<Shown, EdgeError> {
-    store.read("edge item", |tx| {
-        let row = item(tx, project, id)?;
-        let name = |label: &Label| label_name(&project.definition, label);
-        let prelabel = row.prelabel.as_deref().map(Prelabel::decode).transpose()?;
-        let reads = reads(&tx.annotations_of(row.item)?)?;
-        Ok(Shown {
-            state: match row.stage {
-                Stage::New | Stage::Clean | Stage::Quarantined => "new",
-                Stage::First | Stage::Second | Stage::Expert | Stage::Review => "waiting",
-                Stage::Accepted | Stage::Done => "done",
-            },
-            prelabel: prelabel.map(|prelabel| Draft {
-                label: name(prelabel.label()),
-                confidence: prelabel.confidence(),
-            }),
-            label: label_of_record(&reads).map(name),
-        })
-    })
-}
-
 /// Keeps a correction, and makes it an annotation if the item has a prelabel to answer.
 ///
 /// # Errors
-/// [`EdgeError::Label`], [`EdgeError::Context`], [`EdgeError::Full`], [`EdgeError::Refused`];
+/// [`EdgeError::Label`], [`EdgeError::Context`], [`EdgeError::Full`], [`EdgeError::Refused`],
+/// [`EdgeError::Fields`], [`EdgeError::Unredacted`], [`EdgeError::Places`];
 /// [`ReviewError::UnknownItem`], [`ReviewError::KeyTaken`], [`ReviewError::Label`],
 /// [`ReviewError::Invalid`], [`ReviewError::Closed`].
 pub fn correct(
     store: &Store,
-    application: i64,
+    texts: &dyn Texts,
     project: &ProjectRow,
-    id: &str,
+    (application, id): (i64, &str),
     said: &Said,
     now: i64,
 ) -> Result<Taken, EdgeError> {
-    let body = body(&project.definition, said, now)?;
-    store.tx("edge correction", |tx| {
+    let mut body = body(&project.definition, said, now)?;
+    let (row, before) = store.read("edge correction", |tx| {
         let row = item(tx, project, id)?;
-        if let Some(known) = tx.correction(application, &said.key)? {
-            return match (known.item == row.item, known.taken, known.fault) {
-                (true, _, Some(reason)) => Err(EdgeError::Refused { reason }),
-                (true, true, None) => Ok(Taken::Labeled),
-                (true, false, None) => Ok(Taken::Waiting),
-                (false, ..) => Err(ReviewError::KeyTaken.into()),
-            };
+        let before = known(tx, application, &said.key, &row)?;
+        Ok::<_, EdgeError>((row, before))
+    })?;
+    if let Some(taken) = before {
+        return Ok(taken);
+    }
+    if let Some(places) = show::places(store, texts, project, &row, said.fields.as_ref())? {
+        let moved = places.here(&project.definition, &body.label);
+        body.label = moved.map_err(ReviewError::Label)?;
+    }
+    store.tx("edge correction", |tx| {
+        let row = tx.item(row.item)?.ok_or(ReviewError::UnknownItem)?;
+        if let Some(taken) = known(tx, application, &said.key, &row)? {
+            return Ok(taken);
         }
         // Before it is acknowledged, as far as the item is known.
-        if !matches!(row.stage, Stage::New | Stage::Quarantined) {
+        if is_redacted(&row) {
             let item = CleanItem::load(&row)?;
             body.label.check(&project.definition, &item).map_err(ReviewError::Label)?;
         }
@@ -231,6 +223,24 @@ pub fn correct(
         tx.take_correction(correction, None, now)?;
         Ok(Taken::Labeled)
     })
+}
+
+/// What became of the correction of this key, if there was one.
+fn known(
+    tx: &Tx<'_>,
+    application: i64,
+    key: &str,
+    row: &ItemRow,
+) -> Result<Option<Taken>, EdgeError> {
+    let Some(known) = tx.correction(application, key)? else { return Ok(None) };
+    if known.item != row.item {
+        return Err(ReviewError::KeyTaken.into());
+    }
+    match known.fault {
+        Some(reason) => Err(EdgeError::Refused { reason }),
+        None if known.taken => Ok(Some(Taken::Labeled)),
+        None => Ok(Some(Taken::Waiting)),
+    }
 }
 
 /// What became of a label that was imported.
@@ -375,11 +385,9 @@ fn item(tx: &Tx<'_>, project: &ProjectRow, id: &str) -> Result<ItemRow, ReviewEr
     tx.item(key)?.ok_or(ReviewError::UnknownItem)
 }
 
-/// A class's name, or a label of another kind as it is.
-fn label_name(project: &Project, label: &Label) -> Value {
-    let Some(class) = label.class() else { return label.to_json() };
-    let class = project.class(class);
-    Value::from(class.map_or_else(String::new, |class| class.name.to_string()))
+/// Whether there is a clean item.
+fn is_redacted(row: &ItemRow) -> bool {
+    !matches!(row.stage, Stage::New | Stage::Quarantined)
 }
 
 /// Whether the role may use this.

@@ -3,7 +3,9 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
-use crate::item::CleanItem;
+use crate::label::Span;
+use crate::label_studio::tests::{Masks, masked, project_of};
+use crate::review::past_reads;
 use crate::store::labels::{Person, Reading};
 use crate::store::tests::Scratch;
 use crate::testing;
@@ -36,6 +38,21 @@ fn add(scratch: &Scratch, row: &ProjectRow, items: Value) -> Report {
     add_items(&scratch.store, row, &rules(), &Who::agent(), &items).unwrap()
 }
 
+fn correct(
+    store: &Store,
+    application: i64,
+    row: &ProjectRow,
+    id: &str,
+    said: &Said,
+    now: i64,
+) -> Result<Taken, EdgeError> {
+    super::correct(store, &Masks::default(), row, (application, id), said, now)
+}
+
+fn show(store: &Store, row: &ProjectRow, id: &str) -> Result<Shown, EdgeError> {
+    super::show(store, &Masks::default(), row, id, None)
+}
+
 /// Redacts what is new.
 fn clean(scratch: &Scratch, row: &ProjectRow) {
     scratch
@@ -45,7 +62,7 @@ fn clean(scratch: &Scratch, row: &ProjectRow) {
                 let clean = CleanItem::redact(
                     &item,
                     &row.definition,
-                    |_, text| Ok::<_, StoreError>(Some(text.to_owned())),
+                    |_, text| Ok::<_, StoreError>(Some(masked(text).text)),
                     |_| Ok(()),
                 )?;
                 clean.store(tx, &item)?;
@@ -62,6 +79,7 @@ fn said(key: &str, label: &str) -> Said {
         at: None,
         seconds: 2.0,
         context: serde_json::from_value(json!({"place": "ward 3"})).unwrap(),
+        fields: None,
     }
 }
 
@@ -160,6 +178,61 @@ fn a_correction_that_comes_too_late_takes_nothing_away() {
     assert_eq!(store.tx("test", keep).unwrap(), Kept::New);
 }
 
+/// People here see "[NAME] of ACME met [NAME].", the application the text as it was.
+#[test]
+fn places_in_the_applications_own_text_are_moved_both_ways() {
+    let task = "kind = \"spans\"\nfield = \"text\"";
+    let (scratch, .., app) = site();
+    let store = &scratch.store;
+    let row = testing::put(store, &project_of(["PER", "ORG"], ["text", "text"], task));
+    let fields = json!({"id": "a", "text": "Mary of ACME met Mary."}).as_object().unwrap().clone();
+    let rules = Source { subject: None, ..rules() };
+    add_items(store, &row, &rules, &Who::agent(), std::slice::from_ref(&fields)).unwrap();
+    let said = |end: u32, fields: Option<&Map<String, Value>>| Said {
+        label: json!({"spans": [
+            {"start": 0, "end": 4, "class": 0}, {"start": 8, "end": end, "class": 1}]}),
+        fields: fields.cloned(),
+        ..said("k", "")
+    };
+    let correct = |said: &Said| correct(store, app.person, &row, "a", said, 100);
+    let show = |fields| super::show(store, &Masks::default(), &row, "a", fields).unwrap();
+    assert!(matches!(correct(&said(12, Some(&fields))), Err(EdgeError::Unredacted)));
+    clean(&scratch, &row);
+    assert_eq!(show(None).withheld, None, "there is nothing to withhold");
+    let spans = |ends: [(u32, u32); 2]| {
+        let span = |(class, (start, end))| Span { start, end, class };
+        Label::spans((0..).zip(ends).map(span).collect(), Vec::new()).unwrap()
+    };
+    let here = spans([(0, 6), (10, 14)]);
+    store
+        .tx("test", |tx| {
+            let item = tx.item(1)?.unwrap();
+            let draft = Prelabel::of_label_for_test(here.clone(), 0.75);
+            let accepts = crate::route::Accepts::Nothing;
+            crate::route::place(tx, &row.definition, &accepts, &item, &draft.into(), 0)
+        })
+        .unwrap();
+
+    let shown = show(None);
+    assert_eq!((shown.prelabel, shown.label), (None, None));
+    assert!(shown.withheld.unwrap().starts_with("labels are places in \"text\""));
+    let there = Some(spans([(0, 4), (8, 12)]).to_json());
+    assert_eq!(show(Some(&fields)).prelabel.map(|draft| draft.label), there);
+    assert!(matches!(correct(&said(12, None)), Err(EdgeError::Fields { .. })));
+    let mut other = fields.clone();
+    other["text"] = "Mary of Acme met Mary.".into();
+    let refused = correct(&said(12, Some(&other)));
+    assert!(matches!(refused, Err(EdgeError::Places(PlaceError::Otherwise))), "{refused:?}");
+    assert!(show(Some(&other)).withheld.is_some());
+    let beyond = correct(&said(99, Some(&fields)));
+    assert!(matches!(beyond, Err(EdgeError::Review(ReviewError::Label(_)))), "{beyond:?}");
+
+    assert_eq!(correct(&said(12, Some(&fields))).unwrap(), Taken::Labeled);
+    let past = store.read("test", |tx| past_reads(&tx.annotations_of(1)?)).unwrap();
+    assert_eq!((past[0].label(), past[0].accepted), (Some(&here), true));
+    assert_eq!(show(Some(&fields)).label, there);
+}
+
 #[test]
 fn what_makes_no_sense_is_refused_with_numbers() {
     let (scratch, row, app) = site();
@@ -248,8 +321,11 @@ async fn the_api_does_what_its_document_says() {
     let (scratch, ..) = site();
     testing::person(&scratch.store, "ada", Role::Annotator);
     let desk = testing::desk(Arc::new(scratch.store));
-    let app =
-        crate::review::http::router(desk.clone()).merge(http::router(desk, Arc::from([rules()])));
+    let app = crate::review::http::router(desk.clone()).merge(http::router(
+        desk,
+        Arc::from([rules()]),
+        Arc::new(Masks::default()),
+    ));
     let api = testing::Served::start(app).await;
 
     let items = json!({"project": "heart", "items": [{"id": "a 1", "patient": "p", "age": 50}]});
@@ -262,6 +338,8 @@ async fn the_api_does_what_its_document_says() {
     assert_eq!((status, &taken["state"]), (202, &json!("waiting")));
     let (status, shown) = asked("GET /v1/items/a%201?project=heart", &Value::Null).await;
     assert_eq!((status, &shown["state"]), (200, &json!("new")));
+    let in_theirs = asked("POST /v1/items/a%201?project=heart", &json!({"fields": {}})).await;
+    assert_eq!(in_theirs, (200, shown.clone()));
     let (status, taxonomy) = asked("GET /v1/projects/heart", &Value::Null).await;
     assert_eq!((status, &taxonomy["classes"][1]["name"]), (200, &json!("present")));
 
@@ -336,7 +414,12 @@ async fn the_samples_run() {
         let rules = Source { name: row.definition.name.clone(), ..rules() };
         let store = Arc::new(scratch.store);
         let desk = testing::desk(Arc::clone(&store));
-        let api = testing::Served::start(http::router(desk, Arc::from([rules]))).await;
+        let api = testing::Served::start(http::router(
+            desk,
+            Arc::from([rules]),
+            Arc::new(Masks::default()),
+        ))
+        .await;
 
         let path = format!("{}/../deploy/samples/{sample}", env!("CARGO_MANIFEST_DIR"));
         let text = std::fs::read_to_string(path).unwrap();

@@ -297,8 +297,10 @@ fn an_applications_circumstances_are_in_the_provenance() {
         at: None,
         seconds: 1.0,
         context: serde_json::from_value(json!({"place": "ward 3 of Jane Roe"})).unwrap(),
+        fields: None,
     };
-    crate::edge::correct(&scratch.store, app.person, &row, "0", &said, 20).unwrap();
+    let texts = crate::label_studio::tests::Masks::default();
+    crate::edge::correct(&scratch.store, &texts, &row, (app.person, "0"), &said, 20).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let context = |name: &str| {
         let (out, ids) = (folder.path().join(name), HashMap::new());

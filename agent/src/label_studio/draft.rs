@@ -4,10 +4,11 @@ use insitu_protocol::ids::Digest;
 use serde_json::{Value, json};
 
 use super::Studio;
-use super::places::{PlaceError, Places, Unread};
+use super::places::Places;
 use super::queue::Task;
 use super::schema::Schema;
 use crate::prelabel::Prelabel;
+use crate::redact::texts::{PlaceError, Unread};
 use crate::store::acceptance::Audit;
 use crate::store::items::Stage;
 use crate::store::orders::ProjectRow;

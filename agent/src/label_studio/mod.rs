@@ -37,10 +37,10 @@ use insitu_protocol::ids::ProjectName;
 use insitu_protocol::project::{Field, FieldKind, Project};
 
 pub use self::fetch::{FetchError, fetch};
-pub use self::places::{Texts, Unread};
 use self::schema::{Schema, SchemaError};
 pub use self::take::take;
 use crate::config::{Images, LabelStudio, Source};
+use crate::redact::texts::Texts;
 
 /// Most tasks of a request.
 pub const TASKS_MAX: usize = 10_000;
@@ -142,4 +142,4 @@ impl Studio {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -11,12 +11,13 @@ use serde_json::Value;
 
 use super::Studio;
 use super::media::needs_files;
-use super::places::{PlaceError, Places, Unread};
+use super::places::Places;
 use super::queue::{Annotated, Event, Task, User, annotation_name};
 use super::task::adopt;
 use crate::account::nobodys_token;
 use crate::label::Label;
 use crate::prelabel::Prelabel;
+use crate::redact::texts::{PlaceError, Unread};
 use crate::review::{Annotation, Decision, ReviewError, annotate_unasked, retract_unasked};
 use crate::source::ImportError;
 use crate::source::labeled::label_studio::{self, Measured};

@@ -18,6 +18,7 @@ use crate::config::Images;
 use crate::item::{CleanItem, Dirty};
 use crate::label::Label;
 use crate::prelabel::Prelabel;
+use crate::redact::texts::Unread;
 use crate::redact::{self, Kind, Redacted};
 use crate::review::{self, past_reads, reads};
 use crate::route::{Accepts, label_of_record};
@@ -39,7 +40,11 @@ fn project() -> Project {
 }
 
 /// A project of these classes over one field, by its name and its kind.
-fn project_of<const N: usize>(classes: [&str; N], field: [&str; 2], task: &str) -> Project {
+pub(crate) fn project_of<const N: usize>(
+    classes: [&str; N],
+    field: [&str; 2],
+    task: &str,
+) -> Project {
     let classes: String = classes.iter().map(|n| format!("[[classes]]\nname = {n:?}\n")).collect();
     let [name, kind] = field;
     let text = format!(
@@ -80,13 +85,13 @@ fn project_of<const N: usize>(classes: [&str; N], field: [&str; 2], task: &str) 
 
 /// Hides one name.
 #[derive(Default)]
-struct Masks {
+pub(crate) struct Masks {
     /// The settings are refused.
     refused: AtomicBool,
 }
 
 /// `text` with a mask for each `Mary`.
-fn masked(text: &str) -> Redacted {
+pub(crate) fn masked(text: &str) -> Redacted {
     let (mut clean, mut spans, mut places) = (String::new(), Vec::new(), Vec::new());
     let (mut at, mut length) = (0, 0);
     for (number, part) in text.split("Mary").enumerate() {

@@ -8,9 +8,9 @@ use insitu_protocol::ids::ProjectName;
 
 use crate::config::{Config, Images, Inference};
 use crate::item::Dirty;
-use crate::label_studio::{Texts, Unread};
 use crate::prelabel;
 use crate::redact::tagger::{NamesError, Transformer};
+use crate::redact::texts::{Texts, Unread};
 use crate::redact::{
     Engine, FieldRules, Hints, Mode, ModeName, Ocr, OcrError, Profile, Redacted, Replacement,
     Settings, SiteKey, Stamp, Subject, Surrogates, Unclean, learn, stamp,

@@ -50,6 +50,7 @@ mod settings;
 mod structure;
 mod surrogate;
 pub mod tagger;
+pub mod texts;
 mod veto;
 mod web;
 mod words;

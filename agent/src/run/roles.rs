@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::edge;
 use crate::erasure;
-use crate::label_studio;
+use crate::label_studio::{self, tests::Masks};
 use crate::quality;
 use crate::review::http::router;
 use crate::store::roles::{Action, Role};
@@ -24,7 +24,7 @@ async fn every_role_is_served_what_the_table_allows() {
     let desk = testing::desk(Arc::clone(&store));
     let sources = std::iter::empty().collect();
     let app = router(desk.clone())
-        .merge(edge::http::router(desk.clone(), sources))
+        .merge(edge::http::router(desk.clone(), sources, Arc::new(Masks::default())))
         .merge(quality::http::router(desk.clone(), BTreeMap::new()))
         .merge(erasure::http::router(desk.clone(), &[]))
         .merge(label_studio::page::router(desk, &[]));
@@ -41,6 +41,7 @@ async fn every_role_is_served_what_the_table_allows() {
         (format!("GET /v1/projects/{project}"), Action::SendItems),
         ("POST /v1/items".to_owned(), Action::SendItems),
         (format!("GET /v1/items/1?project={project}"), Action::SendItems),
+        (format!("POST /v1/items/1?project={project}"), Action::SendItems),
         (format!("POST /v1/items/1/corrections?project={project}"), Action::SendItems),
         ("GET /api/people".to_owned(), Action::ManagePeople),
         ("POST /api/people".to_owned(), Action::ManagePeople),

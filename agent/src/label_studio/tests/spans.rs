@@ -129,7 +129,7 @@ async fn places_that_are_nowhere_are_noted_and_not_guessed() {
     assert_eq!(
         site.faults(),
         [
-            "the task's text is not the item's: it was changed, or redacted under other settings then",
+            "the text is not the item's: it was changed, or redacted under other settings then",
             "span number 1 goes from 2 to 99 in a text of 24 code points",
         ]
     );

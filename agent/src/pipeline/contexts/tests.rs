@@ -43,9 +43,11 @@ impl Site {
             at: None,
             seconds: 1.0,
             context: serde_json::from_value(context).unwrap(),
+            fields: None,
         };
-        crate::edge::correct(&self.scratch.store, self.application, &self.row, "a", &said, 5)
-            .unwrap();
+        let texts = crate::label_studio::tests::Masks::default();
+        let from = (self.application, "a");
+        crate::edge::correct(&self.scratch.store, &texts, &self.row, from, &said, 5).unwrap();
     }
 
     /// What the pipeline does with them; `false` when there is nothing to do, or they wait.
