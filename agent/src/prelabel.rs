@@ -399,20 +399,17 @@ impl Model {
         &self.manifest
     }
 
-    /// Prelabels items.
-    ///
-    /// # Errors
-    /// [`ModelError::Predict`].
-    pub fn prelabel(&mut self, items: &[CleanItem]) -> Result<Vec<Draft>, ModelError> {
+    /// Prelabels an item; `None` of one that the backbone fails on. As with [`Model::features_of`],
+    /// nothing of it depends on other items.
+    pub fn prelabel(&mut self, item: &CleanItem) -> Option<Draft> {
         if self.manifest.kind == HeadKind::Tokens {
-            return self.mark_all(items);
+            return self.mark(item);
         }
-        let features = self.features(items)?;
-        let rows = features.chunks_exact(self.manifest.features);
-        rows.map(|row| self.draft(row)).collect()
+        let features = self.features_of(item)?;
+        self.draft(&features).ok()
     }
 
-    fn draft(&self, features: &[f32]) -> Result<Draft, ModelError> {
+    fn draft(&self, features: &[f32]) -> Result<Draft, PredictError> {
         let one = self.manifest.kind.is_of_one_class();
         let draft = |prediction: Prediction, maker| {
             let Prediction { class, classes, probabilities, confidence, tags: _ } = prediction;
@@ -433,12 +430,12 @@ impl Model {
         Ok(Draft { of_bundle: Some(global.prelabel), ..draft(own, *maker) })
     }
 
-    /// The bundle's head, over the features that [`Model::features`] gives.
+    /// The bundle's head, over the features that [`Model::features_of`] gives.
     pub fn head(&self) -> &Head {
         self.predictor.head()
     }
 
-    /// What the model says of items, in their order.
+    /// What the model says of items, in their order: many at once, as [`Model::features`].
     ///
     /// # Errors
     /// [`ModelError::Predict`].
@@ -449,7 +446,18 @@ impl Model {
         }
     }
 
-    /// The backbone's features of items, row-major `[items, features]`.
+    /// The backbone's features of an item, `[features]`; `None` where it fails or they are not finite.
+    ///
+    /// The item goes through the backbone alone. Of several at once the features of each may depend on
+    /// the others: by rounding, or because the backbone was made so. One subject would move what is
+    /// counted of many then, whose noise is for its own items alone.
+    pub fn features_of(&mut self, item: &CleanItem) -> Option<Vec<f32>> {
+        let features = self.features(std::slice::from_ref(item)).ok()?;
+        features.iter().all(|value| value.is_finite()).then_some(features)
+    }
+
+    /// The backbone's features of items, row-major `[items, features]`: many at once, which is faster,
+    /// and not for what is counted ([`Model::features_of`]).
     ///
     /// # Errors
     /// [`ModelError::Predict`].

@@ -12,6 +12,7 @@
 
 mod accepts;
 
+use insitu_protocol::ids::Digest;
 use insitu_protocol::project::{Project, Routing};
 
 pub use self::accepts::Accepts;
@@ -112,7 +113,7 @@ pub fn place(
     let placement = Placement {
         item: row.item,
         opaque: row.opaque,
-        prelabel: &draft.prelabel.encode()?,
+        prelabel: Some(&draft.prelabel.encode()?),
         of_bundle: of_bundle.as_deref(),
         probabilities: probabilities.as_deref(),
         scores: scores.as_deref(),
@@ -139,6 +140,39 @@ pub fn place_without_prelabel(
     let second = tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
     let route = Route::Annotator;
     tx.place_without_prelabel(row.item, route, second, stage(route, second, &[]))
+}
+
+/// Sends an item that a model fails on to annotators, without the prelabel that another may have made,
+/// unless a person has labeled or is about to label it. It is taken for `maker`'s, so that this model
+/// does not try again and the next one does.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn place_failed(
+    tx: &Tx<'_>,
+    routing: &Routing,
+    row: &ItemRow,
+    maker: Digest,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let second = tx.chosen("overlap", &row.opaque, routing.overlap, 1000);
+    let route = Route::Annotator;
+    let placement = Placement {
+        item: row.item,
+        opaque: row.opaque,
+        prelabel: None,
+        of_bundle: None,
+        probabilities: None,
+        scores: None,
+        origin: None,
+        lasting: false,
+        bundle: maker.0,
+        route,
+        second,
+        audit: Audit::Outside,
+        stage: stage(route, second, &[]),
+    };
+    tx.place(&placement, now)
 }
 
 /// Whom an item waits for, given everything that was said about it, oldest first. Judgements beside

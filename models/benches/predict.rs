@@ -1,5 +1,8 @@
-//! Rows per second of the predictor, beside the bare engine on the same batches; and subjects per
-//! second that a round adds up, with and without a gradient of their own in memory.
+//! Rows per second of the predictor, beside the bare engine on the same batches; texts per second, many
+//! at once and each alone, as a site drafts them; and subjects per second that a round adds up, with and
+//! without a gradient of their own in memory.
+//!
+//! Without `INSITU_MINILM=DIR`, which names what `models/bundles/fetch-minilm.sh` made, texts are left out.
 //!
 //!     cargo bench -p insitu-models
 //!     ORT_DYLIB_PATH=/path/to/libonnxruntime.so cargo bench -p insitu-models
@@ -34,7 +37,34 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         })?;
         println!("predictor,   batches of {batch:3}: {rate:9.0} rows/s");
     }
+    texts(&engine)?;
     gradients()
+}
+
+/// Texts of about 8 and of about 30 words through MiniLM.
+#[cfg(feature = "runtime")]
+fn texts(engine: &insitu_models::engine::Engine) -> Result<(), Box<dyn std::error::Error>> {
+    use insitu_models::manifest::Pooling;
+    use insitu_models::pack::TextModel;
+
+    const TEXTS: u32 = 64;
+    let Some(model) = std::env::var_os("INSITU_MINILM") else { return Ok(()) };
+    let mut encoder = TextModel::open(model.as_ref(), 128, Pooling::Mean)?.encoder(engine)?;
+    for repeated in [1, 4] {
+        let text =
+            |number| format!("request {number}: my card was declined twice ").repeat(repeated);
+        let texts: Vec<String> = (0..TEXTS).map(text).collect();
+        let together = clock::rows_per_second(TEXTS, || encoder.features(&texts).map(drop))?;
+        let alone = clock::rows_per_second(TEXTS, || {
+            texts.chunks(1).try_for_each(|text| encoder.features(text).map(drop))
+        })?;
+        println!(
+            "texts of {} words: {together:.0} texts/s together, {alone:.0} alone, {:.2} of it",
+            8 * repeated,
+            alone / together
+        );
+    }
+    Ok(())
 }
 
 /// Subjects of one item each, of 77 classes and 384 features, added to a round's sum.

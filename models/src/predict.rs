@@ -93,7 +93,8 @@ pub enum PredictError {
 
 impl Predictor {
     /// Loads a bundle and has the engine reproduce its golden outputs: all rows together, and each
-    /// alone, so that no output depends on an item's neighbours or their number.
+    /// alone. That finds a backbone by mistake made so that an output depends on an item's neighbours or
+    /// their number; one that was made so for other rows than the golden ones it does not find.
     ///
     /// A bundle from elsewhere belongs in a child process the first time: an engine may abort on it
     /// although [`crate::check`] found nothing.

@@ -2,8 +2,8 @@
 //!
 //! For heads of tokens it is a vector for each word instead ([`words`]).
 //!
-//! Texts of one length share a batch, so nothing is padded, and no text's features depend on which
-//! others are beside it.
+//! Texts of one length share a batch, so nothing is padded: no text's features depend on which others
+//! are beside it, unless the backbone mixes them.
 
 pub mod words;
 

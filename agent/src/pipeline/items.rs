@@ -2,6 +2,7 @@
 
 use std::cell::OnceCell;
 
+use insitu_protocol::ids::Digest;
 use insitu_protocol::project::{Project, Task};
 
 use super::redactors::{Redactor, keep_originals};
@@ -63,13 +64,22 @@ impl Pipeline {
             self.serve_personal(project, now)?;
         }
         let Some(model) = self.model(project, now)? else { return Ok(false) };
-        let (drafts, maker) = (model.prelabel(&items)?, model.maker());
+        let maker = model.maker();
+        let (mut drafts, mut failed) = (Vec::with_capacity(rows.len()), Vec::new());
+        for (row, item) in rows.iter().zip(&items) {
+            match model.prelabel(item) {
+                Some(draft) => drafts.push((row, draft)),
+                None => failed.push(row),
+            }
+        }
         let accepts =
             self.store.read("acceptance", |tx| self.acceptances.of(tx, project, &maker))?;
-        let placed = place(&self.store, project, &accepts, rows.iter().zip(drafts), now)?;
-        metrics::counter!("insitu_agent_items_prelabeled_total").increment(placed);
+        let drafted = place(&self.store, project, &accepts, drafts.into_iter(), now)?;
+        metrics::counter!("insitu_agent_items_prelabeled_total").increment(drafted);
+        let handed = place_failed(&self.store, project, maker, &failed, now)?;
+        metrics::counter!("insitu_agent_items_undrafted_total").increment(handed);
         // Nothing placed: every item was leased meanwhile. No use in trying again at once.
-        Ok(placed > 0)
+        Ok(drafted + handed > 0)
     }
 }
 
@@ -176,5 +186,24 @@ fn place<'a>(
             placed += u64::from(route::place(tx, project, accepts, row, &draft, now)?);
         }
         Ok(placed)
+    })
+}
+
+/// Sends items that the model in use fails on to people: it is not asked about them again.
+fn place_failed(
+    store: &Store,
+    project: &ProjectRow,
+    maker: Digest,
+    rows: &[&ItemRow],
+    now: i64,
+) -> Result<u64, StoreError> {
+    if rows.is_empty() {
+        return Ok(0);
+    }
+    store.alone("not drafted", |tx| {
+        let routing = &project.definition.routing;
+        rows.iter().try_fold(0, |placed, row| {
+            Ok(placed + u64::from(route::place_failed(tx, routing, row, maker, now)?))
+        })
     })
 }

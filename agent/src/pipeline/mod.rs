@@ -358,6 +358,8 @@ fn both(
 #[cfg(test)]
 mod candidates;
 #[cfg(test)]
+mod crafted;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod hostile;

@@ -36,7 +36,7 @@ use crate::store::tests::{Scratch, scratch};
 use crate::testing;
 
 #[path = "../../../models/tests/tiny/mod.rs"]
-mod tiny;
+pub(super) mod tiny;
 
 /// What is said of `heart` and of `bank card`.
 const MARKS: [(&str, u16); 2] = [("heart", 0), ("bank card", 1)];
@@ -175,8 +175,18 @@ fn line(text: &str) -> Line {
 }
 
 fn bundle(pooling: Pooling, kind: HeadKind, field: &str) -> Bundle {
+    bundle_over(&tiny::backbone(0), pooling, kind, field)
+}
+
+/// A bundle that reads `field` with this backbone.
+pub(super) fn bundle_over(
+    backbone: &[u8],
+    pooling: Pooling,
+    kind: HeadKind,
+    field: &str,
+) -> Bundle {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("model.onnx"), tiny::backbone(0)).unwrap();
+    std::fs::write(folder.path().join("model.onnx"), backbone).unwrap();
     std::fs::write(folder.path().join("tokenizer.json"), tiny::tokenizer()).unwrap();
     let model = TextModel::open(folder.path(), 8, pooling).unwrap();
     let classes = vec![line("absent"), line("present")];

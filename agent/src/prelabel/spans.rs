@@ -9,11 +9,10 @@ use crate::item::CleanItem;
 use crate::label::{Label, MARKS_MAX, Span};
 
 impl Model {
-    /// Prelabels texts.
-    pub(super) fn mark_all(&mut self, items: &[CleanItem]) -> Result<Vec<Draft>, ModelError> {
-        let bundle = self.bundle;
-        let marked = self.marked(items)?.into_iter();
-        Ok(marked.map(|(spans, confidence)| draft(&spans, confidence, bundle)).collect())
+    /// Prelabels a text; `None` of one that the backbone fails on.
+    pub(super) fn mark(&mut self, item: &CleanItem) -> Option<Draft> {
+        let marked = self.marked(std::slice::from_ref(item)).ok()?;
+        marked.first().map(|(spans, confidence)| draft(spans, *confidence, self.bundle))
     }
 
     /// The spans of items, in their order, for a head of tokens, and how sure those of each are.

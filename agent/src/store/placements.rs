@@ -6,15 +6,15 @@ use super::items::{Route, Stage, cell};
 use crate::store::acceptance::Audit;
 use crate::store::{StoreError, Tx};
 
-/// A prelabel to store, with where it sends the item.
+/// A model's prelabel of an item, if it has one, with where the item goes.
 #[derive(Clone, Debug)]
 pub struct Placement<'a> {
     /// The item's key.
     pub item: i64,
     /// Its name outside the store.
     pub opaque: [u8; 16],
-    /// Encoded prelabel.
-    pub prelabel: &'a [u8],
+    /// Encoded prelabel; none of an item that its model fails on.
+    pub prelabel: Option<&'a [u8]>,
     /// Encoded prelabel by the bundle's own head, where a personal head made that one.
     pub of_bundle: Option<&'a [u8]>,
     /// Encoded probabilities of all classes.
@@ -25,7 +25,7 @@ pub struct Placement<'a> {
     pub origin: Option<&'a [u8]>,
     /// It stays when a model could make another.
     pub lasting: bool,
-    /// The bundle that made it.
+    /// The bundle that made it, or failed.
     pub bundle: [u8; 32],
     /// Who is to look at it.
     pub route: Route,
@@ -44,7 +44,7 @@ impl Tx<'_> {
     /// [`StoreError`].
     pub fn place(&self, placement: &Placement<'_>, now: i64) -> Result<bool, StoreError> {
         let seal = |column, plain: &[u8]| self.seal(cell(&placement.opaque, column), plain);
-        let sealed = seal("prelabel", placement.prelabel)?;
+        let prelabel = placement.prelabel.map(|prelabel| seal("prelabel", prelabel)).transpose()?;
         let probabilities =
             placement.probabilities.map(|p| seal("probabilities", p)).transpose()?;
         let origin = placement.origin.map(|origin| seal("origin", origin)).transpose()?;
@@ -61,7 +61,7 @@ impl Tx<'_> {
                      (SELECT 1 FROM leases l WHERE l.item = items.item AND l.until > ?7)",
             )?
             .execute(params![
-                sealed,
+                prelabel,
                 placement.bundle,
                 placement.route as i64,
                 placement.second,
