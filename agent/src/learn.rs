@@ -17,6 +17,7 @@ use insitu_models::calibration::CalibrationError;
 use insitu_models::class_means;
 use insitu_models::head::{Head, HeadError, HeadKind, HeadShape, Target};
 use insitu_models::personal::Item;
+use insitu_models::text::words::Words;
 use insitu_models::tokens::{Span, tag};
 use insitu_privacy::clip::{ClipError, ClipShape, ClippedSum};
 use insitu_privacy::contribution::{ItemRef, ItemsPerSubject, SubjectRef, select};
@@ -27,7 +28,7 @@ use insitu_protocol::release::Body;
 use crate::item::CleanItem;
 use crate::label::{self, Label};
 use crate::learn::kept::{Features, Kept, Revision};
-use crate::prelabel::{Model, ModelError};
+use crate::prelabel::Model;
 use crate::review::{item_ref, reads};
 use crate::route::label_of_record;
 use crate::store::items::Stage;
@@ -92,9 +93,6 @@ pub enum LearnError {
     /// The clipping.
     #[error("the round's clipping is refused")]
     Clip(#[from] ClipError),
-    /// The model does not run.
-    #[error("the model failed")]
-    Model(#[from] ModelError),
     /// The store failed.
     #[error("the store failed")]
     Store(#[from] StoreError),
@@ -104,7 +102,7 @@ impl LearnError {
     /// Whether the same round can succeed later.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Model(_) | Self::Store(_) => true,
+            Self::Store(_) => true,
             Self::Backbone { .. }
             | Self::Shape { .. }
             | Self::Head(_)
@@ -129,7 +127,6 @@ impl LearnError {
             Self::NotPersonal { .. } | Self::NotClassMeans { .. } => "kind",
             Self::Version { .. } => "version",
             Self::Clip(_) => "clip",
-            Self::Model(_) => "model",
             Self::Store(_) => "store",
         }
     }
@@ -227,7 +224,7 @@ impl Asked {
     }
 
     /// Adds a subject's part. One that cannot be computed (a feature that is not finite, a class that
-    /// the head lacks) counts as zero: were the round to fail, its absence would tell of the subject.
+    /// the head lacks) counts as zero.
     fn add(&self, sum: &mut ClippedSum, items: &[Item<'_>]) -> Result<(), ClipError> {
         let added = match self {
             Self::Gradient(head) => head.add_clipped(items, sum),
@@ -394,7 +391,7 @@ fn study<'a>(
     let unknown: Vec<&Lesson> = lessons.iter().filter(unknown).collect();
     let mut left = VecDeque::new();
     for (item, lesson) in items(store, unknown.iter().copied())?.iter().zip(unknown) {
-        left.extend(kept.keep(bundle, lesson.revision, features(model, item)?));
+        left.extend(kept.keep(bundle, lesson.revision, features(model, item)));
     }
     let kept = &*kept;
     let studied = |lesson: &Lesson| {
@@ -410,16 +407,23 @@ fn study<'a>(
     Ok(lessons.iter().map(studied).collect())
 }
 
-/// What the backbone makes of an item that goes through it alone: of several at once it may make
-/// others, by rounding.
-fn features(model: &mut Model, item: &CleanItem) -> Result<Features<'static>, ModelError> {
+/// What the backbone makes of an item. One that it fails on has features that are not numbers, which
+/// count as zero: were the answer to fail, its absence would tell of the subject.
+fn features(model: &mut Model, item: &CleanItem) -> Features<'static> {
+    let width = model.manifest().features;
+    let none = || vec![f32::NAN; width].into();
     if model.manifest().kind != HeadKind::Tokens {
-        let numbers = model.features(std::slice::from_ref(item))?;
-        return Ok(Features { numbers: numbers.into(), words: None });
+        return Features {
+            numbers: model.features_of(item).map_or_else(none, Cow::from),
+            words: None,
+        };
     }
-    let words = model.words(item)?;
-    let (numbers, ranges) = (words.features.into(), words.ranges.into());
-    Ok(Features { numbers, words: Some((ranges, words.whole)) })
+    match model.words_of(item) {
+        Some(Words { features, ranges, whole }) => {
+            Features { numbers: features.into(), words: Some((ranges.into(), whole)) }
+        }
+        None => Features { numbers: none(), words: Some((Cow::default(), false)) },
+    }
 }
 
 /// Items of a batch: a text of a head of tokens has as many rows as words.

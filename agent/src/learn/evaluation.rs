@@ -88,23 +88,14 @@ impl<'a> Begun<'a> {
 
     /// Judges the candidate as the bundle that it is: by its own backbone, head and calibration.
     ///
-    /// Of an item that its backbone fails on it says nothing. Were the evaluation to fail instead, a
-    /// backbone could be made for one subject, and the absence of an answer would tell of it.
-    ///
     /// # Errors
     /// [`LearnError::Store`].
     pub fn judge(self, store: &Store, candidate: &mut Model) -> Result<Tally, LearnError> {
         let Self { asked, current } = self;
         let judges = [(candidate.head().clone(), candidate.manifest().calibration.clone())];
-        let mut said = Vec::with_capacity(current.len());
         // It is loaded for this alone: nobody will ask for its features again.
         let mut kept = Kept::nothing();
-        for lesson in asked.held_out.chunks(1) {
-            match verdicts(store, (candidate, &mut kept), &judges, lesson) {
-                Err(LearnError::Model(_)) => said.push([None]),
-                one => said.extend(one?),
-            }
-        }
+        let said = verdicts(store, (candidate, &mut kept), &judges, &asked.held_out)?;
         let both =
             current.into_iter().zip(said).map(|([current], [candidate])| [current, candidate]);
         Ok(asked.answer(both))

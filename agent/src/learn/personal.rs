@@ -9,7 +9,7 @@ use insitu_models::personal::{Fit, ITEMS_MIN, Item, PROXIMAL, STEPS, choose, mix
 use insitu_privacy::contribution::ItemsPerSubject;
 use insitu_protocol::ids::Digest;
 
-use super::{ITEMS_PER_SUBJECT, LearnError, Lesson, items, lessons};
+use super::{ITEMS_PER_SUBJECT, LearnError, Lesson, features, items, lessons};
 use crate::prelabel::Model;
 use crate::prelabel::personal::PersonalHead;
 use crate::store::Store;
@@ -134,7 +134,9 @@ impl Part {
             return Ok(false);
         };
         let next = &rest[..rest.len().min(PIECE_ITEMS)];
-        self.features.extend(model.features(&items(store, next)?)?);
+        for item in items(store, next)? {
+            self.features.extend_from_slice(&features(model, &item).numbers);
+        }
         Ok(true)
     }
 

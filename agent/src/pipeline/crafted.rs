@@ -9,6 +9,7 @@ use insitu_models::head::{Head, HeadKind};
 use insitu_models::manifest::{Pooling, Sentence};
 use jiff::Timestamp;
 
+use super::personal::tests::{comparison, round};
 use super::spans::bundle_over;
 use super::spans::tiny::parts::{graph, lookup, node, number, part};
 use super::spans::tiny::{self, TABLE};
@@ -16,8 +17,14 @@ use super::tests::limits;
 use super::*;
 use crate::config::Policy;
 use crate::item::{CleanItem, RawItem, Value};
+use crate::label::Label;
+use crate::learn::evaluation;
 use crate::prelabel::{Prelabel, engine};
+use crate::review::{Annotation, Decision, RawContext, Unasked, annotate, next};
+use crate::store::FILE;
+use crate::store::corrections::{NewCorrection, Redaction};
 use crate::store::items::{ItemRow, Stage};
+use crate::store::labels::{Person, Role};
 use crate::store::tests::{Scratch, scratch};
 use crate::testing;
 
@@ -28,6 +35,7 @@ const OTHERS: [&str; 6] = ["bank", "card", "bank card", "card", "bank", "card ba
 struct Site {
     scratch: Scratch,
     store: Arc<Store>,
+    eve: Person,
 }
 
 impl Site {
@@ -38,7 +46,8 @@ impl Site {
         (project.routing.accept_at, project.routing.overlap) = (1001, 0);
         testing::put(&scratch.store, &project);
         let store = Arc::new(Store::open(scratch.folder.path()).unwrap());
-        let site = Self { scratch, store };
+        let eve = testing::person(&store, "eve", Role::Expert);
+        let site = Self { scratch, store, eve };
         texts.iter().enumerate().for_each(|(at, text)| site.add(at, text));
         site
     }
@@ -89,6 +98,24 @@ impl Site {
     fn prelabels(&self) -> Vec<Option<Prelabel>> {
         let prelabel = |row: &ItemRow| Some(Prelabel::decode(row.prelabel.as_ref()?).unwrap());
         self.waiting().iter().map(prelabel).collect()
+    }
+
+    /// Labels whatever waits.
+    fn label(&self) -> usize {
+        let cards = next(&self.store, &self.eve, &self.row().definition.name, 50, 1000).unwrap();
+        for card in &cards {
+            let annotation = Annotation {
+                key: card.row.item.to_string(),
+                label: Some(Label::Class(1)),
+                seconds: 1.0,
+                decision: Decision::Correct,
+                comment: None,
+                looks_real: None,
+                reason: None,
+            };
+            annotate(&self.store, &self.eve, &card.row.opaque, &annotation, 1000).unwrap();
+        }
+        cards.len()
     }
 }
 
@@ -162,4 +189,48 @@ fn an_item_that_the_backbone_fails_on_goes_to_people_and_holds_nothing_up() {
     assert_eq!(drafted(&good, 2), [true; 7], "another bundle tries again");
     let next = failing.successor(failing.head().clone(), Sentence::new("again").unwrap()).unwrap();
     assert_eq!(drafted(&next, 3), but_the_first, "what the other drafted does not stay");
+}
+
+#[test]
+fn an_item_that_the_backbone_fails_on_counts_as_zero() {
+    let failing = crafted(&failing_backbone());
+    // The first of the chosen ones is held out, and the second is not.
+    let [with, without] = [&[CHOSEN; 2][..], &[]].map(|chosen| {
+        let texts = [&OTHERS[..], chosen].concat();
+        let site = Site::new(&texts);
+        site.publish(&failing, 1);
+        site.settle();
+        assert_eq!(site.label(), texts.len());
+        let (row, mut model) = (site.row(), Model::load(&engine(None).unwrap(), &failing).unwrap());
+        let (store, kept) = (&site.store, &mut Kept::new());
+        let trained = learn::update(store, &mut model, kept, &row, &round(&row, &failing)).unwrap();
+        let compared = comparison(&row, &failing);
+        let compared = evaluation::evaluate(store, &mut model, kept, &row, &compared).unwrap();
+        [trained, compared].map(|tally| tally.counts().to_vec())
+    });
+    assert!(with.iter().all(|counts| counts.iter().any(|count| *count != 0)));
+    assert_eq!(with, without);
+}
+
+#[test]
+fn labels_are_taken_in_while_prelabeling_fails() {
+    let site = Site::new(&["bank"]);
+    site.publish(&crafted(&tiny::backbone(0)), 1);
+    site.settle();
+    let app = testing::person(&site.store, "viewer", Role::Application);
+    let body =
+        Unasked { label: Label::Class(1), at: 900, seconds: 1.0, context: RawContext::default() };
+    let item = site.waiting()[0].item;
+    site.add(1, "card");
+    let mut pipeline = site.pipeline();
+    pipeline.redact(&site.row()).unwrap();
+    let beside = rusqlite::Connection::open(site.scratch.folder.path().join(FILE)).unwrap();
+    let damaged = beside.execute("UPDATE items SET clean = x'00' WHERE item <> ?1", [item]);
+    assert_eq!(damaged.unwrap(), 1);
+    let context = Redaction::Withheld;
+    let (person, body) = (app.person, &body.encode().unwrap()[..]);
+    let said = NewCorrection { person, key: "k", item, body, context };
+    site.store.tx("test", |tx| tx.add_correction(&said, 1000)).unwrap();
+    assert!(pipeline.tick().is_err());
+    assert_eq!(site.store.read("test", |tx| tx.annotations_of(item)).unwrap().len(), 1);
 }

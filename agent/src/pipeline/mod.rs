@@ -289,13 +289,14 @@ impl Pipeline {
         // Before the items: what their fields say of people is still to be read.
         let contexts = self.redact_contexts(&project)?;
         let redacted = self.redact(&project)? | contexts;
-        let prelabeled = self.prelabel(&project, now)?;
+        let prelabeled = self.prelabel(&project, now);
+        // What people said is taken in whatever becomes of prelabels.
         let named = |studio: &&Studio| studio.source.name == project.definition.name;
-        let said = match self.studios.iter().find(named) {
-            Some(studio) => label_studio::take(&self.store, &project, studio, now)?,
-            None => false,
-        };
-        Ok(edge::take_waiting(&self.store, &project, now)? || said || prelabeled || redacted)
+        let said = self.studios.iter().find(named).map_or(Ok(false), |studio| {
+            label_studio::take(&self.store, &project, studio, now).map_err(PipelineError::from)
+        });
+        let taken = edge::take_waiting(&self.store, &project, now).map_err(PipelineError::from);
+        both(both(both(Ok(redacted), prelabeled), said), taken)
     }
 
     /// Draws the noise of what is to be released next, so that it is there when its time comes: of

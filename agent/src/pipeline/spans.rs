@@ -316,11 +316,29 @@ fn spans_that_no_tags_can_say_are_counted_and_labels_of_another_kind_teach_nothi
     let tally = update(&site, &mut model, &order);
     assert!(tally.counts().iter().all(|count| *count == 0));
 
+    // Texts that the backbone fails on count as if they were not there.
+    let mut table = tiny::TABLE;
+    table[1] = [f32::NAN; 3];
+    let backbone = tiny::parts::graph(table.as_flattened(), 3, &tiny::parts::lookup());
+    let failing = bundle_over(&backbone, Pooling::Words, HeadKind::Tokens, "note");
+    let mut model = Model::load(&engine(None).unwrap(), &failing).unwrap();
+    let order = site.round(&failing, failing.head());
+    let tally = update(&site, &mut model, &order);
+    let few = Site::new();
+    few.publish(&first, 1);
+    few.add(1..3); // the others of the four have the word in them
+    few.settle();
+    while few.correct(true) > 0 {}
+    assert!(tally.counts().iter().any(|count| *count != 0));
+    let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();
+    let order = few.round(&first, first.head());
+    assert_eq!(tally.counts(), update(&few, &mut model, &order).counts());
+
     let mut model = Model::load(&engine(None).unwrap(), &first).unwrap();
     let fitted = Fitting::begin(&site.store, &model, &site.row(), 6);
     assert!(matches!(fitted, Err(LearnError::NotPersonal { kind: HeadKind::Tokens })));
     let item = CleanItem::from_fields(Vec::new());
-    assert!(model.words(&item).unwrap().ranges.is_empty());
+    assert!(model.words_of(&item).unwrap().ranges.is_empty());
 }
 
 #[test]

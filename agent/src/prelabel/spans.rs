@@ -32,13 +32,10 @@ impl Model {
         texts.into_iter().map(marked).collect()
     }
 
-    /// An item's words with their features, for a head of tokens.
-    ///
-    /// # Errors
-    /// [`ModelError::Predict`].
-    pub fn words(&mut self, item: &CleanItem) -> Result<Words, ModelError> {
+    /// An item's words with their features, for a head of tokens; `None` where the backbone fails.
+    pub fn words_of(&mut self, item: &CleanItem) -> Option<Words> {
         let texts = self.texts(std::slice::from_ref(item)).unwrap_or_default();
-        Ok(self.predictor.words(texts.first().unwrap_or(&""))?)
+        self.predictor.words(texts.first().unwrap_or(&"")).ok()
     }
 }
 
