@@ -14,7 +14,7 @@ mod verify;
 use std::path::PathBuf;
 
 use insitu_privacy::Rho;
-use insitu_protocol::release;
+use insitu_protocol::release::{self, CHAIN_START};
 use insitu_protocol::response::Receipt;
 
 use crate::config::Limits;
@@ -29,7 +29,7 @@ pub use verify::{Verification, verify};
 const RESTORED: &str = "restored";
 /// Meta name of the mark that the coordinator's clock is far from this one.
 const SKEWED: &str = "skewed";
-/// Meta name of the chain's hash at the witness' mark up to which a loss was last taken for spent.
+/// Meta name of the witness' mark up to which a loss was last taken for spent, and of that loss.
 const LOSS: &str = "loss";
 /// How far back a clock may go, in seconds: time services correct it by less.
 const CLOCK_BACK_SECONDS_MAX: i64 = 60;
@@ -63,7 +63,7 @@ pub enum OutboxError {
     },
     /// The store is older than its witness.
     #[error(
-        "the ledger ends at release {ours} with ρ {ours_rho} charged, its witness {} at {theirs} \
+        "the ledger ends at release {ours} with ρ {ours_rho} spent, its witness {} at {theirs} \
          with ρ {theirs_rho}: the store was deleted, or restored from an older copy. Put the newest \
          copy back, or enroll again as a new agent (`enroll --again --agent NAME`), which takes the \
          difference for spent",
@@ -72,11 +72,11 @@ pub enum OutboxError {
     Lost {
         /// Last release of this store.
         ours: u64,
-        /// Charged by this store.
+        /// Charged by this store, or taken for spent before.
         ours_rho: Rho,
         /// Last release that the witness knows.
         theirs: u64,
-        /// Charged as the witness knows.
+        /// The same as the witness knows.
         theirs_rho: Rho,
         /// The witness' file.
         witness: PathBuf,
@@ -183,8 +183,7 @@ pub fn commit(
 /// # Panics
 /// In a transaction that is not alone.
 pub fn attest(tx: &Tx<'_>) -> Result<Option<Mark>, OutboxError> {
-    let known = compare(tx)?;
-    let end = tx.mark()?;
+    let (known, end) = compare(tx)?;
     let witness = tx.attesting_witness();
     if let Some(end) = end.as_ref().filter(|end| known.as_ref() != Some(end)) {
         witness.write(end).map_err(StoreError::from)?;
@@ -200,27 +199,29 @@ pub fn check(tx: &Tx<'_>) -> Result<(), OutboxError> {
     compare(tx).map(drop)
 }
 
-/// What the witness says, when it does not contradict this store.
-fn compare(tx: &Tx<'_>) -> Result<Option<Mark>, OutboxError> {
+/// What the witness says, when it does not contradict this store, and what this store says.
+fn compare(tx: &Tx<'_>) -> Result<(Option<Mark>, Option<Mark>), OutboxError> {
     // Before anything is read of the store: of a snapshot that is older, the witness may know more.
     let known = tx.witness().read().map_err(StoreError::from)?;
     if let Some(mark) = tx.meta(RESTORED)? {
         let theirs = mark.try_into().map_or(u64::MAX, u64::from_le_bytes);
         return Err(OutboxError::Restored { theirs, ours: tx.ledger_head()?.0 });
     }
-    let Some(known) = known else { return Ok(None) };
-    let same = known.sequence == 0
+    let ours = tx.mark_with_losses()?;
+    let Some(known) = known else { return Ok((None, ours)) };
+    let ours_nano = ours.as_ref().map_or(0, |mark| mark.nano_rho);
+    let reached = known.sequence == 0
         || tx
             .entries(known.sequence.saturating_sub(1), 1)?
             .first()
             .is_some_and(|entry| entry.sequence == known.sequence && entry.chain == known.chain);
-    if same {
-        return Ok(Some(known));
+    // A copy from before a loss was taken for spent has the same chain, and does not know of the loss.
+    if reached && known.nano_rho <= ours_nano {
+        return Ok((Some(known), ours));
     }
-    let ours = tx.mark()?;
     Err(OutboxError::Lost {
-        ours: ours.as_ref().map_or(0, |mark| mark.sequence),
-        ours_rho: Rho::from_nano(ours.map_or(0, |mark| mark.nano_rho)),
+        ours: ours.map_or(0, |mark| mark.sequence),
+        ours_rho: Rho::from_nano(ours_nano),
         theirs: known.sequence,
         theirs_rho: Rho::from_nano(known.nano_rho),
         witness: tx.witness().path().to_owned(),
@@ -254,8 +255,8 @@ pub fn compare_clocks(tx: &Tx<'_>, ahead_seconds: i64) -> Result<(), StoreError>
     }
 }
 
-/// Goes on as a new agent after a ledger was lost: what the witness knows to have been charged
-/// beyond this ledger is spent, as of `now`, and the witness starts again from this ledger.
+/// Goes on as a new agent after a ledger was lost: what the witness knows to have been spent beyond
+/// this ledger is spent, as of `now`, and the witness starts again from this ledger and what it lost.
 ///
 /// The witness goes back only once the loss is on the disk. After a crash between the two it still
 /// contradicts the ledger, and doing this again takes the same loss once.
@@ -267,7 +268,7 @@ pub fn accept_loss(store: &Store, now: i64) -> Result<Rho, OutboxError> {
         return Ok(Rho::ZERO);
     };
     store.alone("restart witness", |tx| {
-        let end = tx.mark()?;
+        let end = tx.mark_with_losses()?;
         Ok::<_, StoreError>(tx.attesting_witness().restart(end.as_ref())?)
     })?;
     Ok(lost)
@@ -276,19 +277,25 @@ pub fn accept_loss(store: &Store, now: i64) -> Result<Rho, OutboxError> {
 /// Takes for spent what the witness knows beyond this ledger, if it was not taken before.
 fn take_loss(tx: &Tx<'_>, now: i64) -> Result<Option<Rho>, OutboxError> {
     tx.clear_meta(RESTORED)?;
-    let (ours_rho, theirs_rho) = match check(tx) {
-        Err(OutboxError::Lost { ours_rho, theirs_rho, .. }) => (ours_rho, theirs_rho),
+    let (ours, theirs) = match check(tx) {
+        Err(OutboxError::Lost { ours_rho, theirs_rho, .. }) => (ours_rho.nano(), theirs_rho.nano()),
         // A witness that cannot be heard may know of any loss.
         checked => return checked.map(|()| None),
     };
-    // Another chain of the same length may hide any part of what was charged.
-    let forked = theirs_rho <= ours_rho;
-    let lost = if forked { theirs_rho.nano() } else { theirs_rho.nano() - ours_rho.nano() };
-    let chain = tx.witness().read().map_err(StoreError::from)?.map(|mark| mark.chain.0.to_vec());
-    if tx.meta(LOSS)? != chain {
-        tx.add_loss(lost, now)?;
-        tx.set_meta(LOSS, &chain.unwrap_or_default())?;
-    }
+    let known = tx.witness().read().map_err(StoreError::from)?;
+    let chain = known.map_or(CHAIN_START, |mark| mark.chain);
+    let mark = [&chain.0[..], &theirs.to_le_bytes()].concat();
+    let taken = tx.meta(LOSS)?.and_then(|taken| taken.strip_prefix(&mark[..])?.try_into().ok());
+    let lost = match taken {
+        Some(before) => u64::from_le_bytes(before),
+        None => {
+            // Another chain of the same length may hide any part of what was charged.
+            let lost = if theirs <= ours { theirs } else { theirs - ours };
+            tx.add_loss(lost, now)?;
+            tx.set_meta(LOSS, &[&mark[..], &lost.to_le_bytes()].concat())?;
+            lost
+        }
+    };
     Ok(Some(Rho::from_nano(lost)))
 }
 

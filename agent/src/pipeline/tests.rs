@@ -241,6 +241,35 @@ fn an_older_store_than_its_witness_releases_nothing_until_the_loss_is_accepted()
 }
 
 #[test]
+fn a_loss_stays_taken_for_spent_however_often_the_same_copy_is_restored() {
+    let mut site = site(10, 10);
+    site.close(&limits(9.0), 1).unwrap();
+    let window = outbox::verify(site.store()).unwrap().charged.nano();
+    let restore = backup(&site);
+    let charged = |site: &Site| site.store().read("test", |tx| tx.charged_since(0)).unwrap();
+    let again = |site: &mut Site| {
+        // What sending does first.
+        site.store().alone("test", outbox::attest).unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        site.scratch.store = Store::open(elsewhere.path()).unwrap(); // closes the one that was open
+        restore();
+        site.scratch.store = Store::open(site.scratch.folder.path()).unwrap();
+        assert!(site.close(&limits(9.0), 9).is_err());
+        outbox::accept_loss(site.store(), 9).unwrap().nano()
+    };
+    for _ in 0..3 {
+        site.close(&limits(9.0), 2).unwrap();
+    }
+    assert_eq!((again(&mut site), charged(&site)), (3 * window, 4 * window));
+    // At once, when the witness is at the copy's own end.
+    assert_eq!((again(&mut site), charged(&site)), (3 * window, 4 * window));
+    site.close(&limits(9.0), 10).unwrap();
+    assert_eq!((again(&mut site), charged(&site)), (4 * window, 5 * window));
+    site.close(&limits(9.0), 11).unwrap();
+    assert!(outbox::verify(site.store()).unwrap().problems.is_empty());
+}
+
+#[test]
 fn a_ledger_that_was_edited_does_not_verify() {
     let site = site(10, 10);
     site.close(&limits(9.0), 1).unwrap();

@@ -195,6 +195,18 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Nano-ρ that was ever taken for spent of ledgers that were lost.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn lost(&self) -> Result<u64, StoreError> {
+        let sum = self
+            .sql
+            .prepare_cached("SELECT coalesce(sum(nano_rho), 0) FROM losses")?
+            .query_row([], |row| row.get(0))?;
+        unsigned(sum, "losses", "nano_rho")
+    }
+
     /// Nano-ρ charged after `after` (Unix seconds), as it is when all other sites collude. Of a
     /// ledger that was lost only the ordinary cost is known.
     ///

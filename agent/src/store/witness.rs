@@ -29,10 +29,16 @@ pub struct Mark {
     pub sequence: u64,
     /// The chain's hash after it.
     pub chain: Digest,
-    /// Everything that was ever charged.
+    /// Everything that was ever charged. As the witness is told, with what was taken for spent of
+    /// ledgers that were lost.
     pub nano_rho: u64,
     /// When the last charge was made, Unix seconds.
     pub charged_at: i64,
+}
+
+impl Mark {
+    /// Before the first release.
+    const START: Self = Self { sequence: 0, chain: CHAIN_START, nano_rho: 0, charged_at: 0 };
 }
 
 /// What is in the file.
@@ -143,8 +149,7 @@ impl Witness {
     /// # Errors
     /// [`WitnessError::File`].
     pub(crate) fn restart(&self, mark: Option<&Mark>) -> Result<(), WitnessError> {
-        let empty = Mark { sequence: 0, chain: CHAIN_START, nano_rho: 0, charged_at: 0 };
-        self.write(mark.unwrap_or(&empty))
+        self.write(mark.unwrap_or(&Mark::START))
     }
 
     fn sign(&self, mark: &Mark) -> Signature {
@@ -183,6 +188,20 @@ impl Tx<'_> {
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let nano_rho = unsigned(nano_rho, "ledger", "nano_rho")?;
         Ok(Some(Mark { sequence, chain, nano_rho, charged_at }))
+    }
+
+    /// As [`Self::mark`], with what was taken for spent of ledgers that were lost: were the witness not
+    /// told, whoever restores the same copy once more would spend that again. `None` without either.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn mark_with_losses(&self) -> Result<Option<Mark>, StoreError> {
+        let (mark, lost) = (self.mark()?, self.lost()?);
+        if lost == 0 {
+            return Ok(mark);
+        }
+        let mark = mark.unwrap_or(Mark::START);
+        Ok(Some(Mark { nano_rho: mark.nano_rho.saturating_add(lost), ..mark }))
     }
 
     /// Signs how far the ledger has come, as a row beside it.
