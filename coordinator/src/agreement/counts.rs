@@ -142,7 +142,7 @@ pub fn confusion(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsError>
 /// # Errors
 /// [`CountsError`].
 pub fn confusion_windows(tx: &Tx<'_>, project: &Project) -> Result<Vec<Window>, CountsError> {
-    comparable_windows(tx, project, &Body::Confusion { window: 0 }, same_classes)
+    windows(tx, project, &Body::Confusion { window: 0 }, same_classes)
 }
 
 /// The coincidence matrices `[classes, classes]`.
@@ -168,7 +168,21 @@ pub fn calibration(tx: &Tx<'_>, project: &Project) -> Result<Sources, CountsErro
 /// # Errors
 /// [`CountsError`].
 pub fn calibration_windows(tx: &Tx<'_>, project: &Project) -> Result<Vec<Window>, CountsError> {
-    comparable_windows(tx, project, &Body::Calibration { window: 0 }, same_bins)
+    windows(tx, project, &Body::Calibration { window: 0 }, same_bins)
+}
+
+fn windows(
+    tx: &Tx<'_>,
+    project: &Project,
+    kind: &Body,
+    comparable: Comparable,
+) -> Result<Vec<Window>, CountsError> {
+    let mut windows = Vec::new();
+    each_comparable(tx, project, kind, comparable, |window| {
+        windows.push(window);
+        Ok(())
+    })?;
+    Ok(windows)
 }
 
 /// The drift histograms `[sum of bins]`.
@@ -228,37 +242,46 @@ fn by_site(
     comparable: Comparable,
 ) -> Result<Vec<SiteCounts>, CountsError> {
     let mut sites: Vec<SiteCounts> = Vec::new();
-    for Window { site, released, .. } in comparable_windows(tx, project, kind, comparable)? {
+    each_comparable(tx, project, kind, comparable, |Window { site, released, .. }| {
         match sites.last_mut().filter(|last| last.site == site) {
             Some(last) => last.released.add(&released)?,
             None => sites.push(SiteCounts { site, released }),
         }
-    }
+        Ok(())
+    })?;
     Ok(sites)
 }
 
-/// By site and agent, in the order in which they were released.
-fn comparable_windows(
+/// Hands what counted the same way as the project does now to `take`, one window at a time, by site and
+/// agent, in the order in which they were released.
+fn each_comparable(
     tx: &Tx<'_>,
     project: &Project,
     kind: &Body,
     comparable: Comparable,
-) -> Result<Vec<Window>, CountsError> {
+    mut take: impl FnMut(Window) -> Result<(), CountsError>,
+) -> Result<(), CountsError> {
     let mut versions: BTreeMap<u32, bool> = BTreeMap::new();
-    let mut windows = Vec::new();
-    for row in tx.statistics(&project.name, kind)? {
+    let mut one = |row: WindowRow| {
         let version = row.release.project_version;
         if let Entry::Vacant(vacant) = versions.entry(version) {
             let then = tx.project_version(&project.name, version)?;
             vacant.insert(then.is_some_and(|then| comparable(&then, project)));
         }
-        if versions.get(&version) == Some(&true) {
-            let released = Released { windows: 1, counts: noised(&row.release)? };
-            let WindowRow { site, agent, received_unix_s, .. } = row;
-            windows.push(Window { site, agent, received_unix_s, released });
+        if versions.get(&version) != Some(&true) {
+            return Ok(());
         }
-    }
-    Ok(windows)
+        let released = Released { windows: 1, counts: noised(&row.release)? };
+        let WindowRow { site, agent, received_unix_s, .. } = row;
+        take(Window { site, agent, received_unix_s, released })
+    };
+    let mut outcome = Ok(());
+    tx.each_statistic(&project.name, kind, |row| {
+        if outcome.is_ok() {
+            outcome = one(row);
+        }
+    })?;
+    outcome
 }
 
 fn same_bins(then: &Project, now: &Project) -> bool {

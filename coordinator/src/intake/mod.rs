@@ -19,6 +19,14 @@ use crate::store::{
     RunState, Store, StoreError, Tx,
 };
 
+/// Releases of one agent that are taken within a day of each other, counted or not. Hourly windows of
+/// four statistics and a round every minute are a good third of it. What an agent brings that was away
+/// for longer waits in its outbox for the next day.
+const RELEASES_PER_DAY_MAX: u64 = 4096;
+const DAY_SECONDS: i64 = 86_400;
+/// An agent that is over that is asked to come again after this long at most, seconds.
+const RETRY_SECONDS_MAX: i64 = 3600;
+
 /// An agent says that it is there.
 ///
 /// # Errors
@@ -175,11 +183,14 @@ fn accept(
     if release.previous != end.map_or(CHAIN_START, |end| end.chain) {
         return broken(AlertKind::Equivocation);
     }
+    if let Some(retry_after_ms) = retry_after_ms(tx, sender, release.sequence, now_unix_s)? {
+        return Ok(Err(Suspect { refusal: Refusal::Busy { retry_after_ms }, alert: None }));
+    }
     let owner = tx.release_owner(release.id)?;
     if !shape::is_priced(release) || owner.as_ref().is_some_and(|owner| owner != site) {
         return Ok(Err(Suspect::malformed(Refusal::Malformed)));
     }
-    // From here on it is kept, counted or not: its agent was charged for it, and everything that
+    // From here on it has its place, counted or not: its agent was charged for it, and everything that
     // the agent releases later is chained to it. An agent that joined anew, after its store was
     // restored, brings its old chain along.
     let fit = shape::check(tx, sender, release)?;
@@ -193,6 +204,23 @@ fn accept(
     tx.add_release(&NewRelease { site, agent, release, bytes, chain, counted, received_unix_s })?;
     let receipt = Receipt { id: release.id, sequence: release.sequence, chain };
     Ok(fit.map(|()| Kept { receipt, standing }).map_err(Suspect::malformed))
+}
+
+/// When an agent that has released as often as it may in a day is to come again; `None` for another.
+fn retry_after_ms(
+    tx: &Tx<'_>,
+    Sender { site, agent }: Sender<'_>,
+    sequence: u64,
+    now_unix_s: i64,
+) -> Result<Option<u32>, StoreError> {
+    let Some(first) = sequence.checked_sub(RELEASES_PER_DAY_MAX) else { return Ok(None) };
+    let Some(at_unix_s) = tx.received_at(site, agent, first)? else { return Ok(None) };
+    let seconds = at_unix_s.saturating_add(DAY_SECONDS).saturating_sub(now_unix_s);
+    if seconds <= 0 {
+        return Ok(None);
+    }
+    let milliseconds = seconds.min(RETRY_SECONDS_MAX).saturating_mul(1000);
+    Ok(Some(u32::try_from(milliseconds).unwrap_or(u32::MAX)))
 }
 
 /// Whether a release that fits enters sums, and why not.

@@ -12,7 +12,8 @@ fn alerts(scene: &Scene) -> Vec<(String, u64)> {
 }
 
 fn counted(scene: &Scene, body: &Body) -> usize {
-    scene.store.read("counted", |tx| tx.statistics(&name(), body)).unwrap().len()
+    let count = scene.store.read("counted", |tx| tx.statistics_count(&name(), body)).unwrap();
+    usize::try_from(count).unwrap()
 }
 
 #[test]
@@ -90,6 +91,67 @@ fn a_shape_is_fixed_by_kind_and_project() {
     // None of them counted, all of them were charged: the chain goes on.
     agent.submit(&scene, CONFUSION, vec![0; 4], NOW).unwrap();
     assert_eq!(counted(&scene, &CONFUSION), 1);
+}
+
+#[test]
+fn of_what_is_not_counted_no_bytes_are_kept() {
+    let scene = Scene::new(&["north"]);
+    let mut agent = Agent::new("north");
+    let mut unknown = agent.next(CONFUSION, vec![i32::MAX; 100_000]);
+    unknown.project = "nobodys".parse().unwrap();
+    assert_eq!(agent.send(&scene, &unknown, NOW), Err(Refusal::UnknownProject));
+    agent.pass(&unknown);
+    agent.submit(&scene, CONFUSION, vec![1, 2, 3, 4], NOW).unwrap();
+    let sent = unknown.encode().unwrap().len();
+    let file = rusqlite::Connection::open(scene.dir.path().join("store.db")).unwrap();
+    let kept = "SELECT LENGTH(bytes) FROM release ORDER BY sequence";
+    let mut kept = file.prepare(kept).unwrap();
+    let kept: Vec<usize> =
+        kept.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    assert!(kept[0] == 0 && kept[1] > 0, "{kept:?}");
+    // What it cost, and how much came, is known all the same; and that it came.
+    let charges = scene.store.read("charges", |tx| tx.charges()).unwrap();
+    let of_unknown = charges.iter().find(|charge| charge.project == unknown.project).unwrap();
+    assert_eq!((of_unknown.releases, of_unknown.bytes), (1, sent as u64));
+    assert_eq!(agent.send(&scene, &unknown, NOW).unwrap().sequence, 1);
+}
+
+#[test]
+fn an_agent_that_releases_too_often_waits_and_loses_nothing() {
+    let scene = Scene::new(&["north"]);
+    let mut agent = Agent::new("north");
+    let day = u32::try_from(RELEASES_PER_DAY_MAX).unwrap();
+    scene
+        .store
+        .write("test", |tx| {
+            for window in 1..=day {
+                let release = agent.next(Body::Drift { window }, vec![0; 8]);
+                agent.pass(&release);
+                let (bytes, received_unix_s) = (&release.encode().unwrap()[..], NOW);
+                let (chain, release) = (chain(bytes), &release);
+                let Sender { site, agent } = agent.sender();
+                let counted = false;
+                tx.add_release(&NewRelease {
+                    site,
+                    agent,
+                    release,
+                    bytes,
+                    chain,
+                    counted,
+                    received_unix_s,
+                })?;
+            }
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    let values = || vec![1, 2, 3, 4];
+    for (now, retry_after_ms) in [(NOW, 3_600_000), (NOW + DAY_SECONDS - 1, 1000)] {
+        let refused = agent.submit(&scene, CONFUSION, values(), now);
+        assert_eq!(refused, Err(Refusal::Busy { retry_after_ms }));
+    }
+    assert_eq!(alerts(&scene), []);
+    Agent::new("north").renamed("a2").submit(&scene, CONFUSION, values(), NOW).unwrap();
+    agent.submit(&scene, CONFUSION, values(), NOW + DAY_SECONDS).unwrap();
 }
 
 #[test]

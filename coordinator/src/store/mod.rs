@@ -48,7 +48,7 @@ pub use sessions::{SessionRow, SessionState, SumRow};
 pub const BUSY_WAIT: Duration = Duration::from_secs(20);
 
 /// The layouts, each a change of the one before.
-const LAYOUTS: [&str; 8] = [
+const LAYOUTS: [&str; 9] = [
     include_str!("schema.sql"),
     include_str!("schema-2.sql"),
     include_str!("schema-3.sql"),
@@ -57,6 +57,7 @@ const LAYOUTS: [&str; 8] = [
     include_str!("schema-6.sql"),
     include_str!("schema-7.sql"),
     include_str!("schema-8.sql"),
+    include_str!("schema-9.sql"),
 ];
 /// The layout this program reads and writes.
 const SCHEMA_VERSION: i64 = LAYOUTS.len() as i64;
@@ -301,12 +302,23 @@ pub(crate) mod tests {
         old.execute_batch(LAYOUTS[0]).unwrap();
         old.pragma_update(None, "user_version", 1).unwrap();
         old.execute("INSERT INTO site (name, added_unix_s) VALUES ('kept', 1)", []).unwrap();
+        for counted in [0, 1] {
+            let release = "INSERT INTO release VALUES \
+                ('kept', 'a1', ?1, x'00', x'00', 'heart', 1, 'drift', x'', 1, 5, ?1, 1, x'010203')";
+            old.execute(release, [counted]).unwrap();
+        }
         drop(old);
         for _ in 0..2 {
             let store = Store::open(&path).unwrap();
             assert_eq!(site_names(&store), ["kept"]);
             assert!(store.read("new", |tx| tx.collections()).unwrap().is_empty());
         }
+        let new = Connection::open(&path).unwrap();
+        let kept = "SELECT counted, size, LENGTH(bytes) FROM release ORDER BY counted";
+        let mut kept = new.prepare(kept).unwrap();
+        let kept = kept.query_map([], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?])).unwrap();
+        let kept: Vec<[i64; 3]> = kept.map(Result::unwrap).collect();
+        assert_eq!(kept, [[0, 3, 0], [1, 3, 3]]);
     }
 
     #[test]

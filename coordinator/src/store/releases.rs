@@ -18,11 +18,11 @@ pub struct NewRelease<'a> {
     pub agent: &'a AgentName,
     /// What `bytes` decode to.
     pub release: &'a Release,
-    /// Exactly what came.
+    /// Exactly what came; kept if it is counted.
     pub bytes: &'a [u8],
     /// The chain's hash after it.
     pub chain: Digest,
-    /// Whether it enters sums, or is kept for the chain alone.
+    /// Whether it enters sums, or is noted for the chain alone.
     pub counted: bool,
     /// When it came.
     pub received_unix_s: i64,
@@ -98,6 +98,21 @@ impl Tx<'_> {
         self.row(sql, params![site.as_str(), agent.as_str(), sequence], receipt)
     }
 
+    /// When the release at a place of an agent's chain came.
+    ///
+    /// # Errors
+    /// [`StoreError::Transaction`].
+    pub fn received_at(
+        &self,
+        site: &SiteName,
+        agent: &AgentName,
+        sequence: u64,
+    ) -> Result<Option<i64>, StoreError> {
+        let sql = "SELECT received_unix_s FROM release \
+                   WHERE site = $1 AND agent = $2 AND sequence = $3";
+        self.row(sql, params![site.as_str(), agent.as_str(), sequence], |row| row.get(0))
+    }
+
     /// The site that a release of this id came from.
     ///
     /// # Errors
@@ -107,16 +122,17 @@ impl Tx<'_> {
         self.row(sql, params![id.0], |row| name(row, 0))
     }
 
-    /// Keeps a release.
+    /// Keeps a release; of one that is not counted all but its bytes, which nothing reads.
     ///
     /// # Errors
     /// [`StoreError::Transaction`]; also when its place in the chain is taken.
     pub fn add_release(&self, new: &NewRelease<'_>) -> Result<(), StoreError> {
         let NewRelease { site, agent, release, bytes, chain, counted, received_unix_s } = *new;
         let (subject, part) = content_key(&release.body);
+        let kept = if counted { bytes } else { &[] };
         let sql = "INSERT INTO release (site, agent, sequence, id, chain, project, project_version, \
-                   kind, subject, part, nano_rho, counted, received_unix_s, bytes) \
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)";
+                   kind, subject, part, nano_rho, counted, received_unix_s, bytes, size) \
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
         self.execute(
             sql,
             params![
@@ -133,7 +149,8 @@ impl Tx<'_> {
                 release.nano_rho,
                 i64::from(counted),
                 received_unix_s,
-                bytes
+                kept,
+                bytes.len()
             ],
         )?;
         Ok(())
@@ -167,22 +184,26 @@ impl Tx<'_> {
         Ok(self.row(sql, params, |_| Ok(()))?.is_some())
     }
 
-    /// The counted statistics of one kind, by site, agent and window. `kind` is that of a
-    /// [`Body`], whose window does not matter.
+    /// Hands the counted statistics of one kind to `take`, by site and agent, in the order in which
+    /// they were released: one at a time is in memory. `kind` is that of a [`Body`], whose window does
+    /// not matter.
     ///
     /// # Errors
     /// [`StoreError::Transaction`].
-    pub fn statistics(
+    pub fn each_statistic(
         &self,
         project: &ProjectName,
         kind: &Body,
-    ) -> Result<Vec<WindowRow>, StoreError> {
+        mut take: impl FnMut(WindowRow),
+    ) -> Result<(), StoreError> {
         let sql = "SELECT site, bytes, agent, received_unix_s FROM release WHERE project = $1 \
                    AND kind = $2 AND counted = 1 ORDER BY site, agent, sequence";
         self.rows(sql, params![project.as_str(), kind.name()], |row| {
             let ReleaseRow { site, release } = release(row)?;
-            Ok(WindowRow { site, agent: name(row, 2)?, received_unix_s: row.get(3)?, release })
+            take(WindowRow { site, agent: name(row, 2)?, received_unix_s: row.get(3)?, release });
+            Ok(())
         })
+        .map(drop)
     }
 
     /// The counted releases of one campaign, evaluation, or round of a run, by site.
@@ -247,7 +268,7 @@ impl Tx<'_> {
     /// [`StoreError::Transaction`].
     pub fn charges(&self) -> Result<Vec<ChargeRow>, StoreError> {
         let sql = "SELECT site, project, kind, COUNT(*), SUM(nano_rho), SUM(size) FROM \
-                   (SELECT DISTINCT id, site, project, kind, nano_rho, LENGTH(bytes) AS size \
+                   (SELECT DISTINCT id, site, project, kind, nano_rho, size \
                     FROM release) AS charged \
                    GROUP BY site, project, kind ORDER BY site, project, kind";
         self.rows(sql, [], |row| {

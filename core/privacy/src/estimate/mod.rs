@@ -164,11 +164,11 @@ impl NoisedCounts {
     }
 
     /// Adds the counts of another site: values add, and so do variances. A total known apart is
-    /// kept when both sites have one.
+    /// kept when both sites have one. A sum stays within ±2⁵⁰, where no honest one ends: whoever
+    /// releases absurd numbers spoils a sum, and does not keep it from being read.
     ///
     /// # Errors
-    /// [`EstimateError::Shape`] for another length, [`EstimateError::Count`] for a sum that no
-    /// count can have; nothing was added then.
+    /// [`EstimateError::Shape`] for another length; nothing was added then.
     pub fn pool(&mut self, other: &Self) -> Result<(), EstimateError> {
         if other.counts.len() != self.counts.len() {
             return Err(EstimateError::Shape {
@@ -176,7 +176,8 @@ impl NoisedCounts {
                 expected: self.counts.len(),
             });
         }
-        let sums = self.counts.iter().zip(&other.counts).map(|(a, b)| a + b).collect();
+        let sum = |(a, b): (&i64, &i64)| (a + b).clamp(-COUNT_MAX, COUNT_MAX);
+        let sums = self.counts.iter().zip(&other.counts).map(sum).collect();
         let total = self
             .total
             .zip(other.total)
@@ -243,6 +244,14 @@ mod tests {
         let other = NoisedCounts::new(vec![1], scale).unwrap();
         assert_eq!(total.pool(&other), Err(EstimateError::Shape { got: 1, expected: 2 }));
         assert!(NoisedCounts::new(vec![0, i64::MIN], scale).is_err());
+    }
+
+    #[test]
+    fn absurd_counts_spoil_a_sum_and_no_reader() {
+        let most = || NoisedCounts::with_variance(vec![COUNT_MAX, -COUNT_MAX, 3], 1.0).unwrap();
+        let mut total = most();
+        total.pool(&most()).unwrap();
+        assert_eq!(total.counts(), [COUNT_MAX, -COUNT_MAX, 6]);
     }
 
     #[test]
