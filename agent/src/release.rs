@@ -270,23 +270,25 @@ impl Charge<'_> {
             allowed: epsilon(over.limit, limits),
             renews,
         };
-        let (what, limit, group) = match self.body {
-            Body::Confusion { .. }
-            | Body::Coincidence { .. }
-            | Body::Calibration { .. }
-            | Body::Drift { .. }
-            | Body::MaskedStatistics { .. } => ("a statistics window", limits.window, self.group()),
-            Body::Campaign { .. } => ("a campaign", limits.campaign, self.group()),
+        let (what, limit, spent) = match self.body {
+            Body::Confusion { window }
+            | Body::Coincidence { window }
+            | Body::Calibration { window }
+            | Body::Drift { window }
+            | Body::MaskedStatistics { window, .. } => {
+                ("a statistics window", limits.window, window_spent(tx, self.project, window)?)
+            }
+            Body::Campaign { .. } => ("a campaign", limits.campaign, tx.charged_on(&self.group())?),
             Body::Update { run, .. }
             | Body::CoarseUpdate { run, .. }
             | Body::MaskedUpdate { run, .. } => {
-                ("a training run", limits.run, format!("run/{run}/"))
+                ("a training run", limits.run, tx.charged_on(&format!("run/{run}/"))?)
             }
             Body::Evaluation { .. } | Body::MaskedEvaluation { .. } => {
-                ("an evaluation", limits.evaluation, self.group())
+                ("an evaluation", limits.evaluation, tx.charged_on(&self.group())?)
             }
         };
-        let spent = Rho::from_nano(tx.charged_on(&group)?);
+        let spent = Rho::from_nano(spent);
         budget::admit(spent, self.rho, limit).map_err(|error| over(what, error, None))?;
         let year_ago = now.saturating_sub(YEAR_SECONDS);
         if let Some(allotment) = limits.allotments.get(self.project) {
@@ -334,7 +336,7 @@ impl Charge<'_> {
             | Body::Coincidence { window }
             | Body::Calibration { window }
             | Body::Drift { window }
-            | Body::MaskedStatistics { window, .. } => format!("statistics/{project}/{window}/"),
+            | Body::MaskedStatistics { window, .. } => window_group(project, window),
             Body::Campaign { campaign } => format!("campaign/{campaign}/"),
             Body::Evaluation { evaluation } | Body::MaskedEvaluation { evaluation, .. } => {
                 format!("evaluation/{evaluation}/")
@@ -385,6 +387,20 @@ impl Charge<'_> {
         }
         limits.delta.check_cohort(subjects).map_err(ReleaseError::Delta)
     }
+}
+
+/// Nano-ρ that was charged for what a statistics window counts, under its own number or before.
+///
+/// # Errors
+/// [`StoreError`].
+pub fn window_spent(tx: &Tx<'_>, project: &ProjectName, window: u32) -> Result<u64, StoreError> {
+    let own = tx.charged_on(&window_group(project, window))?;
+    Ok(own.saturating_add(tx.inherited(project, window)?))
+}
+
+/// The occasions of a statistics window start with this.
+fn window_group(project: &ProjectName, window: u32) -> String {
+    format!("statistics/{project}/{window}/")
 }
 
 /// Draws the noise of releases that are foreseen. To be called before their tallies are counted,

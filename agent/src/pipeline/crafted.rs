@@ -55,7 +55,7 @@ impl Site {
     fn add(&self, at: usize, text: &str) {
         let row = self.row();
         let fields = vec![("note".to_owned(), Value::Text(text.to_owned()))];
-        let item = RawItem::new(at.to_string(), at.to_string(), at % 3 == 0, fields);
+        let item = RawItem::new(at.to_string(), at.to_string(), at.is_multiple_of(3), fields);
         let name = row.definition.name.as_str();
         self.store.tx("test", |tx| item.add(tx, row.project, name)).unwrap();
     }

@@ -1,7 +1,7 @@
 //! The vector: noise, masks, charge, ledger and journal.
 
-use insitu_privacy::NoisePool;
 use insitu_privacy::secagg::Refusal;
+use insitu_privacy::{NoisePool, Rho, budget};
 use insitu_protocol::ids::Digest;
 use insitu_protocol::release::Body;
 use insitu_protocol::session::{Purpose, SessionOrder};
@@ -11,7 +11,7 @@ use super::order::{OrderError, session_of};
 use super::step::{Lost, restore};
 use crate::config::{Limits, Policy};
 use crate::outbox::{self, OutboxError};
-use crate::release::{ReleaseError, Share};
+use crate::release::{self, ReleaseError, Share};
 use crate::store::sessions::SessionState;
 use crate::store::{Store, StoreError, Tx, explain};
 use crate::tally::Tally;
@@ -123,13 +123,32 @@ pub fn contribute(
         let id = release.id();
         outbox::commit(tx, vec![release], limits, now)
             .map_err(|error| Stop::Failed(error.into()))?;
-        Ok(tx.set_contributed(session, &id, *window)?)
+        let again = match window {
+            Some(window) => may_reopen(tx, limits, tallies, *window)?.then_some(*window),
+            None => None,
+        };
+        Ok(tx.set_contributed(session, &id, again)?)
     });
     match done {
         Ok(()) => Ok(true),
         Err(Stop::Moved) => Ok(false),
         Err(Stop::Failed(error)) => Err(error),
     }
+}
+
+/// Whether a statistics window that has just been charged may be opened again, should the session fail:
+/// whether its limit has room for its price once more. Were it opened without, no window with its items
+/// in it could ever be released.
+fn may_reopen(
+    tx: &Tx<'_>,
+    limits: &Limits,
+    tallies: &[Tally],
+    window: u32,
+) -> Result<bool, StoreError> {
+    let Some(first) = tallies.first() else { return Ok(false) };
+    let spent = Rho::from_nano(release::window_spent(tx, first.project(), window)?);
+    let price = tallies.iter().map(|tally| Rho::from_nano(tally.nano_rho())).sum();
+    Ok(budget::admit(spent, price, limits.window).is_ok())
 }
 
 /// Rolls the transaction back, as a failure or not.

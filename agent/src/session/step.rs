@@ -9,6 +9,7 @@ use insitu_protocol::session::SessionAnswer;
 use super::consent_key;
 use super::order::{OrderError, position, session_of};
 use crate::outbox::{self, OutboxError};
+use crate::release;
 use crate::store::sessions::{SessionRow, SessionState};
 use crate::store::{Store, StoreError, Tx, explain};
 
@@ -112,8 +113,10 @@ pub fn give_up(store: &Store, session: &Digest, stage: u8, note: &str) -> Result
     })
 }
 
-/// Ends a session. The window of a vector that is in no sum is opened again: its items are counted
-/// by the next window, which the ledger charges for once more.
+/// Ends a session. The window of a vector that is in no sum is opened again, if the policy has room for
+/// that: its items are counted by the next window, which the ledger charges for once more. That one
+/// inherits what was charged already. Whether there is a sum the coordinator alone knows: one that says
+/// there is none after it has seen it has a second look at the same items, within the same limit.
 pub(super) fn end(
     tx: &Tx<'_>,
     row: &SessionRow,
@@ -142,7 +145,10 @@ pub(super) fn end(
     let (true, Some(window)) = (unsummed, row.window) else { return Ok(()) };
     let name = row.project.parse().map_err(|_| corrupt("project"))?;
     if let Some(project) = tx.project(&name)? {
-        tx.return_window(project.project, window)?;
+        let spent = release::window_spent(tx, &name, window)?;
+        if tx.return_window(project.project, window)? > 0 {
+            tx.inherit(&name, project.window, spent)?;
+        }
     }
     Ok(())
 }

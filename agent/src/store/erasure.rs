@@ -54,6 +54,7 @@ const FATES: &[(&str, Fate)] = &[
     ("ledger", Fate::Stays("noised releases, which left and stay charged, and what they cost")),
     ("checkpoints", Fate::Stays("signatures over the ledger")),
     ("losses", Fate::Stays("sums of charges")),
+    ("inherited", Fate::Stays("sums of charges")),
     (
         "reveals",
         Fate::Stays("who asked for what a surrogate stood for: the surrogate, not the original"),

@@ -232,6 +232,40 @@ impl Tx<'_> {
         unsigned(sum, TABLE, "nano_rho")
     }
 
+    /// Nano-ρ that was charged for items of a statistics window before it counted them; of those that
+    /// cost most.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn inherited(&self, project: &ProjectName, window: u32) -> Result<u64, StoreError> {
+        let sum: Option<i64> = self
+            .sql
+            .prepare_cached("SELECT nano_rho FROM inherited WHERE project = ?1 AND window = ?2")?
+            .query_row(params![project.as_str(), window], |row| row.get(0))
+            .optional()?;
+        unsigned(sum.unwrap_or(0), "inherited", "nano_rho")
+    }
+
+    /// Has a statistics window count items for which so much was charged before. Items of several such
+    /// windows are apart: what the dearest cost is what any of them did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn inherit(
+        &self,
+        project: &ProjectName,
+        window: u32,
+        nano_rho: u64,
+    ) -> Result<(), StoreError> {
+        self.sql
+            .prepare_cached(
+                "INSERT INTO inherited (project, window, nano_rho) VALUES (?1, ?2, ?3)
+                 ON CONFLICT DO UPDATE SET nano_rho = max(nano_rho, excluded.nano_rho)",
+            )?
+            .execute(params![project.as_str(), window, signed(nano_rho)])?;
+        Ok(())
+    }
+
     /// Place and kind of the releases on occasions that start with `prefix`.
     ///
     /// # Errors

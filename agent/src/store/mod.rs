@@ -112,6 +112,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("schema_25.sql"),
     include_str!("schema_26.sql"),
     include_str!("schema_27.sql"),
+    include_str!("schema_28.sql"),
 ];
 
 /// Why the store could not do something.

@@ -130,7 +130,7 @@ pub struct SessionRow {
     pub note: String,
     /// The release with the masked vector, once it is in the ledger.
     pub release: Option<ReleaseId>,
-    /// The statistics window that it closed.
+    /// The statistics window that is opened again should there be no sum.
     pub window: Option<u32>,
     /// When it was ordered, Unix seconds.
     pub ordered_at: i64,
@@ -316,8 +316,9 @@ impl Tx<'_> {
             .flatten())
     }
 
-    /// Says which release has the masked vector, and which window went into it. The list of shares
-    /// is in the journal by now, from which the masks' roots are erased: also from the log.
+    /// Says which release has the masked vector, and which window is opened again should it be in no
+    /// sum. The list of shares is in the journal by now, from which the masks' roots are erased: also
+    /// from the log.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -183,6 +183,25 @@ fn a_second_attempt_pays_again_with_new_noise() {
     }
 }
 
+/// A coordinator that has its sum says that there is none, as often as it likes.
+#[test]
+fn a_window_that_is_opened_again_and_again_costs_what_a_window_may_and_no_more() {
+    let mut sites = sites(4);
+    sites[0].policy.epsilon_window = 0.8; // twice the price, not three times
+    for (attempt, left) in [(0, 20), (1, 0)] {
+        let (order, _) = share_attempt(&mut sites, attempt);
+        let site = &sites[0];
+        let open = || site.store.read("test", |tx| tx.items_for_drift(1)).unwrap().len();
+        site.tick();
+        assert_eq!((site.row(&order).state, open()), (SessionState::Masked, 0));
+        hear(&site.store, &name_of(&order), 2, &SessionAnswer::Abandoned).unwrap();
+        assert_eq!((site.row(&order).state, open()), (SessionState::Abandoned, left));
+    }
+    // What it inherited is not on the next window, which counts others.
+    let (site, limits) = (&sites[0], sites[0].limits());
+    windows::release(&site.store, &limits, &testing::project().name, 10).unwrap();
+}
+
 #[test]
 fn attempts_ascend() {
     let sites = sites(4);

@@ -429,16 +429,22 @@ pub(super) fn shared() -> (Vec<Site>, SessionOrder, Coordinator) {
 }
 
 pub(super) fn share(mut sites: Vec<Site>) -> (Vec<Site>, SessionOrder, Coordinator) {
-    let order = statistics(&sites, 0);
+    let (order, coordinator) = share_attempt(&mut sites, 0);
+    (sites, order, coordinator)
+}
+
+/// The same in this attempt.
+pub(super) fn share_attempt(sites: &mut [Site], attempt: u32) -> (SessionOrder, Coordinator) {
+    let order = statistics(sites, attempt);
     let mut coordinator = Coordinator::new(&order);
-    for site in &sites {
+    for site in &*sites {
         assert_eq!(site.join(&order).state, SessionState::Keys);
     }
     for stage in [Stage::Keys, Stage::Shares] {
-        coordinator.collect(&mut sites, stage);
+        coordinator.collect(sites, stage);
         for (position, site) in sites.iter_mut().enumerate() {
             coordinator.tell(site, position, stage);
         }
     }
-    (sites, order, coordinator)
+    (order, coordinator)
 }
