@@ -24,12 +24,22 @@ pub(super) enum PeersCommand {
         #[arg(long)]
         key: Option<String>,
     },
+    /// Forget keys: the next session that names these agents meets them for the first time
+    Forget {
+        /// SITE/AGENT; an approved key goes too
+        #[arg(required_unless_present = "unapproved", conflicts_with = "unapproved")]
+        peer: Option<String>,
+        /// Every key that nobody has approved
+        #[arg(long)]
+        unapproved: bool,
+    },
 }
 
 pub(super) fn peers(context: &Context, command: &PeersCommand) -> Outcome {
     match command {
         PeersCommand::List(format) => list(context, format.json),
         PeersCommand::Approve { peer, key } => approve(context, peer, key.as_deref()),
+        PeersCommand::Forget { peer, .. } => forget(context, peer.as_deref()),
     }
 }
 
@@ -65,14 +75,8 @@ fn list(context: &Context, json: bool) -> Outcome {
 }
 
 fn approve(context: &Context, peer: &str, key: Option<&str>) -> Outcome {
-    let unknown = || {
-        let text = format!("{peer} is not one known key of SITE/AGENT: see peers list");
-        Failure::text(exit::REFUSED, text)
-    };
-    let (site, agent) = peer.split_once('/').ok_or_else(unknown)?;
-    let (Ok(site), Ok(agent)) = (site.parse::<SiteName>(), agent.parse::<AgentName>()) else {
-        return Err(unknown());
-    };
+    let unknown = || unknown(peer);
+    let (site, agent) = names(peer).ok_or_else(unknown)?;
     let approved = context.store.tx("approve peer", |tx| {
         let keys = tx.keys_of_peer(&site, &agent)?;
         let begins = |hex: String| key.is_none_or(|key| hex.starts_with(key));
@@ -86,4 +90,35 @@ fn approve(context: &Context, peer: &str, key: Option<&str>) -> Outcome {
     let key = approved.ok_or_else(unknown)?;
     writeln!(io::stdout(), "{peer} approved with key {key}")?;
     Ok(exit::DONE)
+}
+
+/// Forgets the keys of one agent, or all that nobody has approved.
+fn forget(context: &Context, peer: Option<&str>) -> Outcome {
+    let named = peer.map(|peer| names(peer).ok_or_else(|| unknown(peer))).transpose()?;
+    let forgotten = context.store.tx("forget peers", |tx| {
+        let forgotten = match &named {
+            Some((site, agent)) => tx.forget_peer(site, agent)?,
+            None => tx.forget_unapproved_peers()?,
+        };
+        if forgotten > 0 {
+            let noted = json!({"peer": peer, "forgotten": forgotten});
+            tx.note(&Event::new(What::Declined).with(noted))?;
+        }
+        Ok::<_, StoreError>(forgotten)
+    })?;
+    if let (Some(peer), 0) = (peer, forgotten) {
+        return Err(unknown(peer));
+    }
+    writeln!(io::stdout(), "{forgotten} keys forgotten")?;
+    Ok(exit::DONE)
+}
+
+fn names(peer: &str) -> Option<(SiteName, AgentName)> {
+    let (site, agent) = peer.split_once('/')?;
+    Some((site.parse().ok()?, agent.parse().ok()?))
+}
+
+fn unknown(peer: &str) -> Failure {
+    let text = format!("{peer} is not one known key of SITE/AGENT: see peers list");
+    Failure::text(exit::REFUSED, text)
 }

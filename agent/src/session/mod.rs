@@ -39,7 +39,9 @@ const OPEN_MAX: usize = 16;
 /// A session that has not ended after this long never will.
 const LIFE_SECONDS_MAX: i64 = 86_400;
 
-/// Notes an ordered session, unless it was seen before. Earlier attempts at the same are over.
+/// Notes an ordered session, unless it was seen before. Earlier attempts at the same are over. Of one
+/// that goes back to an earlier attempt, or comes while too many are open, nothing is kept: a
+/// coordinator orders as many as it likes.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -54,16 +56,17 @@ pub fn take(tx: &Tx<'_>, order: &SessionOrder, now: i64) -> Result<(), StoreErro
     for row in earlier.iter().filter(|row| !row.state.is_over()) {
         step::end(tx, row, SessionState::Abandoned, "another attempt took its place")?;
     }
-    let open = tx.open_sessions()?.len();
-    tx.put_session(&session, order, now)?;
     let declined = if last.is_some_and(|last| last >= (step, order.attempt)) {
         "a later attempt was ordered before"
-    } else if open >= OPEN_MAX {
+    } else if tx.open_sessions()?.len() >= OPEN_MAX {
         "too many sessions are open"
     } else {
-        return Ok(());
+        return tx.put_session(&session, order, now);
     };
-    tx.end_session(&session, SessionState::Declined, declined)
+    tracing::warn!(%session, reason = declined, "session not taken");
+    let outcome = SessionState::Declined.name();
+    metrics::counter!("insitu_agent_sessions_total", "outcome" => outcome).increment(1);
+    Ok(())
 }
 
 /// What an order for an ordinary release means for the sessions over the same.

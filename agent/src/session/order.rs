@@ -81,7 +81,9 @@ pub enum OrderError {
         agent: AgentName,
     },
     /// More keys than are kept.
-    #[error("{got} keys of other sites are known, no more are kept")]
+    #[error(
+        "{got} keys of other sites are known, no more are kept: insitu-agent peers forget makes room"
+    )]
     PeersFull {
         /// Keys known.
         got: u64,

@@ -132,6 +132,25 @@ impl Tx<'_> {
             .execute(names)?;
         Ok(())
     }
+
+    /// Forgets the keys of one agent; how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_peer(&self, site: &SiteName, agent: &AgentName) -> Result<usize, StoreError> {
+        Ok(self
+            .sql
+            .prepare_cached("DELETE FROM peers WHERE site = ?1 AND agent = ?2")?
+            .execute([site.as_str(), agent.as_str()])?)
+    }
+
+    /// Forgets the keys that the steward has not approved; how many there were.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub fn forget_unapproved_peers(&self) -> Result<usize, StoreError> {
+        Ok(self.sql.prepare_cached("DELETE FROM peers WHERE state <> 'approved'")?.execute([])?)
+    }
 }
 
 fn peer_row(row: &Row<'_>) -> Result<PeerRow, StoreError> {

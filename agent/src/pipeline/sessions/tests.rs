@@ -207,13 +207,62 @@ fn attempts_ascend() {
     let sites = sites(4);
     let site = &sites[0];
     assert_eq!(site.join(&statistics(&sites, 3)).state, SessionState::Keys);
-    assert_eq!(site.join(&statistics(&sites, 2)).state, SessionState::Declined);
+    site.take(&statistics(&sites, 2));
+    let row = |attempt| {
+        let session = name_of(&statistics(&sites, attempt));
+        site.store.read("test", |tx| tx.session(&session)).unwrap()
+    };
+    assert!(row(2).is_none(), "nothing of it is kept");
     assert_eq!(
         site.row(&statistics(&sites, 3)).state,
         SessionState::Abandoned,
         "a coordinator that goes back has given the other up"
     );
     assert_eq!(site.join(&statistics(&sites, 4)).state, SessionState::Keys);
+}
+
+#[test]
+fn of_orders_over_the_bound_nothing_is_kept() {
+    let sites = sites(4);
+    let site = &sites[0];
+    let orders: Vec<SessionOrder> = (0..20)
+        .map(|number| {
+            let project = testing::project().name;
+            let collection = Fixed([number; 16]);
+            let purpose = Purpose::Statistics { project, project_version: 1, collection };
+            SessionOrder { purpose, ..statistics(&sites, 0) }
+        })
+        .collect();
+    orders.iter().for_each(|order| site.take(order));
+    let known = |order: &SessionOrder| {
+        site.store.read("test", |tx| tx.session(&name_of(order))).unwrap().is_some()
+    };
+    assert_eq!(orders.iter().filter(|order| known(order)).count(), 16);
+    assert!(!known(&orders[16]));
+    // It may be ordered again once there is room.
+    site.store.tx("test", |tx| session::sweep(tx, 6 + 86_400)).unwrap();
+    site.take(&orders[16]);
+    assert!(known(&orders[16]));
+}
+
+#[test]
+fn forgotten_keys_are_met_anew_and_approved_ones_stay() {
+    let sites = sites(4);
+    let (site, order) = (&sites[0], statistics(&sites, 0));
+    site.join(&order);
+    let peers = || site.store.read("test", |tx| tx.peers()).unwrap();
+    assert_eq!(peers().len(), 3);
+    let forgotten = site.store.tx("test", |tx| {
+        tx.approve_peer(&sites[1].member)?;
+        tx.forget_unapproved_peers()
+    });
+    assert_eq!(forgotten.unwrap(), 2);
+    assert_eq!(peers().iter().map(|row| row.state).collect::<Vec<_>>(), [PeerState::Approved]);
+    let Member { site: name, agent, .. } = &sites[1].member;
+    assert_eq!(site.store.tx("test", |tx| tx.forget_peer(name, agent)).unwrap(), 1);
+    assert_eq!(site.join(&statistics(&sites, 1)).state, SessionState::Keys);
+    assert!(peers().iter().all(|row| row.state == PeerState::FirstUse));
+    assert_eq!(peers().len(), 3);
 }
 
 #[test]
