@@ -1,8 +1,9 @@
-//! Retention: what the store forgets by itself: leases that ran out, the journals of sessions that
-//! never ended, what an erasure left in the store's files, and old rows of the audit log, if the
+//! Retention: what the store forgets by itself: leases that ran out long ago, the journals of sessions
+//! that never ended, what an erasure left in the store's files, and old rows of the audit log, if the
 //! site wants that.
 
 use crate::erasure;
+use crate::review::LATE_SECONDS_MAX;
 use crate::session;
 use crate::store::{Store, StoreError};
 use crate::trail;
@@ -13,7 +14,7 @@ use crate::trail;
 /// # Errors
 /// [`StoreError`].
 pub fn sweep(store: &Store, keep: Option<i64>, now: i64) -> Result<usize, StoreError> {
-    let leases = store.tx("drop leases", |tx| tx.drop_expired_leases(now))?;
+    let leases = store.tx("drop leases", |tx| tx.drop_expired_leases(now - LATE_SECONDS_MAX))?;
     if leases > 0 {
         tracing::debug!(leases, "expired leases dropped");
     }

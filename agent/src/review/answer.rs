@@ -12,7 +12,7 @@ use crate::item::CleanItem;
 use crate::label::Label;
 use crate::prelabel::Prelabel;
 use crate::store::items::{ItemRow, Stage};
-use crate::store::labels::{AnnotationRow, Lease, Person, Reading, Verdict};
+use crate::store::labels::{Action, AnnotationRow, Lease, Person, Reading, Verdict};
 use crate::store::orders::ProjectRow;
 use crate::store::trail::{Event, What};
 use crate::store::{Store, StoreError, Tx};
@@ -64,7 +64,9 @@ pub enum Reason {
     Other,
 }
 
-/// Stores an annotation; `true` when it was stored before under the same key.
+/// Stores an annotation; `true` when it was stored before under the same key. The person has the item
+/// leased, or had it last: what was decided out of the agent's reach is taken later, too, as long as
+/// nobody else has taken the item and it waits for the same reading still.
 ///
 /// # Errors
 /// [`ReviewError::UnknownItem`], [`ReviewError::Leased`], [`ReviewError::NotLeased`],
@@ -93,7 +95,7 @@ pub(crate) fn annotate_in(
     if let Some(known) = tx.annotation(person.person, &annotation.key)? {
         return if known.item == row.item { Ok(true) } else { Err(ReviewError::KeyTaken) };
     }
-    let lease = live_lease(tx, person, row.item, now)?;
+    let lease = lease_of(tx, person, &row, now)?;
     check_labels(person)?;
     if matches!(lease.reading, Reading::Expert | Reading::Campaign) {
         check_expert(person, now)?;
@@ -255,11 +257,30 @@ pub(crate) fn check_seconds(seconds: f32) -> Result<(), ReviewError> {
     Err(ReviewError::Invalid { what: "seconds are a number of at least 0" })
 }
 
-fn live_lease(tx: &Tx<'_>, person: &Person, item: i64, now: i64) -> Result<Lease, ReviewError> {
-    if let Some(error) = foreign_lease(tx, person, item, now)? {
+/// The person's lease on an item. One that has ended is there as long as nobody else took the item, and
+/// serves while the item waits for what was asked.
+fn lease_of(tx: &Tx<'_>, person: &Person, row: &ItemRow, now: i64) -> Result<Lease, ReviewError> {
+    if let Some(error) = foreign_lease(tx, person, row.item, now)? {
         return Err(error);
     }
-    tx.lease(item)?.filter(|lease| lease.until > now).ok_or(ReviewError::NotLeased)
+    let serves = |lease: &Lease| {
+        lease.person == person.person
+            && (lease.until > now || still_waits(lease.reading, person, row.stage))
+    };
+    tx.lease(row.item)?.filter(serves).ok_or(ReviewError::NotLeased)
+}
+
+/// Whether an item in a stage waits for a reading that the person was given some time ago.
+fn still_waits(reading: Reading, person: &Person, stage: Stage) -> bool {
+    match reading {
+        Reading::First => stage == Stage::First,
+        Reading::Second => stage == Stage::Second,
+        // A lead may have opened it.
+        Reading::Expert => stage == Stage::Expert || person.role.may(Action::Lead),
+        Reading::Review => stage == Stage::Review,
+        // These are asked of items in any stage.
+        Reading::Campaign | Reading::Validation | Reading::Gold => true,
+    }
 }
 
 /// Why the person cannot have the item: somebody else does.

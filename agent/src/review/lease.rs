@@ -9,6 +9,10 @@ use crate::store::labels::Person;
 /// How long an item stays with a person who keeps working on it, seconds; then it is anybody's.
 pub(super) const LEASE_SECONDS_MAX: i64 = 4 * 3600;
 
+/// How long who had an item may still answer it after the lease has ended, seconds, while nobody else
+/// has taken it: the network may be away over a weekend, and the decision wait in the browser.
+pub const LATE_SECONDS_MAX: i64 = 7 * 24 * 3600;
+
 /// Prolongs the person's leases on items, and says until when each lasts now: `None` of what is the
 /// person's no more. No lease lasts longer than four hours from when it was given.
 ///

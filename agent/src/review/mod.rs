@@ -37,7 +37,7 @@ pub(crate) use crate::review::context::{Unasked, contexts};
 pub use crate::review::correction::{Correction, item_ref};
 pub use crate::review::gold::{GOLD_MAX, GoldError, add_gold, gold_scores};
 pub use crate::review::lead::{open, requeue};
-pub use crate::review::lease::renew;
+pub use crate::review::lease::{LATE_SECONDS_MAX, renew};
 pub use crate::review::past::{PastRead, answered, past_reads};
 pub use crate::review::people::{
     PersonError, SignInError, add_person, renew_person, sign_in, token_hash,

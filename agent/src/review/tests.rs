@@ -98,9 +98,73 @@ fn a_lease_keeps_others_away_until_it_ends() {
     assert!(site.next(&site.bob, 10, LEASE_SECONDS - 1).is_empty());
     let refused = site.answer(&site.bob, card, "k", 1, 1);
     assert!(matches!(refused, Err(ReviewError::Leased { ref holder, .. }) if holder == "ann"));
-    let late = site.answer(&site.ann, card, "k", 1, LEASE_SECONDS);
-    assert!(matches!(late, Err(ReviewError::NotLeased)));
     assert_eq!(site.next(&site.bob, 10, LEASE_SECONDS).len(), 1);
+    // Nor does it come back when his ends.
+    let late = site.answer(&site.ann, card, "k", 1, 2 * LEASE_SECONDS);
+    assert!(matches!(late, Err(ReviewError::NotLeased)));
+}
+
+/// The network may be away for a night, and the decision in the browser.
+#[test]
+fn a_decision_that_comes_late_is_stored_unless_somebody_took_the_item_meanwhile() {
+    let site = site(3, 0);
+    let store = &site.scratch.store;
+    let cards = site.next(&site.ann, 3, 0);
+    let morning = 12 * 3600;
+    let sweep = |now| crate::retention::sweep(store, None, now).unwrap();
+    sweep(morning);
+    assert!(!site.answer(&site.ann, &cards[0], "a", 1, morning).unwrap());
+    assert_eq!(site.stage(&cards[0]), Stage::Done);
+    // The second one is another's now, and it does not come back when that lease ends.
+    assert_eq!(site.next(&site.bob, 1, morning)[0].row.item, cards[1].row.item);
+    let refused = site.answer(&site.ann, &cards[1], "b", 1, morning);
+    assert!(matches!(refused, Err(ReviewError::Leased { .. })));
+    let refused = site.answer(&site.ann, &cards[1], "b", 1, morning + LEASE_SECONDS);
+    assert!(matches!(refused, Err(ReviewError::NotLeased)));
+    // The third one waits for good, but not for a lease from long ago.
+    sweep(LEASE_SECONDS + LATE_SECONDS_MAX);
+    let refused = site.answer(&site.ann, &cards[2], "c", 1, LEASE_SECONDS + LATE_SECONDS_MAX);
+    assert!(matches!(refused, Err(ReviewError::NotLeased)));
+}
+
+#[test]
+fn a_decision_that_comes_late_is_for_what_the_item_still_waits_for() {
+    let site = site(2, 0);
+    let store = &site.scratch.store;
+    let cards = site.next(&site.ann, 2, 0);
+    let say = |tx: &Tx<'_>| annotate_unasked(tx, site.eve.person, &cards[0].row, &unasked("u"), 1);
+    store.tx("test", say).unwrap();
+    let refused = site.answer(&site.ann, &cards[0], "a", 1, LEASE_SECONDS);
+    assert!(matches!(refused, Err(ReviewError::NotLeased)), "it has its first label");
+    // A lead opens what waits for nobody, and decides as late as others.
+    let lea = testing::person(store, "lea", Role::Lead);
+    open(store, &lea, &cards[0].row.opaque, LEASE_SECONDS).unwrap();
+    site.answer(&lea, &cards[0], "l", 0, 2 * LEASE_SECONDS).unwrap();
+    let said = store.read("test", |tx| tx.annotations_of(cards[0].row.item)).unwrap();
+    assert_eq!(said.last().unwrap().reading, Reading::Expert);
+    // Whose role is another has nothing in hand any more.
+    store.tx("test", |tx| tx.set_role(site.ann.person, Role::Expert)).unwrap();
+    let refused = site.answer(&site.ann, &cards[1], "b", 1, LEASE_SECONDS);
+    assert!(matches!(refused, Err(ReviewError::NotLeased)));
+}
+
+/// What a newer model drafted meanwhile is no draft that anybody accepted; a label of the person's own
+/// is one whatever was drafted.
+#[test]
+fn a_decision_that_comes_late_accepts_no_other_draft() {
+    let site = site(1, 0);
+    let store = &site.scratch.store;
+    let card = site.next(&site.ann, 1, 0).remove(0);
+    let draft = Draft::from(Prelabel::by_other(0, 0.7, insitu_protocol::ids::digest(b"newer")));
+    let place = |tx: &Tx<'_>| {
+        route::place(tx, &site.project, &Accepts::Nothing, &card.row, &draft, LEASE_SECONDS)
+    };
+    assert!(store.tx("test", place).unwrap());
+    let accept = Annotation { decision: Decision::Accept, ..unasked("a") };
+    let refused = annotate(store, &site.ann, &card.row.opaque, &accept, LEASE_SECONDS);
+    assert!(matches!(refused, Err(ReviewError::Invalid { .. })));
+    site.answer(&site.ann, &card, "b", 1, LEASE_SECONDS).unwrap();
+    assert_eq!(site.stage(&card), Stage::Done);
 }
 
 #[test]

@@ -228,9 +228,9 @@ fn what_ended_is_for_the_next_reviewer() {
     let site = site(1, EXPERT);
     let card = site.labeled(&site.ann, 1);
     let shown = site.card(&site.eve, Reading::Review, 0);
-    let late = site.say(&site.eve, &shown, Decision::Accept, Some(1), LEASE_SECONDS);
-    assert!(matches!(late, Err(ReviewError::NotLeased)));
     let again = site.card(&site.fay, Reading::Review, LEASE_SECONDS);
+    let late = site.say(&site.eve, &shown, Decision::Accept, Some(1), LEASE_SECONDS);
+    assert!(matches!(late, Err(ReviewError::Leased { .. })));
     site.say(&site.fay, &again, Decision::Accept, Some(1), LEASE_SECONDS + 1).unwrap();
     site.check(&card, Stage::Done, None);
 }
