@@ -6,7 +6,7 @@ use serde_json::json;
 use super::sealed::{Made, Sealed};
 use super::{
     COMMENT_CHARS_MAX, KEY_BYTES_MAX, LEASE_SECONDS, ReviewError, check_expert, check_labels,
-    is_blind, settle, staged,
+    is_blind, lead, settle, staged,
 };
 use crate::item::CleanItem;
 use crate::label::Label;
@@ -168,7 +168,8 @@ pub(crate) fn retract_unasked(tx: &Tx<'_>, person: i64, key: &str) -> Result<(),
     Ok(())
 }
 
-/// Takes an annotation back, and leases the item to the person again.
+/// Takes an annotation back, and leases the item to the person again where it waits for a reading that
+/// the person may give.
 ///
 /// # Errors
 /// [`ReviewError::Role`]; [`ReviewError::UnknownAnnotation`]; [`ReviewError::Closed`] when the item's labels are part of
@@ -199,27 +200,54 @@ pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), R
         } else {
             Stage::Done // where nothing that is not of record has moved it
         };
-        // What the person may do next is what the item waits for now.
-        let reading = match (row.reading, stage) {
-            (Reading::Campaign | Reading::Validation | Reading::Gold, _) => row.reading,
-            (_, Stage::First) => Reading::First,
-            (_, Stage::Second) => Reading::Second,
-            (_, Stage::Expert) => Reading::Expert,
-            // Who took back another reading may have seen too much to review what is left.
-            (Reading::Review, Stage::Review) => Reading::Review,
-            (_, Stage::Review) => return Ok(()),
-            (_, Stage::New | Stage::Clean | Stage::Accepted | Stage::Done | Stage::Quarantined) => {
-                return Ok(());
-            }
-        };
-        if matches!(reading, Reading::Expert | Reading::Campaign) && !person.is_expert(now) {
-            return Ok(());
-        }
+        let Some(reading) = reading_after(person, &row, stage, now) else { return Ok(()) };
         let (item, person, campaign) = (row.item, person.person, row.campaign);
         let until = now + LEASE_SECONDS;
         tx.put_lease(&Lease { item, person, reading, campaign, until }, now)?;
         Ok(())
     })
+}
+
+/// What the person may say next of an item in a stage, having taken a reading of it back: what the item
+/// waits for now, if that is for this person.
+fn reading_after(
+    person: &Person,
+    taken_back: &AnnotationRow,
+    stage: Stage,
+    now: i64,
+) -> Option<Reading> {
+    // Sent back from a list: the item was not on the table.
+    if taken_back.key.starts_with(lead::KEY_PREFIX) {
+        return None;
+    }
+    let reading = match (taken_back.reading, stage) {
+        (same @ (Reading::Campaign | Reading::Validation | Reading::Gold), _) => same,
+        // A lead opens an item in whatever stage it is.
+        (Reading::Expert, _) if person.role.may(Action::Lead) => Reading::Expert,
+        (_, Stage::First) => Reading::First,
+        (_, Stage::Second) => Reading::Second,
+        (_, Stage::Expert) => Reading::Expert,
+        // Who took back another reading may have seen too much to review what is left.
+        (Reading::Review, Stage::Review) => Reading::Review,
+        (
+            _,
+            Stage::Review
+            | Stage::New
+            | Stage::Clean
+            | Stage::Accepted
+            | Stage::Done
+            | Stage::Quarantined,
+        ) => return None,
+    };
+    let may = match reading {
+        Reading::Expert | Reading::Campaign => person.is_expert(now),
+        Reading::First
+        | Reading::Second
+        | Reading::Review
+        | Reading::Validation
+        | Reading::Gold => true,
+    };
+    Some(reading).filter(|_| may)
 }
 
 fn check(annotation: &Annotation) -> Result<(), ReviewError> {

@@ -154,12 +154,22 @@ mod tests {
     }
 
     fn label(store: &Store, person: &Person, item: &[u8; 16], class: u16, now: i64) {
-        let key = format!("{}-{now}", person.name);
+        say(store, person, item, (Decision::Correct, Some(Label::Class(class))), now);
+    }
+
+    /// Under a key of the person's name and the time.
+    fn say(
+        store: &Store,
+        person: &Person,
+        item: &[u8; 16],
+        (decision, label): (Decision, Option<Label>),
+        now: i64,
+    ) {
         let annotation = Annotation {
-            key,
-            label: Some(Label::Class(class)),
+            key: format!("{}-{now}", person.name),
+            label,
             seconds: 1.0,
-            decision: Decision::Correct,
+            decision,
             comment: None,
             looks_real: None,
             reason: None,
@@ -227,6 +237,51 @@ mod tests {
         let key = requeue(&scratch.store, &lea, &row.opaque, 5).unwrap().unwrap();
         undo(&scratch.store, &lea, &key, 6).unwrap();
         assert_eq!(stage(&scratch.store, row.item), Stage::Done);
+    }
+
+    /// A site as [`site`] of which the item waits for its first reader again.
+    fn unread() -> (Scratch, ItemRow, Person) {
+        let (scratch, row, [ann, _, lea]) = site();
+        undo(&scratch.store, &ann, "ann-1", 2).unwrap();
+        scratch.store.tx("test", |tx| tx.end_lease(row.item)).unwrap();
+        (scratch, row, lea)
+    }
+
+    /// Whatever the item waited for when it was opened, and waits for again.
+    #[test]
+    fn a_lead_decides_again_what_was_opened_and_taken_back() {
+        let done = || {
+            let (scratch, row, [_, _, lea]) = site();
+            (scratch, row, lea)
+        };
+        for said in [
+            (Decision::Correct, Some(Label::Class(0))),
+            (Decision::Flag, None),
+            (Decision::Skip, None),
+        ] {
+            for ((scratch, row, lea), before) in [(done(), Stage::Done), (unread(), Stage::First)] {
+                let store = &scratch.store;
+                open(store, &lea, &row.opaque, 5).unwrap();
+                say(store, &lea, &row.opaque, said.clone(), 6);
+                undo(store, &lea, "lea-6", 7).unwrap();
+                assert_eq!(stage(store, row.item), before);
+                label(store, &lea, &row.opaque, 1, 8);
+                let past = store.read("test", |tx| tx.annotations_of(row.item)).unwrap();
+                assert_eq!(past.last().unwrap().reading, Reading::Expert, "{said:?}, {before:?}");
+                assert_eq!(stage(store, row.item), Stage::Done);
+            }
+        }
+    }
+
+    /// Who takes a sending back from the list has nothing on the table.
+    #[test]
+    fn taking_a_sending_back_puts_nothing_in_hand() {
+        let (scratch, row, lea) = unread();
+        let store = &scratch.store;
+        let key = requeue(store, &lea, &row.opaque, 5).unwrap().unwrap();
+        undo(store, &lea, &key, 6).unwrap();
+        assert_eq!(stage(store, row.item), Stage::First);
+        assert_eq!(store.read("test", |tx| tx.lease(row.item)).unwrap(), None);
     }
 
     #[test]
