@@ -37,7 +37,7 @@ pub fn open(
             campaign: None,
             until: now + LEASE_SECONDS,
         };
-        serve(tx, &project, person, &row, &lease, now)?;
+        let lease = serve(tx, &project, person, &row, lease, now)?;
         let mut card = card(tx, &project, &mut Calibrations::read(tx, &project)?, row, lease)?;
         let record = label_of_record(&reads);
         let class = record.and_then(Label::class);

@@ -6,9 +6,6 @@ use super::{ITEMS_MAX, LEASE_SECONDS, ReviewError, check_labels};
 use crate::store::Store;
 use crate::store::labels::Person;
 
-/// How long an item stays with a person who keeps working on it, seconds; then it is anybody's.
-pub(super) const LEASE_SECONDS_MAX: i64 = 4 * 3600;
-
 /// How long who had an item may still answer it after the lease has ended, seconds, while nobody else
 /// has taken it: the network may be away over a weekend, and the decision wait in the browser.
 pub const LATE_SECONDS_MAX: i64 = 7 * 24 * 3600;
@@ -33,7 +30,7 @@ pub fn renew(
     store.tx("renew", |tx| {
         let until = now + LEASE_SECONDS;
         let renew = |item: &Fixed<16>| {
-            let lease = tx.renew_lease(&item.0, person.person, now, until, LEASE_SECONDS_MAX)?;
+            let lease = tx.renew_lease(&item.0, person.person, now, until)?;
             Ok(lease.filter(|until| *until > now))
         };
         items.iter().map(renew).collect()
@@ -45,6 +42,7 @@ mod tests {
     use super::*;
     use crate::review::next;
     use crate::store::labels::Role;
+    use crate::store::leases::LEASE_SECONDS_MAX;
     use crate::testing;
 
     #[test]
@@ -75,6 +73,27 @@ mod tests {
         let now = LEASE_SECONDS_MAX + LEASE_SECONDS + 1;
         assert_eq!(next(store, &ann, name, 1, now).unwrap().len(), 1);
         assert_eq!(renewed(&ann, now + 9), Some(now + 9 + LEASE_SECONDS));
+    }
+
+    /// A page that asks for more items is given those that its reader has, once more.
+    #[test]
+    fn asking_again_keeps_an_item_no_longer_than_renewing() {
+        let (scratch, project) = testing::with_project();
+        testing::add_items(&scratch.store, &project, 0..1, 1);
+        testing::prelabel(&scratch.store, &project, |_| 0.7);
+        let store = &scratch.store;
+        let [ann, bob] = ["ann", "bob"].map(|name| testing::person(store, name, Role::Annotator));
+        let name = &project.definition.name;
+        let mut now = 0;
+        while now < LEASE_SECONDS_MAX {
+            let card = next(store, &ann, name, 1, now).unwrap().remove(0);
+            let (item, told) = (card.row.item, card.lease.until);
+            assert_eq!(told, (now + LEASE_SECONDS).min(LEASE_SECONDS_MAX), "what the page is told");
+            let kept = store.read("test", |tx| tx.lease(item)).unwrap().unwrap();
+            assert_eq!(kept.until, told);
+            now += LEASE_SECONDS - 1;
+        }
+        assert_eq!(next(store, &bob, name, 1, LEASE_SECONDS_MAX).unwrap().len(), 1);
     }
 
     #[test]

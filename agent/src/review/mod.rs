@@ -252,7 +252,7 @@ pub fn next(
         let cards = chosen.into_iter().map(|(item, reading, campaign)| {
             let until = now + LEASE_SECONDS;
             let lease = Lease { item: item.item, person: person.person, reading, campaign, until };
-            serve(tx, &row, person, &item, &lease, now)?;
+            let lease = serve(tx, &row, person, &item, lease, now)?;
             card(tx, &row, &mut calibrations, item, lease)
         });
         Ok(mix(cards.collect::<Result<_, ReviewError>>()?))
@@ -260,23 +260,23 @@ pub fn next(
 }
 
 /// Leases an item to a person, who is given its content: that is noted, unless the person has the
-/// item already and is given it again.
+/// item already and is given it again. Returns the lease as it is now.
 fn serve(
     tx: &Tx<'_>,
     project: &ProjectRow,
     person: &Person,
     item: &ItemRow,
-    lease: &Lease,
+    lease: Lease,
     now: i64,
-) -> Result<(), StoreError> {
+) -> Result<Lease, StoreError> {
     let held = tx.lease(item.item)?;
-    tx.put_lease(lease, now)?;
+    let lease = Lease { until: tx.put_lease(&lease, now)?, ..lease };
     if held.is_some_and(|held| held.person == lease.person && held.until > now) {
-        return Ok(());
+        return Ok(lease);
     }
     let seen = Event::new(What::Seen).by(person).of(project.definition.name.as_str());
     tx.note(&seen.on(item.opaque).with(json!({"reading": lease.reading.name()})))?;
-    Ok(())
+    Ok(lease)
 }
 
 /// An item to lease, for what, and the campaign that asks for it.

@@ -43,8 +43,7 @@ pub fn next_to_validate(
         items
             .into_iter()
             .map(|item| {
-                let lease = lease(item.item);
-                serve(tx, &row, person, &item, &lease, now)?;
+                let lease = serve(tx, &row, person, &item, lease(item.item), now)?;
                 card(tx, &row, &mut calibrations, item, lease)
             })
             .collect()

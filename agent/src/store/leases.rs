@@ -5,6 +5,10 @@ use rusqlite::params;
 use crate::store::labels::Reading;
 use crate::store::{StoreError, Tx};
 
+/// How long an item stays with a person who keeps working on it, or asks for it again and again, seconds;
+/// then it is anybody's.
+pub const LEASE_SECONDS_MAX: i64 = 4 * 3600;
+
 /// The right to annotate one item, for a while.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -21,34 +25,30 @@ pub struct Lease {
 }
 
 impl Tx<'_> {
-    /// Gives or prolongs a lease. The caller has checked that nobody else has it.
+    /// Gives a lease, or prolongs one that the person has, as far as [`LEASE_SECONDS_MAX`] from when it
+    /// was given. Returns until when it lasts. The caller has checked that nobody else has it.
     ///
     /// # Errors
     /// [`StoreError`].
-    pub fn put_lease(&self, lease: &Lease, now: i64) -> Result<(), StoreError> {
-        self.sql
-            .prepare_cached(
-                "INSERT INTO leases (item, person, reading, campaign, until, since)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (item) DO UPDATE SET
-                   since = CASE WHEN person = excluded.person AND until > excluded.since
-                     THEN since ELSE excluded.since END,
-                   person = excluded.person, reading = excluded.reading,
-                   campaign = excluded.campaign, until = excluded.until",
-            )?
-            .execute(params![
-                lease.item,
-                lease.person,
-                lease.reading as i64,
-                lease.campaign,
-                lease.until,
-                now
-            ])?;
-        Ok(())
+    pub fn put_lease(&self, lease: &Lease, now: i64) -> Result<i64, StoreError> {
+        let mut statement = self.sql.prepare_cached(
+            "INSERT INTO leases (item, person, reading, campaign, until, since)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (item) DO UPDATE SET
+               since = CASE WHEN person = excluded.person AND until > excluded.since
+                 THEN since ELSE excluded.since END,
+               until = CASE WHEN person = excluded.person AND until > excluded.since
+                 THEN min(excluded.until, since + ?7) ELSE excluded.until END,
+               person = excluded.person, reading = excluded.reading, campaign = excluded.campaign
+             RETURNING until",
+        )?;
+        let Lease { item, person, reading, campaign, until } = *lease;
+        let row = params![item, person, reading as i64, campaign, until, now, LEASE_SECONDS_MAX];
+        Ok(statement.query_row(row, |row| row.get(0))?)
     }
 
-    /// Prolongs a lease that the person has and that nobody took over since it ended, to `until` or as
-    /// far as `longest` seconds from when it was given. Returns until when it lasts; `None` where the
-    /// person has none, or has had it for that long.
+    /// Prolongs a lease that the person has to `until`, or as far as [`LEASE_SECONDS_MAX`] from when it
+    /// was given. Returns until when it lasts; `None` where the person has none, or has had it for that
+    /// long.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -58,7 +58,6 @@ impl Tx<'_> {
         person: i64,
         now: i64,
         until: i64,
-        longest: i64,
     ) -> Result<Option<i64>, StoreError> {
         let mut statement = self.sql.prepare_cached(
             "UPDATE leases SET until = max(until, min(?4, since + ?5))
@@ -66,7 +65,8 @@ impl Tx<'_> {
                AND until > ?3
              RETURNING until",
         )?;
-        let mut rows = statement.query(params![item, person, now, until, longest])?;
+        let row = params![item, person, now, until, LEASE_SECONDS_MAX];
+        let mut rows = statement.query(row)?;
         Ok(rows.next()?.map(|row| row.get(0)).transpose()?)
     }
 

@@ -3,6 +3,9 @@
 /** A pause longer than this is not work. */
 export const IDLE_MS = 30_000;
 
+/** Nobody is there who has done nothing for this long. */
+const AWAY_MS = 300_000;
+
 const ACTIONS = ["keydown", "pointerdown", "pointermove", "wheel", "touchstart"] as const;
 
 let countedMs = 0;
@@ -11,6 +14,11 @@ let lastAction = performance.now();
 /** Active milliseconds since the page was opened. Never decreases. */
 export function activeMs(): number {
   return countedMs + pendingMs();
+}
+
+/** Whether nobody is there: then the page asks for nothing by itself, and the sign-in may end. */
+export function isAway(): boolean {
+  return performance.now() - lastAction > AWAY_MS;
 }
 
 function pendingMs(): number {

@@ -1,7 +1,7 @@
 // The items leased to this person: one on the table, the next ones ready behind it.
 
 import { batch, computed, effect, signal } from "@preact/signals";
-import { activeMs } from "./activity";
+import { activeMs, isAway } from "./activity";
 import { Refused, type Api } from "./api";
 import { SYNTHETIC, type Card, type Project } from "./contract";
 import { afterPaint } from "./frame";
@@ -271,6 +271,7 @@ async function tick(): Promise<void> {
   if (api === null || document.hidden) return;
   if (current.value !== null && leftMs(current.value) < LEASE_RENEW_MS && !leaseEnded.value) await renewLeases(api);
   if (current.value !== null && hasEnded(current.value)) leaseEnded.value = true;
+  if (isAway()) return;
   if (performance.now() >= projectsAt) await refreshProjects();
   const short = cards.value.length <= CARDS_LOW && projects.value.length > 0;
   if (short && performance.now() >= pollAt) await refill();

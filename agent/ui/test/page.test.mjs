@@ -374,6 +374,36 @@ describe("review page", { skip }, () => {
   );
 
   check(
+    "a page that nobody is at asks for nothing by itself",
+    async ({ page }) => {
+      await page.clock.install();
+      await page.addInitScript(() => {
+        const ask = window.fetch;
+        window.asked = 0;
+        window.fetch = (...request) => {
+          window.asked += 1;
+          return ask(...request);
+        };
+      });
+      const asked = () => page.evaluate(() => window.asked);
+      await page.reload();
+      await page.getByText("All done here").waitFor();
+      const first = await asked();
+      await page.clock.runFor("04:00");
+      const last = await asked();
+      assert.ok(last > first, "new items appear by themselves");
+      await page.clock.runFor("02:00");
+      const before = await asked();
+      await page.clock.runFor("30:00");
+      assert.ok((await asked()) <= before + 2, "no more than what was under way");
+      const request = page.waitForRequest(/\/next\?/);
+      await page.mouse.move(300, 300);
+      await request;
+    },
+    { items: () => [] },
+  );
+
+  check(
     "a confidence says what it is",
     async ({ page }) => {
       await page.getByText("% sure, calibrated", { exact: false }).waitFor();

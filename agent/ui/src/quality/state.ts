@@ -1,6 +1,7 @@
 // What the quality view shows, and what a lead does from its lists.
 
 import { batch, effect, signal } from "@preact/signals";
+import { isAway } from "../activity";
 import { Refused, type Api } from "../api";
 import * as deck from "../deck";
 import { announcement } from "../say";
@@ -136,5 +137,5 @@ effect(() => {
   if (view.value === "quality" && state.at === "signed-in") void load();
 });
 setInterval(() => {
-  if (view.value === "quality" && !document.hidden) void load();
+  if (view.value === "quality" && !document.hidden && !isAway()) void load();
 }, REFRESH_MS);

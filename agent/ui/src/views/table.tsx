@@ -89,7 +89,7 @@ function Empty() {
           <p>
             {project.value === null
               ? "The agent knows no project. It gets them from the coordinator."
-              : "Nothing waits for you in this project. New items appear here by themselves."}
+              : "Nothing waits for you in this project. New items appear here while you are at the page."}
           </p>
         </section>
       );
