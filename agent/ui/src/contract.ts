@@ -145,8 +145,8 @@ export interface Card {
   why: string;
   bundle: string | null;
   campaign: string | null;
-  /** RFC 3339. Null for a card that came back by undo: there the server alone knows. */
-  lease_until: string | null;
+  /** RFC 3339. */
+  lease_until: string;
 }
 
 export type Decision = "accept" | "correct" | "skip" | "flag";

@@ -19,6 +19,8 @@ const CARDS_LOW = 6;
 const LEASE_RENEW_MS = 300_000;
 /** No more often than this. */
 const RENEW_EVERY_MS = 30_000;
+/** What a card that came back by undo is taken to have left: little, so that the agent is asked at once. */
+const BACK_MS = 240_000;
 /** A lease that ends sooner than this is not worth starting on. */
 const LEASE_MARGIN_MS = 5_000;
 const EMPTY_POLL_MS = 10_000;
@@ -115,7 +117,8 @@ export function advance(): void {
 export function putBack(card: Card): void {
   decidedMeanwhile.delete(card.item);
   const others = cards.value.filter(({ item }) => item !== card.item);
-  cards.value = [{ ...card, lease_until: null }, ...others];
+  const lease_until = new Date(Date.now() + skewMs + BACK_MS).toISOString();
+  cards.value = [{ ...card, lease_until }, ...others];
   leaseEnded.value = false;
 }
 
@@ -245,7 +248,7 @@ function hasEnded(card: Card): boolean {
 }
 
 function leftMs({ lease_until }: Card): number {
-  return lease_until === null ? Infinity : Date.parse(lease_until) - (Date.now() + skewMs);
+  return Date.parse(lease_until) - (Date.now() + skewMs);
 }
 
 /** Keeps what is held while its holder works; the agent says for how long at most. */

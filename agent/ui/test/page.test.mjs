@@ -374,6 +374,29 @@ describe("review page", { skip }, () => {
   );
 
   check(
+    "an item that came back by undo is kept while somebody works on it, and no longer",
+    async ({ agent, page }) => {
+      await page.clock.install();
+      await page.reload();
+      await cardShows(page, 1);
+      await page.keyboard.press("a");
+      await cardShows(page, 2);
+      await saved(page); // else it is taken back before it has left
+      const renewal = page.waitForRequest(/\/api\/leases$/);
+      await page.keyboard.press("Backspace");
+      await cardShows(page, 1);
+      assert.ok((await renewal).postDataJSON().items.includes(agent.items[0].item));
+      await page.clock.runFor("11:00");
+      await page.getByText("This item’s time has run out").waitFor();
+    },
+    {
+      prepare: (agent) => {
+        agent.renewMs = 600_000;
+      },
+    },
+  );
+
+  check(
     "a page that nobody is at asks for nothing by itself",
     async ({ page }) => {
       await page.clock.install();
