@@ -200,7 +200,7 @@ pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), R
         } else {
             Stage::Done // where nothing that is not of record has moved it
         };
-        let Some(reading) = reading_after(person, &row, stage, now) else { return Ok(()) };
+        let Some(reading) = reading_after(tx, person, &row, stage, now)? else { return Ok(()) };
         let (item, person, campaign) = (row.item, person.person, row.campaign);
         let until = now + LEASE_SECONDS;
         tx.put_lease(&Lease { item, person, reading, campaign, until }, now)?;
@@ -211,14 +211,15 @@ pub fn undo(store: &Store, person: &Person, key: &str, now: i64) -> Result<(), R
 /// What the person may say next of an item in a stage, having taken a reading of it back: what the item
 /// waits for now, if that is for this person.
 fn reading_after(
+    tx: &Tx<'_>,
     person: &Person,
     taken_back: &AnnotationRow,
     stage: Stage,
     now: i64,
-) -> Option<Reading> {
+) -> Result<Option<Reading>, StoreError> {
     // Sent back from a list: the item was not on the table.
     if taken_back.key.starts_with(lead::KEY_PREFIX) {
-        return None;
+        return Ok(None);
     }
     let reading = match (taken_back.reading, stage) {
         (same @ (Reading::Campaign | Reading::Validation | Reading::Gold), _) => same,
@@ -237,17 +238,28 @@ fn reading_after(
             | Stage::Accepted
             | Stage::Done
             | Stage::Quarantined,
-        ) => return None,
+        ) => return Ok(None),
     };
     let may = match reading {
+        Reading::First => !has_labeled(tx, person, taken_back.item, Reading::Second)?,
+        Reading::Second => !has_labeled(tx, person, taken_back.item, Reading::First)?,
         Reading::Expert | Reading::Campaign => person.is_expert(now),
-        Reading::First
-        | Reading::Second
-        | Reading::Review
-        | Reading::Validation
-        | Reading::Gold => true,
+        Reading::Review | Reading::Validation | Reading::Gold => true,
     };
-    Some(reading).filter(|_| may)
+    Ok(Some(reading).filter(|_| may))
+}
+
+/// Whether the item has a label by the person in a reading.
+fn has_labeled(
+    tx: &Tx<'_>,
+    person: &Person,
+    item: i64,
+    reading: Reading,
+) -> Result<bool, StoreError> {
+    let by_person = |past: &AnnotationRow| {
+        (past.person, past.reading, past.verdict) == (person.person, reading, Verdict::Label)
+    };
+    Ok(tx.annotations_of(item)?.iter().any(by_person))
 }
 
 fn check(annotation: &Annotation) -> Result<(), ReviewError> {

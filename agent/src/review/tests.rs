@@ -405,6 +405,48 @@ fn undo_takes_back_while_the_window_is_open() {
     assert!(matches!(undo(store, &site.ann, "k", 4), Err(ReviewError::Closed { window: 1 })));
 }
 
+/// Two people agree, never one with themselves: not even when the first reader's label is taken back.
+#[test]
+fn who_read_second_does_not_read_first() {
+    let site = site(1, 1000);
+    let store = &site.scratch.store;
+    let card = site.next(&site.ann, 1, 0).remove(0);
+    site.answer(&site.ann, &card, "a", 1, 1).unwrap();
+    site.next(&site.bob, 1, 2);
+    site.answer(&site.bob, &card, "b", 1, 3).unwrap();
+    undo(store, &site.ann, "a", 4).unwrap();
+    assert_eq!(site.stage(&card), Stage::First);
+    let skip = Annotation { decision: Decision::Skip, label: None, ..unasked("s") };
+    annotate(store, &site.ann, &card.row.opaque, &skip, 5).unwrap();
+    assert!(site.next(&site.bob, 1, 6).is_empty());
+    let carl = testing::person(store, "carl", Role::Annotator);
+    assert_eq!(site.next(&carl, 1, 6)[0].lease.reading, Reading::First);
+    site.answer(&carl, &card, "c", 1, 7).unwrap();
+    assert_eq!(site.stage(&card), Stage::Done);
+}
+
+/// An expert may have read the item first or second, and takes the deciding label back.
+#[test]
+fn undo_makes_nobody_both_readers() {
+    for (decider, other, gone) in [("ann", "bob", "b"), ("bob", "ann", "a")] {
+        let site = site(1, 1000);
+        let store = &site.scratch.store;
+        let card = site.next(&site.ann, 1, 0).remove(0);
+        site.answer(&site.ann, &card, "a", 1, 1).unwrap();
+        site.next(&site.bob, 1, 2);
+        site.answer(&site.bob, &card, "b", 0, 3).unwrap();
+        let person = |name| store.read("test", |tx| tx.person_named(name)).unwrap().unwrap();
+        store.tx("test", |tx| tx.set_role(person(decider).person, Role::Expert)).unwrap();
+        let decider = person(decider);
+        assert_eq!(site.next(&decider, 1, 4)[0].lease.reading, Reading::Expert);
+        site.answer(&decider, &card, "e", 1, 5).unwrap();
+        undo(store, &person(other), gone, 6).unwrap();
+        undo(store, &decider, "e", 7).unwrap();
+        assert!(matches!(site.stage(&card), Stage::First | Stage::Second));
+        assert_eq!(store.read("test", |tx| tx.lease(card.row.item)).unwrap(), None);
+    }
+}
+
 #[test]
 fn senseless_answers_are_refused() {
     let site = site(1, 0);

@@ -200,9 +200,15 @@ fn query(reading: Reading, part: Part) -> String {
         (_, Part::Others) => ("AND i.wanted IS NULL", "i.item"),
     };
     let (from, own, campaign) = match reading {
-        Reading::First | Reading::Expert | Reading::Validation | Reading::Gold => {
-            (REAL, "", "NULL")
-        }
+        Reading::Expert | Reading::Validation | Reading::Gold => (REAL, "", "NULL"),
+        // Whoever gave the second label, of an item whose first one was taken back, is not the first
+        // reader, too.
+        Reading::First => (
+            REAL,
+            "AND NOT EXISTS (SELECT 1 FROM annotations a
+               WHERE a.item = i.item AND a.person = ?3 AND a.reading = 1 AND a.verdict = 0)",
+            "NULL",
+        ),
         // Whoever gave the first label, or any other, cannot be the second reader.
         Reading::Second => (
             OF_READER,
