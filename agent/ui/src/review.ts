@@ -19,14 +19,11 @@ const PACE_MS_MIN = 10_000;
 const HISTORY = "insitu.history";
 const PACE = "insitu.pace";
 
-interface Past {
+interface Past extends work.Said {
   key: string;
   project: string;
   decision: Decision;
-  comment: string;
   looksReal: boolean | null;
-  /** Absent in what earlier versions left in the tab. */
-  label?: Label | null;
   card: Card;
 }
 
@@ -40,7 +37,6 @@ export interface Draft {
 export const selection = computed(() => classOf(work.label.value));
 /** Whether the prelabel was rejected and a class is asked for. */
 export const rejecting = signal(false);
-export const comment = signal("");
 /** Whether the reason for a skip is asked. */
 export const skipping = signal(false);
 /** Whether the item looks real, where that is asked; null before it is answered. */
@@ -86,9 +82,8 @@ effect(() => {
   const task = taskOf(deck.project.peek());
   batch(() => {
     const draft = (card && draftOf(card)?.label) ?? (card && emptyLabel(task));
-    work.begin(card, draft, restored?.label ?? null);
+    work.begin(card, draft, restored);
     rejecting.value = skipping.value = false;
-    comment.value = restored?.comment ?? "";
     looksReal.value = restored?.looksReal ?? null;
     taken.value = null;
   });
@@ -180,7 +175,7 @@ export function skip(): void {
 export function skipFor(index: number): void {
   const reason = REASONS[index]?.[0];
   if (reason === undefined) return;
-  if (reason === "other" && comment.value.trim() === "") {
+  if (reason === "other" && work.comment.value.trim() === "") {
     document.getElementById("comment")?.focus();
     return say("Write why, then press escape and 4.");
   }
@@ -204,7 +199,7 @@ function decide(decision: Decision, decided: Label | null, reason?: Reason): voi
     return notify(`${UNCONFIRMED_MAX} decisions wait for the agent.`, "Go on when it answers again.");
   }
   const key = randomHex(16);
-  const text = comment.value.trim().slice(0, COMMENT_CHARS_MAX);
+  const text = work.comment.value.trim().slice(0, COMMENT_CHARS_MAX);
   const now = activeMs();
   const annotation = {
     key,
@@ -274,9 +269,10 @@ export function settled(operation: Operation, refusal: Refused | null): void {
     deck.drop(item);
     return;
   }
-  const lost = past.value.find(({ key }) => key === operation.annotation.key);
-  // What was decided comes back if the item does.
-  if (lost?.label) work.save(item, lost.label, draftOf(lost.card)?.label ?? null);
+  const { key, comment } = operation.annotation;
+  const lost = past.value.find((entry) => entry.key === key);
+  // What was said comes back if the item does.
+  work.save(item, { label: lost?.label, comment }, (lost && draftOf(lost.card)?.label) ?? null);
   past.value = past.value.filter((entry) => entry !== lost);
   sessionStorage.setItem(HISTORY, JSON.stringify(past.value));
   if (deck.counts(operation.annotation.decision, operation.queue)) deck.addDone(-1);
@@ -287,7 +283,6 @@ export function forget(): void {
   batch(() => {
     past.value = [];
     notices.value = [];
-    comment.value = "";
     pace.value = { decided: 0, activeMs: 0 };
     paceAtMs = activeMs();
   });

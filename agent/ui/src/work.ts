@@ -1,5 +1,5 @@
-// The label that a person is working on: of any kind, for the card on the table. What is selected in it,
-// how it changes, and every change taken back. It survives a reload of the tab.
+// What a person is working on, for the card on the table: a label of any kind, what is selected in it, how
+// it changes, and every change taken back; and a comment. It survives a reload of the tab.
 
 import { batch, computed, signal } from "@preact/signals";
 import type { Card, Label, Mark } from "./contract";
@@ -27,6 +27,7 @@ const WORKS_MAX = 50;
 
 /** Null while a class has to be chosen. */
 export const label = signal<Label | null>(null);
+export const comment = signal("");
 export const marks = computed(() => marksOf(label.value));
 export const relations = computed(() => relationsOf(label.value));
 /** A mark, or behind the marks a relation. */
@@ -43,8 +44,14 @@ export const edits = signal<Label[]>([]);
 /** Whether the label is not what it was when the card came. */
 export const changed = computed(() => !sameLabel(label.value, initial.value));
 
-interface Kept {
-  label: Label;
+/** What was said of an item; what earlier versions left in the tab lacks parts of it. */
+export interface Said {
+  label?: Label | null | undefined;
+  comment?: string | undefined;
+}
+
+/** Work of which the label is null where it is as drafted. */
+interface Kept extends Said {
   edits: Label[];
   /** What it was made of. */
   draft: Label | null;
@@ -58,29 +65,36 @@ let drafted: Mark[] = [];
 let lastEdit = { name: "", at: 0 };
 
 /** Starts on a card: with what was undone, with what the tab still holds of it, or as it was drafted. */
-export function begin(card: Card | null, draft: Label | null, restored: Label | null): void {
+export function begin(card: Card | null, draft: Label | null, restored: Said | null): void {
   item = card?.item ?? null;
-  const kept: Kept | null = JSON.parse(sessionStorage.getItem(owner + item) ?? "null");
-  const mine = restored === null ? kept : null;
-  const moved = mine !== null && !sameLabel(mine.draft, draft);
+  const kept: Kept | null = restored ? null : JSON.parse(sessionStorage.getItem(owner + item) ?? "null");
+  const moved = !!kept?.label && !sameLabel(kept.draft, draft);
+  const said = restored ?? kept;
   drafted = marksOf(draft);
   lastEdit = { name: "", at: 0 };
   batch(() => {
     initial.value = draft;
-    label.value = restored ?? mine?.label ?? draft;
-    edits.value = moved && draft !== null ? [...mine.edits, draft] : (mine?.edits ?? []);
+    label.value = said?.label ?? draft;
+    comment.value = said?.comment ?? "";
+    edits.value = moved && draft !== null ? [...kept.edits, draft] : (kept?.edits ?? []);
     selected.value = null;
     part.value = null;
     brush.value = 0;
     begun.value += 1;
   });
-  if (restored !== null) store();
+  if (restored) store();
   if (moved) notify("Your unsaved work on this item is back.", "What it started from has changed: undo shows that.");
 }
 
 /** Whose work it is from now on. */
 export function own(person: string): void {
   owner = `${WORK}${person}/`;
+}
+
+/** Changes the comment. */
+export function write(text: string): void {
+  comment.value = text;
+  store();
 }
 
 /** Changes the label so that nothing has to be taken back: a selection, a drag under way. */
@@ -221,9 +235,9 @@ export function forgetAll(): void {
   for (const name of names()) sessionStorage.removeItem(name);
 }
 
-/** Keeps work on an item that is not on the table. */
-export function save(of: string, made: Label, draft: Label | null): void {
-  keep(of, { label: made, edits: [], draft, at: Date.now() });
+/** Keeps work on an item, unless it is on the table: there is newer work on it. */
+export function save(of: string, said: Said, draft: Label | null): void {
+  if (of !== item) keep(of, { ...said, edits: [], draft, at: Date.now() });
 }
 
 function replaced(index: number, to: Mark): Mark[] {
@@ -242,8 +256,9 @@ function arrange(): void {
 }
 
 function store(): void {
-  if (item === null || label.value === null) return;
-  keep(item, { label: label.value, edits: edits.value, draft: initial.value, at: Date.now() });
+  if (item === null) return;
+  const made = changed.value ? label.value : null;
+  keep(item, { label: made, comment: comment.value, edits: edits.value, draft: initial.value, at: Date.now() });
 }
 
 function keep(of: string, kept: Kept): void {

@@ -426,6 +426,34 @@ describe("review page", { skip }, () => {
     { items: () => [] },
   );
 
+  check("a comment survives a reload, and a refusal", async ({ agent, page }) => {
+    const comment = () => page.getByLabel("Comment").inputValue();
+    await cardShows(page, 1);
+    await page.keyboard.press("x"); // no class either
+    await page.keyboard.press("c");
+    await page.keyboard.type("half a thought");
+    await page.reload();
+    await cardShows(page, 1);
+    assert.equal(await comment(), "half a thought");
+    await page.keyboard.press("x");
+    agent.leases.set(agent.items[0].item, "eve");
+    await page.keyboard.press("f");
+    await page.getByText("Not saved").waitFor();
+    await cardShows(page, 2);
+    assert.equal(await comment(), "");
+    agent.leases.delete(agent.items[0].item);
+    await page.reload();
+    await cardShows(page, 1);
+    assert.equal(await comment(), "half a thought");
+    await page.keyboard.press("f");
+    await cardShows(page, 2);
+    await saved(page);
+    assert.equal(agent.annotations.get(agent.items[0].item).comment, "half a thought");
+    await page.reload();
+    await cardShows(page, 2);
+    assert.equal(await comment(), "");
+  });
+
   check(
     "a confidence says what it is",
     async ({ page }) => {

@@ -117,10 +117,8 @@ function Comment() {
         rows={2}
         maxLength={COMMENT_CHARS_MAX}
         placeholder="Goes with your decision"
-        value={review.comment.value}
-        onInput={(event) => {
-          review.comment.value = event.currentTarget.value;
-        }}
+        value={work.comment.value}
+        onInput={(event) => work.write(event.currentTarget.value)}
         onKeyDown={(event) => {
           if (event.key === "Escape") event.currentTarget.blur();
         }}
