@@ -6,7 +6,7 @@ import { Refused, type Api } from "./api";
 import { SYNTHETIC, type Card, type Project } from "./contract";
 import { afterPaint } from "./frame";
 import { expire } from "./session";
-import { link, unconfirmed } from "./unconfirmed";
+import { link, reached, unconfirmed } from "./unconfirmed";
 import { view } from "./view";
 
 /** Cards asked for at a time. */
@@ -163,7 +163,7 @@ async function refill(): Promise<void> {
     if (client !== api || moved()) return;
     skewMs = leased.skewMs;
     accept(leased.cards, waiting);
-    if (unconfirmed.value.length === 0) link.value = "up";
+    reached();
   } catch (error) {
     if (client === api) failed(error);
   } finally {
@@ -210,6 +210,7 @@ async function refreshProjects(): Promise<void> {
   try {
     const fresh = await client.projects();
     if (client !== api) return;
+    reached();
     const first = projects.value.length === 0;
     // Decisions on their way are done for the person who made them.
     projects.value = fresh.map((entry) => ({ ...entry, done: entry.done + onTheWay(entry.name) }));

@@ -102,6 +102,11 @@ export function flush(): void {
   if (!running) void run();
 }
 
+/** The agent answered something else: it is there again, also where nothing waits to be sent. */
+export function reached(): void {
+  if (unconfirmed.value.length === 0 && link.value === "lost") link.value = "up";
+}
+
 export function randomHex(bytes: number): string {
   // Not `crypto.randomUUID`: a page on plain http at a private address does not have it.
   const random = crypto.getRandomValues(new Uint8Array(bytes));
@@ -202,7 +207,7 @@ function read(): void {
 
 addEventListener("online", () => {
   retryMs = RETRY_MS_MIN;
-  if (unconfirmed.value.length === 0 && link.value === "lost") link.value = "up";
+  reached();
   flush();
 });
 addEventListener("offline", () => {

@@ -293,6 +293,18 @@ describe("review page", { skip }, () => {
     assert.equal(agent.annotations.size, 1);
   });
 
+  check("an agent that answers again is said to, though nothing waits to be sent", async ({ agent, page }) => {
+    await page.clock.install();
+    await page.reload();
+    await cardShows(page, 1);
+    agent.mode = "away";
+    await page.clock.fastForward("00:30"); // the projects are asked for again, and more items are not
+    await page.getByText("The agent does not answer").waitFor();
+    agent.mode = "up";
+    await page.clock.fastForward("00:30");
+    await page.getByText("The agent does not answer").waitFor({ state: "detached" });
+  });
+
   check("two tabs send each decision once", async ({ agent, page, context }) => {
     await cardShows(page, 1);
     agent.mode = "away";
