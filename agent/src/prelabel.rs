@@ -405,8 +405,7 @@ impl Model {
         if self.manifest.kind == HeadKind::Tokens {
             return self.mark(item);
         }
-        let features = self.features_of(item)?;
-        self.draft(&features).ok()
+        self.features_of(item).and_then(|features| self.draft(&features).ok())
     }
 
     fn draft(&self, features: &[f32]) -> Result<Draft, PredictError> {
@@ -446,18 +445,16 @@ impl Model {
         }
     }
 
-    /// The backbone's features of an item, `[features]`; `None` where it fails or they are not finite.
-    ///
-    /// The item goes through the backbone alone. Of several at once the features of each may depend on
-    /// the others: by rounding, or because the backbone was made so. One subject would move what is
-    /// counted of many then, whose noise is for its own items alone.
+    /// The backbone's features of an item that goes through it alone, `[features]`; `None` where it fails
+    /// or they are not finite. Of several at once those of each may depend on the others, by rounding or
+    /// because the backbone was made so: one subject would move what is counted of many.
     pub fn features_of(&mut self, item: &CleanItem) -> Option<Vec<f32>> {
         let features = self.features(std::slice::from_ref(item)).ok()?;
         features.iter().all(|value| value.is_finite()).then_some(features)
     }
 
-    /// The backbone's features of items, row-major `[items, features]`: many at once, which is faster,
-    /// and not for what is counted ([`Model::features_of`]).
+    /// The backbone's features of items, row-major `[items, features]`: many at once, which is faster, and
+    /// not for what is counted.
     ///
     /// # Errors
     /// [`ModelError::Predict`].
