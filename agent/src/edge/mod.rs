@@ -137,9 +137,10 @@ impl From<PlaceError> for EdgeError {
     fn from(error: PlaceError) -> Self {
         match error {
             PlaceError::Unread(Unread::Store(error)) => error.into(),
-            PlaceError::NoText { .. } | PlaceError::Otherwise | PlaceError::Unread(_) => {
-                Self::Places(error)
-            }
+            PlaceError::NoText { .. }
+            | PlaceError::Otherwise
+            | PlaceError::Changed { .. }
+            | PlaceError::Unread(_) => Self::Places(error),
         }
     }
 }
