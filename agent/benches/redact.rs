@@ -61,7 +61,7 @@ const fn own(name: &'static str, file: &'static str, bars: Option<(f64, f64)>) -
     Set { strict: true, ..set(name, file, bars) }
 }
 
-const SETS: [Set; 34] = [
+const SETS: [Set; 45] = [
     set("identifiers", "shared_ids_A.jsonl", Some((0.995, 0.0))),
     Set {
         strict: true,
@@ -103,6 +103,17 @@ const SETS: [Set; 34] = [
     own("own German letters, sixth", own!("letters-sixth"), Some((0.95, 0.85))),
     own("own everyday, sixth", own!("everyday-sixth"), None),
     own("own of nobody, sixth", own!("quiet-sixth"), None),
+    own("own English queries, seventh", own!("queries-seventh"), Some((0.98, 0.98))),
+    own("own German letters, seventh", own!("letters-seventh"), Some((0.95, 0.85))),
+    own("own everyday, seventh", own!("everyday-seventh"), None),
+    own("own of nobody, seventh", own!("quiet-seventh"), None),
+    own("own English queries, eighth", own!("queries-eighth"), Some((0.98, 0.98))),
+    own("own German letters, eighth", own!("letters-eighth"), Some((0.95, 0.85))),
+    own("own of nobody, eighth", own!("quiet-eighth"), None),
+    own("own French", own!("french"), None),
+    own("own Italian", own!("italian"), None),
+    own("own Dutch", own!("dutch"), None),
+    own("own Portuguese", own!("portuguese"), None),
 ];
 /// Share of the hard negatives, and of the texts without personal data, that may be hit.
 const NEGATIVES_MAX: f64 = 0.03;

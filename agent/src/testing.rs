@@ -5,12 +5,14 @@ use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
 use insitu_daemon::clock::ManualClock;
 use insitu_models::bundle::Bundle;
 use insitu_privacy::{Delta, Rho};
 use insitu_protocol::bytes::{Bytes, Fixed};
+use insitu_protocol::ids::ProjectName;
 use insitu_protocol::order::BundleOrder;
 use insitu_protocol::project::Project;
 use insitu_protocol::release::Release;
@@ -20,12 +22,14 @@ use tokio::task::JoinSet;
 use crate::account::Accounts;
 use crate::config::{ApproveCampaigns, Limits, Policy, SignInTimes};
 use crate::downlink::Judge;
-use crate::item::{CleanItem, RawItem, Value};
+use crate::item::{CleanItem, Dirty, RawItem, Value};
 use crate::prelabel::{Prelabel, Shelf};
+use crate::redact::texts::{Texts, Unread};
+use crate::redact::{self, Kind, Redacted};
 use crate::review::http::Desk;
 use crate::review::{CleanContext, Doors, Unasked};
 use crate::route::{self, Accepts};
-use crate::store::items::{Addition, Stage};
+use crate::store::items::{Addition, ItemRow, Stage};
 use crate::store::labels::{Person, Role, Terms};
 use crate::store::orders::{BundleState, ProjectRow};
 use crate::store::tests::{Scratch, scratch};
@@ -37,6 +41,88 @@ pub(crate) mod mirrored;
 /// A project of two classes with a number, a category and a text.
 pub(crate) fn project() -> Project {
     toml::from_str(include_str!("testing.toml")).unwrap()
+}
+
+/// A project of these classes over one field, by its name and its kind.
+pub(crate) fn project_of<const N: usize>(
+    classes: [&str; N],
+    field: [&str; 2],
+    task: &str,
+) -> Project {
+    let classes: String = classes.iter().map(|n| format!("[[classes]]\nname = {n:?}\n")).collect();
+    let [name, kind] = field;
+    let text = format!(
+        r#"
+        name = "mood"
+        version = 1
+        title = "Mood"
+        instructions = "Read."
+        features = []
+        {classes}
+        [[fields]]
+        name = "{name}"
+        title = "Field"
+        kind = "{kind}"
+        [task]
+        {task}
+        [routing]
+        accept_at = 1001
+        expert_below = 0
+        overlap = 0
+        [statistics]
+        confusion_nano_rho = 2000000
+        coincidence_nano_rho = 1000000
+        calibration_nano_rho = 1000000
+        drift_nano_rho = 2000000
+        calibration_bins = 5
+        [training]
+        rounds = 2
+        run_nano_rho = 20000000
+        clip_milli = 1000
+        fraction_bits = 12
+        learning_rate = 1.0
+        momentum = 0.5
+        "#
+    );
+    toml::from_str(&text).unwrap()
+}
+
+/// Hides one name.
+#[derive(Default)]
+pub(crate) struct Masks {
+    /// The settings are refused.
+    pub(crate) refused: AtomicBool,
+}
+
+/// `text` with a mask for each `Mary`.
+pub(crate) fn masked(text: &str) -> Redacted {
+    let (mut clean, mut spans, mut places) = (String::new(), Vec::new(), Vec::new());
+    let (mut at, mut length) = (0, 0);
+    for (number, part) in text.split("Mary").enumerate() {
+        if number > 0 {
+            spans.push(redact::Span { start: at, end: at + 4, kind: Kind::Name, score: 1.0 });
+            places.push((length, length + 6));
+            clean += "[NAME]";
+            (at, length) = (at + 4, length + 6);
+        }
+        clean += part;
+        (at, length) = (at + part.chars().count(), length + part.chars().count());
+    }
+    Redacted { text: clean, spans, places, shown_later: 0, replaced: Vec::new() }
+}
+
+impl Texts for Masks {
+    fn redact(
+        &self,
+        _: &Store,
+        _: &ProjectName,
+        _: &ItemRow,
+        _: Dirty<'_>,
+        text: &str,
+    ) -> Result<Option<Redacted>, Unread> {
+        let refused = self.refused.load(Ordering::Relaxed);
+        if refused { Err(Unread::Settings) } else { Ok(Some(masked(text))) }
+    }
 }
 
 /// [`project`] with a task, or more fields, in TOML.

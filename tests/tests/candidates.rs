@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use insitu_agent::label::Label;
 use insitu_coordinator::evaluation::Figures;
-use insitu_coordinator::{publish, registry};
+use insitu_coordinator::registry;
 use insitu_tests::federation::{Federation, project, shipped_bundle};
 use insitu_tests::simnet::{Conditions, Network};
 use insitu_tests::site::Site;

@@ -4,11 +4,10 @@ use serde_json::json;
 
 use super::*;
 use crate::label::Span;
-use crate::label_studio::tests::{Masks, masked, project_of};
 use crate::review::past_reads;
 use crate::store::labels::{Person, Reading};
 use crate::store::tests::Scratch;
-use crate::testing;
+use crate::testing::{self, Masks, masked, project_of};
 
 fn rules() -> Source {
     Source {

@@ -299,7 +299,7 @@ fn an_applications_circumstances_are_in_the_provenance() {
         context: serde_json::from_value(json!({"place": "ward 3 of Jane Roe"})).unwrap(),
         fields: None,
     };
-    let texts = crate::label_studio::tests::Masks::default();
+    let texts = testing::Masks::default();
     crate::edge::correct(&scratch.store, &texts, &row, (app.person, "0"), &said, 20).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let context = |name: &str| {

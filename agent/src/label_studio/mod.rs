@@ -142,4 +142,4 @@ impl Studio {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -15,19 +15,17 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::config::Images;
-use crate::item::{CleanItem, Dirty};
+use crate::item::CleanItem;
 use crate::label::Label;
 use crate::prelabel::Prelabel;
-use crate::redact::texts::Unread;
-use crate::redact::{self, Kind, Redacted};
 use crate::review::{self, past_reads, reads};
 use crate::route::{Accepts, label_of_record};
-use crate::store::items::{ItemRow, Stage};
+use crate::store::items::Stage;
 use crate::store::labels::{Role, Verdict};
 use crate::store::orders::ProjectRow;
 use crate::store::tests::{Scratch, scratch};
 use crate::store::{Store, StoreError};
-use crate::testing::{self, Served};
+use crate::testing::{self, Masks, Served, masked, project_of};
 
 const SECRET: &str = "a-secret-of-a-test_0123";
 const CONFIG: &str = r#"<View><Text name="text" value="$text"/>
@@ -37,88 +35,6 @@ const CONFIG: &str = r#"<View><Text name="text" value="$text"/>
 /// A project of three classes over one text, such as the recorded ones.
 fn project() -> Project {
     project_of(["positive", "negative", "neutral"], ["text", "text"], "kind = \"class\"")
-}
-
-/// A project of these classes over one field, by its name and its kind.
-pub(crate) fn project_of<const N: usize>(
-    classes: [&str; N],
-    field: [&str; 2],
-    task: &str,
-) -> Project {
-    let classes: String = classes.iter().map(|n| format!("[[classes]]\nname = {n:?}\n")).collect();
-    let [name, kind] = field;
-    let text = format!(
-        r#"
-        name = "mood"
-        version = 1
-        title = "Mood"
-        instructions = "Read."
-        features = []
-        {classes}
-        [[fields]]
-        name = "{name}"
-        title = "Field"
-        kind = "{kind}"
-        [task]
-        {task}
-        [routing]
-        accept_at = 1001
-        expert_below = 0
-        overlap = 0
-        [statistics]
-        confusion_nano_rho = 2000000
-        coincidence_nano_rho = 1000000
-        calibration_nano_rho = 1000000
-        drift_nano_rho = 2000000
-        calibration_bins = 5
-        [training]
-        rounds = 2
-        run_nano_rho = 20000000
-        clip_milli = 1000
-        fraction_bits = 12
-        learning_rate = 1.0
-        momentum = 0.5
-        "#
-    );
-    toml::from_str(&text).unwrap()
-}
-
-/// Hides one name.
-#[derive(Default)]
-pub(crate) struct Masks {
-    /// The settings are refused.
-    refused: AtomicBool,
-}
-
-/// `text` with a mask for each `Mary`.
-pub(crate) fn masked(text: &str) -> Redacted {
-    let (mut clean, mut spans, mut places) = (String::new(), Vec::new(), Vec::new());
-    let (mut at, mut length) = (0, 0);
-    for (number, part) in text.split("Mary").enumerate() {
-        if number > 0 {
-            spans.push(redact::Span { start: at, end: at + 4, kind: Kind::Name, score: 1.0 });
-            places.push((length, length + 6));
-            clean += "[NAME]";
-            (at, length) = (at + 4, length + 6);
-        }
-        clean += part;
-        (at, length) = (at + part.chars().count(), length + part.chars().count());
-    }
-    Redacted { text: clean, spans, places, shown_later: 0, replaced: Vec::new() }
-}
-
-impl Texts for Masks {
-    fn redact(
-        &self,
-        _: &Store,
-        _: &ProjectName,
-        _: &ItemRow,
-        _: Dirty<'_>,
-        text: &str,
-    ) -> Result<Option<Redacted>, Unread> {
-        let refused = self.refused.load(Ordering::Relaxed);
-        if refused { Err(Unread::Settings) } else { Ok(Some(masked(text))) }
-    }
 }
 
 struct Site {

@@ -1,5 +1,5 @@
 //! What belongs to a name, a place or an organisation of which a part was found: the rest of a word with hyphens,
-//! initials, a company's legal form.
+//! initials, the number of a house, a company's legal form.
 
 use super::Find;
 use super::kind::Kind;
@@ -68,6 +68,8 @@ pub(super) fn grow(text: &str, mut find: Find) -> Find {
     whole_word(text, &mut find);
     if find.kind == Kind::Name {
         initials(text, &mut find);
+    } else if find.kind == Kind::Location {
+        house_number(text, &mut find);
     }
     legal_form(text, &mut find);
     find
@@ -105,6 +107,21 @@ fn initials(text: &str, find: &mut Find) {
         && behind.next().is_none_or(|c| matches!(c, ',' | ';' | ')' | '/' | '\n' | '\r'));
     if one && initial {
         find.end += rest.char_indices().nth(3).map_or(rest.len(), |(at, _)| at);
+    }
+}
+
+/// `Joaquin Suarez 2906.`: a number that a place ends with, and no year.
+fn house_number(text: &str, find: &mut Find) {
+    const DIGITS_MAX: usize = 4;
+    let Some(rest) = text[find.end..].strip_prefix(' ') else { return };
+    let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
+    let year = digits == 4 && (rest.starts_with("19") || rest.starts_with("20"));
+    let mut behind = rest[digits..].chars();
+    let sign = behind.next();
+    let ends = matches!(sign, None | Some('.' | ',' | ';' | ')' | '\n' | '\r'))
+        && behind.next().is_none_or(|c| !c.is_alphanumeric());
+    if (1..=DIGITS_MAX).contains(&digits) && !year && ends {
+        find.end += 1 + digits;
     }
 }
 
@@ -169,6 +186,14 @@ mod tests {
         assert_eq!(name("z. B. Manser oder", "Manser"), "Manser");
         assert_eq!(name("Roe V. Grad", "Roe"), "Roe");
         assert_eq!(name("Roe A. Then", "Roe"), "Roe");
+    }
+
+    #[test]
+    fn a_place_has_a_number() {
+        let place = |text, part| grown(text, part, Kind::Location).0;
+        assert_eq!(place("north of Joaquin Suarez 2906.", "Joaquin Suarez"), "Joaquin Suarez 2906");
+        assert_eq!(place("in Paris 2024, and", "Paris"), "Paris");
+        assert_eq!(place("Boston 3.5 and Boston 3 of", "Boston"), "Boston");
     }
 
     #[test]

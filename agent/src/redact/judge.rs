@@ -4,6 +4,7 @@ use std::cell::LazyCell;
 
 use super::Find;
 use super::checks;
+use super::diary;
 use super::kind::Kind;
 use super::labels::Labels;
 use super::language::Small;
@@ -85,9 +86,9 @@ const MEASURES: &[&str] = &[
 pub(super) fn judge(scanner: &Scanner, profile: &Profile, text: &str, finds: &Finds) -> Vec<Find> {
     let mut found = Vec::new();
     let german = LazyCell::new(|| Small::of(text).has_nouns_in_capitals());
-    let diary = LazyCell::new(|| is_diary(text, &finds.candidates));
+    let is_diary = LazyCell::new(|| diary::is_diary(text, &finds.candidates));
     for candidate in &finds.candidates {
-        if starts_line(text, candidate) && *diary {
+        if diary::starts_line(text, candidate) && *is_diary {
             let &Candidate { rule, start, end } = candidate;
             let find = Find { start, end, kind: rule.kind, score: rule.labelled };
             found.extend(finish(profile, text, rule, find));
@@ -159,33 +160,6 @@ fn explained(profile: &Profile, text: &str, label: &Label) -> Option<Find> {
         kind,
         score: EXPLAINED_SCORE,
     })
-}
-
-/// Whether a candidate is a day without a year that a line starts with.
-fn starts_line(text: &str, candidate: &Candidate) -> bool {
-    let before = text[..candidate.start].trim_end_matches([' ', '\t', '-', '*', '•']);
-    candidate.rule.edge == Edge::Diary
-        && passes(candidate.rule, &text[candidate.start..candidate.end])
-        && (before.is_empty() || before.ends_with(['\n', '\r']))
-}
-
-/// Whether the lines that start with `3.1.` or `14/11` are those of a diary, and no headings and no ratios: in the
-/// order of time, perhaps over one new year, and not all of one day, which would be of one chapter.
-fn is_diary(text: &str, candidates: &[Candidate]) -> bool {
-    let days = candidates.iter().filter(|candidate| starts_line(text, candidate));
-    let days: Vec<(u8, u8)> = days
-        .filter_map(|candidate| {
-            let mut parts = text[candidate.start..candidate.end].split(['.', '/']);
-            let day = parts.next()?.parse().ok()?;
-            Some((parts.next()?.parse().ok()?, day))
-        })
-        .collect();
-    let new_year = |pair: &[(u8, u8)]| pair[0].0 >= 10 && pair[1].0 <= 3;
-    let first = candidates.iter().find(|candidate| starts_line(text, candidate));
-    let american = first.is_some_and(|first| text[first.start..first.end].contains('/'));
-    let in_order = days.windows(2).all(|pair| pair[0] <= pair[1] || new_year(pair))
-        || american && days.is_sorted_by_key(|(month, day)| (*day, *month));
-    in_order && days.iter().any(|(_, day)| *day != days[0].1)
 }
 
 /// Shorter digits are of too many shapes for a check digit to speak against them.
@@ -448,7 +422,7 @@ fn starts_value(rest: &str, labels: Labels) -> bool {
 }
 
 /// Whether the check that `rule` demands holds for `text`.
-fn passes(rule: &Rule, text: &str) -> bool {
+pub(super) fn passes(rule: &Rule, text: &str) -> bool {
     match rule.check {
         Check::None => true,
         Check::Text(check) => check(text),

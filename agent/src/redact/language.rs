@@ -21,12 +21,24 @@ const SPANISH: &[&str] = &[
     "que", "se", "sin", "su", "sus", "un", "una", "y",
 ];
 
+/// Of French, Italian, Dutch and Portuguese, and of none of the three above.
+const OTHERS: &[&str] = &[
+    "aan", "ai", "alla", "anche", "ao", "aos", "au", "aux", "avec", "bij", "ce", "cette", "che",
+    "com", "dal", "dalla", "dans", "dat", "degli", "dei", "della", "delle", "di", "du", "een",
+    "elle", "em", "est", "et", "foi", "geen", "gli", "haar", "heeft", "het", "hij", "ik", "il",
+    "je", "les", "maar", "mais", "met", "na", "naar", "nel", "nella", "niet", "nog", "non", "nos",
+    "não", "om", "ook", "os", "ou", "par", "pas", "pela", "pelo", "per", "più", "pour", "qui",
+    "sem", "seu", "si", "sono", "sua", "sur", "te", "uit", "um", "uma", "une", "van", "voor",
+    "vous", "werd", "wordt", "zijn", "à", "è",
+];
+
 /// How many small words of each language a text starts with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Small {
     english: usize,
     german: usize,
     spanish: usize,
+    others: usize,
 }
 
 impl Small {
@@ -37,12 +49,18 @@ impl Small {
             small.english += usize::from(ENGLISH.binary_search(&word.text).is_ok());
             small.german += usize::from(GERMAN.binary_search(&word.text).is_ok());
             small.spanish += usize::from(SPANISH.binary_search(&word.text).is_ok());
+            small.others += usize::from(OTHERS.binary_search(&word.text).is_ok());
         }
         small
     }
 
     pub(super) const fn is_spanish(self) -> bool {
         self.spanish > self.english + self.german
+    }
+
+    /// Whether it is in none of the languages that the names model has learned.
+    pub(super) const fn is_other(self) -> bool {
+        self.others > self.english && self.others > self.german && 2 * self.others > self.spanish
     }
 
     /// Whether every noun has a capital: in German.
@@ -80,6 +98,8 @@ mod tests {
 
     #[test]
     fn lists_are_sorted() {
-        assert!(ENGLISH.is_sorted() && GERMAN.is_sorted() && SPANISH.is_sorted());
+        assert!(
+            ENGLISH.is_sorted() && GERMAN.is_sorted() && SPANISH.is_sorted() && OTHERS.is_sorted()
+        );
     }
 }

@@ -27,6 +27,7 @@ mod checks;
 mod clean;
 mod countries;
 mod custom;
+mod diary;
 mod encoding;
 mod eponyms;
 mod evidence;

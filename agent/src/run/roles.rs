@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use crate::edge;
 use crate::erasure;
-use crate::label_studio::{self, tests::Masks};
+use crate::label_studio;
 use crate::quality;
 use crate::review::http::router;
 use crate::store::roles::{Action, Role};
-use crate::testing::{self, Served};
+use crate::testing::{self, Masks, Served};
 
 #[tokio::test]
 async fn every_role_is_served_what_the_table_allows() {

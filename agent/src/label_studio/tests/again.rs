@@ -2,7 +2,6 @@
 
 use super::comparing::{Fake, compared};
 use super::*;
-use crate::erasure::{Target, allow, erase};
 use crate::label_studio::compare::Compared;
 
 /// A site whose Label Studio has these tasks.
@@ -69,20 +68,23 @@ async fn what_the_project_had_no_class_for_is_taken_once_it_has() {
 #[tokio::test]
 async fn what_was_erased_comes_back_once_that_is_allowed() {
     let (site, fake, _server) = both(vec![task(1)]).await;
-    let steward = testing::person(&site.store, "eve", Role::Steward);
-    let item = Target::Item("r1", &site.row);
-    let gone =
-        || site.store.read("test", |tx| tx.studio_task(site.row.project, 1)).unwrap().is_none();
+    let project = site.row.project;
+    let item = || site.store.read("test", |tx| tx.studio_task(project, 1)).unwrap();
     for annotations in [json!([said(8, "13", 1, "neutral")]), json!([])] {
         fake.tasks.lock().unwrap()[0]["annotations"] = annotations;
         compared(&site).await;
         site.work(1);
-        assert!(!gone());
-        erase(&site.store, &steward, (item, &[]), "asked to", 50).unwrap();
+        let known = item().unwrap();
+        let hash = site.store.tx("test", |tx| {
+            let hash = tx.source_hash("mood", "r1");
+            tx.bar(&hash, project, 50)?;
+            tx.erase_items(&[tx.doomed(known)?.unwrap()])?;
+            Ok::<_, StoreError>(hash)
+        });
         compared(&site).await;
         site.work(1);
-        assert!(gone() && site.faults().len() == 1, "{:?}", site.faults());
-        assert!(allow(&site.store, &steward, item, "asked to").unwrap());
+        assert_eq!((item(), site.faults().len()), (None, 1), "{:?}", site.faults());
+        assert!(site.store.tx("test", |tx| tx.unbar(&hash.unwrap(), project)).unwrap());
         assert_eq!(compared(&site).await, missed(1, 1));
         site.work(1);
         assert_eq!(site.faults(), Vec::<String>::new());

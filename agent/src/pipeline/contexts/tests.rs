@@ -45,7 +45,7 @@ impl Site {
             context: serde_json::from_value(context).unwrap(),
             fields: None,
         };
-        let texts = crate::label_studio::tests::Masks::default();
+        let texts = testing::Masks::default();
         let from = (self.application, "a");
         crate::edge::correct(&self.scratch.store, &texts, &self.row, from, &said, 5).unwrap();
     }

@@ -3,7 +3,8 @@
 
 `texts/LANGUAGE-KIND.txt` (or `quiet-LANGUAGE.txt`, of nobody) hold invented letters, notes, questions, mails and
 fragments, separated by lines of `%%`. In them `{name}` is a slot of `corpus.py`, `{name#2}` the same person
-wherever it stands, and `[[NAME:Uschi]]` a name that the author chose. Each text is filled COPIES times. Packages
+wherever it stands, and `[[NAME:Uschi]]` a name that the author chose. Each text is filled COPIES times, in languages
+of which nothing is generated half as often. Packages
 and lines as those of `corpus.py`.
 """
 import glob
@@ -72,7 +73,10 @@ def fill(template, lang):
 
 
 if __name__ == "__main__":
-    for _ in range(COPIES):
+    for copy_ in range(COPIES):
         for lang_, texts_ in TEXTS.items():
+            # Languages of which there is nothing else count half, so that the others lose nothing.
+            if copy_ % 2 and lang_ not in corpus.SENTENCES:
+                continue
             for text_ in texts_:
                 print(json.dumps(fill(text_, lang_), ensure_ascii=False))

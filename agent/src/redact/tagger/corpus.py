@@ -36,6 +36,11 @@ LOCALES = {
     "en": "en_US en_GB en_AU en_CA en_IN en_IE en_NZ en_US en_GB".split(),
     "de": "de_DE de_AT de_CH de_DE".split(),
     "es": "es_ES es_MX es_AR es_CO es_CL es_ES".split(),
+    # Of these languages there are written texts alone: `authored.py`.
+    "fr": "fr_FR fr_BE fr_CH fr_CA fr_FR".split(),
+    "it": "it_IT it_IT it_CH".split(),
+    "nl": "nl_NL nl_BE nl_NL".split(),
+    "pt": "pt_PT pt_BR".split(),
 }
 ELSEWHERE = ("it_IT fr_FR pl_PL nl_NL pt_BR pt_PT sv_SE da_DK no_NO fi_FI cs_CZ hu_HU ro_RO tr_TR hr_HR "
              "sl_SI sk_SK et_EE lt_LT lv_LV is_IS id_ID vi_VN fil_PH en_IN zu_ZA el_GR ru_RU uk_UA bg_BG de_DE es_ES").split()
@@ -156,6 +161,10 @@ DEPARTMENTS = {
 STREETS = {
     "en": ["{n3} {surname} Street", "{n4} {surname} Ave", "{n3} {given} Road", "{n2} {surname} Lane, Apt {n2}", "{n4} {city} Blvd, Suite {n3}", "{n2} {surname} Close", "P.O. Box {n4}", "Flat {n1}, {n2} {surname} Gardens", "{n4} N {surname} St"],
     "de": ["{surname}straße {n2}", "{given}weg {n2}", "{surname}str. {n2}", "Am {surname}platz {n1}", "{city}er Straße {n3}", "Hauptstraße {n2}a", "{surname}gasse {n1}", "{given}-{surname}-Allee {n2}", "Im {surname} {n1}", "Bahnhofstr. {n2}"],
+    "fr": ["{n2} rue {surname}", "{n2}, avenue {given} {surname}", "{n1} bis, chemin de {city}", "{n3} boulevard {surname}", "place {surname} {n1}"],
+    "it": ["via {surname} {n2}", "Via {given} {surname}, {n2}", "piazza {surname} {n1}", "viale {city} {n3}", "corso {surname} {n2}/A"],
+    "nl": ["{surname}straat {n2}", "{surname}laan {n3}", "{given} {surname}plein {n1}", "{city}seweg {n2}", "{surname}kade {n2}a"],
+    "pt": ["Rua {given} {surname}, {n2}", "Av. {surname}, {n4}", "Travessa de {city} {n1}", "Rua {surname} n.º {n2}, {n1}.º D", "Praça {surname}, {n2}"],
     "es": ["Calle {surname}, {n2}", "C/ {given} {surname}, {n2}, {n1}º A", "Avda. de {city}, {n3}", "Plaza {surname} {n1}", "Paseo de {surname} {n2}, {n1}B", "calle {surname} {n2}", "Av. {surname} {surname} s/n", "Carretera de {city}, km {n1}", "Rúa {surname}, {n2}", "Urbanización {surname}, {n2}", "Ronda de {surname}, {n2}, {n1}D", "Travesía {given} {n1}"],
 }
 
@@ -306,6 +315,8 @@ def company(lang):
 
 
 def town(lang):
+    if lang not in TOWNS:
+        return faker(rnd.choice(LOCALES[lang])).city()
     known = TOWNS[lang if rnd.random() < 0.7 else rnd.choice(list(TOWNS))].split(",")
     return rnd.choice(known) if rnd.random() < 0.35 else faker(locale(lang)).city()
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Makes the tagger's lexicon: lexicon.py OUT
 
-Hashes of words in small letters with what they can be: 1 a word of English, German or Spanish
-(pyspellchecker's frequency lists, MIT), 2 a given name, 4 a surname, 8 a town (faker's lists, MIT).
+Hashes of words in small letters with what they can be: 1 a word of English, German, Spanish, French, Italian,
+Dutch or Portuguese (pyspellchecker's frequency lists, MIT), 2 a given name, 4 a surname, 8 a town (faker's lists, MIT).
 Format: b"INSTLEX1", count (u32 LE), hashes in ascending order (u32 LE each), flags (u8 each).
 """
 import gzip
@@ -34,14 +34,18 @@ def elements(provider, *names):
         yield from (getattr(provider, name, None) or ())
 
 
-for lang in ("en", "de", "es"):
+def listed(lang):
     path = os.path.join(os.path.dirname(spellchecker.__file__), "resources", lang + ".json.gz")
     with gzip.open(path, "rt", encoding="utf-8") as file:
-        for word, count in json.load(file).items():
-            # The lists come from subtitles and hold names too: of rare words only German ones are
-            # taken, where compounds make most words rare.
-            if count > 200 or lang == "de":
-                add(word, WORD if count > 200 else RARE)
+        return json.load(file).items()
+
+
+for lang in ("en", "de", "es"):
+    for word, count in listed(lang):
+        # The lists come from subtitles and hold names too: of rare words only German ones are
+        # taken, where compounds make most words rare.
+        if count > 200 or lang == "de":
+            add(word, WORD if count > 200 else RARE)
 for locale in sorted(AVAILABLE_LOCALES):
     try:
         providers = Faker(locale).get_providers()
@@ -57,6 +61,13 @@ for locale in sorted(AVAILABLE_LOCALES):
 for towns in TOWNS.values():
     for town in towns.split(","):
         add(town, TOWN)
+
+
+for lang in ("fr", "it", "nl", "pt"):
+    for word, count in listed(lang):
+        # What is a word of these only is a name to more readers.
+        if count > 200 and not flags.get(word.lower(), 0) & (GIVEN | SURNAME | TOWN):
+            add(word, WORD)
 
 
 def small_hash(word):

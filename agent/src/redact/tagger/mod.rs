@@ -33,11 +33,11 @@ const WEIGHTS: &[u8] = include_bytes!("weights.bin");
 /// Probability of being personal data from which a token is taken.
 const TAKEN: f32 = 0.35;
 /// The same where two readers have read.
-const TAKEN_BOTH: f32 = 0.25;
+const TAKEN_BOTH: f32 = 0.23;
 /// And in German, where the second reader takes fewer names.
 const TAKEN_BOTH_GERMAN: f32 = 0.2;
 /// And of a word with a capital that is in no list, where capitals are for names.
-const TAKEN_UNKNOWN: f32 = 0.12;
+const TAKEN_UNKNOWN: f32 = 0.1;
 /// Letters of such a word.
 const UNKNOWN_LETTERS_MIN: usize = 4;
 /// And of a few capitals among small letters, which mostly are an illness or a test.
@@ -145,6 +145,8 @@ impl Tagger {
         let nouns = small.has_nouns_in_capitals();
         let least = match &self.transformer {
             None => TAKEN,
+            // It takes most words of other languages for names.
+            Some(_) if small.is_other() => TAKEN,
             Some(transformer) => {
                 transformer.refine(text, tokens, &mut posteriors, settled);
                 if nouns { TAKEN_BOTH_GERMAN } else { TAKEN_BOTH }
