@@ -82,8 +82,15 @@ const MEASURES: &[&str] = &[
     "weeks",
 ];
 
-/// Judges every candidate of `finds`, and what the labels announce.
-pub(super) fn judge(scanner: &Scanner, profile: &Profile, text: &str, finds: &Finds) -> Vec<Find> {
+/// Judges every candidate of `finds`, those that have their shape alone only if `shapes` says so, and what the labels
+/// announce.
+pub(super) fn judge(
+    scanner: &Scanner,
+    profile: &Profile,
+    text: &str,
+    finds: &Finds,
+    shapes: bool,
+) -> Vec<Find> {
     let mut found = Vec::new();
     let german = LazyCell::new(|| Small::of(text).has_nouns_in_capitals());
     let is_diary = LazyCell::new(|| diary::is_diary(text, &finds.candidates));
@@ -94,7 +101,8 @@ pub(super) fn judge(scanner: &Scanner, profile: &Profile, text: &str, finds: &Fi
             found.extend(finish(profile, text, rule, find));
         }
         if (candidate.rule.edge != Edge::German || *german)
-            && (candidate.rule.any_check || !is_invalid(text, &finds.candidates, candidate))
+            && (candidate.rule.any_check
+                || shapes && !is_invalid(text, &finds.candidates, candidate))
         {
             found.extend(free(profile, text, &finds.labels, candidate));
         }

@@ -269,7 +269,7 @@ fn clean(
     let mut people = People::default();
     record.names.iter().for_each(|name| people.person(name));
     record.identifiers.iter().for_each(|identifier| people.identifier(identifier));
-    let hints = Hints { people, subject: Subject::Named(subject), field_name: false };
+    let hints = Hints { people, subject: Subject::Named(subject), ..Hints::default() };
     Ok(engine.try_clean(&record.text, &hints, options.mode)?)
 }
 

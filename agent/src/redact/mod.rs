@@ -230,7 +230,7 @@ impl Engine {
         work: &mut bounded::Work,
     ) -> Result<Vec<Find>, Unclean> {
         let scanned = self.scanner.scan(text);
-        let mut found = judge::judge(&self.scanner, &self.profile, text, &scanned);
+        let mut found = judge::judge(&self.scanner, &self.profile, text, &scanned, !hints.one_word);
         for find in &mut found {
             places::lengthen(text, find);
             if find.kind == Kind::Date {

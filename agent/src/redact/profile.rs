@@ -239,4 +239,7 @@ pub struct Hints {
     /// The text is the name of a field. A single word is then no running text, which the tagger
     /// would read: it takes `timestamp` and `heartRate` for names.
     pub field_name: bool,
+    /// The text is one word of a field, behind the field's name. A number there is hidden for what it is
+    /// called or for its check digit, and not for its shape: an amount and a class have that, too.
+    pub one_word: bool,
 }

@@ -26,10 +26,11 @@ fn is_section(text: &str, find: &Find) -> bool {
 
 /// `adm_src`, `d.ogvd`: a name of a column or a variable, in small letters.
 fn is_code(text: &str, find: &Find) -> bool {
-    let found = &text[find.start..find.end];
+    let (before, found) = (&text[..find.start], &text[find.start..find.end]);
     let joined = found.contains('_')
         || text[find.end..].starts_with('_')
-        || text[..find.start].ends_with('_')
+        || before.ends_with('_')
+        || before.strip_suffix('.').is_some_and(|table| table.ends_with(char::is_alphanumeric))
         || found.split_once('.').is_some_and(|(_, rest)| rest.starts_with(char::is_lowercase));
     joined && !found.contains(char::is_uppercase)
 }

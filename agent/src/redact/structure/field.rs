@@ -43,6 +43,8 @@ impl Engine {
         mode: Mode<'_>,
     ) -> Result<Redacted, Unclean> {
         let label = label(name);
+        let one_word = !value.contains(char::is_whitespace);
+        let hints = &Hints { one_word, ..hints.clone() };
         if !label.is_empty() {
             let prefix = format!("{label}: ");
             let mut redacted = self.try_clean(&format!("{prefix}{value}"), hints, mode)?;
