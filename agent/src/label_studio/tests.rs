@@ -197,7 +197,7 @@ async fn what_is_said_of_changed_data_is_refused() {
     assert_eq!(
         site.faults(),
         [
-            "the task's \"text\" is not the item's: it was changed since; undo that there, or make a new task of it"
+            "the \"text\" is not the item's: it was changed since; undo that there, or make a new task of it"
         ]
     );
     // As an export from here has it.
