@@ -40,7 +40,7 @@ pub struct Draft {
 /// in that of `fields`, which are the item's as the application has them.
 ///
 /// # Errors
-/// [`ReviewError::UnknownItem`].
+/// `ReviewError::UnknownItem`, in [`EdgeError::Review`].
 pub fn show(
     store: &Store,
     texts: &dyn Texts,
