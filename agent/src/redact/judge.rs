@@ -3,6 +3,7 @@
 use std::cell::LazyCell;
 
 use super::Find;
+use super::ages;
 use super::checks;
 use super::diary;
 use super::kind::Kind;
@@ -38,48 +39,6 @@ const EXPLAINED: &[Kind] = &[
     Kind::Id,
     Kind::Nhs,
     Kind::Npi,
-];
-/// Nobody is older.
-const OLDEST: u32 = 125;
-/// The oldest age that may be told (45 CFR 164.514(b)(2)(i)(C)).
-const OLDEST_TOLD: u32 = 89;
-/// What a number before it measures, which is no age then.
-const MEASURES: &[&str] = &[
-    "%",
-    "bpm",
-    "cc",
-    "celsius",
-    "cm",
-    "days",
-    "degrees",
-    "fahrenheit",
-    "feet",
-    "g",
-    "hours",
-    "hz",
-    "inches",
-    "kg",
-    "kgs",
-    "km",
-    "l",
-    "lb",
-    "lbs",
-    "m",
-    "mcg",
-    "meters",
-    "mg",
-    "min",
-    "minutes",
-    "ml",
-    "mm",
-    "mmhg",
-    "mmol",
-    "months",
-    "percent",
-    "pounds",
-    "seconds",
-    "units",
-    "weeks",
 ];
 
 /// Judges every candidate of `finds`, those that have their shape alone only if `shapes` says so, and what the labels
@@ -462,45 +421,13 @@ fn finish(profile: &Profile, text: &str, rule: &Rule, mut find: Find) -> Option<
         return None;
     }
     if rule.labels.meets(Labels::BIRTH) && rule.announced && !coarse {
-        let youngest = profile.this_year.saturating_sub(OLDEST_TOLD + 1);
+        let youngest = profile.this_year.saturating_sub(ages::OLDEST_TOLD + 1);
         if years() > youngest {
             return None;
         }
     }
     if find.kind == Kind::Age {
-        age(text, coarse, english, years(), &mut find)?;
+        ages::hidden(text, coarse, english, years(), &mut find)?;
     }
     Some(find)
-}
-
-/// An age, if it is hidden.
-fn age(text: &str, coarse: bool, english: bool, years: u32, find: &mut Find) -> Option<()> {
-    let told = &text[find.start..find.end];
-    // In words, the rule has it that it is over 89.
-    let words = !told.starts_with(|c: char| c.is_ascii_digit());
-    if !words && (years > OLDEST || years <= OLDEST_TOLD && !coarse) {
-        return None;
-    }
-    let rest = &text[find.end..];
-    if rest.starts_with('%') || MEASURES.iter().any(|unit| is_next(rest, unit)) {
-        return None;
-    }
-    if english {
-        // The unit is no secret, and the sentence stays readable.
-        let end = if words {
-            told.to_ascii_lowercase().rfind("year")
-        } else {
-            told.find(|c: char| !c.is_ascii_digit() && c != '.')
-        };
-        let told = &told[..end.unwrap_or(told.len())];
-        find.end = find.start + told.trim_end_matches([' ', '-', '.']).len();
-    }
-    Some(())
-}
-
-/// Whether `unit` is the next word of `rest`.
-fn is_next(rest: &str, unit: &str) -> bool {
-    let rest = rest.trim_start_matches(' ');
-    rest.get(..unit.len()).is_some_and(|word| word.eq_ignore_ascii_case(unit))
-        && !rest[unit.len()..].starts_with(char::is_alphanumeric)
 }

@@ -22,6 +22,7 @@
 //! Spans are in Unicode code points, end exclusive, as everywhere in Insitu. Work is linear in the
 //! text: each place is read a bounded number of times over a bounded length.
 
+mod ages;
 mod bounded;
 mod checks;
 mod clean;
