@@ -12,6 +12,7 @@ use serde_json::{Map, Value as Json};
 use super::{Redacted, Unclean};
 use crate::item::{CleanItem, Dirty, Value, beside};
 use crate::label::{Label, LabelError};
+use crate::source;
 use crate::store::items::ItemRow;
 use crate::store::{Store, StoreError};
 
@@ -109,7 +110,8 @@ impl Places {
         let here = if clean == there {
             None
         } else {
-            let dirty = Dirty { field, is_text: true, beside: &beside(&values(project, record)) };
+            let dirty =
+                Dirty { field, is_text: true, beside: &beside(&source::values(project, record)) };
             let here = texts.redact(store, &project.name, row, dirty, there)?;
             Some(here.filter(|here| *clean == here.text).ok_or(PlaceError::Otherwise)?)
         };
@@ -146,18 +148,4 @@ impl Places {
             _ => label.clone(),
         }
     }
-}
-
-/// The values of a record, as an item has them.
-fn values(project: &Project, record: &Map<String, Json>) -> Vec<(String, Value)> {
-    let known = record.iter().filter(|(name, _)| project.field(name).is_some());
-    let value = |(name, value): (&String, &Json)| {
-        let value = match value {
-            Json::String(text) => Value::Text(text.clone()),
-            Json::Number(number) => Value::Number(number.as_f64()?),
-            Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => return None,
-        };
-        Some((name.clone(), value))
-    };
-    known.filter_map(value).collect()
 }
