@@ -16,16 +16,16 @@ pub(super) fn starts_line(text: &str, candidate: &Candidate) -> bool {
 /// order of time, perhaps over one new year, and not all of one day, which would be of one chapter.
 pub(super) fn is_diary(text: &str, candidates: &[Candidate]) -> bool {
     let days = candidates.iter().filter(|candidate| starts_line(text, candidate));
+    let days = days.map(|candidate| &text[candidate.start..candidate.end]);
+    let american = days.clone().next().is_some_and(|first| first.contains('/'));
     let days: Vec<(u8, u8)> = days
-        .filter_map(|candidate| {
-            let mut parts = text[candidate.start..candidate.end].split(['.', '/']);
+        .filter_map(|day| {
+            let mut parts = day.split(['.', '/']);
             let day = parts.next()?.parse().ok()?;
             Some((parts.next()?.parse().ok()?, day))
         })
         .collect();
     let new_year = |pair: &[(u8, u8)]| pair[0].0 >= 10 && pair[1].0 <= 3;
-    let first = candidates.iter().find(|candidate| starts_line(text, candidate));
-    let american = first.is_some_and(|first| text[first.start..first.end].contains('/'));
     let in_order = days.windows(2).all(|pair| pair[0] <= pair[1] || new_year(pair))
         || american && days.is_sorted_by_key(|(month, day)| (*day, *month));
     in_order && days.iter().any(|(_, day)| *day != days[0].1)

@@ -71,19 +71,25 @@ static RESULTS: Words = LazyLock::new(|| {
 /// Eponyms that hardly anybody is called today: without a title they name nobody.
 static ALONE: Words = LazyLock::new(|| {
     words(
-        "adamkiewicz alport apgar apley aschoff babinski bankart bartholin bartter basedow bechterew behçet billroth bitot bochdalek boerhaave broca \
-         brodmann brudzinski brugada charcot cheyne bosniak chiari chopart chvostek clavien codman courvoisier creutzfeldt \
-         crohn danlos dejerine descemet devic dieulafoy duchenne dupuytren ebstein ehlers eisenmenger epley eustachi fabry \
-         fallot fanconi fazekas felty ficat fontan froment frykman galeazzi gartland gaucher giemsa gitelman golgi goodpasture gottron groshong grynfeltt guillain gustilo guyon \
-         hachinski haglund hamman hashimoto hassall heberden heimlich henoch heubner hinchey hirschsprung hodgkin holter ishihara jamshidi jendrassik \
-         kaposi karnofsky kawasaki kegel kellgren kernig kienböck killip klinefelter klippel koplik korotkoff \
-         korsakoff krukenberg kupffer kussmaul lachman laennec lambl langerhans lasegue lasègue ledderhose lemierre leriche lesch lhermitte libman lisfranc \
-         luschka maisonneuve mallampati mantoux marfan mcburney mcmurray meniere meyerding mirizzi mobitz modic mohs mondor \
-         monteggia morgagni munchausen ménière naegele naffziger nelaton niemann nikolsky nissl ortolani osgood outerbridge pancoast papanicolaou parinaud patau pauwels \
-         peutz peyer peyronie pfannenstiel pfirrmann phalen ponseti prehn purkinje quincke ranson ranvier raynaud redon rockwood rokitansky romberg rorschach \
-         rovsing scarpa schatzker schellong scheuermann schlatter schlemm schober schwann sengstaken sgarbossa shaldon shenton sistrunk snellen spurling steinmann stensen \
-         sudeck sydenham takayasu takotsubo tenckhoff tinel tourette treitz trendelenburg trousseau \
-         valsalva virchow waldenstrom waldeyer waldenström wernicke whipple wilms wirsung zenker zollinger",
+        "adamkiewicz alport apgar apley aschoff babinski bankart bartholin bartter basedow bechterew \
+         behçet billroth bitot bochdalek boerhaave bosniak broca brodmann brudzinski brugada charcot \
+         cheyne chiari chopart chvostek clavien codman courvoisier creutzfeldt crohn danlos dejerine \
+         descemet devic dieulafoy duchenne dupuytren ebstein ehlers eisenmenger epley eustachi fabry \
+         fallot fanconi fazekas felty ficat fontan froment frykman galeazzi gartland gaucher giemsa \
+         gitelman golgi goodpasture gottron groshong grynfeltt guillain gustilo guyon hachinski \
+         haglund hamman hashimoto hassall heberden heimlich henoch heubner hinchey hirschsprung \
+         hodgkin holter ishihara jamshidi jendrassik kaposi karnofsky kawasaki kegel kellgren kernig \
+         kienböck killip klinefelter klippel koplik korotkoff korsakoff krukenberg kupffer kussmaul \
+         lachman laennec lambl langerhans lasegue lasègue ledderhose lemierre leriche lesch lhermitte \
+         libman lisfranc luschka maisonneuve mallampati mantoux marfan mcburney mcmurray meniere \
+         meyerding mirizzi mobitz modic mohs mondor monteggia morgagni munchausen ménière naegele \
+         naffziger nelaton niemann nikolsky nissl ortolani osgood outerbridge pancoast papanicolaou \
+         parinaud patau pauwels peutz peyer peyronie pfannenstiel pfirrmann phalen ponseti prehn \
+         purkinje quincke ranson ranvier raynaud redon rockwood rokitansky romberg rorschach rovsing \
+         scarpa schatzker schellong scheuermann schlatter schlemm schober schwann sengstaken \
+         sgarbossa shaldon shenton sistrunk snellen spurling steinmann stensen sudeck sydenham \
+         takayasu takotsubo tenckhoff tinel tourette treitz trendelenburg trousseau valsalva virchow \
+         waldenstrom waldenström waldeyer wernicke whipple wilms wirsung zenker zollinger",
     )
 });
 /// Months, weekdays and feasts, which rules for dates find, and whom letters to many greet.

@@ -4,7 +4,7 @@
 use super::Find;
 use super::kind::Kind;
 use super::scan::char_before;
-use super::words::{Word, skip_spaces};
+use super::words::{Word, is_year, skip_spaces};
 
 /// Initials before one surname.
 const INITIALS_MAX: usize = 3;
@@ -115,12 +115,11 @@ fn house_number(text: &str, find: &mut Find) {
     const DIGITS_MAX: usize = 4;
     let Some(rest) = text[find.end..].strip_prefix(' ') else { return };
     let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
-    let year = digits == 4 && (rest.starts_with("19") || rest.starts_with("20"));
     let mut behind = rest[digits..].chars();
     let sign = behind.next();
     let ends = matches!(sign, None | Some('.' | ',' | ';' | ')' | '\n' | '\r'))
         && behind.next().is_none_or(|c| !c.is_alphanumeric());
-    if (1..=DIGITS_MAX).contains(&digits) && !year && ends {
+    if (1..=DIGITS_MAX).contains(&digits) && !is_year(&rest[..digits]) && ends {
         find.end += 1 + digits;
     }
 }

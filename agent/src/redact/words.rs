@@ -77,6 +77,11 @@ impl<'t> Word<'t> {
     }
 }
 
+/// Whether digits are a year of the last hundred or of this one.
+pub(super) fn is_year(digits: &str) -> bool {
+    digits.len() == 4 && (digits.starts_with("19") || digits.starts_with("20"))
+}
+
 /// Behind the spaces (not line ends) at byte `at`, at most `most` of them.
 pub(super) fn skip_spaces(text: &str, at: usize, most: usize) -> usize {
     let mut at = at;

@@ -6,6 +6,7 @@
 //! and, as for every rule, by the word before it that denies.
 
 use super::super::kind::Kind;
+use super::super::words::is_year;
 use super::{Edge, Rule};
 
 const fn code(pattern: &'static str) -> Rule {
@@ -21,6 +22,8 @@ pub(super) const RULES: &[Rule] = &[
     code(r"[0-9][0-9A-Z]{0,13}(?:[\-/_][0-9A-Z]{1,12}){0,5}"),
 ];
 
+/// Digits of the shortest code.
+const DIGITS_MIN: usize = 4;
 /// Capitals before a number that everybody may know: registers, classifications, standards, genes, and the makers'
 /// prefixes of drugs under development.
 const PUBLIC: &[&str] = &[
@@ -36,6 +39,10 @@ const PUBLIC: &[&str] = &[
 
 /// Whether a text of one of the shapes is a code.
 fn is_code(text: &str) -> bool {
+    // Most that have the shape are words in capitals.
+    if text.bytes().filter(u8::is_ascii_digit).count() < DIGITS_MIN {
+        return false;
+    }
     let prefix = text.split(|c: char| !c.is_ascii_uppercase()).next().unwrap_or_default();
     if PUBLIC.contains(&prefix) {
         return false;
@@ -95,10 +102,6 @@ fn is_range(from: &str, to: &str) -> bool {
     let value = |digits: &str| digits.parse::<u64>().unwrap_or(0);
     let (low, high) = (value(from), value(to));
     !from.starts_with('0') && !to.starts_with('0') && low < high && high < 20 * low
-}
-
-fn is_year(digits: &str) -> bool {
-    digits.len() == 4 && (digits.starts_with("19") || digits.starts_with("20"))
 }
 
 fn digit_runs(text: &str) -> impl Iterator<Item = &str> {

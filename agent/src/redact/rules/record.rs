@@ -3,6 +3,7 @@
 use super::super::checks;
 use super::super::kind::Kind;
 use super::super::labels::Labels;
+use super::super::words::is_year;
 use super::{Edge, Rule};
 
 /// Kinds whose value has no shape of its own, or whose check digit may be mistyped: the word
@@ -115,8 +116,7 @@ pub(super) const RULES: &[Rule] = &[
 /// Enough digits for a number that nothing else tells of, which is not round and no year.
 fn long(text: &str) -> bool {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    let year = text.len() == 4 && (text.starts_with("19") || text.starts_with("20"));
-    digits >= 4 && !year && !text.ends_with("00")
+    digits >= 4 && !is_year(text) && !text.ends_with("00")
 }
 
 /// A value has at least three digits, or two among letters.
